@@ -1,0 +1,180 @@
+"""Logins: authenticated cookies, each with a connection of its own and at most one request in flight.
+
+A PHP gateway answers one request at a time per cookie (measured: 9.9 requests/s with one cookie, 64 with eight;
+reliability, section 5.1), so the number of logins is the speed, and a second request on a busy cookie only waits there.
+
+Rules of this file: whoever has leased a login has it alone, so one Auth for it is made however many calls wait. Auth goes
+out without a cookie, and its cookie is taken from that response only. A refused login is remembered for a while, not asked
+again by every call.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+import anyio.to_thread
+
+from .errors import AccountSuspended, BadCredentials, InDoubt, Reason, Refused
+from .protocol.envelope import request_body
+from .protocol.operations import AUTH, Operation
+from .protocol.reply import Reply, read_auth, read_reply
+from .transport import Body, Exchange, HttpReply, Transport
+from .version import __version__
+
+__all__ = ["Credentials", "Login", "Logins"]
+
+_log = logging.getLogger("smsgate")
+
+REFUSAL_REMEMBERED = 30.0
+"""Seconds for which a refused login is not tried again."""
+COOKIE_TRUSTED = 20 * 60.0
+"""Seconds of idleness after which a cookie is taken for dead: below PHP's default of 24 minutes (protocol, section 3)."""
+AUTH_LIMIT = 64 * 1024
+"""Bytes of a reply to Auth that are read at most."""
+PARSED_IN_THREAD = 256 * 1024
+"""Bytes from which on a reply is parsed in a worker thread, so that the event loop goes on."""
+
+# RFC 6265, section 4.1.1: what may stand in a cookie's name and value. Attributes after the first semicolon are dropped.
+_COOKIE = re.compile(r"\s*([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64})=([!#-+\--:<-\[\]-~]{1,256})\s*(?:;|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Login and password of the gateway. Neither shows in a `repr`."""
+
+    login: str = field(repr=False)
+    password: str = field(repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Login:
+    """One cookie and its connection. `generation` counts the Auths that were made for it."""
+
+    number: int
+    transport: Transport = field(repr=False)
+    cookie: str | None = field(default=None, repr=False)
+    generation: int = 0
+    last_used: float = 0.0
+
+    @property
+    def authenticated(self) -> bool:
+        """The cookie is there and was used not long ago."""
+        return self.cookie is not None and anyio.current_time() - self.last_used < COOKIE_TRUSTED
+
+
+class Logins:
+    """Up to `limit` logins, opened when the others are busy. Whoever leases one has it alone, first come first served."""
+
+    def __init__(self, credentials: Credentials, limit: int, open_transport: Callable[[], Transport]) -> None:
+        self._credentials = credentials
+        self._open_transport = open_transport
+        self._free = anyio.Semaphore(limit)
+        self._idle: deque[Login] = deque()
+        self._opened = 0
+        # Until one login has succeeded, one Auth is made at a time, so that a wrong password is tried once, not `limit` times.
+        self._first = anyio.Lock()
+        self._proven = False
+        self._refusal: Refused | None = None
+        self._refused_at = 0.0
+
+    @asynccontextmanager
+    async def lease(self) -> AsyncIterator[Login]:
+        """Lend a login, alone, for the time of the block."""
+        async with self._free:
+            login = self._idle.pop() if self._idle else self._open()
+            try:
+                yield login
+            finally:
+                # The one with a fresh cookie and a warm connection is taken next, one without a cookie last.
+                (self._idle.append if login.cookie else self._idle.appendleft)(login)
+
+    def _open(self) -> Login:
+        self._opened += 1
+        return Login(self._opened, self._open_transport())
+
+    async def aclose(self) -> None:
+        """Close the connections. Nobody may hold a lease."""
+        while self._idle:
+            await self._idle.pop().transport.aclose()
+
+    @property
+    def cookies(self) -> list[str]:
+        """The cookies of the logins that are not leased, to keep them out of what is logged."""
+        return [login.cookie for login in self._idle if login.cookie]
+
+    async def authenticate(self, login: Login, exchange: Exchange) -> None:
+        """Make one Auth for the leased login. Raises `BadCredentials`, `AccountSuspended`, `NotSent` or `InDoubt`."""
+        if not self._proven:
+            async with self._first:
+                self._raise_remembered()
+                if not self._proven:
+                    return await self._auth(login, exchange)
+        self._raise_remembered()
+        return await self._auth(login, exchange)
+
+    def _raise_remembered(self) -> None:
+        if self._refusal is not None and anyio.current_time() - self._refused_at < REFUSAL_REMEMBERED:
+            known = self._refusal
+            raise type(known)(str(known), answer=known.answer, text=known.text)
+
+    async def _auth(self, login: Login, exchange: Exchange) -> None:
+        login.cookie = None
+        body = Body(request_body(AUTH, login=self._credentials.login, password=self._credentials.password))
+        http = await self._post(login, AUTH, body, AUTH_LIMIT, exchange)
+        reply = await _parsed(AUTH, http)
+        try:
+            read_auth(reply)
+        except (BadCredentials, AccountSuspended) as refusal:
+            self._refusal, self._refused_at, self._proven = refusal, anyio.current_time(), False
+            raise
+        cookie = _cookie(http.cookies)
+        if cookie is None:
+            raise InDoubt("the gateway accepted the login and set no cookie", reason=Reason.UNREADABLE, evidence=reply.evidence)
+        login.cookie = cookie
+        login.generation += 1
+        self._refusal, self._proven = None, True
+        _log.info("login %d %s", login.number, "opened" if login.generation == 1 else f"renewed for the {login.generation}. time")
+
+    async def ask(self, login: Login, operation: Operation, body: Body, limit: int, exchange: Exchange) -> Reply:
+        """Post the request with the login's cookie and return what stands in the reply. Raises `NotSent` or `InDoubt`."""
+        return await _parsed(operation, await self._post(login, operation, body, limit, exchange))
+
+    async def _post(self, login: Login, operation: Operation, body: Body, limit: int, exchange: Exchange) -> HttpReply:
+        whole = False
+        try:
+            http = await login.transport.post(body, _headers(operation, login.cookie), limit=limit, exchange=exchange)
+            whole = True
+        finally:
+            if exchange.left and not whole:
+                # The gateway may still be at work on that request and would keep the next one on this cookie waiting.
+                login.cookie = None
+        login.last_used = anyio.current_time()
+        return http
+
+
+def _headers(operation: Operation, cookie: str | None) -> dict[str, str]:
+    """The gateway reads none of these but the cookie (protocol, section 1)."""
+    headers = {
+        "Content-Type": "text/xml; charset=utf-8",
+        "SOAPAction": f'"{operation.action}"',
+        "User-Agent": f"smsgate/{__version__}",
+    }
+    return headers if cookie is None else headers | {"Cookie": cookie}
+
+
+def _cookie(set_cookie: Sequence[str]) -> str | None:
+    """Return what to send as Cookie: the last value of each name, without its attributes; None if there is none."""
+    pairs = {found[1]: found[2] for value in set_cookie[:16] if (found := _COOKIE.match(value))}
+    return "; ".join(f"{name}={value}" for name, value in pairs.items()) or None
+
+
+async def _parsed(operation: Operation, http: HttpReply) -> Reply:
+    if len(http.body) < PARSED_IN_THREAD:
+        return read_reply(operation, http.body, http.status)
+    return await anyio.to_thread.run_sync(read_reply, operation, http.body, http.status)

@@ -1,0 +1,114 @@
+"""What a session may be told: deadlines, and the checks of its arguments.
+
+Rule of this file: a complaint names the argument and what is allowed, and never quotes the value.
+"""
+
+from __future__ import annotations
+
+import math
+import ssl
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from .protocol.characters import complaint
+from .protocol.models import SENDER_RULE, is_sender
+
+__all__ = ["Timeouts", "bad_option", "positive", "travels_in_clear"]
+
+
+def positive(value: Any) -> bool:
+    """Return whether the value is a finite number greater than 0."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Deadlines in seconds.
+
+    `connect` is for one connection, TCP and TLS each. `read` is for a whole call of a reading operation and `send` for a whole
+    send, waiting for a free login, logging in and repeats included. A send that runs out of time after its first byte is in
+    doubt, and the provider asks not to cut sends off, so leave `send` long. `keep_alive` is how long a connection may be
+    idle and still be used again: well below the server's own limit, or sends end in doubt for nothing (reliability,
+    section 2.4).
+    """
+
+    connect: float = 10.0
+    read: float = 30.0
+    send: float = 300.0
+    keep_alive: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "read", "send", "keep_alive"):
+            if not positive(getattr(self, name)):
+                raise ValueError(f"timeouts: {name} must be a number of seconds greater than 0")
+
+
+def bad_option(
+    *,
+    login: Any,
+    password: Any,
+    sender: Any,
+    url: Any,
+    logins: Any,
+    timeouts: Any,
+    proxy: Any,
+    verify: Any,
+    http_client: Any,
+) -> str | None:
+    """Return what is wrong with the arguments of a session, None if nothing is."""
+    checks = (
+        _credential("login", login),
+        _credential("password", password),
+        sender is not None and not is_sender(sender) and f"sender: {SENDER_RULE}",
+        _address("url", url),
+        not (isinstance(logins, int) and not isinstance(logins, bool) and 1 <= logins <= 256)
+        and "logins: must be a whole number from 1 to 256",
+        not isinstance(timeouts, Timeouts) and "timeouts: must be a smsgate.Timeouts",
+        proxy is not None and _address("proxy", proxy, schemes=("http", "https"), userinfo=True),
+        not isinstance(verify, bool | ssl.SSLContext) and "verify: must be True, False or an ssl.SSLContext",
+        http_client is not None
+        and (proxy is not None or verify is not True)
+        and "http_client: proxy and verify are settings of the client that is handed in",
+        http_client is not None
+        and not all(hasattr(http_client, name) for name in ("build_request", "send", "is_closed"))
+        and "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient",
+    )
+    return next((found for found in checks if found), None)
+
+
+def _credential(name: str, value: Any) -> str | None:
+    if not isinstance(value, str) or not value.strip():
+        return f"{name}: must be a string that is not blank"
+    found = complaint(value) or ("\r" in value and "a carriage return cannot be sent")
+    return f"{name}: {found}" if found else None
+
+
+def _address(name: str, value: Any, *, schemes: tuple[str, ...] = ("http", "https"), userinfo: bool = False) -> str | None:
+    rule = f"{name}: must be an address that begins with http:// or https://"
+    if not isinstance(value, str) or not value.isascii() or any(character <= " " or character == "\x7f" for character in value):
+        return f"{rule}, in ASCII and without white space"
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return rule
+    if not usable:
+        return rule
+    if (parts.username is not None or parts.password is not None) and not userinfo:
+        return f"{name}: must not hold a user or a password"
+    # What stands in an address is logged by every library on the way.
+    return f"{name}: must not have a query or a fragment" if parts.query or parts.fragment else None
+
+
+def travels_in_clear(url: str) -> bool:
+    """Return whether a request to this address can be read on the way: plain http, and not to this machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or host == "localhost" or host.endswith(".localhost"):
+        return False
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return True

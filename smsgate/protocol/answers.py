@@ -1,0 +1,276 @@
+"""The gateway's sentences as one table: sentence -> meaning -> error or value (protocol, sections 4 and 5).
+
+Rule of this file: a new sentence of the gateway is a new row and nothing else. Whole sentences are compared, never parts of
+them («Ошибка, сообщение не отправлено» contains «отправлено»), after white space is trimmed and collapsed, case is folded
+and ё is read as е. `{name}` in a sentence stands for what the gateway fills in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from ..errors import (
+    AccountSuspended,
+    BadCredentials,
+    BadDestination,
+    BadSender,
+    GatewayFailure,
+    MessageNotFound,
+    MissingParameters,
+    NotAuthorised,
+    NotEnoughCredits,
+    Refused,
+    SenderForbidden,
+)
+
+__all__ = [
+    "ANSWERS",
+    "STATUSES",
+    "Answer",
+    "AnswerRow",
+    "ClassifiedAnswer",
+    "DeliveryState",
+    "StatusRow",
+    "classify",
+    "delivery_state",
+]
+
+
+class Answer(StrEnum):
+    """What a sentence of the gateway means."""
+
+    AUTHORISED = "authorised"
+    SENT = "sent"
+    NOT_AUTHORISED = "not authorised"
+    BAD_CREDENTIALS = "bad credentials"
+    NOT_ACTIVATED = "account not activated"
+    BLOCKED = "account blocked"
+    DISABLED = "account disabled"
+    MISSING_PARAMETERS = "missing parameters"
+    BAD_SENDER = "bad sender"
+    SENDER_FORBIDDEN = "sender forbidden"
+    NOT_ENOUGH_CREDITS = "not enough credits"
+    BAD_DESTINATION = "bad destination"
+    COUNTRY_NOT_SERVED = "country not served"
+    CANNOT_SEND = "cannot send"
+    NOT_SAVED = "not saved"
+    PARTLY_SENT = "sent in part"
+    OUTCOME_UNKNOWN = "outcome unknown"
+    MESSAGE_NOT_FOUND = "message not found"
+    UNRECOGNISED = "unrecognised"
+
+
+class DeliveryState(StrEnum):
+    """What became of a message, one member for each documented sentence."""
+
+    SENT = "sent"
+    QUEUED = "queued"
+    ON_SERVER = "on server"
+    IN_NETWORK = "in network"
+    DELIVERED = "delivered"
+    EXPIRED = "expired"
+    DELETED_BY_OPERATOR = "deleted by operator"
+    NOT_DELIVERED = "not delivered"
+    REJECTED_BY_OPERATOR = "rejected by operator"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    NOT_ENOUGH_CREDITS = "not enough credits"
+    CANCELLED = "cancelled"
+    SUSPENDED = "suspended"
+    DELETED_BY_USER = "deleted by user"
+    NOT_FOUND = "not found"
+    """The gateway does not know the id. `get_message_status` raises `MessageNotFound` instead."""
+    UNRECOGNISED = "unrecognised"
+    """A sentence that is not in the table."""
+
+    @property
+    def final(self) -> bool:
+        """The gateway will not change it any more. False for what we do not recognise."""
+        return self in _FINAL
+
+    @property
+    def delivered(self) -> bool:
+        """The message reached the phone."""
+        return self is DeliveryState.DELIVERED
+
+
+# What the gateway fills in: only what can stand there, so that a sentence which quotes something else is not recognised.
+_ID = r"[0-9a-f{}\-]*"
+_NUMBER = r"-?[0-9]+(?:[.,][0-9]+)?"
+_QUOTED = r"[0-9+ ()\-]*"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """One sentence, what it means, and what a call that gets it raises (None: it is no refusal)."""
+
+    sentence: str
+    meaning: Answer
+    error: type[Refused] | None
+    note: str = ""
+    pattern: re.Pattern[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pattern", _pattern(self.sentence))
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """One delivery status: the sentence, the state, and whether it can still change."""
+
+    sentence: str
+    state: DeliveryState
+    final: bool
+    note: str = ""
+    pattern: re.Pattern[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pattern", _pattern(self.sentence))
+
+
+def normalise(sentence: str) -> str:
+    """Return the sentence as it is compared: trimmed, white space collapsed, case folded, ё as е."""
+    return " ".join(sentence.split()).casefold().replace("ё", "е")
+
+
+def _pattern(sentence: str) -> re.Pattern[str]:
+    places = {"{missing}": f"(?P<missing>{_NUMBER})", "{id}": _ID, "{number}": _QUOTED}
+    pattern = re.escape(normalise(sentence))
+    for place, expression in places.items():
+        pattern = pattern.replace(re.escape(place), expression)
+    return re.compile(pattern)
+
+
+_SIGNATURE = (
+    "Неправильная подпись.\nПодпись отправителя не должна быть длиннее 11 символов и может содержать буквы латинского алфавита,"
+    " цифры, а также знаки: .-&"
+)
+_SIGNATURE_HEAD, _SIGNATURE_TAIL = _SIGNATURE.split("\n")
+_LINK_BROKEN = (
+    "При отправке SMS возникли ошибки. Если ошибка будет повторяться, сообщите об этом в службу поддержки, указав свой логин,"
+    " время отправки, подпись отправителя и текст сообщения."
+)
+_CONTACT = "свяжитесь с администрацией"
+
+ANSWERS: tuple[AnswerRow, ...] = (
+    # 4.1 Auth
+    AnswerRow("Вы успешно авторизировались", Answer.AUTHORISED, None),
+    AnswerRow(
+        "Неверный логин или пароль", Answer.BAD_CREDENTIALS, BadCredentials, "also when SOAP is not enabled in the account"
+    ),
+    AnswerRow(f"Ваша учётная запись не активирована, {_CONTACT}", Answer.NOT_ACTIVATED, AccountSuspended),
+    AnswerRow(f"Ваша учётная запись заблокирована за нарушения, {_CONTACT}", Answer.BLOCKED, AccountSuspended),
+    AnswerRow(
+        "Ваша учётная запись заблокирована за нарушения, свяжитесь с отделом поддержки",
+        Answer.BLOCKED,
+        AccountSuspended,
+        "the wording of the firm's other gateways",
+    ),
+    AnswerRow(f"Ваша учётная запись отключена, {_CONTACT}", Answer.DISABLED, AccountSuspended),
+    # 4.3 any operation
+    AnswerRow("Вы не авторизованы", Answer.NOT_AUTHORISED, NotAuthorised, "the documented spelling"),
+    AnswerRow("Вы не авторизированы", Answer.NOT_AUTHORISED, NotAuthorised, "the spelling in captured answers"),
+    AnswerRow("Не достаточно параметров для выполнения функции", Answer.MISSING_PARAMETERS, MissingParameters),
+    # 4.4 SendSMS
+    AnswerRow("Сообщения успешно отправлены", Answer.SENT, None),
+    AnswerRow(_SIGNATURE, Answer.BAD_SENDER, BadSender, "a line feed stands inside"),
+    AnswerRow(_SIGNATURE_HEAD, Answer.BAD_SENDER, BadSender, "its first line alone"),
+    AnswerRow(_SIGNATURE_TAIL, Answer.BAD_SENDER, BadSender, "its second line alone"),
+    AnswerRow(
+        "Подпись отправителя может содержать только буквы латинского алфавита, цифры, пробел, а также знаки: ._-&",
+        Answer.BAD_SENDER,
+        BadSender,
+        "a wording of 2017",
+    ),
+    AnswerRow("Данная подпись запрещена администратором", Answer.SENDER_FORBIDDEN, SenderForbidden),
+    AnswerRow("Не хватает {missing} кредитов для отправки SMS", Answer.NOT_ENOUGH_CREDITS, NotEnoughCredits),
+    AnswerRow("Не удалось распознать номер получателя", Answer.BAD_DESTINATION, BadDestination),
+    AnswerRow(
+        'Не удалось распознать номер получателя "{number}"', Answer.BAD_DESTINATION, BadDestination, "in the slot of a number"
+    ),
+    AnswerRow("Страна не поддерживается", Answer.COUNTRY_NOT_SERVED, BadDestination),
+    AnswerRow("Невозможно отправить SMS", Answer.CANNOT_SEND, GatewayFailure),
+    AnswerRow(_LINK_BROKEN, Answer.CANNOT_SEND, GatewayFailure),
+    AnswerRow(
+        f"Невозможно отправить SMS {_LINK_BROKEN}", Answer.CANNOT_SEND, GatewayFailure, "both in one; the separator is not known"
+    ),
+    AnswerRow(
+        f"Невозможно отправить SMS. {_LINK_BROKEN}", Answer.CANNOT_SEND, GatewayFailure, "both in one; the separator is not known"
+    ),
+    AnswerRow(f"Не удалось сохранить данные сообщения, {_CONTACT}", Answer.NOT_SAVED, GatewayFailure),
+    AnswerRow("Не удалось отправить сообщение на некоторые номера", Answer.PARTLY_SENT, None, "some numbers were sent"),
+    AnswerRow(
+        f"Не удалось распознать статус отправки сообщения, {_CONTACT}, указав тип подключения, время отправки и данные"
+        " отправляемого сообщения",
+        Answer.OUTCOME_UNKNOWN,
+        None,
+        "the gateway itself does not know",
+    ),
+    # 5 GetMessageStatus
+    AnswerRow("Сообщение с ID {id} не найдено", Answer.MESSAGE_NOT_FOUND, MessageNotFound),
+)
+
+_OTHER = "seen in the firm's other interfaces"
+STATUSES: tuple[StatusRow, ...] = (
+    StatusRow("Отправлено", DeliveryState.SENT, False),
+    StatusRow("В очереди", DeliveryState.QUEUED, False),
+    StatusRow("Сообщение доставлено на сервер", DeliveryState.ON_SERVER, False),
+    StatusRow("Сообщение передано в мобильную сеть", DeliveryState.IN_NETWORK, False),
+    StatusRow("Сообщение доставлено получателю", DeliveryState.DELIVERED, True),
+    StatusRow("Истек срок сообщения", DeliveryState.EXPIRED, True),
+    StatusRow("Удалено оператором", DeliveryState.DELETED_BY_OPERATOR, True),
+    StatusRow("Не доставлено", DeliveryState.NOT_DELIVERED, True),
+    StatusRow("Отклонено оператором", DeliveryState.REJECTED_BY_OPERATOR, True),
+    StatusRow("Неизвестный статус", DeliveryState.UNKNOWN, True, "only the provider's support can say more"),
+    StatusRow("Ошибка, сообщение не отправлено", DeliveryState.FAILED, True),
+    StatusRow("Не достаточно кредитов на счете", DeliveryState.NOT_ENOUGH_CREDITS, False, "may go out after a top-up"),
+    StatusRow("Отправка отменена", DeliveryState.CANCELLED, True),
+    StatusRow("Отправка приостановлена", DeliveryState.SUSPENDED, False, "may go on"),
+    StatusRow("Удалено пользователем", DeliveryState.DELETED_BY_USER, True),
+    StatusRow("Сообщение ещё не обработано", DeliveryState.QUEUED, False, _OTHER),
+    StatusRow("Сообщение принято в обработку", DeliveryState.ON_SERVER, False, _OTHER),
+    StatusRow("Сообщение отправлено в мобильную сеть", DeliveryState.IN_NETWORK, False, _OTHER),
+    StatusRow("Сообщение отклонено", DeliveryState.REJECTED_BY_OPERATOR, True, _OTHER),
+)
+_FINAL = frozenset(row.state for row in STATUSES if row.final) | {DeliveryState.NOT_FOUND}
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifiedAnswer:
+    """One sentence of the gateway and what it means. `missing` is how many credits lack, if the sentence says it."""
+
+    answer: Answer
+    text: str = field(repr=False)
+    error: type[Refused] | None = field(default=None, repr=False)
+    missing: Decimal | None = None
+
+    @property
+    def refusal(self) -> bool:
+        """The sentence says that nothing was done."""
+        return self.error is not None
+
+
+def classify(text: str) -> Iterator[ClassifiedAnswer]:
+    """Yield the meaning of each sentence of an answer; several are joined by ` | ` (protocol, section 4.4)."""
+    for part in text.split("|"):
+        if sentence := part.strip():
+            yield _classified(sentence)
+
+
+def _classified(sentence: str) -> ClassifiedAnswer:
+    compared = normalise(sentence)
+    for row in ANSWERS:
+        if found := row.pattern.fullmatch(compared):
+            missing = found.groupdict().get("missing")
+            return ClassifiedAnswer(row.meaning, sentence, row.error, Decimal(missing.replace(",", ".")) if missing else None)
+    return ClassifiedAnswer(Answer.UNRECOGNISED, sentence)
+
+
+def delivery_state(text: str) -> DeliveryState:
+    """Return the state that a delivery status means, `UNRECOGNISED` if it is not in the table."""
+    compared = normalise(text)
+    return next((row.state for row in STATUSES if row.pattern.fullmatch(compared)), DeliveryState.UNRECOGNISED)

@@ -1,0 +1,263 @@
+"""What goes in and what comes out: pydantic models, frozen, with nothing personal in any `repr`.
+
+Rule of this file: what is wrong with a message is found here, before anything is sent, and the complaint names the field
+and what is allowed without quoting the value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from ..privacy import mask_number
+from .answers import Answer, ClassifiedAnswer, DeliveryState
+from .characters import complaint, normalise_lines
+
+__all__ = [
+    "SENDER_RULE",
+    "DeliveryStatus",
+    "Message",
+    "RecipientResult",
+    "SendResult",
+    "invalid_message",
+    "is_sender",
+    "message_id",
+]
+
+SENDER_RULE = "a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"
+
+# `\Z`, as `$` also matches before a line feed; `[0-9]`, as `\d` matches every script's digits.
+_SIGNATURE = re.compile(r"[A-Za-z0-9.\-&]{1,11}\Z")
+_SENDER_NUMBER = re.compile(r"\+?[1-9][0-9]{7,14}\Z")
+_NUMBER = re.compile(r"\+[1-9][0-9]{7,14}\Z")
+_DROPPED = str.maketrans("", "", " \u00a0-()")
+_MESSAGE_ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\Z")
+
+
+def message_id(text: str | None) -> str | None:
+    """Return the message id that a slot holds, None if it holds none. Any UUID form will do (protocol, section 7)."""
+    text = (text or "").strip()
+    if text.startswith("{") and text.endswith("}"):
+        text = text[1:-1]
+    return text if _MESSAGE_ID.match(text) else None
+
+
+def _refuse(kind: str, complaint_: str) -> PydanticCustomError:
+    return PydanticCustomError(kind, "{complaint}", {"complaint": complaint_})  # type: ignore[arg-type,unused-ignore]
+
+
+def _string(value: Any, field: str, allowed: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise _refuse(f"{field}_type", allowed)
+
+
+def is_sender(value: Any) -> bool:
+    """Return whether the value can be a sender (protocol, section 7)."""
+    return isinstance(value, str) and bool(_SIGNATURE.match(value) or _SENDER_NUMBER.match(value))
+
+
+def _sender(value: Any) -> str:
+    if not is_sender(value):
+        raise _refuse("sender", SENDER_RULE)
+    return str(value)
+
+
+def _destinations(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        given: list[Any] = value.split(",")
+    elif isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, dict)):
+        given = [number for item in value for number in (item.split(",") if isinstance(item, str) else [item])]
+    else:
+        raise _refuse(
+            "destinations_type", "destinations are a string, several in one string with commas, or an iterable of strings"
+        )
+    numbers: dict[str, int] = {}
+    for place, item in enumerate(given, start=1):
+        if not isinstance(item, str):
+            raise _refuse("destinations_type", f"destination {place} is not a string")
+        number = "+" + item.translate(_DROPPED).removeprefix("+")
+        if not _NUMBER.match(number):
+            allowed = "+ and 8 to 15 digits, country code first"
+            raise _refuse("destination", f"destination {place} is not a phone number in the international format: {allowed}")
+        if number in numbers:
+            raise _refuse("destination_repeated", f"destination {place} repeats destination {numbers[number]}")
+        numbers[number] = place
+    if not numbers:
+        raise _refuse("destinations_missing", "at least one destination is needed")
+    return tuple(numbers)
+
+
+def _message_text(value: Any) -> str:
+    text = normalise_lines(_string(value, "text", "a text is a string"))
+    if found := complaint(text):
+        raise _refuse("text_character", found)
+    if not text.strip():
+        raise _refuse("text_blank", "a text must not be blank")
+    return text
+
+
+def _wappush(value: Any) -> str:
+    allowed = "a wappush is an address that begins with http:// or https:// and has no white space"
+    address = _string(value, "wappush", allowed)
+    if complaint(address) or any(character.isspace() for character in address):
+        raise _refuse("wappush", allowed)
+    try:
+        parts = urlsplit(address)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise _refuse("wappush", allowed)
+    return address
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Message(_Frozen):
+    """One text, or one WAP push, for one or several numbers.
+
+    `sender` is a signature of 1 to 11 characters out of `A-Z a-z 0-9 . - &`, or a phone number; None takes the session's.
+    `destinations` takes one string, several numbers in one string with commas, or an iterable of strings; spaces, dashes and
+    brackets are dropped, and a tuple of `+` and 8 to 15 digits comes out. `text` or `wappush` must be there; CR LF in a text
+    becomes LF.
+
+    Raises `pydantic.ValidationError`, which shows no value of the message (seed, "SendSMS"; protocol, section 7).
+    """
+
+    sender: Annotated[str, BeforeValidator(_sender, json_schema_input_type=str)] | None = Field(default=None, repr=False)
+    destinations: Annotated[tuple[str, ...], BeforeValidator(_destinations, json_schema_input_type=str | list[str])] = Field(
+        repr=False
+    )
+    text: Annotated[str, BeforeValidator(_message_text, json_schema_input_type=str)] | None = Field(default=None, repr=False)
+    wappush: Annotated[str, BeforeValidator(_wappush, json_schema_input_type=str)] | None = Field(default=None, repr=False)
+
+    def __init__(
+        self,
+        *,
+        destinations: str | Iterable[str] | None = None,
+        sender: str | None = None,
+        text: str | None = None,
+        wappush: str | None = None,
+        **unknown: Any,
+    ) -> None:
+        given = {"destinations": destinations, "sender": sender, "text": text, "wappush": wappush, **unknown}
+        if destinations is None:
+            del given["destinations"]
+        invalid: ValidationError | None = None
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            invalid = _without_values(error)
+        if invalid is not None:
+            # pydantic's own frames and ours would show the values to a traceback with locals, so they end here.
+            del given, destinations, sender, text, wappush, unknown
+            raise invalid
+
+    @model_validator(mode="after")
+    def _something_to_say(self) -> Self:
+        if self.text is None and self.wappush is None:
+            raise _refuse("text_missing", "text or wappush must be given")
+        return self
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        held = self.__dict__  # empty in a model that was refused, which a traceback with locals shows
+        sender, text, wappush = held.get("sender"), held.get("text"), held.get("wappush")
+        yield "sender", sender and _shown(sender)
+        yield "destinations", [mask_number(number) for number in held.get("destinations", ())]
+        yield "text", None if text is None else f"{len(text)} characters"
+        yield "wappush", None if wappush is None else f"{len(wappush)} characters"
+
+
+def _shown(sender: str) -> str:
+    return sender if _SIGNATURE.match(sender) and not sender.isdigit() else mask_number(sender)
+
+
+def _without_values(error: ValidationError) -> ValidationError:
+    """Return the same complaints without the values that they complain of: `errors()` and pickles would show them."""
+    return invalid_message(
+        *((row["loc"], row["type"], row["msg"]) for row in error.errors(include_url=False, include_input=False))
+    )
+
+
+def invalid_message(*complaints: tuple[tuple[int | str, ...], str, str]) -> ValidationError:
+    """Return pydantic's error for a `Message`, from rows of place, type and sentence."""
+    rows = [InitErrorDetails(type=_refuse(kind, sentence), loc=place, input="(hidden)") for place, kind, sentence in complaints]
+    return ValidationError.from_exception_data("Message", rows, hide_input=True)
+
+
+class RecipientResult(_Frozen):
+    """What became of one destination.
+
+    `accepted` is True with a `message_id`, False if the gateway refused this number, None if its answer does not say. `answer`
+    is the meaning of the gateway's words about this number and `reason` those words; an empty slot has neither.
+    """
+
+    destination: str = Field(repr=False)
+    message_id: str | None = None
+    accepted: bool | None
+    answer: Answer | None = None
+    reason: str = Field(default="", repr=False)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        yield "destination", mask_number(self.destination)
+        yield "message_id", self.message_id
+        yield "accepted", self.accepted
+        yield "answer", self.answer and str(self.answer)
+
+
+class SendResult(_Frozen):
+    """The gateway's answer to one SendSMS of which at least one destination was accepted.
+
+    `answers` are the classified sentences of the answer, complaints that came together with success among them; `text` is
+    the raw sentence. `recipients` holds one result for each destination, in order.
+    """
+
+    answers: tuple[ClassifiedAnswer, ...] = Field(repr=False)
+    text: str = Field(repr=False)
+    recipients: tuple[RecipientResult, ...]
+
+    @property
+    def accepted(self) -> tuple[RecipientResult, ...]:
+        """Those that the gateway took, each with its message id."""
+        return tuple(recipient for recipient in self.recipients if recipient.accepted)
+
+    @property
+    def rejected(self) -> tuple[RecipientResult, ...]:
+        """Those that the gateway refused."""
+        return tuple(recipient for recipient in self.recipients if recipient.accepted is False)
+
+    @property
+    def in_doubt(self) -> tuple[RecipientResult, ...]:
+        """Those of whom the answer does not say whether they were sent. Do not send them again by yourself."""
+        return tuple(recipient for recipient in self.recipients if recipient.accepted is None)
+
+    @property
+    def message_ids(self) -> tuple[str, ...]:
+        """Ids of the accepted messages, in the order of their destinations."""
+        return tuple(recipient.message_id for recipient in self.recipients if recipient.message_id)
+
+
+class DeliveryStatus(_Frozen):
+    """What the gateway says of one message: the state, the raw sentence, and whether it can still change."""
+
+    message_id: str
+    state: DeliveryState
+    text: str = Field(repr=False)
+
+    @property
+    def final(self) -> bool:
+        """The gateway will not change it any more."""
+        return self.state.final
+
+    @property
+    def delivered(self) -> bool:
+        """The message reached the phone."""
+        return self.state.delivered

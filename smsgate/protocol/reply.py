@@ -1,0 +1,230 @@
+"""Response bytes -> values, or an error. The other pure half of the protocol; the first is `envelope`.
+
+Rule of this file: what is not plainly an acceptance or a refusal is `InDoubt`. A reply is found by namespace and local name,
+never by prefix, whatever wraps it (protocol, section 2.2). An id in a slot decides for its number, whatever the sentence
+before it complains of (section 4.4).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NoReturn
+
+from ..errors import Evidence, InDoubt, NotEnoughCredits, Reason, Refused
+from ..privacy import mask_numbers
+from .answers import Answer, ClassifiedAnswer, DeliveryState, classify, delivery_state
+from .models import DeliveryStatus, Message, RecipientResult, SendResult, message_id
+from .operations import Operation
+from .xml import Node, Unreadable, find, parse, text_of
+
+__all__ = ["Reply", "read_auth", "read_balance", "read_new_messages", "read_reply", "read_send", "read_status", "unrecognised"]
+
+_BALANCE = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?\Z")
+_ID = re.compile(rb"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
+# What a sentence may mean in an answer that nevertheless did nothing: only if every sentence is a refusal.
+_UNDECIDED = {
+    Answer.OUTCOME_UNKNOWN: Reason.OUTCOME_UNKNOWN,
+    Answer.UNRECOGNISED: Reason.UNRECOGNISED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The strings of an answer, in order, None where one is empty or nil; one for an operation that answers with a string."""
+
+    items: tuple[str | None, ...]
+    evidence: Evidence
+
+    def __repr__(self) -> str:
+        return f"Reply({len(self.items)} items, {self.evidence!r})"
+
+    def in_doubt(self, reason: Reason, detail: str) -> InDoubt:
+        """Return the error that says that this answer does not decide."""
+        return InDoubt(f"{reason}: {detail}", reason=reason, evidence=self.evidence)
+
+
+def read_reply(operation: Operation, body: bytes, status: int = 200) -> Reply:
+    """Return what stands in the reply to this operation.
+
+    Raises `InDoubt` for an HTTP status other than 2xx, for what is no XML, for a SOAP fault and for a document without an
+    answer to this operation.
+    """
+    evidence = Evidence(
+        status, len(body), tuple(found.decode() for found in _ID.findall(body[: Evidence.LIMIT])), body[: Evidence.LIMIT]
+    )
+    if not 200 <= status < 300:
+        raise InDoubt(f"{Reason.HTTP_STATUS}: {status}", reason=Reason.HTTP_STATUS, evidence=evidence)
+    items: tuple[str | None, ...] = ()
+    reason, detail = Reason.UNREADABLE, ""
+    try:
+        tree = parse(body)
+        if any(True for name in ("soap:Fault", "soap12:Fault") for _ in find(tree, name)):
+            reason, detail = Reason.FAULT, "the gateway answered with a fault"
+        else:
+            items = _items(operation, tree)
+    except Unreadable as error:
+        detail = str(error)
+    if detail:
+        del body
+        raise InDoubt(f"{reason}: {detail}", reason=reason, evidence=evidence)
+    return Reply(items, evidence)
+
+
+def _items(operation: Operation, tree: Node) -> tuple[str | None, ...]:
+    results = list(find(tree, f"turbo:{operation.result}"))
+    if not results and operation.array and list(find(tree, f"turbo:{operation.name}Response")):
+        return ()  # null in place of the array (protocol, section 2.4)
+    if len(results) != 1:
+        raise Unreadable(f"{len(results)} elements {operation.result} where one is expected")
+    result = results[0]
+    if not operation.array:
+        return (text_of(result),)
+    if isinstance(result, dict) and "turbo:ResultArray" in result:
+        slots = result["turbo:ResultArray"]
+        return tuple(text_of(slot) for slot in (slots if isinstance(slots, list) else [slots]))
+    text = (text_of(result) or "").strip()  # an empty array, or a bare string where an array is declared
+    return (text,) if text else ()
+
+
+def unrecognised(reply: Reply) -> list[str]:
+    """Return the sentences of the answer that are in no table: a new one of the gateway, and so a row to be added."""
+    texts = [text for text in (item.strip() for item in reply.items if item) if text]
+    return [
+        sentence.text
+        for text in texts
+        if not message_id(text) and not _BALANCE.match(text) and delivery_state(text) is DeliveryState.UNRECOGNISED
+        for sentence in classify(text)
+        if sentence.answer is Answer.UNRECOGNISED
+    ]
+
+
+def _refusal(answers: Sequence[ClassifiedAnswer], reasons: tuple[str, ...] = ()) -> Refused:
+    # A dead cookie comes first, since it can be helped.
+    worst = next((answer for answer in answers if answer.answer is Answer.NOT_AUTHORISED), answers[0])
+    kind = worst.error or Refused
+    text = mask_numbers(worst.text)
+    said = f"the gateway refused ({worst.answer}): {' '.join(text.split())}"
+    if issubclass(kind, NotEnoughCredits):
+        return kind(said, answer=worst.answer, text=text, reasons=reasons, missing=worst.missing or Decimal(0))
+    return kind(said, answer=worst.answer, text=text, reasons=reasons)
+
+
+def _raise_single(reply: Reply, answers: Sequence[ClassifiedAnswer], what: str) -> NoReturn:
+    """Raise what a single string that is not the hoped-for value says."""
+    if answers and all(answer.refusal for answer in answers):
+        raise _refusal(answers)
+    raise reply.in_doubt(Reason.UNRECOGNISED, f"the answer is not {what}")
+
+
+def read_auth(reply: Reply) -> None:
+    """Return if the login succeeded. Raises `BadCredentials`, `AccountSuspended`, `MissingParameters` or `InDoubt`."""
+    answers = tuple(classify(reply.items[0] or ""))
+    if [answer.answer for answer in answers] != [Answer.AUTHORISED]:
+        _raise_single(reply, answers, "one of a login")
+
+
+def read_balance(reply: Reply) -> Decimal:
+    """Return the balance in credits (protocol, section 6). Raises `NotAuthorised`, another `Refused`, or `InDoubt`."""
+    text = (reply.items[0] or "").strip()
+    if not _BALANCE.match(text):
+        _raise_single(reply, tuple(classify(text)), "a number of credits")
+    return Decimal(text.replace(",", "."))
+
+
+def read_new_messages(reply: Reply) -> list[str]:
+    """Return the ids of messages whose status is unknown (protocol, section 6). Raises `Refused` or `InDoubt`."""
+    texts = [text for text in (item.strip() for item in reply.items if item) if text]
+    ids = [found for found in map(message_id, texts) if found]
+    if len(ids) != len(texts):
+        answers = tuple(answer for text in texts if not message_id(text) for answer in classify(text))
+        _raise_single(reply, answers, "a list of message ids")
+    return ids
+
+
+def read_status(reply: Reply, asked: str) -> DeliveryStatus:
+    """Return the delivery status of the message that was asked for. Raises `MessageNotFound`, another `Refused`, or `InDoubt`."""
+    text = (reply.items[0] or "").strip()
+    if not text:
+        raise reply.in_doubt(Reason.UNRECOGNISED, "the status is empty")
+    answers = tuple(classify(text))
+    if answers and all(answer.refusal for answer in answers):
+        raise _refusal(answers)
+    return DeliveryStatus(message_id=asked, state=delivery_state(text), text=text)
+
+
+def read_send(reply: Reply, message: Message) -> SendResult:
+    """Return what became of each destination, if at least one was accepted.
+
+    Raises `Refused` if the gateway refused them all, `InDoubt` if it accepted none and does not plainly refuse all: a number
+    of slots that does not match, one id in two slots, a sentence that is not recognised, success without an id.
+    """
+    if not reply.items:
+        raise reply.in_doubt(Reason.SLOTS, "the answer is empty")
+    head, *slots = reply.items
+    answers = tuple(classify(head or ""))
+    expected = len(message.destinations)
+    if not slots:
+        _raise_whole(reply, answers)
+    if len(slots) != expected:
+        raise reply.in_doubt(Reason.SLOTS, f"{len(slots)} for {expected} destinations")
+    ids = [found for found in map(message_id, slots) if found]
+    if len({found.casefold() for found in ids}) != len(ids):
+        raise reply.in_doubt(Reason.CONTRADICTION, "one message id for two destinations")
+    judged = tuple(_recipient(destination, slot, answers) for destination, slot in zip(message.destinations, slots, strict=True))
+    recipients = tuple(recipient for recipient, _ in judged)
+    if ids:
+        return SendResult(answers=answers, text=head or "", recipients=recipients)
+    if any(recipient.accepted is None for recipient in recipients):
+        raise reply.in_doubt(*_doubt(answers))
+    if any(not answer.refusal for answer in answers) and not all(map(_filled, slots)):
+        raise reply.in_doubt(Reason.CONTRADICTION, "success without a message id")
+    refusals = [answer for answer in answers if answer.refusal] or [said for _, said in judged if said]
+    raise _refusal(refusals, tuple(mask_numbers(recipient.reason) for recipient in recipients))
+
+
+def _filled(slot: str | None) -> bool:
+    return bool(slot and slot.strip())
+
+
+def _raise_whole(reply: Reply, answers: Sequence[ClassifiedAnswer]) -> NoReturn:
+    """Raise what one `ResultArray` says of the whole request (protocol, section 2.3)."""
+    if answers and all(answer.refusal for answer in answers):
+        raise _refusal(answers)
+    raise reply.in_doubt(*_doubt(answers))
+
+
+def _doubt(answers: Sequence[ClassifiedAnswer]) -> tuple[Reason, str]:
+    for answer in answers:
+        if answer.answer in _UNDECIDED:
+            return _UNDECIDED[answer.answer], "the answer does not say which destinations were sent"
+    if any(not answer.refusal for answer in answers):
+        return Reason.CONTRADICTION, "success without a message id"
+    return Reason.UNRECOGNISED, "the answer does not say which destinations were sent"
+
+
+def _recipient(
+    destination: str, slot: str | None, head: Sequence[ClassifiedAnswer]
+) -> tuple[RecipientResult, ClassifiedAnswer | None]:
+    """Return what a slot says of its number: an id, a sentence, or nothing, and then the sentence before the slots speaks."""
+    if found := message_id(slot):
+        return RecipientResult(destination=destination, message_id=found, accepted=True, answer=Answer.SENT), None
+    said = tuple(classify(slot or ""))
+    decisive: ClassifiedAnswer | None
+    if said:
+        refused = all(answer.refusal for answer in said)
+        decisive = next((answer for answer in said if not answer.refusal), said[0])
+    else:
+        # Empty is "not recognised or not sent" (seed), unless the sentence before the slots does not know itself.
+        refused = bool(head) and not any(answer.answer in _UNDECIDED for answer in head)
+        decisive = next((answer for answer in head if answer.refusal), None)
+    if decisive is None:
+        return RecipientResult(destination=destination, accepted=False if refused else None), None
+    return (
+        RecipientResult(
+            destination=destination, accepted=False if refused else None, answer=decisive.answer, reason=decisive.text
+        ),
+        decisive,
+    )

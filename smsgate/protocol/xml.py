@@ -1,0 +1,140 @@
+"""XML from the network: bytes in, a plain tree out. The one importer of xmltodict.
+
+Rule of this file: a hostile document costs next to nothing. No DOCTYPE (SOAP 1.1 section 3 forbids it), so no entity; a
+limit on depth and on the number of elements; one call to the parser, since expat before 2.6 is quadratic when fed in
+pieces (CVE-2023-52425). Whoever fails here fails with `Unreadable`, whatever the parser itself raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+from xml.parsers import expat
+
+import xmltodict
+
+from .operations import NAMESPACE
+
+__all__ = ["SOAP_11", "SOAP_12", "Node", "Unreadable", "find", "parse", "text_of"]
+
+SOAP_11 = "http://schemas.xmlsoap.org/soap/envelope/"
+SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_PREFIXES = {NAMESPACE: "turbo", SOAP_11: "soap", SOAP_12: "soap12", _XSI: "xsi"}
+
+MAX_DEPTH = 32
+MAX_ELEMENTS = 70_000
+
+# xmltodict's tree: an element is its text, None if empty, or a dict of children, "@attributes" and "#text"; one that
+# stands there several times is a list.
+Node: TypeAlias = "str | dict[str, Node] | list[Node] | None"
+
+
+class Unreadable(ValueError):
+    """The bytes are no XML that a gateway may send. The message says why and quotes nothing."""
+
+
+class _Guard:
+    """The module `expat` as xmltodict sees it, with a parser that gives up early."""
+
+    def __init__(self) -> None:
+        self.depth = self.elements = 0
+
+    def ParserCreate(self, encoding: str | None, separator: str | None) -> _GuardedParser:  # noqa: N802 - expat's name
+        parser = expat.ParserCreate(encoding, separator)
+        parser.StartDoctypeDeclHandler = self.doctype
+        return _GuardedParser(parser, self)
+
+    def doctype(self, *_: object) -> None:
+        raise Unreadable("a document type declaration is not allowed")
+
+    def counted(self, start: Callable[[str, Any], None]) -> Callable[[str, Any], None]:
+        def started(name: str, attributes: Any) -> None:
+            self.depth += 1
+            self.elements += 1
+            if self.depth > MAX_DEPTH:
+                raise Unreadable(f"more than {MAX_DEPTH} nested elements")
+            if self.elements > MAX_ELEMENTS:
+                raise Unreadable(f"more than {MAX_ELEMENTS} elements")
+            start(name, attributes)
+
+        return started
+
+    def left(self, end: Callable[[str], None]) -> Callable[[str], None]:
+        def ended(name: str) -> None:
+            self.depth -= 1
+            end(name)
+
+        return ended
+
+
+class _GuardedParser:
+    """Hands everything on to expat's parser, which cannot be subclassed, and wraps the two handlers that are counted."""
+
+    def __init__(self, parser: expat.XMLParserType, guard: _Guard) -> None:
+        wrap = {"StartElementHandler": guard.counted, "EndElementHandler": guard.left}
+        object.__setattr__(self, "_parser", parser)
+        object.__setattr__(self, "_wrap", wrap)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._parser, name, self._wrap.get(name, _same)(value))  # type: ignore[attr-defined]  # set in __init__
+
+    def Parse(self, document: bytes, final: bool) -> None:  # noqa: N802 - expat's name
+        self._parser.Parse(document, final)  # type: ignore[attr-defined]  # set in __init__
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def parse(document: bytes) -> dict[str, Node]:
+    """Return the document as a tree. Keys are `turbo:`, `soap:` or `soap12:` and the local name, whatever prefix it came with.
+
+    Raises `Unreadable`.
+    """
+    reason = "no XML"
+    tree: Any = None
+    try:
+        tree = xmltodict.parse(
+            document,
+            expat=_Guard(),
+            process_namespaces=True,
+            namespaces=_PREFIXES,
+            strip_whitespace=False,
+            force_list=("turbo:ResultArray",),
+        )
+    except Unreadable as error:
+        reason = str(error)
+    except expat.ExpatError as error:
+        reason = f"no well-formed XML: {expat.errors.messages.get(error.code, 'error')} in line {error.lineno}"
+    except Exception as error:  # LookupError, UnicodeError, ValueError ... : a parser may fail in any way it likes
+        reason = f"no readable XML ({type(error).__name__})"
+    # Raised here, not in the handlers, so that no frame of the parser and none of its data stays with the error.
+    del document
+    if not isinstance(tree, dict):
+        raise Unreadable(reason)
+    return tree
+
+
+def find(tree: Node, name: str) -> Iterator[Node]:
+    """Yield the content of every element with this name, wherever it stands. An element's own inside is not searched."""
+    if isinstance(tree, list):
+        for item in tree:
+            yield from find(item, name)
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            if key == name:
+                yield from value if isinstance(value, list) else [value]
+            elif not key.startswith("@"):
+                yield from find(value, name)
+
+
+def text_of(node: Node) -> str | None:
+    """Return the text of an element, None if it is empty or `xsi:nil`. Raises `Unreadable` if elements stand in it."""
+    if isinstance(node, dict):
+        if any(not key.startswith(("@", "#")) for key in node):
+            raise Unreadable("elements where text is expected")
+        return None if node.get("@xsi:nil") in ("true", "1") else text_of(node.get("#text"))
+    if isinstance(node, list):
+        raise Unreadable("several elements where one is expected")
+    return node

@@ -1,0 +1,507 @@
+"""AsyncSession: the five operations of the gateway, and what a backend needs on top of them.
+
+Rules of this file: a send is repeated only if no byte of it left or the gateway itself answered that it did nothing; what
+an operation may do is read from the operations table. No error that leaves this file has frames below the public call, so
+that no traceback shows a password, a cookie, a number or a text.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import re
+import ssl
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from warnings import warn
+
+import anyio
+from anyio.lowlevel import EventLoopToken, current_token
+from pydantic import ValidationError
+
+from .errors import InDoubt, MessageNotFound, NotAuthorised, NotSent, PlainHttpWarning, Reason, SmsGateError
+from .following import Following
+from .logins import Credentials, Login, Logins
+from .options import Timeouts, bad_option, positive, travels_in_clear
+from .parallel import Pace, Parallel
+from .privacy import mask_number, redact
+from .protocol.answers import DeliveryState
+from .protocol.envelope import request_body
+from .protocol.models import SENDER_RULE, DeliveryStatus, Message, SendResult, invalid_message, message_id
+from .protocol.operations import AUTH, GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES, SEND_SMS, Operation
+from .protocol.reply import Reply, read_balance, read_new_messages, read_send, read_status, unrecognised
+from .protocol.segments import segments
+from .transport import Body, Exchange, HttpClient, Transport, own_transport, ssl_settings
+
+__all__ = ["GATEWAY_URL", "AsyncSession", "SendOutcome"]
+
+GATEWAY_URL = "http://turbosms.in.ua/api/soap.html"
+"""The documented address (protocol, section 1): plain http, as no valid certificate is known of that host."""
+
+_log = logging.getLogger("smsgate")
+T = TypeVar("T")
+
+_PAUSES = (0.25, 0.5, 1.0)
+"""Seconds before each repeat, at most."""
+_PASSING = frozenset({Reason.NO_CONNECTION, Reason.CONNECTION_LOST, Reason.HTTP_STATUS})
+"""What may be over the next moment."""
+_REPLY_LIMIT = 64 * 1024
+_REPLY_LIMIT_PER_DESTINATION = 512
+_REPLY_LIMIT_MOST = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SendOutcome:
+    """What became of one message of `send_many`: a result, or an error as a value.
+
+    `error` is a `SmsGateError`, or a `pydantic.ValidationError` for a message that cannot be sent as it is.
+    """
+
+    message: Message
+    result: SendResult | None = None
+    error: SmsGateError | ValidationError | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """One call of an operation on its way through logins and repeats."""
+
+    operation: Operation
+    deadline: float
+    body: Body = field(default=Body(b""), repr=False)
+    limit: int = _REPLY_LIMIT
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What the gateway may quote and no log may show."""
+    subject: str = ""
+    """To whom, for the log; masked."""
+    exchange: Exchange | None = None
+
+    @property
+    def left(self) -> bool:
+        """The request may have left, and no answer has shown that it did nothing."""
+        return self.exchange is not None and self.exchange.left
+
+
+class AsyncSession:
+    """A session with the gateway: logs in by itself, keeps the cookies, and logs in again when the gateway forgets them.
+
+    `login` and `password` are those of the gateway, set in the account's settings, not those of the website. `sender` is
+    used for messages that name none. `logins` is how many cookies are kept at most; each serves one request at a time, so
+    it is also how many requests are under way at once, and further calls wait their turn. `proxy` is the address of an HTTP
+    proxy; none is taken from the environment. `verify` is True, False, or an `ssl.SSLContext`. `http_client` is an
+    `httpx.AsyncClient` or an `httpx2.AsyncClient` to use in place of our own connections; it is never closed here.
+
+    Use it as `async with AsyncSession(...) as session`, or call `aclose` at the end, always on one event loop. Leaving the block
+    waits for calls that are under way.
+
+    Raises `ValueError` or `TypeError` for a bad argument, by name and without its value. Warns with `PlainHttpWarning` if the
+    address is plain http and not of this machine.
+    """
+
+    def __init__(
+        self,
+        login: str,
+        password: str,
+        *,
+        sender: str | None = None,
+        url: str = GATEWAY_URL,
+        logins: int = 4,
+        timeouts: Timeouts = Timeouts(),
+        proxy: str | None = None,
+        verify: bool | ssl.SSLContext = True,
+        http_client: HttpClient | None = None,
+    ) -> None:
+        found = bad_option(
+            login=login,
+            password=password,
+            sender=sender,
+            url=url,
+            logins=logins,
+            timeouts=timeouts,
+            proxy=proxy,
+            verify=verify,
+            http_client=http_client,
+        )
+        if found:
+            del login, password, proxy
+            raise ValueError(found)
+        self._sender = sender
+        self._url = url
+        self._timeouts = timeouts
+        self._secrets = (login, password)
+        self._http_client = http_client
+        self._proxy = proxy
+        self._verify = verify
+        self._ssl: ssl.SSLContext | None = None
+        self._width = logins
+        self._logins = Logins(Credentials(login, password), logins, self._open_transport)
+        self._token: EventLoopToken | None = None
+        self._closed = False
+        self._active = 0
+        self._drained: anyio.Event | None = None
+        del login, password, proxy
+        if travels_in_clear(url):
+            warn(
+                "the gateway's address is plain http: login, password and texts travel in clear",
+                PlainHttpWarning,
+                stacklevel=2,
+            )
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        timeouts: Timeouts = Timeouts(),
+        proxy: str | None = None,
+        verify: bool | ssl.SSLContext = True,
+        http_client: HttpClient | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """Return a session with the settings that the environment holds.
+
+        `SMSGATE_LOGIN` and `SMSGATE_PASSWORD` must be there; `SMSGATE_SENDER`, `SMSGATE_URL` and `SMSGATE_LOGINS` may be. A
+        variable that is empty counts as absent. Raises `ValueError` that names the variable.
+        """
+        given = {
+            name: environ.get(f"SMSGATE_{name.upper()}") or None for name in ("login", "password", "sender", "url", "logins")
+        }
+        missing = [f"SMSGATE_{name.upper()}" for name in ("login", "password") if given[name] is None]
+        logins = given["logins"]
+        found = f"{' and '.join(missing)} must be set in the environment" if missing else None
+        if logins is not None and not re.fullmatch("[0-9]{1,3}", logins):
+            found = found or "SMSGATE_LOGINS: a whole number from 1 to 256"
+        if found:
+            del given, logins, environ
+            raise ValueError(found)
+        return cls(
+            given["login"] or "",
+            given["password"] or "",
+            sender=given["sender"],
+            url=given["url"] or GATEWAY_URL,
+            logins=int(logins or 4),
+            timeouts=timeouts,
+            proxy=proxy,
+            verify=verify,
+            http_client=http_client,
+        )
+
+    def __repr__(self) -> str:
+        return f"<AsyncSession {self._url} {'closed' if self._closed else 'open' if self._token else 'not open'}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a session cannot be pickled or copied: it holds connections and the password")
+
+    async def __aenter__(self) -> Self:
+        if self._token is not None or self._closed:
+            raise NotSent("a session is opened once", reason=Reason.CLOSED if self._closed else Reason.NOT_OPEN)
+        self._token = current_token()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Take no more calls, wait for those that are under way, and close the connections. Calling it again is harmless."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._active:
+                self._drained = anyio.Event()
+                await self._drained.wait()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._logins.aclose()
+
+    # --- the five operations --------------------------------------------------------------------------------------------
+
+    async def auth(self) -> None:
+        """Log in now, to find out at start-up whether the gateway takes login and password. Nothing else needs it.
+
+        Raises `BadCredentials`, `AccountSuspended`, `NotSent` or `InDoubt`. A refusal is remembered for 30 seconds (protocol,
+        section 4.1).
+        """
+        await self._run(_Call(AUTH, self._timeouts.read), self._attempt_auth)
+
+    async def get_credit_balance(self) -> Decimal:
+        """Return the balance in credits; one part of an SMS costs about one (protocol, section 6).
+
+        Raises `Refused`, `NotSent` or `InDoubt`.
+        """
+        return await self._run_reading(GET_CREDIT_BALANCE, read_balance)
+
+    async def send_sms(
+        self,
+        destination: str | Iterable[str],
+        text: str | None = None,
+        *,
+        wappush: str | None = None,
+        sender: str | None = None,
+    ) -> SendResult:
+        """Send one message to one or several numbers. See `Message` for what is allowed.
+
+        Returns what became of each number, if at least one was accepted; look at `rejected` and `in_doubt` of the result where
+        there are several. Raises `pydantic.ValidationError` before anything is sent, `Refused` if the gateway refused all,
+        `NotSent` if nothing left this process, `InDoubt` if it is not known. It never sends twice by itself (protocol,
+        section 7).
+        """
+        made = _message_or_error(sender=sender, destinations=destination, text=text, wappush=wappush)
+        del destination, text, wappush, sender
+        if isinstance(made, ValidationError):
+            raise made.with_traceback(None)
+        return await self.send(made)
+
+    async def send(self, message: Message) -> SendResult:
+        """Send a validated message. Returns and raises what `send_sms` does."""
+        return await self._run(self._call_of(message), partial(self._attempt, partial(read_send, message=message)))
+
+    async def get_new_messages(self) -> list[str]:
+        """Return the ids of messages whose status the gateway does not know yet. These are not incoming SMS.
+
+        The official page no longer lists this operation, so it may stop working (protocol, sections 1.1 and 6). Raises `Refused`,
+        `NotSent` or `InDoubt`.
+        """
+        return await self._run_reading(GET_NEW_MESSAGES, read_new_messages, limit=_REPLY_LIMIT_MOST)
+
+    async def get_message_status(self, message_id: str) -> DeliveryStatus:
+        """Return the delivery status of one message (protocol, section 5).
+
+        A sentence that is not in the table gives `DeliveryState.UNRECOGNISED`. Raises `ValueError` for what is no message id,
+        `MessageNotFound`, another `Refused`, `NotSent` or `InDoubt`.
+        """
+        return await self._status(_checked_id(message_id), self._timeouts.read)
+
+    async def _status(self, asked: str, deadline: float) -> DeliveryStatus:
+        return await self._run_reading(GET_MESSAGE_STATUS, partial(read_status, asked=asked), deadline, MessageId=asked)
+
+    # --- on top of them -------------------------------------------------------------------------------------------------
+
+    def send_many(
+        self, messages: Iterable[Message] | AsyncIterable[Message], *, rate: float | None = None
+    ) -> Parallel[Message, SendOutcome]:
+        """Send many messages and iterate over what became of each, as it ends and so in no order.
+
+        `messages` may be any iterable or async iterable; it is read only as fast as it is sent. `rate` is how many recipients a
+        second at most. Errors come as values. Leaving the loop early stops the reading; sends that are under way end by
+        themselves, and `aclose()` of the iterator waits for them. What the iterable raises is raised here, after the outcomes
+        of what had been read. A campaign that must survive a crash needs a journal beside it.
+        """
+        if rate is not None and not positive(rate):
+            raise ValueError("rate: must be a number of recipients a second, greater than 0")
+        pace = Pace(rate)
+        return Parallel(
+            messages,
+            self._outcome,
+            width=self._width,
+            before=lambda message: pace.wait(len(_checked_message(message).destinations)),
+            unclaimed=_unclaimed,
+        )
+
+    async def _outcome(self, message: Message) -> SendOutcome:
+        try:
+            return SendOutcome(message, result=await self.send(message))
+        except (SmsGateError, ValidationError) as error:
+            return SendOutcome(message, error=error)
+
+    def wait_for_delivery(self, ids: str | Iterable[str], *, timeout: float) -> AsyncIterator[DeliveryStatus]:
+        """Follow messages and iterate over the changes of their delivery status, until each is final.
+
+        `ids` is one message id or several. Each is asked for again after half a second at first and then less and less often, up
+        to every 30 seconds; a fault of the transport is tried again in its turn. An id that the gateway does not know ends as
+        `DeliveryState.NOT_FOUND`. Raises `ValueError` for what is no message id, builtin `TimeoutError` if some are not final
+        after `timeout` seconds, and `Refused` if the gateway refuses to answer at all.
+        """
+        if not positive(timeout):
+            raise ValueError("timeout: must be a number of seconds greater than 0")
+        following = Following([_checked_id(one) for one in ([ids] if isinstance(ids, str) else ids)], timeout)
+        return Parallel(following, partial(self._followed, following), width=self._width)
+
+    async def _followed(self, following: Following, asked: str) -> DeliveryStatus | None:
+        status: DeliveryStatus | None = None
+        try:
+            status = await self._status(asked, min(following.time_left(), self._timeouts.read))
+        except MessageNotFound as error:
+            status = DeliveryStatus(message_id=asked, state=DeliveryState.NOT_FOUND, text=error.text)
+        except (NotSent, InDoubt):
+            if self._unusable():
+                raise
+        return following.answered(asked, status)
+
+    # --- a call on its way ----------------------------------------------------------------------------------------------
+
+    def _call_of(self, message: Message) -> _Call:
+        sender = _checked_message(message).sender or self._sender
+        if sender is None:
+            raise invalid_message(
+                (("sender",), "missing", f"no sender: neither the message nor the session names one; {SENDER_RULE}")
+            )
+        numbers = message.destinations
+        if _log.isEnabledFor(logging.DEBUG):
+            size = f"{len(message.text)} characters in {segments(message.text).parts} parts" if message.text else "a WAP push"
+            _log.debug("SendSMS%s: %s", _subject(message), size)
+        return _Call(
+            SEND_SMS,
+            self._timeouts.send,
+            Body(
+                request_body(SEND_SMS, sender=sender, destination=",".join(numbers), text=message.text, wappush=message.wappush)
+            ),
+            min(_REPLY_LIMIT + _REPLY_LIMIT_PER_DESTINATION * len(numbers), _REPLY_LIMIT_MOST),
+            (*numbers, *(number[1:] for number in numbers), message.text or "", message.wappush or ""),
+            _subject(message),
+        )
+
+    async def _run_reading(
+        self,
+        operation: Operation,
+        read: Callable[[Reply], T],
+        deadline: float | None = None,
+        *,
+        limit: int = _REPLY_LIMIT,
+        **arguments: str,
+    ) -> T:
+        body = Body(request_body(operation, **arguments))
+        call = _Call(operation, self._timeouts.read if deadline is None else deadline, body, limit)
+        return await self._run(call, partial(self._attempt, read))
+
+    async def _run(self, call: _Call, attempt: Callable[[_Call], Awaitable[T]]) -> T:
+        """Make the call within its deadline. What it raises has no frames below this one."""
+        failure = self._unusable()
+        if failure is None:
+            self._active += 1
+            try:
+                with anyio.move_on_after(call.deadline):
+                    return await self._repeat(call, attempt)
+                failure = _timed_out(call)
+            except SmsGateError as error:
+                failure = error
+            except anyio.get_cancelled_exc_class():
+                if call.left and call.operation is SEND_SMS:
+                    _log.warning("SendSMS%s was cancelled after the request had begun to leave: in doubt", call.subject)
+                raise
+            finally:
+                self._active -= 1
+                if self._drained is not None and not self._active:
+                    self._drained.set()
+        failure.__context__ = failure.__cause__ = None
+        raise failure.with_traceback(None)
+
+    def _unusable(self) -> SmsGateError | None:
+        if self._closed:
+            return NotSent("the session is closed", reason=Reason.CLOSED)
+        if self._token is None:
+            return NotSent("the session is not open: use it as 'async with'", reason=Reason.NOT_OPEN)
+        if self._token != current_token():
+            return NotSent("the session was opened on another event loop", reason=Reason.OTHER_EVENT_LOOP)
+        return None
+
+    async def _repeat(self, call: _Call, attempt: Callable[[_Call], Awaitable[T]]) -> T:
+        for turn, pause in enumerate(_PAUSES, start=1):
+            try:
+                return await attempt(call)
+            except (NotSent, InDoubt) as error:
+                if not _may_repeat(call.operation, error):
+                    raise
+                _log.warning("%s%s is repeated (%d of %d): %s", call.operation.name, call.subject, turn, len(_PAUSES), error)
+            await anyio.sleep(random.uniform(0.5, 1.0) * pause)  # noqa: S311 - jitter, not a secret
+        return await attempt(call)
+
+    async def _attempt(self, read: Callable[[Reply], T], call: _Call) -> T:
+        async with self._logins.lease() as login:
+            call.exchange = None
+            if not login.authenticated:
+                await self._authenticate(login)
+            try:
+                return await self._ask(login, call, read)
+            except NotAuthorised:
+                # The gateway answered before it did anything, so the request may go out once more.
+                login.cookie = call.exchange = None
+            await self._authenticate(login)
+            try:
+                return await self._ask(login, call, read)
+            except NotAuthorised:
+                login.cookie = call.exchange = None
+                raise
+
+    async def _attempt_auth(self, call: _Call) -> None:
+        async with self._logins.lease() as login:
+            call.exchange = login.transport.exchange()
+            await self._logins.authenticate(login, call.exchange)
+
+    async def _authenticate(self, login: Login) -> None:
+        """Log in on the way to another operation, of which nothing has left if this fails."""
+        try:
+            await self._logins.authenticate(login, login.transport.exchange())
+        except (NotSent, InDoubt) as error:
+            failure = NotSent(f"the login failed: {error}", reason=error.reason)
+        else:
+            return
+        raise failure
+
+    async def _ask(self, login: Login, call: _Call, read: Callable[[Reply], T]) -> T:
+        call.exchange = login.transport.exchange()
+        reply = await self._logins.ask(login, call.operation, call.body, call.limit, call.exchange)
+        for sentence in unrecognised(reply):
+            secrets = (*self._secrets, *self._logins.cookies, login.cookie or "", *call.secrets)
+            _log.warning("%s%s: answer not recognised: %s", call.operation.name, call.subject, redact(sentence, secrets)[:300])
+        return read(reply)
+
+    def _open_transport(self) -> Transport:
+        if self._http_client is not None:
+            return Transport(self._http_client, self._url, connect=self._timeouts.connect)
+        if self._ssl is None:
+            self._ssl = ssl_settings(self._verify)
+        return own_transport(
+            self._url, self._ssl, proxy=self._proxy, connect=self._timeouts.connect, keep_alive=self._timeouts.keep_alive
+        )
+
+
+def _may_repeat(operation: Operation, error: NotSent | InDoubt) -> bool:
+    if isinstance(error, NotSent):
+        return error.reason in _PASSING
+    server_failed = error.reason is not Reason.HTTP_STATUS or (error.evidence.status or 0) >= 500
+    return operation.repeatable and error.reason in _PASSING and server_failed
+
+
+def _timed_out(call: _Call) -> SmsGateError:
+    after = f"after {call.deadline:g} s"
+    if call.left:
+        return InDoubt(f"{Reason.TIMED_OUT} {after}, when the request had begun to leave", reason=Reason.TIMED_OUT)
+    return NotSent(f"nothing was sent: {Reason.TIMED_OUT} {after}", reason=Reason.TIMED_OUT)
+
+
+def _subject(message: Message) -> str:
+    first, others = mask_number(message.destinations[0]), len(message.destinations) - 1
+    return f" to {first}{f' and {others} more' if others else ''}"
+
+
+def _message_or_error(**values: Any) -> Message | ValidationError:
+    """Return the error in place of raising it, so that the caller can first let go of the values."""
+    try:
+        return Message(**values)
+    except ValidationError as error:
+        return error
+
+
+def _checked_message(message: Any) -> Message:
+    if not isinstance(message, Message):
+        raise TypeError("message: must be a smsgate.Message")
+    return message
+
+
+def _checked_id(text: Any) -> str:
+    found = message_id(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("message_id: must be a UUID, 32 hexadecimal digits in five groups, as the gateway gives it")
+    return found
+
+
+def _unclaimed(outcome: SendOutcome) -> None:
+    became = outcome.error or f"accepted as {', '.join(outcome.result.message_ids) if outcome.result else ''}"
+    _log.warning("send_many was left before this was taken:%s: %s", _subject(outcome.message), became)

@@ -1,0 +1,36 @@
+"""Start a task that outlives the call which started it.
+
+A task group must be left by the task that entered it, in order; an iterator that a caller may drop in the middle of a loop
+cannot promise that, and neither can a session that a test fixture opens in one task and closes in another. So these
+tasks belong to the event loop. Whoever starts one sees to it that it ends by itself and raises nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from anyio.lowlevel import current_token
+
+__all__ = ["spawn"]
+
+# asyncio keeps only weak references to its tasks.
+_TASKS: set[asyncio.Task[Any]] = set()
+
+
+def spawn(function: Callable[[], Awaitable[None]], name: str) -> None:
+    """Run the function in a task of its own, on asyncio or on trio."""
+    loop = current_token().native_token
+    if isinstance(loop, asyncio.AbstractEventLoop):
+        task: asyncio.Task[Any] = loop.create_task(_coroutine(function), name=name)
+        _TASKS.add(task)
+        task.add_done_callback(_TASKS.discard)
+    else:
+        import trio.lowlevel  # noqa: PLC0415 - trio is no dependency: it is there where it runs already
+
+        trio.lowlevel.spawn_system_task(function, name=name)
+
+
+async def _coroutine(function: Callable[[], Awaitable[None]]) -> None:
+    await function()
