@@ -81,7 +81,7 @@ def bad_option(
 def _credential(name: str, value: Any) -> str | None:
     if not isinstance(value, str) or not value.strip():
         return f"{name}: must be a string that is not blank"
-    found = complaint(value) or ("\r" in value and "a carriage return cannot be sent")
+    found = complaint(value)
     return f"{name}: {found}" if found else None
 
 

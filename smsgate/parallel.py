@@ -7,14 +7,16 @@ never cut off: who leaves the loop early stops the reading, and what is under wa
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
+from anyio.lowlevel import EventLoopToken, current_token
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from .spawn import spawn
+from .spawn import call_soon, spawn
 
 __all__ = ["Pace", "Parallel"]
 
@@ -91,11 +93,13 @@ class _Workers(Generic[Item, Result]):
             self.error = self.error or error
             self.stop()
         finally:
-            # Before any await: the last one out closes the source and says so, even while the loop is being cancelled.
+            # The last one out closes the source, before the iterator learns of the end.
             self._running -= 1
-            results.close()
-            if not self._running:
-                await self._end()
+            try:
+                if not self._running:
+                    await self._end()
+            finally:
+                results.close()
 
     async def _next(self) -> list[Item]:
         """Return the next item in a list, an empty one at the end."""
@@ -144,6 +148,7 @@ class Parallel(AsyncIterator[Result], Generic[Item, Result]):
         self._workers = _Workers(source, work, before, unclaimed)
         self._width = width
         self._results: MemoryObjectReceiveStream[Result] | None = None
+        self._token: EventLoopToken
 
     def __aiter__(self) -> Parallel[Item, Result]:
         return self
@@ -151,6 +156,7 @@ class Parallel(AsyncIterator[Result], Generic[Item, Result]):
     async def __anext__(self) -> Result:
         if self._results is None:
             send, self._results = anyio.create_memory_object_stream[Result]()
+            self._token = current_token()
             self._workers.start(self._width, send)
         try:
             return await self._results.receive()
@@ -163,14 +169,26 @@ class Parallel(AsyncIterator[Result], Generic[Item, Result]):
 
     async def aclose(self) -> None:
         """Stop, and wait for what is under way."""
-        self._stop()
-        if self._results is not None:
-            await self._workers.ended.wait()
-
-    def _stop(self) -> None:
-        self._workers.stop()
-        if self._results is not None:
-            self._results.close()
+        if self._results is None:
+            self._workers.stop()
+            return
+        _leave(self._workers, self._results)
+        await self._workers.ended.wait()
 
     def __del__(self) -> None:
-        self._stop()
+        if self._results is None:
+            return
+        if self._workers.ended.is_set():
+            self._results.close()
+            return
+        # The garbage collector may call from any thread, and after the event loop has ended: then nothing is left to stop.
+        try:
+            call_soon(self._token, partial(_leave, self._workers, self._results))
+        except RuntimeError:
+            with suppress(RuntimeError):
+                self._results.close()
+
+
+def _leave(workers: _Workers[Any, Any], results: MemoryObjectReceiveStream[Any]) -> None:
+    workers.stop()
+    results.close()

@@ -14,15 +14,15 @@ __all__ = ["mask_number", "mask_numbers", "redact", "redact_http_logs"]
 _PARTS = ("", ".connection", ".http11", ".http2", ".proxy", ".socks")
 _HTTP_LOGGERS = ("httpx", "httpx2", *(f"httpcore{part}" for part in _PARTS), *(f"httpcore2{part}" for part in _PARTS))
 
-_DIGITS = re.compile(r"\+?[0-9](?:[ \-()\u00a0]?[0-9]){6,}", re.ASCII)
+_DIGITS = re.compile(r"\+?[0-9](?:[ \-()\u00a0]{0,2}[0-9]){6,}", re.ASCII)
 _COOKIE = re.compile(r"(?i)(cookie['\"]?\s*[,:]\s*b?['\"]?)[^'\")\r\n]+")
 
 
 def mask_number(number: str) -> str:
-    """Return the phone number with its middle hidden: `+380501234567` becomes `+380*****4567`."""
+    """Return the phone number with its middle hidden: `+380501234567` becomes `+380*****4567`. A short one is hidden whole."""
     plus, digits = ("+", number[1:]) if number.startswith("+") else ("", number)
-    head, tail = (3, 4) if len(digits) >= 11 else (2, 2)
-    return f"{plus}{digits[:head]}{'*' * max(len(digits) - head - tail, 1)}{digits[-tail:]}"
+    head, tail = (3, 4) if len(digits) >= 11 else (2, 2) if len(digits) >= 7 else (0, 0)
+    return f"{plus}{digits[:head]}{'*' * (len(digits) - head - tail)}{digits[len(digits) - tail :]}"
 
 
 def mask_numbers(text: str) -> str:

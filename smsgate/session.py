@@ -36,7 +36,7 @@ from .protocol.models import SENDER_RULE, DeliveryStatus, Message, SendResult, i
 from .protocol.operations import AUTH, GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES, SEND_SMS, Operation
 from .protocol.reply import Reply, read_balance, read_new_messages, read_send, read_status, unrecognised
 from .protocol.segments import segments
-from .transport import Body, Exchange, HttpClient, Transport, own_transport, ssl_settings
+from .transport import Body, Exchange, HttpClient, Transport, lent_transport, own_transport, ssl_settings
 
 __all__ = ["GATEWAY_URL", "AsyncSession", "SendOutcome"]
 
@@ -208,9 +208,14 @@ class AsyncSession:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Take no more calls, wait for those that are under way, and close the connections. Calling it again is harmless."""
+        """Take no more calls, wait for those that are under way, and close the connections. Calling it again is harmless.
+
+        Raises `NotSent` on another event loop than the session's, where its connections cannot be closed.
+        """
         if self._closed:
             return
+        if self._token is not None and (misplaced := self._unusable()):
+            raise misplaced
         self._closed = True
         try:
             if self._active:
@@ -454,7 +459,7 @@ class AsyncSession:
 
     def _open_transport(self) -> Transport:
         if self._http_client is not None:
-            return Transport(self._http_client, self._url, connect=self._timeouts.connect)
+            return lent_transport(self._url, self._http_client, connect=self._timeouts.connect)
         if self._ssl is None:
             self._ssl = ssl_settings(self._verify)
         return own_transport(

@@ -1,4 +1,4 @@
-"""Start a task that outlives the call which started it.
+"""Start a task that outlives the call which started it, and reach an event loop from anywhere.
 
 A task group must be left by the task that entered it, in order; an iterator that a caller may drop in the middle of a loop
 cannot promise that, and neither can a session that a test fixture opens in one task and closes in another. So these
@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from anyio.lowlevel import current_token
+from anyio.lowlevel import EventLoopToken, current_token
 
-__all__ = ["spawn"]
+__all__ = ["call_soon", "spawn"]
 
 # asyncio keeps only weak references to its tasks.
 _TASKS: set[asyncio.Task[Any]] = set()
@@ -30,6 +30,15 @@ def spawn(function: Callable[[], Awaitable[None]], name: str) -> None:
         import trio.lowlevel  # noqa: PLC0415 - trio is no dependency: it is there where it runs already
 
         trio.lowlevel.spawn_system_task(function, name=name)
+
+
+def call_soon(token: EventLoopToken, function: Callable[[], None]) -> None:
+    """Have the event loop call the function, from any thread and any place. Raises `RuntimeError` if the loop has ended."""
+    loop: Any = token.native_token
+    if isinstance(loop, asyncio.AbstractEventLoop):
+        loop.call_soon_threadsafe(function)
+    else:
+        loop.run_sync_soon(function)
 
 
 async def _coroutine(function: Callable[[], Awaitable[None]]) -> None:

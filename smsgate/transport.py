@@ -14,16 +14,28 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol
 
+import anyio
 import httpx
 
 from .errors import Evidence, InDoubt, NotSent, Reason, SmsGateError
 
-__all__ = ["FAULTS", "Body", "Exchange", "Fault", "HttpClient", "HttpReply", "Transport", "own_transport", "ssl_settings"]
+__all__ = [
+    "FAULTS",
+    "Body",
+    "Exchange",
+    "Fault",
+    "HttpClient",
+    "HttpReply",
+    "Transport",
+    "lent_transport",
+    "own_transport",
+    "ssl_settings",
+]
 
 
 class HttpClient(Protocol):
@@ -142,35 +154,83 @@ def own_transport(url: str, context: ssl.SSLContext, *, proxy: str | None, conne
     A connection that was idle for `keep_alive` seconds is not used again, as the server may be closing it at that moment
     (reliability, section 2.4). TCP keep-alive finds a dead network without limiting a slow gateway.
     """
-    transport = httpx.AsyncHTTPTransport(
-        verify=context,
-        trust_env=False,
-        proxy=proxy,
-        http1=True,
-        http2=False,
-        limits=httpx.Limits(max_connections=2, max_keepalive_connections=1, keepalive_expiry=keep_alive),
-        socket_options=_KEEP_ALIVE_OPTIONS,
-    )
-    client = httpx.AsyncClient(
-        transport=transport, trust_env=False, follow_redirects=False, cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    )
-    return Transport(client, url, connect=connect, traced=True, aclose=client.aclose)
+
+    def open_client() -> httpx.AsyncClient:
+        transport = httpx.AsyncHTTPTransport(
+            verify=context,
+            trust_env=False,
+            proxy=proxy,
+            http1=True,
+            http2=False,
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keep_alive),
+            socket_options=_KEEP_ALIVE_OPTIONS,
+        )
+        no_jar = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        return httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, cookies=no_jar)
+
+    return Transport(_Own(open_client), url, connect=connect, traced=True)
+
+
+def lent_transport(url: str, client: HttpClient, *, connect: float) -> Transport:
+    """Return a transport through the user's client, of which it is not known yet whether it gives trace events."""
+    return Transport(_Lent(client), url, connect=connect, traced=False)
+
+
+class _Lent:
+    """The user's client, which we neither close nor replace."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    async def get(self) -> HttpClient:
+        return self._client
+
+    def discard(self) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        pass
+
+
+class _Own:
+    """A client of our own, which is replaced after a request that did not end well.
+
+    A task that is cancelled twice interrupts httpcore's cleaning up, and the slot of its pool is then gone for good
+    (measured with httpcore 1.0.9). A new client costs less than finding out.
+    """
+
+    def __init__(self, open_client: Callable[[], httpx.AsyncClient]) -> None:
+        self._open_client = open_client
+        self._client: httpx.AsyncClient | None = None
+        self._discarded: list[httpx.AsyncClient] = []
+
+    async def get(self) -> HttpClient:
+        await self._close_discarded()
+        if self._client is None:
+            self._client = self._open_client()
+        return self._client
+
+    def discard(self) -> None:
+        if self._client is not None:
+            self._discarded.append(self._client)
+            self._client = None
+
+    async def _close_discarded(self) -> None:
+        while self._discarded:
+            with anyio.CancelScope(shield=True):
+                await self._discarded[-1].aclose()
+            self._discarded.pop()
+
+    async def aclose(self) -> None:
+        self.discard()
+        await self._close_discarded()
 
 
 class Transport:
     """Posts bytes to one address through one client."""
 
-    def __init__(
-        self,
-        client: HttpClient,
-        url: str,
-        *,
-        connect: float,
-        traced: bool = False,
-        aclose: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
+    def __init__(self, client: _Lent | _Own, url: str, *, connect: float, traced: bool) -> None:
         self._client = client
-        self._aclose = aclose
         self._url = url
         # connect, read, write, pool: the deadline of the whole call is the session's.
         self._timeout = (connect, None, None, connect)
@@ -182,8 +242,7 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close the client, if it is our own."""
-        if self._aclose is not None:
-            await self._aclose()
+        await self._client.aclose()
 
     async def post(self, body: Body, headers: Mapping[str, str], *, limit: int, exchange: Exchange) -> HttpReply:
         """Post the body and return the response, whatever its status.
@@ -191,8 +250,11 @@ class Transport:
         At most `limit` bytes of it are read. Raises `NotSent` or `InDoubt` and nothing else, save for cancellation.
         """
         failure: SmsGateError
+        whole = False
         try:
-            return await self._post(body, headers, limit, exchange)
+            reply = await self._post(body, headers, limit, exchange)
+            whole = True
+            return reply  # noqa: TRY300 - whole only now
         except SmsGateError as error:
             failure = error
         except Exception as error:
@@ -203,16 +265,19 @@ class Transport:
             raise error.with_traceback(None)  # noqa: B904 - it is the same one, without its frames
         finally:
             self._traced = exchange.traced
+            if not whole:
+                self._client.discard()
         failure.__context__ = None
         del body, headers
         raise failure.with_traceback(None)
 
     async def _post(self, body: Body, headers: Mapping[str, str], limit: int, exchange: Exchange) -> HttpReply:
-        if self._client.is_closed:
+        client = await self._client.get()
+        if client.is_closed:
             exchange.left = False
             raise NotSent("the HTTP client has been closed", reason=Reason.CLOSED)
         try:
-            request = self._client.build_request(
+            request = client.build_request(
                 "POST",
                 self._url,
                 content=body.content,
@@ -227,7 +292,7 @@ class Transport:
         except Exception as error:
             exchange.left = False
             raise NotSent(f"the request could not be made ({type(error).__name__})", reason=Reason.BAD_REQUEST) from None
-        response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
+        response = await client.send(request, stream=True, auth=None, follow_redirects=False)
         try:
             exchange.left = True  # a response proves it, whoever the client is
             return await _read(response, limit)
@@ -240,12 +305,21 @@ async def _read(response: Any, limit: int) -> HttpReply:
     if encoding not in ("", "identity"):
         # A reply of 0.3 KB can unpack to gigabytes, and we asked for none of that (reliability, section 3.2).
         raise _doubt(response, Reason.ENCODED, b"", f"{Reason.ENCODED}, though identity was asked for")
-    chunks = bytearray()
-    async for chunk in response.aiter_raw():
-        chunks += chunk
-        if len(chunks) > limit:
-            raise _doubt(response, Reason.TOO_LARGE, bytes(chunks), f"{Reason.TOO_LARGE}: more than {limit} bytes")
-    return HttpReply(response.status_code, bytes(chunks), tuple(response.headers.get_list("set-cookie")))
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            if len(body) <= limit:
+                body += chunk
+            else:
+                # Reading on from a closed response ends the library's generators; dropping them would leave them to trio's
+                # garbage collector, which complains.
+                await response.aclose()
+    except Exception:
+        if len(body) <= limit:
+            raise
+    if len(body) > limit:
+        raise _doubt(response, Reason.TOO_LARGE, bytes(body), f"{Reason.TOO_LARGE}: more than {limit} bytes")
+    return HttpReply(response.status_code, bytes(body), tuple(response.headers.get_list("set-cookie")))
 
 
 def _doubt(response: Any, reason: Reason, body: bytes, message: str) -> InDoubt:
@@ -276,5 +350,6 @@ def _cause(error: BaseException | None) -> str:
             return " (the name of the host could not be resolved)"
         if isinstance(error, OSError) and error.errno:
             return f" ({os.strerror(error.errno)})" if error.errno > 0 else ""
-        error = error.__cause__ or error.__context__
+        # trio gives a group with one error for each address of the host.
+        error = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error.__context__
     return ""

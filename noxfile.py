@@ -1,0 +1,92 @@
+"""The one way to every check: `nox` runs them all, `nox -s lint types` some, `nox -l` lists them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = True
+nox.options.default_venv_backend = "virtualenv"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+OLDEST = (3, 11)
+# Every branch of these is covered; the commands and the sandbox are tested from outside.
+COVERED = ["errors", "privacy", "options", "protocol/*", "transport", "logins", "parallel", "following", "spawn", "session"]
+
+
+def interpreters() -> dict[str, Path]:
+    """Return every CPython from 3.11 up that this machine has and that starts, by its version."""
+    homes = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    homes += sorted(Path.home().glob(".pyenv/versions/*/bin"))
+    homes += sorted(Path.home().glob(".local/share/uv/python/cpython-*/bin"))
+    found = {f"{sys.version_info.major}.{sys.version_info.minor}": Path(sys.executable)}
+    for candidate in (path for home in homes if home.is_dir() for path in sorted(home.glob("python3.*"))):
+        version = re.fullmatch(r"python(3\.(\d+))", candidate.name)
+        if version and int(version[2]) >= OLDEST[1] and version[1] not in found and starts(candidate):
+            found[version[1]] = candidate
+    return dict(sorted(found.items(), key=lambda item: int(item[0].split(".")[1])))
+
+
+def starts(python: Path) -> bool:
+    """Tell a CPython from another Python, and from a shim that has nothing behind it."""
+    program = "import platform, sys; sys.exit((platform.python_implementation(), sys.version_info[3]) != ('CPython', 'final'))"
+    return subprocess.run([python, "-c", program], check=False, capture_output=True).returncode == 0
+
+
+PYTHONS = interpreters()
+# nox looks for `python3.12` on the path.
+os.environ["PATH"] = os.pathsep.join([*dict.fromkeys(str(path.parent) for path in PYTHONS.values()), os.environ.get("PATH", "")])
+
+
+def groups(*names: str) -> list[str]:
+    return [requirement for name in names for requirement in nox.project.dependency_groups(PROJECT, name)]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format and rules."""
+    session.install(*groups("lint"))
+    session.run("ruff", "format", "--check")
+    session.run("ruff", "check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Run mypy inside, pyright as a second opinion, and the public API complete."""
+    session.install("-e", ".[cli,sandbox]", *groups("types"))
+    session.run("mypy")
+    session.run("mypy", "noxfile.py", "tests")
+    session.run("pyright")
+    session.run("pyright", "--verifytypes", "smsgate", "--ignoreexternal")
+
+
+@nox.session(python=list(PYTHONS))
+def tests(session: nox.Session) -> None:
+    """The tests, on the built wheel."""
+    wheels = Path(session.create_tmp()) / "wheel"
+    shutil.rmtree(wheels, ignore_errors=True)
+    session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), ".", silent=True)
+    (wheel,) = wheels.glob("*.whl")
+    session.install("--force-reinstall", "--no-deps", str(wheel))
+    session.install(f"{wheel}[cli,sandbox]", *groups("test"))
+    version = session.python
+    session.env["COVERAGE_FILE"] = str(Path(f".coverage.{version}").absolute())
+    # The script and not `-m pytest`, which would import the package from the checkout and not from the wheel.
+    session.run("coverage", "run", str(Path(session.bin) / "pytest"), *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Every branch of the core is covered."""
+    session.install("coverage[toml]")
+    files = sorted(str(path) for path in Path().glob(".coverage.*"))
+    session.run("coverage", "combine", "--keep", "--quiet", *files)
+    session.run("coverage", "report", "--fail-under=100", "--include", ",".join(f"*smsgate/{name}.py" for name in COVERED))

@@ -1,0 +1,350 @@
+"""`send_many` and `wait_for_delivery`: many calls at once, as an async iterator that may be left at any time.
+
+Design, section 4.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
+from typing import Any
+
+import anyio
+import fault_server
+import pytest
+from fault_server import FaultServer
+
+import smsgate
+from smsgate.sandbox import Sandbox, Settings
+
+pytestmark = pytest.mark.anyio
+
+
+def message(number: int, **values: Any) -> smsgate.Message:
+    return smsgate.Message(destinations=f"+38050{number:07}", **{"text": f"message {number}", **values})
+
+
+def session_at(sandbox: Sandbox, **options: Any) -> smsgate.AsyncSession:
+    return smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=sandbox.url, **options)
+
+
+class Counted:
+    """An iterable that knows how far it was read."""
+
+    def __init__(self, messages: list[smsgate.Message]) -> None:
+        self.messages, self.read, self.closed = messages, 0, False
+
+    def __iter__(self) -> Iterator[smsgate.Message]:
+        try:
+            for one in self.messages:
+                self.read += 1
+                yield one
+        finally:
+            self.closed = True
+
+
+# --- send_many ------------------------------------------------------------------------------------------------------------
+
+
+async def test_every_message_gets_exactly_one_outcome() -> None:
+    messages = [message(number) for number in range(200)]
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            outcomes = [outcome async for outcome in session.send_many(messages)]
+        assert sorted(outcome.message.text or "" for outcome in outcomes) == sorted(one.text or "" for one in messages)
+        assert all(outcome.result and outcome.error is None for outcome in outcomes)
+        assert len(sandbox.messages) == 200
+        accepted = {one.destination: one.id for one in sandbox.messages}
+        for outcome in outcomes:
+            assert outcome.result is not None
+            (recipient,) = outcome.result.recipients
+            assert accepted[recipient.destination] == recipient.message_id
+
+
+async def test_an_async_iterable_will_do() -> None:
+    async def source() -> AsyncIterator[smsgate.Message]:
+        for number in range(10):
+            await anyio.sleep(0)
+            yield message(number)
+
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            outcomes = [outcome async for outcome in session.send_many(source())]
+    assert len(outcomes) == 10
+
+
+async def test_errors_come_as_values_each_with_its_message() -> None:
+    refused = smsgate.Message(destinations="+380000000001", text="hello")
+    with Sandbox() as sandbox:
+        async with smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url) as session:
+            messages = [message(1, sender="Shop"), refused.model_copy(update={"sender": "Shop"}), message(2)]
+            outcomes = {outcome.message: outcome async for outcome in session.send_many(messages)}
+    assert outcomes[messages[0]].result is not None
+    assert isinstance(outcomes[messages[1]].error, smsgate.BadDestination)
+    assert "sender" in str(outcomes[messages[2]].error), "no sender anywhere"
+
+
+async def test_all_logins_are_kept_busy() -> None:
+    with Sandbox(Settings(hold_seconds=0.02)) as sandbox:
+        async with session_at(sandbox, logins=4) as session:
+            async for _ in session.send_many([message(number) for number in range(40)]):
+                pass
+        assert sandbox.calls["Auth"] == 4
+
+
+async def test_the_source_is_read_only_as_fast_as_it_is_sent_and_taken() -> None:
+    source = Counted([message(number) for number in range(1000)])
+    taken = 0
+    with Sandbox() as sandbox:
+        async with session_at(sandbox, logins=4) as session:
+            async for _ in session.send_many(source):
+                taken += 1
+                await anyio.sleep(0.005)
+                assert source.read <= taken + 8, "four waiting to be taken, four on their way"
+                if taken == 50:
+                    break
+
+
+async def test_leaving_the_loop_early_stops_it_and_cuts_nothing_off(caplog: pytest.LogCaptureFixture) -> None:
+    source = Counted([message(number) for number in range(1000)])
+    with Sandbox(Settings(hold_seconds=0.05)) as sandbox:
+        async with session_at(sandbox, logins=4) as session:
+            taken = 0
+            async for _ in session.send_many(source):
+                taken += 1
+                if taken == 6:
+                    break
+            gc.collect()
+            assert await session.get_credit_balance() > 0, "the session goes on"
+        assert 6 <= len(sandbox.messages) <= 14
+        assert sandbox.calls["SendSMS"] == len(sandbox.messages), "each one that was begun was answered"
+    assert source.closed
+    left = [record for record in caplog.records if "was left before" in record.getMessage()]
+    assert len(left) == len(sandbox.messages) - taken, "whoever was sent and not taken is in the log"
+    assert all("*****" in record.getMessage() and "accepted as" in record.getMessage() for record in left)
+
+
+async def test_closing_the_iterator_waits_for_what_is_under_way() -> None:
+    source = Counted([message(number) for number in range(1000)])
+    with Sandbox(Settings(hold_seconds=0.1)) as sandbox:
+        async with session_at(sandbox, logins=4) as session:
+            outcomes = session.send_many(source)
+            await anext(outcomes)
+            await outcomes.aclose()
+            arrived = len(sandbox.messages)
+            assert source.closed
+            with pytest.raises(StopAsyncIteration):
+                await anext(outcomes)
+            await anyio.sleep(0.3)
+            assert len(sandbox.messages) == arrived
+
+
+async def test_an_iterator_that_was_never_begun_sends_nothing() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            outcomes = session.send_many([message(1)])
+            await outcomes.aclose()
+            del outcomes
+        assert not sandbox.calls
+
+
+async def test_leaving_while_the_source_keeps_us_waiting_stops_the_waiting() -> None:
+    ended = anyio.Event()
+
+    async def source() -> AsyncIterator[smsgate.Message]:
+        try:
+            yield message(1)
+            await anyio.sleep(3600)
+            yield message(2)
+        finally:
+            ended.set()
+
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            outcomes = session.send_many(source())
+            await anext(outcomes)
+            await outcomes.aclose()
+    assert ended.is_set()
+
+
+async def test_what_the_source_raises_is_raised_after_the_outcomes_of_what_was_read() -> None:
+    def source() -> Iterator[smsgate.Message]:
+        yield from (message(number) for number in range(5))
+        raise KeyError("row 6")
+
+    outcomes = []
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            with pytest.raises(KeyError, match="row 6"):
+                async for outcome in session.send_many(source()):
+                    outcomes.append(outcome)  # noqa: PERF401 - what came before the error counts
+    assert len(outcomes) == 5
+
+
+async def test_what_a_source_raises_when_it_is_closed_is_raised_too() -> None:
+    class Bad:
+        def __iter__(self) -> Iterator[smsgate.Message]:
+            return self
+
+        def __next__(self) -> smsgate.Message:
+            raise StopIteration
+
+        def close(self) -> None:
+            raise OSError("the file is gone")
+
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            outcomes = session.send_many(Bad())
+            with pytest.raises(OSError, match="gone"):
+                await anext(outcomes)
+            with pytest.raises(StopAsyncIteration):
+                await anext(outcomes)
+
+
+async def test_what_is_no_message_ends_it_by_name() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            with pytest.raises(TypeError, match="Message"):
+                async for _ in session.send_many(["hello"]):  # type: ignore[list-item]  # the mistake under test
+                    pass
+
+
+async def test_the_rate_counts_recipients() -> None:
+    messages = [smsgate.Message(destinations=[f"+38050{n:07}", f"+38067{n:07}"], text="hello") for n in range(10)]
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            started = time.perf_counter()
+            outcomes = [outcome async for outcome in session.send_many(messages, rate=40)]
+            seconds = time.perf_counter() - started
+    assert len(outcomes) == 10
+    assert seconds > 0.4, "twenty recipients at forty a second, the first at once"
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("inf"), float("nan"), "10", True])
+async def test_a_rate_is_a_positive_number(rate: Any) -> None:
+    async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
+        with pytest.raises(ValueError, match="rate"):
+            session.send_many([], rate=rate)
+
+
+async def test_a_session_that_is_closed_meanwhile_gives_the_rest_as_not_sent() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox, logins=1) as session:
+            outcomes = session.send_many([message(number) for number in range(10)])
+            await anext(outcomes)
+        rest = [outcome async for outcome in outcomes]
+        sent = len(sandbox.messages)
+    assert len(rest) == 9
+    assert sum(isinstance(outcome.error, smsgate.NotSent) for outcome in rest) == 10 - sent
+
+
+# --- wait_for_delivery ----------------------------------------------------------------------------------------------------
+
+
+async def test_messages_are_followed_until_each_status_is_final() -> None:
+    with Sandbox(Settings(delivery_seconds=1.0)) as sandbox:
+        async with session_at(sandbox) as session:
+            ids = [outcome.result.message_ids[0] async for outcome in session.send_many(map(message, range(5))) if outcome.result]
+            seen: dict[str, list[smsgate.DeliveryState]] = {one: [] for one in ids}
+            async for status in session.wait_for_delivery(ids, timeout=30):
+                seen[status.message_id].append(status.state)
+    for states in seen.values():
+        assert states[-1] is smsgate.DeliveryState.DELIVERED
+        assert len(set(states)) == len(states), "only changes"
+
+
+async def test_an_unknown_message_ends_as_not_found_and_stops_nobody() -> None:
+    with Sandbox(Settings(delivery_seconds=0.2)) as sandbox:
+        async with session_at(sandbox) as session:
+            (known,) = (await session.send(message(1))).message_ids
+            asked = [fault_server.MESSAGE_ID, known]
+            last = {status.message_id: status async for status in session.wait_for_delivery(asked, timeout=30)}
+    assert last[fault_server.MESSAGE_ID].state is smsgate.DeliveryState.NOT_FOUND
+    assert last[fault_server.MESSAGE_ID].final
+    assert last[known].delivered
+
+
+async def test_time_that_runs_out_is_said_with_how_many_are_left() -> None:
+    with Sandbox(Settings(delivery_seconds=3600)) as sandbox:
+        async with session_at(sandbox) as session:
+            (one,) = (await session.send(message(1))).message_ids
+            statuses = []
+            with pytest.raises(TimeoutError, match="1 of 1 messages have no final delivery status after 0.8 s"):
+                async for status in session.wait_for_delivery(one, timeout=0.8):
+                    statuses.append(status)  # noqa: PERF401 - what came before the error counts
+    assert len(statuses) == 1
+
+
+async def test_a_fault_of_the_transport_is_tried_again_in_its_turn() -> None:
+    status = fault_server.ENVELOPE.format(
+        "<ns1:GetMessageStatusResponse><ns1:GetMessageStatusResult>Сообщение доставлено получателю"
+        "</ns1:GetMessageStatusResult></ns1:GetMessageStatusResponse>"
+    ).encode()
+    asked = 0
+
+    def sometimes(connection: fault_server.Connection) -> None:
+        nonlocal asked
+        asked += 1
+        connection.answer(status if asked > 2 else b"no XML")
+
+    with FaultServer(fault_server.then(sometimes)).running() as server:
+        async with smsgate.AsyncSession("login", "password", url=server.url) as session:
+            states = [one.state async for one in session.wait_for_delivery(fault_server.MESSAGE_ID, timeout=30)]
+    assert states == [smsgate.DeliveryState.DELIVERED]
+    assert asked == 3
+
+
+async def test_a_gateway_that_refuses_to_answer_ends_the_following() -> None:
+    with Sandbox(Settings(password="other")) as sandbox:
+        async with session_at(sandbox) as session:
+            with pytest.raises(smsgate.BadCredentials):
+                async for _ in session.wait_for_delivery(fault_server.MESSAGE_ID, timeout=30):
+                    pass
+
+
+async def test_a_session_that_is_closed_ends_the_following() -> None:
+    with Sandbox(Settings(delivery_seconds=3600)) as sandbox:
+        async with session_at(sandbox) as session:
+            (one,) = (await session.send(message(1))).message_ids
+            statuses = session.wait_for_delivery(one, timeout=30)
+            await anext(statuses)
+        with pytest.raises(smsgate.NotSent, match="closed"):
+            await anext(statuses)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("inf"), "10", None])
+async def test_a_timeout_is_a_positive_number(timeout: Any) -> None:
+    async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
+        with pytest.raises(ValueError, match="timeout"):
+            session.wait_for_delivery([], timeout=timeout)
+        with pytest.raises(ValueError, match="message_id"):
+            session.wait_for_delivery(["12"], timeout=1)
+
+
+async def test_nothing_to_follow_ends_at_once() -> None:
+    async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
+        assert [status async for status in session.wait_for_delivery([], timeout=1)] == []
+
+
+async def test_an_answer_in_other_words_is_unrecognised_and_logged_without_the_secrets(caplog: pytest.LogCaptureFixture) -> None:
+    strange = fault_server.ENVELOPE.format(
+        "<ns1:GetMessageStatusResponse><ns1:GetMessageStatusResult>Абонент +380501234567 сменил пароль password"
+        "</ns1:GetMessageStatusResult></ns1:GetMessageStatusResponse>"
+    ).encode()
+    with FaultServer(fault_server.answering(strange)).running() as server:
+        async with smsgate.AsyncSession("login", "password", url=server.url) as session:
+            status = await session.get_message_status(fault_server.MESSAGE_ID)
+    assert status.state is smsgate.DeliveryState.UNRECOGNISED
+    assert not status.final
+    (record,) = [record for record in caplog.records if "not recognised" in record.getMessage()]
+    assert record.levelno == logging.WARNING
+    assert "Абонент +380*****4567 сменил пароль ***" in record.getMessage()
+
+
+async def test_a_balance_is_a_decimal() -> None:
+    with Sandbox(Settings(credits=Decimal("2500.75"))) as sandbox:
+        async with session_at(sandbox) as session:
+            assert await session.get_credit_balance() == Decimal("2500.75")

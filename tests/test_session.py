@@ -1,0 +1,619 @@
+"""AsyncSession against a gateway on a real socket: logins, re-authentication, deadlines, cancellation, life and death.
+
+Design, section 4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+import pickle
+import time
+import warnings
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any
+
+import anyio
+import fault_server
+import httpx
+import httpx2
+import pytest
+from fault_server import FaultServer
+
+import smsgate
+from smsgate.sandbox import Sandbox, Settings
+
+pytestmark = pytest.mark.anyio
+
+NUMBER = "+380501234567"
+CLIENTS: dict[str, Callable[..., Any]] = {"httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
+
+
+def session_at(sandbox: Sandbox, **options: Any) -> smsgate.AsyncSession:
+    return smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url, **{"sender": "Shop", **options})
+
+
+async def together(count: int, call: Callable[[], Awaitable[object]]) -> list[object]:
+    """Make so many calls at once; return what each gave or raised."""
+    ended: list[object] = []
+
+    async def one() -> None:
+        try:
+            ended.append(await call())
+        except smsgate.SmsGateError as error:
+            ended.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(count):
+            tasks.start_soon(one)
+    return ended
+
+
+# --- the five operations --------------------------------------------------------------------------------------------------
+
+
+async def test_the_five_operations_speak_with_the_gateway() -> None:
+    with Sandbox(Settings(credits=Decimal(100), delivery_seconds=0.2)) as sandbox:
+        async with session_at(sandbox) as session:
+            await session.auth()
+            assert await session.get_credit_balance() == Decimal(100)
+            result = await session.send_sms(NUMBER, "Ваш код: 4815")
+            (recipient,) = result.recipients
+            assert recipient.destination == NUMBER
+            assert recipient.accepted is True
+            assert recipient.message_id == result.message_ids[0]
+            assert [answer.answer for answer in result.answers] == [smsgate.Answer.SENT]
+            assert await session.get_credit_balance() == Decimal(99)
+            assert set(await session.get_new_messages()) <= set(result.message_ids)
+            await anyio.sleep(0.4)
+            status = await session.get_message_status(result.message_ids[0])
+            assert status.delivered
+            assert status.final
+            assert await session.get_new_messages() == []
+        (message,) = sandbox.messages
+        assert (message.destination, message.sender, message.text) == (NUMBER, "Shop", "Ваш код: 4815")
+
+
+async def test_a_wap_push_goes_without_a_text() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            await session.send_sms(NUMBER, wappush="http://example.com/a?b=1&c=<2>")
+        assert sandbox.messages[0].wappush == "http://example.com/a?b=1&c=<2>"
+
+
+async def test_several_destinations_keep_their_order_and_those_refused_are_told_apart() -> None:
+    numbers = ["+380501234567", "+380000000001", "+380501234569"]
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            result = await session.send_sms(numbers, "hello")
+    assert [recipient.destination for recipient in result.recipients] == numbers
+    assert [recipient.accepted for recipient in result.recipients] == [True, False, True]
+    assert result.rejected[0].answer is smsgate.Answer.BAD_DESTINATION
+    assert len(result.message_ids) == 2
+
+
+async def test_a_sender_of_the_message_goes_before_that_of_the_session() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            await session.send_sms(NUMBER, "hello", sender="Other")
+            await session.send(smsgate.Message(destinations=NUMBER, text="hello"))
+        assert [message.sender for message in sandbox.messages] == ["Other", "Shop"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        (Settings(password="other"), smsgate.BadCredentials),
+        (Settings(senders=frozenset({"Other"})), smsgate.SenderForbidden),
+        (Settings(credits=Decimal(0)), smsgate.NotEnoughCredits),
+    ],
+)
+async def test_a_refusal_is_an_error_of_its_own(settings: Settings, error: type[smsgate.Refused]) -> None:
+    with Sandbox(settings) as sandbox:
+        async with session_at(sandbox) as session:
+            with pytest.raises(error) as caught:
+                await session.send_sms(NUMBER, "hello")
+        assert caught.value.sent is False
+        assert caught.value.answer
+        assert caught.value.text
+        assert sandbox.messages == ()
+
+
+async def test_credits_that_lack_are_counted() -> None:
+    with Sandbox(Settings(credits=Decimal("0.5"))) as sandbox:
+        async with session_at(sandbox) as session:
+            with pytest.raises(smsgate.NotEnoughCredits) as caught:
+                await session.send_sms(NUMBER, "hello")
+    assert caught.value.missing == Decimal("0.5")
+
+
+async def test_an_unknown_message_is_not_found() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            with pytest.raises(smsgate.MessageNotFound):
+                await session.get_message_status(fault_server.MESSAGE_ID)
+
+
+# --- bad input ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "field"),
+    [
+        (lambda session: session.send_sms("12", "hello"), "destination"),
+        (lambda session: session.send_sms(NUMBER), "text"),
+        (lambda session: session.send_sms(NUMBER, "hello", sender="Too long a sender"), "sender"),
+        (lambda session: session.send_sms(NUMBER, "hello", wappush="ftp://x"), "wappush"),
+        (lambda session: session.send_sms(NUMBER, "a\x00b"), "text"),
+        (lambda session: session.get_message_status("12"), "message_id"),
+        (lambda session: session.get_message_status(None), "message_id"),
+    ],
+)
+async def test_bad_input_is_refused_by_name_before_anything_is_sent(call: Callable[[Any], Awaitable[object]], field: str) -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            with pytest.raises(ValueError, match=field):
+                await call(session)
+        assert not sandbox.calls
+
+
+async def test_a_message_without_any_sender_is_refused_before_anything_is_sent() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox, sender=None) as session:
+            with pytest.raises(ValueError, match="sender"):
+                await session.send_sms(NUMBER, "hello")
+        assert not sandbox.calls
+
+
+async def test_what_is_no_message_is_refused() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            with pytest.raises(TypeError, match="message"):
+                await session.send("hello")  # type: ignore[arg-type]  # the mistake under test
+
+
+# --- logins ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_one_cookie_never_has_two_requests_in_flight() -> None:
+    with Sandbox(Settings(hold_seconds=0.01, lock_cookies=False)) as sandbox:
+        async with session_at(sandbox, logins=4) as session:
+            ended = await together(60, session.get_credit_balance)
+        assert len(ended) == 60
+        assert sandbox.most_in_flight == 1
+        assert sandbox.calls["Auth"] == 4
+
+
+async def test_a_login_is_opened_only_when_the_others_are_busy() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox, logins=8) as session:
+            for _ in range(10):
+                await session.get_credit_balance()
+        assert sandbox.calls["Auth"] == 1
+
+
+async def test_eight_logins_are_about_eight_times_as_fast_as_one_when_the_gateway_locks_cookies() -> None:
+    async def seconds(logins: int) -> float:
+        with Sandbox(Settings(hold_seconds=0.1)) as sandbox:
+            async with session_at(sandbox, logins=logins) as session:
+                await together(logins, session.get_credit_balance)
+                started = time.perf_counter()
+                await together(24, session.get_credit_balance)
+                return time.perf_counter() - started
+
+    ratio = await seconds(1) / await seconds(8)
+    print(f"logins=8 is {ratio:.1f} times as fast as logins=1")
+    assert ratio > 4, "only sending one after the other is that slow"
+
+
+async def test_calls_are_served_first_come_first_served() -> None:
+    order: list[int] = []
+    with Sandbox() as sandbox:
+        async with session_at(sandbox, logins=1) as session, anyio.create_task_group() as tasks:
+
+            async def call(number: int) -> None:
+                await session.get_credit_balance()
+                order.append(number)
+
+            for number in range(20):
+                tasks.start_soon(call, number)
+                await anyio.lowlevel.checkpoint()
+    assert sorted(order) == list(range(20))
+    if order[0] == 0:  # trio starts tasks in any order
+        assert order == list(range(20))
+
+
+# --- re-authentication ----------------------------------------------------------------------------------------------------
+
+
+async def test_each_session_loss_costs_one_login_however_many_calls_wait() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox, logins=1) as session:
+            await session.auth()
+            for loss in range(1, 21):
+                sandbox.drop_sessions()
+                ended = await together(100, session.get_credit_balance)
+                assert all(isinstance(one, Decimal) for one in ended)
+                assert sandbox.calls["Auth"] == 1 + loss
+
+
+@pytest.mark.parametrize("logins", [1, 4])
+async def test_a_wrong_password_is_tried_once_however_many_calls_wait(logins: int) -> None:
+    with Sandbox() as sandbox:
+        async with smsgate.AsyncSession("sandbox", "wrong", sender="Shop", url=sandbox.url, logins=logins) as session:
+            ended = await together(100, lambda: session.send_sms(NUMBER, "hello"))
+            assert all(isinstance(one, smsgate.BadCredentials) for one in ended)
+            with pytest.raises(smsgate.BadCredentials):
+                await session.auth()
+        assert sandbox.calls["Auth"] == 1
+
+
+async def test_a_password_that_was_changed_is_noticed_and_remembered() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox, logins=1) as session:
+            await session.auth()
+            session._logins._credentials = type(session._logins._credentials)("sandbox", "changed meanwhile")
+            sandbox.drop_sessions()
+            ended = await together(20, session.get_credit_balance)
+            assert all(isinstance(one, smsgate.BadCredentials) for one in ended)
+        assert sandbox.calls["Auth"] == 2
+
+
+async def test_a_send_that_meets_a_dead_cookie_goes_out_once() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox, logins=1) as session:
+            await session.auth()
+            sandbox.drop_sessions()
+            await session.send_sms(NUMBER, "hello")
+        assert sandbox.calls["SendSMS"] == 2, "refused, then repeated"
+        assert len(sandbox.messages) == 1
+
+
+@pytest.mark.parametrize("sentence", ["Вы не авторизованы", "Вы не авторизированы"])
+async def test_one_new_login_is_tried_and_then_the_call_is_refused(sentence: str) -> None:
+    body = fault_server.ACCEPTED.decode()
+    head, rest = body.split("<ns1:ResultArray>", 1)
+    tail = rest[rest.rindex("</ns1:ResultArray>") :]
+    dead = f"{head}<ns1:ResultArray>{sentence}{tail}".encode()
+    with FaultServer(fault_server.answering(dead)).running() as server:
+        async with smsgate.AsyncSession("login", "password", sender="Shop", url=server.url) as session:
+            with pytest.raises(smsgate.NotAuthorised):
+                await session.send_sms(NUMBER, "hello")
+    assert len(server.sends()) == 2
+    assert len(server.requests) == 4, "two logins"
+
+
+async def test_a_login_without_a_cookie_sends_nothing() -> None:
+    def no_cookie(connection: fault_server.Connection) -> None:
+        connection.request()
+        connection.answer(fault_server.AUTHORISED)
+
+    server = FaultServer(no_cookie)
+    server.requests.append(fault_server.Request("", b"<ns1:Auth>"))  # straight to the fault
+    with server.running():
+        async with smsgate.AsyncSession("login", "password", sender="Shop", url=server.url) as session:
+            with pytest.raises(smsgate.NotSent, match="cookie"):
+                await session.send_sms(NUMBER, "hello")
+            with pytest.raises(smsgate.InDoubt, match="cookie"):
+                await session.auth()
+    assert server.sends() == []
+
+
+async def test_a_cookie_that_was_idle_for_long_is_renewed_before_it_is_used() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox, logins=1) as session:
+            await session.auth()
+            session._logins._idle[0].last_used -= 20 * 60
+            await session.send_sms(NUMBER, "hello")
+        assert sandbox.calls["Auth"] == 2
+        assert sandbox.calls["SendSMS"] == 1
+
+
+# --- deadlines ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_send_that_runs_out_of_time_is_in_doubt_and_one_that_waited_for_its_turn_is_not_sent() -> None:
+    with Sandbox(Settings(hold_seconds=1.0)) as sandbox:
+        async with session_at(sandbox, logins=1) as session:
+            await session.auth()
+            session._timeouts = smsgate.Timeouts(send=0.5)
+            ended = await together(2, lambda: session.send_sms(NUMBER, "hello"))
+        kinds = sorted(type(error).__name__ for error in ended)
+        assert kinds == ["InDoubt", "NotSent"]
+        assert {error.reason for error in ended} == {smsgate.Reason.TIMED_OUT}  # type: ignore[attr-defined]
+        await anyio.sleep(0.8)
+        assert len(sandbox.messages) == 1, "the gateway finishes what it received"
+
+
+async def test_a_login_that_takes_too_long_sends_nothing() -> None:
+    with Sandbox(Settings(hold_seconds=1.0)) as sandbox:
+        async with session_at(sandbox, timeouts=smsgate.Timeouts(send=0.2)) as session:
+            with pytest.raises(smsgate.NotSent) as caught:
+                await session.send_sms(NUMBER, "hello")
+    assert caught.value.reason is smsgate.Reason.TIMED_OUT
+
+
+@pytest.mark.parametrize("name", ["connect", "read", "send", "keep_alive"])
+@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), "1", True, None])
+def test_a_deadline_is_a_number_of_seconds(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=name):
+        smsgate.Timeouts(**{name: value})
+
+
+# --- cancellation ---------------------------------------------------------------------------------------------------------
+
+
+class CancelAt(logging.Handler):
+    """Cancels a scope at the n-th event that httpcore logs, in the middle of the call."""
+
+    def __init__(self, scope: anyio.CancelScope, n: int) -> None:
+        super().__init__()
+        self.scope, self.left, self.events = scope, n, list[str]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.events.append(record.getMessage().split(" ")[0])
+        self.left -= 1
+        if self.left == 0:
+            self.scope.cancel()
+
+
+async def test_cancelling_the_leading_call_at_every_trace_event_leaves_the_session_usable() -> None:
+    logger = logging.getLogger("httpcore")
+    level = logger.level
+    n = 0
+    reached: list[str] = []
+    while True:
+        n += 1
+        with Sandbox() as sandbox:
+            async with session_at(sandbox, logins=1) as session:
+                scope = anyio.CancelScope()
+                cancel = CancelAt(scope, n)
+                logger.addHandler(cancel)
+                logger.setLevel(logging.DEBUG)
+
+                async def lead(scope: anyio.CancelScope = scope, session: smsgate.AsyncSession = session) -> None:
+                    with scope:
+                        await session.send_sms(NUMBER, "leading")
+
+                try:
+                    async with anyio.create_task_group() as tasks:
+                        tasks.start_soon(lead)
+                        await anyio.sleep(0.02)
+                        for _ in range(5):
+                            tasks.start_soon(session.send_sms, "+380671112233", "waiting")
+                finally:
+                    logger.removeHandler(cancel)
+                    logger.setLevel(level)
+                assert await session.get_credit_balance() > 0
+            texts = [message.text for message in sandbox.messages]
+            assert texts.count("waiting") == 5
+            assert texts.count("leading") <= 1
+            assert sandbox.calls["Auth"] <= 3
+            assert sandbox.most_in_flight == 1
+            if not scope.cancelled_caught:
+                break
+            reached.append(cancel.events[n - 1])
+            if not any(event.startswith("send_request_headers.started") for event in cancel.events[:n]):
+                assert "leading" not in texts, "no byte had left"
+    assert {"connect_tcp.started", "send_request_headers.started", "send_request_body.complete"} <= set(reached)
+    assert len(reached) >= 12
+
+
+async def test_a_cancelled_send_is_logged_as_in_doubt_if_its_request_had_begun_to_leave(caplog: pytest.LogCaptureFixture) -> None:
+    with Sandbox(Settings(hold_seconds=0.5)) as sandbox:
+        async with session_at(sandbox, logins=1) as session:
+            await session.auth()
+            with anyio.move_on_after(0.2):
+                await session.send_sms(NUMBER, "hello")
+    (record,) = [record for record in caplog.records if "cancelled" in record.getMessage()]
+    assert record.levelno == logging.WARNING
+    assert "+380*****4567" in record.getMessage()
+
+
+async def test_after_many_cancellations_at_random_moments_the_session_is_whole() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox, logins=4) as session:
+            for turn in range(60):
+                async with anyio.create_task_group() as tasks:
+                    for number in range(8):
+
+                        async def call(delay: float = (turn * 8 + number) % 97 / 4000) -> None:
+                            with anyio.move_on_after(delay):
+                                await session.get_credit_balance()
+
+                        tasks.start_soon(call)
+            ended = await together(40, session.get_credit_balance)
+            assert all(isinstance(one, Decimal) for one in ended)
+            assert len(session._logins._idle) <= 4
+        assert sandbox.most_in_flight == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_task_that_is_cancelled_twice_leaves_the_session_whole() -> None:
+    with Sandbox(Settings(hold_seconds=0.05)) as sandbox:
+        async with session_at(sandbox, logins=1) as session:
+            for _ in range(5):
+                task = asyncio.ensure_future(session.get_credit_balance())
+                await asyncio.sleep(0.03)
+                task.cancel()
+                await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert isinstance(await session.get_credit_balance(), Decimal)
+
+
+# --- life and death -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_session_that_is_not_open_sends_nothing() -> None:
+    with Sandbox() as sandbox:
+        session = session_at(sandbox)
+        with pytest.raises(smsgate.NotSent, match="async with") as caught:
+            await session.send_sms(NUMBER, "hello")
+        assert caught.value.reason is smsgate.Reason.NOT_OPEN
+        assert not sandbox.calls
+
+
+async def test_a_session_that_is_closed_sends_nothing_and_is_not_opened_again() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            pass
+        with pytest.raises(smsgate.NotSent, match="closed") as caught:
+            await session.send_sms(NUMBER, "hello")
+        assert caught.value.reason is smsgate.Reason.CLOSED
+        with pytest.raises(smsgate.NotSent):
+            await session.__aenter__()
+        await session.aclose()
+        assert not sandbox.calls
+
+
+async def test_a_session_is_not_opened_twice() -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            with pytest.raises(smsgate.NotSent, match="once"):
+                await session.__aenter__()
+
+
+def test_a_session_on_another_event_loop_sends_nothing() -> None:
+    with Sandbox() as sandbox:
+        session = session_at(sandbox)
+
+        async def use() -> Decimal:
+            return await session.get_credit_balance()
+
+        async def enter_and_use() -> None:
+            await session.__aenter__()
+            await use()
+
+        with asyncio.Runner() as runner:
+            runner.run(enter_and_use())
+            for call in (use, session.aclose):
+                with pytest.raises(smsgate.NotSent, match="event loop") as caught:
+                    asyncio.run(call())
+                assert caught.value.reason is smsgate.Reason.OTHER_EVENT_LOOP
+            assert isinstance(runner.run(use()), Decimal)
+            runner.run(session.aclose())
+
+
+async def test_closing_waits_for_calls_that_are_under_way() -> None:
+    ended: list[object] = []
+    with Sandbox(Settings(hold_seconds=0.3)) as sandbox:
+        session = await session_at(sandbox, logins=1).__aenter__()
+
+        async def send() -> None:
+            ended.append(await session.send_sms(NUMBER, "hello"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send)
+            await anyio.sleep(0.1)
+            await session.aclose()
+            assert len(ended) == 1 or len(sandbox.messages) == 1
+    assert isinstance(ended[0], smsgate.SendResult)
+
+
+async def test_an_error_in_the_block_comes_out_as_it_is() -> None:
+    with Sandbox(Settings(credits=Decimal(0))) as sandbox:
+        with pytest.raises(smsgate.NotEnoughCredits):
+            async with session_at(sandbox) as session:
+                await session.send_sms(NUMBER, "hello")
+
+
+# --- clients that are handed in -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_client_that_is_handed_in_is_used_and_not_closed(client: str) -> None:
+    with Sandbox() as sandbox:
+        async with CLIENTS[client]() as http_client:
+            async with session_at(sandbox, http_client=http_client, logins=3) as session:
+                ended = await together(30, lambda: session.send_sms(NUMBER, "hello"))
+                sandbox.drop_sessions()
+                ended += await together(30, lambda: session.send_sms(NUMBER, "hello"))
+            assert not http_client.is_closed
+        assert all(isinstance(one, smsgate.SendResult) for one in ended)
+        assert len(sandbox.messages) == 60
+        assert sandbox.most_in_flight == 1
+        assert sandbox.calls["Auth"] <= 6
+
+
+async def test_a_client_that_was_closed_sends_nothing() -> None:
+    with Sandbox() as sandbox:
+        async with httpx.AsyncClient() as http_client:
+            pass
+        async with session_at(sandbox, http_client=http_client) as session:
+            with pytest.raises(smsgate.NotSent, match="closed"):
+                await session.send_sms(NUMBER, "hello")
+
+
+@pytest.mark.parametrize("module", [httpx, httpx2])
+async def test_a_gateway_in_the_same_process_works_without_trace_events(module: Any) -> None:
+    sandbox = Sandbox()
+    async with module.AsyncClient(transport=module.ASGITransport(app=sandbox.app)) as http_client:
+        url = "http://localhost/api/soap.html"
+        async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=url, http_client=http_client) as session:
+            result = await session.send_sms(NUMBER, "hello")
+    assert sandbox.messages[0].id == result.message_ids[0]
+
+
+async def test_an_address_that_the_client_cannot_use_sends_nothing() -> None:
+    # urllib takes it, httpx does not.
+    async with smsgate.AsyncSession("login", "password", sender="Shop", url="http://[::1]x/") as session:
+        with pytest.raises(smsgate.NotSent):
+            await session.send_sms(NUMBER, "hello")
+
+
+# --- settings -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_environment_gives_the_settings() -> None:
+    environ = {
+        "SMSGATE_LOGIN": "a",
+        "SMSGATE_PASSWORD": "b",
+        "SMSGATE_SENDER": "Shop",
+        "SMSGATE_URL": "https://example.com/soap",
+        "SMSGATE_LOGINS": "7",
+    }
+    session = smsgate.AsyncSession.from_env(environ=environ)
+    assert repr(session) == "<AsyncSession https://example.com/soap not open>"
+    assert session._sender == "Shop"
+    assert session._width == 7
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({}, "SMSGATE_LOGIN and SMSGATE_PASSWORD"),
+        ({"SMSGATE_LOGIN": "a"}, "SMSGATE_PASSWORD"),
+        ({"SMSGATE_LOGIN": "a", "SMSGATE_PASSWORD": ""}, "SMSGATE_PASSWORD"),
+        ({"SMSGATE_LOGIN": "a", "SMSGATE_PASSWORD": "b", "SMSGATE_LOGINS": "many"}, "SMSGATE_LOGINS"),
+    ],
+)
+def test_what_the_environment_lacks_is_named(environ: dict[str, str], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        smsgate.AsyncSession.from_env(environ=environ)
+
+
+def test_the_constructor_does_not_read_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMSGATE_SENDER", "Other")
+    monkeypatch.setenv("SMSGATE_URL", "https://example.com/soap")
+    with pytest.warns(smsgate.PlainHttpWarning, match="password"):
+        session = smsgate.AsyncSession("login", "password")
+    assert session._sender is None
+    assert session._url == smsgate.GATEWAY_URL
+
+
+@pytest.mark.parametrize("url", ["https://example.com/", "http://localhost:1/", "http://127.0.0.1:1/", "http://[::1]:1/"])
+def test_an_address_that_nobody_can_listen_to_is_not_warned_of(url: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        smsgate.AsyncSession("login", "password", url=url)
+
+
+def test_a_session_is_neither_pickled_nor_copied() -> None:
+    session = smsgate.AsyncSession("login", "password", url="https://example.com/")
+    for copied in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="session"):
+            copied(session)
