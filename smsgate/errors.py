@@ -103,7 +103,7 @@ class SmsGateError(Exception):
 class NotSent(SmsGateError):
     """No byte of the request left this process, so trying again cannot send twice. `reason` says what stood in the way."""
 
-    sent = False
+    sent: ClassVar[bool | None] = False
 
     def __init__(self, message: str = "nothing was sent", *, reason: Reason = Reason.NO_CONNECTION) -> None:
         super().__init__(message)
@@ -117,7 +117,7 @@ class Refused(SmsGateError):
     `reasons` holds one sentence for each destination, in order, where the gateway judged them one by one; else it is empty.
     """
 
-    sent = False
+    sent: ClassVar[bool | None] = False
 
     def __init__(
         self, message: str = "the gateway refused", *, answer: str = "", text: str = "", reasons: tuple[str, ...] = ()
@@ -187,7 +187,7 @@ class InDoubt(SmsGateError):
     what happened, `evidence` what was received.
     """
 
-    sent = None
+    sent: ClassVar[bool | None] = None
 
     def __init__(
         self,

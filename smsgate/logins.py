@@ -67,6 +67,11 @@ class Login:
         """The cookie is there and was used not long ago."""
         return self.cookie is not None and anyio.current_time() - self.last_used < COOKIE_TRUSTED
 
+    @property
+    def cookie_values(self) -> list[str]:
+        """What no log may show if the gateway quotes it."""
+        return [pair.partition("=")[2] for pair in (self.cookie or "").split("; ")]
+
 
 class Logins:
     """Up to `limit` logins, opened when the others are busy. Whoever leases one has it alone, first come first served."""
@@ -102,11 +107,6 @@ class Logins:
         """Close the connections. Nobody may hold a lease."""
         while self._idle:
             await self._idle.pop().transport.aclose()
-
-    @property
-    def cookies(self) -> list[str]:
-        """The cookies of the logins that are not leased, to keep them out of what is logged."""
-        return [login.cookie for login in self._idle if login.cookie]
 
     async def authenticate(self, login: Login, exchange: Exchange) -> None:
         """Make one Auth for the leased login. Raises `BadCredentials`, `AccountSuspended`, `NotSent` or `InDoubt`."""

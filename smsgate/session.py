@@ -128,7 +128,7 @@ class AsyncSession:
             http_client=http_client,
         )
         if found:
-            del login, password, proxy
+            del login, password, sender, url, proxy
             raise ValueError(found)
         self._sender = sender
         self._url = url
@@ -191,7 +191,9 @@ class AsyncSession:
         )
 
     def __repr__(self) -> str:
-        return f"<AsyncSession {self._url} {'closed' if self._closed else 'open' if self._token else 'not open'}>"
+        held = vars(self)  # empty if the constructor refused its arguments, as a traceback with locals shows
+        state = "closed" if held.get("_closed") else "open" if held.get("_token") else "not open"
+        return f"<AsyncSession {held.get('_url', '')} {state}>"
 
     def __reduce__(self) -> Any:
         raise TypeError("a session cannot be pickled or copied: it holds connections and the password")
@@ -453,7 +455,7 @@ class AsyncSession:
         call.exchange = login.transport.exchange()
         reply = await self._logins.ask(login, call.operation, call.body, call.limit, call.exchange)
         for sentence in unrecognised(reply):
-            secrets = (*self._secrets, *self._logins.cookies, login.cookie or "", *call.secrets)
+            secrets = (*self._secrets, *login.cookie_values, *call.secrets)
             _log.warning("%s%s: answer not recognised: %s", call.operation.name, call.subject, redact(sentence, secrets)[:300])
         return read(reply)
 

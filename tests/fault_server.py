@@ -41,7 +41,7 @@ class Connection:
 
     socket: socket.socket
     server: FaultServer
-    read_ahead: bytes = b""
+    read_ahead: bytes = field(default=b"", repr=False)
 
     def receive(self) -> bytes:
         data = self.socket.recv(65536)
@@ -90,8 +90,8 @@ class Connection:
 
 @dataclass(frozen=True)
 class Request:
-    head: str
-    body: bytes
+    head: str = field(repr=False)
+    body: bytes = field(repr=False)
 
     @property
     def is_send(self) -> bool:
@@ -111,7 +111,7 @@ class FaultServer:
 
     fault: Fault
     tls: ssl.SSLContext | None = None
-    requests: list[Request] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list, repr=False)
     connections: int = 0
     url: str = ""
 

@@ -214,6 +214,8 @@ ANSWERS: tuple[AnswerRow, ...] = (
     AnswerRow("Сообщение с ID {id} не найдено", Answer.MESSAGE_NOT_FOUND, MessageNotFound),
 )
 
+_ERRORS = {row.meaning: row.error for row in ANSWERS}
+
 _OTHER = "seen in the firm's other interfaces"
 STATUSES: tuple[StatusRow, ...] = (
     StatusRow("Отправлено", DeliveryState.SENT, False),
@@ -245,8 +247,12 @@ class ClassifiedAnswer:
 
     answer: Answer
     text: str = field(repr=False)
-    error: type[Refused] | None = field(default=None, repr=False)
     missing: Decimal | None = None
+
+    @property
+    def error(self) -> type[Refused] | None:
+        """What a call raises that gets this answer, None if it is no refusal."""
+        return _ERRORS.get(self.answer)
 
     @property
     def refusal(self) -> bool:
@@ -266,7 +272,7 @@ def _classified(sentence: str) -> ClassifiedAnswer:
     for row in ANSWERS:
         if found := row.pattern.fullmatch(compared):
             missing = found.groupdict().get("missing")
-            return ClassifiedAnswer(row.meaning, sentence, row.error, Decimal(missing.replace(",", ".")) if missing else None)
+            return ClassifiedAnswer(row.meaning, sentence, Decimal(missing.replace(",", ".")) if missing else None)
     return ClassifiedAnswer(Answer.UNRECOGNISED, sentence)
 
 

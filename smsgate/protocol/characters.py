@@ -16,11 +16,14 @@ _FORBIDDEN = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_NONCHARACTE
 
 
 def normalise_lines(text: str) -> str:
-    """Return the text with each CR LF as one LF. A lone CR is left alone, and then refused by `complaint`."""
+    """Return the text with each CR LF as one LF. A lone CR is left alone: `complaint` refuses it."""
     return text.replace("\r\n", "\n")
 
 
-def complaint(text: str) -> str | None:
-    """Say which character of the text cannot be sent and where (counted from 0), or None. Never quotes the text."""
-    found = _FORBIDDEN.search(text)
+def complaint(text: str, *, cr_lf: bool = False) -> str | None:
+    """Say which character of the text cannot be sent and where (counted from 0), or None. Never quotes the text.
+
+    `cr_lf` lets CR LF pass, for a text that `normalise_lines` is to mend afterwards; so positions are those of the text as given.
+    """
+    found = _FORBIDDEN.search(text.replace("\r\n", "\n\n") if cr_lf else text)
     return found and f"the character at position {found.start()} (U+{ord(found[0]):04X}) cannot be sent in an SMS"

@@ -26,12 +26,14 @@ def request_body(operation: Operation, **arguments: str | None) -> bytes:
     Raises `ValueError` for a character that cannot be carried and `TypeError` for an argument that the operation has not.
     """
     if unknown := arguments.keys() - set(operation.arguments):
+        del arguments
         raise TypeError(f"{operation.name} has no argument {', '.join(sorted(unknown))}")
-    given = [(name, value) for name in operation.arguments if (value := arguments.get(name)) is not None]
+    in_order = ((name, arguments.get(name)) for name in operation.arguments)
+    given = [(name, value) for name, value in in_order if value is not None]
     found = next((f"{name}: {reason}" for name, value in given if (reason := complaint(value))), None)
     if found:
         # The values leave this frame before the error does, so no traceback shows them.
-        del given, arguments
+        del given, arguments, in_order
         raise ValueError(found)
     inner = "".join(_ARGUMENT.format(name=name, value=escape(value)) for name, value in given)
     return _ENVELOPE.format(namespace=NAMESPACE, operation=operation.name, arguments=inner).encode()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ..privacy import mask_number
@@ -48,7 +48,8 @@ def message_id(text: str | None) -> str | None:
 
 
 def _refuse(kind: str, complaint_: str) -> PydanticCustomError:
-    return PydanticCustomError(kind, "{complaint}", {"complaint": complaint_})  # type: ignore[arg-type,unused-ignore]
+    # The kind is no literal here, as pydantic's own kinds come through, too.
+    return PydanticCustomError(kind, "{complaint}", {"complaint": complaint_})  # pyright: ignore[reportArgumentType]
 
 
 def _string(value: Any, field: str, allowed: str) -> str:
@@ -94,12 +95,12 @@ def _destinations(value: Any) -> tuple[str, ...]:
 
 
 def _message_text(value: Any) -> str:
-    text = normalise_lines(_string(value, "text", "a text is a string"))
-    if found := complaint(text):
+    text = _string(value, "text", "a text is a string")
+    if found := complaint(text, cr_lf=True):
         raise _refuse("text_character", found)
     if not text.strip():
         raise _refuse("text_blank", "a text must not be blank")
-    return text
+    return normalise_lines(text)
 
 
 def _wappush(value: Any) -> str:
@@ -117,11 +118,11 @@ def _wappush(value: Any) -> str:
     return address
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+class _Frozen(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
+    """What all models share."""
 
 
-class Message(_Frozen):
+class Message(_Frozen, frozen=True):
     """One text, or one WAP push, for one or several numbers.
 
     `sender` is a signature of 1 to 11 characters out of `A-Z a-z 0-9 . - &`, or a phone number; None takes the session's.
@@ -139,27 +140,37 @@ class Message(_Frozen):
     text: Annotated[str, BeforeValidator(_message_text, json_schema_input_type=str)] | None = Field(default=None, repr=False)
     wappush: Annotated[str, BeforeValidator(_wappush, json_schema_input_type=str)] | None = Field(default=None, repr=False)
 
-    def __init__(
-        self,
-        *,
-        destinations: str | Iterable[str] | None = None,
-        sender: str | None = None,
-        text: str | None = None,
-        wappush: str | None = None,
-        **unknown: Any,
-    ) -> None:
-        given = {"destinations": destinations, "sender": sender, "text": text, "wappush": wappush, **unknown}
-        if destinations is None:
-            del given["destinations"]
-        invalid: ValidationError | None = None
-        try:
-            super().__init__(**given)
-        except ValidationError as error:
-            invalid = _without_values(error)
-        if invalid is not None:
-            # pydantic's own frames and ours would show the values to a traceback with locals, so they end here.
-            del given, destinations, sender, text, wappush, unknown
-            raise invalid
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            destinations: str | Iterable[str],
+            sender: str | None = None,
+            text: str | None = None,
+            wappush: str | None = None,
+        ) -> None: ...
+
+    else:
+
+        def __init__(self, /, **given: Any) -> None:
+            invalid: ValidationError | None = None
+            try:
+                super().__init__(**given)
+            except ValidationError as error:
+                invalid = _without_values(error)
+            if invalid is not None:
+                # pydantic's own frames and ours would show the values to a traceback with locals, so they end here.
+                del given
+                raise invalid
+
+    @model_validator(mode="before")
+    @classmethod
+    def _an_object(cls, value: Any) -> Any:
+        if isinstance(value, (dict, Message)):
+            return value
+        # As an error of pydantic, since a plain complaint would show the value in `errors()`.
+        raise invalid_message(((), "message_type", "a message is an object with destinations and a text or a wappush"))
 
     @model_validator(mode="after")
     def _something_to_say(self) -> Self:
@@ -177,7 +188,7 @@ class Message(_Frozen):
 
 
 def _shown(sender: str) -> str:
-    return sender if _SIGNATURE.match(sender) and not sender.isdigit() else mask_number(sender)
+    return mask_number(sender) if sum(map(str.isdigit, sender)) >= 7 else sender
 
 
 def _without_values(error: ValidationError) -> ValidationError:
@@ -193,11 +204,12 @@ def invalid_message(*complaints: tuple[tuple[int | str, ...], str, str]) -> Vali
     return ValidationError.from_exception_data("Message", rows, hide_input=True)
 
 
-class RecipientResult(_Frozen):
+class RecipientResult(_Frozen, frozen=True):
     """What became of one destination.
 
     `accepted` is True with a `message_id`, False if the gateway refused this number, None if its answer does not say. `answer`
-    is the meaning of the gateway's words about this number and `reason` those words; an empty slot has neither.
+    is the meaning of the gateway's words about this number and `reason` those words; for an empty slot they are the complaint
+    about the whole request, if there is one.
     """
 
     destination: str = Field(repr=False)
@@ -213,7 +225,7 @@ class RecipientResult(_Frozen):
         yield "answer", self.answer and str(self.answer)
 
 
-class SendResult(_Frozen):
+class SendResult(_Frozen, frozen=True):
     """The gateway's answer to one SendSMS of which at least one destination was accepted.
 
     `answers` are the classified sentences of the answer, complaints that came together with success among them; `text` is
@@ -245,7 +257,7 @@ class SendResult(_Frozen):
         return tuple(recipient.message_id for recipient in self.recipients if recipient.message_id)
 
 
-class DeliveryStatus(_Frozen):
+class DeliveryStatus(_Frozen, frozen=True):
     """What the gateway says of one message: the state, the raw sentence, and whether it can still change."""
 
     message_id: str

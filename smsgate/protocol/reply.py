@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NoReturn
 
 from ..errors import Evidence, InDoubt, NotEnoughCredits, Reason, Refused
 from ..privacy import mask_numbers
@@ -55,22 +54,27 @@ def read_reply(operation: Operation, body: bytes, status: int = 200) -> Reply:
     evidence = Evidence(
         status, len(body), tuple(found.decode() for found in _ID.findall(body[: Evidence.LIMIT])), body[: Evidence.LIMIT]
     )
-    if not 200 <= status < 300:
-        raise InDoubt(f"{Reason.HTTP_STATUS}: {status}", reason=Reason.HTTP_STATUS, evidence=evidence)
     items: tuple[str | None, ...] = ()
+    tree: Node = None
     reason, detail = Reason.UNREADABLE, ""
     try:
-        tree = parse(body)
-        if any(True for name in ("soap:Fault", "soap12:Fault") for _ in find(tree, name)):
+        if not 200 <= status < 300:
+            reason, detail = Reason.HTTP_STATUS, str(status)
+        elif _is_fault(tree := parse(body)):
             reason, detail = Reason.FAULT, "the gateway answered with a fault"
         else:
             items = _items(operation, tree)
     except Unreadable as error:
         detail = str(error)
     if detail:
-        del body
+        # What the reply may quote leaves this frame before the error does, so no traceback shows it.
+        del body, tree
         raise InDoubt(f"{reason}: {detail}", reason=reason, evidence=evidence)
     return Reply(items, evidence)
+
+
+def _is_fault(tree: Node) -> bool:
+    return any(True for name in ("soap:Fault", "soap12:Fault") for _ in find(tree, name))
 
 
 def _items(operation: Operation, tree: Node) -> tuple[str | None, ...]:
@@ -112,25 +116,27 @@ def _refusal(answers: Sequence[ClassifiedAnswer], reasons: tuple[str, ...] = ())
     return kind(said, answer=worst.answer, text=text, reasons=reasons)
 
 
-def _raise_single(reply: Reply, answers: Sequence[ClassifiedAnswer], what: str) -> NoReturn:
-    """Raise what a single string that is not the hoped-for value says."""
+def _unhoped(reply: Reply, answers: Sequence[ClassifiedAnswer], what: str) -> Refused | InDoubt:
+    """Return what a string that is not the hoped-for value says."""
     if answers and all(answer.refusal for answer in answers):
-        raise _refusal(answers)
-    raise reply.in_doubt(Reason.UNRECOGNISED, f"the answer is not {what}")
+        return _refusal(answers)
+    return reply.in_doubt(Reason.UNRECOGNISED, f"the answer is not {what}")
 
 
 def read_auth(reply: Reply) -> None:
     """Return if the login succeeded. Raises `BadCredentials`, `AccountSuspended`, `MissingParameters` or `InDoubt`."""
     answers = tuple(classify(reply.items[0] or ""))
     if [answer.answer for answer in answers] != [Answer.AUTHORISED]:
-        _raise_single(reply, answers, "one of a login")
+        raise _unhoped(reply, answers, "one of a login")
 
 
 def read_balance(reply: Reply) -> Decimal:
     """Return the balance in credits (protocol, section 6). Raises `NotAuthorised`, another `Refused`, or `InDoubt`."""
     text = (reply.items[0] or "").strip()
     if not _BALANCE.match(text):
-        _raise_single(reply, tuple(classify(text)), "a number of credits")
+        error = _unhoped(reply, tuple(classify(text)), "a number of credits")
+        del text
+        raise error
     return Decimal(text.replace(",", "."))
 
 
@@ -140,7 +146,8 @@ def read_new_messages(reply: Reply) -> list[str]:
     ids = [found for found in map(message_id, texts) if found]
     if len(ids) != len(texts):
         answers = tuple(answer for text in texts if not message_id(text) for answer in classify(text))
-        _raise_single(reply, answers, "a list of message ids")
+        del texts
+        raise _unhoped(reply, answers, "a list of message ids")
     return ids
 
 
@@ -151,6 +158,7 @@ def read_status(reply: Reply, asked: str) -> DeliveryStatus:
         raise reply.in_doubt(Reason.UNRECOGNISED, "the status is empty")
     answers = tuple(classify(text))
     if answers and all(answer.refusal for answer in answers):
+        del text
         raise _refusal(answers)
     return DeliveryStatus(message_id=asked, state=delivery_state(text), text=text)
 
@@ -161,39 +169,53 @@ def read_send(reply: Reply, message: Message) -> SendResult:
     Raises `Refused` if the gateway refused them all, `InDoubt` if it accepted none and does not plainly refuse all: a number
     of slots that does not match, one id in two slots, a sentence that is not recognised, success without an id.
     """
-    if not reply.items:
-        raise reply.in_doubt(Reason.SLOTS, "the answer is empty")
+    outcome = _outcome(reply, message)
+    if isinstance(outcome, SendResult):
+        return outcome
+    raise outcome
+
+
+def _outcome(reply: Reply, message: Message) -> SendResult | Refused | InDoubt:
+    # Errors are returned here, not raised, so that no frame stays with them: slots quote numbers.
+    if misshapen := _misshapen(reply, len(message.destinations)):
+        return reply.in_doubt(*misshapen)
     head, *slots = reply.items
     answers = tuple(classify(head or ""))
-    expected = len(message.destinations)
     if not slots:
-        _raise_whole(reply, answers)
-    if len(slots) != expected:
-        raise reply.in_doubt(Reason.SLOTS, f"{len(slots)} for {expected} destinations")
-    ids = [found for found in map(message_id, slots) if found]
-    if len({found.casefold() for found in ids}) != len(ids):
-        raise reply.in_doubt(Reason.CONTRADICTION, "one message id for two destinations")
+        return _whole(reply, answers)
     judged = tuple(_recipient(destination, slot, answers) for destination, slot in zip(message.destinations, slots, strict=True))
     recipients = tuple(recipient for recipient, _ in judged)
-    if ids:
+    if any(recipient.accepted for recipient in recipients):
         return SendResult(answers=answers, text=head or "", recipients=recipients)
+    sentences = [*answers, *(said for _, said in judged if said)]
     if any(recipient.accepted is None for recipient in recipients):
-        raise reply.in_doubt(*_doubt(answers))
+        return reply.in_doubt(*_doubt(sentences))
     if any(not answer.refusal for answer in answers) and not all(map(_filled, slots)):
-        raise reply.in_doubt(Reason.CONTRADICTION, "success without a message id")
-    refusals = [answer for answer in answers if answer.refusal] or [said for _, said in judged if said]
-    raise _refusal(refusals, tuple(mask_numbers(recipient.reason) for recipient in recipients))
+        return reply.in_doubt(Reason.CONTRADICTION, "success without a message id")
+    refusals = [sentence for sentence in sentences if sentence.refusal]
+    return _refusal(refusals, tuple(mask_numbers(recipient.reason) for recipient in recipients))
+
+
+def _misshapen(reply: Reply, expected: int) -> tuple[Reason, str] | None:
+    """Return why the slots cannot be matched with the destinations, None if they can, or if there are none at all."""
+    if not reply.items:
+        return Reason.SLOTS, "the answer is empty"
+    slots = reply.items[1:]
+    if slots and len(slots) != expected:
+        return Reason.SLOTS, f"{len(slots)} for {expected} destinations"
+    ids = [found.casefold() for found in map(message_id, slots) if found]
+    return (Reason.CONTRADICTION, "one message id for two destinations") if len(set(ids)) != len(ids) else None
 
 
 def _filled(slot: str | None) -> bool:
     return bool(slot and slot.strip())
 
 
-def _raise_whole(reply: Reply, answers: Sequence[ClassifiedAnswer]) -> NoReturn:
-    """Raise what one `ResultArray` says of the whole request (protocol, section 2.3)."""
+def _whole(reply: Reply, answers: Sequence[ClassifiedAnswer]) -> Refused | InDoubt:
+    """Return what one `ResultArray` says of the whole request (protocol, section 2.3)."""
     if answers and all(answer.refusal for answer in answers):
-        raise _refusal(answers)
-    raise reply.in_doubt(*_doubt(answers))
+        return _refusal(answers)
+    return reply.in_doubt(*_doubt(answers))
 
 
 def _doubt(answers: Sequence[ClassifiedAnswer]) -> tuple[Reason, str]:

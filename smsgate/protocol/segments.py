@@ -58,11 +58,11 @@ def segments(text: str) -> Segments:
 
     CR LF counts as one line feed, as it is sent. Raises `ValueError` for an empty text and for a character that cannot be sent.
     """
-    text = normalise_lines(text)
-    found = complaint(text) if text else "is empty"
+    found = complaint(text, cr_lf=True) if text else "is empty"
     if found:
         del text
         raise ValueError(f"text: {found}")
+    text = normalise_lines(text)
     forced_by = tuple(dict.fromkeys(character for character in text if character not in _BASIC and character not in _EXTENSION))
     alphabet = Alphabet.UCS_2 if forced_by else Alphabet.GSM_7
     weigh = _utf16_units if forced_by else _septets

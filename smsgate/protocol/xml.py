@@ -71,16 +71,17 @@ class _Guard:
 class _GuardedParser:
     """Hands everything on to expat's parser, which cannot be subclassed, and wraps the two handlers that are counted."""
 
+    _parser: expat.XMLParserType
+    _wrap: dict[str, Callable[[Any], Any]]
+
     def __init__(self, parser: expat.XMLParserType, guard: _Guard) -> None:
-        wrap = {"StartElementHandler": guard.counted, "EndElementHandler": guard.left}
-        object.__setattr__(self, "_parser", parser)
-        object.__setattr__(self, "_wrap", wrap)
+        vars(self).update(_parser=parser, _wrap={"StartElementHandler": guard.counted, "EndElementHandler": guard.left})
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._parser, name, self._wrap.get(name, _same)(value))  # type: ignore[attr-defined]  # set in __init__
+        setattr(self._parser, name, self._wrap.get(name, _same)(value))
 
     def Parse(self, document: bytes, final: bool) -> None:  # noqa: N802 - expat's name
-        self._parser.Parse(document, final)  # type: ignore[attr-defined]  # set in __init__
+        self._parser.Parse(document, final)
 
 
 def _same(value: Any) -> Any:

@@ -1,0 +1,8 @@
+"""`python -m smsgate` is the command `smsgate`."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

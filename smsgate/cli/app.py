@@ -1,0 +1,176 @@
+"""The commands. Rule of this file: a command reads what it needs, asks the session, and shows the answer; nothing else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import anyio
+import typer
+
+from ..errors import MessageNotFound, SmsGateError
+from ..protocol.answers import DeliveryState
+from ..protocol.models import DeliveryStatus, Message, SendResult
+from ..protocol.segments import segments as count_segments
+from ..session import AsyncSession
+from ..version import __version__
+from .demo import demo
+from .exits import SendInterrupted, UsageError, exit_of_send, exit_of_statuses
+from .options import Account, ShowNumbers, command
+from .output import Machines, Output, People
+from .serving import sandbox
+from .views import Balance, NewMessages, Sent, Statuses, TextSize
+
+__all__ = ["run"]
+
+_FOLLOWED = 300.0
+"""Seconds that `status --follow` waits unless told otherwise."""
+
+app = typer.Typer(
+    name="smsgate",
+    help="Send SMS through the gateway of TurboSMS, at most once, and see what became of them.",
+    epilog="Exit codes: 0 done, 2 usage, 3 refused, 4 not sent, 5 in doubt, 6 done in part, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command with these arguments and return its exit code."""
+    try:
+        return int(app(list(arguments), prog_name="smsgate", standalone_mode=False) or 0)
+    except UsageError as error:
+        # The line could not be parsed, so whether JSON was asked for is seen in the words themselves.
+        return (Machines if "--json" in arguments else People)().fail(error)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"smsgate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def smsgate(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    pass
+
+
+@command(app, sends=True)
+async def send(
+    output: Output,
+    numbers: Annotated[list[str], typer.Argument(metavar="NUMBER", help="In the international format: +380...")],
+    account: Account,
+    *,
+    text: Annotated[str | None, typer.Option(metavar="TEXT", help="The text; - reads it from standard input.")] = None,
+    wappush: Annotated[str | None, typer.Option(metavar="URL", help="An address to send as a WAP push.")] = None,
+    sender: Annotated[str | None, typer.Option(metavar="NAME", help="Signature or number, or SMSGATE_SENDER.")] = None,
+    show_numbers: ShowNumbers = False,
+) -> int:
+    """Send one message to one or several numbers."""
+    message = Message(sender=sender, destinations=numbers, text=_text(text), wappush=wappush)
+    async with account.session(sender=sender) as session:
+        result = await _sent(session, message)
+    output.show(Sent(result, show_numbers))
+    shown = {recipient.answer for recipient in result.recipients}
+    for said in result.answers:
+        if said.refusal and said.answer not in shown:
+            output.warn(f"the gateway also said ({said.answer}): {said.text}")
+    return exit_of_send(result)
+
+
+@command(app)
+async def balance(output: Output, account: Account) -> None:
+    """Show the credits of the account."""
+    async with account.session() as session:
+        output.show(Balance(await session.get_credit_balance()))
+
+
+@command(app)
+async def status(
+    output: Output,
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="Message ids, as a send shows them.")],
+    account: Account,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show each change until all are final.")] = False,
+    timeout: Annotated[float, typer.Option(metavar="S", min=0.1, help="Seconds to follow at most.")] = _FOLLOWED,
+) -> int:
+    """Show what became of messages."""
+    async with account.session() as session:
+        if not follow:
+            statuses = await _statuses(session, ids)
+            code = exit_of_statuses(statuses)
+            output.show(Statuses(statuses))
+            return code
+        latest: dict[str, DeliveryStatus] = {}
+        async for change in session.wait_for_delivery(ids, timeout=timeout):
+            output.stream(change)
+            latest[change.message_id] = change
+        return exit_of_statuses(latest.values())
+
+
+@command(app)
+async def new(output: Output, account: Account) -> None:
+    """List ids of messages whose delivery status the gateway does not know yet."""
+    async with account.session() as session:
+        found = await session.get_new_messages()
+    output.show(NewMessages(tuple(found)))
+    if not found:
+        output.note("There are none.")
+
+
+@command(app)
+def segments(
+    output: Output, text: Annotated[str, typer.Argument(metavar="TEXT", help="The text; - reads it from standard input.")]
+) -> None:
+    """Show how many SMS parts a text takes, and which characters make it dear."""
+    read = _text(text) or ""
+    output.show(TextSize.of(read, count_segments(read)))
+
+
+command(app)(sandbox)
+command(app)(demo)
+
+
+def _text(given: str | None) -> str | None:
+    """Return the text, from standard input for `-`, without the line feed that every tool adds at the end."""
+    if given != "-":
+        return given
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n")
+    except UnicodeDecodeError:
+        raise ValueError("standard input is not UTF-8") from None
+
+
+async def _sent(session: AsyncSession, message: Message) -> SendResult:
+    try:
+        return await session.send(message)
+    except anyio.get_cancelled_exc_class():
+        # Nothing but Ctrl-C cancels here. What it says to the user must not get lost on the way out.
+        raise SendInterrupted from None
+
+
+async def _statuses(session: AsyncSession, ids: Sequence[str]) -> tuple[DeliveryStatus, ...]:
+    """Ask for all at once, and return the answers in order. An unknown id is an answer, too."""
+    found: dict[str, DeliveryStatus | SmsGateError | ValueError] = {}
+
+    async def ask(one: str) -> None:
+        try:
+            found[one] = await session.get_message_status(one)
+        except MessageNotFound as error:
+            found[one] = DeliveryStatus(message_id=one, state=DeliveryState.NOT_FOUND, text=error.text)
+        except (SmsGateError, ValueError) as error:
+            found[one] = error
+
+    async with anyio.create_task_group() as tasks:
+        for one in ids:
+            tasks.start_soon(ask, one)
+    answers = [found[one] for one in ids]
+    failed = next((answer for answer in answers if isinstance(answer, Exception)), None)
+    if failed is not None:
+        raise failed
+    return tuple(answer for answer in answers if isinstance(answer, DeliveryStatus))

@@ -1,0 +1,239 @@
+"""The command `smsgate demo`: the promise, shown on this machine in a few seconds.
+
+Rule of this file: it uses what every user has, a sandbox and a session, and leaves nothing behind. What it tells on the way
+goes to the stage, which is silent for machines; the report at the end is a result like any other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from ..privacy import mask_number
+from ..protocol.models import Message
+from ..protocol.segments import segments
+from ..session import AsyncSession, SendOutcome
+from .exits import Exit, ending_of
+from .output import Output
+from .views import OUTCOMES, VIEWS, Look, View, state_look, table
+
+if TYPE_CHECKING:
+    from ..sandbox import Sandbox
+
+__all__ = ["demo"]
+
+_SENDER = "Shop"
+_NUMBER = "+380501234567"
+_TEXT = "Ваше замовлення № 4815 вже в дорозі. Кур’єр зателефонує сьогодні з 14:00 до 16:00. Дякуємо, що обрали нас!"
+_PATIENCE = 20.0
+_PART_WIDTH = 72
+_MANY, _LOGINS = 1_000, 8
+_TROUBLE_EVERY = 16
+"""One of so many messages goes to a number that brings trouble."""
+
+_PROMISE = (
+    "smsgate hands each recipient to the gateway at most once, and always tells you which of three is true:"
+    " sent, with this id; not sent, for this reason; not known, and here is the evidence."
+)
+
+
+_LOOKS: dict[Exit, Look] = {
+    Exit.DONE: OUTCOMES[True],
+    Exit.REFUSED: OUTCOMES[False],
+    Exit.NOT_SENT: Look("✗", "red", "not sent"),
+    Exit.IN_DOUBT: OUTCOMES[None],
+}
+_LOOK_OF = {look.word: look for look in _LOOKS.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """The one message: what it took, and when its delivery status changed."""
+
+    message_id: str
+    alphabet: str
+    parts: int
+    units: int
+    changes: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """How many of the many messages ended in one way, and what the program gets for each."""
+
+    outcome: str
+    gets: str
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What the gateway itself has written down."""
+
+    messages: int
+    recipients_twice: int
+    credits: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the demo did."""
+
+    one: One
+    messages: int
+    logins: int
+    seconds: float
+    outcomes: tuple[Outcomes, ...]
+    book: Book
+
+    @property
+    def rate(self) -> float:
+        """Messages a second."""
+        return self.messages / self.seconds
+
+
+async def demo(output: Output) -> None:
+    """See it all on this machine, in seconds: nothing leaves it, nothing is paid."""
+    from ..sandbox import MAGIC, Sandbox, Settings  # noqa: PLC0415
+
+    stage, settings = output.stage, Settings()
+    trouble = [row.number for row in MAGIC if row.refuses or row.refuses_all]
+    with Sandbox(settings) as sandbox:
+        async with AsyncSession(settings.login, settings.password, sender=_SENDER, url=sandbox.url, logins=_LOGINS) as session:
+            await _log_in(stage, session, sandbox.url)
+            one = await _send_one(stage, session)
+            _heading(stage, 3, f"{_MANY:,} messages at once, over {_LOGINS} logins")
+            started = perf_counter()
+            outcomes = await _send_many(output, session, trouble)
+            seconds = perf_counter() - started
+        output.show(Report(one, _MANY, _LOGINS, seconds, outcomes, _book(sandbox)))
+
+
+def _heading(stage: Console, number: int, title: str) -> None:
+    stage.print()
+    stage.print(Text.assemble((f"{number}", "bold cyan"), (f"  {title}", "bold")))
+    stage.print()
+
+
+def _told(stage: Console, *said: RenderableType) -> None:
+    stage.print(Padding(Group(*said), (0, 0, 0, 3)))
+
+
+async def _log_in(stage: Console, session: AsyncSession, url: str) -> None:
+    _heading(stage, 1, "A gateway on this machine")
+    _told(stage, Text(url), Text("It answers as the real one does. Nothing leaves this machine.", "dim"), Text())
+    await session.auth()
+    _told(stage, Text.assemble(("✓ logged in", "green"), f"   balance {await session.get_credit_balance():,f} credits"))
+
+
+async def _send_one(stage: Console, session: AsyncSession) -> One:
+    size = segments(_TEXT)
+    _heading(stage, 2, f"One message to {mask_number(_NUMBER)}, in {size.parts} parts")
+    for place, part in enumerate(size.texts, start=1):
+        _told(stage, _part(part, f"part {place} of {size.parts}"))
+    _told(stage, Text(f"{size.alphabet}, {size.units} units, {size.free} free in the last part\n", "dim"))
+    started = perf_counter()
+    message_id = (await session.send_sms(_NUMBER, _TEXT)).message_ids[0]
+    _told(stage, Text.assemble(OUTCOMES[True].text(), f"   {message_id}\n"))
+    changes: list[tuple[float, str]] = []
+    async for change in session.wait_for_delivery(message_id, timeout=_PATIENCE):
+        changes.append((round(perf_counter() - started, 2), change.state))
+        _told(stage, Text.assemble((f"{changes[-1][0]:.1f} s   ", "dim"), state_look(change).text()))
+    return One(message_id, size.alphabet, size.parts, size.units, tuple(changes))
+
+
+def _part(text: str, title: str) -> Panel:
+    return Panel(Text(text), title=title, title_align="left", box=box.ROUNDED, border_style="dim", width=_PART_WIDTH)
+
+
+def _messages(trouble: Sequence[str]) -> Iterator[Message]:
+    for number in range(_MANY):
+        turn, rest = divmod(number, _TROUBLE_EVERY)
+        destination = trouble[turn % len(trouble)] if rest == _TROUBLE_EVERY - 1 else f"+38050{number:07}"
+        yield Message(destinations=destination, text=f"Ваш код: {number:04}")
+
+
+async def _send_many(output: Output, session: AsyncSession, trouble: Sequence[str]) -> tuple[Outcomes, ...]:
+    found: Counter[tuple[Exit, str]] = Counter()
+    bar = Progress(
+        TextColumn("  "),
+        BarColumn(bar_width=46, complete_style="cyan", finished_style="green"),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=output.messages,
+        transient=True,
+        disable=not output.messages.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=_MANY)
+        async for outcome in session.send_many(_messages(trouble)):
+            found[_became(outcome)] += 1
+            bar.advance(task)
+    ordered = sorted(found.items(), key=lambda row: (row[0][0], -row[1], row[0][1]))
+    return tuple(Outcomes(_LOOKS[code].word, gets, times) for (code, gets), times in ordered)
+
+
+def _became(outcome: SendOutcome) -> tuple[Exit, str]:
+    """Return how a message ended, and what the program gets for it."""
+    error = outcome.error
+    if error is None:
+        return Exit.DONE, "a message id for each"
+    why = getattr(error, "answer", None) or getattr(error, "reason", "")
+    return ending_of(error).code, f"{type(error).__name__}: {why}"
+
+
+def _book(sandbox: Sandbox) -> Book:
+    messages = sandbox.messages
+    numbers = Counter(message.destination for message in messages)
+    twice = sum(1 for times in numbers.values() if times > 1)
+    return Book(len(messages), twice, sum((message.credits for message in messages), Decimal(0)))
+
+
+def _report_screen(report: Report) -> RenderableType:
+    outcomes = table("outcome", ">messages", "what the program gets")
+    for row in report.outcomes:
+        outcomes.add_row(_LOOK_OF[row.outcome].text(), f"{row.messages:,}", row.gets)
+    rate = Text.assemble(
+        (f"{report.rate:,.0f} messages a second", "bold"), f", {report.messages:,} in {report.seconds:.1f} s on this machine."
+    )
+    book = report.book
+    return Group(
+        Padding(Group(outcomes, Text(), rate, Text(_book_sentence(book))), (0, 0, 0, 3)),
+        Text(),
+        Text(_PROMISE, "bold"),
+    )
+
+
+def _book_sentence(book: Book) -> str:
+    twice = "none twice" if not book.recipients_twice else f"{book.recipients_twice} recipients twice"
+    return f"The gateway's own book: {book.messages:,} messages (1 + {book.messages - 1:,}), {twice}, {book.credits:,f} credits."
+
+
+def _report_document(report: Report) -> dict[str, Any]:
+    one = report.one
+    return {
+        "one": asdict(one) | {"changes": [{"seconds": seconds, "state": state} for seconds, state in one.changes]},
+        "many": {
+            "messages": report.messages,
+            "logins": report.logins,
+            "seconds": round(report.seconds, 3),
+            "rate": round(report.rate, 1),
+            "outcomes": [asdict(row) for row in report.outcomes],
+        },
+        "book": asdict(report.book),
+        "promise": _PROMISE,
+    }
+
+
+VIEWS[Report] = View(_report_screen, _report_document)

@@ -1,0 +1,156 @@
+"""How a command ends: one table from error to exit code and to what the user does next.
+
+Rule of this file: the first row that fits decides, so a class stands above its bases. A new error is a new row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar
+
+from pydantic import ValidationError
+from typer import BadParameter
+
+from ..errors import (
+    AccountSuspended,
+    BadCredentials,
+    BadDestination,
+    BadSender,
+    GatewayFailure,
+    InDoubt,
+    MessageNotFound,
+    NotAuthorised,
+    NotEnoughCredits,
+    NotSent,
+    Refused,
+    SenderForbidden,
+)
+from ..protocol.answers import DeliveryState
+from ..protocol.models import DeliveryStatus, SendResult
+
+__all__ = [
+    "ENDINGS",
+    "Ending",
+    "Exit",
+    "Interrupted",
+    "SendInterrupted",
+    "UsageError",
+    "ending_of",
+    "exit_of_send",
+    "exit_of_statuses",
+]
+
+UsageError: type[Exception] = BadParameter.__mro__[1]
+"""What a command line that cannot be parsed raises. typer has its own copy of click, and gives only its subclass a name."""
+
+
+class Exit(IntEnum):
+    """The exit codes of the command."""
+
+    DONE = 0
+    FAULT = 1
+    USAGE = 2
+    REFUSED = 3
+    NOT_SENT = 4
+    IN_DOUBT = 5
+    IN_PART = 6
+    INTERRUPTED = 130
+
+
+class Interrupted(Exception):
+    """Ctrl-C, when no send was under way."""
+
+    sent: ClassVar[bool | None] = False
+
+    def __init__(self, message: str = "interrupted") -> None:
+        super().__init__(message)
+
+
+class SendInterrupted(Interrupted):
+    """Ctrl-C, when a send was under way."""
+
+    sent = None
+
+    def __init__(self) -> None:
+        super().__init__("interrupted while the message was on its way, so its result is in doubt")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """One way to end: the error, the exit code, a word for programs, and what to do next.
+
+    `advice` is for a send. `reading` is for the other operations, where it is another one.
+    """
+
+    error: type[BaseException]
+    code: Exit
+    word: str
+    advice: str = ""
+    reading: str | None = None
+
+    def next_step(self, *, sends: bool) -> str:
+        """Return what the user does next."""
+        return self.advice if sends or self.reading is None else self.reading
+
+
+_DO_NOT_REPEAT = "It may have been sent. Do not send it again before you have looked: the gateway works on what it received."
+_REACH = "Look at the connection and at the address of the gateway (--url)"
+
+ENDINGS: tuple[Ending, ...] = (
+    Ending(
+        NotAuthorised,
+        Exit.REFUSED,
+        "refused",
+        "Another program may log this account out: look which ones use it.",
+    ),
+    Ending(
+        BadCredentials,
+        Exit.REFUSED,
+        "refused",
+        "Correct login and password: they are the gateway's, not the website's, and «SOAP» must be ticked in the account's"
+        " settings.",
+    ),
+    Ending(AccountSuspended, Exit.REFUSED, "refused", "Talk to the provider."),
+    Ending(BadSender, Exit.REFUSED, "refused", "Use a sender that the account lists."),
+    Ending(SenderForbidden, Exit.REFUSED, "refused", "Have the sender approved in the account, or use another."),
+    Ending(NotEnoughCredits, Exit.REFUSED, "refused", "Top up the account. Nothing was sent."),
+    Ending(BadDestination, Exit.REFUSED, "refused", "Correct the number: + and the country code first. Nothing was sent."),
+    Ending(GatewayFailure, Exit.REFUSED, "refused", "Try again later. Nothing was sent."),
+    Ending(MessageNotFound, Exit.REFUSED, "refused", "The id is wrong, or too old."),
+    Ending(Refused, Exit.REFUSED, "refused", "Mend what the gateway complains of, then try again."),
+    Ending(NotSent, Exit.NOT_SENT, "not sent", f"{_REACH}. Sending again is safe.", f"{_REACH}, then try again."),
+    Ending(InDoubt, Exit.IN_DOUBT, "in doubt", _DO_NOT_REPEAT, "Asking again is harmless."),
+    Ending(TimeoutError, Exit.IN_PART, "timed out", "Ask again later, or give a longer --timeout."),
+    Ending(SendInterrupted, Exit.INTERRUPTED, "interrupted", _DO_NOT_REPEAT),
+    Ending(Interrupted, Exit.INTERRUPTED, "interrupted"),
+    Ending(ValidationError, Exit.USAGE, "usage"),
+    Ending(ValueError, Exit.USAGE, "usage"),
+    Ending(OSError, Exit.USAGE, "usage"),
+    Ending(UsageError, Exit.USAGE, "usage"),
+    Ending(
+        BaseException,
+        Exit.FAULT,
+        "fault",
+        "This is a fault of smsgate. Please report it; -v shows where it happened.",
+    ),
+)
+
+
+def ending_of(error: BaseException) -> Ending:
+    """Return the row of an error."""
+    return next(row for row in ENDINGS if isinstance(error, row.error))
+
+
+def exit_of_send(result: SendResult) -> Exit:
+    """Return the exit code of a send of which at least one recipient was accepted."""
+    return Exit.IN_PART if result.rejected or result.in_doubt else Exit.DONE
+
+
+def exit_of_statuses(statuses: Iterable[DeliveryStatus]) -> Exit:
+    """Return the exit code of delivery statuses. Raises `MessageNotFound` if the gateway knows none of the messages."""
+    missing = [status.state is DeliveryState.NOT_FOUND for status in statuses]
+    if missing and all(missing):
+        raise MessageNotFound(f"the gateway knows none of these message ids ({len(missing)})", answer="message not found")
+    return Exit.IN_PART if any(missing) else Exit.DONE

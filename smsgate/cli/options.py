@@ -1,0 +1,128 @@
+"""Options that commands share, each defined once, and the decorator that makes a function a command.
+
+Rule of this file: a command takes a whole group of options as one parameter (`account: Account`), and typer sees the fields
+of the group. What every command needs is done here once: output, logging, the event loop, errors and exit codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
+from inspect import Parameter, Signature, iscoroutinefunction, signature
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import anyio
+import typer
+
+from ..session import AsyncSession
+from .credentials import environment
+from .exits import Exit, Interrupted
+from .output import Machines, People
+
+__all__ = ["Account", "Command", "Common", "ShowNumbers", "command"]
+
+Command = Callable[..., Any]
+"""A function, async or not, that takes the output and its options and returns an exit code, None for 0."""
+
+ShowNumbers = Annotated[bool, typer.Option("--show-numbers", help="Show phone numbers in full on the screen.")]
+
+_COMMON, _ACCOUNT = "Common options", "Account (login and password: environment, .env or a prompt)"
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """Options of every command."""
+
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for machines.", rich_help_panel=_COMMON)] = False
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            show_default=False,
+            metavar="",
+            help="Log to standard error; -vv logs HTTP, too.",
+            rich_help_panel=_COMMON,
+        ),
+    ] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Options of every command that talks to the gateway."""
+
+    url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Address of the gateway, or SMSGATE_URL.", rich_help_panel=_ACCOUNT),
+    ] = None
+    logins: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=256, metavar="N", help="Requests under way at once (4), or SMSGATE_LOGINS.", rich_help_panel=_ACCOUNT
+        ),
+    ] = None
+    env_file: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="A file of SMSGATE_ variables in place of .env.", rich_help_panel=_ACCOUNT),
+    ] = None
+
+    def session(self, **options: str | None) -> AsyncSession:
+        """Return a session with these settings. May ask for login and password; raises `ValueError`.
+
+        A further option, given as None, is a setting that must be found elsewhere.
+        """
+        return AsyncSession.from_env(environ=environment(self.env_file, {"url": self.url, "logins": self.logins}, options))
+
+
+def command(app: typer.Typer, *, sends: bool = False) -> Callable[[Command], Command]:
+    """Make a function a command of its name. `sends` says that it sends messages, which changes what an error advises.
+
+    The function takes the output first, then its own options, and groups of options as dataclasses.
+    """
+
+    def register(function: Command) -> Command:
+        hints = get_type_hints(function, include_extras=True)
+        groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
+
+        def run(**given: Any) -> int:
+            common = _taken(Common, given)
+            output = (Machines if common.as_json else People)(common.verbose)
+            arguments = {name: _taken(group, given) for name, group in groups.items()}
+            work = partial(function, output, **given, **arguments)
+            try:
+                with output.listening():
+                    return (anyio.run(work) if iscoroutinefunction(function) else work()) or Exit.DONE
+            except (BrokenPipeError, ModuleNotFoundError):
+                raise
+            except KeyboardInterrupt:
+                return output.fail(Interrupted(), sends=sends)
+            except Exception as error:
+                return output.fail(error, sends=sends)
+
+        _, *own = signature(function).parameters.values()
+        parameters = [
+            *(one.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[one.name]) for one in own if one.name not in groups),
+            *(parameter for group in (*groups.values(), Common) for parameter in _parameters(group)),
+        ]
+        described: Any = run
+        described.__name__, described.__doc__ = function.__name__, function.__doc__
+        described.__signature__ = Signature(parameters)
+        described.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        app.command()(described)
+        return function
+
+    return register
+
+
+def _parameters(group: type) -> Iterator[Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    for field in fields(group):
+        yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+
+
+def _taken(group: type[Any], given: dict[str, Any]) -> Any:
+    """Take the values of a group of options out of those that typer found."""
+    return group(**{field.name: given.pop(field.name) for field in fields(group)})

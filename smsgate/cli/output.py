@@ -1,0 +1,187 @@
+"""Two ways to say the same: for people and for machines.
+
+Rule of this file: only results go to standard output; notes, warnings and progress go to standard error. Errors go to
+standard error for people, and are a document on standard output for machines. How a result looks is told in `views.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..errors import PlainHttpWarning
+from ..privacy import redact_http_logs
+from .exits import Ending, Exit, ending_of
+from .views import as_json, printable, view_of
+
+__all__ = ["Machines", "Output", "People"]
+
+_LEVELS = (logging.WARNING, logging.DEBUG)
+_HTTP_LIBRARIES = 2
+"""How often `-v` is given for what the libraries below log, too."""
+
+
+class Output(ABC):
+    """Where a command puts what it has to say. `stage` is for what only people want told on the way to a result."""
+
+    def __init__(self, verbosity: int = 0) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            # A symbol that the terminal cannot show is no reason to fail. JSON is ASCII there.
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr,unused-ignore]
+        self.verbosity = verbosity
+        self.results = Console(highlight=False)
+        self.messages = Console(stderr=True, highlight=False)
+        self.stage = self.results
+
+    @abstractmethod
+    def show(self, value: Any) -> None:
+        """Print a result."""
+
+    @abstractmethod
+    def stream(self, value: Any) -> None:
+        """Print one of many results."""
+
+    @abstractmethod
+    def fail(self, error: BaseException, *, sends: bool = False) -> int:
+        """Print an error and return the exit code. `sends` says that the command was about to send."""
+
+    def note(self, text: str) -> None:
+        """Print what is good to know."""
+        self._say("", "", text)
+
+    def warn(self, text: str) -> None:
+        """Print what the user should look at."""
+        self._say("warning:", "bold yellow", text)
+
+    def _say(self, word: str, style: str, *lines: str) -> None:
+        lines = tuple(printable(line) for line in lines if line)
+        if self.messages.is_terminal:
+            table = Table.grid(padding=(0, 1, 0, 0))
+            for row, line in enumerate(lines):
+                table.add_row(*([Text("" if row else word, style)] if word else []), Text(line))
+            self.messages.print(table)
+            return
+        # Somebody greps in it, so a line stays a line.
+        for row, line in enumerate(lines):
+            self.messages.print(Text(f"{'' if row else word} {line}".strip()), soft_wrap=True)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Show warnings and log records of the package as tidy lines while the block runs."""
+        logger = logging.getLogger("smsgate" if self.verbosity < _HTTP_LIBRARIES else None)
+        handler = _Handler(self)
+        level = logger.level
+        redact_http_logs()
+        logger.addHandler(handler)
+        logger.setLevel(_LEVELS[min(self.verbosity, 1)])
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", PlainHttpWarning)
+                usual = warnings.showwarning
+
+                def show(message: Warning | str, category: type[Warning], *where: Any, **others: Any) -> None:
+                    if issubclass(category, PlainHttpWarning):
+                        self.warn(str(message))
+                    else:
+                        usual(message, category, *where, **others)
+
+                warnings.showwarning = show
+                yield
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+
+
+class People(Output):
+    """Tables and colour."""
+
+    def show(self, value: Any) -> None:
+        self.results.print(view_of(value).people(value))
+
+    def stream(self, value: Any) -> None:
+        self.show(value)
+
+    def fail(self, error: BaseException, *, sends: bool = False) -> int:
+        ending = ending_of(error)
+        self._say("error:", "bold red", *_sentences(error), *_distinct_reasons(error), ending.next_step(sends=sends))
+        if ending.code is Exit.FAULT and self.verbosity:
+            traceback.print_exception(error)
+        return ending.code
+
+
+class Machines(Output):
+    """JSON: one document, or one line for each of a stream of results."""
+
+    def __init__(self, verbosity: int = 0) -> None:
+        super().__init__(verbosity)
+        self.stage = Console(quiet=True)
+
+    def show(self, value: Any) -> None:
+        self._write(view_of(value).machines(value), indent=2)
+
+    def stream(self, value: Any) -> None:
+        self._write(view_of(value).machines(value), indent=None)
+
+    def fail(self, error: BaseException, *, sends: bool = False) -> int:  # noqa: ARG002 - the document has no advice
+        ending = ending_of(error)
+        self._write({"error": _error_document(error, ending)}, indent=None)
+        return ending.code
+
+    def _write(self, document: Any, indent: int | None) -> None:
+        ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+        print(json.dumps(document, ensure_ascii=ascii_only, indent=indent, default=as_json), flush=True)
+
+
+class _Handler(logging.Handler):
+    """Puts log records where the messages go, so that they do not tear a progress bar."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING and not self._output.verbosity:
+            self._output.warn(record.getMessage())
+        else:
+            self._output.note(f"{record.levelname.lower()} {record.name}: {record.getMessage()}")
+
+
+def _sentences(error: BaseException) -> list[str]:
+    """Return what is wrong, without a value that the user gave."""
+    if isinstance(error, ValidationError):
+        return [row["msg"] for row in error.errors(include_url=False, include_input=False, include_context=False)]
+    format_message = getattr(error, "format_message", None)
+    return [format_message() if format_message else str(error) or type(error).__name__]
+
+
+def _distinct_reasons(error: BaseException) -> list[str]:
+    reasons: tuple[str, ...] = getattr(error, "reasons", ())
+    different = len(set(reasons)) > 1
+    return [f"destination {place}: {reason or 'no reason given'}" for place, reason in enumerate(reasons, start=1) if different]
+
+
+_TOLD = ("answer", "reason", "text", "missing", "reasons", "evidence")
+"""What an error can tell a program, where it has it."""
+
+
+def _error_document(error: BaseException, ending: Ending) -> dict[str, Any]:
+    told = {name: getattr(error, name) for name in _TOLD if hasattr(error, name)}
+    return {
+        "class": type(error).__name__,
+        **({} if "answer" in told or "reason" in told else {"reason": ending.word}),
+        **told,
+        "message": "; ".join(_sentences(error)),
+        "sent": getattr(error, "sent", False if ending.code is Exit.USAGE else None),
+    }

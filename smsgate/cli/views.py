@@ -1,0 +1,288 @@
+"""How each result looks: to people as a table, to machines as a document.
+
+Rule of this file: a new result is a new row of `VIEWS`. Numbers are masked on screen unless the user asked for them, and stand in
+full in documents, which are the user's own data. No text of a message is shown.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..errors import Evidence
+from ..privacy import mask_number, mask_numbers
+from ..protocol.answers import DeliveryState
+from ..protocol.models import DeliveryStatus, RecipientResult, SendResult
+from ..protocol.segments import Segments
+
+__all__ = [
+    "OUTCOMES",
+    "VIEWS",
+    "Balance",
+    "Look",
+    "NewMessages",
+    "Sent",
+    "Statuses",
+    "TextSize",
+    "View",
+    "as_json",
+    "pairs",
+    "printable",
+    "state_look",
+    "table",
+    "view_of",
+]
+
+
+class Look(NamedTuple):
+    """A word with a symbol and a colour, so that colour never stands alone."""
+
+    symbol: str
+    style: str
+    word: str
+
+    def text(self) -> Text:
+        """Return it for the screen."""
+        return Text(f"{self.symbol} {self.word}", self.style)
+
+
+OUTCOMES: dict[bool | None, Look] = {
+    True: Look("✓", "green", "accepted"),
+    False: Look("✗", "red", "rejected"),
+    None: Look("?", "yellow", "in doubt"),
+}
+
+_CHARACTERS_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The result of a send."""
+
+    result: SendResult
+    show_numbers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The credits of the account."""
+
+    credits: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Statuses:
+    """The delivery status of several messages."""
+
+    statuses: tuple[DeliveryStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessages:
+    """Ids of messages whose delivery status the gateway does not know yet."""
+
+    message_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextSize:
+    """What a text costs. `counts` says how often each character stands in it that forced UCS-2."""
+
+    segments: Segments
+    counts: Counter[str]
+
+    @classmethod
+    def of(cls, text: str, counted: Segments) -> TextSize:
+        """Count the characters of a text."""
+        forced = frozenset(counted.forced_by)
+        return cls(counted, Counter(character for character in text if character in forced))
+
+
+class View(NamedTuple):
+    """The two ways to show a result."""
+
+    people: Callable[[Any], RenderableType]
+    machines: Callable[[Any], dict[str, Any]]
+
+
+def view_of(value: Any) -> View:
+    """Return how a result looks."""
+    return VIEWS[type(value)]
+
+
+def as_json(value: Any) -> Any:
+    """Return what JSON can hold in place of what it cannot."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Evidence):
+        return {"status": value.status, "size": value.size, "ids": value.ids}
+    return str(value)
+
+
+def printable(text: str) -> str:
+    """Return the text without characters that could steer a terminal: some of it comes from the network."""
+    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
+
+
+def table(*columns: str, **options: Any) -> Table:
+    """Return an empty table in the style of this command. A column whose name begins with `>` is set to the right."""
+    made = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False, **options)
+    for column in columns:
+        right = column.startswith(">")
+        made.add_column(column.removeprefix(">"), justify="right" if right else "left", overflow="fold")
+    return made
+
+
+def pairs(rows: Mapping[str, str]) -> Text:
+    """Return names and values below each other."""
+    width = max(map(len, rows)) + 2
+    return Text("\n").join(Text.assemble((name.ljust(width), "dim"), value) for name, value in rows.items())
+
+
+# --- send ---------------------------------------------------------------------------------------------------------------
+
+
+def _sent_table(sent: Sent) -> RenderableType:
+    made = table("destination", "outcome", "id or reason")
+    for recipient in sent.result.recipients:
+        number, reason = recipient.destination, recipient.message_id or recipient.reason or _unexplained(recipient)
+        if not sent.show_numbers:
+            number, reason = mask_number(number), recipient.message_id or mask_numbers(reason)
+        made.add_row(Text(number), OUTCOMES[recipient.accepted].text(), Text(printable(" ".join(reason.split()))))
+    return made
+
+
+def _unexplained(recipient: RecipientResult) -> str:
+    return "no reason given" if recipient.accepted is False else "the answer does not say"
+
+
+def _sent_document(sent: Sent) -> dict[str, Any]:
+    result = sent.result
+    return {
+        "recipients": [
+            {
+                "destination": recipient.destination,
+                "outcome": OUTCOMES[recipient.accepted].word,
+                "message_id": recipient.message_id,
+                "answer": recipient.answer,
+                "reason": recipient.reason or None,
+            }
+            for recipient in result.recipients
+        ],
+        "accepted": len(result.accepted),
+        "rejected": len(result.rejected),
+        "in_doubt": len(result.in_doubt),
+        "answers": [{"answer": said.answer, "text": said.text, "missing": said.missing} for said in result.answers],
+    }
+
+
+# --- delivery status ----------------------------------------------------------------------------------------------------
+
+_UNSURE = frozenset({DeliveryState.UNKNOWN, DeliveryState.UNRECOGNISED})
+
+
+def state_look(status: DeliveryStatus) -> Look:
+    """Return how a delivery status looks."""
+    if status.delivered:
+        return Look("✓", "green", status.state)
+    if status.state in _UNSURE:
+        return Look("?", "yellow", status.state)
+    return Look("✗", "red", status.state) if status.final else Look("·", "cyan", status.state)
+
+
+def _status_line(status: DeliveryStatus) -> RenderableType:
+    now = datetime.now().astimezone()
+    return Text.assemble((f"{now:%H:%M:%S}", "dim"), f"  {status.message_id}  ", state_look(status).text())
+
+
+def _status_table(value: Statuses) -> RenderableType:
+    made = table("id", "delivery status", "in the gateway's words")
+    for status in value.statuses:
+        made.add_row(status.message_id, state_look(status).text(), Text(printable(status.text)))
+    return made
+
+
+def _status_document(status: DeliveryStatus) -> dict[str, Any]:
+    return {
+        "message_id": status.message_id,
+        "state": status.state,
+        "text": status.text,
+        "final": status.final,
+        "delivered": status.delivered,
+    }
+
+
+# --- segments -----------------------------------------------------------------------------------------------------------
+
+
+def _name(character: str) -> str:
+    # Of the characters without a name, a text can hold the tab only.
+    return unicodedata.name(character, "CHARACTER TABULATION" if character == "\t" else "no name")
+
+
+def _glyph(character: str) -> str:
+    """Return the character as it can stand in a table: an accent on a circle, nothing for what has no shape."""
+    if unicodedata.category(character).startswith("M"):
+        return f"◌{character}"
+    return character if character.isprintable() else ""
+
+
+def _size_table(size: TextSize) -> RenderableType:
+    counted = size.segments
+    measures = pairs(
+        {
+            "alphabet": str(counted.alphabet),
+            "parts": f"{counted.parts}",
+            "units": f"{counted.units} used, {counted.free} free in the last part",
+        }
+    )
+    if not size.counts:
+        return measures
+    made = table("", "forced UCS-2", "code point", ">times")
+    for character, times in list(size.counts.items())[:_CHARACTERS_SHOWN]:
+        made.add_row(Text(_glyph(character)), _name(character), f"U+{ord(character):04X}", f"{times}")
+    rest = len(size.counts) - _CHARACTERS_SHOWN
+    more = [Text(f"and {rest} more; --json lists them all", "dim")] if rest > 0 else []
+    return Group(measures, Text(), made, *more)
+
+
+def _size_document(size: TextSize) -> dict[str, Any]:
+    counted = size.segments
+    return {
+        "alphabet": counted.alphabet,
+        "parts": counted.parts,
+        "units": counted.units,
+        "free": counted.free,
+        "forced_by": [
+            {"character": character, "name": _name(character), "code_point": f"U+{ord(character):04X}", "times": times}
+            for character, times in size.counts.items()
+        ],
+    }
+
+
+# --- the table ----------------------------------------------------------------------------------------------------------
+
+VIEWS: dict[type, View] = {
+    Sent: View(_sent_table, _sent_document),
+    Balance: View(
+        lambda balance: Text.assemble((f"{balance.credits:,f}", "bold"), " credits"),
+        lambda balance: {"credits": balance.credits},
+    ),
+    Statuses: View(_status_table, lambda value: {"messages": [_status_document(status) for status in value.statuses]}),
+    DeliveryStatus: View(_status_line, _status_document),
+    NewMessages: View(
+        lambda new: Group(*map(Text, new.message_ids)),
+        lambda new: {"message_ids": new.message_ids},
+    ),
+    TextSize: View(_size_table, _size_document),
+}

@@ -1,0 +1,84 @@
+"""What happens to a number: which are refused, what becomes of a message over time, and the magic numbers that choose.
+
+Rule of this file: tables and lookups, no clock and no state. A new magic number is a new row of `MAGIC`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..protocol.answers import Answer, DeliveryState
+
+__all__ = ["MAGIC", "SCHEDULE", "MagicNumber", "ending", "refusal", "refusal_of_all", "state_after"]
+
+_NUMBER = re.compile(r"\+[1-9][0-9]{7,14}")
+
+SCHEDULE: tuple[tuple[float, DeliveryState], ...] = (
+    (0.0, DeliveryState.SENT),
+    (1 / 3, DeliveryState.ON_SERVER),
+    (2 / 3, DeliveryState.IN_NETWORK),
+)
+"""From which share of `delivery_seconds` on a message is in which state. At the whole it reaches its ending."""
+
+
+@dataclass(frozen=True, slots=True)
+class MagicNumber:
+    """One number that brings an answer on demand: it refuses this number, or all of the request, or ends in its own way."""
+
+    number: str
+    note: str
+    refuses: Answer | None = None
+    refuses_all: Answer | None = None
+    ends: DeliveryState = DeliveryState.DELIVERED
+
+
+MAGIC: tuple[MagicNumber, ...] = (
+    # The number is refused, the others of the request are sent.
+    MagicNumber("+380000000001", "well formed, and yet not recognised", refuses=Answer.BAD_DESTINATION),
+    MagicNumber("+380000000002", "the country is not served", refuses=Answer.COUNTRY_NOT_SERVED),
+    MagicNumber("+380000000003", "the link to the operator is broken", refuses=Answer.CANNOT_SEND),
+    # The message is accepted and paid for, and ends in another way than with the recipient.
+    MagicNumber("+380000000004", "not delivered", ends=DeliveryState.NOT_DELIVERED),
+    MagicNumber("+380000000005", "expired", ends=DeliveryState.EXPIRED),
+    MagicNumber("+380000000006", "rejected by the operator", ends=DeliveryState.REJECTED_BY_OPERATOR),
+    MagicNumber("+380000000007", "deleted by the operator", ends=DeliveryState.DELETED_BY_OPERATOR),
+    MagicNumber("+380000000008", "unknown status", ends=DeliveryState.UNKNOWN),
+    MagicNumber("+380000000009", "failed, not sent", ends=DeliveryState.FAILED),
+    MagicNumber("+380000000010", "cancelled", ends=DeliveryState.CANCELLED),
+    MagicNumber("+380000000011", "deleted by the user", ends=DeliveryState.DELETED_BY_USER),
+    MagicNumber("+380000000012", "stays without credits, which is not final", ends=DeliveryState.NOT_ENOUGH_CREDITS),
+    MagicNumber("+380000000013", "stays suspended, which is not final", ends=DeliveryState.SUSPENDED),
+    MagicNumber("+380000000014", "stays in the queue, which is not final", ends=DeliveryState.QUEUED),
+    # The whole request is answered with one sentence, and nothing is sent.
+    MagicNumber("+380000000021", "the data could not be saved", refuses_all=Answer.NOT_SAVED),
+    MagicNumber("+380000000022", "the outcome is not known, even to the gateway", refuses_all=Answer.OUTCOME_UNKNOWN),
+    MagicNumber("+380000000023", "nothing can be sent at all", refuses_all=Answer.CANNOT_SEND),
+)
+
+_BY_NUMBER = {row.number: row for row in MAGIC}
+_ORDINARY = MagicNumber("", "any other number")
+
+
+def refusal(number: str) -> Answer | None:
+    """Return why this number alone is not sent to, or None."""
+    if not _NUMBER.fullmatch(number):
+        return Answer.BAD_DESTINATION
+    return _BY_NUMBER.get(number, _ORDINARY).refuses
+
+
+def refusal_of_all(numbers: list[str]) -> Answer | None:
+    """Return the one sentence's meaning with which a request to these numbers is refused as a whole, or None."""
+    return next((row.refuses_all for number in numbers if (row := _BY_NUMBER.get(number)) and row.refuses_all), None)
+
+
+def ending(number: str) -> DeliveryState:
+    """Return the state that a message to this number reaches in the end."""
+    return _BY_NUMBER.get(number, _ORDINARY).ends
+
+
+def state_after(elapsed: float, delivery_seconds: float, ends: DeliveryState) -> DeliveryState:
+    """Return the state of a message that was accepted `elapsed` seconds ago."""
+    if elapsed >= delivery_seconds:
+        return ends
+    return next((state for share, state in reversed(SCHEDULE) if elapsed >= share * delivery_seconds), SCHEDULE[0][1])

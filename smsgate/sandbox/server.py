@@ -1,0 +1,95 @@
+"""A thread with an event loop that serves one ASGI application on one socket. The one importer of uvicorn.
+
+Rule of this file: when `stop` returns, the thread has ended and every socket is closed, whatever the clients do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from typing import Any
+
+import uvicorn
+
+__all__ = ["ServerThread", "listen"]
+
+_BACKLOG = 2048
+_GRACE_SECONDS = 0.3
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 takes a free one. Raises `OSError`, which names host and port."""
+    listener: socket.socket | None = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, kind, protocol)
+        if os.name == "posix":  # elsewhere it would let two servers have one port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        if listener:
+            listener.close()
+        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror}") from error
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says when it serves and cuts off those who would keep it from stopping."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A client may have sent half of a request, and uvicorn would wait for the other half.
+        asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._cut_off)
+        await super().shutdown(sockets)
+
+    def _cut_off(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+
+class ServerThread:
+    """One running server. Making one starts it; it serves when the constructor returns."""
+
+    def __init__(self, app: Any, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            app,
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=5,
+            backlog=_BACKLOG,
+            server_header=False,
+        )
+        self._listener = listener
+        self._server = _Server(config)
+        self._thread = threading.Thread(target=self._run, name="smsgate-sandbox", daemon=True)
+        self._thread.start()
+        self._server.ready.wait()
+        if not self._server.started:
+            self.stop()
+            raise RuntimeError("the sandbox could not start; the log of uvicorn says why")
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._listener])
+        finally:
+            self._server.ready.set()
+
+    def stop(self) -> None:
+        """End the thread and close every socket."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._listener.close()

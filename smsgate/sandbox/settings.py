@@ -1,0 +1,127 @@
+"""What a sandbox can be told, and what it accepts: one frozen class, checked by one table.
+
+Rule of this file: a bad value is found when the settings are made, and the complaint names the field, never a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from math import inf
+from typing import Any
+
+from ..protocol.answers import Answer
+from .sentences import NOT_AUTHORISED, say
+
+__all__ = ["AccountState", "FailedSlot", "Settings"]
+
+
+class FailedSlot(StrEnum):
+    """What stands in the slot of a number that was not sent; sources differ (protocol, section 2.3)."""
+
+    SENTENCE = "sentence"
+    EMPTY = "empty"
+    NIL = "nil"
+
+
+class AccountState(StrEnum):
+    """Whether the provider lets the account log in, with the right password."""
+
+    ACTIVE = "active"
+    NOT_ACTIVATED = "not activated"
+    BLOCKED = "blocked"
+    DISABLED = "disabled"
+
+    @property
+    def answer(self) -> Answer:
+        """What Auth answers to the right password."""
+        return _AUTH_ANSWERS[self]
+
+
+_AUTH_ANSWERS = {
+    AccountState.ACTIVE: Answer.AUTHORISED,
+    AccountState.NOT_ACTIVATED: Answer.NOT_ACTIVATED,
+    AccountState.BLOCKED: Answer.BLOCKED,
+    AccountState.DISABLED: Answer.DISABLED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a sandbox behaves. Making one raises `ValueError`, which names the field, for a value that makes no sense."""
+
+    login: str = "sandbox"
+    password: str = field(default="sandbox", repr=False)
+    account: AccountState = AccountState.ACTIVE
+    """Anything but `ACTIVE` refuses the right password with its own sentence."""
+
+    credits: Decimal | int = Decimal(10_000)
+    """The balance at the start. One part to one recipient costs one credit."""
+    pay_in_part: bool = False
+    """If the credits do not suffice for all recipients: False refuses the whole request, True sends to the first that they pay
+    for and combines the complaint with success (protocol, section 4.4)."""
+
+    senders: frozenset[str] | None = None
+    """Signatures approved for the account; None approves all but the forbidden."""
+    forbidden_senders: frozenset[str] = frozenset({"Forbidden"})
+
+    delivery_seconds: float = 3.0
+    """From the acceptance of a message to its final status; the schedule between is `journey.SCHEDULE`."""
+    session_idle_seconds: float = 1440.0
+    """A session that was not used for so long is forgotten. PHP's default."""
+
+    hold_seconds: float = 0.0
+    """How long each answer is kept back, with its work done and the lock of its cookie held."""
+    lock_cookies: bool = True
+    """Work on one request at a time for each cookie, as PHP does; the others wait."""
+
+    unauthorised: str = say(Answer.NOT_AUTHORISED)
+    """The sentence for a dead session: «Вы не авторизованы» (documented) or «Вы не авторизированы» (captured)."""
+    failed_slot: FailedSlot = FailedSlot.SENTENCE
+
+    def __post_init__(self) -> None:
+        for name, valid, expected in _CHECKS:
+            if not valid(getattr(self, name)):
+                raise ValueError(f"{name}: {expected}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < inf
+
+
+def _is_credits(value: Any) -> bool:
+    return isinstance(value, Decimal | int) and not isinstance(value, bool) and Decimal(value).is_finite() and value >= 0
+
+
+def _is_senders(value: Any) -> bool:
+    return isinstance(value, frozenset) and all(map(_is_text, value))
+
+
+_SECONDS = "a number of seconds, 0 or more"
+_SENDERS = "a frozenset of signatures"
+
+_CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("login", _is_text, "a string, not empty"),
+    ("password", _is_text, "a string, not empty"),
+    ("account", lambda value: isinstance(value, AccountState), "a member of AccountState"),
+    ("credits", _is_credits, "a Decimal or an int, 0 or more"),
+    ("pay_in_part", _is_bool, "True or False"),
+    ("senders", lambda value: value is None or _is_senders(value), f"None or {_SENDERS}"),
+    ("forbidden_senders", _is_senders, _SENDERS),
+    ("delivery_seconds", _is_seconds, _SECONDS),
+    ("session_idle_seconds", lambda value: _is_seconds(value) and value > 0, "a number of seconds, more than 0"),
+    ("hold_seconds", _is_seconds, _SECONDS),
+    ("lock_cookies", _is_bool, "True or False"),
+    ("unauthorised", lambda value: value in NOT_AUTHORISED, " or ".join(NOT_AUTHORISED)),
+    ("failed_slot", lambda value: isinstance(value, FailedSlot), "a member of FailedSlot"),
+)

@@ -1,0 +1,14 @@
+"""What all tests share: a deterministic hypothesis, and both event loops for every asynchronous test."""
+
+from __future__ import annotations
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("smsgate", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("smsgate")
+
+
+@pytest.fixture(scope="module", params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)

@@ -1,0 +1,78 @@
+"""The README and the documentation say what is so: their code runs, their commands are those of the checks."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import smsgate
+from smsgate.cli.exits import Exit
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+REFERENCE = (ROOT / "docs/reference.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+CODE = [
+    pytest.param(block, id=f"{page.name}-{n}")
+    for page in PAGES
+    for n, block in enumerate(blocks(page.read_text("utf-8"), "python"))
+]
+
+
+@pytest.mark.parametrize("block", CODE)
+def test_each_block_of_code_runs_as_it_stands(block: str, tmp_path: Path) -> None:
+    script = tmp_path / "block.py"
+    script.write_text(block, "utf-8")
+    command = [sys.executable, "-W", "error", str(script)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_there_are_blocks_to_run() -> None:
+    assert len(CODE) >= 3
+
+
+def test_the_readme_has_two_commands_of_one_line_the_demo_first() -> None:
+    demo, checks = blocks(README, "sh")
+    assert demo.count("\n") == checks.count("\n") == 1
+    assert demo.endswith("smsgate demo\n")
+    assert checks.endswith("nox\n")
+
+
+def test_the_readme_fits_on_a_page() -> None:
+    assert README.count("\n") <= 100
+
+
+def test_the_check_runs_the_second_command_of_the_readme() -> None:
+    # Its own words: the line is taken out of the README, and nothing is installed beside it.
+    script = (ROOT / ".ci/run").read_text("utf-8")
+    awk = re.search(r"line=\$\((awk .*)\)$", script, re.MULTILINE)
+    assert awk
+    line = subprocess.run(["bash", "-c", awk[1]], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert line == blocks(README, "sh")[1]
+
+
+@pytest.mark.parametrize("name", [name for name in smsgate.__all__ if name != "__version__"])
+def test_each_public_name_is_documented(name: str) -> None:
+    assert re.search(rf"\b{name}\b", REFERENCE)
+
+
+@pytest.mark.parametrize("code", Exit)
+def test_each_exit_code_is_documented(code: Exit) -> None:
+    assert re.search(rf"^\| {code.value} \|", REFERENCE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_link_to_a_file_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target

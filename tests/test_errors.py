@@ -1,0 +1,162 @@
+"""The tree of errors: what the caller may do next (design, section 4, "Errors")."""
+
+from __future__ import annotations
+
+import pickle
+from decimal import Decimal
+
+import pytest
+
+from smsgate import errors
+from smsgate.errors import Evidence, InDoubt, NotEnoughCredits, NotSent, PlainHttpWarning, Reason, Refused, SmsGateError
+
+TREE = {
+    "SmsGateError": ("Exception", None),
+    "NotSent": ("SmsGateError", False),
+    "Refused": ("SmsGateError", False),
+    "NotAuthorised": ("Refused", False),
+    "BadCredentials": ("Refused", False),
+    "AccountSuspended": ("Refused", False),
+    "MissingParameters": ("Refused", False),
+    "BadSender": ("Refused", False),
+    "SenderForbidden": ("Refused", False),
+    "NotEnoughCredits": ("Refused", False),
+    "BadDestination": ("Refused", False),
+    "GatewayFailure": ("Refused", False),
+    "MessageNotFound": ("Refused", False),
+    "InDoubt": ("SmsGateError", None),
+}
+CLASSES = [getattr(errors, name) for name in TREE]
+REFUSALS = [kind for kind in CLASSES if issubclass(kind, Refused)]
+
+
+def test_the_tree_is_the_one_of_the_design():
+    found = {
+        name: (kind.__base__.__name__, kind.sent)
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, SmsGateError)
+    }
+    assert found == TREE
+
+
+def test_the_picture_in_the_file_names_every_error_below_its_parent_and_says_whether_it_was_sent():
+    lines = {line.split("── ")[-1].split()[0]: line for line in (errors.__doc__ or "").splitlines() if "── " in line}
+    assert set(lines) == set(TREE) - {"SmsGateError"}
+    for name, line in lines.items():
+        parent, said = TREE[name]
+        assert line.startswith("    │   " if parent == "Refused" else "    ├── " if name != "InDoubt" else "    └── ")
+        if parent == "SmsGateError":
+            assert line.split("── ")[-1].split()[1] == str(said)
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_error_can_be_raised_without_an_argument_and_says_something(kind: type[SmsGateError]):
+    with pytest.raises(kind) as caught:
+        raise kind
+    assert kind is SmsGateError or str(caught.value)
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_error_says_in_its_docstring_what_it_means(kind: type[SmsGateError]):
+    assert "\n" not in (kind.__doc__ or "").split(".")[0]
+    assert (kind.__doc__ or "").strip()
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_refusal_keeps_its_class_its_message_and_its_attributes_in_another_process(kind: type[Refused]):
+    error = kind("said no", answer="blocked", text="Ваша учётная запись отключена", reasons=("one", "two"))
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert (str(again), again.answer, again.text, again.reasons) == (
+        "said no",
+        "blocked",
+        "Ваша учётная запись отключена",
+        ("one", "two"),
+    )
+    assert again.sent is False
+
+
+def test_the_missing_credits_come_along():
+    again = pickle.loads(pickle.dumps(NotEnoughCredits("poor", missing=Decimal("2.56"))))
+    assert again.missing == Decimal("2.56")
+    assert NotEnoughCredits().missing == 0
+
+
+def test_what_was_not_sent_keeps_its_reason_in_another_process():
+    again = pickle.loads(pickle.dumps(NotSent("closed", reason=Reason.CLOSED)))
+    assert (type(again), str(again), again.reason, again.sent) == (NotSent, "closed", Reason.CLOSED, False)
+
+
+def test_what_is_in_doubt_keeps_its_evidence_in_another_process_but_not_the_reply():
+    evidence = Evidence(status=502, size=17, ids=("one",), reply=b"what it quotes")
+    again = pickle.loads(pickle.dumps(InDoubt("no answer", reason=Reason.HTTP_STATUS, evidence=evidence)))
+    assert (type(again), str(again), again.reason, again.sent) == (InDoubt, "no answer", Reason.HTTP_STATUS, None)
+    assert (again.evidence.status, again.evidence.size, again.evidence.ids) == (502, 17, ("one",))
+    assert again.evidence.reply == b""
+    assert b"quotes" not in pickle.dumps(evidence)
+
+
+def test_an_error_in_doubt_without_evidence_has_an_empty_one():
+    assert InDoubt().evidence == Evidence(status=None, size=0, ids=(), reply=b"")
+    assert InDoubt().reason is Reason.CONNECTION_LOST
+    assert NotSent().reason is Reason.NO_CONNECTION
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotSent("message", reason=Reason.CLOSED),
+        Refused("message", answer="blocked", text="words", reasons=("reason",)),
+        NotEnoughCredits("message", text="words", missing=Decimal(3)),
+        InDoubt("message", reason=Reason.SLOTS, evidence=Evidence(200, 3, ("id",), b"abc")),
+    ],
+)
+def test_the_only_argument_of_an_error_is_its_message(error: SmsGateError):
+    assert error.args == ("message",)
+
+
+def test_the_reply_shows_in_no_repr_and_does_not_decide_whether_evidence_is_the_same():
+    evidence = Evidence(200, 3, (), b"secret")
+    assert "secret" not in repr(evidence)
+    assert evidence == Evidence(200, 3, (), b"other")
+    assert evidence != Evidence(200, 4, (), b"secret")
+
+
+def test_evidence_keeps_at_most_256_kib_of_a_reply():
+    assert Evidence.LIMIT == 262_144
+
+
+def test_evidence_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        Evidence().size = 1  # type: ignore[misc]
+
+
+def test_a_warning_about_plain_http_is_no_error_of_the_gateway():
+    assert issubclass(PlainHttpWarning, UserWarning)
+    assert not issubclass(PlainHttpWarning, SmsGateError)
+
+
+def test_what_the_file_exports_is_the_tree_and_what_stands_beside_it():
+    assert set(errors.__all__) == set(TREE) | {"Evidence", "PlainHttpWarning", "Reason"}
+
+
+def test_reasons_are_words_that_a_program_can_compare():
+    assert {str(reason) for reason in Reason} == {
+        "no connection",
+        "session not open",
+        "session closed",
+        "other event loop",
+        "login failed",
+        "request could not be made",
+        "timed out",
+        "connection lost",
+        "HTTP status",
+        "reply too large",
+        "reply encoded",
+        "reply unreadable",
+        "SOAP fault",
+        "answer not recognised",
+        "wrong number of slots",
+        "answer contradicts itself",
+        "gateway does not know",
+    }

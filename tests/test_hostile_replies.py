@@ -1,0 +1,111 @@
+"""Hostile and broken replies cost next to nothing and are in doubt (design, section 5, "XML from the network"; reliability, 3.1)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import hostile_documents
+import pytest
+from hostile_documents import GOOD, ID, READ, REFUSED
+from hypothesis import given
+from hypothesis import strategies as st
+from shown import outcome_of, raised_by
+
+from smsgate.errors import InDoubt, Reason
+from smsgate.protocol.operations import OPERATIONS, SEND_SMS, Operation
+from smsgate.protocol.reply import Reply, read_reply
+
+# Only a defect breaks these: about 100 ms and 20 MB are normal.
+SECONDS, MEGABYTES = 2.0, 150.0
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_hostile_or_broken_reply_is_in_doubt_and_nothing_else(name: str):
+    document = REFUSED[name]()
+    error = raised_by(lambda: read_reply(SEND_SMS, document))
+    assert type(error) is InDoubt
+    assert error.reason is Reason.UNREADABLE
+    assert (error.evidence.status, error.evidence.size) == (200, len(document))
+    assert (error.__cause__, error.__context__) == (None, None)
+    assert len(str(error)) < 120
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_not_a_word_of_it_stands_in_the_error(name: str):
+    document = REFUSED[name]()
+    said = str(raised_by(lambda: read_reply(SEND_SMS, document)))
+    assert not any(word in said for word in ("passwd", "KLINGON", "php", "nginx", "xxx", ID))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in REFUSED if any(word in name for word in ("billion", "entit", "DTD", "DOCTYPE"))]
+)
+def test_it_is_the_document_type_that_is_refused_not_what_follows_from_it(name: str):
+    document = REFUSED[name]()
+    error = raised_by(lambda: read_reply(SEND_SMS, document))
+    assert str(error) == "reply unreadable: a document type declaration is not allowed"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a million nested elements", "more than 32 nested elements"),
+        ("a million open elements", "more than 32 nested elements"),
+        ("10 MB of siblings", "more than 70000 elements"),
+        ("10 MB of slots", "more than 70000 elements"),
+    ],
+)
+def test_a_reply_with_too_much_structure_is_refused_for_that(name: str, said: str):
+    document = REFUSED[name]()
+    assert str(raised_by(lambda: read_reply(SEND_SMS, document))) == f"reply unreadable: {said}"
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_large_reply_within_the_rules_is_read(name: str):
+    assert read_reply(SEND_SMS, READ[name]()).items
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_the_same_holds_for_the_reply_to_every_operation(operation: Operation):
+    for name in ("billion laughs", "nothing", "HTML that is well-formed", "a PHP warning in front", "an encoding of many bytes"):
+        document = REFUSED[name]()
+        assert type(raised_by(lambda document=document: read_reply(operation, document))) is InDoubt
+
+
+@pytest.mark.parametrize("end", range(len(GOOD) - 1))
+def test_a_reply_that_is_cut_anywhere_is_in_doubt(end: int):
+    # The last byte is the line feed after the document, so it may be missing.
+    assert type(raised_by(lambda: read_reply(SEND_SMS, GOOD[:end]))) is InDoubt
+
+
+def test_only_the_line_feed_after_the_document_may_be_missing():
+    assert read_reply(SEND_SMS, GOOD[:-1]).items[1] == ID
+
+
+@given(document=st.binary(max_size=200))
+def test_no_bytes_at_all_raise_anything_else(document: bytes):
+    assert type(raised_by(lambda: read_reply(SEND_SMS, document))) is InDoubt
+
+
+@given(place=st.integers(0, len(GOOD) - 1), length=st.integers(0, 5), noise=st.binary(max_size=5))
+def test_nor_does_a_good_reply_with_some_bytes_changed(place: int, length: int, noise: bytes):
+    document = GOOD[:place] + noise + GOOD[place + length :]
+    outcome = outcome_of(lambda: read_reply(SEND_SMS, document))
+    assert type(outcome) in (InDoubt, Reply)
+    assert outcome.evidence.reply == document  # type: ignore[attr-defined]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="memory of a child is measured with fork and getrusage")
+def test_every_document_costs_little_time_and_memory():
+    script = Path(hostile_documents.__file__)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    print("\n      seconds  growth MB  size MB  outcome  document")
+    for row in sorted(rows, key=lambda row: -row["seconds"]):
+        print(f"{row['seconds']:13.4f}{row['megabytes']:11.1f}{row['size'] / 1e6:9.1f}  {row['outcome']:7}  {row['name']}")
+    assert {row["name"]: row["outcome"] for row in rows} == dict.fromkeys(REFUSED, "InDoubt") | dict.fromkeys(READ, "read")
+    assert [row for row in rows if row["seconds"] >= SECONDS or row["megabytes"] >= MEGABYTES] == []

@@ -1,0 +1,545 @@
+"""What goes in and what comes out (design, section 4, "Models"; protocol, section 7). What is bad fails before it is sent."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from shown import Hidden, raised_by, shown_by
+
+from smsgate.protocol.answers import Answer, ClassifiedAnswer, DeliveryState, classify
+from smsgate.protocol.models import (
+    SENDER_RULE,
+    DeliveryStatus,
+    Message,
+    RecipientResult,
+    SendResult,
+    invalid_message,
+    is_sender,
+    message_id,
+)
+
+NUMBER, OTHER = "+380501234567", "+380671234568"
+ID = "0c306f85-57f5-f84a-1033-6075af2bcc6e"
+
+
+def refusal(**arguments: Any) -> tuple[str, str]:
+    """Return the field and the sentence with which a message is refused."""
+    with pytest.raises(ValidationError) as caught:
+        Message(**{"destinations": NUMBER, "text": "t", **arguments})
+    (row,) = caught.value.errors()
+    return ".".join(map(str, row["loc"])), row["msg"]
+
+
+# Senders
+
+
+def may_be_sender(value: str) -> bool:
+    """Return by the letter of the rule whether a string is a signature or a phone number."""
+    signature = 1 <= len(value) <= 11 and set(value) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-&")
+    digits = value.removeprefix("+")
+    number = 8 <= len(digits) <= 15 and set(digits) <= set("0123456789") and digits[0] != "0"
+    return signature or number
+
+
+@pytest.mark.parametrize(
+    "sender", ["S", "Shop", "A-B.C&D", "12345678901", "007", "380501234567", "+380501234567", "123456789012345", "....", "-&-"]
+)
+def test_a_signature_or_a_phone_number_is_a_sender(sender: str):
+    assert is_sender(sender)
+    assert Message(sender=sender, destinations=NUMBER, text="t").sender == sender
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "",
+        " ",
+        "TwelveChars!",
+        "TwelveLetter",
+        "Shop 24",
+        "Shop_24",
+        "Shop,24",
+        "Shop/24",
+        "Shop'24",
+        "Shop(24",
+        "a+b",
+        "Shop\n",
+        "380501234567\n",
+        "\nShop",
+        "Магазин",
+        "Shоp",  # a Cyrillic о
+        "٣٨٠٥٠",
+        "+٣٨٠٥٠١٢٣٤٥٦",
+        "Shop²",
+        "+1234567",
+        "+",
+        "++380501234567",
+        "+0501234567",
+        "0123456789012",
+        "1234567890123456",
+        "+1234567890123456",
+    ],
+)
+def test_anything_else_is_no_sender(sender: str):
+    assert not is_sender(sender)
+    assert refusal(sender=sender) == ("sender", SENDER_RULE)
+
+
+@pytest.mark.parametrize("sender", [b"Shop", 380501234567, True, ["Shop"]])
+def test_a_sender_is_a_string(sender: Any):
+    assert not is_sender(sender)
+    assert refusal(sender=sender) == ("sender", SENDER_RULE)
+
+
+def test_every_character_of_the_basic_plane_alone_is_a_signature_or_not_by_the_rule():
+    assert [chr(point) for point in range(0x10000) if is_sender(chr(point)) != may_be_sender(chr(point))] == []
+
+
+@given(
+    st.one_of(st.text(st.sampled_from("AZaz09.-&+_, %'()*/\n٣я"), max_size=17), st.text("0123456789+", max_size=17), st.text())
+)
+def test_senders_are_judged_by_the_rule(sender: str):
+    assert is_sender(sender) == may_be_sender(sender)
+
+
+# Destinations
+
+
+@pytest.mark.parametrize(
+    ("given_", "taken"),
+    [
+        (NUMBER, (NUMBER,)),
+        ("380501234567", (NUMBER,)),
+        ("+38 (050) 123-45-67", (NUMBER,)),
+        ("\u00a0+38\u00a0050\u00a0123\u00a045\u00a067 ", (NUMBER,)),
+        (f"{NUMBER},{OTHER}", (NUMBER, OTHER)),
+        (f" {OTHER} , {NUMBER} ", (OTHER, NUMBER)),
+        ([NUMBER, OTHER], (NUMBER, OTHER)),
+        ((NUMBER,), (NUMBER,)),
+        ([f"{NUMBER},{OTHER}", "+12025550123"], (NUMBER, OTHER, "+12025550123")),
+        ("+12345678", ("+12345678",)),
+        ("+123456789012345", ("+123456789012345",)),
+        ({NUMBER}, (NUMBER,)),
+    ],
+)
+def test_one_number_several_in_a_string_or_an_iterable_become_a_tuple_of_bare_numbers(given_: Any, taken: tuple[str, ...]):
+    assert Message(destinations=given_, text="t").destinations == taken
+
+
+def test_an_iterator_of_numbers_will_do():
+    assert Message(destinations=iter([NUMBER, OTHER]), text="t").destinations == (NUMBER, OTHER)
+
+
+RULE = "is not a phone number in the international format: + and 8 to 15 digits, country code first"
+
+
+@pytest.mark.parametrize(
+    ("given_", "said"),
+    [
+        ("", f"destination 1 {RULE}"),
+        (" ", f"destination 1 {RULE}"),
+        (",", f"destination 1 {RULE}"),
+        (f"{NUMBER},", f"destination 2 {RULE}"),
+        (f",{NUMBER}", f"destination 1 {RULE}"),
+        (f"{NUMBER},,{OTHER}", f"destination 2 {RULE}"),
+        (f"{NUMBER};{OTHER}", f"destination 1 {RULE}"),
+        (f"{NUMBER}\n", f"destination 1 {RULE}"),
+        (f"{NUMBER}\t", f"destination 1 {RULE}"),
+        ("0501234567", f"destination 1 {RULE}"),
+        ("+0501234567", f"destination 1 {RULE}"),
+        ("00380501234567", f"destination 1 {RULE}"),
+        ("++380501234567", f"destination 1 {RULE}"),
+        ("380+501234567", f"destination 1 {RULE}"),
+        ("+1234567", f"destination 1 {RULE}"),
+        ("+1234567890123456", f"destination 1 {RULE}"),
+        ("+٣٨٠٥٠١٢٣٤٥٦٧", f"destination 1 {RULE}"),
+        ("+38050123456²", f"destination 1 {RULE}"),
+        ("+38050123456O", f"destination 1 {RULE}"),
+        ("Shop", f"destination 1 {RULE}"),
+        (f"{NUMBER},{NUMBER}", "destination 2 repeats destination 1"),
+        ([OTHER, NUMBER, "380 50 1234567"], "destination 3 repeats destination 2"),
+        ([NUMBER, 380671234568], "destination 2 is not a string"),
+        ([None], "destination 1 is not a string"),
+        ([NUMBER.encode()], "destination 1 is not a string"),
+        ([[NUMBER]], "destination 1 is not a string"),
+        ([], "at least one destination is needed"),
+        (iter([]), "at least one destination is needed"),
+        (5, "destinations are a string, several in one string with commas, or an iterable of strings"),
+        (NUMBER.encode(), "destinations are a string, several in one string with commas, or an iterable of strings"),
+        (bytearray(b"+38"), "destinations are a string, several in one string with commas, or an iterable of strings"),
+        ({NUMBER: "name"}, "destinations are a string, several in one string with commas, or an iterable of strings"),
+        (None, "destinations are a string, several in one string with commas, or an iterable of strings"),
+    ],
+)
+def test_what_is_no_number_is_refused_with_its_place(given_: Any, said: str):
+    assert refusal(destinations=given_) == ("destinations", said)
+
+
+def bare_number(written: str) -> str | None:
+    """Return by the letter of the rule what a written number becomes, None if it is none."""
+    left = [character for character in written if character not in " \u00a0-()"]
+    digits = left[1:] if left[:1] == ["+"] else left
+    good = 8 <= len(digits) <= 15 and all(digit in "0123456789" for digit in digits) and digits[0] != "0"
+    return "+" + "".join(digits) if good else None
+
+
+@given(st.one_of(st.text("0123456789+ -()\u00a0", max_size=22), st.text("1234567890", min_size=7, max_size=17), st.text()))
+def test_destinations_are_judged_by_the_rule(written: str):
+    expected = bare_number(written)
+    if "," in written:
+        return
+    if expected:
+        assert Message(destinations=[written], text="t").destinations == (expected,)
+    else:
+        assert refusal(destinations=[written]) == ("destinations", f"destination 1 {RULE}")
+
+
+# Text and WAP push
+
+
+@pytest.mark.parametrize(
+    ("given_", "taken"),
+    [("Ваш код: 4815", "Ваш код: 4815"), ("a\r\nb\n\tc", "a\nb\n\tc"), (" a ", " a "), ("😀", "😀"), ("\u200b", "\u200b")],
+)
+def test_a_text_is_taken_as_it_is_save_that_cr_lf_becomes_lf(given_: str, taken: str):
+    assert Message(destinations=NUMBER, text=given_).text == taken
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "a text must not be blank"),
+        (" \n\t\u00a0", "a text must not be blank"),
+        ("\r\n", "a text must not be blank"),
+        ("a\rb", "the character at position 1 (U+000D) cannot be sent in an SMS"),
+        ("a\r\nb\x00", "the character at position 4 (U+0000) cannot be sent in an SMS"),
+        ("я\ud83d", "the character at position 1 (U+D83D) cannot be sent in an SMS"),
+        ("\ufffe", "the character at position 0 (U+FFFE) cannot be sent in an SMS"),
+        (5, "a text is a string"),
+        (b"text", "a text is a string"),
+        (["text"], "a text is a string"),
+    ],
+)
+def test_a_text_that_is_blank_or_cannot_be_carried_is_refused(text: Any, said: str):
+    assert refusal(text=text) == ("text", said)
+
+
+@pytest.mark.parametrize(
+    "wappush", ["http://example.com/a?b=c&d", "https://example.com", "HTTP://EXAMPLE.COM/", "http://приклад.укр/"]
+)
+def test_a_wappush_alone_is_a_message(wappush: str):
+    message = Message(destinations=NUMBER, wappush=wappush)
+    assert (message.text, message.wappush) == (None, wappush)
+
+
+@pytest.mark.parametrize(
+    "wappush",
+    [
+        "",
+        " ",
+        "example.com",
+        "ftp://example.com",
+        "javascript:alert(1)",
+        "http://",
+        "http:///path",
+        "http:example.com",
+        " http://example.com",
+        "http://example.com/a b",
+        "http://example.com/\n",
+        "http://example.com/\u2003",
+        "http://example.com/\x00",
+        "http://[::1",
+        5,
+        b"http://example.com",
+    ],
+)
+def test_what_is_no_web_address_is_no_wappush(wappush: Any):
+    said = "a wappush is an address that begins with http:// or https:// and has no white space"
+    assert refusal(wappush=wappush) == ("wappush", said)
+
+
+def test_a_message_says_something():
+    assert refusal(text=None) == ("", "text or wappush must be given")
+
+
+def test_text_and_wappush_may_go_together():
+    assert Message(destinations=NUMBER, text="t", wappush="http://example.com").text == "t"
+
+
+# The model
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    with pytest.raises(ValidationError) as caught:
+        Message(sender="", destinations="", text="", wappush="")
+    assert [row["loc"] for row in caught.value.errors()] == [("sender",), ("destinations",), ("text",), ("wappush",)]
+
+
+def test_each_complaint_has_a_type_that_a_program_can_compare():
+    with pytest.raises(ValidationError) as caught:
+        Message(sender="", destinations="", text="", wappush="", flash=True)
+    types = [row["type"] for row in caught.value.errors()]
+    assert types == ["sender", "destination", "text_blank", "wappush", "extra_forbidden"]
+
+
+def test_an_unknown_field_is_refused():
+    assert refusal(flash=True) == ("flash", "Extra inputs are not permitted")
+
+
+@pytest.mark.parametrize("name", ["self", "given", "unknown", "invalid"])
+def test_a_field_that_is_named_as_something_of_ours_is_unknown_too(name: str):
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        Message.model_validate({"destinations": NUMBER, "text": "t", name: "x"})
+
+
+def test_a_message_cannot_be_changed_and_equal_ones_are_equal():
+    message = Message(destinations=NUMBER, text="t")
+    with pytest.raises(ValidationError):
+        message.text = "other"  # type: ignore[misc]
+    assert message == Message(destinations="380501234567", text="t")
+    assert hash(message) == hash(Message(destinations=[NUMBER], text="t"))
+    assert pickle.loads(pickle.dumps(message)) == message
+
+
+BODY = {"sender": "Shop", "destinations": [NUMBER, OTHER], "text": "t"}
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        TypeAdapter(Message).validate_python,
+        Message.model_validate,
+        lambda body: Message.model_validate_json(json.dumps(body)),
+        lambda body: TypeAdapter(Message).validate_json(json.dumps(body)),
+        lambda body: TypeAdapter(list[Message]).validate_python([body])[0],
+    ],
+)
+def test_a_message_can_be_the_body_of_a_web_request(read: Callable[[Any], Message]):
+    assert read(BODY) == Message(sender="Shop", destinations=[NUMBER, OTHER], text="t")
+    assert read(BODY).model_dump(mode="json") == {**BODY, "wappush": None}
+    with pytest.raises(ValidationError):
+        read({**BODY, "text": ""})
+
+
+def test_a_message_stays_the_same_object_when_it_is_validated_again():
+    message = Message(**BODY)
+    assert TypeAdapter(Message).validate_python(message) is message
+
+
+def test_the_schema_of_a_message_names_what_may_be_given():
+    schema = TypeAdapter(Message).json_schema()
+    assert list(schema["properties"]) == ["sender", "destinations", "text", "wappush"]
+    assert schema["required"] == ["destinations"]
+    assert schema["additionalProperties"] is False
+    assert schema["properties"]["destinations"]["anyOf"] == [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+    for name in ("sender", "text", "wappush"):
+        assert schema["properties"][name]["anyOf"] == [{"type": "string"}, {"type": "null"}]
+
+
+# Privacy
+
+NEEDLE, DIGITS = "open sesame", "50123"
+SECRET_TEXT, SPOILT_TEXT, SECRET_PUSH = Hidden(NEEDLE), Hidden(f"{NEEDLE}\x00"), Hidden(f"ftp://{NEEDLE}")
+SECRET_NUMBER, SPOILT_NUMBER = Hidden(f"+380{DIGITS}4567"), Hidden(f"+380{DIGITS}4567x")
+
+
+class Order(BaseModel):
+    """A body of a user's own that holds a message."""
+
+    message: Message
+
+
+REFUSALS: dict[str, dict[str, Any]] = {
+    "text": {"destinations": SECRET_NUMBER, "text": SPOILT_TEXT},
+    "text of a wrong type": {"destinations": SECRET_NUMBER, "text": [SECRET_TEXT]},
+    "number": {"destinations": SPOILT_NUMBER, "text": SECRET_TEXT},
+    "second number": {"destinations": [SECRET_NUMBER, SPOILT_NUMBER], "text": SECRET_TEXT},
+    "repeated number": {"destinations": [SECRET_NUMBER, SECRET_NUMBER], "text": SECRET_TEXT},
+    "wappush": {"destinations": SECRET_NUMBER, "wappush": SECRET_PUSH},
+    "sender": {"destinations": SECRET_NUMBER, "text": SECRET_TEXT, "sender": SPOILT_NUMBER},
+    "nothing to say": {"destinations": SECRET_NUMBER},
+    "no number": {"text": SECRET_TEXT},
+    "unknown field": {"destinations": SECRET_NUMBER, "text": SECRET_TEXT, "flash": SECRET_TEXT},
+}
+READERS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "Message": lambda body: Message(**body),
+    "model_validate": Message.model_validate,
+    "TypeAdapter": TypeAdapter(Message).validate_python,
+    "TypeAdapter of a list": lambda body: TypeAdapter(list[Message]).validate_python([body]),
+    "a field": lambda body: Order.model_validate({"message": body}),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_refused_message_shows_no_value_anywhere(case: str, reader: str):
+    error = raised_by(lambda: READERS[reader](REFUSALS[case]))
+    assert isinstance(error, ValidationError)
+    shown = shown_by(error)
+    assert NEEDLE not in shown
+    assert DIGITS not in shown
+    assert (error.__cause__, error.__context__) == (None, None)
+
+
+@pytest.mark.parametrize("body", [SECRET_TEXT, [SECRET_TEXT], 5, None, b"bytes"])
+@pytest.mark.parametrize("reader", [TypeAdapter(Message).validate_python, Message.model_validate])
+def test_what_is_no_object_at_all_is_refused_without_its_value(reader: Callable[[Any], object], body: Any):
+    error = raised_by(lambda: reader(body))
+    assert isinstance(error, ValidationError)
+    assert [row["type"] for row in error.errors()] == ["message_type"]
+    assert {repr(row["input"]) for row in error.errors()} == {"'(hidden)'"}
+    assert NEEDLE not in shown_by(error)
+
+
+def test_a_refusal_is_the_same_in_another_process():
+    error = raised_by(lambda: Message(destinations="1", text=""))
+    assert isinstance(error, ValidationError)
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.errors()) == (str(error), error.errors())
+
+
+def test_a_refusal_of_ours_is_made_from_rows():
+    error = invalid_message((("sender",), "sender_missing", "a sender is needed"), (("text",), "t", "{braces} stay"))
+    assert [(row["loc"], row["type"], row["msg"], row["input"]) for row in error.errors()] == [
+        (("sender",), "sender_missing", "a sender is needed", "(hidden)"),
+        (("text",), "t", "{braces} stay", "(hidden)"),
+    ]
+    assert "hidden" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (
+            Message(sender="Shop", destinations=[NUMBER, OTHER], text="Ваш код: 4815"),
+            "Message(sender='Shop', destinations=['+380*****4567', '+380*****4568'], text='13 characters', wappush=None)",
+        ),
+        (
+            Message(destinations=NUMBER, wappush="http://example.com/secret"),
+            "Message(sender=None, destinations=['+380*****4567'], text=None, wappush='25 characters')",
+        ),
+        (
+            Message(sender=NUMBER, destinations=OTHER, text="secret"),
+            "Message(sender='+380*****4567', destinations=['+380*****4568'], text='6 characters', wappush=None)",
+        ),
+    ],
+)
+def test_the_repr_of_a_message_has_neither_number_nor_text(message: Message, shown: str):
+    assert repr(message) == shown
+    assert str(message) in shown.replace(", sender", " sender").replace(", destinations", " destinations").replace(
+        ", text", " text"
+    ).replace(", wappush", " wappush")
+
+
+@pytest.mark.parametrize(
+    ("sender", "shown"),
+    [
+        ("50123456789", "501****6789"),
+        ("050-1234567", "050****4567"),
+        ("050.123.456", "050****.456"),
+        ("0501234", "05***34"),
+        ("4815", "4815"),
+        ("Shop-24.7", "Shop-24.7"),
+    ],
+)
+def test_a_sender_that_may_be_a_number_is_masked_however_it_is_written(sender: str, shown: str):
+    assert f"sender={shown!r}" in repr(Message(sender=sender, destinations=NUMBER, text="t"))
+
+
+def recipients() -> Iterator[RecipientResult]:
+    yield RecipientResult(destination=NUMBER, message_id=ID, accepted=True, answer=Answer.SENT)
+    yield RecipientResult(
+        destination=OTHER,
+        accepted=False,
+        answer=Answer.BAD_DESTINATION,
+        reason=f'Не удалось распознать номер получателя "{OTHER}"',
+    )
+    yield RecipientResult(destination="+12025550123", accepted=None)
+
+
+def result() -> SendResult:
+    text = f'Не удалось распознать номер получателя "{OTHER}" | Сообщения успешно отправлены'
+    return SendResult(answers=tuple(classify(text)), text=text, recipients=tuple(recipients()))
+
+
+def test_the_repr_of_a_result_has_neither_number_nor_the_gateways_words():
+    assert repr(result()) == (
+        f"SendResult(recipients=(RecipientResult(destination='+380*****4567', message_id='{ID}', accepted=True, answer='sent'),"
+        " RecipientResult(destination='+380*****4568', message_id=None, accepted=False, answer='bad destination'),"
+        " RecipientResult(destination='+120****0123', message_id=None, accepted=None, answer=None)))"
+    )
+    assert NUMBER not in str(result())
+    assert OTHER not in str(result())
+
+
+# Results
+
+
+def test_a_result_has_its_recipients_by_what_became_of_them():
+    first, second, third = recipients()
+    assert (result().accepted, result().rejected, result().in_doubt) == ((first,), (second,), (third,))
+    assert result().message_ids == (ID,)
+
+
+def test_a_result_can_be_the_answer_of_a_web_request_complaints_and_all():
+    dumped = json.loads(result().model_dump_json())
+    assert [answer["answer"] for answer in dumped["answers"]] == ["bad destination", "sent"]
+    assert [recipient["message_id"] for recipient in dumped["recipients"]] == [ID, None, None]
+    assert "recipients" in TypeAdapter(SendResult).json_schema(mode="serialization")["properties"]
+
+
+def test_a_result_survives_another_process_and_cannot_be_changed():
+    assert pickle.loads(pickle.dumps(result())) == result()
+    with pytest.raises(ValidationError):
+        result().text = ""  # type: ignore[misc]
+    assert isinstance(result().answers[0], ClassifiedAnswer)
+
+
+@pytest.mark.parametrize(
+    ("state", "final", "delivered"),
+    [(DeliveryState.DELIVERED, True, True), (DeliveryState.FAILED, True, False), (DeliveryState.QUEUED, False, False)],
+)
+def test_a_delivery_status_says_whether_it_is_final_and_delivered(state: DeliveryState, final: bool, delivered: bool):
+    status = DeliveryStatus(message_id=ID, state=state, text="secret")
+    assert (status.final, status.delivered) == (final, delivered)
+    assert "secret" not in repr(status)
+
+
+# Message ids
+
+
+@pytest.mark.parametrize(
+    ("slot", "found"),
+    [
+        (ID, ID),
+        (ID.upper(), ID.upper()),
+        (f"{{{ID}}}", ID),
+        (f" \n{ID}\t", ID),
+        (f" {{{ID}}} ", ID),
+        ("00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-000000000000"),
+        (None, None),
+        ("", None),
+        ("{}", None),
+        (f"{{{ID}", None),
+        (f"{ID}}}", None),
+        (f"{{{{{ID}}}}}", None),
+        (f"{ID} {ID}", None),
+        (f"{ID}1", None),
+        (f"1{ID}", None),
+        (ID[:-1], None),
+        (ID.replace("-", ""), None),
+        (ID.replace("0", "g"), None),
+        (ID.replace("0", "٠"), None),
+        (f"{{{ID}\n}}", None),
+        ("Страна не поддерживается", None),
+    ],
+)
+def test_an_id_is_any_uuid_in_any_case_with_or_without_braces(slot: str | None, found: str | None):
+    assert message_id(slot) == found

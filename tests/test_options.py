@@ -1,0 +1,192 @@
+"""The arguments of a session: what is allowed, and complaints that name the argument and quote nothing (design, section 4)."""
+
+from __future__ import annotations
+
+import ssl
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import httpx2
+import pytest
+
+from smsgate.options import Timeouts, bad_option, positive, travels_in_clear
+
+GOOD: dict[str, Any] = {
+    "login": "login",
+    "password": "password",
+    "sender": "Shop",
+    "url": "http://turbosms.in.ua/api/soap.html",
+    "logins": 4,
+    "timeouts": Timeouts(),
+    "proxy": None,
+    "verify": True,
+    "http_client": None,
+}
+
+
+class SomethingElse:
+    """No HTTP client: it has `send` alone."""
+
+    def send(self) -> None: ...
+
+
+def test_the_deadlines_are_those_of_the_design():
+    assert Timeouts() == Timeouts(connect=10.0, read=30.0, send=300.0, keep_alive=1.0)
+
+
+@pytest.mark.parametrize("value", [1, 0.001, 300.0, 10**9])
+def test_a_positive_number_is_one(value: float):
+    assert positive(value) is True
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, -0.0, float("nan"), float("inf"), float("-inf"), True, False, "1", None, Decimal(1), 1j]
+)
+def test_what_is_no_finite_number_above_zero_is_not(value: Any):
+    assert positive(value) is False
+
+
+@pytest.mark.parametrize("name", ["connect", "read", "send", "keep_alive"])
+@pytest.mark.parametrize("value", [0, -5, float("nan"), float("inf"), True, None, "77"])
+def test_every_deadline_must_be_a_positive_number(name: str, value: Any):
+    with pytest.raises(ValueError, match=f"^timeouts: {name} must be a number of seconds greater than 0$"):
+        Timeouts(**{name: value})
+
+
+def test_deadlines_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        Timeouts().send = 1.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"sender": None},
+        {"sender": "+380501234567"},
+        {"login": "логин"},
+        {"password": " spaces around "},
+        {"password": "<&>]]>\"'"},
+        {"url": "https://gateway.example:8443/api/soap.html"},
+        {"url": "http://[::1]:8080/"},
+        {"url": "HTTP://127.0.0.1"},
+        {"logins": 1},
+        {"logins": 256},
+        {"proxy": "http://user:password@proxy.example:3128"},
+        {"verify": False},
+        {"verify": ssl.create_default_context()},
+    ],
+)
+def test_good_arguments_pass(change: dict[str, Any]):
+    assert bad_option(**{**GOOD, **change}) is None
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_a_client_of_either_library_passes(library: Any):
+    assert bad_option(**{**GOOD, "http_client": library.AsyncClient()}) is None
+
+
+ADDRESS = "url: must be an address that begins with http:// or https://"
+PLAIN_ADDRESS = f"{ADDRESS}, in ASCII and without white space"
+PROXY = "proxy: must be an address that begins with http:// or https://"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"login": ""}, "login: must be a string that is not blank"),
+        ({"login": " \t"}, "login: must be a string that is not blank"),
+        ({"login": None}, "login: must be a string that is not blank"),
+        ({"login": b"login"}, "login: must be a string that is not blank"),
+        ({"login": "qq\x00"}, "login: the character at position 2 (U+0000) cannot be sent in an SMS"),
+        ({"password": ""}, "password: must be a string that is not blank"),
+        ({"password": "qq\r"}, "password: the character at position 2 (U+000D) cannot be sent in an SMS"),
+        ({"password": "qq\r\nqq"}, "password: the character at position 2 (U+000D) cannot be sent in an SMS"),
+        ({"password": "\ud800"}, "password: the character at position 0 (U+D800) cannot be sent in an SMS"),
+        ({"sender": ""}, "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"),
+        (
+            {"sender": "twelve chars"},
+            "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number",
+        ),
+        ({"sender": 5}, "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"),
+        ({"url": None}, PLAIN_ADDRESS),
+        ({"url": "http://qq qq/"}, PLAIN_ADDRESS),
+        ({"url": "http://qq\n/"}, PLAIN_ADDRESS),
+        ({"url": "http://qq\x7f/"}, PLAIN_ADDRESS),
+        ({"url": "http://шлюз/"}, PLAIN_ADDRESS),
+        ({"url": ""}, ADDRESS),
+        ({"url": "gateway.example"}, ADDRESS),
+        ({"url": "ftp://gateway.example/"}, ADDRESS),
+        ({"url": "http://"}, ADDRESS),
+        ({"url": "http:///api"}, ADDRESS),
+        ({"url": "http://gateway.example:0/"}, ADDRESS),
+        ({"url": "http://gateway.example:65536/"}, ADDRESS),
+        ({"url": "http://gateway.example:qq/"}, ADDRESS),
+        ({"url": "http://[::1/"}, ADDRESS),
+        ({"url": "http://qq@gateway.example/"}, "url: must not hold a user or a password"),
+        ({"url": "http://:qq@gateway.example/"}, "url: must not hold a user or a password"),
+        ({"url": "http://gateway.example\\@qq/"}, "url: must not hold a user or a password"),
+        ({"url": "http://gateway.example/?qq=1"}, "url: must not have a query or a fragment"),
+        ({"url": "http://gateway.example/#qq"}, "url: must not have a query or a fragment"),
+        ({"logins": 0}, "logins: must be a whole number from 1 to 256"),
+        ({"logins": 257}, "logins: must be a whole number from 1 to 256"),
+        ({"logins": True}, "logins: must be a whole number from 1 to 256"),
+        ({"logins": 4.0}, "logins: must be a whole number from 1 to 256"),
+        ({"timeouts": 30}, "timeouts: must be a smsgate.Timeouts"),
+        ({"proxy": "socks5://proxy.example"}, PROXY),
+        ({"proxy": ""}, PROXY),
+        ({"proxy": 3128}, f"{PROXY}, in ASCII and without white space"),
+        ({"proxy": "http://proxy.example/?qq"}, "proxy: must not have a query or a fragment"),
+        ({"verify": "ca.pem"}, "verify: must be True, False or an ssl.SSLContext"),
+        ({"verify": 1}, "verify: must be True, False or an ssl.SSLContext"),
+        ({"http_client": SomethingElse()}, "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient"),
+        (
+            {"http_client": httpx.AsyncClient(), "verify": False},
+            "http_client: proxy and verify are settings of the client that is handed in",
+        ),
+        (
+            {"http_client": httpx.AsyncClient(), "proxy": "http://proxy.example"},
+            "http_client: proxy and verify are settings of the client that is handed in",
+        ),
+    ],
+)
+def test_a_complaint_names_the_argument_and_what_is_allowed_and_quotes_nothing(change: dict[str, Any], said: str):
+    assert bad_option(**{**GOOD, **change}) == said
+    assert "qq" not in said
+
+
+def test_the_first_of_several_complaints_is_told():
+    assert bad_option(**{**GOOD, "password": "", "url": "", "logins": 0}) == "password: must be a string that is not blank"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://turbosms.in.ua/",
+        "http://localhost:8080/",
+        "http://LOCALHOST/",
+        "http://gateway.localhost/",
+        "http://127.0.0.1:1/",
+        "http://127.1.2.3/",
+        "http://[::1]/",
+    ],
+)
+def test_https_and_this_machine_do_not_travel_in_clear(url: str):
+    assert travels_in_clear(url) is False
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://turbosms.in.ua/api/soap.html",
+        "http://10.0.0.1/",
+        "http://0.0.0.0/",
+        "http://[fe80::1]/",
+        "http://localhost.example/",
+        "http://notlocalhost/",
+        "http:///",
+    ],
+)
+def test_plain_http_to_another_machine_does(url: str):
+    assert travels_in_clear(url) is True

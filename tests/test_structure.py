@@ -1,0 +1,289 @@
+"""The house (design, section 3): a module imports only from floors below its own, and each foreign library has one importer.
+
+The source is read, not run, so an import inside of a function counts too.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import smsgate
+
+ROOT = Path(smsgate.__file__).parent
+
+# A module may import what is lower. Two of the same floor may not import each other.
+FLOORS: dict[str, float] = {
+    "errors": 0,
+    "privacy": 0,
+    "version": 0,
+    "protocol": 0.5,
+    "protocol.characters": 1.0,
+    "protocol.operations": 1.1,
+    "protocol.envelope": 1.2,
+    "protocol.xml": 1.2,
+    "protocol.segments": 1.2,
+    "protocol.answers": 1.2,
+    "protocol.models": 1.3,
+    "protocol.reply": 1.4,
+    "spawn": 1.5,
+    "options": 2,
+    "transport": 2,
+    "following": 2,
+    "parallel": 2,
+    "logins": 3,
+    "session": 4,
+    "": 5,  # the root package, for those that use it as its users do
+}
+# Inside of a package of this table its own files may import each other.
+PACKAGES: dict[str, float] = {"sandbox": 2, "campaign": 6, "testing": 7, "integrations": 7, "cli": 8, "__main__": 9}
+
+# In the core: a sandbox may know its web server's event loop.
+ONE_IMPORTER = {
+    "httpx": {"transport"},
+    "xmltodict": {"protocol.xml"},
+    "asyncio": {"spawn"},
+    "trio": {"spawn"},
+}
+PROTOCOL_MAY_IMPORT = {
+    "__future__",
+    "collections",
+    "dataclasses",
+    "decimal",
+    "enum",
+    "pydantic",
+    "pydantic_core",
+    "re",
+    "typing",
+    "urllib.parse",
+    "xml.parsers",
+    "xml.sax.saxutils",
+    "xmltodict",
+}
+DEPENDENCIES = ("httpx", "xmltodict", "pydantic", "anyio")
+NOT_LOADED = ("typer", "rich", "starlette", "uvicorn", "trio", "httpx2", "sqlite3", "dotenv")
+
+PUBLIC = [
+    "GATEWAY_URL",
+    "AccountSuspended",
+    "Alphabet",
+    "Answer",
+    "AsyncSession",
+    "BadCredentials",
+    "BadDestination",
+    "BadSender",
+    "ClassifiedAnswer",
+    "DeliveryState",
+    "DeliveryStatus",
+    "Evidence",
+    "GatewayFailure",
+    "HttpClient",
+    "InDoubt",
+    "Message",
+    "MessageNotFound",
+    "MissingParameters",
+    "NotAuthorised",
+    "NotEnoughCredits",
+    "NotSent",
+    "PlainHttpWarning",
+    "Reason",
+    "RecipientResult",
+    "Refused",
+    "Segments",
+    "SendOutcome",
+    "SendResult",
+    "SenderForbidden",
+    "SmsGateError",
+    "Timeouts",
+    "__version__",
+    "redact_http_logs",
+    "segments",
+]
+
+
+def name_of(path: Path) -> str:
+    """Return the name of a module below `smsgate`, empty for the root."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
+MODULES = sorted(SOURCES)
+
+
+def package_of(module: str) -> str | None:
+    """Return the package of `PACKAGES` that the module is in."""
+    first = module.split(".")[0]
+    return first if first in PACKAGES else None
+
+
+def floor_of(module: str) -> float:
+    """Return the floor of a module. A module that is on none has to be given one."""
+    package = package_of(module)
+    if package is None:
+        assert module in FLOORS, f"{module} is on no floor of the table"
+        return FLOORS[module]
+    return PACKAGES[package]
+
+
+def imports_of(module: str) -> Iterator[str]:
+    """Yield the full name of every module that is imported, and of every name that is imported from one."""
+    path = SOURCES[module]
+    package = ["smsgate", *(module.split(".") if module else [])]
+    if path.name != "__init__.py":
+        package = package[:-1]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+def own_imports_of(module: str) -> Iterator[str]:
+    """Yield the modules of this package that are imported, by their names below `smsgate`."""
+    for name in imports_of(module):
+        if name.split(".")[0] == "smsgate":
+            below = name.split(".")[1:]
+            # What is imported is a module, or else a name inside of the nearest module above it.
+            yield next(candidate for cut in range(len(below), -1, -1) if (candidate := ".".join(below[:cut])) in SOURCES)
+
+
+def importers_of(library: str) -> set[str]:
+    """Return the modules that import a foreign library or a part of it."""
+    return {module for module in MODULES for name in imports_of(module) if f"{name}.".startswith(f"{library}.")}
+
+
+def test_the_reader_of_imports_sees_them():
+    assert "httpx" in set(imports_of("transport"))
+    assert {"errors", "protocol.models", "transport"} <= set(own_imports_of("session"))
+    assert "privacy" in set(own_imports_of("protocol.reply"))
+    assert {"errors", "session"} <= set(own_imports_of(""))
+    assert importers_of("trio") == {"spawn"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_floors_below_its_own(module: str):
+    for imported in own_imports_of(module):
+        same_package = package_of(module) is not None and package_of(module) == package_of(imported)
+        assert same_package or floor_of(imported) < floor_of(module), f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module in ("errors", "privacy", "version", "spawn")])
+def test_the_ground_floor_imports_nothing_of_ours(module: str):
+    assert set(own_imports_of(module)) == set()
+
+
+def test_the_table_has_no_module_that_is_gone():
+    assert set(FLOORS) <= set(MODULES)
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module.startswith("sandbox")])
+def test_the_sandbox_knows_the_protocol_and_not_the_client(module: str):
+    allowed = ("protocol", "errors", "privacy", "sandbox")
+    assert [imported for imported in own_imports_of(module) if imported.split(".")[0] not in allowed] == []
+
+
+@pytest.mark.parametrize("library", ONE_IMPORTER)
+def test_a_foreign_library_has_one_importer(library: str):
+    assert {module for module in importers_of(library) if package_of(module) is None} == ONE_IMPORTER[library]
+
+
+@pytest.mark.parametrize("library", ["httpx", "xmltodict", "trio"])
+def test_the_packages_beside_the_core_leave_its_libraries_alone(library: str):
+    assert {module for module in importers_of(library) if package_of(module) is not None} == set()
+
+
+@pytest.mark.parametrize("library", ["starlette", "uvicorn"])
+def test_a_web_framework_stands_in_one_file_of_the_sandbox(library: str):
+    importers = importers_of(library)
+    assert len(importers) <= 1
+    assert all(module.startswith("sandbox") for module in importers)
+
+
+@pytest.mark.parametrize("library", ["typer", "rich", "click", "dotenv"])
+def test_the_libraries_of_the_command_stand_in_the_command(library: str):
+    assert all(module.split(".")[0] in ("cli", "__main__") for module in importers_of(library))
+
+
+def test_nobody_imports_the_other_client_library():
+    assert importers_of("httpx2") == set()
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module.startswith("protocol")])
+def test_the_protocol_does_no_input_and_output_and_knows_no_clock(module: str):
+    foreign = {name for name in imports_of(module) if name.split(".")[0] != "smsgate"}
+    assert [
+        name for name in sorted(foreign) if not any(f"{name}.".startswith(f"{allowed}.") for allowed in PROTOCOL_MAY_IMPORT)
+    ] == []
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if package_of(module) is None and module])
+def test_below_the_root_nothing_imports_what_only_some_users_need(module: str):
+    above = ("campaign", "sandbox", "integrations", "cli", "testing")
+    assert [imported for imported in own_imports_of(module) if imported.split(".")[0] in above] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_says_in_its_first_line_what_it_is(module: str):
+    said = ast.get_docstring(ast.parse(SOURCES[module].read_text("utf-8")))
+    assert said
+    assert said.splitlines()[0].rstrip().endswith((".", ":", ",")) or len(said.splitlines()[0]) > 80
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_a_module_exports_it_has(module: str):
+    tree = ast.parse(SOURCES[module].read_text("utf-8"))
+    exported = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__"
+    ]
+    if exported:
+        defined = {node.name for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))}
+        assigned = {
+            target.id
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        annotated = {
+            node.target.id for node in tree.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        }
+        taken = {alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+        assert set(exported[0]) <= defined | assigned | annotated | taken
+        assert len(set(exported[0])) == len(exported[0])
+
+
+def test_the_public_list_is_known_by_heart():
+    assert sorted(smsgate.__all__) == sorted(PUBLIC)
+    assert all(getattr(smsgate, name) is not None for name in PUBLIC)
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (ROOT / "py.typed").is_file()
+
+
+def test_importing_the_package_loads_nothing_that_only_some_users_need():
+    # httpx itself loads rich, and httpcore loads trio, where they are installed: what counts is what we add to our dependencies.
+    code = (
+        f"import sys\nfor name in {DEPENDENCIES!r}: __import__(name)\nbefore = set(sys.modules)\nimport smsgate, json\n"
+        "print(json.dumps([sorted(before), sorted(set(sys.modules) - before)]))"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    before, added = json.loads(done.stdout)
+    assert "smsgate.session" in added
+    assert "smsgate.session" not in before
+    assert [name for name in added if name.split(".")[0] in NOT_LOADED] == []
+    assert [
+        name for name in added if name.startswith(("smsgate.campaign", "smsgate.sandbox", "smsgate.integrations", "smsgate.cli"))
+    ] == []

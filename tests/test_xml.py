@@ -1,0 +1,145 @@
+"""XML from the network as a plain tree (design, section 5; reliability, section 3.1). Hostile documents have their own file."""
+
+from __future__ import annotations
+
+import pytest
+from shown import raised_by
+
+from smsgate.protocol.xml import MAX_DEPTH, MAX_ELEMENTS, Unreadable, find, parse, text_of
+
+TURBO = 'xmlns="http://turbosms.in.ua/api/Turbo"'
+
+
+def nested(depth: int) -> bytes:
+    return b"<a>" * depth + b"</a>" * depth
+
+
+def siblings(count: int) -> bytes:
+    return b"<a>" + b"<b/>" * (count - 1) + b"</a>"
+
+
+@pytest.mark.parametrize(
+    ("document", "key"),
+    [
+        ('<x:Envelope xmlns:x="http://schemas.xmlsoap.org/soap/envelope/"/>', "soap:Envelope"),
+        ('<x:Envelope xmlns:x="http://www.w3.org/2003/05/soap-envelope"/>', "soap12:Envelope"),
+        (f"<AuthResult {TURBO}/>", "turbo:AuthResult"),
+        ('<n:AuthResult xmlns:n="http://turbosms.in.ua/api/Turbo"/>', "turbo:AuthResult"),
+        ('<turbo:AuthResult xmlns:turbo="urn:else"/>', "urn:else:AuthResult"),
+        ('<turbo:AuthResult xmlns:turbo="http://turbosms.in.ua/api/Turbo/"/>', "http://turbosms.in.ua/api/Turbo/:AuthResult"),
+        ("<AuthResult/>", "AuthResult"),
+    ],
+)
+def test_an_element_is_named_by_its_namespace_never_by_its_prefix(document: str, key: str):
+    assert list(parse(document.encode())) == [key]
+
+
+@pytest.mark.parametrize(
+    ("inside", "text"),
+    [
+        ("abc", "abc"),
+        ("", None),
+        (" a\nb ", " a\nb "),
+        ("  ", "  "),
+        ("&lt;b&gt;&amp;&#1103;", "<b>&я"),
+        ("<![CDATA[<b>]]>&amp;<![CDATA[c]]>", "<b>&c"),
+        ("a<!-- comment -->b<?pi?>", "ab"),
+    ],
+)
+def test_a_text_comes_out_as_it_stands_white_space_included(inside: str, text: str | None):
+    assert text_of(parse(f"<a>{inside}</a>".encode())["a"]) == text
+
+
+XSI = 'xmlns:i="http://www.w3.org/2001/XMLSchema-instance"'
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        (f'<a {XSI} i:nil="true"/>', None),
+        (f'<a {XSI} i:nil="1"/>', None),
+        (f'<a {XSI} i:nil="true">abc</a>', None),
+        (f'<a {XSI} i:nil="false">abc</a>', "abc"),
+        (f'<a {XSI} i:type="string">abc</a>', "abc"),
+        (f'<a {XSI} i:type="string"/>', None),
+        ('<a xmlns:i="urn:else" i:nil="true">abc</a>', "abc"),
+        ('<a nil="true">abc</a>', "abc"),
+    ],
+)
+def test_nil_is_no_text_if_it_is_the_nil_of_xml_schema(document: str, text: str | None):
+    assert text_of(parse(document.encode())["a"]) == text
+
+
+def test_elements_where_a_text_is_expected_are_refused():
+    with pytest.raises(Unreadable, match=r"^elements where text is expected$"):
+        text_of(parse(b"<a>abc<b/></a>")["a"])
+
+
+def test_several_elements_where_one_is_expected_are_refused():
+    with pytest.raises(Unreadable, match=r"^several elements where one is expected$"):
+        text_of(parse(b"<r><a>1</a><a>2</a></r>")["r"]["a"])  # type: ignore[index,call-overload]
+
+
+def test_one_slot_is_a_list_as_many_are():
+    assert parse(f"<r {TURBO}><ResultArray>1</ResultArray></r>".encode())["turbo:r"]["turbo:ResultArray"] == ["1"]  # type: ignore[index,call-overload]
+
+
+def test_what_is_searched_for_is_found_wherever_it_stands_in_order():
+    tree = parse(b"<r><x>1</x><a><x>2</x><b><x>3</x><x/></b></a><a><c><x>4</x></c></a></r>")
+    assert list(find(tree, "x")) == ["1", "2", "3", None, "4"]
+
+
+def test_what_stands_inside_of_a_thing_that_is_found_is_not_searched():
+    assert list(find(parse(b"<r><x><y/><x>1</x></x></r>"), "x")) == [{"y": None, "x": "1"}]
+
+
+@pytest.mark.parametrize("document", [b"<r>x</r>", b'<r x="1" y="x"/>', b"<r/>", b"<xx/>"])
+def test_neither_text_nor_attribute_is_found_as_an_element(document: bytes):
+    assert list(find(parse(document), "x")) == []
+
+
+def test_as_many_levels_and_elements_as_allowed_are_read_and_one_more_is_refused():
+    assert (MAX_DEPTH, MAX_ELEMENTS) == (32, 70_000)
+    assert parse(nested(32))
+    assert parse(siblings(70_000))
+    with pytest.raises(Unreadable, match=r"^more than 32 nested elements$"):
+        parse(nested(33))
+    with pytest.raises(Unreadable, match=r"^more than 70000 elements$"):
+        parse(siblings(70_001))
+
+
+def test_the_limit_is_on_depth_not_on_how_many_elements_were_closed():
+    assert parse(b"<a>" + nested(31) * 100 + b"</a>")
+
+
+def test_a_reply_for_the_largest_batch_that_a_reply_may_hold_is_read():
+    document = f"<r {TURBO}>" + "<ResultArray>0c306f85-57f5-f84a-1033-6075af2bcc6e</ResultArray>" * 60_000 + "</r>"
+    assert len(document) > 3_700_000
+    assert len(list(find(parse(document.encode()), "turbo:ResultArray"))) == 60_000
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (b"", "no well-formed XML: no element found in line 1"),
+        (b"secret", "no well-formed XML: syntax error in line 1"),
+        (b"<a>\nsecret", "no well-formed XML: no element found in line 2"),
+        (b"<a></b>", "no well-formed XML: mismatched tag in line 1"),
+        (b"<s:a/>", "no well-formed XML: unbound prefix in line 1"),
+        (b"<a/><secret/>", "no well-formed XML: junk after document element in line 1"),
+        (b"<!DOCTYPE a><a/>", "a document type declaration is not allowed"),
+        (b'<?xml version="1.0" encoding="secret"?><a/>', "no readable XML (LookupError)"),
+        (b'<?xml version="1.0" encoding="shift_jis"?><a/>', "no readable XML (ValueError)"),
+    ],
+)
+def test_what_is_no_xml_is_refused_with_a_reason_that_quotes_nothing_and_no_foreign_error_behind_it(document: bytes, said: str):
+    error = raised_by(lambda: parse(document))
+    assert type(error) is Unreadable
+    assert str(error) == said
+    assert (error.__cause__, error.__context__) == (None, None)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1251", "koi8-r"])
+def test_a_document_is_read_in_the_encoding_that_it_declares(encoding: str):
+    document = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?><a>Ваш код</a>'.encode(encoding)
+    assert parse(document) == {"a": "Ваш код"}
