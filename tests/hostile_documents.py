@@ -26,6 +26,11 @@ BODY = GOOD.split(b"\n", 1)[1]
 MEGABYTE = 1_000_000
 
 
+def utf_8(*parts: str) -> bytes:
+    """Return the parts, one after the other, as bytes."""
+    return "".join(parts).encode()
+
+
 def with_doctype(doctype: str, slot: str = ID, prolog: str = '<?xml version="1.0"?>') -> bytes:
     """Return a proper acceptance that has a document type declaration in front."""
     return (prolog + doctype + (HEAD + SLOTS.format(slot) + TAIL).split("\n", 1)[1]).encode()
@@ -67,8 +72,8 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "a million nested elements": lambda: b"<a>" * MEGABYTE + b"</a>" * MEGABYTE,
     "a million open elements": lambda: b"<a>" * MEGABYTE,
     "33 nested elements": lambda: b"<a>" * 33 + b"</a>" * 33,
-    "10 MB of siblings": lambda: (HEAD + "<a></a>" * 1_430_000 + TAIL).encode(),
-    "10 MB of slots": lambda: (HEAD + "<ns1:ResultArray/>" * 560_000 + TAIL).encode(),
+    "10 MB of siblings": lambda: utf_8(HEAD, "<a></a>" * 1_430_000, TAIL),
+    "10 MB of slots": lambda: utf_8(HEAD, "<ns1:ResultArray/>" * 560_000, TAIL),
     "10 MB of text and no end": lambda: HEAD.encode() + b"<ns1:ResultArray>" + b"x" * 10 * MEGABYTE,
     "10 MB of an open tag": lambda: HEAD.encode() + b'<a b="' + b"x" * 10 * MEGABYTE,
     "10 MB of an open comment": lambda: HEAD.encode() + b"<!--" + b"x" * 10 * MEGABYTE,
@@ -90,7 +95,7 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "HTML": lambda: b"<html><head><title>502 Bad Gateway</title></head><body><hr>nginx</body></html>",
     "HTML that is well-formed": lambda: b"<html><body>502 Bad Gateway</body></html>",
     "JSON": lambda: b'{"SendSMSResult": ["ok"]}',
-    "plain text": lambda: "Сообщения успешно отправлены".encode(),
+    "plain text": lambda: utf_8("Сообщения успешно отправлены"),
     "gzip": lambda: b"\x1f\x8b\x08\x00" + bytes(range(256)),
     "windows-1251 that calls itself UTF-8": lambda: GOOD.decode().encode("windows-1251"),
     "UTF-16 that calls itself UTF-8, without a mark": lambda: GOOD.decode().encode("utf-16-le"),
@@ -118,7 +123,7 @@ READ: dict[str, Callable[[], bytes]] = {
     "4 MB of references in a slot": lambda: GOOD.replace(ID.encode(), b"&amp;" * 800_000),
     "4 MB of comment": lambda: GOOD + b"<!--" + b"x" * 4 * MEGABYTE + b"-->",
     "4 MB of an attribute": lambda: GOOD.replace(b"<ns1:ResultArray>", b'<ns1:ResultArray a="' + b"x" * 4 * MEGABYTE + b'">', 1),
-    "60,000 slots": lambda: (HEAD + "<ns1:ResultArray/>" * 60_000 + TAIL).encode(),
+    "60,000 slots": lambda: utf_8(HEAD, "<ns1:ResultArray/>" * 60_000, TAIL),
 }
 
 
@@ -150,9 +155,14 @@ def in_a_child(act: Callable[[], object]) -> int:
     child = os.fork()
     if child == 0:
         act()
-        sys.stdout.flush()
         os._exit(0)
     return os.waitpid(child, 0)[1]
+
+
+def tell(row: dict[str, object]) -> None:
+    """Print one line at once."""
+    sys.stdout.write(f"{json.dumps(row)}\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -163,11 +173,9 @@ def main() -> None:
         path = Path(folder) / "document"
         for name, make in (REFUSED | READ).items():
             in_a_child(lambda make=make: path.write_bytes(make()))
-            status = in_a_child(lambda name=name: print(json.dumps({"name": name, **measured(path)})))
+            status = in_a_child(lambda name=name: tell({"name": name, **measured(path)}))
             if status:
-                print(
-                    json.dumps({"name": name, "size": 0, "outcome": f"died: {status}", "seconds": 0, "megabytes": 0}), flush=True
-                )
+                tell({"name": name, "size": 0, "outcome": f"died: {status}", "seconds": 0, "megabytes": 0})
 
 
 if __name__ == "__main__":

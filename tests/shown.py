@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,6 +34,14 @@ def raised_by(call: Callable[[], object]) -> Exception:
     outcome = outcome_of(call)
     assert isinstance(outcome, Exception), f"nothing was raised, and {type(outcome).__name__} returned"
     return outcome
+
+
+def frames_of(error: BaseException) -> Iterator[FrameType]:
+    """Yield the frames that an error keeps alive, the outermost first."""
+    trace = error.__traceback__
+    while trace:
+        yield trace.tb_frame
+        trace = trace.tb_next
 
 
 def shown_by(error: BaseException) -> str:

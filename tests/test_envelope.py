@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import FrameType
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shown import Hidden, raised_by, shown_by
+from shown import Hidden, frames_of, raised_by, shown_by
 
 from smsgate.protocol.characters import complaint
 from smsgate.protocol.envelope import request_body
@@ -131,13 +128,6 @@ SPOILT = Hidden(f"{NEEDLE}\x00")
 def test_a_refusal_shows_no_value_not_even_to_a_traceback_with_locals(operation: Operation, arguments: dict[str, str]):
     error = raised_by(lambda: request_body(operation, **arguments))
     assert NEEDLE not in shown_by(error)
-    ours = [frame for frame in _frames(error) if frame.f_code.co_name == "request_body"]
+    ours = [frame for frame in frames_of(error) if frame.f_code.co_name == "request_body"]
     assert len(ours) == 1
     assert not set(ours[0].f_locals) & {"arguments", "given", "value", "in_order"}
-
-
-def _frames(error: BaseException) -> Iterator[FrameType]:
-    trace = error.__traceback__
-    while trace:
-        yield trace.tb_frame
-        trace = trace.tb_next

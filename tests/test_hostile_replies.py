@@ -1,4 +1,4 @@
-"""Hostile and broken replies cost next to nothing and are in doubt (design, section 5, "XML from the network"; reliability, 3.1)."""
+"""Hostile and broken replies cost next to nothing and are in doubt (design, section 5, "XML"; reliability, section 3.1)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from shown import Hidden, raised_by, shown_by
+from shown import Hidden, frames_of, raised_by, shown_by
 
 from smsgate.protocol.answers import Answer, ClassifiedAnswer, DeliveryState, classify
 from smsgate.protocol.models import (
@@ -77,6 +77,7 @@ def test_a_signature_or_a_phone_number_is_a_sender(sender: str):
         "Shоp",  # a Cyrillic о
         "٣٨٠٥٠",
         "+٣٨٠٥٠١٢٣٤٥٦",
+        "+38050123456٧",
         "Shop²",
         "+1234567",
         "+",
@@ -103,7 +104,7 @@ def test_every_character_of_the_basic_plane_alone_is_a_signature_or_not_by_the_r
 
 
 @given(
-    st.one_of(st.text(st.sampled_from("AZaz09.-&+_, %'()*/\n٣я"), max_size=17), st.text("0123456789+", max_size=17), st.text())
+    st.one_of(st.text(st.sampled_from("AZaz09.-&+_, %'()*/\n٣я"), max_size=17), st.text("0123456789+٧", max_size=17), st.text())
 )
 def test_senders_are_judged_by_the_rule(sender: str):
     assert is_sender(sender) == may_be_sender(sender)
@@ -160,6 +161,7 @@ RULE = "is not a phone number in the international format: + and 8 to 15 digits,
         ("+1234567", f"destination 1 {RULE}"),
         ("+1234567890123456", f"destination 1 {RULE}"),
         ("+٣٨٠٥٠١٢٣٤٥٦٧", f"destination 1 {RULE}"),
+        ("+38050123456٧", f"destination 1 {RULE}"),
         ("+38050123456²", f"destination 1 {RULE}"),
         ("+38050123456O", f"destination 1 {RULE}"),
         ("Shop", f"destination 1 {RULE}"),
@@ -190,7 +192,7 @@ def bare_number(written: str) -> str | None:
     return "+" + "".join(digits) if good else None
 
 
-@given(st.one_of(st.text("0123456789+ -()\u00a0", max_size=22), st.text("1234567890", min_size=7, max_size=17), st.text()))
+@given(st.one_of(st.text("0123456789+ -()\u00a0", max_size=22), st.text("1234567890٧", min_size=7, max_size=17), st.text()))
 def test_destinations_are_judged_by_the_rule(written: str):
     expected = bare_number(written)
     if "," in written:
@@ -386,6 +388,27 @@ def test_a_refused_message_shows_no_value_anywhere(case: str, reader: str):
     assert NEEDLE not in shown
     assert DIGITS not in shown
     assert (error.__cause__, error.__context__) == (None, None)
+
+
+def test_the_frames_of_our_own_that_a_refusal_keeps_hold_no_value():
+    error = raised_by(lambda: Message(destinations=SECRET_NUMBER, text=SPOILT_TEXT))
+    assert [set(frame.f_locals) for frame in frames_of(error) if frame.f_code.co_name == "__init__"] == [
+        {"self", "invalid", "__class__"}
+    ]
+
+
+def test_a_field_that_is_set_afterwards_is_refused_without_showing_the_value():
+    with pytest.raises(ValidationError) as caught:
+        Message(destinations=NUMBER, text="t").text = SECRET_TEXT  # type: ignore[misc]
+    assert [(row["loc"], row["type"]) for row in caught.value.errors()] == [(("text",), "frozen_instance")]
+    assert NEEDLE not in shown_by(caught.value)
+    assert all("value" not in frame.f_locals for frame in frames_of(caught.value))
+
+
+def test_a_result_that_is_put_together_wrongly_is_refused_without_showing_the_value():
+    with pytest.raises(ValidationError) as caught:
+        RecipientResult(destination=NUMBER, accepted=NEEDLE)  # type: ignore[arg-type]
+    assert NEEDLE not in str(caught.value)
 
 
 @pytest.mark.parametrize("body", [SECRET_TEXT, [SECRET_TEXT], 5, None, b"bytes"])

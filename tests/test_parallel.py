@@ -5,6 +5,7 @@ Design, section 4.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import time
@@ -13,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import fault_server
 import pytest
 from fault_server import FaultServer
@@ -67,7 +69,7 @@ async def test_every_message_gets_exactly_one_outcome() -> None:
 async def test_an_async_iterable_will_do() -> None:
     async def source() -> AsyncIterator[smsgate.Message]:
         for number in range(10):
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
             yield message(number)
 
     with Sandbox() as sandbox:
@@ -272,7 +274,7 @@ async def test_time_that_runs_out_is_said_with_how_many_are_left() -> None:
         async with session_at(sandbox) as session:
             (one,) = (await session.send(message(1))).message_ids
             statuses = []
-            with pytest.raises(TimeoutError, match="1 of 1 messages have no final delivery status after 0.8 s"):
+            with pytest.raises(TimeoutError, match=r"1 of 1 messages have no final delivery status after 0\.8 s"):
                 async for status in session.wait_for_delivery(one, timeout=0.8):
                     statuses.append(status)  # noqa: PERF401 - what came before the error counts
     assert len(statuses) == 1
@@ -322,6 +324,58 @@ async def test_a_timeout_is_a_positive_number(timeout: Any) -> None:
             session.wait_for_delivery([], timeout=timeout)
         with pytest.raises(ValueError, match="message_id"):
             session.wait_for_delivery(["12"], timeout=1)
+
+
+async def test_following_may_be_left_at_any_time() -> None:
+    with Sandbox(Settings(delivery_seconds=3600, hold_seconds=0.05)) as sandbox:
+        async with session_at(sandbox) as session:
+            ids = [outcome.result.message_ids[0] async for outcome in session.send_many(map(message, range(8))) if outcome.result]
+            async for _ in session.wait_for_delivery(ids, timeout=30):
+                break
+            gc.collect()
+            asked = sandbox.calls["GetMessageStatus"]
+            await anyio.sleep(1.0)
+            assert sandbox.calls["GetMessageStatus"] <= asked + 4, "only what was under way"
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_iterator_that_outlives_its_event_loop_is_collected_in_silence(backend: str) -> None:
+    async def leave() -> object:
+        session = await session_at(sandbox, logins=2).__aenter__()
+        outcomes = session.send_many([message(number) for number in range(100)])
+        await anext(outcomes)
+        await session.aclose()
+        return outcomes
+
+    with Sandbox() as sandbox:
+        outcomes = anyio.run(leave, backend=backend)
+        del outcomes
+        gc.collect()
+
+
+def test_an_iterator_whose_event_loop_was_closed_under_it_is_collected_in_silence() -> None:
+    async def begin() -> object:
+        session = await smsgate.AsyncSession("login", "password", sender="Shop", url="https://example.com/").__aenter__()
+
+        async def source() -> AsyncIterator[smsgate.Message]:
+            await anyio.sleep(3600)
+            yield message(1)
+
+        outcomes = session.send_many(source())
+        with anyio.move_on_after(0.01):
+            await anext(outcomes)
+        return outcomes
+
+    loop = asyncio.new_event_loop()
+    outcomes = loop.run_until_complete(begin())
+    left = asyncio.all_tasks(loop)
+    loop.stop()
+    loop.close()
+    del outcomes
+    gc.collect()
+    for task in left:  # nobody else can end them any more
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # what asyncio would say is true and beside the point
+    assert left
 
 
 async def test_nothing_to_follow_ends_at_once() -> None:

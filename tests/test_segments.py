@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shown import Hidden, raised_by, shown_by
+from shown import Hidden, frames_of, raised_by, shown_by
 
 from smsgate.protocol.characters import complaint
 from smsgate.protocol.segments import Alphabet, segments
@@ -144,7 +144,9 @@ SPOILT = Hidden(f"{NEEDLE}\x00")
 
 def test_neither_a_count_nor_its_refusal_shows_the_text():
     assert "open" not in repr(segments(NEEDLE))
-    assert NEEDLE not in shown_by(raised_by(lambda: segments(SPOILT)))
+    error = raised_by(lambda: segments(SPOILT))
+    assert NEEDLE not in shown_by(error)
+    assert [set(frame.f_locals) for frame in frames_of(error) if frame.f_code.co_name == "segments"] == [{"found"}]
 
 
 @pytest.mark.parametrize("alphabet", [("GSM-7", Alphabet.GSM_7), ("UCS-2", Alphabet.UCS_2)])

@@ -119,7 +119,7 @@ MODULES = sorted(SOURCES)
 
 def package_of(module: str) -> str | None:
     """Return the package of `PACKAGES` that the module is in."""
-    first = module.split(".")[0]
+    first = module.split(".", maxsplit=1)[0]
     return first if first in PACKAGES else None
 
 
@@ -150,8 +150,8 @@ def imports_of(module: str) -> Iterator[str]:
 def own_imports_of(module: str) -> Iterator[str]:
     """Yield the modules of this package that are imported, by their names below `smsgate`."""
     for name in imports_of(module):
-        if name.split(".")[0] == "smsgate":
-            below = name.split(".")[1:]
+        first, *below = name.split(".")
+        if first == "smsgate":
             # What is imported is a module, or else a name inside of the nearest module above it.
             yield next(candidate for cut in range(len(below), -1, -1) if (candidate := ".".join(below[:cut])) in SOURCES)
 

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.anyio
 
 NUMBER = "+380501234567"
 ANY_CHARACTER = st.characters(codec=None, categories=None)
-NASTY = st.sampled_from(["]]>", "</ns1:text>", "&amp;", "&#0;", "<!--", "\r\n", "\r", "\ufeff", "\x85", "\u2028", "😀", "\ud83d", "{", "\t", " "])
+NASTY = st.sampled_from(
+    ["]]>", "</ns1:text>", "&amp;", "&#0;", "<!--", "\r\n", "\r", "\ufeff", "\x85", "\u2028", "😀", "\ud83d", "{", "\t", " "]
+)
 
 
 @pytest.fixture(scope="module")

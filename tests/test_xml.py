@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from shown import raised_by
+from shown import frames_of, raised_by
 
 from smsgate.protocol.xml import MAX_DEPTH, MAX_ELEMENTS, Unreadable, find, parse, text_of
 
@@ -59,6 +59,7 @@ XSI = 'xmlns:i="http://www.w3.org/2001/XMLSchema-instance"'
         (f'<a {XSI} i:nil="true"/>', None),
         (f'<a {XSI} i:nil="1"/>', None),
         (f'<a {XSI} i:nil="true">abc</a>', None),
+        (f'<a {XSI} i:nil="1">abc</a>', None),
         (f'<a {XSI} i:nil="false">abc</a>', "abc"),
         (f'<a {XSI} i:type="string">abc</a>', "abc"),
         (f'<a {XSI} i:type="string"/>', None),
@@ -137,6 +138,9 @@ def test_what_is_no_xml_is_refused_with_a_reason_that_quotes_nothing_and_no_fore
     assert type(error) is Unreadable
     assert str(error) == said
     assert (error.__cause__, error.__context__) == (None, None)
+    *_, frame = frames_of(error)
+    assert frame.f_code.co_name == "parse", "no frame of the parser is kept alive"
+    assert "document" not in frame.f_locals
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1251", "koi8-r"])

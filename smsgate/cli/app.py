@@ -97,7 +97,7 @@ async def status(
     account: Account,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show each change until all are final.")] = False,
-    timeout: Annotated[float, typer.Option(metavar="S", min=0.1, help="Seconds to follow at most.")] = _FOLLOWED,
+    timeout: Annotated[float, typer.Option(metavar="S", min=0.1, help="With --follow: seconds at most.")] = _FOLLOWED,
 ) -> int:
     """Show what became of messages."""
     async with account.session() as session:

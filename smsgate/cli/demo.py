@@ -232,7 +232,6 @@ def _report_document(report: Report) -> dict[str, Any]:
             "outcomes": [asdict(row) for row in report.outcomes],
         },
         "book": asdict(report.book),
-        "promise": _PROMISE,
     }
 
 

@@ -105,7 +105,7 @@ async def sandbox(
         except anyio.get_cancelled_exc_class():
             # Ctrl-C is how it ends, so it is no error.
             calls = sum(running.calls.values())
-            output.note(f"Stopped after {calls:,} calls and {len(running.messages):,} messages.")
+            output.note(f"Stopped. Calls: {calls:,}; messages: {len(running.messages):,}.")
 
 
 def _running_screen(running: Running) -> RenderableType:

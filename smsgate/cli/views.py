@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -134,12 +134,15 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
 
 
-def table(*columns: str, **options: Any) -> Table:
-    """Return an empty table in the style of this command. A column whose name begins with `>` is set to the right."""
-    made = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False, **options)
-    for column in columns:
-        right = column.startswith(">")
-        made.add_column(column.removeprefix(">"), justify="right" if right else "left", overflow="fold")
+def table(*columns: str) -> Table:
+    """Return an empty table in the style of this command. A column whose name begins with `>` is set to the right.
+
+    Only the last column may wrap, so that an id can be copied.
+    """
+    made = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
+    for place, column in enumerate(columns, start=1):
+        justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
+        made.add_column(column.removeprefix(">"), justify=justify, overflow="fold", no_wrap=place < len(columns))
     return made
 
 
@@ -188,16 +191,19 @@ def _sent_document(sent: Sent) -> dict[str, Any]:
 
 # --- delivery status ----------------------------------------------------------------------------------------------------
 
-_UNSURE = frozenset({DeliveryState.UNKNOWN, DeliveryState.UNRECOGNISED})
+_STATES: dict[DeliveryState, tuple[str, str]] = {
+    DeliveryState.DELIVERED: ("✓", "green"),
+    DeliveryState.UNKNOWN: ("?", "yellow"),
+    DeliveryState.UNRECOGNISED: ("?", "yellow"),
+}
+_BY_FINALITY = {True: ("✗", "red"), False: ("·", "cyan")}
 
 
 def state_look(status: DeliveryStatus) -> Look:
-    """Return how a delivery status looks."""
-    if status.delivered:
-        return Look("✓", "green", status.state)
-    if status.state in _UNSURE:
-        return Look("?", "yellow", status.state)
-    return Look("✗", "red", status.state) if status.final else Look("·", "cyan", status.state)
+    """Return how a delivery status looks. What is not recognised shows in the gateway's own words."""
+    symbol, style = _STATES.get(status.state, _BY_FINALITY[status.final])
+    told = f": {printable(mask_numbers(status.text))}" if status.state is DeliveryState.UNRECOGNISED else ""
+    return Look(symbol, style, f"{status.state}{told}")
 
 
 def _status_line(status: DeliveryStatus) -> RenderableType:
@@ -206,9 +212,9 @@ def _status_line(status: DeliveryStatus) -> RenderableType:
 
 
 def _status_table(value: Statuses) -> RenderableType:
-    made = table("id", "delivery status", "in the gateway's words")
+    made = table("id", "delivery status")
     for status in value.statuses:
-        made.add_row(status.message_id, state_look(status).text(), Text(printable(status.text)))
+        made.add_row(status.message_id, state_look(status).text())
     return made
 
 

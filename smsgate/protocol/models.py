@@ -164,6 +164,10 @@ class Message(_Frozen, frozen=True):
                 del given
                 raise invalid
 
+        def __setattr__(self, name: str, value: object) -> None:
+            del value  # which pydantic's own complaint would show
+            raise invalid_message(((name,), "frozen_instance", "a message cannot be changed"))
+
     @model_validator(mode="before")
     @classmethod
     def _an_object(cls, value: Any) -> Any:

@@ -1,0 +1,530 @@
+"""The command in child processes against a real sandbox: results, documents, exit codes (design, section 8)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fault_server import AFTER_THE_REQUEST, ENVELOPE, MESSAGE_ID, FaultServer, answering
+
+from smsgate import errors
+from smsgate.cli.exits import ENDINGS, Exit, ending_of
+from smsgate.sandbox import Sandbox, Settings
+
+GOOD = "+380501234567"
+NOT_RECOGNISED, COUNTRY, STAYS_QUEUED = "+380000000001", "+380000000002", "+380000000014"
+NOWHERE = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
+TEXT = "Ваш код: 4815"
+PASSWORD = "correct horse battery"
+UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Finished:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Smsgate = Callable[..., Finished]
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    dropped = ("SMSGATE_", "COLUMNS", "NO_COLOR", "FORCE_COLOR", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    return kept | {"PYTHONIOENCODING": "utf-8"} | variables
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(Settings(login="shop", password=PASSWORD, delivery_seconds=0.3)) as running:
+        yield running
+
+
+@pytest.fixture
+def account(sandbox: Sandbox) -> dict[str, str]:
+    return {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_SENDER": "Shop", "SMSGATE_URL": sandbox.url}
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Smsgate:
+    """The command with nothing set, in an empty folder."""
+
+    def run(*arguments: str, stdin: str | bytes = b"", **variables: str) -> Finished:
+        done = subprocess.run(
+            [sys.executable, "-m", "smsgate", *arguments],
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            capture_output=True,
+            env=clean_environment(**variables),
+            cwd=tmp_path,
+            timeout=60,
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture
+def smsgate(bare: Smsgate, account: dict[str, str]) -> Smsgate:
+    """The command with an account."""
+
+    def run(*arguments: str, stdin: str | bytes = b"", **variables: str) -> Finished:
+        return bare(*arguments, stdin=stdin, **(account | variables))
+
+    return run
+
+
+@pytest.fixture
+def message_id(smsgate: Smsgate) -> str:
+    return str(smsgate("send", GOOD, "--text", TEXT, "--json").document["recipients"][0]["message_id"])
+
+
+def start(*arguments: str, cwd: Path, **variables: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "smsgate", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=clean_environment(**variables),
+        cwd=cwd,
+    )
+
+
+# --- results ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_send_shows_each_destination_masked_with_its_outcome_and_id(smsgate: Smsgate, sandbox: Sandbox) -> None:
+    done = smsgate("send", GOOD, "--text", TEXT)
+    assert (done.code, done.err) == (0, "")
+    sent = sandbox.messages[-1]
+    assert (sent.destination, sent.sender, sent.text) == (GOOD, "Shop", TEXT)
+    assert re.search(rf"\+380\*{{5}}4567 +✓ accepted +{sent.id}", done.out)
+
+
+def test_numbers_show_in_full_only_if_asked_for(smsgate: Smsgate) -> None:
+    masked, full = (smsgate("send", GOOD, NOT_RECOGNISED, "--text", TEXT, *more) for more in ((), ("--show-numbers",)))
+    assert GOOD not in masked.out + masked.err
+    assert NOT_RECOGNISED not in masked.out + masked.err
+    assert GOOD in full.out
+    assert NOT_RECOGNISED in full.out
+
+
+def test_a_document_of_a_send_holds_full_numbers_and_all_outcomes(smsgate: Smsgate) -> None:
+    done = smsgate("send", GOOD, NOT_RECOGNISED, "--text", TEXT, "--json")
+    accepted, rejected = done.document["recipients"]
+    assert (accepted["destination"], accepted["outcome"], accepted["reason"]) == (GOOD, "accepted", None)
+    assert UUID.fullmatch(accepted["message_id"])
+    assert (rejected["destination"], rejected["outcome"], rejected["answer"]) == (NOT_RECOGNISED, "rejected", "bad destination")
+    assert {name: done.document[name] for name in ("accepted", "rejected", "in_doubt")} == {
+        "accepted": 1,
+        "rejected": 1,
+        "in_doubt": 0,
+    }
+
+
+def test_a_text_is_read_from_standard_input_without_its_last_line_feed(smsgate: Smsgate, sandbox: Sandbox) -> None:
+    assert smsgate("send", GOOD, "--text", "-", stdin="Рядок 1\r\nРядок 2\n").code == 0
+    assert sandbox.messages[-1].text == "Рядок 1\nРядок 2"
+
+
+def test_a_text_is_never_echoed(smsgate: Smsgate) -> None:
+    for arguments in (("-vv",), ("--json", "-vv")):
+        done = smsgate("send", GOOD, NOT_RECOGNISED, "--text", "a word of mine", *arguments)
+        assert "a word of mine" not in done.out + done.err
+
+
+def test_a_wap_push_is_sent(smsgate: Smsgate, sandbox: Sandbox) -> None:
+    assert smsgate("send", GOOD, "--wappush", "https://example.com/x", "--sender", "Other").code == 0
+    assert (sandbox.messages[-1].wappush, sandbox.messages[-1].sender) == ("https://example.com/x", "Other")
+
+
+def test_the_balance_is_a_number_with_its_unit(smsgate: Smsgate, sandbox: Sandbox) -> None:
+    assert smsgate("balance").out == f"{sandbox.balance:,f} credits\n"
+    assert smsgate("balance", "--json").document == {"credits": sandbox.balance}
+
+
+def test_a_status_is_shown_for_each_id_in_order(smsgate: Smsgate, message_id: str) -> None:
+    time.sleep(0.3)
+    done = smsgate("status", message_id, NOWHERE)
+    assert re.search(rf"{message_id} +✓ delivered.*\n{NOWHERE} +✗ not found", done.out)
+    assert done.code == Exit.IN_PART
+    first, second = smsgate("status", message_id, NOWHERE, "--json").document["messages"]
+    assert (first["state"], first["final"], first["delivered"]) == ("delivered", True, True)
+    assert (second["message_id"], second["state"]) == (NOWHERE, "not found")
+
+
+def test_following_streams_one_line_for_each_change_until_delivery(smsgate: Smsgate, message_id: str) -> None:
+    done = smsgate("status", message_id, "--follow", "--json")
+    assert done.code == 0
+    assert done.lines[-1]["state"] == "delivered"
+    people = smsgate("status", message_id, "--follow")
+    assert re.fullmatch(rf"\d\d:\d\d:\d\d  {message_id}  ✓ delivered\n", people.out)
+
+
+def test_new_lists_bare_ids_or_nothing(smsgate: Smsgate, sandbox: Sandbox) -> None:
+    time.sleep(0.3)
+    assert smsgate("new").out == ""
+    assert smsgate("new", "--json").document == {"message_ids": []}
+    sent = smsgate("send", STAYS_QUEUED, "--text", TEXT, "--json").document["recipients"][0]["message_id"]
+    assert smsgate("new").out == f"{sent}\n"
+    sandbox.clear()
+
+
+def test_segments_show_which_characters_forced_ucs_2(bare: Smsgate) -> None:
+    done = bare("segments", "-", stdin="“Hello” ‘world’ “again”\tok\n")
+    assert (done.code, done.err) == (0, "")
+    assert re.search(r"alphabet +UCS-2\nparts +1\nunits +26 used, 44 free", done.out)
+    assert re.search(r"“ +LEFT DOUBLE QUOTATION MARK +U\+201C +2", done.out)
+    assert re.search(r" CHARACTER TABULATION +U\+0009 +1", done.out)
+    found = bare("segments", "Привіт 🚀", "--json").document
+    assert found["forced_by"][-1] == {"character": "🚀", "name": "ROCKET", "code_point": "U+1F680", "times": 1}
+    assert bare("segments", "plain", "--json").document == {
+        "alphabet": "GSM-7",
+        "parts": 1,
+        "units": 5,
+        "free": 155,
+        "forced_by": [],
+    }
+
+
+def test_a_long_list_of_characters_is_cut_for_people_and_an_accent_alone_is_named(bare: Smsgate) -> None:
+    text = "e\u0301" + "абвгдеєжзийк"
+    done = bare("segments", text)
+    assert re.search(r"◌\u0301 +COMBINING ACUTE ACCENT +U\+0301 +1", done.out)
+    assert "and 1 more; --json lists them all" in done.out
+    assert len(bare("segments", text, "--json").document["forced_by"]) == 13
+
+
+def test_standard_input_that_is_not_utf_8_is_a_usage_error(bare: Smsgate) -> None:
+    done = bare("segments", "-", stdin=b"\xcf\xf0\xe8")
+    assert (done.code, done.out, done.err) == (Exit.USAGE, "", "error: standard input is not UTF-8\n")
+
+
+def test_the_version_is_printed(bare: Smsgate) -> None:
+    assert re.fullmatch(r"smsgate \d+\.\d+\.\d+\S*\n", bare("--version").out)
+
+
+# --- exit codes ---------------------------------------------------------------------------------------------------------
+
+
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    CLOSED = f"http://127.0.0.1:{listener.getsockname()[1]}/api/soap.html"
+
+
+ERRORS: tuple[tuple[tuple[int, str, str], tuple[str, ...], dict[str, str]], ...] = (
+    ((2, "NoSuchOption", "usage"), ("balance", "--no-such-option"), {}),
+    ((2, "ValidationError", "usage"), ("send", "12", "--text", "x"), {}),
+    ((2, "ValidationError", "usage"), ("send", GOOD), {}),
+    ((2, "ValueError", "usage"), ("status", "no-id"), {}),
+    ((2, "ValueError", "usage"), ("segments", ""), {}),
+    ((2, "ValueError", "usage"), ("balance",), {"SMSGATE_LOGINS": "many"}),
+    ((2, "ValueError", "usage"), ("send", GOOD, "--text", "x"), {"SMSGATE_SENDER": ""}),
+    ((3, "MessageNotFound", "message not found"), ("status", NOWHERE, "--follow"), {}),
+    ((3, "BadCredentials", "bad credentials"), ("balance",), {"SMSGATE_PASSWORD": "wrong"}),
+    ((3, "BadDestination", "bad destination"), ("send", NOT_RECOGNISED, "--text", "x"), {}),
+    ((3, "SenderForbidden", "sender forbidden"), ("send", GOOD, "--text", "x", "--sender", "Forbidden"), {}),
+    ((3, "MessageNotFound", "message not found"), ("status", NOWHERE), {}),
+    ((4, "NotSent", "no connection"), ("send", GOOD, "--text", "x"), {"SMSGATE_URL": CLOSED}),
+    ((5, "InDoubt", "gateway does not know"), ("send", "+380000000022", "--text", "x"), {}),
+)
+
+
+@pytest.mark.parametrize(("expected", "arguments", "variables"), ERRORS)
+def test_an_error_is_a_document_for_machines_and_an_exit_code(
+    smsgate: Smsgate, expected: tuple[int, str, str], arguments: tuple[str, ...], variables: dict[str, str]
+) -> None:
+    done = smsgate(*arguments, "--json", **variables)
+    error = done.lines[-1]["error"]
+    assert (done.code, error["class"], error.get("answer") or error["reason"]) == expected
+    assert error["message"]
+    assert error["sent"] is (None if done.code == Exit.IN_DOUBT else False)
+
+
+@pytest.mark.parametrize(("expected", "arguments", "variables"), {row[0][0]: row for row in ERRORS}.values())
+def test_an_error_is_a_line_or_two_for_people_and_the_same_exit_code(
+    smsgate: Smsgate, expected: tuple[int, str, str], arguments: tuple[str, ...], variables: dict[str, str]
+) -> None:
+    done = smsgate(*arguments, **variables)
+    assert (done.code, done.out) == (expected[0], "")
+    lines = [line for line in done.err.splitlines() if not line.startswith("warning:")]
+    assert lines[0].startswith("error: ")
+    assert len(lines) <= 2
+
+
+def test_an_answer_that_is_lost_is_in_doubt_and_not_repeated(smsgate: Smsgate) -> None:
+    with FaultServer(AFTER_THE_REQUEST["closed"][0]).running() as server:
+        done = smsgate("send", GOOD, "--text", TEXT, "--url", server.url)
+        assert len(server.sends()) == 1
+    assert (done.code, done.out) == (Exit.IN_DOUBT, "")
+    assert "Do not send it again" in done.err
+
+
+def test_a_reading_operation_in_doubt_may_be_asked_again(smsgate: Smsgate) -> None:
+    with FaultServer(AFTER_THE_REQUEST["HTML"][0]).running() as server:
+        done = smsgate("balance", "--url", server.url)
+    assert done.code == Exit.IN_DOUBT
+    assert "Asking again is harmless" in done.err
+    assert "Do not send" not in done.err
+
+
+def test_a_send_that_was_accepted_in_part_has_a_code_of_its_own(smsgate: Smsgate) -> None:
+    done = smsgate("send", GOOD, NOT_RECOGNISED, "--text", TEXT)
+    assert done.code == Exit.IN_PART
+    assert "✗ rejected" in done.out
+    assert done.err == ""
+
+
+def test_a_complaint_that_is_no_recipients_reason_is_told_beside_the_table(smsgate: Smsgate) -> None:
+    said = ("Не хватает 5 кредитов для отправки SMS | Сообщения успешно отправлены", MESSAGE_ID)
+    slots = "".join(f"<ns1:ResultArray>{slot}</ns1:ResultArray>" for slot in said)
+    body = ENVELOPE.format(f"<ns1:SendSMSResponse><ns1:SendSMSResult>{slots}</ns1:SendSMSResult></ns1:SendSMSResponse>")
+    with FaultServer(answering(body.encode())).running() as server:
+        done = smsgate("send", GOOD, "--text", TEXT, "--url", server.url)
+    assert done.code == 0
+    assert done.err == f"warning: the gateway also said (not enough credits): {said[0].split(' | ')[0]}\n"
+
+
+def test_a_delivery_status_that_is_not_recognised_shows_in_the_gateways_words(smsgate: Smsgate) -> None:
+    result = "<ns1:GetMessageStatusResult>Летить голубом</ns1:GetMessageStatusResult>"
+    body = ENVELOPE.format(f"<ns1:GetMessageStatusResponse>{result}</ns1:GetMessageStatusResponse>")
+    with FaultServer(answering(body.encode())).running() as server:
+        done = smsgate("status", MESSAGE_ID, "--url", server.url)
+    assert f"{MESSAGE_ID}   ? unrecognised: Летить голубом" in done.out
+
+
+def test_reasons_that_differ_are_told_for_each_destination(smsgate: Smsgate) -> None:
+    done = smsgate("send", NOT_RECOGNISED, COUNTRY, "--text", TEXT)
+    assert done.code == Exit.REFUSED
+    assert re.search(r"^destination 2: Страна не поддерживается$", done.err, re.MULTILINE)
+
+
+def test_following_that_runs_out_of_time_is_done_in_part(smsgate: Smsgate) -> None:
+    sent = smsgate("send", STAYS_QUEUED, "--text", TEXT, "--json").document["recipients"][0]["message_id"]
+    done = smsgate("status", sent, "--follow", "--timeout", "0.8", "--json")
+    assert done.code == Exit.IN_PART
+    *changes, last = done.lines
+    assert changes[-1]["state"] == "queued"
+    assert last["error"] | {"message": ""} == {"class": "TimeoutError", "reason": "timed out", "message": "", "sent": None}
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_each_error_of_the_tree_has_a_code_and_says_what_to_do_next(name: str) -> None:
+    codes = {errors.Refused: Exit.REFUSED, errors.NotSent: Exit.NOT_SENT, errors.InDoubt: Exit.IN_DOUBT}
+    kind = getattr(errors, name)
+    base = next((base for base in codes if issubclass(kind, base)), None)
+    if base is None:
+        return
+    ending = ending_of(kind())
+    assert ending.code is codes[base]
+    assert all(ending.next_step(sends=sends) for sends in (True, False))
+
+
+def test_no_row_of_the_table_hides_behind_another() -> None:
+    kinds = [row.error for row in ENDINGS]
+    assert not [later for place, later in enumerate(kinds) for earlier in kinds[:place] if issubclass(later, earlier)]
+
+
+# --- Ctrl-C -------------------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_during_a_send_says_that_the_result_is_in_doubt(tmp_path: Path, account: dict[str, str]) -> None:
+    with Sandbox(Settings(login="shop", password=PASSWORD, hold_seconds=2.5)) as slow:
+        child = start("send", GOOD, "--text", TEXT, cwd=tmp_path, **(account | {"SMSGATE_URL": slow.url}))
+        wait_until(lambda: slow.calls["SendSMS"] == 1)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=10)
+    assert (child.returncode, out) == (Exit.INTERRUPTED, "")
+    assert "in doubt" in err
+    assert "Do not send it again" in err
+
+
+def test_ctrl_c_when_nothing_was_sent_just_ends(tmp_path: Path, account: dict[str, str]) -> None:
+    with Sandbox(Settings(login="shop", password=PASSWORD, hold_seconds=2.5)) as slow:
+        child = start("balance", cwd=tmp_path, **(account | {"SMSGATE_URL": slow.url}))
+        wait_until(lambda: slow.calls["Auth"] == 1)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=10)
+    assert (child.returncode, out, err) == (Exit.INTERRUPTED, "", "error: interrupted\n")
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+# --- streams ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_password_shows_nowhere_even_in_the_most_talkative_log(smsgate: Smsgate) -> None:
+    for password, more in ((PASSWORD, ()), ("wrong horse", ()), ("wrong horse", ("--json",))):
+        done = smsgate("send", GOOD, "--text", TEXT, "-vv", *more, SMSGATE_PASSWORD=password)
+        assert "httpcore" in done.err
+        assert "horse" not in done.out + done.err
+
+
+def test_a_log_shows_masked_numbers_and_no_cookie(smsgate: Smsgate) -> None:
+    done = smsgate("send", GOOD, "--text", TEXT, "-vv")
+    assert "SendSMS to +380*****4567" in done.err
+    assert "501234567" not in done.err
+    assert re.search(r"PHPSESSID=(?!\*)", done.err) is None
+
+
+def test_plain_http_is_warned_of_once_in_one_line(smsgate: Smsgate, sandbox: Sandbox) -> None:
+    done = smsgate("balance", "--url", sandbox.url.replace("127.0.0.1", "0.0.0.0"))
+    assert done.code == 0
+    assert done.err.splitlines() == ["warning: the gateway's address is plain http: login, password and texts travel in clear"]
+
+
+def test_what_is_piped_has_no_control_codes(smsgate: Smsgate) -> None:
+    for arguments in (("send", GOOD, "--text", TEXT), ("segments", "Ї"), ("balance", "--no-such-option"), ("--help",)):
+        done = smsgate(*arguments, TERM="xterm-256color")
+        assert "\x1b" not in done.out + done.err
+
+
+def test_an_output_that_cannot_show_a_symbol_is_no_reason_to_fail(smsgate: Smsgate) -> None:
+    done = smsgate("send", GOOD, "--text", TEXT, PYTHONIOENCODING="ascii")
+    assert done.code == 0
+    assert "? accepted" in done.out
+    assert smsgate("segments", "Ї", "--json", PYTHONIOENCODING="ascii").document["forced_by"][0]["character"] == "Ї"
+
+
+# --- credentials --------------------------------------------------------------------------------------------------------
+
+
+def test_without_credentials_and_without_a_terminal_one_line_says_what_to_set(bare: Smsgate) -> None:
+    done = bare("balance")
+    assert (done.code, done.out) == (Exit.USAGE, "")
+    assert (
+        done.err == "error: SMSGATE_LOGIN and SMSGATE_PASSWORD must be set, in the environment or in an .env file (--env-file)\n"
+    )
+
+
+def write_env(path: Path, **variables: str) -> None:
+    path.write_text("".join(f"{name}='{value}'\n" for name, value in variables.items()), encoding="utf-8")
+
+
+def test_an_env_file_in_the_working_directory_is_read(bare: Smsgate, account: dict[str, str], tmp_path: Path) -> None:
+    write_env(tmp_path / ".env", **account)
+    assert bare("balance").code == 0
+    assert bare("send", GOOD, "--text", TEXT).code == 0
+
+
+def test_another_env_file_takes_the_place_of_that_one(bare: Smsgate, account: dict[str, str], tmp_path: Path) -> None:
+    write_env(tmp_path / ".env", **account, SMSGATE_LOGINS="nonsense")
+    write_env(tmp_path / "work.env", **account)
+    assert bare("balance").code == Exit.USAGE
+    assert bare("balance", "--env-file", "work.env").code == 0
+
+
+def test_the_environment_wins_over_the_file_and_an_option_over_both(
+    bare: Smsgate, account: dict[str, str], tmp_path: Path, sandbox: Sandbox
+) -> None:
+    write_env(tmp_path / ".env", **(account | {"SMSGATE_PASSWORD": "wrong", "SMSGATE_SENDER": "File"}))
+    assert bare("balance").code == Exit.REFUSED
+    assert bare("send", GOOD, "--text", TEXT, SMSGATE_PASSWORD=PASSWORD).code == 0
+    assert sandbox.messages[-1].sender == "File"
+    right = {"SMSGATE_PASSWORD": PASSWORD, "SMSGATE_SENDER": "Environment", "SMSGATE_URL": "http://127.0.0.1:1/"}
+    assert bare("send", GOOD, "--text", TEXT, "--url", sandbox.url, "--sender", "Option", **right).code == 0
+    assert sandbox.messages[-1].sender == "Option"
+
+
+def test_a_variable_that_is_empty_counts_as_absent(bare: Smsgate, account: dict[str, str], tmp_path: Path) -> None:
+    write_env(tmp_path / ".env", **account)
+    assert bare("balance", SMSGATE_PASSWORD="").code == 0
+
+
+@pytest.mark.parametrize(("content", "says"), [(None, "No such file"), (b"SMSGATE_LOGIN=\xff\xfe", "not UTF-8")])
+def test_an_env_file_that_cannot_be_read_is_named(bare: Smsgate, tmp_path: Path, content: bytes | None, says: str) -> None:
+    if content is not None:
+        (tmp_path / "my.env").write_bytes(content)
+    done = bare("balance", "--env-file", "my.env")
+    assert done.code == Exit.USAGE
+    assert "my.env" in done.err
+    assert says in done.err
+
+
+def test_a_password_in_a_file_is_taken_as_it_stands(bare: Smsgate, tmp_path: Path) -> None:
+    with Sandbox(Settings(login="shop", password="a${HOME}b")) as odd:
+        write_env(tmp_path / ".env", SMSGATE_LOGIN="shop", SMSGATE_PASSWORD="a${HOME}b", SMSGATE_URL=odd.url)
+        assert bare("balance").code == 0
+
+
+def test_a_password_is_no_option(bare: Smsgate) -> None:
+    for command in ("send", "balance", "status", "new"):
+        assert "--password" not in bare(command, "--help").out
+
+
+# --- extras -------------------------------------------------------------------------------------------------------------
+
+BLOCKED = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {library!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Blocked())
+sys.argv = ["smsgate", *{arguments!r}]
+from smsgate.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "arguments", "extra"),
+    [
+        ("typer", ["balance"], "cli"),
+        ("rich", ["balance"], "cli"),
+        ("dotenv", ["balance"], "cli"),
+        ("starlette", ["sandbox"], "demo"),
+        ("uvicorn", ["demo"], "demo"),
+    ],
+)
+def test_a_missing_extra_is_one_line_that_says_what_to_install(
+    library: str, arguments: list[str], extra: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED.format(library=library, arguments=arguments)],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        cwd=tmp_path,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert library in done.stderr
+    assert f"pip install 'aiosmsgate[{extra}]'" in done.stderr
+
+
+def test_importing_the_package_loads_nothing_of_the_command() -> None:
+    # click and rich are not looked for: httpx loads them where they are installed.
+    others = {"typer", "dotenv", "starlette", "uvicorn", "smsgate.cli", "smsgate.sandbox"}
+    loaded = f"import smsgate, sys; print(sorted({others!r} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", loaded], text=True, env=clean_environment()) == "[]\n"

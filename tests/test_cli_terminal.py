@@ -1,0 +1,283 @@
+"""What a person at a terminal sees, and the commands that run for a while: prompts, colour, sandbox, demo (design, section 8)."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from test_cli import GOOD, PASSWORD, TEXT, clean_environment, start
+
+from smsgate.cli.exits import Exit
+from smsgate.sandbox import Sandbox, Settings
+
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+COLOUR = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3|9)[0-7](?:;[0-9;]*)?m")
+
+
+class Terminal:
+    """A child process at a terminal of 80 columns. `screen` is what came to it; standard output may be a pipe instead."""
+
+    def __init__(self, arguments: Sequence[str], cwd: Path, variables: Mapping[str, str], *, pipe: bool) -> None:
+        self.screen = ""
+        self._master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "smsgate", *arguments],
+            stdin=slave,
+            stdout=subprocess.PIPE if pipe else slave,
+            stderr=slave,
+            env=clean_environment(TERM="xterm-256color", COLUMNS="80", LINES="40", **variables),
+            cwd=cwd,
+            start_new_session=True,
+        )
+        os.close(slave)
+
+    def type(self, line: str) -> None:
+        os.write(self._master, f"{line}\n".encode())
+
+    def read(self, until: str = "", seconds: float = 40.0) -> str:
+        """Read until the screen holds this, or the child has gone."""
+        deadline, raw = time.monotonic() + seconds, self.screen.encode()
+        while not until or until not in self.screen:
+            assert time.monotonic() < deadline, self.screen
+            if not select.select([self._master], [], [], 0.1)[0]:
+                continue
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:  # Linux says so when the last one at the other side has gone
+                break
+            if not data:
+                break
+            raw += data
+            self.screen = raw.decode(errors="ignore")
+        return self.screen
+
+    def close(self) -> None:
+        os.close(self._master)
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait(10)
+        if self.process.stdout:
+            self.process.stdout.close()
+
+
+@contextmanager
+def terminal(*arguments: str, cwd: Path, variables: Mapping[str, str] = {}, pipe: bool = False) -> Iterator[Terminal]:
+    opened = Terminal(arguments, cwd, variables, pipe=pipe)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(Settings(login="shop", password=PASSWORD, delivery_seconds=0.3)) as running:
+        yield running
+
+
+# --- prompts ------------------------------------------------------------------------------------------------------------
+
+
+def test_on_a_terminal_login_and_password_are_asked_for_the_password_without_echo(sandbox: Sandbox, tmp_path: Path) -> None:
+    with terminal("balance", "-v", "--url", sandbox.url, cwd=tmp_path, pipe=True) as child:
+        child.read(until="Login: ")
+        child.type("shop")
+        child.read(until="Password: ")
+        child.type(PASSWORD)
+        child.read()
+        assert child.process.stdout
+        assert child.process.stdout.read().decode() == f"{sandbox.balance:,f} credits\n"
+        assert child.process.wait(10) == 0
+        assert "Login: shop" in child.screen
+        assert "horse" not in child.screen
+
+
+def test_what_the_environment_holds_is_not_asked_for(sandbox: Sandbox, tmp_path: Path) -> None:
+    with terminal("balance", "--url", sandbox.url, cwd=tmp_path, variables={"SMSGATE_LOGIN": "shop"}) as child:
+        child.read(until="Password: ")
+        child.type(PASSWORD)
+        assert f"{sandbox.balance:,f} credits" in SGR.sub("", child.read())
+        assert "Login: " not in child.screen
+
+
+def test_a_wrong_message_is_told_before_anything_is_asked_for(tmp_path: Path) -> None:
+    for arguments in (("send", "12", "--text", TEXT), ("send", GOOD, "--text", TEXT)):
+        with terminal(*arguments, cwd=tmp_path) as child:
+            assert "error:" in child.read()
+            assert child.process.wait(10) == Exit.USAGE
+            assert "Login" not in child.screen
+
+
+# --- colour -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colour_shows_on_a_terminal_unless_it_is_unwanted(
+    sandbox: Sandbox, tmp_path: Path, variables: dict[str, str], coloured: bool
+) -> None:
+    account = {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_URL": sandbox.url, "SMSGATE_SENDER": "Shop"}
+    arguments = ("send", GOOD, "+380000000001", "--text", TEXT)
+    with terminal(*arguments, cwd=tmp_path, variables=account | variables) as child:
+        screen = child.read()
+    assert bool(COLOUR.search(screen)) is coloured
+    assert "✓ accepted" in SGR.sub("", screen)
+    assert max(map(len, SGR.sub("", screen).splitlines())) <= 80
+
+
+def test_an_error_is_red_and_its_lines_stand_below_each_other(tmp_path: Path) -> None:
+    with terminal("send", "12", "--text", TEXT, cwd=tmp_path) as child:
+        screen = child.read()
+    assert "\x1b[1;31merror:" in screen
+    first, second, *_ = SGR.sub("", screen).splitlines()
+    assert first.startswith("error: destination 1 is not a phone number")
+    assert second.startswith(" " * 7)
+
+
+# --- smsgate sandbox ----------------------------------------------------------------------------------------------------
+
+
+def test_the_sandbox_runs_until_ctrl_c_and_says_how_to_reach_it(tmp_path: Path) -> None:
+    child = start("sandbox", "--port", "0", "--json", "--password", "a b", "--credits", "7", cwd=tmp_path)
+    try:
+        assert child.stdout
+        running = json.loads(child.stdout.readline())
+        with urlopen(running["wsdl_url"]) as answer:
+            assert b"definitions" in answer.read()
+        account = {
+            "SMSGATE_URL": running["url"],
+            "SMSGATE_LOGIN": running["login"],
+            "SMSGATE_PASSWORD": running["password"],
+            "SMSGATE_SENDER": "Shop",
+        }
+        sent = start("send", GOOD, "--text", TEXT, "--json", cwd=tmp_path, **account)
+        out, _ = sent.communicate(timeout=30)
+        arrived = json.loads(child.stdout.readline())
+        assert arrived["message_id"] == json.loads(out)["recipients"][0]["message_id"]
+        assert (arrived["destination"], arrived["sender"], arrived["parts"]) == (GOOD, "Shop", 1)
+        balance, _ = start("balance", cwd=tmp_path, **account).communicate(timeout=30)
+        assert balance == "6 credits\n"
+    finally:
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=10)
+    assert (child.returncode, out) == (0, "")
+    assert err == "Stopped. Calls: 4; messages: 1.\n"
+
+
+def test_the_lines_that_the_sandbox_prints_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    child = start("sandbox", "--port", "0", "--password", "it's $HOME", cwd=tmp_path)
+    try:
+        assert child.stdout
+        lines: list[str] = []
+        while "What arrives:\n" not in lines:
+            lines.append(child.stdout.readline())
+        pasted = [line.strip() for line in lines if line.startswith("  ")]
+        assert [line.split()[0] for line in pasted] == ["export", "export", "smsgate"]
+        script = "\n".join(pasted).replace("\nsmsgate", f"\n{sys.executable} -m smsgate")
+        done = subprocess.run(
+            ["/bin/sh", "-c", script], capture_output=True, text=True, env=clean_environment(), cwd=tmp_path, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "✓ accepted" in done.stdout
+        assert child.stdout.readline() == "\n"
+        assert re.search(r"Shop → \+380\*{5}4567  1 part", child.stdout.readline())
+    finally:
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=10)
+
+
+def test_a_port_that_is_taken_is_a_usage_error(sandbox: Sandbox, tmp_path: Path) -> None:
+    port = sandbox.url.split(":")[2].split("/")[0]
+    child = start("sandbox", "--port", port, cwd=tmp_path)
+    out, err = child.communicate(timeout=30)
+    assert (child.returncode, out) == (Exit.USAGE, "")
+    assert re.match(rf"error: .*cannot listen on 127\.0\.0\.1 port {port}", err)
+
+
+def test_a_sandbox_that_other_machines_can_reach_says_what_that_means(tmp_path: Path) -> None:
+    child = start("sandbox", "--host", "0.0.0.0", "--port", "0", "--json", cwd=tmp_path)
+    try:
+        assert child.stdout
+        json.loads(child.stdout.readline())
+        assert child.stderr
+        assert "other machines may reach it" in child.stderr.readline()
+    finally:
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=10)
+
+
+# --- smsgate demo -------------------------------------------------------------------------------------------------------
+
+SECONDS = 60
+"""The demo takes ten; the tests run several at once, and under coverage."""
+
+
+def test_the_demo_as_a_document_is_one_document_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    working, temporary = tmp_path / "working", tmp_path / "temporary"
+    working.mkdir()
+    temporary.mkdir()
+    started = time.monotonic()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "smsgate", "demo", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(HOME=str(temporary), TMPDIR=str(temporary)),
+        cwd=working,
+        start_new_session=True,
+    )
+    out, err = child.communicate(timeout=SECONDS + 10)
+    assert (child.returncode, err) == (0, b"")
+    assert time.monotonic() - started < SECONDS
+    with pytest.raises(ProcessLookupError):
+        os.killpg(child.pid, 0)
+    assert not list(working.iterdir())
+    assert not list(temporary.iterdir())
+    report = json.loads(out)
+    assert report["one"]["parts"] > 1
+    assert report["one"]["changes"][-1]["state"] == "delivered"
+    assert len(report["one"]["changes"]) > 2
+    outcomes = report["many"]["outcomes"]
+    assert sum(row["messages"] for row in outcomes) == report["many"]["messages"] == 1000
+    assert {row["outcome"] for row in outcomes} == {"accepted", "rejected", "in doubt"}
+    accepted = sum(row["messages"] for row in outcomes if row["outcome"] == "accepted")
+    assert report["book"] == {
+        "messages": accepted + 1,
+        "recipients_twice": 0,
+        "credits": accepted + report["one"]["parts"],
+    }
+
+
+def test_the_demo_shows_progress_on_a_terminal_and_its_results_fit_80_columns_and_a_pipe(tmp_path: Path) -> None:
+    with terminal("demo", cwd=tmp_path, pipe=True) as child:
+        screen = child.read(until=" 0:00:0", seconds=SECONDS)
+        child.read(seconds=SECONDS)
+        assert child.process.stdout
+        out = child.process.stdout.read().decode()
+        assert child.process.wait(10) == 0
+    assert re.search(r"\d/1000", screen)
+    assert "\x1b" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    for line in ("part 1 of 2", "✓ delivered", "? in doubt", "none twice"):
+        assert line in out
+    assert re.search(r"at most once, and always tells you\s+which of three is true:[^.]*\.\n\Z", out)
+
+
+def test_ctrl_c_ends_the_demo_at_once(tmp_path: Path) -> None:
+    child = start("demo", cwd=tmp_path)
+    assert child.stdout
+    while "accepted" not in child.stdout.readline():
+        pass
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=10)
+    assert (child.returncode, err) == (Exit.INTERRUPTED, "error: interrupted\n")

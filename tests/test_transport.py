@@ -1,0 +1,203 @@
+"""The transport: every exception of the HTTP library is mapped, and a client without trace events proves nothing it cannot.
+
+Design, section 5; reliability, sections 2.2 and 2.3. What happens on real sockets stands in test_faults.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import socket
+import ssl
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import fault_server
+import httpx
+import httpx2
+import pytest
+from fault_server import FaultServer
+
+import smsgate
+from smsgate.transport import FAULTS, Body, Exchange, HttpReply, Transport, lent_transport, own_transport, ssl_settings
+
+pytestmark = pytest.mark.anyio
+
+URL = "http://localhost/api/soap.html"
+CONNECT_PHASE = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
+MODULES = {"httpx": httpx, "httpx2": httpx2}
+
+
+def exceptions_of(module: Any) -> list[type[Exception]]:
+    found = [getattr(module, name) for name in dir(module)]
+    return [one for one in found if isinstance(one, type) and issubclass(one, Exception)]
+
+
+def made(kind: type[Exception]) -> Exception:
+    """An instance, whatever its constructor wants."""
+    for arguments in (("secret",), ("secret", "secret"), ()):
+        try:
+            return kind(*arguments)
+        except TypeError:
+            continue
+    error = kind.__new__(kind)
+    Exception.__init__(error, "secret")
+    return error
+
+
+async def post(transport: Transport, exchange: Exchange) -> HttpReply:
+    return await transport.post(Body(b"<x/>"), {"Cookie": "a=b"}, limit=1000, exchange=exchange)
+
+
+async def verdict_on(module: Any, raised: BaseException) -> tuple[smsgate.SmsGateError, Exchange]:
+    """What comes of an exception from a client that gives no trace events, as one with a transport of the user's own."""
+
+    def fail(_: Any) -> Any:
+        raise raised
+
+    async with module.AsyncClient(transport=module.MockTransport(fail)) as client:
+        transport = lent_transport(URL, client, connect=1.0)
+        exchange = transport.exchange()
+        with pytest.raises(smsgate.SmsGateError) as caught:
+            await post(transport, exchange)
+    return caught.value, exchange
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_exception_of_the_library_has_a_row(module: str) -> None:
+    names = {kind.__name__ for kind in exceptions_of(MODULES[module])}
+    assert names - FAULTS.keys() == set()
+    assert len(names) > 20
+
+
+@pytest.mark.parametrize(
+    ("module", "kind"), [(name, kind) for name, module in MODULES.items() for kind in exceptions_of(module)], ids=str
+)
+async def test_without_trace_events_only_the_connect_phase_is_not_sent(module: str, kind: type[Exception]) -> None:
+    error, exchange = await verdict_on(MODULES[module], made(kind))
+    if kind.__name__ in CONNECT_PHASE:
+        assert isinstance(error, smsgate.NotSent)
+        assert not exchange.left
+    else:
+        assert isinstance(error, smsgate.InDoubt)
+        assert exchange.left
+    assert "secret" not in f"{error} {error!r} {error.args}"
+    assert error.__context__ is None
+    assert error.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [RuntimeError("secret"), OSError("secret"), ValueError("secret"), MemoryError(), RecursionError(), KeyError("secret")],
+)
+async def test_an_exception_that_nobody_expects_is_in_doubt(raised: Exception) -> None:
+    error, _ = await verdict_on(httpx, raised)
+    assert isinstance(error, smsgate.InDoubt)
+    assert "secret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "secret"), "Connection refused"),
+        (socket.gaierror(-2, "secret"), "the name of the host could not be resolved"),
+        (OSError("secret"), "ConnectError"),
+        (ssl.SSLError(1, "secret"), "ConnectError"),
+        (ExceptionGroup("secret", [ConnectionRefusedError(errno.ECONNREFUSED, "secret")]), "Connection refused"),
+        (ssl.SSLError(-5, "secret"), "ConnectError"),
+    ],
+)
+async def test_the_reason_is_told_in_fixed_words(cause: Exception, said: str) -> None:
+    raised = httpx.ConnectError("secret")
+    raised.__cause__ = cause
+    error, _ = await verdict_on(httpx, raised)
+    assert said in str(error)
+    assert "secret" not in str(error)
+
+
+async def test_a_request_that_cannot_be_made_is_not_sent() -> None:
+    transport = own_transport("http://\x00/", ssl_settings(verify=False), proxy=None, connect=1.0, keep_alive=1.0)
+    exchange = transport.exchange()
+    with pytest.raises(smsgate.NotSent) as caught:
+        await post(transport, exchange)
+    assert caught.value.reason is smsgate.Reason.BAD_REQUEST
+    assert not exchange.left
+    await transport.aclose()
+
+
+async def test_a_client_without_trace_events_is_known_to_have_sent_once_it_answers() -> None:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200, content=b"x"))) as client:
+        transport = lent_transport(URL, client, connect=1.0)
+        exchange = transport.exchange()
+        assert exchange.left, "nothing can be shown beforehand"
+        reply = await post(transport, exchange)
+        assert (reply.status, reply.body) == (200, b"x")
+        assert exchange.left
+
+
+async def test_a_lent_client_that_gives_trace_events_is_believed_from_the_first_one_on() -> None:
+    with FaultServer(fault_server.accept).running() as server:
+        async with httpx.AsyncClient() as client:
+            transport = lent_transport(server.url, client, connect=1.0)
+            first = transport.exchange()
+            assert first.left
+            await transport.post(Body(b"<ns1:Auth>"), {}, limit=10_000, exchange=first)
+            assert first.traced
+            second = transport.exchange()
+            assert not second.left, "it is known by now"
+            server.stop_listening()
+            with pytest.raises(smsgate.NotSent):
+                await post(transport, second)
+
+
+async def test_a_connect_to_a_proxy_is_not_the_request() -> None:
+    exchange = Exchange(traced=True)
+    await exchange.trace("http11.send_request_headers.started", {"request": type("Request", (), {"method": b"CONNECT"})()})
+    assert not exchange.left
+    await exchange.trace("http11.send_request_headers.started", {"request": type("Request", (), {"method": b"POST"})()})
+    assert exchange.left
+
+
+async def test_cancelling_before_anything_left_is_known_not_to_have_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"  # accepts, and never answers the handshake
+        transport = own_transport(url, ssl_settings(verify=True), proxy=None, connect=30.0, keep_alive=1.0)
+        exchange = transport.exchange()
+        with anyio.move_on_after(0.2) as scope:
+            await post(transport, exchange)
+        assert scope.cancelled_caught
+        assert not exchange.left
+        await transport.aclose()
+        with warnings.catch_warnings():
+            # httpcore leaves the socket of a cancelled handshake to the garbage collector.
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_tls_settings_verify_unless_told_not_to(verify: bool) -> None:
+    assert ssl_settings(verify).verify_mode is (ssl.CERT_REQUIRED if verify else ssl.CERT_NONE)
+
+
+def test_tls_settings_of_the_user_are_taken_as_they_are() -> None:
+    context = ssl.create_default_context()
+    assert ssl_settings(context) is context
+
+
+@pytest.mark.parametrize("shown", [Body(b"secret"), HttpReply(200, b"secret", ("secret",))], ids=["Body", "HttpReply"])
+def test_nothing_of_a_request_or_a_reply_shows(shown: object) -> None:
+    assert "secret" not in repr(shown)
+
+
+async def test_a_long_reply_is_read_whole_and_in_a_thread() -> None:
+    ids = [f"{n:08x}-0000-0000-0000-000000000000" for n in range(8000)]
+    inner = "".join(f"<ns1:ResultArray>{one}</ns1:ResultArray>" for one in ids)
+    answer: Callable[[str], str] = fault_server.ENVELOPE.format
+    body = answer(
+        f"<ns1:GetNewMessagesResponse><ns1:GetNewMessagesResult>{inner}</ns1:GetNewMessagesResult></ns1:GetNewMessagesResponse>"
+    )
+    with FaultServer(fault_server.answering(body.encode())).running() as server:
+        async with smsgate.AsyncSession("login", "password", url=server.url) as session:
+            assert await session.get_new_messages() == ids
