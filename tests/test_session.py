@@ -515,10 +515,9 @@ async def test_closing_waits_for_calls_that_are_under_way() -> None:
 
 
 async def test_an_error_in_the_block_comes_out_as_it_is() -> None:
-    with Sandbox(Settings(credits=Decimal(0))) as sandbox:
-        with pytest.raises(smsgate.NotEnoughCredits):
-            async with session_at(sandbox) as session:
-                await session.send_sms(NUMBER, "hello")
+    with Sandbox(Settings(credits=Decimal(0))) as sandbox, pytest.raises(smsgate.NotEnoughCredits):
+        async with session_at(sandbox) as session:
+            await session.send_sms(NUMBER, "hello")
 
 
 # --- clients that are handed in -------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any
 
 from pydantic import ValidationError
@@ -39,7 +40,8 @@ class Output(ABC):
     def __init__(self, verbosity: int = 0) -> None:
         for stream in (sys.stdout, sys.stderr):
             # A symbol that the terminal cannot show is no reason to fail. JSON is ASCII there.
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr,unused-ignore]
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")
         self.verbosity = verbosity
         self.results = Console(highlight=False)
         self.messages = Console(stderr=True, highlight=False)
