@@ -20,6 +20,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 OLDEST = (3, 11)
 # Every branch of these is covered; the commands and the sandbox are tested from outside.
 COVERED = ["errors", "privacy", "options", "protocol/*", "transport", "logins", "parallel", "following", "spawn", "session"]
+MEASURED = Path(__file__).parent / ".nox/measured"
 
 
 def interpreters() -> dict[str, Path]:
@@ -78,10 +79,10 @@ def tests(session: nox.Session) -> None:
     (wheel,) = wheels.glob("*.whl")
     session.install("--force-reinstall", "--no-deps", str(wheel))
     session.install(f"{wheel}[cli,sandbox]", *groups("test"))
-    data = Path(f".coverage.{session.python}").absolute()
-    for stale in data.parent.glob(f"{data.name}.*"):
-        stale.unlink()
-    session.env["COVERAGE_FILE"] = str(data)
+    data = MEASURED / str(session.python)
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    session.env["COVERAGE_FILE"] = str(data / "coverage")
     # The script and not `-m pytest`, which would import the package from the checkout and not from the wheel.
     # More workers than most machines have cores, since most tests wait for a socket.
     session.run("coverage", "run", str(Path(session.bin) / "pytest"), "-n", "4", "--dist", "worksteal", *session.posargs)
@@ -91,5 +92,7 @@ def tests(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Every branch of the core is covered."""
     session.install("coverage[toml]")
-    session.run("coverage", "combine", "--keep", "--quiet", *sorted(str(path) for path in Path().glob(".coverage.3.*")))
+    folders = sorted(str(folder) for folder in MEASURED.iterdir())
+    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
+    session.run("coverage", "combine", "--keep", "--quiet", *folders)
     session.run("coverage", "report", "--fail-under=100", "--include", ",".join(f"*/smsgate/{name}.py" for name in COVERED))
