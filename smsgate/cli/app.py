@@ -27,7 +27,7 @@ __all__ = ["run"]
 _FOLLOWED = 300.0
 """Seconds that `status --follow` waits unless told otherwise."""
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="smsgate",
     help="Send SMS through the gateway of TurboSMS, at most once, and see what became of them.",
     epilog="Exit codes: 0 done, 2 usage, 3 refused, 4 not sent, 5 in doubt, 6 done in part, 130 interrupted.",

@@ -71,7 +71,7 @@ class Interrupted(Exception):
 class SendInterrupted(Interrupted):
     """Ctrl-C, when a send was under way."""
 
-    sent = None
+    sent: ClassVar[bool | None] = None
 
     def __init__(self) -> None:
         super().__init__("interrupted while the message was on its way, so its result is in doubt")

@@ -43,9 +43,9 @@ class Output(ABC):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="replace")
         self.verbosity = verbosity
-        self.results = Console(highlight=False)
-        self.messages = Console(stderr=True, highlight=False)
-        self.stage = self.results
+        self.results: Console = Console(highlight=False)
+        self.messages: Console = Console(stderr=True, highlight=False)
+        self.stage: Console = self.results
 
     @abstractmethod
     def show(self, value: Any) -> None:
@@ -128,7 +128,7 @@ class Machines(Output):
 
     def __init__(self, verbosity: int = 0) -> None:
         super().__init__(verbosity)
-        self.stage = Console(quiet=True)
+        self.stage: Console = Console(quiet=True)
 
     def show(self, value: Any) -> None:
         self._write(view_of(value).machines(value), indent=2)

@@ -24,7 +24,7 @@ class Turns:
     """Who may work on which cookie. Used on one event loop at a time; `most` may be read from anywhere."""
 
     def __init__(self, *, locked: bool) -> None:
-        self.most = 0
+        self.most: int = 0
         """The most requests that were ever at one cookie at the same time."""
         self._locked = locked
         self._queues: dict[str, _Queue] = {}
