@@ -356,7 +356,7 @@ def test_a_bare_string_where_the_array_is_declared_is_read_as_the_sentence_it_is
     assert type(raised_by(lambda: read_new_messages(read_reply(GET_NEW_MESSAGES, body)))) is errors.NotAuthorised
 
 
-@pytest.mark.parametrize("items", [(NEW,), (ID, NEW), (SENT,), (NEW, "Вы не авторизованы"), (ID[:-1],), ("|",)])
+@pytest.mark.parametrize("items", [(NEW,), (ID, NEW), (SENT,), (ID[:-1],), ("|",)])
 def test_new_messages_with_an_unknown_sentence_are_in_doubt(items: tuple[str, ...]):
     error = doubt(lambda: new_messages(*items))
     assert (error.reason, str(error)) == (Reason.UNRECOGNISED, "answer not recognised: the answer is not a list of message ids")
@@ -709,3 +709,14 @@ def test_a_reply_cannot_be_changed():
         reply.items = ()
     assert isinstance(reply, Reply)
     assert re.fullmatch(r"Reply\(2 items, Evidence\(status=200, size=\d+, ids=\('" + ID + r"',\)\)\)", repr(reply))
+
+
+@pytest.mark.parametrize("sentence", ["Вы не авторизованы", "Вы не авторизированы"])
+def test_a_dead_cookie_counts_for_a_reading_operation_whatever_is_said_beside_it(sentence: str):
+    text = f"Что-то новое | {sentence}"
+    with pytest.raises(errors.NotAuthorised):
+        read_balance(read_reply(GET_CREDIT_BALANCE, string_reply("GetCreditBalance", text)))
+    with pytest.raises(errors.NotAuthorised):
+        read_status(read_reply(GET_MESSAGE_STATUS, string_reply("GetMessageStatus", text)), ID)
+    with pytest.raises(errors.NotAuthorised):
+        read_new_messages(read_reply(GET_NEW_MESSAGES, array_reply("GetNewMessages", text)))

@@ -327,6 +327,27 @@ async def test_a_send_that_runs_out_of_time_is_in_doubt_and_one_that_waited_for_
         assert len(sandbox.messages) == 1, "the gateway finishes what it received"
 
 
+async def test_a_send_that_was_refused_for_its_cookie_is_not_sent_when_the_new_login_takes_too_long() -> None:
+    dead = fault_server.ENVELOPE.format(
+        "<ns1:SendSMSResponse><ns1:SendSMSResult><ns1:ResultArray>Вы не авторизованы</ns1:ResultArray></ns1:SendSMSResult>"
+        "</ns1:SendSMSResponse>"
+    ).encode()
+
+    def refuse_and_fall_silent(connection: fault_server.Connection) -> None:
+        if b"<ns1:Auth>" in connection.request():
+            connection.hold()
+        connection.answer(dead)
+
+    with FaultServer(refuse_and_fall_silent).running() as server:
+        async with smsgate.AsyncSession(
+            "login", "password", sender="Shop", url=server.url, timeouts=smsgate.Timeouts(send=0.5)
+        ) as session:
+            with pytest.raises(smsgate.NotSent) as caught:
+                await session.send_sms(NUMBER, "hello")
+    assert caught.value.reason is smsgate.Reason.TIMED_OUT
+    assert len(server.sends()) == 1
+
+
 async def test_a_login_that_takes_too_long_sends_nothing() -> None:
     with Sandbox(Settings(hold_seconds=1.0)) as sandbox:
         async with session_at(sandbox, timeouts=smsgate.Timeouts(send=0.2)) as session:
@@ -430,19 +451,33 @@ async def test_after_many_cancellations_at_random_moments_the_session_is_whole()
         assert sandbox.most_in_flight == 1
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_task_that_is_cancelled_twice_leaves_the_session_whole() -> None:
-    with Sandbox(Settings(hold_seconds=0.05)) as sandbox:
+async def test_a_cookie_whose_request_was_cut_off_is_not_used_again_as_the_gateway_may_still_be_at_work_on_it() -> None:
+    with Sandbox(Settings(hold_seconds=0.3)) as sandbox:
         async with session_at(sandbox, logins=1) as session:
+            await session.auth()
+            with anyio.move_on_after(0.1):
+                await session.send_sms(NUMBER, "hello")
+            await session.get_credit_balance()
+        assert sandbox.calls["SendSMS"] == 1
+        assert sandbox.calls["Auth"] == 2
+        assert sandbox.most_in_flight == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_task_that_is_cancelled_twice_leaves_the_session_whole(caplog: pytest.LogCaptureFixture) -> None:
+    with Sandbox(Settings(hold_seconds=0.2)) as sandbox:
+        async with session_at(sandbox, logins=1, timeouts=smsgate.Timeouts(connect=1.0)) as session:
             for _ in range(5):
+                await session.auth()
                 task = asyncio.ensure_future(session.get_credit_balance())
-                await asyncio.sleep(0.03)
+                await asyncio.sleep(0.1)
                 task.cancel()
                 await asyncio.sleep(0)
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
             assert isinstance(await session.get_credit_balance(), Decimal)
+    assert "repeated" not in caplog.text, "no call had to wait in vain for a connection"
 
 
 # --- life and death -------------------------------------------------------------------------------------------------------

@@ -116,11 +116,15 @@ def _refusal(answers: Sequence[ClassifiedAnswer], reasons: tuple[str, ...] = ())
     return kind(said, answer=worst.answer, text=text, reasons=reasons)
 
 
+def _refused(answers: Sequence[ClassifiedAnswer]) -> bool:
+    """Return whether an answer to a reading operation refuses. A dead cookie does, whatever is said beside it."""
+    all_refuse = bool(answers) and all(answer.refusal for answer in answers)
+    return all_refuse or any(answer.answer is Answer.NOT_AUTHORISED for answer in answers)
+
+
 def _unhoped(reply: Reply, answers: Sequence[ClassifiedAnswer], what: str) -> Refused | InDoubt:
     """Return what a string that is not the hoped-for value says."""
-    if answers and all(answer.refusal for answer in answers):
-        return _refusal(answers)
-    return reply.in_doubt(Reason.UNRECOGNISED, f"the answer is not {what}")
+    return _refusal(answers) if _refused(answers) else reply.in_doubt(Reason.UNRECOGNISED, f"the answer is not {what}")
 
 
 def read_auth(reply: Reply) -> None:
@@ -157,7 +161,7 @@ def read_status(reply: Reply, asked: str) -> DeliveryStatus:
     if not text:
         raise reply.in_doubt(Reason.UNRECOGNISED, "the status is empty")
     answers = tuple(classify(text))
-    if answers and all(answer.refusal for answer in answers):
+    if _refused(answers):
         del text
         raise _refusal(answers)
     return DeliveryStatus(message_id=asked, state=delivery_state(text), text=text)
