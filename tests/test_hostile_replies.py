@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fault_server
 import hostile_documents
 import pytest
 from hostile_documents import GOOD, ID, READ, REFUSED
@@ -109,3 +110,30 @@ def test_every_document_costs_little_time_and_memory():
         print(f"{row['seconds']:13.4f}{row['megabytes']:11.1f}{row['size'] / 1e6:9.1f}  {row['outcome']:7}  {row['name']}")
     assert {row["name"]: row["outcome"] for row in rows} == dict.fromkeys(REFUSED, "InDoubt") | dict.fromkeys(READ, "read")
     assert [row for row in rows if row["seconds"] >= SECONDS or row["megabytes"] >= MEGABYTES] == []
+
+
+OVER_THE_WIRE = {
+    "0.3 KB that unpack to 100 MB": (
+        fault_server.answering(fault_server.triple_gzip(), "Content-Encoding: gzip, gzip, gzip"),
+        "reply encoded",
+    ),
+    "10 MB of siblings": (fault_server.answering(b"<x>" + b"<a></a>" * 1_430_000 + b"</x>"), "reply too large"),
+    "a million nested elements": (fault_server.answering(b"<a>" * 1_000_000), "reply too large"),
+    "21,000 nested elements": (fault_server.answering(b"<a>" * 21_000), "reply unreadable"),
+    "an entity bomb": (fault_server.answering(REFUSED["billion laughs"]()), "reply unreadable"),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="memory of a child is measured with getrusage")
+@pytest.mark.parametrize("name", OVER_THE_WIRE)
+def test_a_whole_session_refuses_it_for_little_time_and_memory_too(name: str):
+    fault, reason = OVER_THE_WIRE[name]
+    script = Path(__file__).with_name("hostile_session.py")
+    with fault_server.FaultServer(fault).running() as server:
+        done = subprocess.run([sys.executable, str(script), server.url], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    row = json.loads(done.stdout)
+    print(f"{row['seconds']:.4f} s, {row['megabytes']:.1f} MB: {name}")
+    assert row["reason"] == reason
+    assert row["seconds"] < SECONDS
+    assert row["megabytes"] < MEGABYTES

@@ -1,0 +1,30 @@
+"""A child process that sends one message to a hostile gateway and says what the reply cost it. Run by test_hostile_replies."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+
+import anyio
+
+import smsgate
+
+
+async def main(url: str) -> None:
+    async with smsgate.AsyncSession("login", "password", sender="Shop", url=url, logins=1) as session:
+        await session.auth()
+        before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+        try:
+            await session.send_sms("+380501234567", "hello")
+            reason = ""
+        except smsgate.InDoubt as error:
+            reason = str(error.reason)
+        seconds = time.perf_counter() - started
+        growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    kilobytes = growth / 1000 if sys.platform == "darwin" else growth
+    sys.stdout.write(json.dumps({"reason": reason, "seconds": seconds, "megabytes": kilobytes / 1000}))
+
+
+anyio.run(main, sys.argv[1])
