@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -99,10 +100,14 @@ def test_nor_does_a_good_reply_with_some_bytes_changed(place: int, length: int, 
     assert outcome.evidence.reply == document  # type: ignore[attr-defined]
 
 
+# What coverage costs is not what a reply costs.
+UNTRACED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="memory of a child is measured with fork and getrusage")
 def test_every_document_costs_little_time_and_memory():
     script = Path(hostile_documents.__file__)
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False, env=UNTRACED)
     assert (done.returncode, done.stderr) == (0, "")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     print("\n      seconds  growth MB  size MB  outcome  document")
@@ -130,7 +135,9 @@ def test_a_whole_session_refuses_it_for_little_time_and_memory_too(name: str):
     fault, reason = OVER_THE_WIRE[name]
     script = Path(__file__).with_name("hostile_session.py")
     with fault_server.FaultServer(fault).running() as server:
-        done = subprocess.run([sys.executable, str(script), server.url], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [sys.executable, str(script), server.url], capture_output=True, text=True, timeout=60, check=False, env=UNTRACED
+        )
     assert (done.returncode, done.stderr) == (0, "")
     row = json.loads(done.stdout)
     print(f"{row['seconds']:.4f} s, {row['megabytes']:.1f} MB: {name}")
