@@ -57,7 +57,6 @@ class Reason(StrEnum):
     NOT_OPEN = "session not open"
     CLOSED = "session closed"
     OTHER_EVENT_LOOP = "other event loop"
-    LOGIN_FAILED = "login failed"
     BAD_REQUEST = "request could not be made"
     # NotSent or InDoubt: what counts is whether a byte had left
     TIMED_OUT = "timed out"
