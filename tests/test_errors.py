@@ -146,7 +146,6 @@ def test_reasons_are_words_that_a_program_can_compare():
         "session not open",
         "session closed",
         "other event loop",
-        "login failed",
         "request could not be made",
         "timed out",
         "connection lost",
