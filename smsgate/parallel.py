@@ -87,8 +87,10 @@ class _Workers(Generic[Item, Result]):
                 try:
                     await results.send(result)
                 except anyio.BrokenResourceError:
-                    if self._unclaimed is not None:
-                        self._unclaimed(result)
+                    self._left(result)
+                except BaseException:  # the event loop ends while nobody takes it
+                    self._left(result)
+                    raise
         except Exception as error:
             self.error = self.error or error
             self.stop()
@@ -100,6 +102,10 @@ class _Workers(Generic[Item, Result]):
                     await self._end()
             finally:
                 results.close()
+
+    def _left(self, result: Result) -> None:
+        if self._unclaimed is not None:
+            self._unclaimed(result)
 
     async def _next(self) -> list[Item]:
         """Return the next item in a list, an empty one at the end."""

@@ -455,8 +455,10 @@ class AsyncSession:
         call.exchange = login.transport.exchange()
         reply = await self._logins.ask(login, call.operation, call.body, call.limit, call.exchange)
         for sentence in unrecognised(reply):
+            # To a send the gateway may answer with half of its text, which no search for the whole would find.
             secrets = (*self._secrets, *login.cookie_values, *call.secrets)
-            _log.warning("%s%s: answer not recognised: %s", call.operation.name, call.subject, redact(sentence, secrets)[:300])
+            shown = f"{len(sentence)} characters" if call.operation is SEND_SMS else redact(sentence, secrets)[:300]
+            _log.warning("%s%s: answer not recognised: %s", call.operation.name, call.subject, shown)
         return read(reply)
 
     def _open_transport(self) -> Transport:

@@ -2,9 +2,9 @@
 
 Rule of this file: *not sent* is claimed only with proof. The proof is httpx's documented `trace` extension: as long as the
 event that starts the request's headers has not come, not one byte was handed to the connection (reliability, sections 0
-and 2.3). The class of the exception decides only for a client that gives no trace events, and then only the classes of the
-connect phase count as not sent. Every exception is mapped, and ours is raised outside the handler, so that it holds
-neither the foreign one nor its frames, in which the request stands.
+and 2.3). A client that gives no trace events proves nothing, whatever the class of its exception. Every exception is
+mapped, and ours is raised outside the handler, so that it holds neither the foreign one nor its frames, in which the
+request stands.
 
 It works with `httpx` and with `httpx2`, so exceptions are told apart by the names of their classes.
 """
@@ -334,12 +334,9 @@ def _mapped(error: Exception, exchange: Exchange) -> SmsGateError:
     names = [kind.__name__ for kind in type(error).__mro__]
     fault = next((FAULTS[name] for name in names if name in FAULTS), _LOST)
     detail = f"{type(error).__name__}{_cause(error)}"
-    if exchange.traced:
-        unsent = not exchange.left
-    else:
-        unsent = fault.unsent
-        exchange.left = not unsent
-    if unsent:
+    # Without trace events nothing is shown: a foreign transport may call a connection that it lost after the request
+    # by the name of one that was never made (httpx-aiohttp does).
+    if not exchange.left:
         return NotSent(f"nothing was sent: {detail}", reason=fault.reason if fault.unsent else Reason.NO_CONNECTION)
     reason = Reason.CONNECTION_LOST if fault.unsent else fault.reason
     return InDoubt(f"{reason} after the request had begun to leave: {detail}", reason=reason)

@@ -296,3 +296,10 @@ def test_rows_and_classified_answers_cannot_be_changed():
     for value, name in ((ANSWERS[0], "error"), (STATUSES[0], "final"), (only("Вы не авторизованы"), "answer")):
         with pytest.raises(AttributeError):
             setattr(value, name, None)
+
+
+@pytest.mark.parametrize("text", ["Сообщения успешно отправлены|" * 17, "Сообщения успешно отправлены" + " " * 4096])
+def test_what_is_longer_than_any_answer_is_not_looked_at(text: str):
+    (only,) = classify(text)
+    assert only.answer is Answer.UNRECOGNISED
+    assert len(only.text) <= 4096

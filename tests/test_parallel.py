@@ -353,6 +353,25 @@ def test_an_iterator_that_outlives_its_event_loop_is_collected_in_silence(backen
         gc.collect()
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_what_was_sent_and_not_taken_is_in_the_log_even_when_the_program_ends(
+    backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def take_one() -> None:
+        async with session_at(sandbox, logins=4) as session:
+            outcomes = session.send_many([message(number) for number in range(100)])
+            await anext(outcomes)
+            await anyio.sleep(0.5)
+            held.append(outcomes)
+
+    held: list[object] = []
+    with Sandbox() as sandbox:
+        anyio.run(take_one, backend=backend)
+        sent = len(sandbox.messages)
+    assert sent > 1
+    assert sum("was left before" in record.getMessage() for record in caplog.records) == sent - 1
+
+
 def test_an_iterator_whose_event_loop_was_closed_under_it_is_collected_in_silence() -> None:
     async def begin() -> object:
         session = await smsgate.AsyncSession("login", "password", sender="Shop", url="https://example.com/").__aenter__()

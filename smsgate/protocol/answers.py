@@ -260,8 +260,15 @@ class ClassifiedAnswer:
         return self.error is not None
 
 
+_LONGEST, _MOST_JOINED = 4096, 16
+"""Characters and bars of an answer that is looked at; the longest known one has some 400 characters and one bar."""
+
+
 def classify(text: str) -> Iterator[ClassifiedAnswer]:
     """Yield the meaning of each sentence of an answer; several are joined by ` | ` (protocol, section 4.4)."""
+    if len(text) > _LONGEST or text.count("|") > _MOST_JOINED:
+        yield ClassifiedAnswer(Answer.UNRECOGNISED, text[:_LONGEST])  # no answer of a gateway, and not worth the time
+        return
     for part in text.split("|"):
         if sentence := part.strip():
             yield _classified(sentence)

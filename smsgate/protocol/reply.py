@@ -23,6 +23,8 @@ __all__ = ["Reply", "read_auth", "read_balance", "read_new_messages", "read_repl
 
 _BALANCE = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?\Z")
 _ID = re.compile(rb"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
+_LOOKED_AT = 16
+"""Items that are searched for sentences to log, or to find out why a list of ids is none."""
 # What a sentence may mean in an answer that nevertheless did nothing: only if every sentence is a refusal.
 _UNDECIDED = {
     Answer.OUTCOME_UNKNOWN: Reason.OUTCOME_UNKNOWN,
@@ -95,7 +97,7 @@ def _items(operation: Operation, tree: Node) -> tuple[str | None, ...]:
 
 def unrecognised(reply: Reply) -> list[str]:
     """Return the sentences of the answer that are in no table: a new one of the gateway, and so a row to be added."""
-    texts = [text for text in (item.strip() for item in reply.items if item) if text]
+    texts = [text for text in (item.strip() for item in reply.items[:_LOOKED_AT] if item) if text]
     return [
         sentence.text
         for text in texts
@@ -149,7 +151,9 @@ def read_new_messages(reply: Reply) -> list[str]:
     texts = [text for text in (item.strip() for item in reply.items if item) if text]
     ids = [found for found in map(message_id, texts) if found]
     if len(ids) != len(texts):
-        answers = tuple(answer for text in texts if not message_id(text) for answer in classify(text))
+        strange = [text for text in texts if not message_id(text)]
+        answers = tuple(answer for text in strange[:_LOOKED_AT] for answer in classify(text))
+        del strange
         del texts
         raise _unhoped(reply, answers, "a list of message ids")
     return ids
@@ -194,7 +198,9 @@ def _outcome(reply: Reply, message: Message) -> SendResult | Refused | InDoubt:
     sentences = [*answers, *(said for _, said in judged if said)]
     if any(recipient.accepted is None for recipient in recipients):
         return reply.in_doubt(*_doubt(sentences))
-    if any(not answer.refusal for answer in answers) and not all(map(_filled, slots)):
+    dead = any(sentence.answer is Answer.NOT_AUTHORISED for sentence in sentences)
+    # A dead cookie leads to a second send, so success beside it is not for us to explain away.
+    if any(not answer.refusal for answer in answers) and (dead or not all(map(_filled, slots))):
         return reply.in_doubt(Reason.CONTRADICTION, "success without a message id")
     refusals = [sentence for sentence in sentences if sentence.refusal]
     return _refusal(refusals, tuple(mask_numbers(recipient.reason) for recipient in recipients))
@@ -207,6 +213,8 @@ def _misshapen(reply: Reply, expected: int) -> tuple[Reason, str] | None:
     slots = reply.items[1:]
     if slots and len(slots) != expected:
         return Reason.SLOTS, f"{len(slots)} for {expected} destinations"
+    if message_id(reply.items[0]):
+        return Reason.CONTRADICTION, "a message id where a sentence is expected"
     ids = [found.casefold() for found in map(message_id, slots) if found]
     return (Reason.CONTRADICTION, "one message id for two destinations") if len(set(ids)) != len(ids) else None
 
