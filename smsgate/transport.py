@@ -51,14 +51,17 @@ class HttpClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What an exception of the HTTP library means. `unsent`: it can only come before anything is written."""
+    """What an exception of the HTTP library means. `connecting`: it is named for the phase before anything is written.
+
+    The name chooses the words; whether anything left is shown by the trace events alone.
+    """
 
     reason: Reason
-    unsent: bool = False
+    connecting: bool = False
 
 
-_LOST, _TIME, _NONE = Fault(Reason.CONNECTION_LOST), Fault(Reason.TIMED_OUT), Fault(Reason.NO_CONNECTION, unsent=True)
-_BAD = Fault(Reason.BAD_REQUEST, unsent=True)
+_LOST, _TIME, _NONE = Fault(Reason.CONNECTION_LOST), Fault(Reason.TIMED_OUT), Fault(Reason.NO_CONNECTION, connecting=True)
+_BAD = Fault(Reason.BAD_REQUEST, connecting=True)
 
 FAULTS: dict[str, Fault] = {
     # The connect phase.
@@ -337,8 +340,8 @@ def _mapped(error: Exception, exchange: Exchange) -> SmsGateError:
     # Without trace events nothing is shown: a foreign transport may call a connection that it lost after the request
     # by the name of one that was never made (httpx-aiohttp does).
     if not exchange.left:
-        return NotSent(f"nothing was sent: {detail}", reason=fault.reason if fault.unsent else Reason.NO_CONNECTION)
-    reason = Reason.CONNECTION_LOST if fault.unsent else fault.reason
+        return NotSent(f"nothing was sent: {detail}", reason=fault.reason if fault.connecting else Reason.NO_CONNECTION)
+    reason = Reason.CONNECTION_LOST if fault.connecting else fault.reason
     return InDoubt(f"{reason} after the request had begun to leave: {detail}", reason=reason)
 
 

@@ -105,7 +105,7 @@ class Report:
 
 async def demo(output: Output) -> None:
     """See it all on this machine, in seconds: nothing leaves it, nothing is paid."""
-    from ..sandbox import MAGIC, Sandbox, Settings  # noqa: PLC0415
+    from ..sandbox import MAGIC, Sandbox, Settings  # noqa: PLC0415 - another extra, which only this command needs
 
     stage, settings = output.stage, Settings()
     trouble = [row.number for row in MAGIC if row.refuses or row.refuses_all]

@@ -84,7 +84,7 @@ async def sandbox(
     show_numbers: ShowNumbers = False,
 ) -> None:
     """Run a gateway of the same protocol on this machine, until Ctrl-C."""
-    from ..sandbox import MAGIC, Sandbox, Settings  # noqa: PLC0415
+    from ..sandbox import MAGIC, Sandbox, Settings  # noqa: PLC0415 - another extra, which only this command needs
 
     exposed = travels_in_clear(f"http://[{host}]" if ":" in host else f"http://{host}")
     with Sandbox(Settings(**asdict(behaviour)), host=host, port=port, exposed=exposed) as running:
