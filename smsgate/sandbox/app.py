@@ -1,23 +1,32 @@
-"""The gateway over HTTP: two paths, PHP's headers, and a cookie (protocol, sections 1, 2.4 and 3). The one importer of starlette.
+"""The sandbox over HTTP: the gateway's two paths with PHP's headers and cookie (protocol, sections 1, 2.4 and 3), the inbox page
+and the JSON API. The one importer of starlette.
 
 Rule of this file: nothing of a request is logged, and nothing of the gateway is decided.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
 import anyio
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .gateway import Gateway
+from .api import REQUESTS, Api, Asked, Json, state
+from .faults import Ending, FaultRule, Reply
+from .guard import refusal_of
+from .page import HEADERS, page_file
 from .sessions import PhpSession
-from .soap import SoapFault, fault_body, read_call, result_body
+from .soap import Call, SoapFault, fault_body, read_call, result_body
+from .store import Exchange
 from .turns import Turns
+from .wire import Wire
 from .wsdl import wsdl
 
 __all__ = ["SOAP_PATH", "WSDL_PATH", "ASGIApp", "Endpoints"]
@@ -33,22 +42,44 @@ _NO_CACHE = {
     "Pragma": "no-cache",
 }
 _HOLD_STEP = 0.05
+_NO_WORK = Reply(200, "text/html", b"")
+
+_NEWS_SECONDS = 0.1
+"""The least time between two events."""
+_MOVING_SECONDS = 0.5
+"""Between two events while nothing changes but delivery statuses."""
+_HEARTBEAT_SECONDS = 15.0
+
+_Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Endpoints:
-    """What answers at the two paths. `app` is the ASGI application; setting `stopping` ends every hold at once."""
+    """What answers at each path. `app` is the ASGI application; setting `stopping` ends every hold and every stream at once."""
 
-    def __init__(self, gateway: Gateway, turns: Turns) -> None:
-        self._gateway = gateway
+    def __init__(self, api: Api, turns: Turns, names: Collection[str]) -> None:
+        self._api = api
+        self._gateway = api.gateway
         self._turns = turns
+        self._names = names
         self.stopping = False
-        self.app: ASGIApp = Starlette(
+        self._routes = Starlette(
             routes=[
                 Route(SOAP_PATH, self.soap, methods=["POST"]),
                 Route(SOAP_PATH, self.nothing, methods=["GET"]),
                 Route(WSDL_PATH, self.wsdl, methods=["GET"]),
+                Route("/sandbox/events", self.events, methods=["GET"]),
+                *(Route(path, self._answering(answer), methods=[method]) for method, path, answer in REQUESTS),
+                Route("/", self.page, methods=["GET"]),
+                Route("/static/{name}", self.page, methods=["GET"]),
             ]
         )
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, unless it comes from another web page."""
+        refusal = refusal_of(Headers(scope=scope), self._names) if scope["type"] == "http" else None
+        await (PlainTextResponse(refusal, 403) if refusal else self._routes)(scope, receive, send)
+
+    # The gateway
 
     async def soap(self, request: Request) -> Response:
         """Answer one operation, or a fault. The work is done first and the answer held, as a slow gateway would."""
@@ -59,30 +90,69 @@ class Endpoints:
         found = _COOKIE.search(request.headers.get("cookie", ""))
         cookie = found[1] if found else None
         async with self._turns.taken(cookie):
-            session = self._gateway.open_session(cookie)
-            response = self._answer(session, body)
-            if session.id != cookie:
-                response.headers["Set-Cookie"] = f"PHPSESSID={session.id}; path=/"
-            await self._hold()
+            try:
+                call = read_call(body)
+            except SoapFault as fault:
+                session = self._gateway.open_session(cookie)
+                reply = Reply(500, fault.version.content_type, fault_body(fault))
+                rule = None
+            else:
+                rule = self._api.faults.strike(call.operation.name)
+                session = self._gateway.open_session(cookie)
+                if rule and rule.row.forgets:
+                    session = self._gateway.lose_session(session)
+                reply = self._answer(session, call, body, rule)
+            await self._hold(self._gateway.settings.hold_seconds + ((rule and rule.seconds) or 0))
+            if rule and rule.row.ends:
+                return await self._end(request, rule.row.ends, reply)
+        response = Response(reply.body, reply.status, {**_NO_CACHE, "Content-Type": reply.content_type})
+        if session.id != cookie:
+            response.headers["Set-Cookie"] = f"PHPSESSID={session.id}; path=/"
         return response
 
-    def _answer(self, session: PhpSession, body: bytes) -> Response:
-        try:
-            call = read_call(body)
-        except SoapFault as fault:
-            return Response(fault_body(fault), 500, {**_NO_CACHE, "Content-Type": fault.version.content_type})
-        result = self._gateway.call(session, call.operation, call.arguments)
-        reply = result_body(call.version, call.operation, result)
-        return Response(reply, 200, {**_NO_CACHE, "Content-Type": call.version.content_type})
+    def _answer(self, session: PhpSession, call: Call, body: bytes, rule: FaultRule | None) -> Reply:
+        """Do the work, unless the fault comes before it, and return the answer as the client will see it."""
+        reply, accepted = _NO_WORK, range(0)
+        if rule is None or rule.row.works:
+            answered = self._gateway.call(session, call.operation, call.arguments)
+            reply = Reply(200, call.version.content_type, result_body(call.version, call.operation, answered.result))
+            accepted = answered.accepted
+        if rule and rule.row.changes:
+            reply = rule.row.changes(reply)
+        if accepted:
+            self._gateway.keep_exchange(accepted, Exchange(body, reply.body, rule.kind if rule else None))
+        return reply
 
-    async def _hold(self) -> None:
+    async def _hold(self, seconds: float) -> None:
         """Wait in short steps, so that stopping need not wait for it."""
-        seconds = self._gateway.settings.hold_seconds
         if seconds:
             until = anyio.current_time() + seconds
             # An event of anyio cannot be set from the thread that stops the server.
             while not self.stopping and (left := until - anyio.current_time()) > 0:  # noqa: ASYNC110
                 await anyio.sleep(min(left, _HOLD_STEP))
+
+    async def _end(self, request: Request, ending: Ending, reply: Reply) -> Response:
+        """Let the connection come to this end. Returns when the client is gone, so that nobody gets the response."""
+        wire: Wire | None = request.scope.get("state", {}).get("wire")
+        if wire is None:
+            # Served in this process there is no connection: the caller gets what a lost one would raise.
+            raise ConnectionResetError(f"the sandbox ended the connection: {ending.value}")
+        if ending is not Ending.SILENT:
+            wire.end(ending, reply)
+        gone = anyio.Event()
+
+        async def wait_for_the_client() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            gone.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait_for_the_client)
+            while not (gone.is_set() or self.stopping):
+                with anyio.move_on_after(_HOLD_STEP):
+                    await gone.wait()
+            tasks.cancel_scope.cancel()
+        return Response()
 
     async def nothing(self, _request: Request) -> Response:
         """Answer GET as PHP's SoapServer does: 200 and an empty page."""
@@ -90,5 +160,69 @@ class Endpoints:
 
     async def wsdl(self, request: Request) -> Response:
         """Describe the service at the address under which the client knows it."""
-        address = str(request.base_url.replace(path=SOAP_PATH))
-        return Response(wsdl(address), media_type="text/xml")
+        return Response(wsdl(_address(request, SOAP_PATH)), media_type="text/xml")
+
+    # The inbox
+
+    async def page(self, request: Request) -> Response:
+        """Answer with a file of the page."""
+        found = page_file(request.path_params.get("name", "index.html"))
+        return Response(found[0], 200, HEADERS, found[1]) if found else Response(status_code=404)
+
+    async def events(self, request: Request) -> Response:
+        """Stream the state: at once, and whenever something has changed, until the client goes or the server stops."""
+        asked = _asked(request)
+        return StreamingResponse(self._news(asked), headers=HEADERS | {"X-Accel-Buffering": "no"}, media_type="text/event-stream")
+
+    async def _news(self, asked: Asked) -> AsyncIterator[bytes]:
+        told: int | None = None
+        told_at = said_at = anyio.current_time()
+        moving = False
+        while not self.stopping:
+            now = anyio.current_time()
+            if self._gateway.revision != told or (moving and now - told_at >= _MOVING_SECONDS):
+                seen = state(self._api, asked)
+                # Once more after the last has moved, since it says so itself.
+                told, told_at, said_at, moving = seen["revision"], now, now, seen["moving"]
+                yield b"event: state\ndata: " + _json(seen) + b"\n\n"
+            elif now - said_at >= _HEARTBEAT_SECONDS:
+                said_at = now
+                yield b": still here\n\n"
+            await anyio.sleep(_NEWS_SECONDS)
+
+    def _answering(self, answer: Callable[[Api, Asked], Json]) -> _Endpoint:
+        async def endpoint(request: Request) -> Response:
+            try:
+                given = await request.body()
+                asked = _asked(request, json.loads(given) if given else None)
+            except ClientDisconnect:
+                return Response()
+            except ValueError:  # of a byte that is not UTF-8, too
+                return _document({"error": "body: not JSON"}, 400)
+            except RecursionError:
+                return _document({"error": "body: too deep"}, 400)
+            try:
+                return _document(answer(self._api, asked), 200)
+            except LookupError as error:
+                return _document({"error": str(error.args[0])}, 404)
+            except ValueError as error:
+                return _document({"error": str(error)}, 400)
+
+        return endpoint
+
+
+def _address(request: Request, path: str) -> str:
+    return str(request.base_url.replace(path=path))
+
+
+def _asked(request: Request, body: object = None) -> Asked:
+    key = request.path_params.get("key", "")
+    return Asked(key, request.query_params, body, _address(request, SOAP_PATH), _address(request, WSDL_PATH))
+
+
+def _json(document: Json) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _document(document: Json, status: int) -> Response:
+    return Response(_json(document), status, HEADERS, "application/json")

@@ -6,24 +6,28 @@ server works. What the gateway does not document is decided here and said beside
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import islice
+from random import Random, SystemRandom
 from threading import Lock
 from typing import TypeAlias
-from uuid import uuid4
+from uuid import UUID
 
 from ..protocol.answers import Answer, DeliveryState
 from ..protocol.models import is_sender
 from ..protocol.operations import Operation
-from ..protocol.segments import segments
+from ..protocol.segments import Alphabet, segments
 from .journey import ending, refusal, refusal_of_all, state_after
 from .sentences import say, say_in_slot, say_state
 from .sessions import PhpSession, PhpSessions
-from .settings import FailedSlot, Settings
+from .settings import AccountState, FailedSlot, Settings
+from .store import Exchange, SandboxMessage, Store
 
-__all__ = ["Gateway", "Result", "SandboxMessage"]
+__all__ = ["Answered", "Gateway", "Overview", "Page", "Result", "Thread"]
 
 Result: TypeAlias = str | tuple[str | None, ...]
 """What an operation answers: a string, or the slots of an array, where None is written as nil."""
@@ -37,62 +41,146 @@ _SLOTS: dict[FailedSlot, Callable[[str], str | None]] = {
 _BESIDE_SUCCESS = {Answer.COUNTRY_NOT_SERVED: Answer.PARTLY_SENT, Answer.CANNOT_SEND: Answer.PARTLY_SENT}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxMessage:
-    """One accepted message to one number. `accepted_at` is by the sandbox's clock, `state` that of the moment you look."""
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What an operation answered, and the sequences of the messages that it accepted."""
 
-    id: str
-    destination: str = field(repr=False)
-    sender: str = field(repr=False)
-    text: str | None = field(repr=False)
-    wappush: str | None = field(repr=False)
-    parts: int
-    credits: Decimal
-    accepted_at: float
-    state: DeliveryState = DeliveryState.SENT
-    ends: DeliveryState = field(default=DeliveryState.DELIVERED, repr=False)
+    result: Result
+    accepted: range
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the messages that match, in order. `older` and `newer` say whether there are more on that side."""
+
+    total: int
+    messages: tuple[SandboxMessage, ...]
+    older: bool
+    newer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """The messages to one number: how many there are, and the newest."""
+
+    number: str
+    messages: int
+    last: SandboxMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The state of the gateway in figures. `revision` grows whenever anything changes but delivery statuses over time."""
+
+    revision: int
+    account: AccountState
+    balance: Decimal
+    kept: int
+    accepted: int
+    conversations: int
+    moving: bool
+    """Whether a delivery status may still change by itself."""
+    calls: Counter[str]
+    sessions: tuple[PhpSession, ...]
+    """The last used first, `SHOWN_SESSIONS` at most."""
+    session_count: int
+    now: float
 
 
 class Gateway:
     """One account and its state. Safe to use from several threads."""
 
+    SHOWN_SESSIONS = 50
+
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self.settings = settings
         self._clock = clock
         self._lock = Lock()
-        self._sessions = PhpSessions(settings.session_idle_seconds, clock)
+        self._random = SystemRandom() if settings.seed is None else Random(settings.seed)  # noqa: S311 - repeatable on purpose
+        self._sessions = PhpSessions(settings.session_idle_seconds, settings.session_calls, clock, self._random)
+        self._revision = 0
+        self._account = settings.account
         self._start()
 
     def _start(self) -> None:
         self._credits = Decimal(self.settings.credits)
-        self._messages: dict[str, SandboxMessage] = {}
-        self._open: dict[str, SandboxMessage] = {}  # those that were not yet seen in a final state
+        self._store = Store(self.settings.keep_messages)
+        self._open: dict[str, None] = {}  # ids of those that were not yet seen in a final state
         self._calls: Counter[str] = Counter()
+        self._settled_at = 0.0
 
     # What a server asks
 
     def open_session(self, session_id: str | None) -> PhpSession:
         """Return the session of this cookie. If its id differs, it is a new one and the client must be told."""
         with self._lock:
+            self._revision += 1
             return self._sessions.open(session_id)
 
-    def call(self, session: PhpSession, operation: Operation, arguments: Mapping[str, str]) -> Result:
+    def lose_session(self, session: PhpSession) -> PhpSession:
+        """Forget a session in the middle of its request, and return the new one that takes its place."""
+        with self._lock:
+            self._sessions.drop_one(session)
+            return self._sessions.open(None)
+
+    def call(self, session: PhpSession, operation: Operation, arguments: Mapping[str, str]) -> Answered:
         """Return the answer of an operation. An absent argument is the same as an empty one."""
         handler, needs_login = _HANDLERS[operation.name]
         with self._lock:
             self._calls[operation.name] += 1
+            before = self._store.last
             if needs_login and not session.authorised:
-                return (self.settings.unauthorised,) if operation.array else self.settings.unauthorised
-            return handler(self, session, arguments)
+                sentence = self.settings.unauthorised
+                result: Result = (sentence,) if operation.array else sentence
+            else:
+                result = handler(self, session, arguments)
+            return Answered(result, range(before + 1, self._store.last + 1))
 
-    # What a test asks
+    def keep_exchange(self, accepted: range, exchange: Exchange) -> None:
+        """Remember the bytes of a request that was accepted, and of its answer."""
+        with self._lock:
+            self._store.add_exchange(accepted, exchange)
+
+    # What a test or a page asks
 
     @property
     def messages(self) -> tuple[SandboxMessage, ...]:
-        """Every accepted message with its state of now, oldest first."""
+        """Every message that is remembered with its state of now, oldest first."""
         with self._lock:
-            now = self._clock()
-            return tuple(replace(message, state=self._state(message, now)) for message in self._messages.values())
+            return self._seen(self._store)
+
+    def page(self, *, number: str | None, search: str, before: int | None, after: int | None, limit: int) -> Page:
+        """Return the newest `limit` messages that match, below `before`; or the oldest ones above `after`."""
+        with self._lock:
+            found = list(self._store.found(search, number))
+            low = 0 if after is None else bisect_right(found, after)
+            high = len(found) if before is None else bisect_left(found, before)
+            start, stop = (max(low, high - limit), high) if after is None else (low, min(high, low + limit))
+            return Page(len(found), self._seen(self._store.at(found[start:stop])), start > 0, stop < len(found))
+
+    def threads(self, search: str, offset: int, limit: int) -> tuple[int, tuple[Thread, ...]]:
+        """Return how many conversations match, and `limit` of them from `offset` on, newest first."""
+        with self._lock:
+            rows = self._store.threads(search)
+            shown = rows[offset : offset + limit]
+            latest = self._seen(self._store.at(last for _, _, last in shown))
+            return len(rows), tuple(Thread(row[0], row[1], last) for row, last in zip(shown, latest, strict=True))
+
+    def message(self, message_id: str) -> tuple[SandboxMessage, Exchange | None]:
+        """Return a message, and its request and answer if they are remembered. Raises `LookupError`."""
+        with self._lock:
+            message = self._known(message_id)
+            return self._seen([message])[0], self._store.exchange_of(message)
+
+    def set_status(self, message_id: str, state: DeliveryState | None) -> SandboxMessage:
+        """Give a message this state from now on; None leaves it to the schedule again. Raises `LookupError`."""
+        with self._lock:
+            message = self._known(message_id)
+            changed = replace(message, forced=state is not None, state=state or DeliveryState.SENT)
+            self._store.replace(changed)
+            self._open[message_id] = None
+            self._revision += 1
+            return self._seen([changed])[0]
 
     @property
     def balance(self) -> Decimal:
@@ -100,21 +188,94 @@ class Gateway:
         with self._lock:
             return self._credits
 
+    @balance.setter
+    def balance(self, value: Decimal) -> None:
+        with self._lock:
+            self._credits = value
+            self._revision += 1
+
+    @property
+    def account(self) -> AccountState:
+        """Whether the account may log in. Changing it ends every session, so that it is felt at once."""
+        with self._lock:
+            return self._account
+
+    @account.setter
+    def account(self, value: AccountState) -> None:
+        with self._lock:
+            self._account = value
+            self._sessions.drop()
+            self._revision += 1
+
     @property
     def calls(self) -> Counter[str]:
         """How often each operation was called, refused or not."""
         with self._lock:
             return self._calls.copy()
 
+    @property
+    def overview(self) -> Overview:
+        """The state in figures."""
+        with self._lock:
+            now = self._clock()
+            sessions = tuple(replace(session) for session in islice(self._sessions, self.SHOWN_SESSIONS))
+            return Overview(
+                revision=self._revision,
+                account=self._account,
+                balance=self._credits,
+                kept=len(self._store),
+                accepted=self._store.last,
+                conversations=self._store.conversations,
+                moving=now < self._settled_at,
+                calls=self._calls.copy(),
+                sessions=sessions,
+                session_count=len(self._sessions),
+                now=now,
+            )
+
+    @property
+    def revision(self) -> int:
+        """Grows whenever anything changes but delivery statuses over time."""
+        return self._revision
+
+    @property
+    def settled_at(self) -> float:
+        """When the last delivery status changes by itself."""
+        return self._settled_at
+
+    def touch(self) -> None:
+        """Note that something beside the gateway has changed that belongs into its picture."""
+        with self._lock:
+            self._revision += 1
+
     def drop_sessions(self) -> None:
         """Forget all sessions: every cookie is dead."""
         with self._lock:
             self._sessions.drop()
+            self._revision += 1
+
+    def drop_session(self, key: str) -> None:
+        """Forget the session with this key. Raises `LookupError`."""
+        with self._lock:
+            session = next((session for session in self._sessions if session.key == key), None)
+            if session is None:
+                raise LookupError("key: no such session is alive")
+            self._sessions.drop_one(session)
+            self._revision += 1
 
     def clear(self) -> None:
         """Forget messages and counters and restore the balance. Sessions live on."""
         with self._lock:
             self._start()
+            self._revision += 1
+
+    def reset(self) -> None:
+        """Forget everything, sessions too, and restore the account as the settings have it."""
+        with self._lock:
+            self._account = self.settings.account
+            self._sessions.drop()
+            self._start()
+            self._revision += 1
 
     # The five operations
 
@@ -123,7 +284,7 @@ class Gateway:
         if not login or not password:
             return say(Answer.MISSING_PARAMETERS)
         right = login == self.settings.login and password == self.settings.password
-        answer = self.settings.account.answer if right else Answer.BAD_CREDENTIALS
+        answer = self._account.answer if right else Answer.BAD_CREDENTIALS
         # Documented: a session whose last Auth did not succeed is not authorised.
         session.authorised = answer is Answer.AUTHORISED
         return say(answer)
@@ -137,10 +298,11 @@ class Gateway:
         if not sender or not destination or not (text or wappush):
             return (say(Answer.MISSING_PARAMETERS),)
         numbers = destination.split(",")
-        parts = _parts(text)
-        refused = self._refusal_of_sender(sender) or refusal_of_all(numbers) or (None if parts else Answer.NOT_SAVED)
-        if refused:
-            return (say(refused),)
+        size = _size(text)
+        refused = self._refusal_of_sender(sender) or refusal_of_all(numbers)
+        if refused or size is None:
+            return (say(refused or Answer.NOT_SAVED),)
+        parts, alphabet = size
         verdicts = [refusal(number) for number in numbers]
         payable = [position for position, verdict in enumerate(verdicts) if verdict is None]
         paid = min(len(payable), int(self._credits // parts))
@@ -151,7 +313,9 @@ class Gateway:
         for position in unpaid:
             verdicts[position] = Answer.NOT_ENOUGH_CREDITS
         slots = tuple(
-            self._accept(number, sender, text, wappush, parts) if verdict is None else self._failed_slot(verdict, number, missing)
+            self._accept(number, sender, text, wappush, parts, alphabet)
+            if verdict is None
+            else self._failed_slot(verdict, number, missing)
             for number, verdict in zip(numbers, verdicts, strict=True)
         )
         return (_head(verdicts, missing), *slots)
@@ -159,14 +323,18 @@ class Gateway:
     def _get_new_messages(self, _session: PhpSession, _arguments: Mapping[str, str]) -> Result:
         now = self._clock()
         # Not documented: an id leaves the list when its status is final, not when it was listed.
-        self._open = {id_: message for id_, message in self._open.items() if not self._state(message, now).final}
+        self._open = {
+            id_: None
+            for id_ in self._open
+            if (message := self._store.get(id_)) is not None and not self._state(message, now).final
+        }
         return tuple(self._open)
 
     def _get_message_status(self, _session: PhpSession, arguments: Mapping[str, str]) -> Result:
         asked = arguments.get("MessageId")
         if not asked:
             return say(Answer.MISSING_PARAMETERS)
-        message = self._messages.get(asked)
+        message = self._store.get(asked)
         if message is None:
             return say(Answer.MESSAGE_NOT_FOUND, id=asked)
         return say_state(self._state(message, self._clock()))
@@ -179,20 +347,30 @@ class Gateway:
         approved = self.settings.senders is None or sender in self.settings.senders
         return None if approved and sender not in self.settings.forbidden_senders else Answer.SENDER_FORBIDDEN
 
-    def _accept(self, number: str, sender: str, text: str | None, wappush: str | None, parts: int) -> str:
+    def _accept(  # noqa: PLR0917 - what a message has
+        self, number: str, sender: str, text: str | None, wappush: str | None, parts: int, alphabet: Alphabet
+    ) -> str:
+        now, jitter = self._clock(), self.settings.delivery_jitter
         message = SandboxMessage(
-            id=str(uuid4()),
+            id=str(UUID(int=self._random.getrandbits(128), version=4)),
+            sequence=self._store.last + 1,
             destination=number,
             sender=sender,
             text=text,
             wappush=wappush,
             parts=parts,
+            alphabet=alphabet,
             credits=Decimal(parts),
-            accepted_at=self._clock(),
+            accepted_at=now,
             ends=ending(number),
+            takes=self.settings.delivery_seconds * (self._random.uniform(1 - jitter, 1 + jitter) if jitter else 1),
         )
         self._credits -= message.credits
-        self._messages[message.id] = self._open[message.id] = message
+        self._store.add(message)
+        self._open[message.id] = None
+        if len(self._open) > self.settings.keep_messages:
+            del self._open[next(iter(self._open))]
+        self._settled_at = max(self._settled_at, now + message.takes)
         return message.id
 
     def _failed_slot(self, verdict: Answer, number: str, missing: str) -> str | None:
@@ -201,17 +379,31 @@ class Gateway:
         return _SLOTS[self.settings.failed_slot](sentence)
 
     def _state(self, message: SandboxMessage, now: float) -> DeliveryState:
-        return state_after(now - message.accepted_at, self.settings.delivery_seconds, message.ends)
+        return message.state if message.forced else state_after(now - message.accepted_at, message.takes, message.ends)
+
+    def _seen(self, messages: Iterable[SandboxMessage]) -> tuple[SandboxMessage, ...]:
+        now = self._clock()
+        return tuple(replace(message, state=self._state(message, now)) for message in messages)
+
+    def _known(self, message_id: str) -> SandboxMessage:
+        message = self._store.get(message_id)
+        if message is None:
+            raise LookupError("id: no message with it is remembered")
+        return message
 
 
-def _parts(text: str | None) -> int:
-    """Return how many parts are charged, 0 for a text with characters that no SMS carries. A link without a text is one part."""
+def _size(text: str | None) -> tuple[int, Alphabet] | None:
+    """Return how many parts are charged, and the alphabet; None for a text with characters that no SMS carries.
+
+    A link without a text is one part.
+    """
     if text is None:
-        return 1
+        return 1, Alphabet.GSM_7
     try:
-        return segments(text).parts
+        counted = segments(text)
     except ValueError:
-        return 0
+        return None
+    return counted.parts, counted.alphabet
 
 
 def _head(verdicts: list[Answer | None], missing: str) -> str:

@@ -8,10 +8,15 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .wire import Wire
 
 __all__ = ["ServerThread", "listen"]
 
@@ -57,22 +62,43 @@ class _Server(uvicorn.Server):
             connection.transport.abort()
 
 
+def _protocol(keep_alive_seconds: float, idle_closed: Callable[[], None]) -> type[H11Protocol]:
+    """Return uvicorn's protocol, which gives each request its own connection and says when it closes an idle one."""
+
+    class Protocol(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            # uvicorn's own setting takes whole seconds, its timer any.
+            self.timeout_keep_alive = keep_alive_seconds  # type: ignore[assignment]
+            self.app_state = {**self.app_state, "wire": Wire(transport)}
+
+        def timeout_keep_alive_handler(self) -> None:
+            idle_closed()
+            super().timeout_keep_alive_handler()
+
+    return Protocol
+
+
 class ServerThread:
     """One running server. Making one starts it; it serves when the constructor returns."""
 
-    def __init__(self, app: Any, listener: socket.socket) -> None:
+    def __init__(self, app: Any, listener: socket.socket, *, tls: ssl.SSLContext | None, keep_alive_seconds: float) -> None:
+        self.idle_closed = 0
+        """Connections that were closed because nothing came on them."""
         config = uvicorn.Config(
             app,
             loop="asyncio",
-            http="h11",
+            http=_protocol(keep_alive_seconds, self._count_idle),
+            interface="asgi3",
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
-            timeout_keep_alive=5,
             backlog=_BACKLOG,
             server_header=False,
         )
+        config.load()
+        config.ssl = tls
         self._listener = listener
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._run, name="smsgate-sandbox", daemon=True)
@@ -81,6 +107,9 @@ class ServerThread:
         if not self._server.started:
             self.stop()
             raise RuntimeError("the sandbox could not start; the log of uvicorn says why")
+
+    def _count_idle(self) -> None:
+        self.idle_closed += 1
 
     def _run(self) -> None:
         try:

@@ -5,10 +5,11 @@ Rule of this file: a session id that we did not give out, or have forgotten, is 
 
 from __future__ import annotations
 
-import secrets
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
+from random import Random
 
 __all__ = ["PhpSession", "PhpSessions"]
 
@@ -18,19 +19,28 @@ _LENGTH = 26
 
 @dataclass(slots=True)
 class PhpSession:
-    """One session: its id, whether Auth succeeded in it, and when it was last used."""
+    """One session: its id, when it was opened and last used, how many calls came with it, and whether Auth succeeded in it."""
 
     id: str = field(repr=False)
+    opened_at: float
     used_at: float
+    calls: int = 0
     authorised: bool = False
+
+    @property
+    def key(self) -> str:
+        """A name under which it can be shown: whoever reads it cannot use the session."""
+        return sha256(self.id.encode()).hexdigest()[:8]
 
 
 class PhpSessions:
     """The sessions that are alive, by id."""
 
-    def __init__(self, idle_seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(self, idle_seconds: float, most_calls: int | None, clock: Callable[[], float], random: Random) -> None:
         self._idle_seconds = idle_seconds
+        self._most_calls = most_calls
         self._clock = clock
+        self._random = random
         # Least recently used first, so that forgetting looks only at those that are forgotten.
         self._sessions: dict[str, PhpSession] = {}
 
@@ -38,14 +48,29 @@ class PhpSessions:
         """Return the session with this id, or a new one with a new id."""
         now = self._clock()
         self._forget_idle(now)
-        session = self._sessions.pop(session_id or "", None) or PhpSession(_new_id(), now)
+        session = self._sessions.pop(session_id or "", None)
+        if session is None or session.calls == self._most_calls:
+            session = PhpSession(self._new_id(), now, now)
         session.used_at = now
+        session.calls += 1
         self._sessions[session.id] = session
         return session
+
+    def __iter__(self) -> Iterator[PhpSession]:
+        """Yield those that are alive, the last used first."""
+        self._forget_idle(self._clock())
+        return reversed(self._sessions.values())
+
+    def __len__(self) -> int:
+        return len(self._sessions)
 
     def drop(self) -> None:
         """Forget all sessions at once."""
         self._sessions.clear()
+
+    def drop_one(self, session: PhpSession) -> None:
+        """Forget this one, if it is alive."""
+        self._sessions.pop(session.id, None)
 
     def _forget_idle(self, now: float) -> None:
         while self._sessions:
@@ -54,12 +79,11 @@ class PhpSessions:
                 return
             del self._sessions[oldest.id]
 
-
-def _new_id() -> str:
-    # One draw and 26 divisions: `secrets.choice` 26 times would cost more than the rest of a request.
-    number = secrets.randbelow(len(_ALPHABET) ** _LENGTH)
-    letters = []
-    for _ in range(_LENGTH):
-        number, digit = divmod(number, len(_ALPHABET))
-        letters.append(_ALPHABET[digit])
-    return "".join(letters)
+    def _new_id(self) -> str:
+        # One draw and 26 divisions: 26 draws would cost more than the rest of a request.
+        number = self._random.randrange(len(_ALPHABET) ** _LENGTH)
+        letters = []
+        for _ in range(_LENGTH):
+            number, digit = divmod(number, len(_ALPHABET))
+            letters.append(_ALPHABET[digit])
+        return "".join(letters)

@@ -69,8 +69,12 @@ class Settings:
 
     delivery_seconds: float = 3.0
     """From the acceptance of a message to its final status; the schedule between is `journey.SCHEDULE`."""
+    delivery_jitter: float = 0.0
+    """By which share of `delivery_seconds`, from 0 to 1, a message may arrive earlier or later than that."""
     session_idle_seconds: float = 1440.0
     """A session that was not used for so long is forgotten. PHP's default."""
+    session_calls: int | None = None
+    """A session that served so many calls is forgotten; None never forgets it for that."""
 
     hold_seconds: float = 0.0
     """How long each answer is kept back, with its work done and the lock of its cookie held."""
@@ -80,6 +84,13 @@ class Settings:
     unauthorised: str = say(Answer.NOT_AUTHORISED)
     """The sentence for a dead session: «Вы не авторизованы» (documented) or «Вы не авторизированы» (captured)."""
     failed_slot: FailedSlot = FailedSlot.SENTENCE
+
+    keep_messages: int = 100_000
+    """How many messages are remembered; then the oldest are forgotten. About 1 KB of memory each."""
+    keep_alive_seconds: float = 5.0
+    """A connection that was idle for so long is closed."""
+    seed: int | None = None
+    """Makes ids, cookies, times of delivery and the draws of faults the same in each run that makes the same calls."""
 
     def __post_init__(self) -> None:
         for name, valid, expected in _CHECKS:
@@ -99,6 +110,10 @@ def _is_seconds(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < inf
 
 
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
 def _is_credits(value: Any) -> bool:
     return isinstance(value, Decimal | int) and not isinstance(value, bool) and Decimal(value).is_finite() and value >= 0
 
@@ -109,6 +124,7 @@ def _is_senders(value: Any) -> bool:
 
 _SECONDS = "a number of seconds, 0 or more"
 _SENDERS = "a frozenset of signatures"
+_COUNT = "a whole number, 1 or more"
 
 _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("login", _is_text, "a string, not empty"),
@@ -119,9 +135,14 @@ _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("senders", lambda value: value is None or _is_senders(value), f"None or {_SENDERS}"),
     ("forbidden_senders", _is_senders, _SENDERS),
     ("delivery_seconds", _is_seconds, _SECONDS),
+    ("delivery_jitter", lambda value: _is_seconds(value) and value <= 1, "a number from 0 to 1"),
     ("session_idle_seconds", lambda value: _is_seconds(value) and value > 0, "a number of seconds, more than 0"),
+    ("session_calls", lambda value: value is None or _is_count(value), f"None or {_COUNT}"),
     ("hold_seconds", _is_seconds, _SECONDS),
     ("lock_cookies", _is_bool, "True or False"),
     ("unauthorised", lambda value: value in NOT_AUTHORISED, " or ".join(NOT_AUTHORISED)),
     ("failed_slot", lambda value: isinstance(value, FailedSlot), "a member of FailedSlot"),
+    ("keep_messages", _is_count, _COUNT),
+    ("keep_alive_seconds", lambda value: _is_seconds(value) and value > 0, "a number of seconds, more than 0"),
+    ("seed", lambda value: value is None or type(value) is int, "None or a whole number"),
 )

@@ -1,0 +1,278 @@
+"""The JSON API of the sandbox: what the inbox shows and what another program can switch, as one table of requests.
+
+Rule of this file: values in, values out, and no web framework. A bad value raises `ValueError`, which names the field; what is
+not there raises `LookupError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeAlias
+
+from ..protocol.answers import DeliveryState
+from ..protocol.operations import OPERATIONS
+from ..version import __version__
+from .faults import FAULTS, FaultRule, Faults
+from .gateway import Gateway
+from .journey import MAGIC
+from .sentences import say_state
+from .sessions import PhpSession
+from .settings import AccountState
+from .store import SandboxMessage
+
+__all__ = ["REQUESTS", "Api", "Asked", "Json", "state"]
+
+Json: TypeAlias = dict[str, Any]
+
+# A message that is remembered is found, and we recognise our own sentences.
+_STATES = [one for one in DeliveryState if one not in (DeliveryState.NOT_FOUND, DeliveryState.UNRECOGNISED)]
+_MOST = 10_000
+"""Messages or conversations in one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request to the API: the variable part of its path, its query and its JSON body, and the address it came to."""
+
+    key: str = field(default="", repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Any = field(default=None, repr=False)
+    url: str = ""
+    wsdl_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What the requests work on."""
+
+    gateway: Gateway
+    faults: Faults
+
+
+def state(api: Api, asked: Asked) -> Json:
+    """Return the whole state in figures, with the sessions and the faults."""
+    seen = api.gateway.overview
+    return {
+        "revision": seen.revision,
+        "version": __version__,
+        "url": asked.url,
+        "wsdl_url": asked.wsdl_url,
+        "login": api.gateway.settings.login,
+        "account": seen.account,
+        "balance": f"{seen.balance:f}",
+        "messages": seen.kept,
+        "accepted": seen.accepted,
+        "forgotten": seen.accepted - seen.kept,
+        "conversations": seen.conversations,
+        "moving": seen.moving,
+        "calls": dict(seen.calls),
+        "sessions": [_session(session) for session in seen.sessions],
+        "session_count": seen.session_count,
+        "faults": [_fault(rule) for rule in api.faults.rules],
+        "now": seen.now,
+    }
+
+
+def _tables(_api: Api, _asked: Asked) -> Json:
+    return {
+        "faults": [{"kind": row.kind, "note": row.note, "seconds": row.seconds, "works": row.works} for row in FAULTS.values()],
+        "operations": list(OPERATIONS),
+        "states": [{"state": one, "sentence": say_state(one), "final": one.final} for one in _STATES],
+        "accounts": list(AccountState),
+        "magic": [{"number": row.number, "note": row.note} for row in MAGIC],
+    }
+
+
+def _conversations(api: Api, asked: Asked) -> Json:
+    offset, limit = _number(asked.query, "offset", 0), _number(asked.query, "limit", 100, _MOST)
+    revision = api.gateway.revision
+    total, threads = api.gateway.threads(asked.query.get("search", ""), offset or 0, limit or 0)
+    rows = [{"number": thread.number, "messages": thread.messages, "last": _message(thread.last)} for thread in threads]
+    return {"revision": revision, "total": total, "conversations": rows}
+
+
+def _messages(api: Api, asked: Asked) -> Json:
+    query = asked.query
+    revision = api.gateway.revision
+    page = api.gateway.page(
+        number=query.get("number"),
+        search=query.get("search", ""),
+        before=_number(query, "before", None),
+        after=_number(query, "after", None),
+        limit=_number(query, "limit", 100, _MOST) or 0,
+    )
+    messages = [_message(message) for message in page.messages]
+    return {"revision": revision, "total": page.total, "messages": messages, "older": page.older, "newer": page.newer}
+
+
+def _one_message(api: Api, asked: Asked) -> Json:
+    message, exchange = api.gateway.message(asked.key)
+    raw = (exchange.request, exchange.reply) if exchange else (None, None)
+    request, reply = (None if one is None else one.decode(errors="replace") for one in raw)
+    return _message(message) | {"request": request, "reply": reply, "fault": exchange.fault if exchange else None}
+
+
+def _set_status(api: Api, asked: Asked) -> Json:
+    (given,) = _fields(asked, "state").values()
+    if given is not None and given not in _STATES:
+        raise ValueError(f"state: null or one of {', '.join(_STATES)}")
+    return _message(api.gateway.set_status(asked.key, None if given is None else DeliveryState(given)))
+
+
+def _forget_messages(api: Api, asked: Asked) -> Json:
+    api.gateway.clear()
+    return state(api, asked)
+
+
+def _account(api: Api, _asked: Asked) -> Json:
+    seen = api.gateway.overview
+    return {"account": seen.account, "balance": f"{seen.balance:f}"}
+
+
+def _set_account(api: Api, asked: Asked) -> Json:
+    given = _fields(asked, "account", "balance", all_of_them=False)
+    balance = _credits(given["balance"]) if "balance" in given else None
+    if "account" in given and given["account"] not in list(AccountState):
+        raise ValueError(f"account: one of {', '.join(AccountState)}")
+    if balance is not None:
+        api.gateway.balance = balance
+    if "account" in given:
+        api.gateway.account = AccountState(given["account"])
+    return state(api, asked)
+
+
+def _end_sessions(api: Api, asked: Asked) -> Json:
+    api.gateway.drop_sessions()
+    return state(api, asked)
+
+
+def _end_session(api: Api, asked: Asked) -> Json:
+    api.gateway.drop_session(asked.key)
+    return state(api, asked)
+
+
+def _faults(api: Api, _asked: Asked) -> Json:
+    return {"faults": [_fault(rule) for rule in api.faults.rules], "struck": dict(api.faults.struck)}
+
+
+def _add_fault(api: Api, asked: Asked) -> Json:
+    given = _fields(asked, "kind", "operation", "probability", "times", "seconds", all_of_them=False)
+    kind = given.pop("kind", None)
+    if given.get("probability", 1.0) is None:
+        del given["probability"]
+    return _fault(api.faults.add(kind if isinstance(kind, str) else "", **given))
+
+
+def _lift_faults(api: Api, asked: Asked) -> Json:
+    api.faults.clear()
+    return state(api, asked)
+
+
+def _lift_fault(api: Api, asked: Asked) -> Json:
+    api.faults.remove(int(asked.key) if asked.key.isdecimal() else 0)
+    return state(api, asked)
+
+
+def _clear(api: Api, asked: Asked) -> Json:
+    api.faults.clear()
+    api.gateway.reset()
+    return state(api, asked)
+
+
+REQUESTS: tuple[tuple[str, str, Callable[[Api, Asked], Json]], ...] = (
+    ("GET", "/sandbox/state", state),
+    ("GET", "/sandbox/tables", _tables),
+    ("GET", "/sandbox/conversations", _conversations),
+    ("GET", "/sandbox/messages", _messages),
+    ("DELETE", "/sandbox/messages", _forget_messages),
+    ("GET", "/sandbox/messages/{key}", _one_message),
+    ("PUT", "/sandbox/messages/{key}", _set_status),
+    ("GET", "/sandbox/account", _account),
+    ("PUT", "/sandbox/account", _set_account),
+    ("DELETE", "/sandbox/sessions", _end_sessions),
+    ("DELETE", "/sandbox/sessions/{key}", _end_session),
+    ("GET", "/sandbox/faults", _faults),
+    ("POST", "/sandbox/faults", _add_fault),
+    ("DELETE", "/sandbox/faults", _lift_faults),
+    ("DELETE", "/sandbox/faults/{key}", _lift_fault),
+    ("POST", "/sandbox/clear", _clear),
+)
+"""Method, path, and what answers."""
+
+
+# Values out
+
+
+def _message(message: SandboxMessage) -> Json:
+    return {
+        "id": message.id,
+        "sequence": message.sequence,
+        "destination": message.destination,
+        "sender": message.sender,
+        "text": message.text,
+        "wappush": message.wappush,
+        "parts": message.parts,
+        "alphabet": message.alphabet,
+        "credits": f"{message.credits:f}",
+        "accepted_at": message.accepted_at,
+        "state": message.state,
+        "final": message.state.final,
+        "forced": message.forced,
+    }
+
+
+def _session(session: PhpSession) -> Json:
+    return {
+        "key": session.key,
+        "authorised": session.authorised,
+        "calls": session.calls,
+        "opened_at": session.opened_at,
+        "used_at": session.used_at,
+    }
+
+
+def _fault(rule: FaultRule) -> Json:
+    return {
+        "id": rule.id,
+        "kind": rule.kind,
+        "operation": rule.operation,
+        "probability": rule.probability,
+        "times": rule.times,
+        "seconds": rule.seconds,
+        "struck": rule.struck,
+    }
+
+
+# Values in
+
+
+def _number(query: Mapping[str, str], name: str, default: int | None, most: int = 10**12) -> int | None:
+    given = query.get(name, "")
+    if not given:
+        return default
+    if not (given.isascii() and given.isdecimal() and int(given) <= most):
+        raise ValueError(f"{name}: a whole number from 0 to {most}")
+    return int(given)
+
+
+def _fields(asked: Asked, *names: str, all_of_them: bool = True) -> dict[str, Any]:
+    """Return the fields of the body, which may have no others."""
+    given = asked.body if isinstance(asked.body, dict) else {"": asked.body}
+    if not given.keys() <= set(names):
+        raise ValueError(f"body: a JSON object with no other fields than {', '.join(names)}")
+    for name in names if all_of_them else ():
+        if name not in given:
+            raise ValueError(f"{name}: it is missing")
+    return dict(given)
+
+
+def _credits(given: Any) -> Decimal:
+    try:
+        value = Decimal(given) if isinstance(given, str | int) and not isinstance(given, bool) else Decimal("NaN")
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or not 0 <= value <= 10**12:
+        raise ValueError("balance: credits as a string, 0 or more")
+    return value

@@ -1,0 +1,61 @@
+"""One accepted connection, and what an HTTP server cannot do to it: close it early, reset it, or write half of an answer.
+
+Rule of this file: it knows transports of asyncio and no HTTP server; the server hands each request its own connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+
+from .faults import Ending, Reply
+
+__all__ = ["Wire"]
+
+_LINGER_NOT_AT_ALL = struct.pack("ii", 1, 0)
+
+
+class Wire:
+    """The connection on which a request came."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def end(self, ending: Ending, reply: Reply) -> None:
+        """Do to the connection what a fault wants, in place of this answer."""
+        partly = _PARTLY.get(ending)
+        if partly:
+            self._transport.write(partly(_as_http(reply)))
+        if ending is Ending.RESET:
+            self._reset()
+        else:
+            self._transport.close()
+
+    def _reset(self) -> None:
+        raw = self._transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT_AT_ALL)
+        self._transport.abort()
+
+
+def _as_http(reply: Reply) -> bytes:
+    head = f"HTTP/1.1 {reply.status} OK\r\nContent-Type: {reply.content_type}\r\nContent-Length: {len(reply.body)}\r\n\r\n"
+    return head.encode() + reply.body
+
+
+def _to_the_middle_of_the_headers(answer: bytes) -> bytes:
+    return answer[: answer.index(b"\r\n\r\n") // 2]
+
+
+def _to_the_middle_of_the_body(answer: bytes) -> bytes:
+    start = answer.index(b"\r\n\r\n") + 4
+    return answer[: start + (len(answer) - start) // 2]
+
+
+_PARTLY: dict[Ending, Callable[[bytes], bytes]] = {
+    Ending.CUT_HEADERS: _to_the_middle_of_the_headers,
+    Ending.CUT_BODY: _to_the_middle_of_the_body,
+    Ending.NOT_HTTP: lambda _: b"\x00\x01\xff what is this?\r\n\r\n",
+}
