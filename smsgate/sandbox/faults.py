@@ -189,7 +189,7 @@ class Faults:
         If several rules fit, the oldest that strikes is alone. Raises `ValueError`, which names the argument.
         """
         given = {"operation": operation, "probability": probability, "times": times, "seconds": seconds}
-        if kind not in FAULTS:
+        if kind not in list(FAULTS):
             raise ValueError(f"kind: one of {', '.join(FAULTS)}")
         row = FAULTS[FaultKind(kind)]
         for name, valid, allowed in _CHECKS:
@@ -268,7 +268,7 @@ def _is_number(value: Any) -> bool:
 
 
 _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    ("operation", lambda value: value is None or value in OPERATIONS, f"None or one of {', '.join(OPERATIONS)}"),
+    ("operation", lambda value: value is None or value in list(OPERATIONS), f"None or one of {', '.join(OPERATIONS)}"),
     ("probability", lambda value: _is_number(value) and 0 < value <= 1, "more than 0, at most 1"),
     ("times", lambda value: value is None or (type(value) is int and value > 0), "None or a whole number, 1 or more"),
     (

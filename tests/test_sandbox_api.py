@@ -1,0 +1,447 @@
+"""The JSON API of the sandbox, what is remembered and for how long, and who is refused (design, section 7)."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import closing
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+from test_sandbox import GOOD, OTHER, Clock, User, ask, request
+
+from smsgate.protocol.answers import DeliveryState
+from smsgate.sandbox import AccountState, Sandbox, Settings
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: Sandbox) -> Sandbox:
+    running.reset()
+    return running
+
+
+def call(sandbox: Sandbox, path: str, method: str = "GET", body: Any = None, **headers: str) -> tuple[int, Any]:
+    address = urlsplit(sandbox.url)
+    sent = body if body is None or isinstance(body, bytes) else json.dumps(body)
+    with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as connection:
+        connection.request(method, path, sent, {name.replace("_", "-"): value for name, value in headers.items()})
+        answered = connection.getresponse()
+        read = answered.read()
+        return answered.status, json.loads(read) if answered.headers.get_content_type() == "application/json" else read
+
+
+def got(sandbox: Sandbox, path: str, method: str = "GET", body: Any = None) -> Any:
+    status, document = call(sandbox, path, method, body)
+    assert status == 200, document
+    return document
+
+
+# What can be seen
+
+
+def test_the_state_tells_everything_in_figures(sandbox: Sandbox):
+    user = User(sandbox)
+    user.send(f"{GOOD},{OTHER}")
+    rule = sandbox.faults.add("html", operation="GetNewMessages")
+    seen = got(sandbox, "/sandbox/state")
+    assert (seen["url"], seen["wsdl_url"], seen["login"]) == (sandbox.url, sandbox.wsdl_url, "sandbox")
+    assert (seen["balance"], seen["account"]) == ("9998", "active")
+    assert (seen["messages"], seen["accepted"], seen["forgotten"], seen["conversations"]) == (2, 2, 0, 2)
+    assert seen["calls"] == {"Auth": 1, "SendSMS": 1}
+    assert seen["moving"] is True
+    assert [fault["id"] for fault in seen["faults"]] == [rule.id]
+    (session,) = seen["sessions"]
+    assert (session["authorised"], session["calls"], seen["session_count"]) == (True, 2, 1)
+    assert user.cookie not in json.dumps(seen)
+
+
+def test_a_revision_grows_with_each_change_and_not_by_looking(sandbox: Sandbox):
+    def revision() -> int:
+        return int(got(sandbox, "/sandbox/state")["revision"])
+
+    user = User(sandbox)
+    seen = [revision(), revision()]
+    assert seen[0] == seen[1]
+    for change in (
+        user.send,
+        lambda: sandbox.set_status(sandbox.messages[0].id, DeliveryState.EXPIRED),
+        lambda: sandbox.faults.add("html", times=1),
+        lambda: user.call("GetCreditBalance"),
+        sandbox.drop_sessions,
+        lambda: setattr(sandbox, "balance", 5),
+        lambda: setattr(sandbox, "account", AccountState.BLOCKED),
+        sandbox.clear,
+        sandbox.reset,
+    ):
+        change()
+        seen.append(revision())
+        assert seen[-1] > seen[-2]
+
+
+def test_conversations_stand_by_number_the_last_written_to_first(sandbox: Sandbox):
+    user = User(sandbox)
+    for number, text in ((GOOD, "one"), (OTHER, "two"), (GOOD, "three")):
+        user.send(number, text)
+    seen = got(sandbox, "/sandbox/conversations")
+    assert seen["total"] == 2
+    rows = [(row["number"], row["messages"], row["last"]["text"]) for row in seen["conversations"]]
+    assert rows == [(GOOD, 2, "three"), (OTHER, 1, "two")]
+    second = got(sandbox, "/sandbox/conversations?offset=1&limit=1")
+    assert (second["total"], [row["number"] for row in second["conversations"]]) == (2, [OTHER])
+
+
+def test_messages_are_read_in_pages_from_either_end(sandbox: Sandbox):
+    user = User(sandbox)
+    for count in range(1, 11):
+        user.send(GOOD if count % 2 else OTHER, f"text {count}")
+
+    def page(query: str) -> tuple[list[int], bool, bool, int]:
+        seen = got(sandbox, f"/sandbox/messages?{query}")
+        return [message["sequence"] for message in seen["messages"]], seen["older"], seen["newer"], seen["total"]
+
+    assert page("limit=3") == ([8, 9, 10], True, False, 10)
+    assert page("limit=3&before=8") == ([5, 6, 7], True, True, 10)
+    assert page("limit=3&before=3") == ([1, 2], False, True, 10)
+    assert page("limit=3&after=0") == ([1, 2, 3], False, True, 10)
+    assert page("limit=3&after=8") == ([9, 10], True, False, 10)
+    assert page("limit=9&after=2&before=6") == ([3, 4, 5], True, True, 10)
+    assert page(f"limit=2&number={quote(GOOD)}") == ([7, 9], True, False, 5)
+    assert page(f"limit=9&number={quote('+380000000000')}") == ([], False, False, 0)
+    assert [message.sequence for message in sandbox.messages_after(8)] == [9, 10]
+
+
+@pytest.mark.parametrize(
+    ("search", "found"), [("4815", 1), ("ВАШ", 1), ("0671234567", 1), ("shop", 2), ("promo", 1), ("nothing", 0), ("", 3)]
+)
+def test_search_finds_text_number_and_sender_in_any_case(search: str, found: int, sandbox: Sandbox):
+    user = User(sandbox)
+    user.send(GOOD, "Ваш код: 4815")
+    user.send(OTHER, "second")
+    user.send(GOOD, "third", sender="Promo")
+    assert got(sandbox, f"/sandbox/messages?search={quote(search)}")["total"] == found
+    threads = got(sandbox, f"/sandbox/conversations?search={quote(search)}")["conversations"]
+    assert sum(thread["messages"] for thread in threads) == found
+
+
+def test_search_finds_a_message_by_its_id(sandbox: Sandbox):
+    user = User(sandbox)
+    ids = [user.send().slots[1] for _ in range(3)]
+    (found,) = got(sandbox, f"/sandbox/messages?search={ids[1]}")["messages"]
+    assert found["id"] == ids[1]
+
+
+def test_one_message_comes_with_its_raw_request_and_reply(sandbox: Sandbox):
+    user = User(sandbox)
+    body = request("SendSMS", sender="Shop", destination=f"{GOOD},{OTHER}", text="<b>&")
+    answered = user.post(body)
+    for id_ in answered.slots[1:]:
+        seen = got(sandbox, f"/sandbox/messages/{id_}")
+        assert (seen["request"], seen["reply"], seen["fault"]) == (body.decode(), answered.text, None)
+        assert (seen["text"], seen["parts"], seen["alphabet"], seen["credits"]) == ("<b>&", 1, "GSM-7", "1")
+
+
+def test_the_tables_hold_what_a_page_offers(sandbox: Sandbox):
+    tables = got(sandbox, "/sandbox/tables")
+    assert {"kind": "slow", "note": "the answer comes late, with the work done at once", "seconds": 5.0, "works": True} in tables[
+        "faults"
+    ]
+    assert {"state": "delivered", "sentence": "Сообщение доставлено получателю", "final": True} in tables["states"]
+    assert tables["accounts"] == ["active", "not activated", "blocked", "disabled"]
+    assert tables["operations"][0] == "Auth"
+    assert {"number": "+380000000004", "note": "not delivered"} in tables["magic"]
+
+
+# What can be switched
+
+
+def test_a_status_set_by_hand_is_what_the_gateway_answers_from_then_on(sandbox: Sandbox):
+    user = User(sandbox)
+    (_, id_) = user.send().slots
+    assert id_
+    changed = got(sandbox, f"/sandbox/messages/{id_}", "PUT", {"state": "expired"})
+    assert (changed["state"], changed["final"], changed["forced"]) == ("expired", True, True)
+    assert user.status(id_) == "Истек срок сообщения"
+    assert user.call("GetNewMessages").slots == []
+    released = got(sandbox, f"/sandbox/messages/{id_}", "PUT", {"state": None})
+    assert (released["state"], released["forced"]) == ("sent", False)
+    assert user.call("GetNewMessages").slots == [id_]
+
+
+def test_the_account_can_be_switched_and_every_session_feels_it(sandbox: Sandbox):
+    user = User(sandbox)
+    seen = got(sandbox, "/sandbox/account", "PUT", {"account": "blocked", "balance": "1.5"})
+    assert (seen["account"], seen["balance"]) == ("blocked", "1.5")
+    assert got(sandbox, "/sandbox/account") == {"account": "blocked", "balance": "1.5"}
+    assert user.call("GetCreditBalance").result == "Вы не авторизованы"
+    assert "заблокирована" in user.call("Auth", login="sandbox", password="sandbox").result
+    assert (sandbox.account, sandbox.balance) == (AccountState.BLOCKED, Decimal("1.5"))
+    sandbox.account = AccountState.ACTIVE
+    sandbox.balance = 1
+    assert "Не хватает" in str(User(sandbox).send(f"{GOOD},{OTHER}").slots[0])
+
+
+def test_sessions_can_be_ended_one_by_one_and_all_at_once(sandbox: Sandbox):
+    users = [User(sandbox) for _ in range(3)]
+    keys = [session["key"] for session in got(sandbox, "/sandbox/state")["sessions"]]
+    assert len(set(keys)) == 3
+    # The last used stands first.
+    got(sandbox, f"/sandbox/sessions/{keys[0]}", "DELETE")
+    assert [user.call("GetCreditBalance").result for user in users] == ["10000", "10000", "Вы не авторизованы"]
+    assert call(sandbox, f"/sandbox/sessions/{keys[0]}", "DELETE") == (404, {"error": "key: no such session is alive"})
+    assert got(sandbox, "/sandbox/sessions", "DELETE")["sessions"] == []
+    assert users[0].call("GetCreditBalance").result == "Вы не авторизованы"
+
+
+def test_forgetting_messages_leaves_sessions_and_faults(sandbox: Sandbox):
+    user = User(sandbox)
+    user.send()
+    sandbox.faults.add("html", operation="Auth")
+    seen = got(sandbox, "/sandbox/messages", "DELETE")
+    assert (seen["messages"], seen["accepted"], seen["balance"], seen["calls"]) == (0, 0, "10000", {})
+    assert (len(seen["sessions"]), len(seen["faults"])) == (1, 1)
+    assert user.call("GetCreditBalance").result == "10000"
+
+
+def test_clearing_makes_everything_as_it_was_at_the_start(sandbox: Sandbox):
+    User(sandbox).send()
+    sandbox.faults.add("html")
+    sandbox.account = AccountState.BLOCKED
+    seen = got(sandbox, "/sandbox/clear", "POST")
+    assert (seen["messages"], seen["sessions"], seen["faults"], seen["account"]) == (0, [], [], "active")
+    assert (seen["balance"], seen["calls"], seen["conversations"]) == ("10000", {}, 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "body", "status", "error"),
+    [
+        ("GET /sandbox/messages?limit=x", None, 400, "limit: a whole number from 0 to 10000"),
+        ("GET /sandbox/messages?limit=10001", None, 400, "limit: a whole number from 0 to 10000"),
+        ("GET /sandbox/messages?after=-1", None, 400, "after: a whole number from 0 to "),
+        ("GET /sandbox/messages/nothing", None, 404, "id: no message with it is remembered"),
+        ("PUT /sandbox/messages/{id}", {"state": "eaten"}, 400, "state: null or one of sent, queued, "),
+        ("PUT /sandbox/messages/{id}", {"state": ["x"]}, 400, "state: null or one of sent, queued, "),
+        ("PUT /sandbox/messages/{id}", {}, 400, "state: it is missing"),
+        ("PUT /sandbox/messages/{id}", {"state": None, "x": 1}, 400, "body: a JSON object with no other fields than state"),
+        ("PUT /sandbox/messages/{id}", [1], 400, "body: a JSON object with no other fields than state"),
+        ("PUT /sandbox/messages/{id}", b"{", 400, "body: not JSON"),
+        ("PUT /sandbox/messages/{id}", b"\xff", 400, "body: not JSON"),
+        ("PUT /sandbox/messages/{id}", b"[" * 100_000, 400, "body: "),
+        ("PUT /sandbox/messages/nothing", {"state": "expired"}, 404, "id: no message with it is remembered"),
+        ("PUT /sandbox/account", {"account": "gone"}, 400, "account: one of active, "),
+        ("PUT /sandbox/account", {"balance": "-1"}, 400, "balance: credits as a string, 0 or more"),
+        ("PUT /sandbox/account", {"balance": "1e99"}, 400, "balance: credits as a string, 0 or more"),
+        ("PUT /sandbox/account", {"balance": "many"}, 400, "balance: credits as a string, 0 or more"),
+        ("PUT /sandbox/account", {"balance": True}, 400, "balance: credits as a string, 0 or more"),
+        ("POST /sandbox/faults", {"kind": 5}, 400, "kind: one of slow, "),
+        ("POST /sandbox/faults", {"kind": "html", "probability": "1"}, 400, "probability: more than 0, at most 1"),
+        ("POST /sandbox/faults", {"kind": "html", "operation": []}, 400, "operation: None or one of "),
+        ("DELETE /sandbox/faults/99", None, 404, "id: no such fault is in force"),
+        ("DELETE /sandbox/faults/x", None, 404, "id: no such fault is in force"),
+        ("DELETE /sandbox/sessions/x", None, 404, "key: no such session is alive"),
+    ],
+)
+def test_a_bad_request_is_told_what_is_allowed(asked: str, body: Any, status: int, error: str, sandbox: Sandbox):
+    (_, id_) = User(sandbox).send().slots
+    method, path = asked.format(id=id_).split()
+    answered, document = call(sandbox, path, method, body)
+    assert (answered, list(document)) == (status, ["error"])
+    assert document["error"].startswith(error)
+
+
+def test_a_bad_account_changes_nothing_at_all(sandbox: Sandbox):
+    assert call(sandbox, "/sandbox/account", "PUT", {"account": "gone", "balance": "5"})[0] == 400
+    assert sandbox.balance == 10_000
+
+
+# Events
+
+
+def test_events_tell_the_state_at_once_and_after_each_change(sandbox: Sandbox):
+    user = User(sandbox)
+    address = urlsplit(sandbox.url)
+    with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as connection:
+        connection.request("GET", "/sandbox/events")
+        stream = connection.getresponse()
+        assert stream.headers.get_content_type() == "text/event-stream"
+
+        def event() -> Any:
+            lines = [stream.readline(), stream.readline(), stream.readline()]
+            assert lines[0] == b"event: state\n"
+            assert lines[2] == b"\n"
+            return json.loads(lines[1].removeprefix(b"data: "))
+
+        first = event()
+        assert first | {"now": 0} == got(sandbox, "/sandbox/state") | {"now": 0}
+        user.send()
+        assert event()["accepted"] == 1
+
+
+def test_events_go_on_until_the_last_status_is_final_and_then_rest():
+    with Sandbox(Settings(delivery_seconds=1.2)) as sandbox:
+        user = User(sandbox)
+        user.send()
+        address = urlsplit(sandbox.url)
+        with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=3)) as connection:
+            connection.request("GET", "/sandbox/events")
+            stream = connection.getresponse()
+            moving = []
+            with pytest.raises(TimeoutError):
+                while True:
+                    line = stream.readline()
+                    if line.startswith(b"data: "):
+                        moving.append(json.loads(line.removeprefix(b"data: "))["moving"])
+    assert moving[-1] is False
+    assert moving.count(False) == 1
+    assert len(moving) >= 2
+
+
+# What is remembered
+
+
+def test_only_the_newest_messages_are_remembered():
+    with Sandbox(Settings(keep_messages=3)) as sandbox:
+        user = User(sandbox)
+        ids = [str(user.send(f"+38050000000{count}", f"text {count}").slots[1]) for count in range(5)]
+        assert [message.id for message in sandbox.messages] == ids[2:]
+        assert [message.sequence for message in sandbox.messages] == [3, 4, 5]
+        seen = got(sandbox, "/sandbox/state")
+        assert (seen["messages"], seen["accepted"], seen["forgotten"], seen["conversations"]) == (3, 5, 2, 3)
+        assert user.status(ids[0]).startswith("Сообщение с ID")
+        assert user.call("GetNewMessages").slots == ids[2:]
+        assert got(sandbox, "/sandbox/messages?search=text")["total"] == 3
+        assert sandbox.balance == 9_995
+
+
+def test_one_request_to_more_numbers_than_are_remembered_is_answered_in_full():
+    with Sandbox(Settings(keep_messages=3)) as sandbox:
+        user = User(sandbox)
+        slots = user.send(",".join(f"+38050000000{count}" for count in range(5))).slots
+        assert len(slots) == 6
+        assert got(sandbox, f"/sandbox/messages/{slots[5]}")["request"]
+
+
+def test_memory_stays_within_the_limit():
+    # 30,000 messages of 1 KB each, of which 1,000 are remembered.
+    with Sandbox(Settings(keep_messages=1_000, credits=10**9)) as sandbox:
+        user = User(sandbox)
+        text = "x" * 1_000
+
+        def send(calls: int) -> int:
+            for _ in range(calls):
+                user.send(",".join([GOOD] * 100), text)
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            full = send(15)
+            later = send(285)
+        finally:
+            tracemalloc.stop()
+        assert sandbox.accepted == 30_000
+        assert later - full < 3_000_000
+
+
+def test_raw_requests_are_forgotten_before_messages_if_they_are_big(sandbox: Sandbox):
+    user = User(sandbox)
+    # More bytes than are kept of one, and more in all than are kept together.
+    padding = "y" * 1_000_000
+    ids = [str(user.call("SendSMS", sender="Shop", destination=GOOD, text="a", padding=padding).slots[1]) for _ in range(210)]
+    first, last = (got(sandbox, f"/sandbox/messages/{id_}") for id_ in (ids[0], ids[-1]))
+    assert (first["request"], first["reply"]) == (None, None)
+    assert len(last["request"]) == 256 * 1024
+    assert ids[-1] in last["reply"]
+
+
+def test_a_session_ends_after_so_many_calls():
+    with Sandbox(Settings(session_calls=3)) as sandbox:
+        user = User(sandbox)
+        answers = [user.call("GetCreditBalance").result for _ in range(3)]
+        assert answers == ["10000", "10000", "Вы не авторизованы"]
+
+
+def test_a_message_may_arrive_earlier_or_later_than_the_schedule_says():
+    clock = Clock()
+    with Sandbox(Settings(delivery_seconds=100, delivery_jitter=0.5, seed=1), clock=clock) as sandbox:
+        User(sandbox).send(",".join(f"+3805000000{count:02}" for count in range(60)))
+        final = []
+        for now in (49, 100, 151):
+            clock.now = 1_000_000.0 + now
+            final.append(sum(message.state.final for message in sandbox.messages))
+        assert final[0] == 0
+        assert 15 < final[1] < 45
+        assert final[2] == 60
+
+
+# Who is refused
+
+
+FOREIGN = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://localhost:1"},
+    {"Origin": "http://["},
+    {"Host": "evil.example"},
+    {"Host": "evil.example:8025", "Origin": "http://evil.example:8025"},
+    {"Host": "localhost.evil.example"},
+    {"Host": "["},
+    {"Host": ""},
+    {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/"), ("GET", "/sandbox/state"), ("GET", "/sandbox/events"), ("POST", "/sandbox/clear"), ("POST", "/api/soap.html")],
+)
+def test_a_request_of_another_web_page_is_refused(method: str, path: str, headers: dict[str, str], sandbox: Sandbox):
+    User(sandbox).send()
+    status, _ = call(sandbox, path, method, **headers)
+    assert status in (400, 403)  # what is no Host at all is refused by the server itself
+    assert sandbox.accepted == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Host": "localhost:8025", "Origin": "http://localhost:8025"},
+        {"Host": "[::1]:8025"},
+        {"Host": "192.168.1.5:8025", "Origin": "http://192.168.1.5:8025"},
+        {"Host": "sandbox:8025"},
+        {"Host": "sms.localhost"},
+        {"Host": "host.docker.internal"},
+        {"Host": "known.example", "Origin": "https://known.example"},
+        {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"},
+        {"Sec_Fetch_Site": "same-origin", "Sec_Fetch_Mode": "cors"},
+    ],
+    ids=str,
+)
+def test_a_request_of_its_own_page_or_of_a_program_is_answered(headers: dict[str, str]):
+    with Sandbox(names=["Known.example"]) as sandbox:
+        assert call(sandbox, "/sandbox/state", **headers)[0] == 200
+
+
+# The page
+
+
+def test_the_page_comes_with_headers_that_keep_everything_else_out(sandbox: Sandbox):
+    answered = ask(sandbox.inbox_url, None, method="GET")
+    assert (answered.status, answered.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "default-src 'none'" in answered.headers["Content-Security-Policy"]
+    assert answered.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["/static/nothing.js", "/static/..%2fapp.py", "/static/", "/sandbox", "/elsewhere"])
+def test_nothing_but_the_page_is_served(path: str, sandbox: Sandbox):
+    assert call(sandbox, path)[0] == 404

@@ -1,0 +1,182 @@
+"""The verdict of the client held against the ledger of the gateway, in 10,000 sends with faults drawn by chance.
+
+The ledger is what the sandbox really accepted. Never «not sent» for what was accepted, never «accepted» for what was not, never
+an id for another number, and nothing twice, whatever happens on the wire (design, section 5; reliability, section 2).
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+
+import anyio
+import anyio.to_thread
+import pytest
+import trustme
+
+import smsgate
+from smsgate.sandbox import FAULTS, FaultKind, Sandbox, Settings
+
+SENDS = 2_500
+RESTARTS = 4
+# A short deadline only makes more of them end in doubt, so a slow machine cannot turn the test red.
+QUICK = smsgate.Timeouts(connect=5.0, read=0.4, send=0.4)
+REFUSED = "+380000000001"
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+def client_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def messages(seed: int) -> Iterator[smsgate.Message]:
+    """Yield messages to one to three numbers of their own each, and now and then to one that is refused."""
+    random = Random(seed)
+    for count in range(SENDS):
+        numbers = [f"+38050{count * 3 + place:07}" for place in range(random.randint(1, 3))]
+        if random.random() < 0.1:
+            numbers.insert(random.randrange(len(numbers) + 1), REFUSED)
+        yield smsgate.Message(sender="Shop", destinations=numbers, text=f"Замовлення {count}")
+
+
+def free_port() -> int:
+    with socket.create_server(("localhost", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+async def start(sandbox: Sandbox, patience: int = 100) -> None:
+    try:
+        await anyio.to_thread.run_sync(sandbox.__enter__)
+    except OSError:  # for a moment, a connection of some other test has the port
+        if not patience:
+            raise
+        await anyio.sleep(0.05)
+        await start(sandbox, patience - 1)
+
+
+async def stop(sandbox: Sandbox) -> None:
+    await anyio.to_thread.run_sync(sandbox.__exit__, None, None, None)
+
+
+def ledger_of(sandbox: Sandbox) -> dict[str, list[str]]:
+    ledger: dict[str, list[str]] = {}
+    for message in sandbox.messages:
+        ledger.setdefault(message.destination, []).append(message.id)
+    return ledger
+
+
+def verdicts_of(outcome: smsgate.SendOutcome) -> Iterator[tuple[str, str, str | None]]:
+    """Yield what the client says of each number: accepted with an id, not sent, or in doubt."""
+    if outcome.result is not None:
+        for one in outcome.result.recipients:
+            said = {True: "accepted", False: "not sent", None: "in doubt"}[one.accepted]
+            yield one.destination, said, one.message_id
+        return
+    assert isinstance(outcome.error, smsgate.SmsGateError)
+    said = {False: "not sent", None: "in doubt"}[outcome.error.sent]
+    for number in outcome.message.destinations:
+        yield number, said, None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+async def test_no_verdict_contradicts_the_ledger(secure: bool, authority: trustme.CA, anyio_backend_name: str):
+    seed = {("asyncio", False): 1, ("asyncio", True): 2, ("trio", False): 3, ("trio", True): 4}[anyio_backend_name, secure]
+    tls = server_tls(authority) if secure else None
+    outcomes: list[smsgate.SendOutcome] = []
+    sandbox = Sandbox(Settings(seed=seed), host="localhost", port=free_port(), tls=tls)
+    for kind, row in FAULTS.items():
+        # Silence costs a whole deadline, so there is less of it.
+        share = 0.004 if row.kind in (FaultKind.SILENT_BEFORE, FaultKind.SILENT_AFTER) else 0.025
+        sandbox.faults.add(kind, probability=share, seconds=0.02 if row.seconds else None)
+
+    await start(sandbox)
+    options = {"url": sandbox.url, "logins": 8, "timeouts": QUICK, "verify": client_tls(authority) if secure else True}
+    try:
+        async with smsgate.AsyncSession("sandbox", "sandbox", **options) as session:
+            async for outcome in session.send_many(messages(seed)):
+                outcomes.append(outcome)
+                if len(outcomes) % (SENDS // (RESTARTS + 1)) == 0:
+                    # A gateway that is away for a moment: what was under way is cut off, what comes next finds nobody.
+                    await stop(sandbox)
+                    await anyio.sleep(0.02)
+                    await start(sandbox)
+    finally:
+        await stop(sandbox)
+
+    struck = sandbox.faults.struck
+    ledger = ledger_of(sandbox)
+    said: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    for outcome in outcomes:
+        for number, verdict, message_id in verdicts_of(outcome):
+            said[verdict] += 1
+            seen[number] += 1
+            accepted = ledger.get(number, [])
+            assert len(accepted) <= 1, "sent twice"
+            if verdict == "accepted":
+                assert accepted == [message_id]
+            elif verdict == "not sent":
+                assert accepted == []
+    del seen[REFUSED]
+    assert set(seen.values()) == {1}, "each number has one verdict"
+    assert seen.keys() == {number for message in messages(seed) for number in message.destinations} - {REFUSED}
+    assert ledger.keys() <= seen.keys()
+    assert len(outcomes) == SENDS
+    # So that it is no empty test: every fault has struck, and each of the three verdicts was given often.
+    assert set(struck) == set(FAULTS), set(FAULTS) - set(struck)
+    assert min(said["accepted"] // 20, said["in doubt"], said["not sent"]) >= 50, said
+    in_doubt_and_accepted = sum(
+        bool(ledger.get(number)) for outcome in outcomes for number, verdict, _ in verdicts_of(outcome) if verdict == "in doubt"
+    )
+    print(f"\n{anyio_backend_name}, {'TLS' if secure else 'plain'}: {dict(said)}, in doubt and accepted: {in_doubt_and_accepted}")
+
+
+@pytest.mark.anyio
+async def test_a_gateway_that_closes_idle_connections_at_the_moment_of_the_next_send_leaves_almost_nothing_in_doubt():
+    # Reliability, section 2.4: a connection is used again for half of the time that the server keeps it.
+    sends, workers, keep_alive = 4_000, 8, 0.02
+    timeouts = smsgate.Timeouts(keep_alive=keep_alive / 2)
+    said: Counter[str] = Counter()
+
+    async def work(sandbox: Sandbox, worker: int) -> None:
+        random = Random(worker)
+        options = {"sender": "Shop", "url": sandbox.url, "logins": 1, "timeouts": timeouts}
+        async with smsgate.AsyncSession("sandbox", "sandbox", **options) as session:
+            for count in range(sends // workers):
+                try:
+                    await session.send_sms(f"+38050{worker}{count:06}", "код")
+                    said["accepted"] += 1
+                except smsgate.InDoubt:
+                    said["in doubt"] += 1
+                # The server closes after 20 ms of silence; half of the gaps are so long, half around our own 10 ms.
+                await anyio.sleep(random.choice((keep_alive, keep_alive / 2)) + random.uniform(-0.002, 0.002))
+
+    sandbox = Sandbox(Settings(keep_alive_seconds=keep_alive))
+    with sandbox:
+        async with anyio.create_task_group() as tasks:
+            for worker in range(workers):
+                tasks.start_soon(work, sandbox, worker)
+        closed = sandbox.idle_closed
+    twice = [number for number, ids in ledger_of(sandbox).items() if len(ids) > 1]
+    assert twice == []
+    assert sandbox.accepted >= said["accepted"]
+    assert sum(said.values()) == sends
+    assert said["in doubt"] <= sends // 1_000, said
+    assert closed >= sends // 10, "the race was run"
+    print(f"\n{dict(said)}, closed by the server while idle: {closed}")
