@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol
@@ -32,6 +32,7 @@ __all__ = [
     "HttpClient",
     "HttpReply",
     "Transport",
+    "client_of",
     "lent_transport",
     "own_transport",
     "ssl_settings",
@@ -172,6 +173,11 @@ def own_transport(url: str, context: ssl.SSLContext, *, proxy: str | None, conne
         return httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, cookies=no_jar)
 
     return Transport(_Own(open_client), url, connect=connect, traced=True)
+
+
+def client_of(app: Callable[..., Awaitable[None]]) -> HttpClient:
+    """Return a client that calls an ASGI application in this process, without a socket. It holds nothing that needs closing."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), trust_env=False)
 
 
 def lent_transport(url: str, client: HttpClient, *, connect: float) -> Transport:

@@ -8,15 +8,18 @@ import pty
 import re
 import select
 import signal
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.request import urlopen
+from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
+import trustme
 from test_cli import GOOD, PASSWORD, TEXT, clean_environment, start
 
 from smsgate.cli.exits import Exit
@@ -212,6 +215,93 @@ def test_a_sandbox_that_other_machines_can_reach_says_what_that_means(tmp_path: 
         json.loads(child.stdout.readline())
         assert child.stderr
         assert "other machines may reach it" in child.stderr.readline()
+    finally:
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=10)
+
+
+@contextmanager
+def running_sandbox(cwd: Path, *arguments: str) -> Iterator[dict[str, Any]]:
+    child = start("sandbox", "--port", "0", "--json", *arguments, cwd=cwd)
+    try:
+        assert child.stdout
+        yield json.loads(child.stdout.readline())
+    finally:
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=10)
+
+
+def got(running: dict[str, Any], path: str, **options: Any) -> Any:
+    with urlopen(running["inbox_url"] + path, **options) as answer:
+        return json.loads(answer.read())
+
+
+def test_the_inbox_is_where_the_sandbox_says_and_faults_are_in_force_from_the_start(tmp_path: Path) -> None:
+    faults = ("--fault", "reset after,SendSMS,10%", "--fault", "slow,2s")
+    with running_sandbox(tmp_path, *faults, "--account", "blocked", "--seed", "5") as running:
+        assert running["faults"] == ["reset after,SendSMS,10%", "slow,2s"]
+        with urlopen(running["inbox_url"]) as page:
+            assert page.read().lower().startswith(b"<!doctype html>")
+        seen = got(running, "sandbox/state")
+        rules = [(rule["kind"], rule["operation"], rule["probability"], rule["seconds"]) for rule in seen["faults"]]
+        assert rules == [("reset after", "SendSMS", 0.1, None), ("slow", None, 1.0, 2.0)]
+        assert seen["account"] == "blocked"
+
+
+def test_the_sandbox_speaks_https_with_a_certificate_of_the_user(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    key.write_bytes(certificate.private_key_pem.bytes())
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    with running_sandbox(tmp_path, "--tls-cert", str(chain), "--tls-key", str(key)) as running:
+        assert running["url"].startswith("https://127.0.0.1:")
+        assert got(running, "sandbox/state", context=trusted)["url"] == running["url"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--fault", "explode"], "kind: one of slow, silent before, "),
+        (["--fault", "slow,often"], "fault: 'slow,often' is not like 'reset after,SendSMS,10%'"),
+        (["--account", "gone"], "account: one of active, not activated, blocked, disabled"),
+        (["--failed-slot", "gone"], "failed-slot: one of sentence, empty, nil"),
+        (["--unauthorised", "no"], "unauthorised: Вы не авторизованы or "),
+        (["--senders", "Shop,"], "senders: "),
+        (["--tls-key", "key.pem"], "tls-key: it needs a certificate, --tls-cert"),
+        (["--tls-cert", "nowhere.pem"], "tls-cert: it cannot be used (No such file or directory)"),
+    ],
+)
+def test_an_option_of_the_sandbox_that_makes_no_sense_is_told_by_name(
+    arguments: list[str], complaint: str, tmp_path: Path
+) -> None:
+    child = start("sandbox", "--port", "0", *arguments, cwd=tmp_path)
+    out, err = child.communicate(timeout=30)
+    assert (child.returncode, out) == (Exit.USAGE, "")
+    assert complaint in re.sub(r"\s+", " ", err)
+
+
+def test_what_the_inbox_forgot_is_not_shown_and_what_comes_then_is(tmp_path: Path) -> None:
+    child = start("sandbox", "--port", "0", "--json", cwd=tmp_path)
+    try:
+        assert child.stdout
+        running = json.loads(child.stdout.readline())
+        account = {
+            "SMSGATE_URL": running["url"],
+            "SMSGATE_LOGIN": "sandbox",
+            "SMSGATE_PASSWORD": "sandbox",
+            "SMSGATE_SENDER": "Shop",
+        }
+        shown = []
+        for _ in range(2):
+            start("send", GOOD, "--text", TEXT, "--json", cwd=tmp_path, **account).communicate(timeout=30)
+            shown.append(json.loads(child.stdout.readline())["message_id"])
+            with urlopen(Request(running["inbox_url"] + "sandbox/clear", method="POST")) as answer:
+                assert json.loads(answer.read())["messages"] == 0
+            time.sleep(0.5)  # longer than the command takes to look again
+        assert shown[0] != shown[1]
     finally:
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=10)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import smsgate
 from smsgate.cli.exits import Exit
+from smsgate.sandbox import FAULTS, MAGIC, FaultRow, MagicNumber, Settings
+from smsgate.sandbox.api import REQUESTS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 REFERENCE = (ROOT / "docs/reference.md").read_text("utf-8")
+SANDBOX = (ROOT / "docs/sandbox.md").read_text("utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -65,6 +69,26 @@ def test_the_check_runs_the_second_command_of_the_readme() -> None:
 @pytest.mark.parametrize("name", [name for name in smsgate.__all__ if name != "__version__"])
 def test_each_public_name_is_documented(name: str) -> None:
     assert re.search(rf"\b{name}\b", REFERENCE)
+
+
+@pytest.mark.parametrize("row", MAGIC, ids=lambda row: row.number)
+def test_each_magic_number_is_documented_with_its_meaning(row: MagicNumber) -> None:
+    assert f"| `{row.number}` | {row.note} | " in SANDBOX
+
+
+@pytest.mark.parametrize("row", FAULTS.values(), ids=lambda row: row.kind)
+def test_each_fault_is_documented_with_what_it_does(row: FaultRow) -> None:
+    assert f"| `{row.kind}` | {'yes' if row.works else 'no'} | {row.note} |" in SANDBOX
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
+def test_each_setting_of_the_sandbox_is_documented(name: str) -> None:
+    assert re.search(rf"^\| [^|]*`{name}`", SANDBOX, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("method", "path"), [row[:2] for row in REQUESTS])
+def test_each_request_of_the_api_is_documented(method: str, path: str) -> None:
+    assert re.search(rf"^\| `{method} {re.escape(path)}[?`]", SANDBOX, re.MULTILINE)
 
 
 @pytest.mark.parametrize("code", Exit)

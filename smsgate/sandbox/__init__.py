@@ -114,6 +114,16 @@ class Sandbox:
         return self._endpoints.app
 
     @property
+    def in_process_url(self) -> str:
+        """The address of the five operations for a client that calls `app` in this process."""
+        return f"http://localhost{SOAP_PATH}"
+
+    @property
+    def settings(self) -> Settings:
+        """How it behaves."""
+        return self._gateway.settings
+
+    @property
     def url(self) -> str:
         """Where the five operations are called. Raises `RuntimeError` if the sandbox is not running."""
         return self._address(SOAP_PATH)
