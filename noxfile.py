@@ -63,7 +63,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Run mypy inside, pyright as a second opinion, and the public API complete."""
     # Installed as users have it: `--verifytypes` does not look into a checkout.
-    session.install(".[cli,sandbox]", *groups("types"))
+    session.install(".[cli,sandbox,tables]", *groups("types"))
     session.run("mypy")
     session.run("mypy", "noxfile.py", "tests/typing")
     session.run("pyright")
@@ -78,7 +78,7 @@ def tests(session: nox.Session) -> None:
     session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), ".", silent=True)
     (wheel,) = wheels.glob("*.whl")
     session.install("--force-reinstall", "--no-deps", str(wheel))
-    session.install(f"{wheel}[cli,sandbox]", *groups("test"))
+    session.install(f"{wheel}[cli,sandbox,tables]", *groups("test"))
     data = MEASURED / str(session.python)
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)

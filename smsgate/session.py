@@ -227,6 +227,11 @@ class AsyncSession:
             with anyio.CancelScope(shield=True):
                 await self._logins.aclose()
 
+    @property
+    def logins(self) -> int:
+        """How many requests can be under way at once."""
+        return self._width
+
     # --- the five operations --------------------------------------------------------------------------------------------
 
     async def auth(self) -> None:

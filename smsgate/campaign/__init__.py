@@ -1,0 +1,213 @@
+"""Bulk sending that survives `kill -9` and says what it does not know. A campaign is a file.
+
+    with Campaign.create("spring.sms", file_source(Path("contacts.csv")), sender="Shop", text="Вітаємо, {name}!") as campaign:
+        async with smsgate.AsyncSession.from_env() as session:
+            end = await campaign.run(session)
+
+Each recipient's state is on the disk before the request leaves. After any crash `Campaign.open(...).run(...)` goes on where it
+stopped: who was in flight is unknown then, never sent again by itself (design, section 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ..protocol.models import message_id as checked_id
+from ..session import AsyncSession
+from .journal import (
+    Added,
+    Decision,
+    Evidence,
+    Figures,
+    Journal,
+    JournalError,
+    Loss,
+    RecipientRecord,
+    Text,
+    TimeSlot,
+    Unsettled,
+)
+from .planning import Plan, entries_of, plan_of
+from .polling import Poller, PollProgress
+from .runner import Ending, Progress, RunEnd, Runner
+from .sources import Row, Source, csv_source, file_source, rows_source, table_source
+from .sqlite import SqliteJournal
+from .states import TRANSITIONS, Event, RecipientState, Transition
+
+__all__ = [
+    "TRANSITIONS",
+    "Added",
+    "Campaign",
+    "Decision",
+    "Ending",
+    "Event",
+    "Evidence",
+    "Figures",
+    "Journal",
+    "JournalError",
+    "Loss",
+    "Plan",
+    "PollProgress",
+    "Poller",
+    "Progress",
+    "RecipientRecord",
+    "RecipientState",
+    "Row",
+    "RunEnd",
+    "Runner",
+    "Source",
+    "SqliteJournal",
+    "Text",
+    "TimeSlot",
+    "Transition",
+    "Unsettled",
+    "csv_source",
+    "file_source",
+    "rows_source",
+    "table_source",
+]
+
+_OPERATOR_EVENTS = tuple(row.event for row in TRANSITIONS if row.operator)
+
+
+class Campaign:
+    """One campaign and its journal. Make it with `create` or `open`, and use it as `with`, or call `close` at the end."""
+
+    def __init__(self, journal: SqliteJournal, added: Added | None = None) -> None:
+        self.journal: SqliteJournal = journal
+        self.added: Added | None = added
+        """What was added when it was made; None if it was opened."""
+
+    @classmethod
+    def create(
+        cls,
+        path: str | PathLike[str],
+        source: Source,
+        *,
+        sender: str,
+        text: str | None = None,
+        wappush: str | None = None,
+        name: str | None = None,
+        forget_texts: bool = False,
+    ) -> Self:
+        """Make a campaign in a new file, readable by its owner alone. Nothing is sent yet.
+
+        `text` may have fields, `{name}`, each a column of the source; `{{` means a brace. With `forget_texts` a text is dropped
+        as soon as nobody needs it, and its hash stays. What is wrong with one recipient makes it skipped, with the reason. Raises
+        `ValueError` for what is wrong with all, `FileExistsError`, `OSError` or `JournalError`; then there is no file.
+        """
+        path = Path(path)
+        entries = entries_of(source, sender=sender, text=text, wappush=wappush)
+        journal = SqliteJournal.create(path)
+        try:
+            added = journal.add(entries, name=name or path.stem, forget_texts=forget_texts)
+        except BaseException:
+            journal.remove()
+            raise
+        return cls(journal, added)
+
+    @classmethod
+    def open(cls, path: str | PathLike[str], *, writing: bool = True) -> Self:
+        """Open a campaign: for one user alone, or, with `writing=False`, to look at it while it runs.
+
+        Raises `FileNotFoundError`, or `JournalError` if it is in use, of a newer version, or no campaign at all.
+        """
+        return cls(SqliteJournal.open(Path(path), writing=writing))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.journal.close()
+
+    # Sending
+
+    def runner(self, session: AsyncSession, **options: Any) -> Runner:
+        """Return a run that can be stopped; see `Runner` for the options."""
+        return Runner(self.journal, session, **options)
+
+    async def run(self, session: AsyncSession, **options: Any) -> RunEnd:
+        """Send to everybody who is pending; see `Runner` for the options. Returns how it ended and where everybody stands."""
+        return await self.runner(session, **options).run()
+
+    def poller(self, session: AsyncSession, **options: Any) -> Poller:
+        """Return a poller that can be stopped; see `Poller` for the options."""
+        return Poller(self.journal, session, **options)
+
+    async def poll(self, session: AsyncSession, **options: Any) -> PollProgress:
+        """Ask for delivery statuses until each is final; see `Poller` for the options."""
+        return await self.poller(session, **options).poll()
+
+    # Looking
+
+    def plan(self, *, balance: Decimal | None = None, rate: float | None = None) -> Plan:
+        """Return what a run will do, and cost against this balance."""
+        return plan_of(self.figures(), balance=balance, rate=rate)
+
+    def figures(self) -> Figures:
+        """Return the campaign in figures."""
+        return self.journal.figures()
+
+    def timeline(self, steps: int = 60) -> list[TimeSlot]:
+        """Return when recipients got their verdicts, in at most so many steps."""
+        return self.journal.timeline(steps)
+
+    def recipients(self) -> Iterator[RecipientRecord]:
+        """Yield everybody, in the order of the file."""
+        return self.journal.recipients()
+
+    # The unknown
+
+    def unknown(self) -> list[Unsettled]:
+        """Return requests with unknown recipients, with the reason and the evidence, oldest first."""
+        return self.journal.unknown()
+
+    def losses(self, batch: int) -> list[Loss]:
+        """Return the unknown recipients of one request."""
+        return self.journal.losses(batch)
+
+    def resolve(
+        self,
+        event: Event,
+        *,
+        who: str,
+        note: str = "",
+        batch: int | None = None,
+        line: int | None = None,
+        message_id: str | None = None,
+    ) -> int:
+        """Say what becomes of unknown recipients: of one request, of one line, or of all. It is written down with who and why.
+
+        `Event.RESEND` sends again, and so perhaps twice; `ASSUME_SENT` counts them as sent; `GIVE_UP` gives them up; `FOUND` says
+        that the gateway gave this `message_id`, which is for one recipient. Returns how many it were. Raises `ValueError`.
+        """
+        if event not in _OPERATOR_EVENTS:
+            raise ValueError(f"event: one of {', '.join(_OPERATOR_EVENTS)}")
+        if not who.strip():
+            raise ValueError("who: must not be blank, as it is written down who decided")
+        found = checked_id(message_id)
+        if (event is Event.FOUND) != (found is not None):
+            raise ValueError("message_id: the id that the gateway gave, for Event.FOUND and for nothing else")
+        return self.journal.resolve(event, batch=batch, line=line, message_id=found, who=who.strip(), note=note)
+
+    # Forgetting
+
+    def purge(self) -> None:
+        """Forget numbers, texts, message ids and raw replies, and keep the figures.
+
+        Raises `ValueError` while somebody is pending, in flight or unknown: who is forgotten could not be accounted for.
+        """
+        figures = self.figures()
+        unfinished = figures.count(RecipientState.PENDING, RecipientState.IN_FLIGHT, RecipientState.UNKNOWN)
+        if unfinished:
+            raise ValueError(f"purge: {unfinished} recipients are pending or unknown; send, resolve or abandon them first")
+        self.journal.purge()

@@ -1,0 +1,292 @@
+"""The contract of a journal: what a campaign needs of the place where it writes down what became of everybody.
+
+Rules of this contract: every method is synchronous and durable when it returns, so that nothing can be cancelled half-way; a
+claim is on the disk before it is returned; `recover` makes unknown what was in flight, never pending; and each recipient moves
+only along an edge of `states.TRANSITIONS`. `SqliteJournal` is the one that is here; several machines could share another kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from ..protocol.answers import DeliveryState
+from .states import Event, RecipientState
+
+__all__ = [
+    "Added",
+    "BatchEnd",
+    "Claim",
+    "Decision",
+    "Entry",
+    "Evidence",
+    "Figures",
+    "Journal",
+    "JournalError",
+    "Loss",
+    "RecipientRecord",
+    "Text",
+    "TimeSlot",
+    "Unsettled",
+    "Verdict",
+]
+
+
+class JournalError(Exception):
+    """The file of a campaign cannot be used: it is none, of a newer version, incomplete, or in use by another run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What is sent: the sender, a text or a WAP push, and how many parts it takes."""
+
+    sender: str
+    text: str | None = field(repr=False)
+    wappush: str | None = field(repr=False)
+    parts: int = 1
+    alphabet: str = ""
+    forced_by: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One recipient to be added: with a text, or with the reason why it is skipped."""
+
+    line: int
+    number: str = field(repr=False)
+    text: Text | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """How many recipients were added, and how many skipped for which reason."""
+
+    pending: int
+    skipped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Recipients of one request that is about to leave: their keys and numbers, in order, and what is sent.
+
+    `alone` is how often they were refused together with others, or by a gateway that failed; then it is one recipient.
+    """
+
+    batch: int
+    text: Text
+    alone: int
+    recipients: tuple[tuple[int, str], ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one recipient of a claim. `alone` asks that it is tried again without others."""
+
+    recipient: int
+    event: Event
+    message_id: str | None = None
+    reason: str | None = None
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEnd:
+    """What became of a request: why it was lost or refused, the HTTP status, and the raw reply, if it could not be read."""
+
+    reason: str | None = None
+    status: int | None = None
+    reply: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was seen around a lost answer. It is evidence, not proof, and never decides by itself.
+
+    `before` is the balance at `before_at`, `spent` what accepted messages cost between then and the loss, `after` the balance at
+    `after_at`. `others` is how many other requests were under way. `new_ids` are message ids that the gateway lists and no
+    answer has told, 1,000 at most of `new_id_count`. `reply_ids` are those that stood in the reply itself.
+    """
+
+    before: Decimal | None = None
+    before_at: float | None = None
+    spent: int = 0
+    after: Decimal | None = None
+    after_at: float | None = None
+    others: int = 0
+    new_ids: tuple[str, ...] = ()
+    new_id_count: int | None = None
+    reply_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """One request with unknown recipients. Times are seconds since 1970; `cost` is in credits, for those that are unknown."""
+
+    batch: int
+    claimed_at: float
+    settled_at: float | None
+    size: int
+    unknown: int
+    cost: int
+    reason: str
+    status: int | None
+    reply_size: int
+    evidence: Evidence | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One unknown recipient."""
+
+    line: int
+    number: str = field(repr=False)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an operator has said about unknown recipients."""
+
+    at: float
+    who: str
+    event: Event
+    note: str
+    batch: int | None
+    recipients: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSlot:
+    """How many recipients got their verdict within one step of time, which begins `start` seconds since 1970."""
+
+    start: float
+    accepted: int
+    rejected: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientRecord:
+    """One recipient as it stands."""
+
+    line: int
+    number: str | None = field(repr=False)
+    state: RecipientState
+    reason: str | None
+    message_id: str | None
+    delivery: str | None
+    batch: int | None
+    attempts: int
+    sender: str | None
+    parts: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A campaign in figures. Costs are in credits, one for each part of each recipient."""
+
+    name: str
+    created_at: float
+    purged: bool
+    states: Mapping[RecipientState, int]
+    skipped: Mapping[str, int]
+    rejected: Mapping[str, int]
+    unknown: Mapping[str, int]
+    deliveries: Mapping[str, int]
+    """Accepted recipients by delivery status; "" for those that were never asked for."""
+    parts: Mapping[int, int]
+    """How many recipients that are not skipped have a text of so many parts."""
+    ucs2: int
+    """How many of them have a text in UCS-2."""
+    texts: int
+    forced_by: str
+    """The characters that forced texts into UCS-2, the most frequent first."""
+    cost_pending: int
+    cost_accepted: int
+    cost_unknown: int
+    example: Text | None
+    decisions: tuple[Decision, ...]
+    runs: int
+    batches: int
+    first_claim: float | None
+    last_answer: float | None
+    last_ending: str | None
+
+    @property
+    def recipients(self) -> int:
+        """All that were given, those that are skipped too."""
+        return sum(self.states.values())
+
+    def count(self, *states: RecipientState) -> int:
+        """How many recipients are in these states."""
+        return sum(self.states.get(state, 0) for state in states)
+
+
+class Journal(Protocol):
+    """Where a campaign writes down what became of everybody."""
+
+    def add(self, entries: Iterable[Entry], *, name: str, forget_texts: bool) -> Added:
+        """Fill a new journal, all or nothing."""
+
+    def recover(self) -> int:
+        """Make unknown who was in flight when the last run ended. Returns how many."""
+
+    def start_run(self) -> int:
+        """Note that a run begins and return its number."""
+
+    def end_run(self, run: int, ending: str) -> None:
+        """Note how a run ended."""
+
+    def claim(self, run: int, most: int) -> Claim | None:
+        """Put up to `most` pending recipients of one text in flight, on the disk. None if none is pending."""
+
+    def settle(self, claim: Claim, verdicts: Sequence[Verdict], end: BatchEnd) -> None:
+        """Write what became of each recipient of a claim."""
+
+    def add_evidence(self, batch: int, evidence: Evidence) -> None:
+        """Keep evidence with a request whose answer was lost."""
+
+    def untold(self, message_ids: Sequence[str]) -> list[str]:
+        """Return those of these message ids that no answer has told."""
+
+    def unknown(self) -> list[Unsettled]:
+        """Return requests with unknown recipients, oldest first."""
+
+    def losses(self, batch: int) -> list[Loss]:
+        """Return the unknown recipients of one request."""
+
+    def reply(self, batch: int) -> bytes | None:
+        """Return the raw reply of a request, as far as it was kept."""
+
+    def resolve(self, event: Event, *, who: str, note: str, batch: int | None, line: int | None, message_id: str | None) -> int:
+        """Do as the operator says with unknown recipients: of one request, of one line, or with all. Returns how many it were."""
+
+    def to_ask(self, before: float, most: int) -> list[tuple[int, str]]:
+        """Return accepted messages without a final status that were not asked for since `before`, longest ago first."""
+
+    def next_ask(self) -> tuple[int, float]:
+        """Return how many statuses are not final, and when the one asked longest ago was asked."""
+
+    def set_delivery(self, recipient: int, delivery: DeliveryState) -> None:
+        """Write a delivery status."""
+
+    def states(self) -> dict[RecipientState, int]:
+        """Return how many recipients are in each state."""
+
+    def figures(self) -> Figures:
+        """Return the campaign in figures."""
+
+    def timeline(self, steps: int) -> list[TimeSlot]:
+        """Return when recipients got their verdicts, in at most so many steps."""
+
+    def recipients(self) -> Iterator[RecipientRecord]:
+        """Yield everybody, in the order of the file."""
+
+    def purge(self) -> None:
+        """Forget who it was and what was said, and keep the figures."""
+
+    def close(self) -> None:
+        """Let go of the journal."""

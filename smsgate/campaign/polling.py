@@ -1,0 +1,115 @@
+"""Follows the delivery of a campaign: asks for the status of each accepted message until it is final.
+
+Rule of this file: who was asked longest ago is asked first, nobody twice within `again` seconds, and never faster than the rate.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+
+from ..errors import InDoubt, MessageNotFound, NotSent
+from ..options import positive
+from ..protocol.answers import DeliveryState
+from ..session import AsyncSession
+from .journal import Journal
+
+__all__ = ["PollProgress", "Poller"]
+
+_TAKEN = 256
+"""Messages that are taken from the journal at a time."""
+_FAILED_PAUSE = 5.0
+
+
+@dataclass(slots=True)
+class PollProgress:
+    """How many statuses are final, how many are not yet, and how often the gateway was asked."""
+
+    final: int
+    open: int
+    asked: int = 0
+
+
+class Poller:
+    """Asks until every status is final, or for `timeout` seconds. `rate` is questions a second at most."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        session: AsyncSession,
+        *,
+        rate: float | None = 50.0,
+        again: float = 15.0,
+        timeout: float | None = None,
+        on_progress: Callable[[PollProgress], None] = lambda _: None,
+    ) -> None:
+        for name, value in (("rate", rate), ("again", again), ("timeout", timeout)):
+            if value is not None and not positive(value):
+                raise ValueError(f"{name}: a number greater than 0")
+        self._journal = journal
+        self._session = session
+        self._rate = rate
+        self._again = again
+        self._timeout = timeout
+        self._on_progress = on_progress
+        self._due = 0.0
+        self._stopping = False
+
+    async def poll(self) -> PollProgress:
+        """Ask until every status is final or the time is over, and return how it stands. Raises `Refused` if the gateway does."""
+        open_, _ = self._journal.next_ask()
+        progress = PollProgress(0, open_)
+        with anyio.move_on_after(self._timeout):
+            while not self._stopping:
+                open_, oldest = self._journal.next_ask()
+                if not open_:
+                    break
+                waiting = self._journal.to_ask(time.time() - self._again, _TAKEN)
+                if waiting:
+                    await self._ask_all(waiting, progress)
+                else:
+                    await anyio.sleep(max(oldest + self._again - time.time(), 0.05))
+        return progress
+
+    def stop(self) -> None:
+        """Ask no more, and let `poll` return when what is under way has ended."""
+        self._stopping = True
+
+    async def _ask_all(self, waiting: list[tuple[int, str]], progress: PollProgress) -> None:
+        left = iter(waiting)
+
+        async def work() -> None:
+            for recipient, message_id in left:
+                await self._wait_for_turn()
+                if self._stopping:
+                    return
+                await self._ask(recipient, message_id, progress)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(self._session.logins):
+                tasks.start_soon(work)
+
+    async def _wait_for_turn(self) -> None:
+        if self._rate is not None:
+            now = anyio.current_time()
+            due, self._due = max(self._due, now), max(self._due, now) + 1 / self._rate
+            await anyio.sleep(due - now)
+
+    async def _ask(self, recipient: int, message_id: str, progress: PollProgress) -> None:
+        try:
+            state = (await self._session.get_message_status(message_id)).state
+        except MessageNotFound:
+            state = DeliveryState.NOT_FOUND
+        except (NotSent, InDoubt):
+            # Asking is harmless, so it is asked again in its turn; the session has tried a few times already.
+            await anyio.sleep(_FAILED_PAUSE)
+            return
+        progress.asked += 1
+        self._journal.set_delivery(recipient, state)
+        if state.final or state is DeliveryState.NOT_FOUND:
+            progress.final += 1
+            progress.open -= 1
+        self._on_progress(progress)

@@ -1,0 +1,278 @@
+"""Sends a campaign: claim, send, record, with several requests under way.
+
+Rules of this file: nothing leaves before its claim is on the disk; the outcome is written by a plain synchronous call in the
+frame that knows it, whatever is being cancelled; who waits holds no claim (reliability, sections 2 and 5).
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import anyio
+
+from ..errors import InDoubt
+from ..options import positive
+from ..protocol.models import Message, SendResult
+from ..session import AsyncSession
+from .journal import Claim, Journal
+from .looking import Lookout
+from .states import Event, RecipientState, after, before
+from .verdicts import Judgement, Trouble, judge, judge_error
+
+__all__ = ["Ending", "Progress", "RunEnd", "Runner"]
+
+_log = logging.getLogger("smsgate")
+
+_PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""Seconds between two tries of a gateway that does not work, the last for all further ones."""
+_BAD_LUCK = 3
+"""So many failures in a row, with no request in between that worked, are no bad luck any more."""
+
+
+class Ending(StrEnum):
+    """How a run ended."""
+
+    FINISHED = "finished"
+    """Nobody is pending."""
+    STOPPED = "stopped"
+    """It was asked to stop, and waited for what was under way."""
+    PAUSED = "paused"
+    """It makes no sense to go on before the operator has mended something."""
+    CUT_OFF = "cut off"
+    """It was cancelled, or broke; what was under way is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended, why, and where everybody stands now."""
+
+    ending: Ending
+    why: str
+    states: dict[RecipientState, int]
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands: recipients in each state, requests under way, and what it waits for, if it does."""
+
+    states: dict[RecipientState, int]
+    under_way: int = 0
+    waiting: str = ""
+    _recent: deque[tuple[float, int]] = field(default_factory=deque, repr=False)
+
+    WINDOW = 10.0
+    """Seconds over which the rate is taken."""
+
+    def count(self, *states: RecipientState) -> int:
+        """How many recipients are in these states."""
+        return sum(self.states.get(state, 0) for state in states)
+
+    @property
+    def rate(self) -> float:
+        """Recipients a second, of late."""
+        if len(self._recent) < 2:
+            return 0.0
+        seconds = self._recent[-1][0] - self._recent[0][0]
+        return (sum(count for _, count in self._recent) - self._recent[0][1]) / seconds if seconds > 0 else 0.0
+
+    def move(self, event: Event, count: int) -> None:
+        """Count an event of so many recipients."""
+        source = before(event)
+        for state, change in ((source, -count), (after(source, event), count)):
+            self.states[state] = self.states.get(state, 0) + change
+
+    def settled(self, count: int, now: float) -> None:
+        """Count so many recipients into the rate."""
+        self._recent.append((now, count))
+        while now - self._recent[0][0] > self.WINDOW:
+            self._recent.popleft()
+
+
+class Runner:
+    """One run of a campaign. `batch` is how many recipients go into one request at most, `rate` recipients a second at most.
+
+    A gateway that does not work is tried again after longer and longer waits, `patience` seconds in all; then the run pauses.
+    `on_progress` is called after each change. `hook` is called with a name at each step: a test can end the process there.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        session: AsyncSession,
+        *,
+        batch: int = 100,
+        rate: float | None = None,
+        patience: float = 1800.0,
+        pauses: Sequence[float] = _PAUSES,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        hook: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        for name, valid, allowed in (
+            ("batch", type(batch) is int and 1 <= batch <= 1_000, "a whole number from 1 to 1000"),
+            ("rate", rate is None or positive(rate), "recipients a second, more than 0"),
+            ("patience", positive(patience), "seconds, more than 0"),
+        ):
+            if not valid:
+                raise ValueError(f"{name}: {allowed}")
+        self._journal = journal
+        self._session = session
+        self._batch = batch
+        self._rate = rate
+        self._patience = patience
+        self._pauses = pauses
+        self._on_progress = on_progress
+        self._hook = hook
+        self._lookout = Lookout(session, journal)
+        self._progress = Progress({})
+        self._run = 0
+        self._due = 0.0
+        self._why = ""
+        self._ending: Ending | None = None
+        self._stop_asked: anyio.Event | None = None
+        self._turn: anyio.Lock
+        self._settled: anyio.Condition
+        self._failures = 0
+        self._failed = ""
+        self._waited = 0.0
+
+    async def run(self) -> RunEnd:
+        """Send to everybody who is pending, and return when nobody is, or when it makes no sense to go on.
+
+        Who was in flight when an earlier run was killed is unknown from now on. A request that goes wrong raises nothing; if the
+        run itself is cancelled, what is under way is written down as unknown first.
+        """
+        self._stop_asked, self._turn, self._settled = anyio.Event(), anyio.Lock(), anyio.Condition()
+        if lost := self._journal.recover():
+            _log.warning("the last run was cut off while requests were under way: %d recipients are unknown", lost)
+        self._hook("recovered")
+        self._run = self._journal.start_run()
+        self._progress = Progress(self._journal.states())
+        self._on_progress(self._progress)
+        ending = Ending.CUT_OFF
+        try:
+            await self._lookout.look()
+            async with anyio.create_task_group() as tasks:
+                for _ in range(self._session.logins):
+                    tasks.start_soon(self._work)
+            ending = self._ending or Ending.FINISHED
+        finally:
+            self._journal.end_run(self._run, f"{ending}: {self._why}" if self._why else ending)
+        self._hook("ended")
+        return RunEnd(ending, self._why, self._journal.states())
+
+    def stop(self) -> None:
+        """Send nothing more, and let `run` return when what is under way has ended."""
+        self._end(Ending.STOPPED, "")
+
+    def _end(self, ending: Ending, why: str) -> None:
+        if self._ending is None:
+            self._ending, self._why = ending, why
+            if self._stop_asked is not None:
+                self._stop_asked.set()
+
+    async def _work(self) -> None:
+        while True:
+            await self._turn.acquire()
+            in_turn = True
+            try:
+                await self._wait()
+                claim = None if self._ending else self._claim()
+                if claim is not None:
+                    # While the gateway is in trouble, one request at a time finds out whether it works again.
+                    if self._failures < _BAD_LUCK:
+                        self._turn.release()
+                        in_turn = False
+                    await self._send(claim)
+                    continue
+            finally:
+                if in_turn:
+                    self._turn.release()
+            if self._ending or not self._progress.under_way:
+                return
+            # What is under way may come back as not sent.
+            async with self._settled:
+                if self._progress.under_way:
+                    await self._settled.wait()
+
+    async def _wait(self) -> None:
+        """Wait until a request is due and the gateway is expected to work, or until the end."""
+        await self._sleep(self._due - anyio.current_time())
+        while self._failures >= _BAD_LUCK and not self._ending:
+            pause = self._pauses[min(self._failures - _BAD_LUCK, len(self._pauses) - 1)]
+            if self._waited + pause > self._patience:
+                self._end(Ending.PAUSED, f"the gateway has not worked for {self._waited:.0f} s: {self._failed}")
+                return
+            self._waited += pause
+            self._progress.waiting = f"the gateway does not work ({self._failed}); next try in {pause:g} s"
+            self._on_progress(self._progress)
+            await self._sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - jitter, not a secret
+            self._progress.waiting = ""
+            if await self._lookout.look():
+                return
+            self._failures += 1
+
+    async def _sleep(self, seconds: float) -> None:
+        if seconds > 0 and self._stop_asked is not None:
+            with anyio.move_on_after(seconds):
+                await self._stop_asked.wait()
+
+    def _claim(self) -> Claim | None:
+        claim = self._journal.claim(self._run, self._batch)
+        if claim is not None:
+            if self._rate is not None:
+                self._due = max(self._due, anyio.current_time()) + len(claim.recipients) / self._rate
+            self._progress.under_way += 1
+            self._progress.move(Event.CLAIMED, len(claim.recipients))
+            self._on_progress(self._progress)
+        return claim
+
+    async def _send(self, claim: Claim) -> None:
+        failure: BaseException | None = None
+        try:
+            self._hook("sending")
+            result = await self._post(claim)
+            judgement = judge(claim, result)
+        except BaseException as error:  # cancelled, too: what it means for the recipients is written before anything else happens
+            failure = error
+            judgement = judge_error(claim, error)
+        self._hook("answered")
+        self._write(claim, judgement)
+        if judgement.unforeseen and failure is not None:
+            raise failure
+        await self._heed(claim, judgement, failure)
+
+    async def _post(self, claim: Claim) -> SendResult:
+        what = claim.text
+        numbers = [number for _, number in claim.recipients]
+        return await self._session.send(Message(sender=what.sender, destinations=numbers, text=what.text, wappush=what.wappush))
+
+    def _write(self, claim: Claim, judgement: Judgement) -> None:
+        """Write down what became of everybody. Nothing is awaited here, so nothing can be cancelled."""
+        self._journal.settle(claim, judgement.verdicts, judgement.end)
+        self._progress.under_way -= 1
+        for verdict in judgement.verdicts:
+            self._progress.move(verdict.event, 1)
+        self._lookout.spent += claim.text.parts * sum(verdict.event is Event.ACCEPTED for verdict in judgement.verdicts)
+        self._progress.settled(sum(verdict.event is not Event.NOT_SENT for verdict in judgement.verdicts), anyio.current_time())
+        self._on_progress(self._progress)
+
+    async def _heed(self, claim: Claim, judgement: Judgement, failure: BaseException | None) -> None:
+        """Let the others know, and draw the consequences for the run."""
+        if judgement.trouble is Trouble.PAUSE:
+            self._end(Ending.PAUSED, judgement.why)
+        elif judgement.trouble is Trouble.WAIT:
+            self._failures += 1
+            self._failed = judgement.why
+        else:
+            self._failures, self._waited = 0, 0.0
+        async with self._settled:
+            self._settled.notify_all()
+        if judgement.lost:
+            ids = failure.evidence.ids if isinstance(failure, InDoubt) else ()
+            self._journal.add_evidence(claim.batch, await self._lookout.gather(self._progress.under_way, ids))
+            self._hook("evidence")

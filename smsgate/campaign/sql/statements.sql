@@ -1,0 +1,197 @@
+-- name: set
+-- Keep a setting of the campaign.
+INSERT INTO setting (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: settings
+-- All settings of the campaign.
+SELECT name, value FROM setting;
+
+-- name: add_text
+-- Keep a text, unless it is there.
+INSERT OR IGNORE INTO text (hash, sender, body, wappush, parts, alphabet, forced_by)
+VALUES (:hash, :sender, :body, :wappush, :parts, :alphabet, :forced_by);
+
+-- name: find_text
+-- The text of a hash.
+SELECT id FROM text WHERE hash = :hash;
+
+-- name: add_recipient
+-- Add one who is to be sent to, unless the number is there.
+INSERT OR IGNORE INTO recipient (line, number, text, state) VALUES (:line, :number, :text, 'pending');
+
+-- name: find_line
+-- The line on which a number was first met.
+SELECT line FROM recipient WHERE number = :number AND state <> 'skipped';
+
+-- name: add_skipped
+-- Add one who is not sent to, with the reason.
+INSERT INTO recipient (line, number, state, reason) VALUES (:line, :number, 'skipped', :reason);
+
+-- name: first_pending
+-- What is sent next: those that may go together first.
+SELECT alone, text FROM recipient WHERE state = 'pending' ORDER BY alone, text, id LIMIT 1;
+
+-- name: pending
+-- Those that go together.
+SELECT id, number FROM recipient WHERE state = 'pending' AND alone = :alone AND text = :text ORDER BY id LIMIT :most;
+
+-- name: text
+-- What is sent to them.
+SELECT sender, body, wappush, parts FROM text WHERE id = :id;
+
+-- name: add_batch
+-- Note that a request is about to leave.
+INSERT INTO batch (run, text, size, claimed_at) VALUES (:run, :text, :size, :now);
+
+-- name: claim
+-- Put a recipient in flight.
+UPDATE recipient SET state = :target, batch = :batch, attempts = attempts + 1 WHERE id = :id AND state = :source;
+
+-- name: settle
+-- Write what became of a recipient in flight, and of nobody else.
+UPDATE recipient
+SET state = :target, reason = :reason, message_id = :message_id, alone = alone + :alone
+WHERE id = :id AND batch = :batch AND state = :source;
+
+-- name: settle_batch
+-- Write what became of a request.
+UPDATE batch
+SET settled_at = :now, accepted = :accepted, rejected = :rejected, lost = :lost, reason = :reason, status = :status, reply = :reply
+WHERE id = :batch;
+
+-- name: forget_text
+-- Drop a text that nobody needs any more; its hash stays.
+UPDATE text SET body = NULL, wappush = NULL
+WHERE id = (SELECT text FROM batch WHERE id = :batch)
+AND NOT EXISTS (
+    SELECT 1 FROM recipient WHERE recipient.text = text.id AND state IN ('pending', 'in flight', 'unknown')
+);
+
+-- name: set_evidence
+-- Keep evidence with a request whose answer was lost.
+UPDATE batch SET evidence = :evidence WHERE id = :batch;
+
+-- name: known_ids
+-- Those of these message ids that an answer has told us.
+SELECT message_id FROM recipient WHERE message_id IN (SELECT value FROM json_each(:ids));
+
+-- name: lose_batches
+-- Requests that were under way when the process ended.
+UPDATE batch SET settled_at = :now, lost = size, reason = :reason WHERE settled_at IS NULL;
+
+-- name: lose_recipients
+-- Recipients that were in flight when the process ended.
+UPDATE recipient SET state = :target, reason = :reason WHERE state = :source;
+
+-- name: start_run
+-- Note that a run begins.
+INSERT INTO run (started_at) VALUES (:now);
+
+-- name: end_run
+-- Note how a run ended.
+UPDATE run SET ended_at = :now, ending = :ending WHERE id = :run;
+
+-- name: resolve
+-- Move unknown recipients as the operator says.
+UPDATE recipient SET state = :target, alone = :alone, reason = :reason, message_id = :message_id
+WHERE state = :source AND (:batch IS NULL OR batch = :batch) AND (:line IS NULL OR line = :line);
+
+-- name: add_decision
+-- Keep what the operator said.
+INSERT INTO decision (at, who, event, note, batch, recipients) VALUES (:now, :who, :event, :note, :batch, :recipients);
+
+-- name: decisions
+-- What operators have said, oldest first.
+SELECT at, who, event, note, batch, recipients FROM decision ORDER BY id;
+
+-- name: states
+-- How many recipients are in each state.
+SELECT state, count(*) FROM recipient GROUP BY state;
+
+-- name: reasons
+-- Why recipients are in a state.
+SELECT coalesce(reason, ''), count(*) FROM recipient WHERE state = :state GROUP BY reason ORDER BY count(*) DESC, reason;
+
+-- name: deliveries
+-- What became of accepted messages.
+SELECT coalesce(delivery, ''), count(*) FROM recipient WHERE state = 'accepted' GROUP BY delivery ORDER BY count(*) DESC;
+
+-- name: parts
+-- Recipients and parts by state, which is what they cost.
+SELECT recipient.state, text.parts, text.alphabet, count(*)
+FROM recipient JOIN text ON text.id = recipient.text
+GROUP BY recipient.state, text.parts, text.alphabet;
+
+-- name: texts
+-- How many texts there are, and how many of them are UCS-2.
+SELECT count(*), coalesce(sum(alphabet = 'UCS-2'), 0) FROM text;
+
+-- name: forced_by
+-- The characters that forced texts into UCS-2.
+SELECT forced_by, count(*) FROM text WHERE forced_by <> '' GROUP BY forced_by ORDER BY count(*) DESC LIMIT 100;
+
+-- name: example
+-- A text to look at: the longest.
+SELECT sender, body, wappush FROM text WHERE body IS NOT NULL OR wappush IS NOT NULL ORDER BY parts DESC, id LIMIT 1;
+
+-- name: unknown_batches
+-- Requests with unknown recipients, oldest first.
+SELECT batch.id, batch.claimed_at, batch.settled_at, batch.size, batch.reason, batch.status, length(batch.reply), batch.evidence,
+    text.parts, count(*)
+FROM recipient JOIN batch ON batch.id = recipient.batch JOIN text ON text.id = batch.text
+WHERE recipient.state = 'unknown'
+GROUP BY batch.id ORDER BY batch.id;
+
+-- name: unknown_numbers
+-- Who is unknown in one request.
+SELECT line, number, reason FROM recipient WHERE state = 'unknown' AND batch = :batch ORDER BY id;
+
+-- name: reply
+-- The raw reply of a request, as far as it was kept.
+SELECT reply FROM batch WHERE id = :batch;
+
+-- name: runs
+-- All runs.
+SELECT id, started_at, ended_at, ending FROM run ORDER BY id;
+
+-- name: span
+-- From the first claim to the last answer.
+SELECT min(claimed_at), max(settled_at), count(*) FROM batch;
+
+-- name: timeline
+-- Recipients by time of their answer, in steps.
+SELECT cast((settled_at - :start) / :step AS INTEGER) AS slot, sum(accepted), sum(rejected), sum(lost)
+FROM batch WHERE settled_at IS NOT NULL GROUP BY slot ORDER BY slot;
+
+-- name: to_ask
+-- Accepted messages whose status is not final, asked longest ago first.
+SELECT id, message_id FROM recipient
+WHERE state = 'accepted' AND delivery_final = 0 AND (asked_at IS NULL OR asked_at <= :before)
+ORDER BY asked_at, id LIMIT :most;
+
+-- name: next_ask
+-- How many statuses are not final, and when the one asked longest ago was asked.
+SELECT count(*), min(coalesce(asked_at, 0)) FROM recipient WHERE state = 'accepted' AND delivery_final = 0;
+
+-- name: set_delivery
+-- Write a delivery status.
+UPDATE recipient SET delivery = :delivery, delivery_final = :final, asked_at = :now WHERE id = :id AND state = 'accepted';
+
+-- name: recipients
+-- Everybody, in the order of the file.
+SELECT recipient.line, recipient.number, recipient.state, recipient.reason, recipient.message_id, recipient.delivery, recipient.batch,
+    recipient.attempts, text.sender, text.parts
+FROM recipient LEFT JOIN text ON text.id = recipient.text
+ORDER BY recipient.id;
+
+-- name: purge_recipients
+-- Forget who it was.
+UPDATE recipient SET number = NULL, message_id = NULL;
+
+-- name: purge_texts
+-- Forget what was said.
+UPDATE text SET body = NULL, wappush = NULL;
+
+-- name: purge_batches
+-- Forget replies, which quote numbers.
+UPDATE batch SET reply = NULL, evidence = NULL;

@@ -1,0 +1,532 @@
+"""The journal in one SQLite file, and the lock that lets only one run at it. The one importer of sqlite3.
+
+Rules of this file: WAL with synchronous=FULL, read back; every change in one `BEGIN IMMEDIATE`; one writing connection for each
+file; the file is its owner's alone (reliability, section 2.6).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sqlite3
+import stat
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Self
+
+from ..protocol.answers import DeliveryState
+from .journal import (
+    Added,
+    BatchEnd,
+    Claim,
+    Decision,
+    Entry,
+    Evidence,
+    Figures,
+    JournalError,
+    Loss,
+    RecipientRecord,
+    Text,
+    TimeSlot,
+    Unsettled,
+    Verdict,
+)
+from .statements import SCHEMA_VERSION, schema, statements
+from .states import Event, RecipientState, after, before
+
+__all__ = ["ENDED_EARLY", "SqliteJournal"]
+
+ENDED_EARLY = "the process ended before the answer was written"
+_APPLICATION_ID = 0x534D5347  # SMSG
+_MASKED = re.compile(r' ?"?\+?[0-9]*\*+[0-9]*"?')
+_COSTING = (RecipientState.PENDING, RecipientState.ACCEPTED, RecipientState.UNKNOWN)
+
+
+def _nothing(_step: str) -> None:
+    pass
+
+
+class SqliteJournal:
+    """A journal in a file. Make one with `create` or `open`; used by one thread, and closed at the end.
+
+    `clock` gives seconds since 1970. `hook` is called with a name at each step, so that a test can end the process there.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        lock: _Lock | None,
+        clock: Callable[[], float],
+        hook: Callable[[str], None],
+    ) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = lock
+        self._clock = clock
+        self._hook = hook
+        self._sql = statements()
+        self._texts: dict[int, Text] = {}
+        self._forget_texts = self._settings().get("forget_texts") == "1"
+
+    @classmethod
+    def create(cls, path: Path, *, clock: Callable[[], float] = time.time, hook: Callable[[str], None] = _nothing) -> Self:
+        """Make a new file, readable by its owner alone. Raises `FileExistsError`, `OSError` or `JournalError`."""
+        _check_folder(path)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        lock = _Lock(path)
+        try:
+            connection = _connect(path, writing=True)
+            with _transaction(connection):
+                connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                _migrate(connection, 0)
+        except BaseException:
+            lock.release()
+            raise
+        return cls(path, connection, lock, clock, hook)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        writing: bool = True,
+        clock: Callable[[], float] = time.time,
+        hook: Callable[[str], None] = _nothing,
+    ) -> Self:
+        """Open the file of a campaign: for one run alone, or, with `writing=False`, to look at it while another runs.
+
+        Raises `FileNotFoundError` or `JournalError`.
+        """
+        if not path.is_file() or path.is_symlink():
+            raise FileNotFoundError(2, "there is no campaign in this place", str(path))
+        _check_folder(path)
+        lock = _Lock(path) if writing else None
+        try:
+            connection = _connect(path, writing=writing)
+            version = _version_of(connection)
+            if version < SCHEMA_VERSION and writing:
+                with _transaction(connection):
+                    _migrate(connection, version)
+            elif version < SCHEMA_VERSION:
+                raise JournalError("the file is of an older version: it is migrated when the campaign is run the next time")
+            journal = cls(path, connection, lock, clock, hook)
+            if "name" not in journal._settings():
+                raise JournalError("the campaign was not finished being made: delete the file and make it anew")
+        except sqlite3.DatabaseError as error:
+            if lock:
+                lock.release()
+            raise JournalError(f"the file is no campaign, or damaged ({error})") from None
+        except BaseException:
+            if lock:
+                lock.release()
+            raise
+        if writing:
+            path.chmod(0o600)
+        return journal
+
+    def close(self) -> None:
+        """Close the file and let go of the lock."""
+        self._connection.close()
+        if self._lock:
+            self._lock.release()
+
+    def remove(self) -> None:
+        """Close the file and delete it, since it was not finished being made."""
+        self.close()
+        for suffix in ("", "-wal", "-shm", "-lock"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+    # Filling
+
+    def add(self, entries: Iterable[Entry], *, name: str, forget_texts: bool) -> Added:
+        """Fill a new journal, all or nothing."""
+        pending, skipped = 0, Counter[str]()
+        with self._transaction():
+            for entry in entries:
+                reason = entry.reason if entry.text is None else self._add(entry, self._text_id(entry.text))
+                if reason:
+                    self._run("add_skipped", line=entry.line, number=entry.number[:64], reason=reason)
+                    skipped[_kind_of(reason)] += 1
+                else:
+                    pending += 1
+            self._forget_texts = forget_texts
+            for key, value in (("name", name), ("created_at", repr(self._clock())), ("forget_texts", str(int(forget_texts)))):
+                self._run("set", name=key, value=value)
+        self._texts.clear()
+        return Added(pending, skipped)
+
+    def _add(self, entry: Entry, text: int) -> str:
+        if self._run("add_recipient", line=entry.line, number=entry.number, text=text).rowcount:
+            return ""
+        ((line,),) = self._run("find_line", number=entry.number)
+        return f"repeats line {line}"
+
+    def _text_id(self, text: Text) -> int:
+        hashed = hashlib.sha256("\0".join((text.sender, text.text or "", text.wappush or "")).encode()).digest()
+        given = {"sender": text.sender, "body": text.text, "wappush": text.wappush, "parts": text.parts}
+        self._run("add_text", hash=hashed, alphabet=text.alphabet, forced_by=text.forced_by, **given)
+        ((found,),) = self._run("find_text", hash=hashed)
+        return int(found)
+
+    # Sending
+
+    def recover(self) -> int:
+        """Make unknown who was in flight when the last run ended. Returns how many."""
+        source = before(Event.LOST)
+        with self._transaction():
+            self._run("lose_batches", now=self._clock(), reason=ENDED_EARLY)
+            target = after(source, Event.LOST)
+            return self._run("lose_recipients", source=source, target=target, reason=ENDED_EARLY).rowcount
+
+    def start_run(self) -> int:
+        """Note that a run begins and return its number."""
+        with self._transaction():
+            return int(self._run("start_run", now=self._clock()).lastrowid or 0)
+
+    def end_run(self, run: int, ending: str) -> None:
+        """Note how a run ended."""
+        with self._transaction():
+            self._run("end_run", run=run, ending=ending, now=self._clock())
+
+    def claim(self, run: int, most: int) -> Claim | None:
+        """Put up to `most` pending recipients of one text in flight, on the disk. None if none is pending."""
+        source = before(Event.CLAIMED)
+        with self._transaction():
+            first = self._run("first_pending").fetchone()
+            if first is None:
+                return None
+            alone, text = first
+            rows = self._run("pending", alone=alone, text=text, most=1 if alone else most).fetchall()
+            batch = int(self._run("add_batch", run=run, text=text, size=len(rows), now=self._clock()).lastrowid or 0)
+            move = {"source": source, "target": after(source, Event.CLAIMED), "batch": batch}
+            self._run_many("claim", [{**move, "id": row[0]} for row in rows])
+            self._hook("claiming")
+        self._hook("claimed")
+        return Claim(batch, self._text(text), alone, tuple(rows))
+
+    def _text(self, text: int) -> Text:
+        # The next claim is nearly always of the same text.
+        if text not in self._texts:
+            ((sender, body, wappush, parts),) = self._run("text", id=text)
+            self._texts = {text: Text(sender, body, wappush, parts)}
+        return self._texts[text]
+
+    def settle(self, claim: Claim, verdicts: Sequence[Verdict], end: BatchEnd) -> None:
+        """Write what became of each recipient of a claim."""
+        if sorted(verdict.recipient for verdict in verdicts) != sorted(key for key, _ in claim.recipients):
+            raise ValueError("verdicts: one for each recipient of the claim")
+        rows = [
+            {
+                "id": verdict.recipient,
+                "batch": claim.batch,
+                "source": before(verdict.event),
+                "target": after(before(verdict.event), verdict.event),
+                "reason": verdict.reason,
+                "message_id": verdict.message_id,
+                "alone": int(verdict.alone),
+            }
+            for verdict in verdicts
+        ]
+        counts = Counter(verdict.event for verdict in verdicts)
+        self._hook("settling")
+        with self._transaction():
+            self._run_many("settle", rows)
+            self._run(
+                "settle_batch",
+                batch=claim.batch,
+                now=self._clock(),
+                accepted=counts[Event.ACCEPTED],
+                rejected=counts[Event.REJECTED],
+                lost=counts[Event.LOST],
+                reason=end.reason,
+                status=end.status,
+                reply=end.reply,
+            )
+            if self._forget_texts:
+                self._run("forget_text", batch=claim.batch)
+            self._hook("settled, not committed")
+        self._hook("settled")
+
+    def add_evidence(self, batch: int, evidence: Evidence) -> None:
+        """Keep evidence with a request whose answer was lost."""
+        with self._transaction():
+            self._run("set_evidence", batch=batch, evidence=json.dumps(asdict(evidence), default=str))
+
+    def untold(self, message_ids: Sequence[str]) -> list[str]:
+        """Return those of these message ids that no answer has told."""
+        known = {row[0] for row in self._run("known_ids", ids=json.dumps(message_ids))}
+        return [one for one in message_ids if one not in known]
+
+    # The unknown
+
+    def unknown(self) -> list[Unsettled]:
+        """Return requests with unknown recipients, oldest first."""
+        return [
+            Unsettled(
+                batch=batch,
+                claimed_at=claimed_at,
+                settled_at=settled_at,
+                size=size,
+                unknown=unknown,
+                cost=parts * unknown,
+                reason=reason or "",
+                status=status,
+                reply_size=reply_size or 0,
+                evidence=None if evidence is None else _evidence(json.loads(evidence)),
+            )
+            for batch, claimed_at, settled_at, size, reason, status, reply_size, evidence, parts, unknown in self._run(
+                "unknown_batches"
+            )
+        ]
+
+    def losses(self, batch: int) -> list[Loss]:
+        """Return the unknown recipients of one request."""
+        return [Loss(line, number or "", reason or "") for line, number, reason in self._run("unknown_numbers", batch=batch)]
+
+    def reply(self, batch: int) -> bytes | None:
+        """Return the raw reply of a request, as far as it was kept."""
+        row = self._run("reply", batch=batch).fetchone()
+        return row[0] if row else None
+
+    def resolve(self, event: Event, *, who: str, note: str, batch: int | None, line: int | None, message_id: str | None) -> int:
+        """Do as the operator says with unknown recipients: of one request, of one line, or with all. Returns how many it were."""
+        source = RecipientState.UNKNOWN
+        target = after(source, event)
+        resend = target is RecipientState.PENDING
+        with self._transaction():
+            moved = self._run(
+                "resolve",
+                source=source,
+                target=target,
+                batch=batch,
+                line=line,
+                message_id=message_id,
+                # The next loss then costs one.
+                alone=int(resend),
+                reason=None if resend else f"{event} by {who}",
+            ).rowcount
+            if message_id is not None and moved > 1:
+                raise ValueError("message_id: it belongs to one recipient; name the line")
+            if moved:
+                self._run("add_decision", now=self._clock(), who=who, event=event, note=note, batch=batch, recipients=moved)
+        return moved
+
+    # Delivery
+
+    def to_ask(self, before: float, most: int) -> list[tuple[int, str]]:
+        """Return accepted messages without a final status that were not asked for since `before`, longest ago first."""
+        return self._run("to_ask", before=before, most=most).fetchall()
+
+    def next_ask(self) -> tuple[int, float]:
+        """Return how many statuses are not final, and when the one asked longest ago was asked."""
+        ((count, asked_at),) = self._run("next_ask")
+        return count, asked_at or 0.0
+
+    def set_delivery(self, recipient: int, delivery: DeliveryState) -> None:
+        """Write a delivery status."""
+        final = int(delivery.final or delivery is DeliveryState.NOT_FOUND)
+        with self._transaction():
+            self._run("set_delivery", id=recipient, delivery=delivery, final=final, now=self._clock())
+
+    # Looking
+
+    def states(self) -> dict[RecipientState, int]:
+        """Return how many recipients are in each state."""
+        return {RecipientState(state): count for state, count in self._run("states")}
+
+    def figures(self) -> Figures:
+        """Return the campaign in figures."""
+        with _transaction(self._connection, "DEFERRED"):
+            return self._figures()
+
+    def _figures(self) -> Figures:
+        settings = self._settings()
+        parts, ucs2, cost = Counter[int](), 0, Counter[str]()
+        for state, count_of_parts, alphabet, count in self._run("parts"):
+            parts[count_of_parts] += count
+            ucs2 += count if alphabet == "UCS-2" else 0
+            cost[state] += count_of_parts * count
+        ((texts, _),) = self._run("texts")
+        forced = Counter[str]()
+        for characters, count in self._run("forced_by"):
+            for character in characters:
+                forced[character] += count
+        example = self._run("example").fetchone()
+        ((first, last, batches),) = self._run("span")
+        runs = self._run("runs").fetchall()
+        pending, accepted, unknown = (cost[state] for state in _COSTING)
+        return Figures(
+            name=settings["name"],
+            created_at=float(settings["created_at"]),
+            purged="purged_at" in settings,
+            states=self.states(),
+            skipped=self._reasons(RecipientState.SKIPPED),
+            rejected=self._reasons(RecipientState.REJECTED),
+            unknown=self._reasons(RecipientState.UNKNOWN),
+            deliveries=dict(self._run("deliveries")),
+            parts=dict(sorted(parts.items())),
+            ucs2=ucs2,
+            texts=texts,
+            forced_by="".join(character for character, _ in forced.most_common()),
+            cost_pending=pending,
+            cost_accepted=accepted,
+            cost_unknown=unknown,
+            example=Text(*example) if example else None,
+            decisions=tuple(
+                Decision(at, who, Event(event), note, batch, recipients)
+                for at, who, event, note, batch, recipients in self._run("decisions")
+            ),
+            runs=len(runs),
+            batches=batches,
+            first_claim=first,
+            last_answer=last,
+            last_ending=runs[-1][3] if runs else None,
+        )
+
+    def _reasons(self, state: RecipientState) -> dict[str, int]:
+        counts = Counter[str]()
+        for reason, count in self._run("reasons", state=state):
+            counts[_kind_of(reason)] += count
+        return dict(counts.most_common())
+
+    def timeline(self, steps: int) -> list[TimeSlot]:
+        """Return when recipients got their verdicts, in at most so many steps."""
+        ((start, end, _),) = self._run("span")
+        if start is None or end is None:
+            return []
+        step = max((end - start) / steps, 1e-3) * (1 + 1e-9)
+        rows = {slot: counts for slot, *counts in self._run("timeline", start=start, step=step)}
+        return [TimeSlot(start + slot * step, *rows.get(slot, (0, 0, 0))) for slot in range(max(rows, default=-1) + 1)]
+
+    def recipients(self) -> Iterator[RecipientRecord]:
+        """Yield everybody, in the order of the file."""
+        for line, number, state, *rest in self._run("recipients"):
+            yield RecipientRecord(line, number, RecipientState(state), *rest)
+
+    # Forgetting
+
+    def purge(self) -> None:
+        """Forget who it was and what was said, and keep the figures."""
+        with self._transaction():
+            for name in ("purge_recipients", "purge_texts", "purge_batches"):
+                self._run(name)
+            self._run("set", name="purged_at", value=repr(self._clock()))
+        # What was overwritten still stands in the log and in free pages.
+        self._connection.execute("VACUUM")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    # What they share
+
+    def _settings(self) -> dict[str, str]:
+        return dict(self._run("settings"))
+
+    def _run(self, statement: str, /, **values: Any) -> sqlite3.Cursor:
+        return self._connection.execute(self._sql[statement], values)
+
+    def _run_many(self, statement: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Run a statement for each row. Every one must find its recipient in the state that it expects."""
+        changed = self._connection.executemany(self._sql[statement], rows).rowcount
+        if changed != len(rows):
+            raise JournalError(f"{len(rows) - changed} recipients are not in the state that the journal had for them")
+
+    def _transaction(self) -> Any:
+        return _transaction(self._connection)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _connect(path: Path, *, writing: bool) -> sqlite3.Connection:
+    if not writing:
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=5)
+    settings = [("journal_mode", "WAL", "wal"), ("synchronous", "FULL", 2), ("secure_delete", "ON", 1)]
+    if sys.platform == "darwin":
+        settings.append(("fullfsync", "1", 1))
+    try:
+        for name, value, expected in settings:
+            connection.execute(f"PRAGMA {name} = {value}")
+            ((found,),) = connection.execute(f"PRAGMA {name}")
+            if found != expected:
+                raise JournalError(f"SQLite does not take {name}={value} for this file; is it on a network drive?")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _version_of(connection: sqlite3.Connection) -> int:
+    ((application,),) = connection.execute("PRAGMA application_id")
+    ((version,),) = connection.execute("PRAGMA user_version")
+    if application != _APPLICATION_ID:
+        raise JournalError("the file is no campaign")
+    if version > SCHEMA_VERSION:
+        raise JournalError(
+            f"the file is of version {version}, and this smsgate knows {SCHEMA_VERSION} at most: install a newer one"
+        )
+    return int(version)
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring the schema up to date, inside of a transaction."""
+    for newer in range(version + 1, SCHEMA_VERSION + 1):
+        for statement in schema(newer).split(";\n"):
+            if statement.strip():
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {newer}")
+
+
+class _Lock:
+    """Lets one process at a file. It is another SQLite file, held in an exclusive transaction.
+
+    The system lets go of it however the process ends, and that on every system.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.with_name(path.name + "-lock")
+        descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        os.close(descriptor)
+        self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=0)
+        try:
+            self._connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            self._connection.close()
+            raise JournalError("the campaign is in use by another run; wait for it, or stop it with Ctrl-C") from None
+
+    def release(self) -> None:
+        self._connection.close()
+
+
+def _check_folder(path: Path) -> None:
+    mode = path.absolute().parent.stat().st_mode
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise JournalError("the folder can be written to by everybody, who could then put another file in this place")
+
+
+def _kind_of(reason: str) -> str:
+    """Return a reason without what is peculiar to one line, so that it can be counted."""
+    return "repeats another line" if reason.startswith("repeats line ") else _MASKED.sub("", reason)
+
+
+def _evidence(stored: dict[str, Any]) -> Evidence:
+    balances = {name: Decimal(stored[name]) for name in ("before", "after") if stored[name] is not None}
+    lists = {name: tuple(stored[name]) for name in ("new_ids", "reply_ids")}
+    return Evidence(**{**stored, **balances, **lists})

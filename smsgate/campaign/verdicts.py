@@ -1,0 +1,133 @@
+"""What an answer, or the lack of one, means for each recipient of a request and for the campaign: one table.
+
+Rule of this file: pure. What is not proven is lost, never tried again; what the gateway refused as a whole was not sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from pydantic import ValidationError
+
+from ..errors import (
+    AccountSuspended,
+    BadCredentials,
+    BadSender,
+    GatewayFailure,
+    InDoubt,
+    MissingParameters,
+    NotAuthorised,
+    NotEnoughCredits,
+    NotSent,
+    Reason,
+    Refused,
+    SenderForbidden,
+)
+from ..privacy import mask_numbers
+from ..protocol.answers import Answer
+from ..protocol.models import RecipientResult, SendResult
+from .journal import BatchEnd, Claim, Verdict
+from .states import Event
+
+__all__ = ["INTERRUPTED", "Judgement", "Trouble", "judge", "judge_error"]
+
+INTERRUPTED = "interrupted while the request was under way"
+_TRIES = 3
+"""How often a recipient is tried alone before the gateway's failure to send is taken for its answer."""
+
+
+class Trouble(StrEnum):
+    """What a request says about the campaign as a whole: a reason to wait, or to stop and tell the operator."""
+
+    NONE = ""
+    WAIT = "wait"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict for each recipient, the end of the request, and what it says about the campaign; `why` is for the operator."""
+
+    verdicts: tuple[Verdict, ...]
+    end: BatchEnd
+    trouble: Trouble = Trouble.NONE
+    why: str = ""
+    unforeseen: bool = False
+    """The request was cancelled, or met an error that no table has: it goes on to the caller once the verdicts are written."""
+
+    @property
+    def lost(self) -> bool:
+        """Somebody is unknown now."""
+        return any(verdict.event is Event.LOST for verdict in self.verdicts)
+
+
+_PAUSING: tuple[tuple[type[Refused], str], ...] = (
+    (NotEnoughCredits, "the account has not enough credits: top it up"),
+    (BadCredentials, "the gateway refuses login or password: correct them; they are the gateway's, not the website's"),
+    (AccountSuspended, "the account is not active: talk to the provider"),
+    (NotAuthorised, "the gateway ends every session at once: look whether another program logs this account out"),
+    (SenderForbidden, "the sender is not approved for this account: have it approved"),
+    (BadSender, "the gateway calls the sender malformed: make the campaign anew with a signature that the account lists"),
+    (MissingParameters, "the gateway misses a parameter, which should not happen: please report it"),
+)
+"""Refusals that concern the whole account: the next request would meet the same."""
+
+_SLOT_EVENTS = {True: Event.ACCEPTED, False: Event.REJECTED, None: Event.LOST}
+
+
+def judge(claim: Claim, result: SendResult) -> Judgement:
+    """Return what an answer of which at least one recipient was accepted means."""
+    verdicts = tuple(_slot(key, slot) for (key, _), slot in zip(claim.recipients, result.recipients, strict=True))
+    unpaid = any(slot.answer == Answer.NOT_ENOUGH_CREDITS for slot in result.rejected)
+    reason = "the answer does not say what became of some" if result.in_doubt else None
+    end = BatchEnd(reason, 200, result.text.encode() if result.in_doubt else None)
+    return Judgement(verdicts, end, *((Trouble.PAUSE, _PAUSING[0][1]) if unpaid else ()))
+
+
+def _slot(key: int, slot: RecipientResult) -> Verdict:
+    if slot.accepted is False and slot.answer == Answer.NOT_ENOUGH_CREDITS:
+        return Verdict(key, Event.NOT_SENT)
+    return Verdict(key, _SLOT_EVENTS[slot.accepted], slot.message_id, mask_numbers(slot.reason) or None)
+
+
+def judge_error(claim: Claim, error: BaseException) -> Judgement:
+    """Return what it means that a request ended in this error."""
+    if isinstance(error, NotSent):
+        return _all(claim, Event.NOT_SENT, BatchEnd(str(error)), Trouble.WAIT, str(error))
+    if isinstance(error, InDoubt):
+        seen = error.evidence
+        # A gateway that says itself that it does not know is at work; one that cannot be read may be in trouble.
+        trouble = Trouble.NONE if error.reason is Reason.OUTCOME_UNKNOWN else Trouble.WAIT
+        return _all(claim, Event.LOST, BatchEnd(str(error), seen.status, seen.reply or None), trouble, str(error))
+    if isinstance(error, Refused):
+        return _refused(claim, error)
+    if isinstance(error, ValidationError):
+        said = "; ".join(row["msg"] for row in error.errors(include_url=False, include_input=False, include_context=False))
+        return _all(claim, Event.REJECTED, BatchEnd(said))
+    # Cancelled, or something that nobody foresaw: the request may have left.
+    return replace(_all(claim, Event.LOST, BatchEnd(INTERRUPTED)), unforeseen=True)
+
+
+def _refused(claim: Claim, error: Refused) -> Judgement:
+    pausing = next((advice for kind, advice in _PAUSING if isinstance(error, kind)), None)
+    end = BatchEnd(error.text or str(error))
+    if pausing:
+        return _all(claim, Event.NOT_SENT, end, Trouble.PAUSE, f"{pausing} ({error.text or error})")
+    if len(claim.recipients) > 1 and not error.reasons:
+        # One sentence for all: one bad number may have spoilt the others, so each is tried alone. Nothing was sent.
+        verdicts = tuple(Verdict(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients)
+        return Judgement(verdicts, end)
+    if isinstance(error, GatewayFailure) and not error.reasons and claim.alone < _TRIES:
+        verdicts = tuple(Verdict(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients)
+        return Judgement(verdicts, end, Trouble.WAIT, str(error))
+    reasons = error.reasons or (error.text or str(error),) * len(claim.recipients)
+    verdicts = tuple(
+        Verdict(key, Event.REJECTED, reason=reason) for (key, _), reason in zip(claim.recipients, reasons, strict=True)
+    )
+    return Judgement(verdicts, end)
+
+
+def _all(claim: Claim, event: Event, end: BatchEnd, trouble: Trouble = Trouble.NONE, why: str = "") -> Judgement:
+    reason = None if event is Event.NOT_SENT else end.reason
+    return Judgement(tuple(Verdict(key, event, reason=reason) for key, _ in claim.recipients), end, trouble, why)
