@@ -20,6 +20,8 @@ import trustme
 import smsgate
 from smsgate.sandbox import FAULTS, FaultKind, Sandbox, Settings
 
+pytestmark = pytest.mark.heavy
+
 SENDS = 2_500
 RESTARTS = 4
 # A short deadline only makes more of them end in doubt, so a slow machine cannot turn the test red.

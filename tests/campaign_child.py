@@ -1,0 +1,120 @@
+"""One run of a campaign in a process of its own, which a test kills, or which kills itself at a step; and bugs to be planted.
+
+Rule of this file: the bugs are subclasses, so nothing of them can be switched on outside of the tests.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+import smsgate
+from smsgate.campaign import Event, Runner, SqliteJournal
+from smsgate.campaign.journal import BatchEnd, Claim, Verdict
+from smsgate.protocol.models import SendResult
+
+QUICK = smsgate.Timeouts(connect=5.0, read=0.5, send=0.5)
+
+
+class PendingAgain(SqliteJournal):
+    """Who was in flight when the process was killed is put back to pending."""
+
+    def recover(self) -> int:
+        with self._transaction():
+            moved = self._connection.execute("UPDATE recipient SET state = 'pending' WHERE state = 'in flight'").rowcount
+        super().recover()
+        return moved
+
+
+class ClaimedAfterwards(SqliteJournal):
+    """The claim is written after the request, together with its outcome."""
+
+    def claim(self, run: int, most: int) -> Claim | None:
+        self._hook("claiming")
+        taken = self.__dict__.setdefault("taken", set())
+        first = self._run("first_pending").fetchone()
+        rows = [] if first is None else self._run("pending", alone=first[0], text=first[1], most=10**6).fetchall()
+        rows = [row for row in rows if row[0] not in taken][: 1 if first and first[0] else most]
+        taken.update(row[0] for row in rows)
+        self._hook("claimed")
+        return Claim(-run, self._text(first[1]), first[0], tuple(rows)) if rows else None
+
+    def settle(self, claim: Claim, verdicts: Sequence[Verdict], end: BatchEnd) -> None:
+        keys = [key for key, _ in claim.recipients]
+        hook, self._hook = self._hook, lambda _: None
+        with self._transaction():
+            text = self._connection.execute("SELECT text FROM recipient WHERE id = ?", keys[:1]).fetchone()[0]
+            batch = self._run("add_batch", run=-claim.batch, text=text, size=len(keys), now=0.0).lastrowid
+            rows = [(batch, key) for key in keys]
+            self._connection.executemany("UPDATE recipient SET state = 'in flight', batch = ? WHERE id = ?", rows)
+        super().settle(replace(claim, batch=int(batch or 0)), verdicts, end)
+        self._hook = hook
+        self.__dict__["taken"].difference_update(keys)
+
+
+class UnknownAgain(SqliteJournal):
+    """Who is unknown is put back to pending at once."""
+
+    def settle(self, claim: Claim, verdicts: Sequence[Verdict], end: BatchEnd) -> None:
+        again = [replace(one, event=Event.NOT_SENT) if one.event is Event.LOST else one for one in verdicts]
+        super().settle(claim, again, end)
+
+
+class ReadErrorNotSent(Runner):
+    """A connection that is lost after the request counts as not sent."""
+
+    async def _post(self, claim: Claim) -> SendResult:
+        try:
+            return await super()._post(claim)
+        except smsgate.InDoubt as error:
+            if error.reason is not smsgate.Reason.CONNECTION_LOST:
+                raise
+        raise smsgate.NotSent
+
+
+BUGS: dict[str, tuple[type[SqliteJournal], type[Runner]]] = {
+    "": (SqliteJournal, Runner),
+    "in flight put back to pending": (PendingAgain, Runner),
+    "claim written after the request": (ClaimedAfterwards, Runner),
+    "an unknown retried": (UnknownAgain, Runner),
+    "a read error treated as not sent": (SqliteJournal, ReadErrorNotSent),
+}
+
+
+def steps(told: Connection, crash_at: int) -> Callable[[str], None]:
+    """Return a hook that tells every step, and kills the process at the one of this number; 0 for never."""
+    count = 0
+
+    def step(name: str) -> None:
+        nonlocal count
+        count += 1
+        told.send(name)
+        if count == crash_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return step
+
+
+def run(path: str, url: str, told: Connection, options: dict[str, Any], *, bug: str = "", crash_at: int = 0) -> None:
+    """Run a campaign to its end, if it is let."""
+    logging.disable()  # a warning for each fault, of which there are thousands
+    journal_class, runner_class = BUGS[bug]
+    hook = steps(told, crash_at)
+    logins = options.pop("logins", 4)
+
+    async def main() -> None:
+        journal = journal_class.open(Path(path), hook=hook)
+        async with smsgate.AsyncSession("sandbox", "sandbox", url=url, logins=logins, timeouts=QUICK) as session:
+            await runner_class(journal, session, pauses=(0.01,), hook=hook, **options).run()
+        journal.close()
+
+    anyio.run(main)
+    told.send("finished")

@@ -1,0 +1,240 @@
+"""Campaigns under `kill -9` held against the ledger of the gateway (design, section 6; reliability, section 6).
+
+The process that sends is killed at random moments, or at every step in turn; the sandbox that keeps the ledger goes on. Whatever
+happens, nobody is sent to twice, nobody is lost, and who is unknown is listed. Planted bugs must turn that red.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from multiprocessing.connection import Connection
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import campaign_child
+import pytest
+
+from smsgate.campaign import Campaign, RecipientState, rows_source
+from smsgate.sandbox import FAULTS, FaultKind, Sandbox, Settings
+
+pytestmark = pytest.mark.heavy
+
+# A server that has imported everything, has one thread, and forks: a run costs no start-up, and no lock is inherited.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["campaign_child"])
+
+SHARE = 0.15
+"""How many requests meet a fault."""
+
+
+def misbehave(sandbox: Sandbox) -> None:
+    """Put every fault in force, so that `SHARE` of the requests meet one. Silence costs time, so there is less of it."""
+    rare = {FaultKind.SILENT_BEFORE, FaultKind.SILENT_AFTER}
+    for kind, row in FAULTS.items():
+        share = 0.002 if kind in rare else (SHARE - 0.002 * len(rare)) / (len(FAULTS) - len(rare))
+        sandbox.faults.add(kind, probability=share, seconds=0.01 if row.seconds else None)
+
+
+def make(path: Path, recipients: int) -> None:
+    rows = rows_source(f"+38050{count:07}" for count in range(recipients))
+    Campaign.create(path, rows, sender="Shop", text="Вітаємо! Знижка 20%").close()
+
+
+def start(path: Path, sandbox: Sandbox, told: Connection, **arguments: Any) -> Any:
+    options = {"batch": 10, **arguments.pop("options", {})}
+    process = FORKS.Process(
+        target=campaign_child.run, args=(str(path), sandbox.url, told, options), kwargs=arguments, daemon=True
+    )
+    process.start()
+    return process
+
+
+def heard(pipe: Connection) -> list[str]:
+    """Return every step that was told. Call it when the process has ended."""
+    said = []
+    try:
+        while True:
+            said.append(pipe.recv())
+    except (EOFError, ConnectionResetError):
+        return said
+
+
+def in_flight(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("SELECT count(*) FROM batch WHERE settled_at IS NULL").fetchone()[0])
+
+
+def killed_at_random(path: Path, sandbox: Sandbox, kills: int, seed: int, **arguments: Any) -> int:
+    """Start runs and kill them, and return how many of the kills came while a request was under way."""
+    random = Random(seed)
+    caught = 0
+    for _ in range(kills):
+        pipe, told = FORKS.Pipe(duplex=False)
+        process = start(path, sandbox, told, **arguments)
+        told.close()
+        # Killing during start-up would test nothing: the clock runs from the first claim on.
+        while pipe.poll(60) and pipe.recv() != "claimed":
+            pass
+        deadline = time.monotonic() + random.uniform(0, 0.1)
+        while (left := deadline - time.monotonic()) > 0 and pipe.poll(left):
+            pipe.recv()  # or the process would wait for us to listen
+        process.kill()
+        process.join()
+        pipe.close()
+        caught += in_flight(path) > 0
+    return caught
+
+
+def finished(path: Path, sandbox: Sandbox, **arguments: Any) -> None:
+    pipe, told = FORKS.Pipe(duplex=False)
+    process = start(path, sandbox, told, **arguments)
+    told.close()
+    steps = heard(pipe)
+    process.join()
+    pipe.close()
+    assert steps[-1] == "finished"
+
+
+def broken_promises(path: Path, sandbox: Sandbox, recipients: int) -> Counter[str]:
+    """Hold the journal against the ledger, and return what was promised and not kept."""
+    ledger: dict[str, list[str]] = {}
+    for message in sandbox.messages:
+        ledger.setdefault(message.destination, []).append(message.id)
+    found: Counter[str] = Counter()
+    seen = set()
+    with Campaign.open(path, writing=False) as campaign:
+        for one in campaign.recipients():
+            assert one.number
+            seen.add(one.number)
+            ids = ledger.get(one.number, [])
+            found["sent twice"] += len(ids) > 1
+            if one.state is RecipientState.ACCEPTED:
+                found["another id"] += one.message_id not in ids
+            elif one.state is RecipientState.UNKNOWN:
+                found["unknown without a reason or a batch"] += not (one.reason and one.batch)
+            elif one.state in (RecipientState.PENDING, RecipientState.REJECTED):
+                found["paid and not listed"] += bool(ids)
+            else:
+                found[f"left {one.state}"] += 1
+        listed = sum(batch.unknown for batch in campaign.unknown())
+        found["unknown and not listed"] += campaign.figures().count(RecipientState.UNKNOWN) - listed
+    found["lost"] += recipients - len(seen)
+    found["paid and never asked for"] += len(ledger.keys() - seen)
+    with closing(sqlite3.connect(path)) as connection:
+        found["damaged"] += connection.execute("PRAGMA integrity_check").fetchone()[0] != "ok"
+    return +found
+
+
+def test_two_hundred_kills_send_nobody_twice_and_lose_nobody(tmp_path: Path):
+    recipients, kills = 40_000, 200
+    path = tmp_path / "spring.sms"
+    make(path, recipients)
+    with Sandbox(Settings(credits=10**6, delivery_seconds=0, seed=21)) as sandbox:
+        misbehave(sandbox)
+        caught = killed_at_random(path, sandbox, kills, seed=21)
+        with Campaign.open(path, writing=False) as campaign:
+            pending = campaign.figures().count(RecipientState.PENDING)
+        finished(path, sandbox, options={"batch": 100})
+        assert broken_promises(path, sandbox, recipients) == {}
+        assert set(sandbox.faults.struck) == set(FAULTS), "every fault has struck"
+    with Campaign.open(path, writing=False) as campaign:
+        states = campaign.figures().states
+    print(f"\n{kills} kills, {caught} with a request under way; {pending} were pending after them; in the end {states}")
+    assert caught >= kills / 2, "so that it is no empty test"
+    assert pending > 0, "no kill came after the end"
+    assert RecipientState.PENDING not in states
+
+
+def test_a_crash_at_every_step_sends_nobody_twice_and_loses_nobody(tmp_path: Path):
+    recipients, names, crash_at = 12, set[str](), 0
+    options = {"batch": 3, "logins": 2}
+    with Sandbox(Settings(delivery_seconds=0)) as sandbox:
+        while True:
+            crash_at += 1
+            path = tmp_path / f"{crash_at}.sms"
+            make(path, recipients)
+            sandbox.reset()
+            sandbox.faults.add("drop after", operation="SendSMS", times=1)
+            pipe, told = FORKS.Pipe(duplex=False)
+            process = start(path, sandbox, told, options=dict(options), crash_at=crash_at)
+            told.close()
+            steps = heard(pipe)
+            process.join()
+            pipe.close()
+            names.update(steps)
+            if steps[-1] == "finished":
+                break
+            assert len(steps) == crash_at
+            finished(path, sandbox, options=dict(options))
+            assert broken_promises(path, sandbox, recipients) == {}, steps
+    print(f"\ncrashed at each of {crash_at - 1} steps")
+    assert crash_at > 30
+    assert names == {
+        "recovered",
+        "claiming",
+        "claimed",
+        "sending",
+        "answered",
+        "settling",
+        "settled, not committed",
+        "settled",
+        "evidence",
+        "ended",
+        "finished",
+    }
+
+
+@pytest.mark.parametrize("bug", [bug for bug in campaign_child.BUGS if bug])
+def test_a_planted_bug_is_found(bug: str, tmp_path: Path):
+    recipients = 4_000
+    path = tmp_path / "spring.sms"
+    make(path, recipients)
+    with Sandbox(Settings(credits=10**6, delivery_seconds=0, seed=3)) as sandbox:
+        misbehave(sandbox)
+        killed_at_random(path, sandbox, 15, seed=3, bug=bug)
+        finished(path, sandbox, bug=bug)
+        found = broken_promises(path, sandbox, recipients)
+    print(f"\n{bug}: {dict(found)}")
+    assert found["sent twice"] > 0
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not on this machine")
+def test_the_claim_is_on_the_disk_before_the_first_byte_of_the_request(tmp_path: Path):
+    path, log = tmp_path / "spring.sms", tmp_path / "calls"
+    make(path, 30)
+    code = (
+        "import sys, multiprocessing, campaign_child\n"
+        "_, told = multiprocessing.Pipe()\n"
+        "campaign_child.run(sys.argv[1], sys.argv[2], told, {'batch': 10, 'logins': 1})\n"
+    )
+    with Sandbox(Settings(delivery_seconds=0)) as sandbox:
+        traced = ["strace", "-f", "-s", "2000", "-e", "trace=fsync,fdatasync,pwrite64,write,sendto,sendmsg", "-o", str(log)]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+        command = [*traced, sys.executable, "-c", code, str(path), sandbox.url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+        if "ptrace" in done.stderr and "not permitted" in done.stderr:
+            pytest.skip("strace is not allowed on this machine")
+        assert done.returncode == 0, done.stderr
+        assert sandbox.accepted == 30
+    # Names of calls, and for those that write the bytes of a request, which operation it is.
+    written = re.finditer(r"\b(fsync|fdatasync|pwrite64|write|sendto|sendmsg)\((.*)", log.read_text("utf-8", "replace"))
+    calls = ["SendSMS" if "<ns1:SendSMS>" in call[2] else call[1] for call in written]
+    sends = [place for place, call in enumerate(calls) if call == "SendSMS"]
+    assert len(sends) == 3
+    previous = 0
+    for send in sends:
+        between = calls[previous:send]
+        journal = [call for call in between if call in ("pwrite64", "fsync", "fdatasync")]
+        assert journal, "something was written between two requests"
+        assert journal[-1] in ("fsync", "fdatasync"), "what was written was synced last"
+        previous = send + 1
