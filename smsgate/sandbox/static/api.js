@@ -1,0 +1,39 @@
+// Every request that the page makes, as one table. Rule: nothing else here or elsewhere fetches.
+
+async function ask(method, path, body) {
+  const answered = await fetch(path, {
+    method,
+    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const given = await answered.json().catch(() => ({}));
+  if (!answered.ok) throw new Refused(given.error ?? `${answered.status} ${answered.statusText}`);
+  return given;
+}
+
+// The sandbox answered and said no. A request that got no answer is a TypeError of fetch.
+export class Refused extends Error {}
+
+function query(fields) {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return new URLSearchParams(given).toString();
+}
+
+const part = encodeURIComponent;
+
+export const EVENTS = "sandbox/events";
+
+export const api = {
+  tables: () => ask("GET", "sandbox/tables"),
+  conversations: (fields) => ask("GET", `sandbox/conversations?${query(fields)}`),
+  messages: (fields) => ask("GET", `sandbox/messages?${query(fields)}`),
+  message: (id) => ask("GET", `sandbox/messages/${part(id)}`),
+  setStatus: (id, state) => ask("PUT", `sandbox/messages/${part(id)}`, { state }),
+  setAccount: (fields) => ask("PUT", "sandbox/account", fields),
+  endSession: (key) => ask("DELETE", `sandbox/sessions/${part(key)}`),
+  endSessions: () => ask("DELETE", "sandbox/sessions"),
+  addFault: (fault) => ask("POST", "sandbox/faults", fault),
+  liftFault: (id) => ask("DELETE", `sandbox/faults/${part(id)}`),
+  liftFaults: () => ask("DELETE", "sandbox/faults"),
+  clear: () => ask("POST", "sandbox/clear"),
+};

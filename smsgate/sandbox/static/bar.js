@@ -1,0 +1,54 @@
+// The bar on top: the stream, the figures, what is unusual, the theme. Rule: what is unusual is said in words.
+import { announce } from "./announce.js";
+import { setAttribute, setText } from "./dom.js";
+import { counted, grouped } from "./format.js";
+import { icon } from "./icons.js";
+import { setTheme, theme, THEMES } from "./theme.js";
+
+const LIVE = {
+  on: { word: "Live", title: "New messages appear by themselves" },
+  lost: { word: "Connection lost, trying again", title: "The sandbox does not answer" },
+};
+const THEME_ICONS = { system: "screen", light: "sun", dark: "moon" };
+
+const at = (id) => document.getElementById(id);
+
+export function showLive(live) {
+  const { word, title } = LIVE[live];
+  if (at("live").dataset.live === live) return;
+  if (live === "lost" || at("live").dataset.live === "lost") announce(live === "lost" ? "Connection lost" : "Connected again");
+  at("live").dataset.live = live;
+  at("live").title = title;
+  setText(at("live-word"), word);
+}
+
+export function showFigures(state) {
+  setText(at("balance"), grouped(state.balance));
+  setText(at("count"), grouped(state.messages));
+  setAttribute(at("balance"), "data-unit", ` ${state.balance === "1" ? "credit" : "credits"}`);
+  setAttribute(at("count"), "data-unit", " sms");
+  const blocked = state.account !== "active";
+  const words = [blocked ? `Account ${state.account}` : null, state.faults.length ? `${counted(state.faults.length, "fault")} on` : null].filter(Boolean);
+  const alarm = at("alarm");
+  alarm.hidden = !words.length;
+  alarm.dataset.page = blocked ? "Account" : "Faults";
+  alarm.dataset.tone = blocked ? "bad" : "hold";
+  if (alarm.textContent !== words.join(", ")) alarm.replaceChildren(icon("bolt"), words.join(", "));
+}
+
+export function themeButton() {
+  const button = at("theme");
+  const show = () => {
+    button.replaceChildren(icon(THEME_ICONS[theme()]));
+    button.setAttribute("aria-label", `Theme: ${theme()}`);
+    button.title = `Theme: ${theme()}`;
+  };
+  let chosen = theme();
+  button.addEventListener("click", () => {
+    chosen = THEMES[(THEMES.indexOf(chosen) + 1) % THEMES.length];
+    setTheme(chosen);
+    show();
+    announce(`Theme: ${chosen}`);
+  });
+  show();
+}

@@ -1,0 +1,19 @@
+// The address after the #. Rule: it alone says which conversation and which message is open, so that the back button works.
+
+export function route() {
+  const [place, number, id] = location.hash.replace(/^#\/?/, "").split("/").map(decoded);
+  return place === "number" && number ? { number, id: id || null } : { number: null, id: null };
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
+}
+
+export function go(number = null, id = null) {
+  const path = number === null ? "" : `number/${[number, id].filter(Boolean).map(encodeURIComponent).join("/")}`;
+  location.hash = `#/${path.replaceAll("%2B", "+")}`;
+}

@@ -1,0 +1,34 @@
+// Tabs. Rule: the pattern of the WAI-ARIA guide: one tab can be reached by Tab, the arrows choose among them.
+import { el } from "./dom.js";
+
+// `rows` are {name, make() -> node}. Returns {bar, page, choose(name), tabs} where `page` shows what the chosen one makes.
+export function tabbed(label, rows, { id, page }) {
+  const tabs = rows.map((row) =>
+    el("button", { type: "button", role: "tab", id: `${id}-tab-${row.name}`, "aria-controls": `${id}-page`, on: { click: () => choose(row.name) } }, row.title ?? row.name),
+  );
+  const bar = el("div", { class: "tabs" }, el("div", { role: "tablist", "aria-label": label, class: "tablist" }, ...tabs));
+  page.id = `${id}-page`;
+  page.setAttribute("role", "tabpanel");
+  const choose = (name) => {
+    rows.forEach((row, at) => {
+      const chosen = row.name === name;
+      tabs[at].setAttribute("aria-selected", chosen);
+      tabs[at].tabIndex = chosen ? 0 : -1;
+      if (chosen) {
+        page.setAttribute("aria-labelledby", tabs[at].id);
+        page.replaceChildren(row.make());
+        page.scrollTop = 0;
+      }
+    });
+  };
+  bar.addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const at = tabs.indexOf(document.activeElement);
+    if (!by || at < 0) return;
+    event.preventDefault();
+    const next = (at + by + rows.length) % rows.length;
+    choose(rows[next].name);
+    tabs[next].focus();
+  });
+  return { bar, page, choose, tabs };
+}

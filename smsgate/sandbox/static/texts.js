@@ -1,0 +1,55 @@
+// The text of a message -> nodes: links, a one-time code, what was searched for. Rule: only http and https become links.
+import { copy } from "./copy.js";
+import { el } from "./dom.js";
+
+const LINK = /https?:\/\/[^\s<>"«»]+/gi;
+const TRAILING = /[.,;:!?)\]}'…]+$/;
+const SPEAKS_OF_CODE = /код|парол|code|password|otp|\bpin\b|пін/i;
+const CODE = /(?<![\d.,+:/-])\d{4,8}(?![\d.,:/-]*\d)/;
+
+export function safeAddress(text) {
+  if (!URL.canParse(text)) return null;
+  const address = new URL(text);
+  return ["http:", "https:"].includes(address.protocol) ? address.href : null;
+}
+
+export function link(text, search = "") {
+  const href = safeAddress(text);
+  return href ? el("a", { href, target: "_blank", rel: "noreferrer noopener" }, ...marked(text, search)) : text;
+}
+
+// Cut a text by a pattern: found pieces go through `found`, the others through `rest`.
+function cut(text, pattern, found, rest) {
+  const nodes = [];
+  let from = 0;
+  for (const match of text.matchAll(pattern)) {
+    nodes.push(...rest(text.slice(from, match.index)), ...found(match[0]));
+    from = match.index + match[0].length;
+  }
+  return [...nodes, ...rest(text.slice(from))];
+}
+
+export function marked(text, search) {
+  const needle = search.trim();
+  if (!needle || !text) return [text];
+  const escaped = needle.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return cut(text, new RegExp(escaped, "giu"), (piece) => [el("mark", {}, piece)], (piece) => (piece ? [piece] : []));
+}
+
+function codeButton(code) {
+  const button = el("button", { type: "button", class: "code", title: "Copy the code", tabindex: "-1", "aria-label": `Copy the code ${code}` }, code);
+  button.addEventListener("click", () => copy(code, button));
+  return button;
+}
+
+export function textNodes(text, search = "") {
+  const code = SPEAKS_OF_CODE.test(text) ? CODE.exec(text.replace(LINK, (address) => " ".repeat(address.length))) : null;
+  const plain = (piece) => (piece ? marked(piece, search) : []);
+  const linked = (piece) =>
+    cut(piece, LINK, (address) => {
+      const shown = address.replace(TRAILING, "");
+      return [link(shown, search), ...plain(address.slice(shown.length))];
+    }, plain);
+  if (!code) return linked(text);
+  return [...linked(text.slice(0, code.index)), codeButton(code[0]), ...linked(text.slice(code.index + code[0].length))];
+}
