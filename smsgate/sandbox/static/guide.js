@@ -14,13 +14,12 @@ const SNIPPETS = [
     text: (state) => `import anyio
 import smsgate
 
+URL = "${state.url}"
 
 async def main():
-    async with smsgate.AsyncSession(
-        "${state.login}", "${passwordOf(state)}", sender="Shop", url="${state.url}"
-    ) as session:
+    session = smsgate.AsyncSession("${state.login}", "${passwordOf(state)}", sender="Shop", url=URL)
+    async with session:
         await session.send_sms("${NUMBER}", "Ваш код: 4815")
-
 
 anyio.run(main)`,
   },

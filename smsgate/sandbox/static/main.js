@@ -59,6 +59,7 @@ function follow() {
   const words = showsAll ? "" : conversations.words;
   conversations.select(number);
   view();
+  if (document.body.dataset.view === "empty") return void details.close();
   if (number === null) {
     thread.close();
     choose();
@@ -91,7 +92,7 @@ function view() {
 function welcome() {
   return el("div", { class: "welcome" }, el("div", { class: "inner" },
     el("div", { class: "hero" },
-      el("img", { src: "static/logo.svg", alt: "", width: "72", height: "72" }),
+      el("img", { src: "static/logo.svg", alt: "", width: "60", height: "60" }),
       el("h2", {}, "No messages yet"),
       el("p", {}, "Point a program at this gateway instead of the real one. What it sends arrives here, and nowhere else.")),
     guide(state, "welcome"),
@@ -99,7 +100,7 @@ function welcome() {
 }
 
 function choose() {
-  if (document.body.dataset.view === "empty" || at("thread").querySelector(".quiet")) return;
+  if (at("thread").querySelector(".keys")) return;
   at("thread").replaceChildren(el("div", { class: "quiet" },
     el("img", { src: "static/logo.svg", alt: "", width: "56", height: "56" }),
     el("h2", {}, "Choose a conversation"),

@@ -210,9 +210,10 @@ export class Thread {
   message({ message: first }) {
     const status = statusView();
     const hand = el("span", { hidden: true }, "set by hand");
-    const parts = el("span", {}, `${counted(first.parts, "part")} · ${counted(first.credits, "credit")}`);
-    const hint = dear(first) ? el("span", { class: "dear" }, `UCS-2: ${first.parts} parts instead of ${dear(first).parts}`) : null;
-    const button = el("button", { type: "button", class: "meta", tabindex: "-1" }, el("span", {}, clock(first.accepted_at)), parts, hint, status.node, hand);
+    const parts = el("span", {}, counted(first.parts, "part"));
+    const credits = el("span", {}, counted(first.credits, "credit"));
+    const hint = dear(first) ? el("span", { class: "dear" }, `UCS-2, else ${counted(dear(first).parts, "part")}`) : null;
+    const button = el("button", { type: "button", class: "meta", tabindex: "-1" }, el("span", {}, clock(first.accepted_at)), parts, credits, hint, status.node, hand);
     const body = el("div", { class: "bubble" });
     if (first.wappush !== null) body.append(el("div", { class: "push" }, icon("link"), "WAP push"), el("p", { dir: "auto" }, link(first.wappush, this.search)));
     if (first.text !== null) body.append(el("p", { dir: "auto" }, ...textNodes(first.text, this.search)));

@@ -1,0 +1,552 @@
+"""The inbox page in a real browser, with a real sandbox and the real SDK (design, section 7)."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import pytest
+from test_sandbox import User
+
+import smsgate
+from smsgate.protocol.answers import DeliveryState
+from smsgate.sandbox import Sandbox, Settings
+
+ONE, OTHER = "+380501234567", "+380671112233"
+WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
+SOON = 5_000
+"""Milliseconds until what should be on the page is there, on a busy machine."""
+MOST_NODES = 4_000
+"""In the document, however many messages there are."""
+
+
+def give_up(reason: str) -> None:
+    """Say that there is no browser; where all is expected to be installed, that is a failure."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"the inbox page is not tested: {reason}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if find_spec("playwright") is None:
+        give_up("playwright is not installed")
+    from playwright.sync_api import Error, sync_playwright  # noqa: PLC0415 - only there if the page can be tested
+
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        try:
+            started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        except Error as error:
+            give_up(f"no chromium was found ({error.message.splitlines()[0]})")
+        with started:
+            yield started
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(Settings(delivery_seconds=1.5, credits=50_000)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: Sandbox) -> Sandbox:
+    running.reset()
+    return running
+
+
+@dataclass
+class Seen:
+    """What must not happen on any page: complaints of the browser, dialogs, requests to somewhere else."""
+
+    origin: str
+    wrong: list[str] = field(default_factory=list)
+
+    def watch(self, page: Any) -> None:
+        page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        page.on("console", lambda line: self.wrong.append(f"console: {line.text}") if line.type in ("error", "warning") else None)
+        page.on("dialog", lambda dialog: (self.wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda request: None if self.at_home(request.url) else self.wrong.append(f"request: {request.url}"))
+
+    def at_home(self, url: str) -> bool:
+        return url.startswith(("data:", self.origin))
+
+
+Opened = Callable[..., Any]
+
+
+@pytest.fixture
+def opened(browser: Any, sandbox: Sandbox) -> Iterator[Opened]:
+    """Opens the page of the sandbox. At the end nothing may have gone wrong in it."""
+    seen = Seen(sandbox.inbox_url)
+    contexts = []
+
+    def open_page(path: str = "", viewport: dict[str, int] = WIDE, **options: Any) -> Any:
+        context = browser.new_context(viewport=viewport, **options)
+        contexts.append(context)
+        context.set_default_timeout(SOON)
+        page = context.new_page()
+        seen.watch(page)
+        page.goto(sandbox.inbox_url + path)
+        page.wait_for_selector("body:not([data-view=loading])")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert seen.wrong == []
+
+
+@pytest.fixture
+def page(opened: Opened) -> Any:
+    return opened()
+
+
+def expect(locator: Any) -> Any:
+    from playwright.sync_api import expect as expected  # noqa: PLC0415 - only there if the page can be tested
+
+    return expected(locator)
+
+
+def with_sdk(sandbox: Sandbox, use: Callable[[smsgate.AsyncSession], Awaitable[Any]]) -> Any:
+    """Let the SDK do something. Playwright's event loop is in this thread, so it gets another."""
+
+    async def in_session() -> Any:
+        async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=sandbox.url) as session:
+            return await use(session)
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(anyio.run, in_session).result()
+
+
+def send(sandbox: Sandbox, *messages: tuple[str, str]) -> list[str]:
+    async def all_of_them(session: smsgate.AsyncSession) -> list[str]:
+        return [(await session.send_sms(number, text)).message_ids[0] for number, text in messages]
+
+    return list(with_sdk(sandbox, all_of_them))
+
+
+def status(sandbox: Sandbox, message_id: str) -> DeliveryState:
+    return DeliveryState(with_sdk(sandbox, lambda session: session.get_message_status(message_id)).state)
+
+
+def row(page: Any, number: str) -> Any:
+    return page.locator(f".row[data-number='{number}']")
+
+
+def bubbles(page: Any) -> Any:
+    return page.locator(".thread .bubble")
+
+
+def open_panel(page: Any, tab: str) -> Any:
+    page.get_by_role("button", name="Sandbox", exact=True).click()
+    page.get_by_role("tab", name=tab).click()
+    return page.get_by_role("dialog", name="Sandbox")
+
+
+# Messages
+
+
+def test_a_message_of_the_sdk_appears_by_itself_with_its_parts_and_credits(sandbox: Sandbox, page: Any):
+    expect(page.get_by_role("heading", name="No messages yet")).to_be_visible()
+    send(sandbox, (ONE, "Ваш код: 4815. " * 6))
+    sent_at = time.monotonic()
+    row(page, ONE).wait_for()
+    assert time.monotonic() - sent_at < 3
+    row(page, ONE).click()
+    expect(bubbles(page)).to_have_text("Ваш код: 4815. " * 6)
+    expect(page.locator(".thread .meta")).to_contain_text("2 parts")
+    expect(page.locator(".thread .meta")).to_contain_text("2 credits")
+    expect(page.locator(".thread .sender")).to_have_text("Shop")
+    send(sandbox, (ONE, "і ще одне"))
+    expect(bubbles(page).last).to_have_text("і ще одне")
+    expect(page.locator("#count")).to_have_text("2")
+    assert page.locator("#balance").inner_text().replace("\u202f", "") == "49997"
+
+
+def test_a_status_moves_by_itself_from_sent_to_delivered(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, "Вже в дорозі"))
+    row(page, ONE).click()
+    shown = page.locator(".thread .status")
+    expect(shown).to_have_text(re.compile("^(Sent|On server|In network)$"))
+    expect(shown).to_have_text("Delivered")
+    expect(shown.locator("svg")).to_be_visible()
+
+
+def test_the_search_finds_what_is_in_a_text(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, "Ваш код: 4815"), (ONE, "Посилка чекає"), (OTHER, "Знижка 20 %"))
+    expect(page.locator(".row")).to_have_count(2)
+    page.get_by_role("searchbox").fill("ПОСИЛКА")
+    expect(page.locator(".row")).to_have_count(1)
+    expect(page.locator("#found")).to_have_text("1 conversation with “ПОСИЛКА”")
+    row(page, ONE).click()
+    expect(bubbles(page)).to_have_text(["Посилка чекає"])
+    expect(page.locator(".thread mark")).to_have_text("Посилка")
+    page.get_by_role("button", name="Show all").click()
+    expect(bubbles(page)).to_have_count(2)
+    page.get_by_role("searchbox").fill("такого нема")
+    expect(page.locator(".nothing")).to_be_visible()
+
+
+def test_a_status_chosen_in_the_page_is_what_the_gateway_answers(sandbox: Sandbox, page: Any):
+    (message_id,) = send(sandbox, (ONE, "Ваш код: 4815"))
+    row(page, ONE).click()
+    bubbles(page).click()
+    expect(page.locator(".details .mono").first).to_have_text(message_id)
+    page.get_by_label("Delivery status from now on").select_option("expired")
+    expect(page.locator(".details .status")).to_have_text("Expired")
+    expect(page.locator(".thread .status")).to_have_text("Expired")
+    assert status(sandbox, message_id) is DeliveryState.EXPIRED
+    page.get_by_label("Delivery status from now on").select_option("")
+    expect(page.locator(".thread .status")).to_have_text("Delivered")
+    assert status(sandbox, message_id) is DeliveryState.DELIVERED
+
+
+def test_the_details_show_the_raw_request_and_the_reply(sandbox: Sandbox, page: Any):
+    (message_id,) = send(sandbox, (ONE, "Ваш код: 4815 & <друзі>"))
+    row(page, ONE).click()
+    page.locator(".thread .meta").click()
+    expect(page.get_by_label("Request, as XML")).to_contain_text("Ваш код: 4815 &amp; &lt;друзі&gt;")
+    expect(page.get_by_label("Reply, as XML")).to_contain_text(message_id)
+    page.go_back()
+    expect(page.locator(".details")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "\"'><img src=x onerror=alert(1)>",
+        "<a href='javascript:alert(1)'>тут</a> javascript:alert(1)",
+        "&lt;b&gt; &amp; </p></div><h1>A",
+    ],
+)
+def test_a_text_is_shown_as_it_is_and_nothing_of_it_runs(sandbox: Sandbox, page: Any, text: str):
+    send(sandbox, (ONE, text))
+    expect(row(page, ONE).locator(".last")).to_have_text(f"Shop: {text}")
+    page.get_by_role("searchbox").fill(text[:12])
+    row(page, ONE).click()
+    expect(bubbles(page)).to_have_text(text)
+    bubbles(page).click()
+    expect(page.locator(".details .says")).to_have_text(text)
+    assert page.locator(":is(.panes, .bubble) :is(script, img, h1, .bubble a)").count() == 0
+
+
+def test_only_links_to_the_web_can_be_clicked(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, "Чек: https://shop.example/r/7?a=1&b=2. ftp://x.example javascript:alert(1)"))
+    with_sdk(sandbox, lambda session: session.send_sms(ONE, wappush="https://shop.example/push"))
+    row(page, ONE).click()
+    links = page.locator(".thread a")
+    expect(links).to_have_text(["https://shop.example/r/7?a=1&b=2", "https://shop.example/push"])
+    assert [one.get_attribute("rel") for one in links.all()] == ["noreferrer noopener"] * 2
+    expect(page.locator(".push")).to_have_text("WAP push")
+
+
+# Many
+
+
+def fill(sandbox: Sandbox, texts: int = 70) -> None:
+    """Send 10,000 messages: most to one number, in order, and the rest to as many numbers."""
+    user = User(sandbox)
+    for number in range(texts):
+        user.send(",".join([ONE] * 100), f"Повідомлення {number:05}")
+    for block in range(30):
+        user.send(",".join(f"+38067{block:02}{number:05}" for number in range(100)), "Знижка")
+    assert sandbox.accepted == texts * 100 + 3_000
+
+
+def nodes(page: Any) -> int:
+    return int(page.evaluate("document.querySelectorAll('*').length"))
+
+
+def test_ten_thousand_messages_scroll_from_the_newest_to_the_oldest_in_a_bounded_document(sandbox: Sandbox, page: Any):
+    fill(sandbox)
+    expect(page.locator("#list .row").first).to_be_visible()
+    page.locator("#list").focus()
+    page.keyboard.press("End")
+    expect(row(page, ONE)).to_be_visible()  # it is the last of 3,001
+    expect(row(page, ONE)).to_have_attribute("aria-posinset", "3001")
+    page.keyboard.press("Enter")
+    expect(bubbles(page).last).to_have_text("Повідомлення 00069")
+    counts = [nodes(page)]
+    scroller = page.locator(".thread .scroll")
+    for _ in range(6):
+        before = page.locator(".message").first.get_attribute("data-sequence")
+        scroller.evaluate("node => { node.scrollTop = 0 }")
+        page.wait_for_function(
+            "before => Number(document.querySelector('.message').dataset.sequence) < Number(before)", arg=before, timeout=SOON
+        )
+        counts.append(nodes(page))
+    bubbles(page).nth(100).scroll_into_view_if_needed()
+    page.get_by_role("button", name="First message").click()
+    expect(bubbles(page).first).to_have_text("Повідомлення 00000")
+    expect(bubbles(page).first).to_be_in_viewport()
+    expect(page.get_by_role("button", name="First message")).to_be_hidden()
+    page.get_by_role("button", name="Newest").click()
+    expect(bubbles(page).last).to_be_in_viewport()
+    expect(bubbles(page).last).to_have_text("Повідомлення 00069")
+    assert max(*counts, nodes(page)) < MOST_NODES
+
+
+def test_whoever_reads_above_stays_there_and_is_told_how_many_are_new(sandbox: Sandbox, page: Any):
+    send(sandbox, *((ONE, f"Рядок {number}") for number in range(60)))
+    row(page, ONE).click()
+    expect(bubbles(page)).to_have_count(60)
+    page.locator(".thread .scroll").evaluate("node => { node.scrollTop = 900 }")
+    page.wait_for_timeout(300)
+    seen = "document.elementFromPoint(500, 400).closest('.message, .messages').getBoundingClientRect().top"
+    before = page.evaluate(seen)
+    send(sandbox, *((ONE, f"Нове {number}") for number in range(3)))
+    expect(page.locator(".new")).to_have_text("3 new")
+    assert page.evaluate(seen) == before
+    page.locator(".new").click()
+    expect(bubbles(page).last).to_have_text("Нове 2")
+    expect(bubbles(page).last).to_be_in_viewport()
+    expect(page.locator(".new")).to_be_hidden()
+    send(sandbox, (ONE, "Найновіше"))
+    expect(bubbles(page).last).to_have_text("Найновіше")
+    expect(bubbles(page).last).to_be_in_viewport()
+
+
+def test_a_flood_does_not_freeze_the_page(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, "Перше"))
+    row(page, ONE).click()
+    page.evaluate("""() => {
+        window.longest = 0;
+        let last = performance.now();
+        const tick = () => { const now = performance.now(); window.longest = Math.max(window.longest, now - last); last = now; };
+        setInterval(tick, 10);
+    }""")
+    with ThreadPoolExecutor(1) as pool:
+        flood = pool.submit(fill, sandbox, 70)
+        while not flood.done():
+            page.wait_for_timeout(50)
+    # It was sent by hand before the flood, and is forgotten by nobody.
+    flood_error = flood.exception()
+    assert flood_error is None or isinstance(flood_error, AssertionError)
+    expect(bubbles(page).last).to_have_text("Повідомлення 00069")
+    assert page.evaluate("window.longest") < 1_500
+    assert nodes(page) < MOST_NODES
+
+
+# What can be switched
+
+
+def test_sessions_are_ended_one_by_one_and_all_at_once(sandbox: Sandbox, page: Any):
+    first, *others = [User(sandbox) for _ in range(3)]
+    panel = open_panel(page, "Sessions")
+    expect(panel.get_by_text("logged in", exact=True)).to_have_count(3)
+    panel.get_by_role("button", name=re.compile("^End the session")).last.click()
+    expect(panel.get_by_text("logged in", exact=True)).to_have_count(2)
+    users = [first, *others]
+    answers = [user.call("GetCreditBalance").result for user in users]
+    assert sorted(answer.isdecimal() for answer in answers) == [False, True, True]
+    panel.get_by_role("button", name="End all").click()
+    expect(panel.get_by_text("No session is alive")).to_be_visible()
+    assert not any(user.call("GetCreditBalance").result.isdecimal() for user in users)
+
+
+def test_a_fault_is_switched_on_strikes_and_is_switched_off(sandbox: Sandbox, page: Any):
+    panel = open_panel(page, "Faults")
+    panel.get_by_label("Operation").select_option("SendSMS")
+    panel.get_by_label("Strikes").select_option("The next calls only")
+    panel.get_by_label("How many calls").fill("2")
+    switch = panel.get_by_role("switch", name="reset after")
+    switch.click()
+    expect(switch).to_be_checked()
+    expect(panel.locator(".items.on")).to_contain_text("SendSMS · the next 2 calls · has not struck yet")
+    with pytest.raises(smsgate.InDoubt):
+        send(sandbox, (ONE, "Чи дійшло?"))
+    expect(panel.locator(".items.on")).to_contain_text("SendSMS · the next 1 call · struck 1 time")
+    expect(page.locator("#alarm")).to_have_text("1 fault on")
+    panel.get_by_role("button", name="Switch off reset after").click()
+    expect(switch).not_to_be_checked()
+    assert sandbox.faults.rules == ()
+    assert len(send(sandbox, (ONE, "Дійшло"))) == 1
+    panel.get_by_label("Strikes").select_option("A share of the calls")
+    panel.get_by_label("Percent of calls").fill("25")
+    panel.get_by_label("Seconds of slow").fill("0.5")
+    panel.get_by_role("switch", name="slow").click()
+    expect(panel.locator(".items.on")).to_contain_text("SendSMS · 25 % of calls · 0.5 s")
+    panel.get_by_role("button", name="Lift all").click()
+    expect(panel.locator(".items.on")).to_be_hidden()
+
+
+def test_the_account_is_blocked_and_its_balance_set(sandbox: Sandbox, page: Any):
+    panel = open_panel(page, "Account")
+    panel.get_by_label("Balance in credits").fill("1")
+    panel.get_by_role("button", name="Set").click()
+    expect(page.locator("#balance")).to_have_text("1")
+    with pytest.raises(smsgate.NotEnoughCredits):
+        send(sandbox, (ONE, "Ваш код: 4815"), (ONE, "Ваш код: 1623"))
+    panel.get_by_label("State").select_option("blocked")
+    expect(page.locator("#alarm")).to_have_text("Account blocked")
+    with pytest.raises(smsgate.AccountSuspended):
+        send(sandbox, (ONE, "Ваш код: 4815"))
+
+
+def test_clearing_everything_asks_first_and_then_leaves_nothing(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, "Ваш код: 4815"))
+    sandbox.faults.add("html", operation="GetNewMessages")
+    row(page, ONE).click()
+    page.get_by_role("button", name="Sandbox", exact=True).click()
+    page.get_by_role("button", name="Clear everything…").click()
+    question = page.get_by_role("dialog", name="Clear everything?")
+    expect(question).to_contain_text("1 message, 1 session and 1 fault")
+    question.get_by_role("button", name="Cancel").click()
+    assert sandbox.accepted == 1
+    page.get_by_role("button", name="Clear everything…").click()
+    question.get_by_role("button", name="Clear everything").click()
+    expect(page.get_by_role("heading", name="No messages yet")).to_be_visible()
+    expect(page.locator("#count")).to_have_text("0")
+    assert (sandbox.accepted, sandbox.balance, sandbox.faults.rules) == (0, 50_000, ())
+    send(sandbox, (OTHER, "Знову"))
+    row(page, OTHER).wait_for()
+
+
+# Who reads it, and where
+
+
+def test_everything_can_be_reached_by_keys_alone(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, "Перше"), (ONE, "Друге"), (OTHER, "Інше"))
+    expect(page.locator(".row")).to_have_count(2)
+    keyboard = page.keyboard
+    keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    keyboard.type("е")
+    keyboard.press("Escape")
+    expect(page.get_by_role("searchbox")).to_have_value("")
+    keyboard.press("ArrowDown")
+    expect(page.get_by_role("listbox")).to_be_focused()
+    expect(row(page, OTHER)).to_have_attribute("data-active", "")
+    keyboard.press("ArrowDown")
+    expect(row(page, ONE)).to_have_attribute("data-active", "")
+    keyboard.press("Enter")
+    expect(page.locator(".message", has_text="Друге").locator(".meta")).to_be_focused()
+    keyboard.press("ArrowUp")
+    expect(page.locator(".message", has_text="Перше").locator(".meta")).to_be_focused()
+    send(sandbox, (ONE, "Третє"))
+    expect(bubbles(page)).to_have_count(3)
+    expect(page.locator(".message", has_text="Перше").locator(".meta")).to_be_focused()
+    keyboard.press("Enter")
+    expect(page.locator(".details .says")).to_have_text("Перше")
+    expect(page.locator(".details h2")).to_be_focused()
+    keyboard.press("Escape")
+    expect(page.locator(".details")).to_be_hidden()
+    expect(page.locator(".message", has_text="Перше").locator(".meta")).to_be_focused()
+    keyboard.press("Escape")
+    expect(page.get_by_role("listbox")).to_be_focused()
+    expect(page.get_by_role("heading", name="Choose a conversation")).to_be_visible()
+
+
+def test_a_screen_reader_is_told_of_a_new_message(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, "Перше"))
+    expect(page.locator("#announcer")).to_have_text(re.compile("[Nn]ew message"))
+    assert page.locator("#announcer").get_attribute("aria-live") == "polite"
+    unnamed = page.evaluate("""() => [...document.querySelectorAll('button, input, select, [role=option]')].filter((node) =>
+        !(node.getAttribute('aria-label') || node.textContent.trim() || node.labels?.length)).map((node) => node.outerHTML)""")
+    assert unnamed == []
+    assert [page.get_by_role(role).count() for role in ("banner", "main", "navigation", "search")] == [1, 1, 1, 1]
+
+
+def test_a_narrow_window_shows_one_pane_at_a_time(sandbox: Sandbox, opened: Opened):
+    send(sandbox, (ONE, "Ваш код: 4815"))
+    page = opened(viewport=NARROW)
+    expect(page.locator(".thread")).to_be_hidden()
+    row(page, ONE).click()
+    expect(bubbles(page)).to_be_visible()
+    expect(page.locator(".side")).to_be_hidden()
+    bubbles(page).click(position={"x": 5, "y": 5})
+    assert page.locator(".details").bounding_box()["width"] == NARROW["width"]
+    page.get_by_role("button", name="Close the details").click()
+    page.get_by_role("button", name="Back to the conversations").click()
+    expect(row(page, ONE)).to_be_visible()
+    expect(page.locator(".thread")).to_be_hidden()
+    page.go_back()
+    expect(bubbles(page)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == NARROW["width"]
+
+
+CONTRAST = """() => {
+    const channel = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+    const light = ([red, green, blue]) => 0.2126 * channel(red) + 0.7152 * channel(green) + 0.0722 * channel(blue);
+    const ground = (node) => {
+        for (; node; node = node.parentElement) {
+            const colour = parse(getComputedStyle(node).backgroundColor);
+            if ((colour[3] ?? 1) === 1) return colour;
+        }
+        return [255, 255, 255];
+    };
+    const poor = [];
+    for (const node of document.querySelectorAll('body *')) {
+        const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+        if (!own || !node.checkVisibility()) continue;
+        const style = getComputedStyle(node);
+        if (!style.color.startsWith('rgb')) continue;
+        const [one, other] = [light(parse(style.color)), light(ground(node))].sort((a, b) => b - a);
+        const ratio = (one + 0.05) / (other + 0.05);
+        if (ratio < 4.5) poor.push(`${node.className || node.tagName} ${ratio.toFixed(2)} ${node.textContent.slice(0, 30)}`);
+    }
+    return poor;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_word_stands_out_from_its_ground(sandbox: Sandbox, opened: Opened, scheme: str):
+    page = opened(color_scheme=scheme)
+    assert page.evaluate(CONTRAST) == []
+    send(sandbox, (ONE, "Ваш код: 4815"), ("+380000000004", "Не дійде"), ("+380000000013", "Зупинено"))
+    sandbox.faults.add("html", operation="GetNewMessages")
+    row(page, ONE).click()
+    bubbles(page).click(position={"x": 5, "y": 5})
+    expect(page.locator(".details .status")).to_have_text("Delivered")
+    assert page.evaluate(CONTRAST) == []
+    page.locator("#alarm").click()
+    assert page.evaluate(CONTRAST) == []
+
+
+def test_the_theme_is_that_of_the_system_until_one_is_chosen_which_is_remembered(opened: Opened):
+    page = opened(color_scheme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(ground)
+    page.get_by_role("button", name="Theme: system").click()
+    light = page.evaluate(ground)
+    assert dark != light
+    page.reload()
+    assert page.evaluate(ground) == light
+    page.get_by_role("button", name="Theme: light").click()
+    assert page.evaluate(ground) == dark
+    expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
+
+
+def test_an_empty_page_tells_how_to_point_a_program_at_it(sandbox: Sandbox, page: Any):
+    expect(page.locator(".address")).to_contain_text(sandbox.url)
+    expect(page.locator(".snippet code")).to_contain_text(f'URL = "{sandbox.url}"')
+    code = page.locator(".snippet code").inner_text()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(exec, compile(code, "the example", "exec"), {"__name__": "example"}).result()
+    assert sandbox.accepted == 1
+    row(page, ONE).wait_for()
+
+
+def test_a_lost_connection_is_said_and_comes_back_by_itself(browser: Any):
+    with Sandbox() as first:
+        port = urlsplit(first.url).port or 0
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(first.inbox_url)
+        expect(page.locator("#live")).to_have_text("Live")
+    expect(page.locator("#live")).to_have_text("Connection lost, trying again")
+    with Sandbox(port=port) as second:
+        expect(page.locator("#live")).to_have_text("Live", timeout=10_000)
+        send(second, (ONE, "Знову тут"))
+        row(page, ONE).wait_for()
+        context.close()
