@@ -252,14 +252,13 @@ def test_only_links_to_the_web_can_be_clicked(sandbox: Sandbox, page: Any):
 # Many
 
 
-def fill(sandbox: Sandbox, texts: int = 70) -> None:
-    """Send 10,000 messages: most to one number, in order, and the rest to as many numbers."""
+def fill(sandbox: Sandbox) -> None:
+    """Send 10,000 messages: 7,000 to one number, and the rest to as many numbers."""
     user = User(sandbox)
-    for number in range(texts):
+    for number in range(70):
         user.send(",".join([ONE] * 100), f"Повідомлення {number:05}")
     for block in range(30):
         user.send(",".join(f"+38067{block:02}{number:05}" for number in range(100)), "Знижка")
-    assert sandbox.accepted == texts * 100 + 3_000
 
 
 def nodes(page: Any) -> int:
@@ -268,7 +267,7 @@ def nodes(page: Any) -> int:
 
 def test_ten_thousand_messages_scroll_from_the_newest_to_the_oldest_in_a_bounded_document(sandbox: Sandbox, page: Any):
     fill(sandbox)
-    expect(page.locator("#list .row").first).to_be_visible()
+    expect(page.locator("#list .row").first).to_have_attribute("aria-setsize", "3001")
     page.locator("#list").focus()
     page.keyboard.press("End")
     expect(row(page, ONE)).to_be_visible()  # it is the last of 3,001
@@ -325,12 +324,11 @@ def test_a_flood_does_not_freeze_the_page(sandbox: Sandbox, page: Any):
         setInterval(tick, 10);
     }""")
     with ThreadPoolExecutor(1) as pool:
-        flood = pool.submit(fill, sandbox, 70)
+        flood = pool.submit(fill, sandbox)
         while not flood.done():
             page.wait_for_timeout(50)
-    # It was sent by hand before the flood, and is forgotten by nobody.
-    flood_error = flood.exception()
-    assert flood_error is None or isinstance(flood_error, AssertionError)
+        flood.result()
+    assert sandbox.accepted == 10_001
     expect(bubbles(page).last).to_have_text("Повідомлення 00069")
     assert page.evaluate("window.longest") < 1_500
     assert nodes(page) < MOST_NODES
@@ -450,8 +448,11 @@ def test_a_screen_reader_is_told_of_a_new_message(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, "Перше"))
     expect(page.locator("#announcer")).to_have_text(re.compile("[Nn]ew message"))
     assert page.locator("#announcer").get_attribute("aria-live") == "polite"
-    unnamed = page.evaluate("""() => [...document.querySelectorAll('button, input, select, [role=option]')].filter((node) =>
-        !(node.getAttribute('aria-label') || node.textContent.trim() || node.labels?.length)).map((node) => node.outerHTML)""")
+    unnamed = page.evaluate("""() =>
+        [...document.querySelectorAll('button, input, select, [role=option]')]
+            .filter((node) => !(node.hidden || node.getAttribute('aria-label') || node.getAttribute('aria-labelledby')))
+            .filter((node) => !(node.textContent.trim() || [...(node.labels ?? [])].some((label) => label.textContent.trim())))
+            .map((node) => node.outerHTML)""")
     assert unnamed == []
     assert [page.get_by_role(role).count() for role in ("banner", "main", "navigation", "search")] == [1, 1, 1, 1]
 

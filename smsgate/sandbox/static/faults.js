@@ -23,7 +23,7 @@ export class FaultsPage {
     this.operation = el("select", {}, el("option", { value: "" }, "Any operation"), ...tables.operations.map((name) => el("option", { value: name }, name)));
     this.often = el("select", {}, ...Object.entries(STRIKES).map(([key, row]) => el("option", { value: key }, row.title)));
     this.value = el("input", { type: "number", inputmode: "decimal" });
-    this.valueLabel = el("span");
+    this.valueLabel = el("span", {}, STRIKES.next.value.label);
     this.valueField = el("label", { class: "field" }, this.valueLabel, this.value);
     this.often.addEventListener("change", () => this.asksValue());
     this.activeViews = new Map();

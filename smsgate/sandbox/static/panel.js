@@ -36,8 +36,8 @@ export class Panel {
 
   open(page = null) {
     if (page) this.tabs.choose(page);
-    this.update(this.state);
     if (!this.dialog.open) this.dialog.showModal();
+    this.update(this.state);
   }
 
   update(state) {
@@ -45,8 +45,7 @@ export class Panel {
     setText(this.amounts.Faults, state.faults.length ? grouped(state.faults.length) : "");
     setText(this.amounts.Sessions, state.session_count ? grouped(state.session_count) : "");
     for (const amount of Object.values(this.amounts)) amount.hidden = amount.textContent === "";
-    if (this.dialog.open || !this.shown) for (const page of Object.values(this.pages)) page.update(state);
-    this.shown = true;
+    if (this.dialog.open) for (const page of Object.values(this.pages)) page.update(state);
   }
 
   ask() {
