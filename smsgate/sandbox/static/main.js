@@ -14,7 +14,7 @@ import { Thread } from "./thread.js";
 
 const TITLE = document.title;
 const KEYS = [[["/"], "search"], [["↑", "↓"], "move"], [["Enter"], "open"], [["Home", "End"], "first and last"], [["Esc"], "back"]];
-const FEW_MAGIC = ["+380000000001", "+380000000004", "+380000000005", "+380000000023"];
+const FEW_MAGIC = ["+380000000002", "+380000000004", "+380000000005", "+380000000023"];
 
 const at = (id) => document.getElementById(id);
 const list = at("list");
@@ -84,6 +84,7 @@ function view() {
   if (before === now) return;
   document.body.dataset.view = now;
   if (empty) {
+    if (route().number) location.replace("#/");
     thread.close();
     at("thread").replaceChildren(welcome());
   } else if (before === "empty") conversations.refresh();

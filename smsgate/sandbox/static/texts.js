@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 const LINK = /https?:\/\/[^\s<>"«»]+/gi;
 const TRAILING = /[.,;:!?)\]}'…]+$/;
 const SPEAKS_OF_CODE = /код|парол|code|password|otp|\bpin\b|пін/i;
-const CODE = /(?<![\d.,+:/-])\d{4,8}(?![\d.,:/-]*\d)/;
+const CODE = /(?<![\d.,+:/-])(?:\d{4,8}|\d{3}[ -]\d{3})(?![\d.,:/-]*\d)/;
 
 export function safeAddress(text) {
   if (!URL.canParse(text)) return null;
@@ -38,7 +38,7 @@ export function marked(text, search) {
 
 function codeButton(code) {
   const button = el("button", { type: "button", class: "code", title: "Copy the code", tabindex: "-1", "aria-label": `Copy the code ${code}` }, code);
-  button.addEventListener("click", () => copy(code, button));
+  button.addEventListener("click", () => copy(code.replace(/\D/g, ""), button));
   return button;
 }
 
