@@ -1,20 +1,21 @@
 """An async iterator that does one piece of work for each item, several at a time, and yields the results as they end.
 
-Rules of this file: the source is read only as fast as the work is done and the results are taken. Work that has begun is
-never cut off: who leaves the loop early stops the reading, and what is under way ends by itself.
+Rules of this file: the source is read only as fast as the work is done and the results are taken, and an item that was read is
+worked on. Work that has begun is never cut off: who leaves the loop early stops the reading, and what is under way ends by
+itself. A result stays where it is until `__anext__` returns it, so that no cancellation can lose it on the way.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import anyio
-from anyio.lowlevel import EventLoopToken, current_token
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.lowlevel import EventLoopToken, checkpoint, current_token
 
 from .spawn import call_soon, spawn
 
@@ -24,21 +25,27 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Pace:
-    """Spreads work evenly: `rate` units a second, None for as fast as it goes."""
+class Pace(Generic[Item]):
+    """Spreads work evenly: so many units a second, of which each item takes as many as `units` says."""
 
-    def __init__(self, rate: float | None) -> None:
+    def __init__(self, rate: float, units: Callable[[Item], int]) -> None:
         self._rate = rate
+        self._units = units
         self._next = 0.0
 
-    async def wait(self, units: int) -> None:
-        """Wait until the next piece of work of so many units is due."""
-        if self._rate is None:
-            return
-        now = anyio.current_time()
-        due = max(self._next, now)
-        self._next = due + units / self._rate
-        await anyio.sleep(due - now)
+    async def due(self) -> None:
+        """Wait until the next item may be read. To wait with an item in hand would lose it when the waiting is cut off."""
+        await anyio.sleep(max(self._next - anyio.current_time(), 0.0))
+
+    def charge(self, item: Item) -> None:
+        """Put off the next item for as long as this one takes."""
+        self._next = max(self._next, anyio.current_time()) + self._units(item) / self._rate
+
+
+@dataclass(slots=True, eq=False)
+class _Finished(Generic[Result]):
+    result: Result
+    taken: anyio.Event = field(default_factory=anyio.Event)
 
 
 class _Workers(Generic[Item, Result]):
@@ -48,64 +55,89 @@ class _Workers(Generic[Item, Result]):
         self,
         source: Iterable[Item] | AsyncIterable[Item],
         work: Callable[[Item], Awaitable[Result | None]],
-        before: Callable[[Item], Awaitable[None]] | None,
-        unclaimed: Callable[[Result], None] | None,
+        pace: Pace[Item] | None,
+        unclaimed: Callable[[Result], None],
     ) -> None:
         self._source: Iterator[Item] | AsyncIterator[Item] = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
+        # An iterator that was handed in is its owner's, who may want to read on; one that was made here is closed here.
+        self._made_here = self._source is not source
         self._work = work
-        self._before = before
+        self._pace = pace
         self._unclaimed = unclaimed
         self._reading = anyio.Lock()
-        self._scope: anyio.CancelScope | None = None
+        self._scope = anyio.CancelScope()
+        self._finished: deque[_Finished[Result]] = deque()
+        self._changed = anyio.Event()
         self._running = 0
-        self._stopped = False
+        self._stopped = self._forsaken = False
+        self._error: Exception | None = None
         self.ended = anyio.Event()
-        self.error: Exception | None = None
 
-    def start(self, width: int, results: MemoryObjectSendStream[Result]) -> None:
+    def start(self, width: int) -> None:
         self._running = width
         for number in range(width):
-            out = results.clone()
-            spawn(partial(self._worker, out), f"smsgate worker {number + 1}")
-        results.close()
+            spawn(self._worker, f"smsgate worker {number + 1}")
 
-    def stop(self) -> None:
-        """Read no further. Only waiting is cut off: for the source, or for the next turn of the pace."""
+    async def take(self) -> Result:
+        """Return the next result, or raise what ended the work, once, and then `StopAsyncIteration`."""
+        await checkpoint()
+        while not self._finished and not self.ended.is_set():
+            await self._changed.wait()
+        if self._finished:
+            # Nothing can come between this and the caller.
+            finished = self._finished.popleft()
+            finished.taken.set()
+            return finished.result
+        error, self._error = self._error, None
+        raise error or StopAsyncIteration
+
+    def leave(self) -> None:
+        """Nobody takes results any more: read no further. Only waiting is cut off, for the source or the pace."""
+        self._stop()
+        for finished in self._finished:
+            finished.taken.set()
+        self.forsake()
+
+    def forsake(self) -> None:
+        """Report the results that nobody takes any more, those to come included."""
+        self._forsaken = True
+        while self._finished:
+            self._unclaimed(self._finished.popleft().result)
+
+    def _stop(self) -> None:
         self._stopped = True
-        if self._scope is not None:
-            self._scope.cancel()
+        self._scope.cancel()
 
-    async def _worker(self, results: MemoryObjectSendStream[Result]) -> None:
+    def _announce(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def _worker(self) -> None:
         try:
-            while not self._stopped:
-                items = await self._next()
-                if not items:
-                    break
+            while items := await self._next():
                 result = await self._work(items[0])
-                if result is None:
-                    continue
-                try:
-                    await results.send(result)
-                except anyio.BrokenResourceError:
-                    self._left(result)
-                except BaseException:  # the event loop ends while nobody takes it
-                    self._left(result)
-                    raise
+                if result is not None:
+                    await self._hand_over(result)
         except Exception as error:
-            self.error = self.error or error
-            self.stop()
+            self._error = self._error or error
+            self._stop()
         finally:
             # The last one out closes the source, before the iterator learns of the end.
             self._running -= 1
-            try:
-                if not self._running:
-                    await self._end()
-            finally:
-                results.close()
+            if not self._running:
+                # There are results left only if the event loop is ending and cut off the waiting for somebody to take them.
+                self.forsake()
+                await self._end()
 
-    def _left(self, result: Result) -> None:
-        if self._unclaimed is not None:
+    async def _hand_over(self, result: Result) -> None:
+        """Wait until the result is taken: as long as it is not, its worker reads nothing more."""
+        if self._forsaken:
             self._unclaimed(result)
+            return
+        finished = _Finished(result)
+        self._finished.append(finished)
+        self._announce()
+        await finished.taken.wait()
 
     async def _next(self) -> list[Item]:
         """Return the next item in a list, an empty one at the end."""
@@ -113,9 +145,11 @@ class _Workers(Generic[Item, Result]):
             if self._stopped:
                 return []
             with anyio.CancelScope() as self._scope:
+                if self._pace is not None:
+                    await self._pace.due()
                 items = await self._read()
-                if items and self._before is not None:
-                    await self._before(items[0])
+                if items and self._pace is not None:
+                    self._pace.charge(items[0])
                 self._stopped |= not items
                 return items
             return []
@@ -129,18 +163,23 @@ class _Workers(Generic[Item, Result]):
 
     async def _end(self) -> None:
         try:
-            for name in ("close", "aclose"):
+            for name in ("close", "aclose") if self._made_here else ():
                 closed = getattr(self._source, name, lambda: None)()
                 if isinstance(closed, Awaitable):
                     await closed
         except Exception as error:
-            self.error = self.error or error
+            self._error = self._error or error
         finally:
             self.ended.set()
+            self._announce()
 
 
 class Parallel(AsyncIterator[Result], Generic[Item, Result]):
     """Iterate over it once. Leaving the loop early, or `aclose`, stops it; `aclose` also waits for what is under way."""
+
+    _workers: _Workers[Item, Result] | None = None
+    _token: EventLoopToken
+    _closed = False
 
     def __init__(
         self,
@@ -148,53 +187,36 @@ class Parallel(AsyncIterator[Result], Generic[Item, Result]):
         work: Callable[[Item], Awaitable[Result | None]],
         *,
         width: int,
-        before: Callable[[Item], Awaitable[None]] | None = None,
-        unclaimed: Callable[[Result], None] | None = None,
+        pace: Pace[Item] | None = None,
+        unclaimed: Callable[[Result], None],
     ) -> None:
-        self._workers = _Workers(source, work, before, unclaimed)
+        # Made with the first step, on the event loop that it will run on.
+        self._begin = partial(_Workers[Item, Result], source, work, pace, unclaimed)
         self._width = width
-        self._results: MemoryObjectReceiveStream[Result] | None = None
-        self._token: EventLoopToken
 
     def __aiter__(self) -> Parallel[Item, Result]:
         return self
 
     async def __anext__(self) -> Result:
-        if self._results is None:
-            send, self._results = anyio.create_memory_object_stream[Result]()
-            self._token = current_token()
-            self._workers.start(self._width, send)
-        try:
-            return await self._results.receive()
-        except (anyio.EndOfStream, anyio.ClosedResourceError):
-            pass
-        error, self._workers.error = self._workers.error, None
-        if error is not None:
-            raise error
-        raise StopAsyncIteration
+        if self._workers is None:
+            if self._closed:
+                raise StopAsyncIteration
+            self._workers, self._token = self._begin(), current_token()
+            self._workers.start(self._width)
+        return await self._workers.take()
 
     async def aclose(self) -> None:
         """Stop, and wait for what is under way."""
-        if self._results is None:
-            self._workers.stop()
-            return
-        _leave(self._workers, self._results)
-        await self._workers.ended.wait()
+        self._closed = True
+        if self._workers is not None:
+            self._workers.leave()
+            await self._workers.ended.wait()
 
     def __del__(self) -> None:
-        if self._results is None:
-            return
-        if self._workers.ended.is_set():
-            self._results.close()
+        if self._workers is None or self._workers.ended.is_set():
             return
         # The garbage collector may call from any thread, and after the event loop has ended: then nothing is left to stop.
         try:
-            call_soon(self._token, partial(_leave, self._workers, self._results))
+            call_soon(self._token, self._workers.leave)
         except RuntimeError:
-            with suppress(RuntimeError):
-                self._results.close()
-
-
-def _leave(workers: _Workers[Any, Any], results: MemoryObjectReceiveStream[Any]) -> None:
-    workers.stop()
-    results.close()
+            self._workers.forsake()

@@ -302,17 +302,21 @@ class AsyncSession:
 
         `messages` may be any iterable or async iterable; it is read only as fast as it is sent. `rate` is how many recipients a
         second at most. Errors come as values. Leaving the loop early stops the reading; sends that are under way end by
-        themselves, and `aclose()` of the iterator waits for them. What the iterable raises is raised here, after the outcomes
-        of what had been read. A campaign that must survive a crash needs a journal beside it.
+        themselves, and `aclose()` of the iterator waits for them. An iterator or a generator that is handed over stays yours: it
+        is not closed, and what is left in it was not touched. What the iterable raises is raised here, after the outcomes of what
+        had been read. A campaign that must survive a crash needs a journal beside it.
+
+        Raises `TypeError` for what is no iterable and `ValueError` for a bad `rate`.
         """
         if rate is not None and not positive(rate):
             raise ValueError("rate: must be a number of recipients a second, greater than 0")
-        pace = Pace(rate)
+        if not isinstance(messages, (Iterable, AsyncIterable)):
+            raise TypeError("messages: must be an iterable or an async iterable of smsgate.Message")
         return Parallel(
             messages,
             self._outcome,
             width=self._width,
-            before=lambda message: pace.wait(len(_checked_message(message).destinations)),
+            pace=None if rate is None else Pace(rate, _recipients),
             unclaimed=_unclaimed,
         )
 
@@ -333,7 +337,7 @@ class AsyncSession:
         if not positive(timeout):
             raise ValueError("timeout: must be a number of seconds greater than 0")
         following = Following([_checked_id(one) for one in ([ids] if isinstance(ids, str) else ids)], timeout)
-        return Parallel(following, partial(self._followed, following), width=self._width)
+        return Parallel(following, partial(self._followed, following), width=self._width, unclaimed=_of_no_use)
 
     async def _followed(self, following: Following, asked: str) -> DeliveryStatus | None:
         status: DeliveryStatus | None = None
@@ -509,11 +513,19 @@ def _checked_message(message: Any) -> Message:
     return message
 
 
+def _recipients(message: Message) -> int:
+    return len(_checked_message(message).destinations)
+
+
 def _checked_id(text: Any) -> str:
     found = message_id(text) if isinstance(text, str) else None
     if found is None:
         raise ValueError("message_id: must be a UUID, 32 hexadecimal digits in five groups, as the gateway gives it")
     return found
+
+
+def _of_no_use(status: DeliveryStatus) -> None:
+    """Let go of a status that nobody took: the gateway will tell it again."""
 
 
 def _unclaimed(outcome: SendOutcome) -> None:

@@ -20,6 +20,7 @@ import pytest
 from fault_server import FaultServer
 
 import smsgate
+from smsgate.parallel import Parallel
 from smsgate.sandbox import Sandbox, Settings
 
 pytestmark = pytest.mark.anyio
@@ -149,6 +150,8 @@ async def test_an_iterator_that_was_never_begun_sends_nothing() -> None:
         async with session_at(sandbox) as session:
             outcomes = session.send_many([message(1)])
             await outcomes.aclose()
+            with pytest.raises(StopAsyncIteration):
+                await anext(outcomes)
             del outcomes
         assert not sandbox.calls
 
@@ -187,19 +190,20 @@ async def test_what_the_source_raises_is_raised_after_the_outcomes_of_what_was_r
 
 
 async def test_what_a_source_raises_when_it_is_closed_is_raised_too() -> None:
-    class Bad:
-        def __iter__(self) -> Iterator[smsgate.Message]:
-            return self
-
+    class Bad(Iterator[smsgate.Message]):
         def __next__(self) -> smsgate.Message:
             raise StopIteration
 
         def close(self) -> None:
             raise OSError("the file is gone")
 
+    class Source:
+        def __iter__(self) -> Iterator[smsgate.Message]:
+            return Bad()
+
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
-            outcomes = session.send_many(Bad())
+            outcomes = session.send_many(Source())
             with pytest.raises(OSError, match="gone"):
                 await anext(outcomes)
             with pytest.raises(StopAsyncIteration):
@@ -395,6 +399,129 @@ def test_an_iterator_whose_event_loop_was_closed_under_it_is_collected_in_silenc
     for task in left:  # nobody else can end them any more
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # what asyncio would say is true and beside the point
     assert left
+
+
+# --- the iterator itself --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ticks", range(6))
+def test_a_cancellation_in_the_very_moment_of_the_handing_over_loses_no_outcome(ticks: int) -> None:
+    async def run() -> list[int]:
+        loop = asyncio.get_running_loop()
+        taken: list[int] = []
+        lost: list[int] = []
+
+        def cancel_in(steps: int) -> None:
+            if steps:
+                loop.call_soon(cancel_in, steps - 1)
+            else:
+                task.cancel()
+
+        async def work(item: int) -> int:
+            await asyncio.sleep(0)
+            # In one of these steps the outcome is on its way and the waiting task has not woken up yet.
+            loop.call_soon(cancel_in, ticks)
+            return item
+
+        async def take() -> None:
+            taken.append(await anext(outcomes))
+
+        outcomes = Parallel(range(50), work, width=1, unclaimed=lost.append)
+        for _ in range(20):
+            task = loop.create_task(take())
+            await asyncio.wait([task])
+        return taken + [outcome async for outcome in outcomes]
+
+    assert asyncio.run(run()) == list(range(50))
+
+
+@pytest.mark.parametrize("ticks", range(1, 12))
+async def test_no_outcome_is_lost_whenever_the_taking_is_cancelled(ticks: int) -> None:
+    taken: list[int] = []
+    lost: list[int] = []
+
+    async def work(item: int) -> int:
+        await anyio.lowlevel.checkpoint()
+        return item
+
+    async def take(scope: anyio.CancelScope) -> None:
+        with scope:
+            async for outcome in outcomes:
+                taken.append(outcome)
+
+    outcomes = Parallel(range(200), work, width=3, unclaimed=lost.append)
+    for _ in range(100):
+        async with anyio.create_task_group() as tasks:
+            scope = anyio.CancelScope()
+            tasks.start_soon(take, scope)
+            for _ in range(ticks):
+                await anyio.lowlevel.checkpoint()
+            scope.cancel()
+    taken += [outcome async for outcome in outcomes]
+    assert sorted(taken) == list(range(200))
+
+
+async def test_leaving_while_the_pace_keeps_us_waiting_leaves_the_rest_to_the_owner_of_the_iterator() -> None:
+    rest = map(message, range(5))
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            outcomes = session.send_many(rest, rate=0.5)
+            first = await anext(outcomes)
+            await anyio.sleep(0.1)
+            await outcomes.aclose()
+        left = list(rest)
+        assert len(sandbox.messages) == 1
+    assert [first.message, *left] == list(map(message, range(5))), "nobody is dropped"
+
+
+async def test_a_generator_that_is_handed_over_is_closed_by_who_made_it() -> None:
+    def numbered() -> Iterator[smsgate.Message]:
+        yield from map(message, range(100))
+
+    async def awaited() -> AsyncIterator[smsgate.Message]:
+        for one in map(message, range(100)):
+            yield one
+
+    with Sandbox() as sandbox:
+        async with session_at(sandbox, logins=2) as session:
+            plain, asynchronous = numbered(), awaited()
+            for source in (plain, asynchronous):
+                outcomes = session.send_many(source)
+                await anext(outcomes)
+                await outcomes.aclose()
+            sent = {one.text for one in sandbox.messages}
+            left = {one.text for one in plain}, {one.text async for one in asynchronous}
+    assert all(sent | one == {f"message {number}" for number in range(100)} for one in left)
+
+
+async def test_an_async_generator_that_was_made_here_is_closed_here() -> None:
+    class Rows:
+        closed = False
+
+        async def __aiter__(self) -> AsyncIterator[smsgate.Message]:
+            try:
+                for number in range(100):
+                    yield message(number)
+            finally:
+                self.closed = True
+
+    rows = Rows()
+    with Sandbox() as sandbox:
+        async with session_at(sandbox, logins=2) as session:
+            outcomes = session.send_many(rows)
+            await anext(outcomes)
+            await outcomes.aclose()
+    assert rows.closed
+
+
+async def test_what_can_be_read_in_no_way_is_refused_by_name() -> None:
+    async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
+        with pytest.raises(TypeError, match=r"messages: must be an iterable or an async iterable of smsgate\.Message"):
+            session.send_many(5)  # type: ignore[arg-type]  # the mistake under test
+        gc.collect()
+
+
+# --- other answers -------------------------------------------------------------------------------------------------------
 
 
 async def test_nothing_to_follow_ends_at_once() -> None:
