@@ -87,6 +87,7 @@ class Logins:
         self._proven = False
         self._refusal: Refused | None = None
         self._refused_at = 0.0
+        self._closing = False
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[Login]:
@@ -98,13 +99,17 @@ class Logins:
             finally:
                 # The one with a fresh cookie and a warm connection is taken next, one without a cookie last.
                 (self._idle.append if login.cookie else self._idle.appendleft)(login)
+                if self._closing:
+                    with anyio.CancelScope(shield=True):
+                        await self.aclose()
 
     def _open(self) -> Login:
         self._opened += 1
         return Login(self._opened, self._open_transport())
 
     async def aclose(self) -> None:
-        """Close the connections. Nobody may hold a lease."""
+        """Close the connections that are idle; each of the others is closed when its lease ends."""
+        self._closing = True
         while self._idle:
             await self._idle.pop().transport.aclose()
 

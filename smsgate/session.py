@@ -96,8 +96,9 @@ class AsyncSession:
     proxy; none is taken from the environment. `verify` is True, False, or an `ssl.SSLContext`. `http_client` is an
     `httpx.AsyncClient` or an `httpx2.AsyncClient` to use in place of our own connections; it is never closed here.
 
-    Use it as `async with AsyncSession(...) as session`, or call `aclose` at the end, always on one event loop. Leaving the block
-    waits for calls that are under way.
+    Use it as `async with AsyncSession(...) as session`. Where no block fits, open it with `await session.__aenter__()` and call
+    `aclose` at the end. All of it happens on one event loop; the session may be made anywhere. Leaving the block, and `aclose`,
+    wait for calls that are under way.
 
     Raises `ValueError` or `TypeError` for a bad argument, by name and without its value. Warns with `PlainHttpWarning` if the
     address is plain http and not of this machine.
@@ -139,9 +140,11 @@ class AsyncSession:
         self._verify = verify
         self._ssl: ssl.SSLContext | None = None
         self._width = logins
-        self._logins = Logins(Credentials(login, password), logins, self._open_transport)
+        # Made when the session is opened, as their locks are those of its event loop.
+        self._logins: Logins
         self._token: EventLoopToken | None = None
         self._closed = False
+        self._released = False
         self._active = 0
         self._drained: anyio.Event | None = None
         del login, password, proxy
@@ -202,6 +205,7 @@ class AsyncSession:
         if self._token is not None or self._closed:
             raise NotSent("a session is opened once", reason=Reason.CLOSED if self._closed else Reason.NOT_OPEN)
         self._token = current_token()
+        self._logins = Logins(Credentials(*self._secrets), self._width, self._open_transport)
         return self
 
     async def __aexit__(
@@ -212,20 +216,23 @@ class AsyncSession:
     async def aclose(self) -> None:
         """Take no more calls, wait for those that are under way, and close the connections. Calling it again is harmless.
 
-        Raises `NotSent` on another event loop than the session's, where its connections cannot be closed.
+        If the waiting is cancelled, each call that is under way closes its connection when it ends; calling this again waits for
+        them. Raises `NotSent` on another event loop than the session's, where its connections cannot be closed.
         """
-        if self._closed:
+        if self._token is None or self._released:
+            self._closed = True
             return
-        if self._token is not None and (misplaced := self._unusable()):
-            raise misplaced
+        if self._token != current_token():
+            raise _misplaced()
         self._closed = True
         try:
             if self._active:
-                self._drained = anyio.Event()
+                self._drained = self._drained or anyio.Event()
                 await self._drained.wait()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._logins.aclose()
+        self._released = True
 
     @property
     def logins(self) -> int:
@@ -414,7 +421,7 @@ class AsyncSession:
         if self._token is None:
             return NotSent("the session is not open: use it as 'async with'", reason=Reason.NOT_OPEN)
         if self._token != current_token():
-            return NotSent("the session was opened on another event loop", reason=Reason.OTHER_EVENT_LOOP)
+            return _misplaced()
         return None
 
     async def _repeat(self, call: _Call, attempt: Callable[[_Call], Awaitable[T]]) -> T:
@@ -478,6 +485,10 @@ class AsyncSession:
         return own_transport(
             self._url, self._ssl, proxy=self._proxy, connect=self._timeouts.connect, keep_alive=self._timeouts.keep_alive
         )
+
+
+def _misplaced() -> NotSent:
+    return NotSent("the session was opened on another event loop", reason=Reason.OTHER_EVENT_LOOP)
 
 
 def _may_repeat(operation: Operation, error: NotSent | InDoubt) -> bool:

@@ -9,6 +9,7 @@ import asyncio
 import copy
 import logging
 import pickle
+import threading
 import time
 import warnings
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import fault_server
 import httpx
 import httpx2
@@ -547,6 +549,74 @@ async def test_closing_waits_for_calls_that_are_under_way() -> None:
             await session.aclose()
             assert len(ended) == 1 or len(sandbox.messages) == 1
     assert isinstance(ended[0], smsgate.SendResult)
+
+
+class Slow:
+    """Accepts a message after a while, keeps the connection, and knows when the client has closed it."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    def __call__(self, connection: fault_server.Connection) -> None:
+        time.sleep(0.4)
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(fault_server.ACCEPTED)}\r\n\r\n"
+        connection.send(head.encode() + fault_server.ACCEPTED)
+        try:
+            connection.hold(5)
+        except fault_server.Gone:
+            self.closed.set()
+
+
+async def sending(session: smsgate.AsyncSession, ended: list[object]) -> None:
+    ended.append(await session.send_sms(NUMBER, "hello"))
+
+
+async def test_closing_that_was_cut_off_is_finished_by_closing_again() -> None:
+    ended: list[object] = []
+    slow = Slow()
+    with FaultServer(fault_server.then(slow)).running() as server:
+        session = await smsgate.AsyncSession("login", "password", sender="Shop", url=server.url).__aenter__()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(sending, session, ended)
+            await anyio.sleep(0.2)
+            with anyio.move_on_after(0.05) as cut_off:
+                await session.aclose()
+            assert cut_off.cancelled_caught
+            with pytest.raises(smsgate.NotSent, match="closed"):
+                await session.send_sms(NUMBER, "hello")
+            assert not ended
+            await session.aclose()
+            assert len(server.sends()) == 1
+            assert await anyio.to_thread.run_sync(slow.closed.wait, 2), "and its connection with it"
+        await session.aclose()
+    assert isinstance(ended[0], smsgate.SendResult)
+
+
+async def test_a_call_that_outlives_a_closing_that_was_cut_off_closes_its_own_connection() -> None:
+    ended: list[object] = []
+    slow = Slow()
+    with FaultServer(fault_server.then(slow)).running() as server:
+        async with anyio.create_task_group() as tasks:
+            with anyio.move_on_after(0.2):
+                async with smsgate.AsyncSession("login", "password", sender="Shop", url=server.url) as session:
+                    tasks.start_soon(sending, session, ended)
+                    await anyio.sleep(5)
+        assert isinstance(ended[0], smsgate.SendResult), "it is not cut off"
+        assert await anyio.to_thread.run_sync(slow.closed.wait, 2)
+
+
+def test_a_session_may_be_made_under_another_event_loop_than_it_is_opened_on() -> None:
+    async def make() -> smsgate.AsyncSession:
+        return session_at(sandbox, logins=1)
+
+    async def use(session: smsgate.AsyncSession) -> list[object]:
+        async with session:
+            return await together(5, session.get_credit_balance)
+
+    with Sandbox() as sandbox:
+        for made, opened in (("asyncio", "trio"), ("trio", "asyncio")):
+            session = anyio.run(make, backend=made)
+            assert all(isinstance(one, Decimal) for one in anyio.run(use, session, backend=opened))
 
 
 async def test_an_error_in_the_block_comes_out_as_it_is() -> None:
