@@ -101,3 +101,11 @@ def coverage(session: nox.Session) -> None:
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
     session.run("coverage", "combine", "--keep", "--quiet", *folders)
     session.run("coverage", "report", "--fail-under=100", "--include", ",".join(f"*/smsgate/{name}.py" for name in COVERED))
+
+
+@nox.session(default=False)
+def benchmarks(session: nox.Session) -> None:
+    """Print figures, by hand: nothing is asserted."""
+    session.install(".[cli,sandbox,tables]", *groups("test"))
+    for script in sorted(Path("tests").glob("benchmark_*.py")):
+        session.run("python", str(script), *session.posargs)

@@ -6,9 +6,12 @@ zeep, synchronous and asynchronous, and suds-community: all five operations, SOA
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import pytest
 import suds
 import suds.client
@@ -18,13 +21,6 @@ from zeep.transports import AsyncTransport
 
 from smsgate.protocol.answers import DeliveryState
 from smsgate.sandbox import FailedSlot, Sandbox, Settings
-
-pytestmark = [
-    # Their own affairs: zeep never closes its client for the WSDL, and suds leaves sockets to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
 
 GOOD, OTHER, BAD = "+380501234567", "+380671234567", "+380000000001"
 SENT = "Сообщения успешно отправлены"
@@ -49,27 +45,32 @@ def sandbox(running: Sandbox) -> Sandbox:
     return running
 
 
-def through_zeep(sandbox: Sandbox, port: str) -> Call:
-    service = zeep.Client(sandbox.wsdl_url, port_name=port).service
-    return lambda operation, **arguments: _plain(getattr(service, operation)(**arguments))
+@contextmanager
+def through_zeep(sandbox: Sandbox, port: str) -> Iterator[Call]:
+    client = zeep.Client(sandbox.wsdl_url, port_name=port)
+    with client.transport.session:
+        yield lambda operation, **arguments: _plain(getattr(client.service, operation)(**arguments))
 
 
-def through_asynchronous_zeep(sandbox: Sandbox, port: str) -> Call:
-    loop = asyncio.new_event_loop()
+@contextmanager
+def through_asynchronous_zeep(sandbox: Sandbox, port: str) -> Iterator[Call]:
     # zeep reads the WSDL with a client of its own, and sends with an asynchronous one.
-    client = zeep.AsyncClient(sandbox.wsdl_url, port_name=port, transport=AsyncTransport())
+    with asyncio.Runner() as runner, httpx.Client() as reading:
+        transport = AsyncTransport(client=httpx.AsyncClient(), wsdl_client=reading)
+        client = zeep.AsyncClient(sandbox.wsdl_url, port_name=port, transport=transport)
 
-    def call(operation: str, **arguments: str) -> Any:
-        answer: Awaitable[Any] = getattr(client.service, operation)(**arguments)
-        return _plain(loop.run_until_complete(asyncio.ensure_future(answer, loop=loop)))
+        async def call(operation: str, **arguments: str) -> Any:
+            return _plain(await getattr(client.service, operation)(**arguments))
 
-    call.close = lambda: (loop.run_until_complete(client.transport.aclose()), loop.close())  # type: ignore[attr-defined]
-    return call
+        yield lambda operation, **arguments: runner.run(call(operation, **arguments))
+        runner.run(transport.client.aclose())
 
 
-def through_suds(sandbox: Sandbox, port: str) -> Call:
+@contextmanager
+def through_suds(sandbox: Sandbox, port: str) -> Iterator[Call]:
     client = suds.client.Client(sandbox.wsdl_url, port=port, cache=None)
-    return lambda operation, **arguments: _plain(getattr(client.service, operation)(**arguments))
+    yield lambda operation, **arguments: _plain(getattr(client.service, operation)(**arguments))
+    gc.collect()  # to which suds leaves its sockets
 
 
 def _plain(answer: Any) -> Any:
@@ -92,10 +93,9 @@ CLIENTS = {
 
 @pytest.fixture(params=CLIENTS)
 def call(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Call]:
-    make, port = CLIENTS[request.param]
-    made = make(sandbox, port)
-    yield made
-    getattr(made, "close", lambda: None)()
+    through, port = CLIENTS[request.param]
+    with through(sandbox, port) as call:
+        yield call
 
 
 def log_in(call: Call) -> None:
@@ -152,14 +152,12 @@ def test_an_answer_to_the_whole_request_is_an_array_of_one(call: Call):
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_an_empty_slot_and_nil_are_read_as_nothing(name: str):
-    make, port = CLIENTS[name]
+    through, port = CLIENTS[name]
     for failed_slot in (FailedSlot.NIL, FailedSlot.EMPTY):
-        with Sandbox(Settings(failed_slot=failed_slot)) as sandbox:
-            call = make(sandbox, port)
+        with Sandbox(Settings(failed_slot=failed_slot)) as sandbox, through(sandbox, port) as call:
             log_in(call)
             slots = call("SendSMS", sender="Shop", destination=f"{GOOD},{BAD}", text="a")
             assert (len(slots), slots[2] or None) == (3, None)
-            getattr(call, "close", lambda: None)()
 
 
 def test_a_fault_is_zeeps_own_exception(sandbox: Sandbox):
@@ -168,7 +166,7 @@ def test_a_fault_is_zeeps_own_exception(sandbox: Sandbox):
     body = message[0][0] if message.tag.endswith("Envelope") else message
     body.tag = "{http://turbosms.in.ua/api/Turbo}SendMMS"
     binding = client.service._binding
-    with pytest.raises(zeep.exceptions.Fault, match="Procedure 'SendMMS' not present"):
+    with client.transport.session, pytest.raises(zeep.exceptions.Fault, match="Procedure 'SendMMS' not present"):
         binding.process_reply(client, binding.get("Auth"), client.transport.post_xml(sandbox.url, message, {}))
 
 
@@ -176,3 +174,4 @@ def test_a_fault_is_the_own_exception_of_suds(sandbox: Sandbox):
     client = suds.client.Client(sandbox.wsdl_url, cache=None)
     with pytest.raises(suds.WebFault, match="Procedure 'SendMMS' not present"):
         client.service.Auth(__inject={"msg": UNKNOWN_PROCEDURE})
+    gc.collect()

@@ -250,7 +250,7 @@ class Journal(Protocol):
         """Keep evidence with a request whose answer was lost."""
 
     def untold(self, message_ids: Sequence[str]) -> list[str]:
-        """Return those of these message ids that no answer has told."""
+        """Return those of these message ids that no answer has told. The one method that another thread may call."""
 
     def unknown(self) -> list[Unsettled]:
         """Return requests with unknown recipients, oldest first."""

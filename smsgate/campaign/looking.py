@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from decimal import Decimal
 
+from anyio import to_thread
+
 from ..errors import InDoubt, Reason, SmsGateError
 from ..session import AsyncSession
 from .journal import Evidence, Journal
@@ -60,7 +62,8 @@ class Lookout:
         if not self._lists_ids:
             return None
         try:
-            return self.journal.untold(await self.session.get_new_messages())
+            listed = await self.session.get_new_messages()
+            return await to_thread.run_sync(self.journal.untold, listed)
         except InDoubt as error:
             # A list that is too long stays so, and reading it each time would cost more than it tells.
             self._lists_ids = error.reason is not Reason.TOO_LARGE

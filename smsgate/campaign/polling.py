@@ -57,11 +57,13 @@ class Poller:
         self._on_progress = on_progress
         self._due = 0.0
         self._stopping = False
+        self.progress = PollProgress(0, 0)
+        """Where it stands, also after it was cancelled."""
 
     async def poll(self) -> PollProgress:
         """Ask until every status is final or the time is over, and return how it stands. Raises `Refused` if the gateway does."""
-        open_, _ = self._journal.next_ask()
-        progress = PollProgress(0, open_)
+        progress = self.progress
+        progress.open, _ = self._journal.next_ask()
         with anyio.move_on_after(self._timeout):
             while not self._stopping:
                 open_, oldest = self._journal.next_ask()

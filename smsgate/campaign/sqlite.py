@@ -16,7 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -76,6 +76,8 @@ class SqliteJournal:
         self._sql = statements()
         self._texts: dict[int, Text] = {}
         self._forget_texts = self._settings().get("forget_texts") == "1"
+        if self._forget_texts:
+            connection.execute("PRAGMA secure_delete = ON")
 
     @classmethod
     def create(cls, path: Path, *, clock: Callable[[], float] = time.time, hook: Callable[[str], None] = _nothing) -> Self:
@@ -154,14 +156,15 @@ class SqliteJournal:
             for entry in entries:
                 reason = entry.reason if entry.text is None else self._add(entry, self._text_id(entry.text))
                 if reason:
-                    self._run("add_skipped", line=entry.line, number=entry.number[:64], reason=reason)
+                    self._run("add_skipped", line=entry.line, given=entry.number[:64], reason=reason)
                     skipped[_kind_of(reason)] += 1
                 else:
                     pending += 1
-            self._forget_texts = forget_texts
             for key, value in (("name", name), ("created_at", repr(self._clock())), ("forget_texts", str(int(forget_texts)))):
                 self._run("set", name=key, value=value)
-        self._texts.clear()
+        if forget_texts:
+            self._forget_texts = True
+            self._connection.execute("PRAGMA secure_delete = ON")
         return Added(pending, skipped)
 
     def _add(self, entry: Entry, text: int) -> str:
@@ -199,7 +202,6 @@ class SqliteJournal:
 
     def claim(self, run: int, most: int) -> Claim | None:
         """Put up to `most` pending recipients of one text in flight, on the disk. None if none is pending."""
-        source = before(Event.CLAIMED)
         with self._transaction():
             first = self._run("first_pending").fetchone()
             if first is None:
@@ -207,8 +209,10 @@ class SqliteJournal:
             alone, text = first
             rows = self._run("pending", alone=alone, text=text, most=1 if alone else most).fetchall()
             batch = int(self._run("add_batch", run=run, text=text, size=len(rows), now=self._clock()).lastrowid or 0)
-            move = {"source": source, "target": after(source, Event.CLAIMED), "batch": batch}
-            self._run_many("claim", [{**move, "id": row[0]} for row in rows])
+            together = {"alone": alone, "text": text, "most": 1 if alone else most}
+            moved = self._run("claim", target=after(before(Event.CLAIMED), Event.CLAIMED), batch=batch, **together).rowcount
+            if moved != len(rows):
+                raise JournalError("others were claimed than were read")
             self._hook("claiming")
         self._hook("claimed")
         return Claim(batch, self._text(text), alone, tuple(rows))
@@ -224,17 +228,10 @@ class SqliteJournal:
         """Write what became of each recipient of a claim."""
         if sorted(verdict.recipient for verdict in verdicts) != sorted(key for key, _ in claim.recipients):
             raise ValueError("verdicts: one for each recipient of the claim")
+        moves = {event: (after(before(event), event), before(event)) for event in {verdict.event for verdict in verdicts}}
         rows = [
-            {
-                "id": verdict.recipient,
-                "batch": claim.batch,
-                "source": before(verdict.event),
-                "target": after(before(verdict.event), verdict.event),
-                "reason": verdict.reason,
-                "message_id": verdict.message_id,
-                "alone": int(verdict.alone),
-            }
-            for verdict in verdicts
+            (moves[one.event][0], one.message_id, one.reason, one.alone, one.recipient, claim.batch, moves[one.event][1])
+            for one in verdicts
         ]
         counts = Counter(verdict.event for verdict in verdicts)
         self._hook("settling")
@@ -262,8 +259,11 @@ class SqliteJournal:
             self._run("set_evidence", batch=batch, evidence=json.dumps(asdict(evidence), default=str))
 
     def untold(self, message_ids: Sequence[str]) -> list[str]:
-        """Return those of these message ids that no answer has told."""
-        known = {row[0] for row in self._run("known_ids", ids=json.dumps(message_ids))}
+        """Return those of these message ids that no answer has told. It takes a while; any thread may ask."""
+        if not message_ids:
+            return []
+        with closing(_connect(self.path, writing=False)) as connection:
+            known = {row[0] for row in connection.execute(self._sql["known_ids"], {"ids": json.dumps(message_ids)})}
         return [one for one in message_ids if one not in known]
 
     # The unknown
@@ -416,6 +416,7 @@ class SqliteJournal:
 
     def purge(self) -> None:
         """Forget who it was and what was said, and keep the figures."""
+        self._connection.execute("PRAGMA secure_delete = ON")
         with self._transaction():
             for name in ("purge_recipients", "purge_texts", "purge_batches"):
                 self._run(name)
@@ -432,7 +433,7 @@ class SqliteJournal:
     def _run(self, statement: str, /, **values: Any) -> sqlite3.Cursor:
         return self._connection.execute(self._sql[statement], values)
 
-    def _run_many(self, statement: str, rows: Sequence[dict[str, Any]]) -> None:
+    def _run_many(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run a statement for each row. Every one must find its recipient in the state that it expects."""
         changed = self._connection.executemany(self._sql[statement], rows).rowcount
         if changed != len(rows):
@@ -458,7 +459,7 @@ def _connect(path: Path, *, writing: bool) -> sqlite3.Connection:
     if not writing:
         return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5)
     connection = sqlite3.connect(path, isolation_level=None, timeout=5)
-    settings = [("journal_mode", "WAL", "wal"), ("synchronous", "FULL", 2), ("secure_delete", "ON", 1)]
+    settings = [("journal_mode", "WAL", "wal"), ("synchronous", "FULL", 2)]
     if sys.platform == "darwin":
         settings.append(("fullfsync", "1", 1))
     try:

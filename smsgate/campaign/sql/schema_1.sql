@@ -17,10 +17,12 @@ CREATE TABLE text (
     forced_by TEXT NOT NULL
 );
 
+-- One number once: `number` is null for those that are skipped, whose `given` is what stood in the list.
 CREATE TABLE recipient (
     id INTEGER PRIMARY KEY,
     line INTEGER NOT NULL,
-    number TEXT,
+    number TEXT UNIQUE,
+    given TEXT,
     text INTEGER REFERENCES text (id),
     state TEXT NOT NULL,
     reason TEXT,
@@ -33,12 +35,10 @@ CREATE TABLE recipient (
     asked_at REAL
 );
 
--- One number once. Those that were skipped do not count.
-CREATE UNIQUE INDEX recipient_number ON recipient (number) WHERE state <> 'skipped' AND number IS NOT NULL;
+-- No index here may depend on what a send changes in a random place: a page of the file for each recipient would be written.
 CREATE INDEX recipient_pending ON recipient (alone, text, id) WHERE state = 'pending';
-CREATE INDEX recipient_open ON recipient (state, batch) WHERE state IN ('in flight', 'unknown');
+CREATE INDEX recipient_unknown ON recipient (batch, id) WHERE state = 'unknown';
 CREATE INDEX recipient_asked ON recipient (asked_at, id) WHERE state = 'accepted' AND delivery_final = 0;
-CREATE INDEX recipient_message ON recipient (message_id) WHERE message_id IS NOT NULL;
 
 -- One request: claimed and synced before it leaves, settled when its answer, or the lack of one, is written.
 CREATE TABLE batch (

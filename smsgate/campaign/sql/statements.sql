@@ -21,11 +21,11 @@ INSERT OR IGNORE INTO recipient (line, number, text, state) VALUES (:line, :numb
 
 -- name: find_line
 -- The line on which a number was first met.
-SELECT line FROM recipient WHERE number = :number AND state <> 'skipped';
+SELECT line FROM recipient WHERE number = :number;
 
 -- name: add_skipped
 -- Add one who is not sent to, with the reason.
-INSERT INTO recipient (line, number, state, reason) VALUES (:line, :number, 'skipped', :reason);
+INSERT INTO recipient (line, given, state, reason) VALUES (:line, :given, 'skipped', :reason);
 
 -- name: first_pending
 -- What is sent next: those that may go together first.
@@ -44,14 +44,13 @@ SELECT sender, body, wappush, parts FROM text WHERE id = :id;
 INSERT INTO batch (run, text, size, claimed_at) VALUES (:run, :text, :size, :now);
 
 -- name: claim
--- Put a recipient in flight.
-UPDATE recipient SET state = :target, batch = :batch, attempts = attempts + 1 WHERE id = :id AND state = :source;
+-- Put those that go together in flight, the very ones that were just read.
+UPDATE recipient SET state = :target, batch = :batch, attempts = attempts + 1
+WHERE id IN (SELECT id FROM recipient WHERE state = 'pending' AND alone = :alone AND text = :text ORDER BY id LIMIT :most);
 
 -- name: settle
 -- Write what became of a recipient in flight, and of nobody else.
-UPDATE recipient
-SET state = :target, reason = :reason, message_id = :message_id, alone = alone + :alone
-WHERE id = :id AND batch = :batch AND state = :source;
+UPDATE recipient SET state = ?, message_id = ?, reason = ?, alone = alone + ? WHERE id = ? AND batch = ? AND state = ?;
 
 -- name: settle_batch
 -- Write what became of a request.
@@ -72,7 +71,7 @@ AND NOT EXISTS (
 UPDATE batch SET evidence = :evidence WHERE id = :batch;
 
 -- name: known_ids
--- Those of these message ids that an answer has told us.
+-- Those of these message ids that an answer has told us. It reads everybody, since an index would cost more than all the rest.
 SELECT message_id FROM recipient WHERE message_id IN (SELECT value FROM json_each(:ids));
 
 -- name: lose_batches
@@ -179,14 +178,14 @@ UPDATE recipient SET delivery = :delivery, delivery_final = :final, asked_at = :
 
 -- name: recipients
 -- Everybody, in the order of the file.
-SELECT recipient.line, recipient.number, recipient.state, recipient.reason, recipient.message_id, recipient.delivery, recipient.batch,
+SELECT recipient.line, coalesce(recipient.number, recipient.given), recipient.state, recipient.reason, recipient.message_id, recipient.delivery, recipient.batch,
     recipient.attempts, text.sender, text.parts
 FROM recipient LEFT JOIN text ON text.id = recipient.text
 ORDER BY recipient.id;
 
 -- name: purge_recipients
 -- Forget who it was.
-UPDATE recipient SET number = NULL, message_id = NULL;
+UPDATE recipient SET number = NULL, given = NULL, message_id = NULL;
 
 -- name: purge_texts
 -- Forget what was said.
