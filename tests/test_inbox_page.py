@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -551,3 +553,51 @@ def test_a_lost_connection_is_said_and_comes_back_by_itself(browser: Any):
         send(second, (ONE, "Знову тут"))
         row(page, ONE).wait_for()
         context.close()
+
+
+# Other web pages
+
+
+class OtherSite(BaseHTTPRequestHandler):
+    """A page of somebody else, on another port of this machine."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>Another site</title>")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+ATTACKS = {
+    "clear everything": ("sandbox/clear", {"method": "POST", "mode": "no-cors"}),
+    "send by SOAP": ("api/soap.html", {"method": "POST", "mode": "no-cors", "body": "<no soap>"}),
+    "read the messages": ("sandbox/messages", {"mode": "cors"}),
+    "look without asking to read": ("sandbox/messages", {"mode": "no-cors"}),
+    "switch a fault on": ("sandbox/faults", {"method": "POST", "mode": "no-cors", "body": '{"kind": "html"}'}),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_page_of_another_origin_is_refused(attack: str, sandbox: Sandbox, browser: Any):
+    send(sandbox, (ONE, "Ваш код: 4815"))
+    calls = sandbox.calls
+    path, options = ATTACKS[attack]
+    with ThreadingHTTPServer(("127.0.0.1", 0), OtherSite) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(f"http://localhost:{other.server_port}/")
+        answers: list[int] = []
+        page.on("response", lambda answer: answers.append(answer.status) if sandbox.inbox_url in answer.url else None)
+        said = page.evaluate(
+            "([url, options]) => fetch(url, options).then(answer => answer.text(), error => error.message)",
+            [sandbox.inbox_url + path, options],
+        )
+        page.wait_for_timeout(100)
+        context.close()
+        other.shutdown()
+    assert set(answers) <= {403}, "what may not be read is not even told of"
+    assert "4815" not in said
+    assert (sandbox.accepted, sandbox.calls, sandbox.faults.rules) == (1, calls, ())
