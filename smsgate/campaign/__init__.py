@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from ..protocol.models import message_id as checked_id
 from ..session import AsyncSession
+from .export import export_csv
 from .journal import (
     Added,
     Decision,
@@ -34,6 +35,7 @@ from .journal import (
 )
 from .planning import Plan, entries_of, plan_of
 from .polling import Poller, PollProgress
+from .report import html_report, write_html
 from .runner import Ending, Progress, RunEnd, Runner
 from .sources import Row, Source, csv_source, file_source, rows_source, table_source
 from .sqlite import SqliteJournal
@@ -67,9 +69,12 @@ __all__ = [
     "Transition",
     "Unsettled",
     "csv_source",
+    "export_csv",
     "file_source",
+    "html_report",
     "rows_source",
     "table_source",
+    "write_html",
 ]
 
 _OPERATOR_EVENTS = tuple(row.event for row in TRANSITIONS if row.operator)
@@ -164,6 +169,16 @@ class Campaign:
     def recipients(self) -> Iterator[RecipientRecord]:
         """Yield everybody, in the order of the file."""
         return self.journal.recipients()
+
+    # Handing on
+
+    def write_report(self, path: str | PathLike[str], *, show_numbers: bool = False) -> None:
+        """Write the report, one HTML page, to a file; see `write_html`."""
+        write_html(self.journal, path, show_numbers=show_numbers)
+
+    def export(self, path: str | PathLike[str], *, overwrite: bool = False, **options: Any) -> None:
+        """Write everybody to a CSV file; see `export_csv` for the options."""
+        export_csv(self.journal, path, overwrite=overwrite, **options)
 
     # The unknown
 

@@ -1,0 +1,81 @@
+"""Everybody as CSV, in the order of the file, one row at a time.
+
+Rule of this file: no cell is a formula. Numbers are digits, and a cell that a spreadsheet might compute gets an apostrophe.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from os import PathLike
+from pathlib import Path
+from typing import TextIO
+
+from ..privacy import mask_number, mask_numbers
+from .filing import write_whole
+from .journal import Journal, RecipientRecord
+
+__all__ = ["COLUMNS", "csv_rows", "export_csv"]
+
+COLUMNS = ("line", "number", "state", "reason", "message_id", "delivery", "parts", "batch", "attempts")
+
+_DELIMITERS = ",;\t|"
+_DIGITS = re.compile(r"\+?([0-9]+)\Z")
+_FORMULA = re.compile(r"(^|[,;|\t\r\n])(?=[\s\0\"]*[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r\n])")
+"""Where a spreadsheet may see a formula begin: at the start, and after what it may take for the end of a cell."""
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+def export_csv(
+    journal: Journal,
+    target: str | PathLike[str] | TextIO,
+    *,
+    overwrite: bool = False,
+    show_numbers: bool = True,
+    delimiter: str = ",",
+    byte_order_mark: bool = True,
+) -> None:
+    """Write everybody to a file of its owner's alone, or to an open text stream. The columns are those of `COLUMNS`.
+
+    The batch is the number by which unknown recipients are resolved. Excel needs the byte order mark, and `delimiter=";"` where
+    the comma separates decimals. With `show_numbers=False` their middle is hidden. A file is written whole or not at all. Raises
+    `ValueError`, `FileExistsError` unless it may `overwrite`, or another `OSError`.
+    """
+    if len(delimiter) != 1 or delimiter not in _DELIMITERS:
+        raise ValueError("delimiter: a comma, a semicolon, a tab or a bar")
+    lines = csv_rows(journal.recipients(), show_numbers=show_numbers, delimiter=delimiter)
+    pieces = _marked(lines) if byte_order_mark else lines
+    if isinstance(target, (str, PathLike)):
+        write_whole(Path(target), pieces, overwrite=overwrite)
+    else:
+        target.writelines(pieces)
+
+
+def csv_rows(recipients: Iterable[RecipientRecord], *, show_numbers: bool, delimiter: str) -> Iterator[str]:
+    """Yield the lines: the header, then one for each recipient."""
+    yield delimiter.join(COLUMNS) + "\r\n"
+    for one in recipients:
+        number, reason = one.number or "", one.reason or ""
+        if not show_numbers:
+            number, reason = _masked(number), mask_numbers(reason)
+        cells = (one.line, number, one.state, reason, one.message_id, one.delivery, one.parts, one.batch, one.attempts)
+        yield delimiter.join(_cell(cell, delimiter) for cell in cells) + "\r\n"
+
+
+def _masked(number: str) -> str:
+    return mask_number(number) if _DIGITS.match(number) else mask_numbers(number)
+
+
+def _marked(lines: Iterator[str]) -> Iterator[str]:
+    yield _BYTE_ORDER_MARK
+    yield from lines
+
+
+def _cell(value: int | str | None, delimiter: str) -> str:
+    text = "" if value is None else str(value)
+    if found := _DIGITS.match(text):
+        return found[1]
+    text = _FORMULA.sub(lambda place: f"{place[1] or ''}'", text)
+    if text.startswith("'") or any(character in text for character in f'{delimiter}"\r\n\t'):
+        text = '"' + text.replace('"', '""') + '"'
+    return text

@@ -1,0 +1,477 @@
+"""The report of a campaign: one HTML page that stands alone, for the screen and for paper, without a script and without network.
+
+Rules of this file: every word of the gateway and of a user goes through `_said`, which escapes it and masks numbers; the page
+grows with what there is to say, never with the number of recipients; what is not known is called unknown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from functools import cache
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+from string import Template
+
+from ..privacy import mask_number
+from ..version import __version__
+from .charts import Column, Part, Stage, bar, escape, funnel, stacked_columns, swatch
+from .filing import write_whole
+from .journal import Decision, Figures, Journal, TimeSlot, Unsettled
+from .states import Event, RecipientState
+from .wording import (
+    DECISIONS,
+    STATUS_GROUPS,
+    Outlook,
+    by_group,
+    character_names,
+    clock,
+    count,
+    duration,
+    findings,
+    masked,
+    moment,
+    offset,
+    outlook,
+    reading,
+    sentence,
+    share,
+    things,
+)
+
+__all__ = ["html_report", "write_html"]
+
+_S = RecipientState
+_COLUMNS = 60
+_REASONS, _REQUESTS, _NAMED, _DECISIONS = 12, 12, 4, 40
+"""How many rows of each kind stand in the page at most; the rest is counted."""
+
+_TONES = {
+    Outlook.FINISHED: "good",
+    Outlook.UNKNOWN: "open",
+    Outlook.OPEN: "open",
+    Outlook.UNFINISHED: "open",
+    Outlook.STOPPED: "open",
+    Outlook.PAUSED: "bad",
+    Outlook.CUT_OFF: "bad",
+}
+_BRANCHES = (
+    (_S.REJECTED, "rejected", "rejected"),
+    (_S.UNKNOWN, "unknown", "unknown"),
+    (_S.ASSUMED_SENT, "unknown", "assumed sent"),
+    (_S.ABANDONED, "skipped", "given up"),
+    (_S.IN_FLIGHT, "waiting", "in flight"),
+    (_S.PENDING, "waiting", "not sent yet"),
+)
+"""Who does not come to be accepted, with the colour and the words."""
+_VERDICTS = (("accepted", "accepted"), ("rejected", "rejected"), ("unknown", "unknown"))
+_GROUP_KINDS = {"delivered": "delivered", "failed": "rejected", "open": "waiting", "silent": "skipped", "unasked": "skipped"}
+_CHOICES = (
+    (Event.FOUND, "The provider shows the message: give its id, and it counts as accepted."),
+    (Event.ASSUME_SENT, "You think that it was sent, or would rather not risk a second copy."),
+    (Event.RESEND, "You would rather risk a second copy than none. Nothing but this word sends to them again."),
+    (Event.GIVE_UP, "It does not matter any more."),
+)
+
+
+def write_html(journal: Journal, path: str | PathLike[str], *, show_numbers: bool = False) -> None:
+    """Write the report to a file of its owner's alone, whole or not at all. An older report in its place is replaced.
+
+    Raises `FileExistsError` if what is there is no web page, or another `OSError`.
+    """
+    path = Path(path)
+    write_whole(path, html_report(journal, show_numbers=show_numbers), overwrite=_is_page(path))
+
+
+def _is_page(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as opened:
+        return opened.read(15).lower() == b"<!doctype html>"
+
+
+def html_report(
+    journal: Journal, *, show_numbers: bool = False, now: float | None = None, zone: tzinfo | None = None
+) -> Iterator[str]:
+    """Yield the page in pieces. Numbers are masked unless `show_numbers`; `zone` is for its times, None for this machine's."""
+    page = _Page(journal, journal.figures(), show_numbers, time.time() if now is None else now, zone)
+    for part in (_head, _everyone, _times, _reasons, _delivery, _unknown, _decisions, _cost, _example, _foot):
+        for line in part(page):
+            yield f"{line}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    journal: Journal
+    figures: Figures
+    show_numbers: bool
+    now: float
+    zone: tzinfo | None
+
+    def said(self, text: str) -> str:
+        """Return what the gateway or a user said, fit for the page."""
+        return escape(text if self.show_numbers else masked(text))
+
+    def number(self, number: str) -> str:
+        return escape(number if self.show_numbers else mask_number(number) if number.lstrip("+").isdigit() else masked(number))
+
+
+@cache
+def _file(name: str) -> str:
+    return files("smsgate.campaign").joinpath(name).read_text(encoding="utf-8").strip()
+
+
+# What they share
+
+
+def _section(key: str, heading: str, about: str, lines: Iterable[str]) -> Iterator[str]:
+    yield f'<section id="{key}" aria-labelledby="{key}-heading">'
+    yield f'<h2 id="{key}-heading">{escape(heading)}</h2>'
+    if about:
+        yield f'<p class="about">{escape(about)}</p>'
+    yield from lines
+    yield "</section>"
+
+
+def _fact(name: str, value: str, small: str = "") -> str:
+    more = f"<small>{small}</small>" if small else ""
+    return f"<div><dt>{escape(name)}</dt><dd>{value}{more}</dd></div>"
+
+
+def _cells(row: Sequence[tuple[str, str]]) -> str:
+    return "".join(f'<td class="{kind}">{value}</td>' if kind else f"<td>{value}</td>" for kind, value in row)
+
+
+def _table(heads: Sequence[tuple[str, str]], rows: Iterable[str], *, caption: str = "", kind: str = "") -> Iterator[str]:
+    yield f'<table class="{kind}">' if kind else "<table>"
+    if caption:
+        yield f"<caption>{escape(caption)}</caption>"
+    if heads:
+        cells = "".join(f'<th scope="col" class="{css}">{escape(name)}</th>' for css, name in heads)
+        yield f"<thead><tr>{cells}</tr></thead>"
+    yield "<tbody>"
+    yield from rows
+    yield "</tbody></table>"
+
+
+def _bar_row(label: str, value: int, whole: int, *, kind: str, most: int, css: str = "") -> str:
+    drawn = bar(value, most, kind, f"{count(value)}, {share(value, whole)}")
+    cells = _cells((("number", count(value)), ("number share", escape(share(value, whole))), ("", drawn)))
+    return f'<tr class="{css}"><th scope="row">{label}</th>{cells}</tr>'
+
+
+# The parts of the page, from top to bottom
+
+
+def _head(page: _Page) -> Iterator[str]:
+    figures, stands = page.figures, outlook(page.figures)
+    yield Template(_file("report.html")).substitute(
+        version=escape(__version__),
+        title=f"{page.said(figures.name)} \u2013 campaign report",
+        style=_file("report.css"),
+        tone=_TONES.get(stands, "none"),
+        outlook=escape(stands),
+        name=page.said(figures.name),
+        sentence=_linked(figures),
+        remarks="\n".join(f'<p class="remark">{remark}</p>' for remark in _remarks(page, stands)),
+        facts="\n".join(_facts(page)),
+    )
+
+
+def _linked(figures: Figures) -> str:
+    """Return the one sentence, with the word unknown leading to where it is explained."""
+    text = escape(sentence(figures))
+    return text.replace("unknown:", '<a href="#unknown">unknown</a>:') if figures.count(_S.UNKNOWN) else text
+
+
+def _remarks(page: _Page, stands: Outlook) -> Iterator[str]:
+    why = (page.figures.last_ending or "").partition(": ")[2]
+    if stands is Outlook.PAUSED and why:
+        yield f"Paused: {page.said(why)}"
+    if stands is Outlook.OPEN:
+        yield "It is being sent at this moment, or its process ended without a word; the next run finds out."
+    if page.figures.purged:
+        yield "This campaign is purged: numbers, texts and answers are forgotten, and the figures are kept."
+
+
+def _facts(page: _Page) -> Iterator[str]:
+    figures, zone = page.figures, page.zone
+    yield _fact("Created", *_moment(figures.created_at, zone))
+    if figures.first_claim is not None:
+        yield _fact("First request", *_moment(figures.first_claim, zone))
+    if figures.last_answer is not None:
+        yield _fact("Last answer", *_moment(figures.last_answer, zone))
+    if figures.first_claim is not None and figures.last_answer is not None:
+        took = figures.last_answer - figures.first_claim
+        verdicts = figures.count(_S.ACCEPTED, _S.REJECTED, _S.UNKNOWN, _S.ASSUMED_SENT, _S.ABANDONED)
+        yield _fact("Duration", escape(duration(took)), "pauses included")
+        rate = "\u2013" if took < 1 else f"{_per_second(verdicts / took)} a second"
+        yield _fact("Rate", rate, "recipients, on the average")
+    said = f"in {things(figures.runs, 'run')}" if figures.runs else ""
+    yield _fact("Requests", count(figures.batches), said)
+
+
+def _per_second(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 0.1 else "under 0.1"
+
+
+def _moment(at: float, zone: tzinfo | None) -> tuple[str, str]:
+    day, _, rest = moment(at, zone).partition(", ")
+    return escape(day), escape(rest)
+
+
+def _everyone(page: _Page) -> Iterator[str]:
+    figures = page.figures
+    given, skipped, accepted = figures.recipients, figures.count(_S.SKIPPED), figures.count(_S.ACCEPTED)
+    groups = {group: sum(rows.values()) for group, rows in by_group(figures.deliveries).items()}
+    leaving = tuple(Part(kind, words, figures.count(state)) for state, kind, words in _BRANCHES)
+    fates = tuple(
+        Part(_GROUP_KINDS[group], words, groups[group]) for group, words in STATUS_GROUPS.items() if group != "delivered"
+    )
+    stages = [
+        _stage("Given", given, given, "given", Part("skipped", "skipped", skipped)),
+        _stage("To be sent", given - skipped, given, "given", *leaving),
+        _stage("Accepted", accepted, given, "accepted", *fates),
+        _stage("Delivered", groups["delivered"], given, "delivered"),
+    ]
+    about = "From all that were given to those whose phone has confirmed it. Below each bar: who goes no further."
+    chart = funnel("funnel", stages, title="What happened to everyone")
+    yield from _section("everyone", "What happened to everyone", about, ['<div class="wide">', chart, "</div>"])
+
+
+def _stage(label: str, value: int, given: int, kind: str, *branches: Part) -> Stage:
+    return Stage(label, value, count(value), share(value, given), kind, branches)
+
+
+def _times(page: _Page) -> Iterator[str]:
+    figures, zone = page.figures, page.zone
+    slots = page.journal.timeline(max(8, min(_COLUMNS, figures.batches)))
+    busy = [slot for slot in slots if slot.accepted or slot.rejected or slot.lost]
+    if not busy or figures.first_claim is None or figures.last_answer is None:
+        return
+    begin, end = figures.first_claim, figures.last_answer
+    span = end - begin
+    heading = "Sending over time"
+    if len(busy) == 1:
+        yield from _section("times", heading, f"All answers came at {moment(end, zone)}, within {duration(span)}.", [])
+        return
+    totals = [sum(values) for values in zip(*(_values(slot) for slot in slots), strict=True)]
+    columns = [Column(_slot_name(slot, zone, span), _values(slot)) for slot in slots]
+    peak = max(busy, key=lambda slot: sum(_values(slot)))
+    step = duration(span / len(slots))
+    about = f"Recipients by the time of their answer. Each column is {step} (times are {offset(begin, zone)})."
+    described = (
+        f"{len(slots)} columns of {step} from {moment(begin, zone)} to {moment(end, zone)}; "
+        f"the highest is {count(sum(_values(peak)))} at {_slot_name(peak, zone, span)}."
+    )
+    axis = [clock(begin + span * place / 4, zone, span) for place in range(5)]
+    legend = "".join(
+        f"<li>{swatch(kind)}{count(total)} {words}</li>" for (kind, words), total in zip(_VERDICTS, totals, strict=True) if total
+    )
+    chart = stacked_columns("timeline", columns, _VERDICTS, title=heading, description=described, axis=axis)
+    note = "As it was when the answer came: what an operator decided later changes nothing here."
+    yield from _section(
+        "times",
+        heading,
+        about,
+        [f'<ul class="legend">{legend}</ul>', '<div class="wide">', chart, "</div>", f'<p class="after">{note}</p>',
+         "<details><summary>The same as a table</summary>",
+         *_table(
+             (("", "From"), *(("number", words.capitalize()) for _, words in _VERDICTS)),
+             (f'<tr><th scope="row">{escape(_slot_name(slot, zone, span))}</th>'
+              f'{_cells([("number", count(value)) for value in _values(slot)])}</tr>' for slot in busy),
+         ),
+         "</details>"],
+    )  # fmt: skip
+
+
+def _values(slot: TimeSlot) -> tuple[int, int, int]:
+    return slot.accepted, slot.rejected, slot.lost
+
+
+def _slot_name(slot: TimeSlot, zone: tzinfo | None, span: float) -> str:
+    return clock(slot.start, zone, min(span, 7_199) if span < 86_400 else span)
+
+
+def _reasons(page: _Page) -> Iterator[str]:
+    for key, heading, about, reasons, kind in (
+        ("rejected", "Why some were rejected", "The gateway\u2019s own words. Nothing was sent to them.", page.figures.rejected,
+         "rejected"),
+        ("skipped", "Why some were skipped", "Found before anything was sent, so they cost nothing.", page.figures.skipped,
+         "skipped"),
+    ):  # fmt: skip
+        if reasons:
+            yield from _section(key, heading, about, _reason_table(page, reasons, kind))
+
+
+def _reason_table(page: _Page, reasons: Mapping[str, int], kind: str) -> Iterator[str]:
+    shown = list(reasons.items())[:_REASONS]
+    rest = [number for _, number in list(reasons.items())[_REASONS:]]
+    whole = sum(reasons.values())
+    most = max(reasons.values())
+    rows = [_bar_row(page.said(reason or "no reason given"), number, whole, most=most, kind=kind) for reason, number in shown]
+    if rest:
+        rows.append(
+            _bar_row(escape(f"{things(len(rest), 'other reason')}"), sum(rest), whole, most=max(most, sum(rest)), kind=kind)
+        )
+    yield from _table((), rows, kind="bars")
+
+
+def _delivery(page: _Page) -> Iterator[str]:
+    accepted = page.figures.count(_S.ACCEPTED)
+    if not accepted:
+        return
+    groups = by_group(page.figures.deliveries)
+    about = f"What the gateway says of the {things(accepted, 'message')} that it accepted."
+    yield from _section("delivery", "Delivery", about, _table((), _status_rows(page, groups, accepted), kind="bars"))
+
+
+def _status_rows(page: _Page, groups: Mapping[str, Mapping[str, int]], accepted: int) -> Iterator[str]:
+    for group, statuses in groups.items():
+        total, words, kind = sum(statuses.values()), STATUS_GROUPS[group], _GROUP_KINDS[group]
+        if not total:
+            continue
+        yield _bar_row(escape(words.capitalize()), total, accepted, most=accepted, kind=kind, css="group")
+        if list(statuses) != [words] and group != "unasked":
+            for status, number in statuses.items():
+                yield _bar_row(page.said(status), number, accepted, most=accepted, kind=kind, css="under")
+
+
+def _unknown(page: _Page) -> Iterator[str]:
+    unknown = page.figures.count(_S.UNKNOWN)
+    if not unknown:
+        return
+    requests = page.journal.unknown()
+    about = (
+        f"{things(len(requests), 'request')} left, and no readable answer came back for {things(unknown, 'recipient')}. "
+        f"{'It' if unknown == 1 else 'They'} may have been sent or not. Nothing is sent again by itself, since a second copy "
+        "cannot be called back. What was seen around each request is evidence, not proof: it decides nothing."
+    )
+    lines = [line for request in requests[:_REQUESTS] for line in _request(page, request)]
+    if more := requests[_REQUESTS:]:
+        recipients = things(sum(request.unknown for request in more), "recipient")
+        lines.append(f'<p class="after">And {things(len(more), "more request")} with {recipients}, which the campaign lists.</p>')
+    yield from _section("unknown", "Unknown, and what speaks for what", about, [*lines, *_choices()])
+
+
+def _request(page: _Page, request: Unsettled) -> Iterator[str]:
+    yield '<article class="request">'
+    left = escape(moment(request.claimed_at, page.zone))
+    yield f"<h3>Request {request.batch}: {things(request.unknown, 'recipient')} <span>{left}</span></h3>"
+    answer = f" The answer had HTTP status {request.status} and {things(request.reply_size, 'byte')}." if request.status else ""
+    yield f"<p>{page.said(_as_sentence(request.reason))}{answer}</p>"
+    rows = (
+        f'<tr><th scope="row">{escape(row.what)}{f" <small>{escape(row.note)}</small>" if row.note else ""}</th>'
+        f'<td class="number">{row.figure}</td></tr>'
+        for row in findings(request, page.zone)
+    )
+    yield from _table((), rows)
+    yield f'<p class="reading">{escape(reading(request))}</p>'
+    yield f'<p class="who">{_names(page, request)}</p>'
+    yield "</article>"
+
+
+def _as_sentence(reason: str) -> str:
+    said = reason.strip() or "No reason is written down"
+    return said[0].upper() + said[1:] + ("" if said.endswith((".", "!", "?")) else ".")
+
+
+def _names(page: _Page, request: Unsettled) -> str:
+    losses = page.journal.losses(request.batch)
+    named = ", ".join(f"line {count(loss.line)} ({page.number(loss.number)})" for loss in losses[:_NAMED])
+    more = len(losses) - _NAMED
+    return f"Unknown: {named}{f' and {count(more)} more' if more > 0 else ''}."
+
+
+def _choices() -> Iterator[str]:
+    yield '<div class="choices"><h3>What you can do</h3>'
+    yield "<p>Ask the provider what became of the request, or one of the recipients. Then decide, for all or for one request:</p>"
+    yield "<dl>"
+    for event, when in _CHOICES:
+        yield f"<dt>{escape(DECISIONS[event][0].upper() + DECISIONS[event][1:])}</dt><dd>{escape(when)}</dd>"
+    yield "</dl></div>"
+
+
+def _decisions(page: _Page) -> Iterator[str]:
+    decisions = page.figures.decisions
+    if not decisions:
+        return
+    heads = (("", "When"), ("", "Who"), ("", "Decision"), ("number", "Request"), ("number", "Recipients"))
+    shown = decisions[-_DECISIONS:]
+    earlier = f" The last {len(shown)} of {count(len(decisions))}." if len(shown) < len(decisions) else ""
+    about = f"What became of unknown recipients by somebody\u2019s word, oldest first.{earlier}"
+    yield from _section("decisions", "Decisions", about, _table(heads, (_decision(page, one) for one in shown)))
+
+
+def _decision(page: _Page, one: Decision) -> str:
+    note = f"<br /><small>{page.said(one.note)}</small>" if one.note.strip() else ""
+    day, clock_of_day = _moment(one.at, page.zone)
+    cells = (
+        ("", page.said(one.who)),
+        ("", f"{escape(DECISIONS.get(one.event, one.event))}{note}"),
+        ("number", "all" if one.batch is None else count(one.batch)),
+        ("number", count(one.recipients)),
+    )
+    return f'<tr><th scope="row">{day}<br /><small>{clock_of_day}</small></th>{_cells(cells)}</tr>'
+
+
+def _cost(page: _Page) -> Iterator[str]:
+    figures = page.figures
+    if not figures.parts:
+        return
+    rows = (
+        ("Accepted", figures.count(_S.ACCEPTED), figures.cost_accepted, ""),
+        ("Unknown", figures.count(_S.UNKNOWN), figures.cost_unknown, "paid for if they were sent"),
+        ("Not sent yet", figures.count(_S.PENDING), figures.cost_pending, "if they are sent"),
+    )
+    spent = [
+        f'<tr><th scope="row">{name}{f" <small>{note}</small>" if note else ""}</th>'
+        f"{_cells((('number', count(number)), ('number', count(cost))))}</tr>"
+        for name, number, cost, note in rows
+        if number or name == "Accepted"
+    ]
+    heads = (("", ""), ("number", "Recipients"), ("number", "Credits"))
+    whole = sum(figures.parts.values())
+    sizes = [
+        f'<tr><th scope="row">{things(parts, "part")}</th>'
+        f"{_cells((('number', count(number)), ('number share', escape(share(number, whole)))))}</tr>"
+        for parts, number in figures.parts.items()
+    ]
+    about = "Counted as one credit for each part to each recipient; the provider\u2019s bill decides."
+    lines = [
+        '<div class="pair"><div>', *_table(heads, spent), "</div><div>",
+        *_table((("", "Length of the text"), ("number", "Recipients"), ("number", "")), sizes), "</div></div>",
+        f'<p class="after">{page.said(_alphabet(figures, whole))}</p>',
+    ]  # fmt: skip
+    yield from _section("cost", "Cost", about, lines)
+
+
+def _alphabet(figures: Figures, whole: int) -> str:
+    texts = f"{things(figures.texts, 'text')} for {things(whole, 'recipient')}. "
+    if not figures.ucs2:
+        return texts + "All are in the GSM alphabet, where a part holds 160 characters."
+    characters = character_names(figures.forced_by)
+    because = f" What forces it: {', '.join(characters)}." if characters else ""
+    dear = f"{things(figures.ucs2, 'recipient')} ({share(figures.ucs2, whole)}) {'has' if figures.ucs2 == 1 else 'have'}"
+    return f"{texts}{dear} a text in UCS-2, where a part holds 70 characters instead of 160.{because}"
+
+
+def _example(page: _Page) -> Iterator[str]:
+    example = page.figures.example
+    if example is None:
+        return
+    about = "The longest text, as one recipient gets it. It is the only one in this report."
+    body = "\n".join(part for part in (example.text, example.wappush) if part)
+    lines = [f'<p class="sender">{page.said(example.sender)}</p>', f"<blockquote>{page.said(body)}</blockquote>"]
+    yield from _section("example", "Example", about, lines)
+
+
+def _foot(page: _Page) -> Iterator[str]:
+    hidden = "Phone numbers are shown: keep this page to yourself." if page.show_numbers else "Phone numbers are masked."
+    yield "<footer>"
+    yield f"<p>Written on {escape(moment(page.now, page.zone))} by smsgate {escape(__version__)}. {hidden}</p>"
+    yield "<p>The page loads nothing and runs nothing. The figures are those of the campaign\u2019s file at that moment.</p>"
+    yield "</footer></main></body></html>"

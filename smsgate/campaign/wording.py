@@ -1,0 +1,298 @@
+"""What is said about a campaign in plain words: figures, times, the one honest sentence, and what evidence tells.
+
+Rule of this file: pure, English, and no markup. What is not known is called so, and evidence is never called proof.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from decimal import Decimal
+from enum import StrEnum
+
+from ..privacy import mask_numbers
+from ..protocol.answers import DeliveryState
+from .journal import Evidence, Figures, Unsettled
+from .states import Event, RecipientState
+
+__all__ = [
+    "DECISIONS",
+    "STATUS_GROUPS",
+    "Finding",
+    "Outlook",
+    "by_group",
+    "character_names",
+    "clock",
+    "count",
+    "duration",
+    "findings",
+    "masked",
+    "moment",
+    "offset",
+    "outlook",
+    "reading",
+    "sentence",
+    "share",
+    "things",
+]
+
+_S = RecipientState
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+_DATE = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9])(?![0-9])")
+_ID = re.compile(r"\{?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?")
+_SECONDS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
+
+DECISIONS: Mapping[Event, str] = {
+    Event.RESEND: "send again, and so perhaps twice",
+    Event.FOUND: "found at the gateway: accepted",
+    Event.ASSUME_SENT: "count as sent",
+    Event.GIVE_UP: "give up",
+}
+"""What an operator can say of the unknown."""
+
+
+# Figures
+
+
+def count(number: int | Decimal) -> str:
+    """Return a number with its thousands marked, and a real minus."""
+    return f"{number:,}".replace("-", "\u2212")
+
+
+def things(number: int, one: str, many: str = "") -> str:
+    """Return so many things: `1 recipient`, `2 recipients`."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def share(part: int, whole: int) -> str:
+    """Return a part of a whole in per cent. What is not nothing is never 0 %, and what is not all is never 100 %."""
+    if not whole:
+        return "\u2013"
+    percent = 100 * part / whole
+    if 0 < percent < 0.1:
+        return "<0.1%"
+    if 99.9 < percent < 100:
+        return ">99.9%"
+    return f"{percent:.0f}%" if part in (0, whole) else f"{percent:.1f}%"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as one would say them: `0.4 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `1 d 4 h`."""
+    if seconds < 10:
+        return f"{max(seconds, 0.0):.1f} s" if seconds >= 0.1 else "under 0.1 s"
+    whole = round(seconds)
+    for size, unit, smaller, small_unit in _SECONDS:
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit} {rest} {small_unit}" if rest else f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def offset(at: float, zone: tzinfo | None) -> str:
+    """Return how far the zone is from UTC at this time: `UTC+02:00`."""
+    said = datetime.fromtimestamp(at, zone).astimezone(zone).strftime("%z")
+    return f"UTC{said[:3]}:{said[3:5]}".replace("-", "\u2212")
+
+
+def moment(at: float | None, zone: tzinfo | None) -> str:
+    """Return a time in full, with its distance from UTC. The zone None is that of this machine."""
+    if at is None:
+        return "\u2013"
+    there = datetime.fromtimestamp(at, zone)
+    return f"{there.day} {_MONTHS[there.month - 1]} {there.year}, {there:%H:%M:%S} ({offset(at, zone)})"
+
+
+def clock(at: float, zone: tzinfo | None, span: float) -> str:
+    """Return a time as precisely as it has to be on an axis of so many seconds."""
+    there = datetime.fromtimestamp(at, zone)
+    if span >= 86_400:
+        return f"{there.day} {_MONTHS[there.month - 1][:3]} {there:%H:%M}"
+    return f"{there:%H:%M}" if span >= 7_200 else f"{there:%H:%M:%S}"
+
+
+def masked(text: str) -> str:
+    """Return the text with what may be a phone number masked. A date is none."""
+    return "".join(piece if place % 2 else mask_numbers(piece) for place, piece in enumerate(_DATE.split(text)))
+
+
+# The campaign
+
+
+class Outlook(StrEnum):
+    """Where a campaign stands as a whole."""
+
+    EMPTY = "Nobody to send to"
+    NOT_STARTED = "Not started"
+    OPEN = "Running, or cut off"
+    PAUSED = "Paused"
+    STOPPED = "Stopped"
+    CUT_OFF = "Cut off"
+    UNFINISHED = "Not finished"
+    UNKNOWN = "Sent, with some unknown"
+    FINISHED = "Finished"
+
+
+def outlook(figures: Figures) -> Outlook:
+    """Return where a campaign stands."""
+    ending = (figures.last_ending or "").partition(":")[0]
+    waiting = figures.count(_S.PENDING, _S.IN_FLIGHT)
+    rows = (
+        (figures.recipients == figures.count(_S.SKIPPED), Outlook.EMPTY),
+        (not figures.runs and not figures.batches, Outlook.NOT_STARTED),
+        (bool(figures.count(_S.IN_FLIGHT)) or (bool(waiting) and not ending), Outlook.OPEN),
+        (bool(waiting), {"paused": Outlook.PAUSED, "stopped": Outlook.STOPPED, "cut off": Outlook.CUT_OFF}.get(ending)),
+        (bool(waiting), Outlook.UNFINISHED),
+        (bool(figures.count(_S.UNKNOWN)), Outlook.UNKNOWN),
+    )
+    return next((found for fits, found in rows if fits and found), Outlook.FINISHED)
+
+
+def sentence(figures: Figures) -> str:
+    """Return what became of a campaign in one honest sentence."""
+    given, skipped = figures.recipients, figures.count(_S.SKIPPED)
+    if not given:
+        return "Nobody was given, so nothing was sent."
+    if skipped == given:
+        return f"Nothing was sent: {'the one recipient was' if given == 1 else f'all {count(given)} recipients were'} skipped."
+    accepted, pending, flying, unknown = (figures.count(state) for state in (_S.ACCEPTED, _S.PENDING, _S.IN_FLIGHT, _S.UNKNOWN))
+    if pending + skipped == given and not figures.batches:
+        return f"Nothing has been sent yet: {things(pending, 'recipient')} {_verb(pending, 'waits', 'wait')}."
+    said = [f"{count(accepted)} of {count(given)} {_verb(accepted, 'was', 'were')} accepted"]
+    if pending:
+        said.append(f"{count(pending)} {_verb(pending, 'waits', 'wait')} to be sent")
+    if flying:
+        said.append(f"{count(flying)} {_verb(flying, 'is', 'are')} in a request that has no answer yet")
+    if unknown:
+        whether = f"nobody knows whether {_verb(unknown, 'it was', 'they were')} sent"
+        said.append(f"{count(unknown)} {_verb(unknown, 'is', 'are')} unknown: {whether}")
+    return "; ".join(said) + "."
+
+
+def _verb(number: int, one: str, many: str) -> str:
+    return one if number == 1 else many
+
+
+# Delivery
+
+STATUS_GROUPS: Mapping[str, str] = {
+    "delivered": "delivered",
+    "failed": "not delivered",
+    "open": "on the way",
+    "silent": "the gateway cannot tell",
+    "unasked": "never asked for",
+}
+"""What the delivery statuses come to, in the order in which it is told."""
+
+
+def _group_of(status: str) -> str:
+    if not status:
+        return "unasked"
+    if status in (DeliveryState.UNKNOWN, DeliveryState.NOT_FOUND):
+        return "silent"
+    if status == DeliveryState.DELIVERED:
+        return "delivered"
+    return "failed" if status in list(DeliveryState) and DeliveryState(status).final else "open"
+
+
+def by_group(deliveries: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Return the delivery statuses by group, the most frequent first. Each group is there, though it may be empty."""
+    groups: dict[str, dict[str, int]] = {group: {} for group in STATUS_GROUPS}
+    for status, number in sorted(deliveries.items(), key=lambda row: -row[1]):
+        groups[_group_of(status)][status] = number
+    return groups
+
+
+# Characters
+
+
+def character_names(characters: str, most: int = 6) -> list[str]:
+    """Return what forced texts into UCS-2: Cyrillic as one, and each other character with its name."""
+    cyrillic = [one for one in characters if unicodedata.name(one, "").startswith("CYRILLIC")]
+    others = [one for one in characters if one not in cyrillic]
+    shown = cyrillic[:most] + ["\u2026"] * (len(cyrillic) > most)
+    said = [f"Cyrillic letters ({' '.join(shown)})"] if cyrillic else []
+    said += [_name_of(one) for one in others[:most]]
+    return [*said, f"{len(others) - most} more"] if len(others) > most else said
+
+
+def _name_of(character: str) -> str:
+    name = unicodedata.name(character, "").lower() or f"U+{ord(character):04X}"
+    shown = unicodedata.category(character)[0] in "LNPS"
+    return f"{character} ({name})" if shown else name
+
+
+# Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was seen, and its figure."""
+
+    what: str
+    figure: str
+    note: str = ""
+
+
+def findings(request: Unsettled, zone: tzinfo | None) -> list[Finding]:
+    """Return what was seen around one request whose answer is missing, step by step."""
+    seen = request.evidence or Evidence()
+    rows = []
+    if seen.before is not None:
+        rows.append(Finding("Balance before", count(seen.before), _at(seen.before_at, zone)))
+    if seen.after is not None:
+        rows.append(Finding("Balance after", count(seen.after), _at(seen.after_at, zone)))
+    left = _unexplained(seen)
+    if left is not None:
+        rows += [
+            Finding("Spent in between, which accepted messages explain", count(seen.spent)),
+            Finding("Left unexplained", count(left)),
+        ]
+    rows.append(Finding("What this request would have cost", count(request.cost), "for those that are unknown"))
+    if seen.new_id_count is not None:
+        ids = _listed([*seen.new_ids])
+        rows.append(Finding("New message ids at the gateway that no answer has told", count(seen.new_id_count), ids))
+    if seen.reply_ids:
+        rows.append(Finding("Message ids in the damaged answer itself", count(len(seen.reply_ids)), _listed(seen.reply_ids)))
+    if seen.others:
+        rows.append(Finding("Other requests under way at that time", count(seen.others)))
+    return rows
+
+
+def _at(at: float | None, zone: tzinfo | None) -> str:
+    return "" if at is None else f"at {clock(at, zone, 0)}"
+
+
+def _listed(ids: Sequence[str], most: int = 3) -> str:
+    shown = [one if _ID.fullmatch(one) else masked(one) for one in ids[:most]]
+    return ", ".join(shown) + (" \u2026" if len(ids) > most else "")
+
+
+def _unexplained(seen: Evidence) -> Decimal | None:
+    return None if seen.before is None or seen.after is None else seen.before - seen.after - seen.spent
+
+
+def reading(request: Unsettled) -> str:
+    """Return what the evidence suggests, in a sentence. It is never more than that."""
+    seen = request.evidence or Evidence()
+    left, cost = _unexplained(seen), request.cost
+    if left is None:
+        return "The balance could not be seen before and after, so it tells nothing."
+    rows = (
+        (left < 0, "The balance is higher than it should be, perhaps because somebody paid in, so it tells nothing."),
+        (left == 0, "No credit is missing. This is how it looks if nothing was sent."),
+        (left == cost, "Exactly what this request would have cost is missing. This is how it looks if all of it was sent."),
+        (left < cost, "Less is missing than this request would have cost. This is how it looks if only some of it was sent."),
+    )
+    more = "More is missing than this request would have cost: something else was paid from this account, so it tells little."
+    said = next((words for fits, words in rows if fits), more)
+    if seen.others:
+        said += (
+            f" But {things(seen.others, 'other request')} {_verb(seen.others, 'was', 'were')} under way, which blurs the picture."
+        )
+    return said
