@@ -11,6 +11,7 @@ It works with `httpx` and with `httpx2`, so exceptions are told apart by the nam
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import ssl
@@ -37,6 +38,8 @@ __all__ = [
     "own_transport",
     "ssl_settings",
 ]
+
+_log = logging.getLogger("smsgate")
 
 
 class HttpClient(Protocol):
@@ -227,8 +230,7 @@ class _Own:
     async def _close_discarded(self) -> None:
         while self._discarded:
             with anyio.CancelScope(shield=True):
-                await self._discarded[-1].aclose()
-            self._discarded.pop()
+                await _closed(self._discarded.pop())
 
     async def aclose(self) -> None:
         self.discard()
@@ -303,7 +305,19 @@ class Transport:
             exchange.left = True  # a response proves it, whoever the client is
             return await _read(response, limit)
         finally:
-            await response.aclose()
+            # What was read counts: an error in closing costs the client, not the reply.
+            if not await _closed(response):
+                self._client.discard()
+
+
+async def _closed(opened: Any) -> bool:
+    """Close it, and return whether that went well. It is never tried again, and no call fails for it."""
+    try:
+        await opened.aclose()
+    except Exception as error:
+        _log.debug("a connection could not be closed: %s", type(error).__name__)
+        return False
+    return True
 
 
 async def _read(response: Any, limit: int) -> HttpReply:
@@ -322,7 +336,8 @@ async def _stream(response: Any, limit: int) -> bytes:
     """Return the raw body, or a little more than `limit` bytes of it."""
     body = bytearray()
     try:
-        async for chunk in response.aiter_raw():
+        # Not `aiter_raw`, which closes the response in the end: if that failed, it would look as if the reading had.
+        async for chunk in response.stream:
             if len(body) <= limit:
                 body += chunk
             else:

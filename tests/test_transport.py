@@ -10,7 +10,7 @@ import gc
 import socket
 import ssl
 import warnings
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
@@ -21,7 +21,7 @@ import pytest
 from fault_server import FaultServer
 
 import smsgate
-from smsgate.transport import FAULTS, Body, Exchange, HttpReply, Transport, lent_transport, own_transport, ssl_settings
+from smsgate.transport import FAULTS, Body, Exchange, HttpReply, Transport, _Own, lent_transport, own_transport, ssl_settings
 
 pytestmark = pytest.mark.anyio
 
@@ -169,6 +169,72 @@ async def test_cancelling_before_anything_left_is_known_not_to_have_sent() -> No
             # httpcore leaves the socket of a cancelled handshake to the garbage collector.
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
+
+
+class BadClosing(httpx.AsyncHTTPTransport):
+    """A transport whose responses cannot be closed, and which cannot be closed itself."""
+
+    closings = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        return httpx.Response(response.status_code, headers=response.headers, stream=BadStream(response.stream))
+
+    async def aclose(self) -> None:
+        self.closings += 1
+        await super().aclose()
+        raise OSError("secret")
+
+
+class BadStream(httpx.AsyncByteStream):
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+        raise OSError("secret")
+
+
+def session_that_cannot_close(server: FaultServer) -> smsgate.AsyncSession:
+    client = httpx.AsyncClient(transport=BadClosing())
+    return smsgate.AsyncSession("login", "password", sender="Shop", url=server.url, http_client=client)
+
+
+async def test_a_reply_that_was_read_counts_though_its_connection_cannot_be_closed() -> None:
+    with FaultServer(fault_server.accept).running() as server:
+        async with session_that_cannot_close(server) as session:
+            assert (await session.send_sms("+380501234567", "hello")).message_ids == (fault_server.MESSAGE_ID,)
+        assert len(server.sends()) == 1
+
+
+async def test_what_is_known_of_an_answer_that_does_not_decide_counts_too() -> None:
+    with FaultServer(fault_server.answering(b"<br />", status="502 Bad Gateway")).running() as server:
+        async with session_that_cannot_close(server) as session:
+            with pytest.raises(smsgate.InDoubt) as caught:
+                await session.send_sms("+380501234567", "hello")
+    assert caught.value.reason is smsgate.Reason.HTTP_STATUS
+    assert caught.value.evidence.status == 502
+
+
+async def test_a_client_that_cannot_be_closed_is_closed_once_and_disturbs_no_call() -> None:
+    opened: list[BadClosing] = []
+
+    def open_client() -> httpx.AsyncClient:
+        opened.append(BadClosing())
+        return httpx.AsyncClient(transport=opened[-1], trust_env=False)
+
+    with FaultServer(fault_server.accept).running() as server:
+        transport = Transport(_Own(open_client), server.url, connect=1.0, traced=True)
+        for _ in range(3):
+            assert (await transport.post(Body(b"<ns1:Auth>"), {}, limit=10_000, exchange=transport.exchange())).status == 200
+        await transport.aclose()
+        await transport.aclose()
+    assert [one.closings for one in opened] == [1] * 3
 
 
 @pytest.mark.parametrize("verify", [True, False])
