@@ -73,9 +73,13 @@ class Seen:
 
     def watch(self, page: Any) -> None:
         page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
-        page.on("console", lambda line: self.wrong.append(f"console: {line.text}") if line.type in ("error", "warning") else None)
+        page.on("console", lambda line: self.wrong.append(f"console: {line.text}") if self.is_complaint(line) else None)
         page.on("dialog", lambda dialog: (self.wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("request", lambda request: None if self.at_home(request.url) else self.wrong.append(f"request: {request.url}"))
+
+    def is_complaint(self, line: Any) -> bool:
+        # What the API refuses the page says in words, but the browser notes it too.
+        return line.type in ("error", "warning") and "status of 400" not in line.text
 
     def at_home(self, url: str) -> bool:
         return url.startswith(("data:", self.origin))
@@ -217,8 +221,11 @@ def test_the_details_show_the_raw_request_and_the_reply(sandbox: Sandbox, page: 
     page.locator(".thread .meta").click()
     expect(page.get_by_label("Request, as XML")).to_contain_text("Ваш код: 4815 &amp; &lt;друзі&gt;")
     expect(page.get_by_label("Reply, as XML")).to_contain_text(message_id)
+    page.reload()
+    expect(page.locator(".details .mono").first).to_have_text(message_id)
     page.go_back()
     expect(page.locator(".details")).to_be_hidden()
+    expect(bubbles(page)).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -381,6 +388,9 @@ def test_a_fault_is_switched_on_strikes_and_is_switched_off(sandbox: Sandbox, pa
 
 def test_the_account_is_blocked_and_its_balance_set(sandbox: Sandbox, page: Any):
     panel = open_panel(page, "Account")
+    panel.get_by_label("Balance in credits").fill("a lot")
+    panel.get_by_role("button", name="Set").click()
+    expect(panel.get_by_role("alert")).to_have_text("balance: credits as a string, 0 or more")
     panel.get_by_label("Balance in credits").fill("1")
     panel.get_by_role("button", name="Set").click()
     expect(page.locator("#balance")).to_have_text("1")
@@ -448,7 +458,7 @@ def test_everything_can_be_reached_by_keys_alone(sandbox: Sandbox, page: Any):
 
 def test_a_screen_reader_is_told_of_a_new_message(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, "Перше"))
-    expect(page.locator("#announcer")).to_have_text(re.compile("[Nn]ew message"))
+    expect(page.locator("#announcer")).to_have_text("New message from Shop to +380 50 123 45 67")
     assert page.locator("#announcer").get_attribute("aria-live") == "polite"
     unnamed = page.evaluate("""() =>
         [...document.querySelectorAll('button, input, select, [role=option]')]
@@ -467,6 +477,7 @@ def test_a_narrow_window_shows_one_pane_at_a_time(sandbox: Sandbox, opened: Open
     expect(bubbles(page)).to_be_visible()
     expect(page.locator(".side")).to_be_hidden()
     bubbles(page).click(position={"x": 5, "y": 5})
+    expect(page.locator(".details")).to_be_visible()
     assert page.locator(".details").bounding_box()["width"] == NARROW["width"]
     page.get_by_role("button", name="Close the details").click()
     page.get_by_role("button", name="Back to the conversations").click()

@@ -9,6 +9,12 @@ const PAUSE = 2500;
 let timer = null;
 let next = null;
 
+// What is outside of an open dialog is neither seen nor read out.
+function bring(node) {
+  const place = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
+  if (node.parentNode !== place) place.append(node);
+}
+
 // `word` is a function, asked when it is time to speak, so that what was said meanwhile is summed up.
 export function announce(word) {
   next = typeof word === "function" ? word : () => word;
@@ -16,6 +22,7 @@ export function announce(word) {
   const speak = () => {
     timer = null;
     if (!next) return;
+    bring(announcer);
     setText(announcer, next() ?? "");
     next = null;
     timer = setTimeout(speak, PAUSE);
@@ -26,6 +33,7 @@ export function announce(word) {
 let hide;
 
 function complain(text) {
+  bring(toast);
   toast.hidden = false;
   setText(toast, text);
   clearTimeout(hide);

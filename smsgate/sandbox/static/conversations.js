@@ -79,7 +79,7 @@ export class Conversations {
     const nothing = this.total === 0 && this.words;
     if (nothing && !this.nothing) this.list.append((this.nothing = el("p", { class: "nothing" }, "No number, sender, text or id has that in it.")));
     if (!nothing && this.nothing) { this.nothing.remove(); this.nothing = null; }
-    setAttribute(this.list, "aria-activedescendant", this.views.has(this.active) ? `row ${this.active}`.replaceAll(" ", "-") : null);
+    setAttribute(this.list, "aria-activedescendant", this.views.has(this.active) ? `row-${this.active}` : null);
   }
 
   row() {

@@ -138,7 +138,8 @@ function tell(before, next) {
   if (fresh <= 0) return;
   untold += fresh;
   if (document.hidden) document.title = `(${(acceptedUnseen += fresh)}) ${TITLE}`;
-  announce(() => {
+  // The list has them in a moment.
+  setTimeout(announce, 600, () => {
     const count = untold;
     untold = 0;
     if (!count) return null;

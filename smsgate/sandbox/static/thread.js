@@ -57,7 +57,7 @@ export class Thread {
     this.image = face(this.number);
     this.title = el("h2", { tabindex: "-1" }, phone(this.number));
     this.about = el("p", {});
-    this.list = el("div", { class: "messages", role: "list", "aria-label": `Messages to ${this.number}` });
+    this.list = el("div", { class: "messages", role: "group", "aria-label": `Messages to ${this.number}` });
     this.scroller = el("div", { class: "scroll" }, this.list);
     this.chip = el("button", { type: "button", class: "new", hidden: true, on: { click: () => this.toNewest() } }, icon("down"), el("span"));
     const back = el("button", { type: "button", class: "plain square back", "aria-label": "Back to the conversations", on: { click: this.onBack } }, icon("back"));
@@ -213,11 +213,11 @@ export class Thread {
     const parts = el("span", {}, counted(first.parts, "part"));
     const credits = el("span", {}, counted(first.credits, "credit"));
     const hint = dear(first) ? el("span", { class: "dear" }, `UCS-2, else ${counted(dear(first).parts, "part")}`) : null;
-    const button = el("button", { type: "button", class: "meta", tabindex: "-1" }, el("span", {}, clock(first.accepted_at)), parts, credits, hint, status.node, hand);
+    const button = el("button", { type: "button", class: "meta", tabindex: "-1", title: "Show the details" }, el("span", {}, clock(first.accepted_at)), parts, credits, hint, status.node, hand);
     const body = el("div", { class: "bubble" });
     if (first.wappush !== null) body.append(el("div", { class: "push" }, icon("link"), "WAP push"), el("p", { dir: "auto" }, link(first.wappush, this.search)));
     if (first.text !== null) body.append(el("p", { dir: "auto" }, ...textNodes(first.text, this.search)));
-    const node = el("div", { class: "message", role: "listitem", "data-id": first.id, "data-sequence": first.sequence }, body, button);
+    const node = el("div", { class: "message", role: "article", "aria-label": `From ${first.sender} at ${clock(first.accepted_at)}`, "data-id": first.id, "data-sequence": first.sequence }, body, button);
     return {
       node,
       update: ({ message }) => {
