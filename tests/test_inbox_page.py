@@ -251,11 +251,13 @@ def test_a_text_is_shown_as_it_is_and_nothing_of_it_runs(sandbox: Sandbox, page:
 def test_only_links_to_the_web_can_be_clicked(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, "Чек: https://shop.example/r/7?a=1&b=2. ftp://x.example javascript:alert(1)"))
     with_sdk(sandbox, lambda session: session.send_sms(ONE, wappush="https://shop.example/push"))
+    User(sandbox).call("SendSMS", sender="Shop", destination=ONE, wappush="javascript:alert(1)")
     row(page, ONE).click()
+    expect(bubbles(page)).to_have_count(3)
     links = page.locator(".thread a")
     expect(links).to_have_text(["https://shop.example/r/7?a=1&b=2", "https://shop.example/push"])
     assert [one.get_attribute("rel") for one in links.all()] == ["noreferrer noopener"] * 2
-    expect(page.locator(".push")).to_have_text("WAP push")
+    expect(page.locator(".push")).to_have_text(["WAP push"] * 2)
 
 
 # Many
@@ -384,6 +386,10 @@ def test_a_fault_is_switched_on_strikes_and_is_switched_off(sandbox: Sandbox, pa
     expect(panel.locator(".items.on")).to_contain_text("SendSMS · 25 % of calls · 0.5 s")
     panel.get_by_role("button", name="Lift all").click()
     expect(panel.locator(".items.on")).to_be_hidden()
+    panel.get_by_role("button", name="Close the panel").click()
+    row(page, ONE).click()
+    page.locator(".message", has_text="Чи дійшло?").locator(".meta").click()
+    expect(page.locator(".details")).to_contain_text("The answer met the fault “reset after”")
 
 
 def test_the_account_is_blocked_and_its_balance_set(sandbox: Sandbox, page: Any):

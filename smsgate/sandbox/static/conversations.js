@@ -171,8 +171,8 @@ export class Conversations {
 
   // What is on the page at the start counts as read.
   startReading(sequence) {
-    this.readAll = Math.min(this.readAll, sequence);
-    if (sequence < this.readAll) this.read.clear();
+    this.readAll = sequence;
+    this.read.clear();
   }
 
   markRead(number, sequence) {

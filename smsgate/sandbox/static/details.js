@@ -60,7 +60,7 @@ export class Details {
         message.text !== null ? el("div", { class: "says", dir: "auto" }, ...textNodes(message.text)) : null,
         facts([
           ["Status", this.status.node],
-          ["To", phone(message.destination)],
+          ["To", el("span", { class: "with" }, el("span", {}, phone(message.destination)), copyButton("the number", message.destination))],
           ["From", message.sender],
           ["Accepted", exact(message.accepted_at)],
           ["Size", `${counted(message.parts, "part")} in ${message.alphabet}`],
