@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import smsgate
+from smsgate.campaign import TRANSITIONS
+from smsgate.campaign.states import ENTRIES
 from smsgate.cli.exits import Exit
 from smsgate.sandbox import FAULTS, MAGIC, FaultRow, MagicNumber, Settings
 from smsgate.sandbox.api import REQUESTS
@@ -19,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 REFERENCE = (ROOT / "docs/reference.md").read_text("utf-8")
 SANDBOX = (ROOT / "docs/sandbox.md").read_text("utf-8")
+CAMPAIGNS = (ROOT / "docs/campaigns.md").read_text("utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -89,6 +92,17 @@ def test_each_setting_of_the_sandbox_is_documented(name: str) -> None:
 @pytest.mark.parametrize(("method", "path"), [row[:2] for row in REQUESTS])
 def test_each_request_of_the_api_is_documented(method: str, path: str) -> None:
     assert re.search(rf"^\| `{method} {re.escape(path)}[?`]", SANDBOX, re.MULTILINE)
+
+
+def test_the_picture_of_states_is_drawn_from_the_table() -> None:
+    def name(state: str) -> str:
+        return state.replace(" ", "_")
+
+    edges = [
+        f"{name(row.source)} --> {name(row.target)}: {row.event}{' (operator)' if row.operator else ''}" for row in TRANSITIONS
+    ]
+    lines = ["stateDiagram-v2", *(f"    [*] --> {name(state)}" for state in ENTRIES), *(f"    {edge}" for edge in edges)]
+    assert blocks(CAMPAIGNS, "mermaid") == ["\n".join(lines) + "\n"]
 
 
 @pytest.mark.parametrize("code", Exit)

@@ -557,6 +557,18 @@ def test_an_empty_page_tells_how_to_point_a_program_at_it(sandbox: Sandbox, page
     row(page, ONE).wait_for()
 
 
+def test_the_example_can_be_pasted_whatever_the_password(browser: Any):
+    with Sandbox(Settings(login="shop", password='it\'s "$HOME" \\ n')) as sandbox:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(sandbox.inbox_url)
+        code = page.locator(".snippet code").inner_text()
+        context.close()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(exec, compile(code, "the example", "exec"), {"__name__": "example"}).result()
+        assert sandbox.accepted == 1
+
+
 def test_a_lost_connection_is_said_and_comes_back_by_itself(browser: Any):
     with Sandbox() as first:
         port = urlsplit(first.url).port or 0

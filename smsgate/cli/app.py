@@ -15,6 +15,7 @@ from ..protocol.models import DeliveryStatus, Message, SendResult
 from ..protocol.segments import segments as count_segments
 from ..session import AsyncSession
 from ..version import __version__
+from .campaign import app as campaigns
 from .demo import demo
 from .exits import SendInterrupted, UsageError, exit_of_send, exit_of_statuses
 from .options import Account, ShowNumbers, command
@@ -132,6 +133,7 @@ def segments(
     output.show(TextSize.of(read, count_segments(read)))
 
 
+app.add_typer(campaigns)
 command(app)(sandbox)
 command(app)(demo)
 

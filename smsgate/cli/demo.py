@@ -24,6 +24,8 @@ from ..privacy import mask_number
 from ..protocol.models import Message
 from ..protocol.segments import segments
 from ..session import AsyncSession, SendOutcome
+from .campaign_views import LOOKS
+from .demo_campaign import RECIPIENTS, CampaignShown, campaign_scene
 from .exits import Exit, ending_of
 from .output import Output
 from .views import OUTCOMES, VIEWS, Look, View, state_look, table
@@ -96,6 +98,7 @@ class Report:
     seconds: float
     outcomes: tuple[Outcomes, ...]
     book: Book
+    campaign: CampaignShown
 
     @property
     def rate(self) -> float:
@@ -107,7 +110,7 @@ async def demo(output: Output) -> None:
     """See it all on this machine, in seconds: nothing leaves it, nothing is paid."""
     from ..sandbox import MAGIC, Sandbox, Settings  # noqa: PLC0415 - another extra, which only this command needs
 
-    stage, settings = output.stage, Settings()
+    stage, settings = output.stage, Settings(credits=20_000)
     trouble = [row.number for row in MAGIC if row.refuses or row.refuses_all]
     with Sandbox(settings) as sandbox:
         async with AsyncSession(settings.login, settings.password, sender=_SENDER, url=sandbox.url, logins=_LOGINS) as session:
@@ -117,7 +120,11 @@ async def demo(output: Output) -> None:
             started = perf_counter()
             outcomes = await _send_many(output, session, trouble)
             seconds = perf_counter() - started
-        output.show(Report(one, _MANY, _LOGINS, seconds, outcomes, _book(sandbox)))
+            book = _book(sandbox)
+            _told(stage, _outcomes_screen(outcomes, seconds, book))
+        _heading(stage, 4, f"A campaign of {RECIPIENTS:,} recipients, killed half-way")
+        shown = await campaign_scene(output, sandbox)
+        output.show(Report(one, _MANY, _LOGINS, seconds, outcomes, book, shown))
 
 
 def _heading(stage: Console, number: int, title: str) -> None:
@@ -200,19 +207,32 @@ def _book(sandbox: Sandbox) -> Book:
     return Book(len(messages), twice, sum((message.credits for message in messages), Decimal(0)))
 
 
-def _report_screen(report: Report) -> RenderableType:
+def _outcomes_screen(rows: tuple[Outcomes, ...], seconds: float, book: Book) -> RenderableType:
     outcomes = table("outcome", ">messages", "what the program gets")
-    for row in report.outcomes:
+    for row in rows:
         outcomes.add_row(_LOOK_OF[row.outcome].text(), f"{row.messages:,}", row.gets)
     rate = Text.assemble(
-        (f"{report.rate:,.0f} messages a second", "bold"), f", {report.messages:,} in {report.seconds:.1f} s on this machine."
+        (f"{_MANY / seconds:,.0f} messages a second", "bold"), f", {_MANY:,} in {seconds:.1f} s on this machine."
     )
-    book = report.book
-    return Group(
-        Padding(Group(outcomes, Text(), rate, Text(_book_sentence(book))), (0, 0, 0, 3)),
+    return Group(outcomes, Text(), rate, Text(_book_sentence(book)))
+
+
+def _report_screen(report: Report) -> RenderableType:
+    shown = report.campaign
+    states = table("state", ">recipients")
+    looks = {look.word: look for look in LOOKS.values()}
+    for state, count in shown.states.items():
+        states.add_row(looks[state].text(), f"{count:,}")
+    twice = "nobody twice" if not shown.recipients_twice else f"{shown.recipients_twice} recipients twice"
+    unlisted = "everybody that it took is listed" if not shown.paid_and_not_listed else f"{shown.paid_and_not_listed} NOT LISTED"
+    told = Group(
         Text(),
-        Text(_PROMISE, "bold"),
+        states,
+        Text(),
+        Text(f"The gateway's own book: {twice}, and {unlisted}. The unknown are left to you."),
+        Text.assemble("The report for a manager: ", (shown.report, "bold")),
     )
+    return Group(Padding(told, (0, 0, 0, 3)), Text(), Text(_PROMISE, "bold"))
 
 
 def _book_sentence(book: Book) -> str:
@@ -232,6 +252,7 @@ def _report_document(report: Report) -> dict[str, Any]:
             "outcomes": [asdict(row) for row in report.outcomes],
         },
         "book": asdict(report.book),
+        "campaign": asdict(report.campaign),
     }
 
 

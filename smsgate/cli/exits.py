@@ -13,6 +13,7 @@ from typing import ClassVar
 from pydantic import ValidationError
 from typer import BadParameter
 
+from ..campaign import JournalError
 from ..errors import (
     AccountSuspended,
     BadCredentials,
@@ -125,6 +126,7 @@ ENDINGS: tuple[Ending, ...] = (
     Ending(TimeoutError, Exit.IN_PART, "timed out", "Ask again later, or give a longer --timeout."),
     Ending(SendInterrupted, Exit.INTERRUPTED, "interrupted", _DO_NOT_REPEAT),
     Ending(Interrupted, Exit.INTERRUPTED, "interrupted"),
+    Ending(JournalError, Exit.USAGE, "usage"),
     Ending(ValidationError, Exit.USAGE, "usage"),
     Ending(ValueError, Exit.USAGE, "usage"),
     Ending(OSError, Exit.USAGE, "usage"),

@@ -60,6 +60,7 @@ def state(api: Api, asked: Asked) -> Json:
         "url": asked.url,
         "wsdl_url": asked.wsdl_url,
         "login": api.gateway.settings.login,
+        "password": api.gateway.settings.password,
         "account": seen.account,
         "balance": f"{seen.balance:f}",
         "messages": seen.kept,

@@ -1,0 +1,356 @@
+"""The commands `smsgate campaign ...`: bulk sending that survives `kill -9`.
+
+Rule of this file: a command opens the file, asks the campaign, and shows the answer. The first Ctrl-C waits for what is under
+way, the second stops at once.
+"""
+
+from __future__ import annotations
+
+import getpass
+import shlex
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import anyio
+import typer
+from anyio.abc import TaskStatus
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from ..campaign import (
+    Campaign,
+    Ending,
+    Event,
+    Loss,
+    PollProgress,
+    Progress,
+    RecipientState,
+    RunEnd,
+    Unsettled,
+    file_source,
+)
+from .campaign_views import LOOKS, Advance, Done, Made, Planned, Polled, Resolved, Status, Unknown, time_left
+from .exits import Exit
+from .options import Account, ShowNumbers, command
+from .output import Machines, Output
+
+__all__ = ["app"]
+
+app: typer.Typer = typer.Typer(
+    name="campaign",
+    help="Send to many from a file that survives kill -9, and see what became of everybody.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_EVERY = {True: 1.0, False: 30.0}
+"""Seconds between two lines of progress where there is no terminal: for machines, and for people's logs."""
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The file of the campaign.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+_S = RecipientState
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is sent, and how the list is read."""
+
+    sender: Annotated[str, typer.Option(metavar="NAME", help="Signature or number.")]
+    text: Annotated[str | None, typer.Option(metavar="TEXT", help="The text; {column} stands for a field of the list.")] = None
+    wappush: Annotated[str | None, typer.Option(metavar="URL", help="An address to send as a WAP push.")] = None
+    phone_column: Annotated[str | None, typer.Option(metavar="NAME", help="The column of the numbers, if not found.")] = None
+    encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Encoding of a CSV file, if not found.")] = None
+    delimiter: Annotated[str | None, typer.Option(metavar="C", help="Delimiter of a CSV file, if not found.")] = None
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="A name for reports; that of the file if absent.")] = None
+    forget_texts: Annotated[bool, typer.Option("--forget-texts", help="Drop texts once they are sent.")] = False
+
+
+@command(app)
+def new(
+    output: Output,
+    file: File,
+    contacts: Annotated[Path, typer.Argument(metavar="LIST", help="CSV with a header, or a spreadsheet.")],
+    contents: Contents,
+) -> None:
+    """Make a campaign from a list. Nothing is sent yet."""
+    source = file_source(contacts, phone_column=contents.phone_column, encoding=contents.encoding, delimiter=contents.delimiter)
+    made = Campaign.create(
+        file,
+        source,
+        sender=contents.sender,
+        text=contents.text,
+        wappush=contents.wappush,
+        name=contents.name,
+        forget_texts=contents.forget_texts,
+    )
+    with made as campaign:
+        if campaign.added is not None:
+            output.show(Made(shlex.quote(str(file)), campaign.added, campaign.plan()))
+
+
+@command(app, sends=True)
+async def run(
+    output: Output,
+    file: File,
+    account: Account,
+    *,
+    rate: Annotated[float | None, typer.Option(metavar="N", min=0.001, help="Recipients a second at most.")] = None,
+    batch: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Recipients in one request at most.")] = 100,
+    yes: Yes = False,
+) -> int:
+    """Send to everybody who is pending. Run it again after any interruption."""
+    with Campaign.open(file) as campaign:
+        async with account.session() as session:
+            plan = campaign.plan(balance=await session.get_credit_balance(), rate=rate)
+            if not plan.pending and not plan.figures.count(_S.IN_FLIGHT):
+                output.note("Nobody is pending.")
+            else:
+                output.stream(Planned(plan, rate))
+                _ask(f"Send to {plan.pending:,} recipients for about {plan.cost:,} credits?", yes=yes)
+            with _Shown(output, plan.pending) as shown:
+                runner = campaign.runner(session, rate=rate, batch=batch, on_progress=shown.run)
+                end: RunEnd | None = None
+                async with _stopping(output, runner.stop):
+                    end = await runner.run()
+        quoted = shlex.quote(str(file))
+        if end is None:
+            end = RunEnd(Ending.CUT_OFF, "stopped at once", campaign.journal.states())
+            output.stream(Unknown(quoted, _unknown(campaign), show_numbers=False))
+        output.stream(Done(end, quoted))
+        return _exit_of(end)
+
+
+@command(app)
+def status(output: Output, file: File) -> None:
+    """Show where a campaign stands, also while it runs."""
+    with Campaign.open(file, writing=False) as campaign:
+        output.show(Status(campaign.figures()))
+
+
+@command(app)
+def unknown(output: Output, file: File, show_numbers: ShowNumbers = False) -> int:
+    """Show who is unknown: since when, why, and with which evidence."""
+    with Campaign.open(file, writing=False) as campaign:
+        requests = _unknown(campaign)
+    output.show(Unknown(shlex.quote(str(file)), requests, show_numbers))
+    return Exit.IN_DOUBT if requests else Exit.DONE
+
+
+def _unknown(campaign: Campaign) -> tuple[tuple[Unsettled, tuple[Loss, ...]], ...]:
+    return tuple((request, tuple(campaign.losses(request.batch))) for request in campaign.unknown())
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What the operator says of the unknown: one of these."""
+
+    sent: Annotated[bool, typer.Option("--sent", help="Count them as sent.")] = False
+    resend: Annotated[bool, typer.Option("--resend", help="Send again, and so perhaps twice.")] = False
+    give_up: Annotated[bool, typer.Option("--give-up", help="Give them up.")] = False
+    found: Annotated[str | None, typer.Option(metavar="ID", help="The gateway gave this id; for one --line.")] = None
+
+    @property
+    def event(self) -> Event:
+        """Return it. Raises `ValueError` unless it is just one."""
+        said = {
+            Event.ASSUME_SENT: self.sent,
+            Event.RESEND: self.resend,
+            Event.GIVE_UP: self.give_up,
+            Event.FOUND: self.found is not None,
+        }
+        chosen = [event for event, given in said.items() if given]
+        if len(chosen) != 1:
+            raise ValueError("say one of --sent, --resend, --give-up and --found ID")
+        return chosen[0]
+
+
+@command(app)
+def resolve(
+    output: Output,
+    file: File,
+    word: Word,
+    *,
+    batch: Annotated[int | None, typer.Option(metavar="N", help="Of this request alone.")] = None,
+    line: Annotated[int | None, typer.Option(metavar="N", help="Of this line of the list alone.")] = None,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is written down with who and when.")] = "",
+    yes: Yes = False,
+) -> int:
+    """Say what becomes of the unknown. It is written down, with who and when."""
+    event = word.event
+    with Campaign.open(file) as campaign:
+        if event is Event.RESEND:
+            _ask("Whoever was sent to already will get it twice, and is paid for twice. Send again?", yes=yes)
+        moved = campaign.resolve(event, batch=batch, line=line, who=getpass.getuser(), note=note, message_id=word.found)
+        left = campaign.figures().count(_S.UNKNOWN)
+    if not moved:
+        raise ValueError("nobody unknown is there: look with 'smsgate campaign unknown'")
+    output.show(Resolved(moved, event, left))
+    return Exit.DONE
+
+
+@command(app)
+async def poll(
+    output: Output,
+    file: File,
+    account: Account,
+    *,
+    rate: Annotated[float, typer.Option(metavar="N", min=0.001, help="Questions a second at most.")] = 50.0,
+    again: Annotated[float, typer.Option(metavar="S", min=0.1, help="Seconds until the same is asked again.")] = 15.0,
+    timeout: Annotated[float | None, typer.Option(metavar="S", min=0.1, help="Seconds at most.")] = None,
+) -> int:
+    """Ask for delivery statuses until each is final."""
+    with Campaign.open(file) as campaign:
+        async with account.session() as session:
+            with _Shown(output, campaign.journal.next_ask()[0]) as shown:
+                poller = campaign.poller(session, rate=rate, again=again, timeout=timeout, on_progress=shown.poll)
+                async with _stopping(output, poller.stop):
+                    await poller.poll()
+        progress = poller.progress
+        output.show(Polled(progress, campaign.figures().deliveries))
+        return Exit.IN_PART if progress.open else Exit.DONE
+
+
+@command(app)
+def report(
+    output: Output,
+    file: File,
+    *,
+    html: Annotated[Path | None, typer.Option(metavar="PATH", help="Write a page with charts, to be opened or printed.")] = None,
+    show_numbers: ShowNumbers = False,
+) -> None:
+    """Show what became of everybody, or write it as a page with charts."""
+    with Campaign.open(file, writing=False) as campaign:
+        if html is None:
+            output.show(Status(campaign.figures()))
+        else:
+            campaign.write_report(html, show_numbers=show_numbers)
+            output.note(f"Written: {html}")
+
+
+@command(app)
+def export(
+    output: Output,
+    file: File,
+    target: Annotated[Path, typer.Argument(metavar="CSV", help="The file to write.")],
+    *,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+) -> None:
+    """Write everybody to a CSV file that is safe to open in a spreadsheet. It has the numbers in full."""
+    with Campaign.open(file, writing=False) as campaign:
+        campaign.export(target, overwrite=overwrite)
+    output.note(f"Written: {target}")
+
+
+@command(app)
+def purge(output: Output, file: File, *, yes: Yes = False) -> None:
+    """Forget numbers, texts and ids, and keep the figures."""
+    with Campaign.open(file) as campaign:
+        _ask("Numbers, texts and ids are forgotten for good. Go on?", yes=yes)
+        campaign.purge()
+        output.show(Status(campaign.figures()))
+
+
+def _ask(question: str, *, yes: bool) -> None:
+    """Return if the user agrees. Raises `ValueError` if not, or if there is nobody to ask."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ValueError("nobody is there to agree: say --yes")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes", "т", "так"):
+        raise ValueError("not agreed; nothing was done")
+
+
+def _exit_of(end: RunEnd) -> Exit:
+    """Return the exit code of a run: the first row that fits."""
+    rows = (
+        (end.ending is Ending.PAUSED, Exit.REFUSED),
+        (end.ending in (Ending.STOPPED, Ending.CUT_OFF), Exit.INTERRUPTED),
+        (end.states.get(_S.UNKNOWN, 0) > 0, Exit.IN_DOUBT),
+        (end.states.get(_S.REJECTED, 0) > 0, Exit.IN_PART),
+    )
+    return next((code for fits, code in rows if fits), Exit.DONE)
+
+
+@asynccontextmanager
+async def _stopping(output: Output, stop: Callable[[], None]) -> AsyncIterator[None]:
+    """Let the first Ctrl-C stop gently, and the second at once."""
+
+    async def listen(*, task_status: TaskStatus[None]) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for _ in signals:
+                if asked:
+                    tasks.cancel_scope.cancel()
+                    return
+                asked.append(True)
+                stop()
+                output.note("Stopping: waiting for what is under way. Ctrl-C again stops at once and leaves it unknown.")
+
+    asked: list[bool] = []
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(listen)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+class _Shown:
+    """Progress where it can be seen: a bar on a terminal, else a line now and then."""
+
+    def __init__(self, output: Output, total: int) -> None:
+        self._output = output
+        self._total = total
+        self._every = _EVERY[isinstance(output, Machines)]
+        self._said_at = monotonic()
+        self._bar = Bar(
+            BarColumn(bar_width=30, complete_style="cyan", finished_style="green"),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            console=output.messages,
+            transient=True,
+            disable=not output.messages.is_terminal or isinstance(output, Machines),
+        )
+        self._task = self._bar.add_task("", total=total)
+
+    def __enter__(self) -> _Shown:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.__exit__(None, None, None)
+
+    def run(self, progress: Progress) -> None:
+        """Show where a run stands."""
+        done = self._total - progress.count(_S.PENDING, _S.IN_FLIGHT)
+        counts = [
+            f"[{LOOKS[state].style}]{LOOKS[state].symbol} {progress.count(state):,}[/]"
+            for state in (_S.ACCEPTED, _S.REJECTED, _S.UNKNOWN)
+        ]
+        left = time_left(progress)
+        words = [*counts, f"{progress.rate:,.0f}/s", *([f"{left} left"] if left else [])]
+        if progress.waiting:
+            words = [*counts, f"[yellow]{progress.waiting.replace('[', '(')}[/]"]
+        self._bar.update(self._task, completed=max(done, 0), description="  ".join(words))
+        self._say(Advance(progress))
+
+    def poll(self, progress: PollProgress) -> None:
+        """Show where the delivery stands."""
+        self._bar.update(self._task, completed=progress.final, description=f"{progress.asked:,} asked")
+
+    def _say(self, advance: Advance) -> None:
+        now = monotonic()
+        if not self._bar.disable or now - self._said_at < self._every:
+            return
+        self._said_at = now
+        try:
+            self._output.stream(advance)
+        except BrokenPipeError:
+            self._every = inf  # nobody listens any more, which is no reason to leave requests without their answers

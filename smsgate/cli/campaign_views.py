@@ -1,0 +1,393 @@
+"""How the commands of campaigns look: figures, a plan, progress, and who is unknown.
+
+Rule of this file: as in `views.py`, a new result is a new row of `VIEWS`, and numbers are masked on screen unless asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from ..campaign import Added, Figures, Loss, Plan, PollProgress, Progress, RecipientState, RunEnd, Unsettled
+from ..campaign.journal import Evidence
+from ..privacy import mask_number
+from .views import VIEWS, Look, View, pairs, printable, table
+
+__all__ = ["LOOKS", "Advance", "Done", "Made", "Planned", "Polled", "Resolved", "Status", "Unknown", "duration", "time_left"]
+
+_S = RecipientState
+
+LOOKS: dict[RecipientState, Look] = {
+    _S.PENDING: Look("·", "cyan", "pending"),
+    _S.IN_FLIGHT: Look("→", "cyan", "in flight"),
+    _S.ACCEPTED: Look("✓", "green", "accepted"),
+    _S.REJECTED: Look("✗", "red", "rejected"),
+    _S.UNKNOWN: Look("?", "yellow", "unknown"),
+    _S.ASSUMED_SENT: Look("✓", "green", "assumed sent"),
+    _S.ABANDONED: Look("✗", "dim", "abandoned"),
+    _S.SKIPPED: Look("-", "dim", "skipped"),
+}
+"""Each state, in the order in which it is shown."""
+
+_LISTED = 20
+"""Unknown requests that are listed with their recipients on the screen; documents have all."""
+_NAMED = 5
+"""Recipients of each that are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A campaign that was just made."""
+
+    path: str
+    added: Added
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a run is about to do."""
+
+    plan: Plan
+    rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a campaign stands."""
+
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Where a run stands, for machines."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a run ended."""
+
+    end: RunEnd
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Requests with unknown recipients, and who they are."""
+
+    path: str
+    requests: tuple[tuple[Unsettled, tuple[Loss, ...]], ...]
+    show_numbers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What the operator has said."""
+
+    recipients: int
+    event: str
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What is known of the delivery."""
+
+    progress: PollProgress
+    deliveries: Mapping[str, int]
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as a person says it."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, hours = round(seconds / 60), round(seconds / 3600, 1)
+    return f"{minutes} min" if minutes < 90 else f"{hours:g} h" if hours < 48 else f"{hours / 24:.1f} days"
+
+
+def time_left(progress: Progress) -> str:
+    """Return how long a run still takes, as far as its rate tells; "" if it does not."""
+    pending = progress.count(_S.PENDING, _S.IN_FLIGHT)
+    return duration(pending / progress.rate) if pending and progress.rate else ""
+
+
+def _moment(at: float | None) -> str:
+    return "-" if at is None else f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+# --- new, run -------------------------------------------------------------------------------------------------------------
+
+
+def _made_screen(made: Made) -> RenderableType:
+    return Group(
+        Text.assemble((made.path, "bold"), f": {made.added.pending:,} recipients. Nothing is sent yet.\n"),
+        *_skipped(made.added.skipped),
+        _plan_screen(Planned(made.plan, None)),
+        Text.assemble(("\nSend it: ", "dim"), f"smsgate campaign run {made.path}"),
+    )
+
+
+def _skipped(skipped: Mapping[str, int]) -> list[RenderableType]:
+    if not skipped:
+        return []
+    made = table(">skipped", "reason")
+    for reason, count in skipped.items():
+        made.add_row(f"{count:,}", Text(printable(reason)))
+    return [made, Text()]
+
+
+def _plan_screen(planned: Planned) -> RenderableType:
+    plan, figures = planned.plan, planned.plan.figures
+    parts = ", ".join(f"{count:,} of {number} part{'' if number == 1 else 's'}" for number, count in figures.parts.items())
+    rows = {
+        "recipients": f"{plan.pending:,} to be sent to, {figures.count(_S.SKIPPED):,} skipped",
+        "texts": f"{figures.texts:,}; {parts or 'none'}",
+        "alphabet": f"{figures.ucs2:,} in UCS-2, forced by {printable(figures.forced_by[:40])}" if figures.ucs2 else "GSM-7",
+        "cost": f"{plan.cost:,} credits, if a part costs one",
+    }
+    if plan.balance is not None:
+        rows["balance"] = f"{plan.balance:,f} credits" + ("" if plan.enough else ": NOT ENOUGH, the run will pause")
+    if plan.seconds is not None:
+        rows["duration"] = f"{duration(plan.seconds)} at {planned.rate:g} recipients a second"
+    example = figures.example
+    if example is not None:
+        rows["sender"] = example.sender
+        rows["longest text"] = printable(example.text or example.wappush or "")
+    return pairs(rows)
+
+
+def _plan_document(planned: Planned) -> dict[str, Any]:
+    plan, figures = planned.plan, planned.plan.figures
+    return {
+        "plan": {
+            "pending": plan.pending,
+            "skipped": dict(figures.skipped),
+            "texts": figures.texts,
+            "parts": {str(number): count for number, count in figures.parts.items()},
+            "ucs2": figures.ucs2,
+            "forced_by": figures.forced_by,
+            "cost": plan.cost,
+            "balance": plan.balance,
+            "enough": plan.enough,
+            "seconds": plan.seconds,
+        }
+    }
+
+
+def _made_document(made: Made) -> dict[str, Any]:
+    return {"path": made.path, "added": made.added.pending, **_plan_document(Planned(made.plan, None))["plan"]}
+
+
+def _advance_document(advance: Advance) -> dict[str, Any]:
+    progress = advance.progress
+    return {
+        "progress": {
+            "states": _states(progress.states),
+            "under_way": progress.under_way,
+            "rate": round(progress.rate, 1),
+            "waiting": progress.waiting or None,
+        }
+    }
+
+
+def _states(states: Mapping[RecipientState, int]) -> dict[str, int]:
+    return {str(state): states[state] for state in LOOKS if states.get(state)}
+
+
+def _states_table(states: Mapping[RecipientState, int]) -> RenderableType:
+    made = table("state", ">recipients")
+    for state, look in LOOKS.items():
+        if states.get(state):
+            made.add_row(look.text(), f"{states[state]:,}")
+    return made
+
+
+_NEXT = {
+    _S.UNKNOWN: "Nobody knows whether the unknown were sent. Look at them: smsgate campaign unknown {path}",
+    _S.PENDING: "Go on when you like: smsgate campaign run {path}",
+    _S.ACCEPTED: "Follow their delivery: smsgate campaign poll {path}",
+}
+
+
+def _done_screen(done: Done) -> RenderableType:
+    end = done.end
+    hints = [Text(said.format(path=done.path), "dim") for state, said in _NEXT.items() if end.states.get(state)]
+    said = Text.assemble((str(end.ending).capitalize(), "bold"), f": {printable(end.why)}" if end.why else "")
+    return Group(said, Text(), _states_table(end.states), Text(), *hints)
+
+
+def _done_document(done: Done) -> dict[str, Any]:
+    return {"ending": done.end.ending, "why": done.end.why or None, "states": _states(done.end.states)}
+
+
+# --- status ---------------------------------------------------------------------------------------------------------------
+
+
+def _status_screen(status: Status) -> RenderableType:
+    figures = status.figures
+    rows = {
+        "campaign": figures.name,
+        "made": _moment(figures.created_at),
+        "runs": f"{figures.runs}, the last: {printable(figures.last_ending or 'not ended')}" if figures.runs else "none yet",
+        "cost": f"{figures.cost_accepted:,} credits accepted, {figures.cost_unknown:,} unknown, {figures.cost_pending:,} to come",
+    }
+    if figures.first_claim is not None and figures.last_answer is not None:
+        rows["sending"] = f"{_moment(figures.first_claim)} to {_moment(figures.last_answer)}"
+    if figures.purged:
+        rows["purged"] = "numbers and texts are forgotten"
+    blocks: list[RenderableType] = [pairs(rows), Text(), _states_table(figures.states)]
+    for title, counts in (
+        ("rejected because", figures.rejected),
+        ("unknown because", figures.unknown),
+        ("skipped because", figures.skipped),
+        ("delivery status", {name or "not asked yet": count for name, count in figures.deliveries.items()}),
+    ):
+        if counts:
+            made = table(">recipients", title)
+            for name, count in counts.items():
+                made.add_row(f"{count:,}", Text(printable(name)))
+            blocks += [Text(), made]
+    return Group(*blocks)
+
+
+def _status_document(status: Status) -> dict[str, Any]:
+    figures = status.figures
+    return {
+        "campaign": figures.name,
+        "created_at": figures.created_at,
+        "runs": figures.runs,
+        "last_ending": figures.last_ending,
+        "states": _states(figures.states),
+        "skipped": dict(figures.skipped),
+        "rejected": dict(figures.rejected),
+        "unknown": dict(figures.unknown),
+        "delivery": dict(figures.deliveries),
+        "cost": {"accepted": figures.cost_accepted, "unknown": figures.cost_unknown, "pending": figures.cost_pending},
+        "decisions": [asdict(decision) for decision in figures.decisions],
+        "purged": figures.purged,
+    }
+
+
+# --- unknown --------------------------------------------------------------------------------------------------------------
+
+
+def _unknown_screen(unknown: Unknown) -> RenderableType:
+    if not unknown.requests:
+        return Text("Nobody is unknown.")
+    total = sum(request.unknown for request, _ in unknown.requests)
+    blocks: list[RenderableType] = [
+        Text.assemble((f"{total:,} recipients are unknown", "bold"), f", in {len(unknown.requests):,} requests.\n")
+    ]
+    for request, losses in unknown.requests[:_LISTED]:
+        blocks += [_request(request, losses, show_numbers=unknown.show_numbers), Text()]
+    if len(unknown.requests) > _LISTED:
+        blocks.append(Text(f"and {len(unknown.requests) - _LISTED:,} more requests; --json lists them all\n", "dim"))
+    blocks.append(
+        Text(
+            f"Then say what becomes of them: smsgate campaign resolve {unknown.path} --sent | --resend | --give-up"
+            " [--batch N] [--line N]\nThis is evidence, not proof; --resend may send to somebody twice.",
+            "dim",
+        )
+    )
+    return Group(*blocks)
+
+
+def _request(request: Unsettled, losses: tuple[Loss, ...], *, show_numbers: bool) -> RenderableType:
+    shown = str if show_numbers else mask_number
+    named = ", ".join(f"{shown(one.number)} (line {one.line})" for one in losses[:_NAMED])
+    more = f" and {len(losses) - _NAMED:,} more" if len(losses) > _NAMED else ""
+    return Group(
+        Text.assemble(
+            (f"? batch {request.batch}", "yellow"),
+            f"  {request.unknown:,} of {request.size:,}, since {_moment(request.claimed_at)}, {request.cost:,} credits",
+        ),
+        Text(f"  because: {printable(request.reason)}"),
+        Text(f"  who:     {named}{more}"),
+        Text(f"  seen:    {_seen(request)}", "dim"),
+    )
+
+
+def _seen(request: Unsettled) -> str:
+    seen = request.evidence
+    if seen is None:
+        return "nothing; the process ended, or the gateway could not be asked"
+    said = []
+    if seen.before is not None and seen.after is not None:
+        fell = seen.before - seen.after
+        said.append(
+            f"the balance fell by {fell:f} credits, of which accepted messages explain {seen.spent};"
+            f" this request would cost {request.cost}" + (f"; {seen.others} others were under way" if seen.others else "")
+        )
+    if seen.new_id_count:
+        said.append(f"{seen.new_id_count} message ids that no answer has told")
+    if seen.reply_ids:
+        said.append(f"{len(seen.reply_ids)} ids in the reply itself")
+    return "; ".join(said) or "nothing that tells"
+
+
+def _unknown_document(unknown: Unknown) -> dict[str, Any]:
+    return {
+        "requests": [
+            {
+                "batch": request.batch,
+                "claimed_at": request.claimed_at,
+                "size": request.size,
+                "unknown": request.unknown,
+                "cost": request.cost,
+                "reason": request.reason,
+                "status": request.status,
+                "reply_bytes": request.reply_size,
+                "evidence": None if request.evidence is None else _evidence(request.evidence),
+                "recipients": [{"line": one.line, "destination": one.number, "reason": one.reason} for one in losses],
+            }
+            for request, losses in unknown.requests
+        ]
+    }
+
+
+def _evidence(seen: Evidence) -> dict[str, Any]:
+    return {name: float(value) if isinstance(value, Decimal) else value for name, value in asdict(seen).items()}
+
+
+# --- resolve, poll --------------------------------------------------------------------------------------------------------
+
+
+def _resolved_screen(resolved: Resolved) -> RenderableType:
+    return Text(f"{resolved.recipients:,} recipients: {resolved.event}. Still unknown: {resolved.left:,}.")
+
+
+def _polled_screen(polled: Polled) -> RenderableType:
+    made = table(">recipients", "delivery status")
+    for name, count in polled.deliveries.items():
+        made.add_row(f"{count:,}", name or "not asked yet")
+    left = polled.progress.open
+    return Group(made, Text(), Text(f"{left:,} may still change." if left else "All are final."))
+
+
+def _polled_document(polled: Polled) -> dict[str, Any]:
+    return {"open": polled.progress.open, "asked": polled.progress.asked, "delivery": dict(polled.deliveries)}
+
+
+def _advance_screen(advance: Advance) -> RenderableType:
+    progress = advance.progress
+    counts = ", ".join(f"{progress.states[state]:,} {state}" for state in LOOKS if progress.states.get(state))
+    return Text(f"{counts}; {progress.rate:,.0f} a second{f'; {progress.waiting}' if progress.waiting else ''}")
+
+
+VIEWS[Made] = View(_made_screen, _made_document)
+VIEWS[Planned] = View(_plan_screen, _plan_document)
+VIEWS[Status] = View(_status_screen, _status_document)
+VIEWS[Advance] = View(_advance_screen, _advance_document)
+VIEWS[Done] = View(_done_screen, _done_document)
+VIEWS[Unknown] = View(_unknown_screen, _unknown_document)
+VIEWS[Resolved] = View(_resolved_screen, asdict)
+VIEWS[Polled] = View(_polled_screen, _polled_document)

@@ -1,0 +1,335 @@
+"""`smsgate campaign` in child processes against a real sandbox: from a list to a report (design, section 8)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_cli import PASSWORD, Finished, Smsgate, clean_environment, start
+
+from smsgate.campaign import Campaign, RecipientState, rows_source
+from smsgate.cli.exits import Exit
+from smsgate.sandbox import Sandbox, Settings
+
+NOT_RECOGNISED, OUTCOME_UNKNOWN = "+380000000001", "+380000000022"
+TEXT = "Вітаємо, {name}! Знижка {percent}%"
+LIST = "\ufeffname;phone;percent\r\n" + "".join(f"Олена {n};+38050{n:07};{n % 3}\r\n" for n in range(1, 31))
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(Settings(login="shop", password=PASSWORD, delivery_seconds=0)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: Sandbox) -> Sandbox:
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def account(sandbox: Sandbox) -> dict[str, str]:
+    return {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_URL": sandbox.url}
+
+
+@pytest.fixture
+def campaign(tmp_path: Path, account: dict[str, str]) -> Smsgate:
+    """The command `smsgate campaign` with an account, in a folder with a list."""
+    (tmp_path / "contacts.csv").write_text(LIST, "utf-8", newline="")
+
+    def run(*arguments: str, stdin: str = "", **variables: str) -> Finished:
+        done = subprocess.run(
+            [sys.executable, "-m", "smsgate", "campaign", *arguments],
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            env=clean_environment(**(account | variables)),
+            cwd=tmp_path,
+            timeout=60,
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def made(campaign: Smsgate) -> Smsgate:
+    done = campaign("new", "spring.sms", "contacts.csv", "--sender", "Shop", "--text", TEXT)
+    assert done.code == 0, done.err
+    return campaign
+
+
+def make(path: Path, *numbers: str, text: str = "Привіт") -> None:
+    Campaign.create(path, rows_source(numbers), sender="Shop", text=text).close()
+
+
+# --- from a list to a report ----------------------------------------------------------------------------------------------
+
+
+def test_a_campaign_goes_from_a_list_to_a_report(campaign: Smsgate, sandbox: Sandbox, tmp_path: Path):
+    with (tmp_path / "contacts.csv").open("a", encoding="utf-8") as contacts:
+        contacts.write(f"Ніхто;12;5\r\nОлена;+380500000001;5\r\nБез;+380671112233;\r\nХтось;{NOT_RECOGNISED};5\r\n")
+    done = campaign("new", "spring.sms", "contacts.csv", "--sender", "Shop", "--text", TEXT)
+    assert done.code == 0
+    assert "31 recipients. Nothing is sent yet." in done.out
+    for reason in ("not a phone number in the international format", "repeats another line", "nothing in the column percent"):
+        assert reason in " ".join(done.out.split())
+    assert sandbox.calls == {}
+
+    done = campaign("run", "spring.sms", "--yes")
+    assert done.code == Exit.IN_PART
+    assert "balance       10,000 credits" in done.out
+    assert "✓ accepted           30" in done.out
+    assert min(message.text or "" for message in sandbox.messages) == "Вітаємо, Олена 1! Знижка 1%"
+    assert len({message.destination for message in sandbox.messages}) == sandbox.accepted == 30
+
+    assert "30 delivered" in " ".join(campaign("poll", "spring.sms").out.split())
+    seen = campaign("status", "spring.sms", "--json").document
+    assert seen["states"] == {"accepted": 30, "rejected": 1, "skipped": 3}
+    assert seen["delivery"] == {"delivered": 30}
+
+    assert campaign("report", "spring.sms", "--html", "spring.html").code == 0
+    assert "<svg" in (tmp_path / "spring.html").read_text("utf-8")
+    assert campaign("export", "spring.sms", "out.csv").code == 0
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as exported:
+        rows = list(csv.DictReader(exported))
+    assert len(rows) == 34
+    assert {row["state"] for row in rows} == {"accepted", "rejected", "skipped"}
+
+
+def test_the_dry_run_says_what_it_costs_before_anything_is_asked_of_the_gateway(made: Smsgate, sandbox: Sandbox):
+    done = made("new", "other.sms", "contacts.csv", "--sender", "Shop", "--text", "x" * 161, "--json")
+    plan = done.document
+    assert (plan["pending"], plan["texts"], plan["parts"], plan["cost"]) == (30, 1, {"2": 30}, 60)
+    assert (plan["ucs2"], plan["balance"]) == (0, None)
+    assert sandbox.calls == {}
+
+
+def test_a_run_as_lines_of_json_begins_with_the_plan_and_ends_with_the_states(made: Smsgate):
+    done = made("run", "spring.sms", "--yes", "--json", "--rate", "20")
+    first, *progress, last = done.lines
+    assert (first["plan"]["pending"], first["plan"]["balance"], first["plan"]["enough"], first["plan"]["seconds"]) == (
+        30,
+        10_000,
+        True,
+        1.5,
+    )
+    assert progress
+    assert all(list(line) == ["progress"] for line in progress)
+    assert last == {"ending": "finished", "why": None, "states": {"accepted": 30}}
+    assert done.code == 0
+
+
+def test_the_status_can_be_seen_while_it_runs_and_a_second_run_is_refused(made: Smsgate, sandbox: Sandbox, tmp_path: Path):
+    account = {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_URL": sandbox.url}
+    child = start("campaign", "run", "spring.sms", "--yes", "--rate", "10", "--batch", "1", "--json", cwd=tmp_path, **account)
+    try:
+        assert child.stdout
+        assert "plan" in json.loads(child.stdout.readline())
+        while sandbox.accepted < 2:
+            time.sleep(0.02)
+        assert made("status", "spring.sms", "--json").document["states"]["accepted"] >= 1
+        second = made("run", "spring.sms", "--yes")
+        assert second.code == Exit.USAGE
+        assert "the campaign is in use by another run" in second.err
+    finally:
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=30)
+    last = json.loads(out.splitlines()[-1])
+    assert (last["ending"], child.returncode) == ("stopped", Exit.INTERRUPTED)
+    assert set(last["states"]) == {"accepted", "pending"}, "what was under way was waited for"
+    assert made("run", "spring.sms", "--yes", "--json").lines[-1]["states"] == {"accepted": 30}
+    assert sandbox.accepted == 30
+
+
+@pytest.mark.usefixtures("made")
+def test_a_second_ctrl_c_stops_at_once_and_lists_who_is_unknown(sandbox: Sandbox, tmp_path: Path):
+    sandbox.faults.add("slow", operation="SendSMS", seconds=60)
+    account = {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_URL": sandbox.url}
+    child = start("campaign", "run", "spring.sms", "--yes", "--json", "--batch", "5", "--logins", "2", cwd=tmp_path, **account)
+    assert child.stdout
+    assert child.stderr
+    while sandbox.accepted < 2:
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    assert "Ctrl-C again stops at once" in child.stderr.readline()
+    child.send_signal(signal.SIGINT)
+    out, _ = child.communicate(timeout=30)
+    *_, unknown, last = map(json.loads, out.splitlines())
+    assert (last["ending"], child.returncode) == ("cut off", Exit.INTERRUPTED)
+    listed = [one["destination"] for request in unknown["requests"] for one in request["recipients"]]
+    assert {message.destination for message in sandbox.messages} <= set(listed)
+    assert last["states"]["unknown"] == len(listed)
+
+
+# --- who is unknown -------------------------------------------------------------------------------------------------------
+
+
+def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_operators_word(
+    campaign: Smsgate, sandbox: Sandbox, tmp_path: Path
+):
+    make(tmp_path / "a.sms", "+380501111111", "+380501111112", "+380501111113")
+    sandbox.faults.add("drop after", operation="SendSMS", times=1)
+    assert campaign("run", "a.sms", "--yes").code == Exit.IN_DOUBT
+    seen = campaign("unknown", "a.sms")
+    assert seen.code == Exit.IN_DOUBT
+    said = " ".join(seen.out.split())
+    assert "3 recipients are unknown" in said
+    assert "because: connection lost" in said
+    assert "+380*****1111 (line 1)" in said
+    assert "+380501111111" not in said
+    assert "the balance fell by 3 credits, of which accepted messages explain 0" in said
+    assert "3 message ids that no answer has told" in said or "balance" in said
+    (request,) = campaign("unknown", "a.sms", "--json").document["requests"]
+    assert [one["destination"] for one in request["recipients"]] == ["+380501111111", "+380501111112", "+380501111113"]
+
+    message_id = sandbox.messages[0].id
+    assert campaign("resolve", "a.sms", "--found", message_id, "--line", "1").code == 0
+    assert campaign("resolve", "a.sms", "--sent", "--line", "2", "--note", "seen on the phone").code == 0
+    assert campaign("resolve", "a.sms", "--resend", "--yes").code == 0
+    seen = campaign("status", "a.sms", "--json").document
+    assert seen["states"] == {"pending": 1, "accepted": 1, "assumed sent": 1}
+    assert [(decision["event"], decision["note"]) for decision in seen["decisions"]] == [
+        ("found", ""),
+        ("assume sent", "seen on the phone"),
+        ("resend", ""),
+    ]
+    assert campaign("run", "a.sms", "--yes").code == 0
+    assert [message.destination for message in sandbox.messages].count("+380501111113") == 2, "as the operator wished"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "say one of --sent, --resend, --give-up and --found ID"),
+        (["--sent", "--give-up"], "say one of --sent, --resend, --give-up and --found ID"),
+        (["--found", "nothing"], "message_id: "),
+        (["--sent", "--batch", "99"], "nobody unknown is there"),
+        (["--resend"], "nobody is there to agree: say --yes"),
+    ],
+)
+def test_a_word_that_makes_no_sense_changes_nothing(arguments: list[str], complaint: str, campaign: Smsgate, tmp_path: Path):
+    make(tmp_path / "a.sms", OUTCOME_UNKNOWN)
+    campaign("run", "a.sms", "--yes")
+    done = campaign("resolve", "a.sms", *arguments)
+    assert done.code == Exit.USAGE
+    assert complaint in done.err
+    assert campaign("status", "a.sms", "--json").document["states"] == {"unknown": 1}
+
+
+# --- what stands in the way -----------------------------------------------------------------------------------------------
+
+
+def test_without_credits_it_pauses_with_a_clear_word_and_goes_on_later(campaign: Smsgate, sandbox: Sandbox, tmp_path: Path):
+    make(tmp_path / "a.sms", "+380501111111", "+380501111112")
+    sandbox.balance = 1
+    done = campaign("run", "a.sms", "--yes")
+    assert done.code == Exit.REFUSED
+    assert "NOT ENOUGH, the run will pause" in done.out
+    assert "Paused: the account has not enough credits: top it up" in done.out
+    sandbox.balance = 100
+    assert campaign("run", "a.sms", "--yes").code == 0
+    assert sandbox.accepted == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["contacts.csv", "--sender", "Bad sender", "--text", "a"], "a sender is a signature of 1 to 11 characters"),
+        (["contacts.csv", "--sender", "Shop"], "text or wappush must be given"),
+        (["contacts.csv", "--sender", "Shop", "--text", "{surname}"], "there is no column for the field {surname}"),
+        (["contacts.csv", "--sender", "Shop", "--text", "{name.upper}"], "there is no column for the field {name.upper}"),
+        (["contacts.csv", "--sender", "Shop", "--text", "{"], "a brace at position 1 stands alone"),
+        (["contacts.csv", "--sender", "Shop", "--text", "a", "--phone-column", "x"], "phone column: there is none of this name"),
+        (["contacts.csv", "--sender", "Shop", "--text", "a", "--encoding", "x"], "encoding: there is no such encoding"),
+        (["nowhere.csv", "--sender", "Shop", "--text", "a"], "No such file"),
+    ],
+)
+def test_what_is_wrong_with_all_is_told_before_a_file_is_made(
+    arguments: list[str], complaint: str, campaign: Smsgate, tmp_path: Path
+):
+    done = campaign("new", "a.sms", *arguments)
+    assert done.code == Exit.USAGE
+    assert complaint in done.err
+    assert not list(tmp_path.glob("a.sms*"))
+
+
+def test_a_file_that_is_there_is_not_replaced(made: Smsgate):
+    done = made("new", "spring.sms", "contacts.csv", "--sender", "Shop", "--text", "other")
+    assert done.code == Exit.USAGE
+    assert "File exists" in done.err
+    assert made("status", "spring.sms").code == 0
+
+
+@pytest.mark.parametrize("command", ["run", "status", "unknown", "poll", "report", "export"])
+def test_a_file_that_is_no_campaign_is_told_as_such(command: str, campaign: Smsgate, tmp_path: Path):
+    (tmp_path / "a.sms").write_text("not a campaign" * 1_000)
+    more = ["out.csv"] if command == "export" else []
+    done = campaign(command, "a.sms", *more)
+    assert done.code == Exit.USAGE
+    assert "the file is no campaign" in done.err
+    assert "there is no campaign in this place" in campaign(command, "b.sms", *more).err
+
+
+def test_a_run_asks_before_it_sends(made: Smsgate, sandbox: Sandbox, tmp_path: Path, account: dict[str, str]):
+    done = made("run", "spring.sms")
+    assert done.code == Exit.USAGE
+    assert "nobody is there to agree: say --yes" in done.err
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "smsgate", "campaign", "run", "spring.sms"],
+        stdin=slave,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(**account),
+        cwd=tmp_path,
+    )
+    os.close(slave)
+    os.write(master, b"n\n")
+    _, err = child.communicate(timeout=30)
+    os.close(master)
+    assert child.returncode == Exit.USAGE
+    assert b"Send to 30 recipients for about 30 credits? [y/N]" in err
+    assert sandbox.accepted == 0
+
+
+def test_purging_forgets_people_and_keeps_figures(made: Smsgate, tmp_path: Path):
+    done = made("purge", "spring.sms", "--yes")
+    assert done.code == Exit.USAGE
+    assert "30 recipients are pending or unknown" in done.err
+    made("run", "spring.sms", "--yes")
+    assert made("purge", "spring.sms", "--yes").code == 0
+    for file in tmp_path.glob("spring.sms*"):
+        assert b"38050000" not in file.read_bytes()
+        assert "Олена".encode() not in file.read_bytes()
+    seen = made("status", "spring.sms", "--json").document
+    assert (seen["purged"], seen["states"]) == (True, {"accepted": 30})
+
+
+def test_a_killed_run_leaves_unknown_who_was_in_flight(made: Smsgate, sandbox: Sandbox, tmp_path: Path, account: dict[str, str]):
+    sandbox.faults.add("slow", operation="SendSMS", seconds=60)
+    child = start("campaign", "run", "spring.sms", "--yes", "--batch", "5", "--logins", "1", cwd=tmp_path, **account)
+    while sandbox.accepted < 1:
+        time.sleep(0.02)
+    child.kill()
+    child.communicate(timeout=30)
+    sandbox.faults.clear()
+    done = made("run", "spring.sms", "--yes")
+    assert done.code == Exit.IN_DOUBT
+    assert "the last run was cut off while requests were under way" in done.err
+    with Campaign.open(tmp_path / "spring.sms", writing=False) as seen:
+        unknown = [one for one in seen.recipients() if one.state is RecipientState.UNKNOWN]
+    numbers = [message.destination for message in sandbox.messages]
+    assert len(set(numbers)) == len(numbers)
+    assert {one.reason for one in unknown} == {"the process ended before the answer was written"}
