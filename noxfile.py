@@ -33,7 +33,11 @@ def interpreters() -> dict[str, Path]:
         version = re.fullmatch(r"python(3\.(\d+))", candidate.name)
         if version and int(version[2]) >= OLDEST[1] and version[1] not in found and starts(candidate):
             found[version[1]] = candidate
-    return dict(sorted(found.items(), key=lambda item: _age(item[0])))
+    return dict(sorted(found.items(), key=lambda item: age(item[0])))
+
+
+def age(version: str) -> int:
+    return int(version.split(".")[1])
 
 
 def starts(python: Path) -> bool:
@@ -45,10 +49,6 @@ def starts(python: Path) -> bool:
 PYTHONS = interpreters()
 # nox looks for `python3.12` on the path.
 os.environ["PATH"] = os.pathsep.join([*dict.fromkeys(str(path.parent) for path in PYTHONS.values()), os.environ.get("PATH", "")])
-
-
-def _age(version: str) -> int:
-    return int(version.split(".")[1])
 
 
 def groups(*names: str) -> list[str]:
@@ -89,7 +89,7 @@ def tests(session: nox.Session) -> None:
     session.env["COVERAGE_FILE"] = str(data / "coverage")
     # The script and not `-m pytest`, which would import the package from the checkout and not from the wheel.
     # More workers than most machines have cores, since most tests wait for a socket.
-    chosen = [] if session.python == min(PYTHONS, key=_age) else ["-m", "not heavy"]
+    chosen = [] if session.python == min(PYTHONS, key=age) else ["-m", "not heavy"]
     session.run("coverage", "run", str(Path(session.bin) / "pytest"), "-n", "4", "--dist", "worksteal", *chosen, *session.posargs)
 
 
