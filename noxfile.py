@@ -18,6 +18,7 @@ nox.options.default_venv_backend = "virtualenv"
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 OLDEST = (3, 11)
+EXTRAS = ",".join(PROJECT["project"]["optional-dependencies"])
 # Every branch of these is covered; the commands and the sandbox are tested from outside.
 COVERED = ["errors", "privacy", "options", "protocol/*", "transport", "logins", "parallel", "following", "spawn", "session"]
 MEASURED = Path(__file__).parent / ".nox/measured"
@@ -67,7 +68,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Run mypy inside, pyright as a second opinion, and the public API complete."""
     # Installed as users have it: `--verifytypes` does not look into a checkout.
-    session.install(".[cli,sandbox,tables]", *groups("types"))
+    session.install(f".[{EXTRAS}]", *groups("types"))
     session.run("mypy")
     session.run("mypy", "noxfile.py", "tests/typing")
     session.run("pyright")
@@ -82,7 +83,7 @@ def tests(session: nox.Session) -> None:
     session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), ".", silent=True)
     (wheel,) = wheels.glob("*.whl")
     session.install("--force-reinstall", "--no-deps", str(wheel))
-    session.install(f"{wheel}[cli,sandbox,tables]", *groups("test"))
+    session.install(f"{wheel}[{EXTRAS}]", *groups("test"))
     data = MEASURED / str(session.python)
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)
@@ -106,6 +107,6 @@ def coverage(session: nox.Session) -> None:
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
     """Print figures, by hand: nothing is asserted."""
-    session.install(".[cli,sandbox,tables]", *groups("test"))
+    session.install(f".[{EXTRAS}]", *groups("test"))
     for script in sorted(Path("tests").glob("benchmark_*.py")):
         session.run("python", str(script), *session.posargs)

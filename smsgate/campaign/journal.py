@@ -230,63 +230,84 @@ class Journal(Protocol):
 
     def add(self, entries: Iterable[Entry], *, name: str, forget_texts: bool) -> Added:
         """Fill a new journal, all or nothing."""
+        ...
 
     def recover(self) -> int:
         """Make unknown who was in flight when the last run ended. Returns how many."""
+        ...
 
     def start_run(self) -> int:
         """Note that a run begins and return its number."""
+        ...
 
     def end_run(self, run: int, ending: str) -> None:
         """Note how a run ended."""
+        ...
 
     def claim(self, run: int, most: int) -> Claim | None:
         """Put up to `most` pending recipients of one text in flight, on the disk. None if none is pending."""
+        ...
 
     def settle(self, claim: Claim, verdicts: Sequence[Verdict], end: BatchEnd) -> None:
         """Write what became of each recipient of a claim."""
+        ...
 
     def add_evidence(self, batch: int, evidence: Evidence) -> None:
         """Keep evidence with a request whose answer was lost."""
+        ...
 
     def untold(self, message_ids: Sequence[str]) -> list[str]:
         """Return those of these message ids that no answer has told. The one method that another thread may call."""
+        ...
 
     def unknown(self) -> list[Unsettled]:
         """Return requests with unknown recipients, oldest first."""
+        ...
 
     def losses(self, batch: int) -> list[Loss]:
         """Return the unknown recipients of one request."""
+        ...
 
     def reply(self, batch: int) -> bytes | None:
         """Return the raw reply of a request, as far as it was kept."""
+        ...
 
     def resolve(self, event: Event, *, who: str, note: str, batch: int | None, line: int | None, message_id: str | None) -> int:
         """Do as the operator says with unknown recipients: of one request, of one line, or with all. Returns how many it were."""
+        ...
 
     def to_ask(self, before: float, most: int) -> list[tuple[int, str]]:
         """Return accepted messages without a final status that were not asked for since `before`, longest ago first."""
+        ...
 
     def next_ask(self) -> tuple[int, float]:
         """Return how many statuses are not final, and when the one asked longest ago was asked."""
+        ...
 
     def set_delivery(self, recipient: int, delivery: DeliveryState) -> None:
         """Write a delivery status."""
+        ...
 
     def states(self) -> dict[RecipientState, int]:
         """Return how many recipients are in each state."""
+        ...
 
     def figures(self) -> Figures:
         """Return the campaign in figures."""
+        ...
 
     def timeline(self, steps: int) -> list[TimeSlot]:
         """Return when recipients got their verdicts, in at most so many steps."""
+        ...
 
     def recipients(self) -> Iterator[RecipientRecord]:
         """Yield everybody, in the order of the file."""
+        ...
 
     def purge(self) -> None:
         """Forget who it was and what was said, and keep the figures."""
+        ...
 
     def close(self) -> None:
         """Let go of the journal."""
+        ...

@@ -82,7 +82,7 @@ def judge(claim: Claim, result: SendResult) -> Judgement:
     unpaid = any(slot.answer == Answer.NOT_ENOUGH_CREDITS for slot in result.rejected)
     reason = "the answer does not say what became of some" if result.in_doubt else None
     end = BatchEnd(reason, 200, result.text.encode() if result.in_doubt else None)
-    return Judgement(verdicts, end, *((Trouble.PAUSE, _PAUSING[0][1]) if unpaid else ()))
+    return Judgement(verdicts, end, Trouble.PAUSE, _PAUSING[0][1]) if unpaid else Judgement(verdicts, end)
 
 
 def _slot(key: int, slot: RecipientResult) -> Verdict:

@@ -113,8 +113,8 @@ class Listening:
         8025
     )
     name: Annotated[
-        list[str], typer.Option(metavar="NAME", help="A host name under which it may be called.", rich_help_panel=_WHERE)
-    ] = ()  # type: ignore[assignment]
+        list[str] | None, typer.Option(metavar="NAME", help="A host name under which it may be called.", rich_help_panel=_WHERE)
+    ] = None
     tls_cert: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Speak https with this certificate (PEM).", rich_help_panel=_WHERE)
     ] = None
@@ -180,7 +180,7 @@ async def sandbox(
         host=listening.host,
         port=listening.port,
         exposed=listening.exposed,
-        names=listening.name,
+        names=listening.name or (),
         tls=listening.tls(),
     )
     for words in fault:

@@ -8,12 +8,19 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from pathlib import Path
 from typing import assert_type
 
 import httpx
 import httpx2
+from aiohttp import web
+from fastapi import FastAPI
 
 import smsgate
+from smsgate.campaign import Campaign, Event, Figures
+from smsgate.integrations.aiohttp import SMS_SESSION, sms_context
+from smsgate.integrations.fastapi import SmsSession, sms_lifespan
+from smsgate.sandbox import FaultKind, FaultRule, Sandbox, SandboxMessage
 
 
 async def the_five_operations(session: smsgate.AsyncSession) -> None:
@@ -93,3 +100,28 @@ def values() -> None:
     smsgate.Message(text="hello")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     smsgate.Message("+380501234567", "hello")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     message.text = "other"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def campaigns(path: Path) -> None:
+    with Campaign.open(path) as campaign:
+        assert_type(campaign.figures(), Figures)
+        assert_type(campaign.resolve(Event.GIVE_UP, who="me"), int)
+        campaign.resolve("give up", who="me")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        campaign.resolve(Event.GIVE_UP)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+async def in_fastapi(sms: SmsSession) -> None:
+    assert_type(await sms.get_credit_balance(), Decimal)
+    FastAPI(lifespan=sms_lifespan())
+    sms_lifespan(make="session")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def in_aiohttp(request: web.Request) -> None:
+    assert_type(request.app[SMS_SESSION], smsgate.AsyncSession)
+    web.Application().cleanup_ctx.append(sms_context())
+
+
+def in_tests(sandbox: Sandbox) -> None:
+    assert_type(sandbox.messages, tuple[SandboxMessage, ...])
+    assert_type(sandbox.faults.add(FaultKind.RESET_AFTER, operation="SendSMS"), FaultRule)
+    sandbox.faults.add("html", probability="often")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

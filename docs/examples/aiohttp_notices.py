@@ -1,0 +1,44 @@
+"""Order notices in aiohttp: one session for the application, and an honest answer for each of the three outcomes.
+
+Run it on the sandbox: `smsgate sandbox` in one terminal, then with the variables that it prints `python aiohttp_notices.py`.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+from pydantic import ValidationError
+
+import smsgate
+from smsgate.integrations.aiohttp import SMS_SESSION, sms_context
+
+routes = web.RouteTableDef()
+
+
+@routes.post("/orders/{order}/ready")
+async def ready(request: web.Request) -> web.Response:
+    """Tell the customer that an order is ready."""
+    number = (await request.post()).get("number")
+    try:
+        message = smsgate.Message(destinations=str(number), text=f"Замовлення {request.match_info['order']} готове")
+    except ValidationError as error:
+        raise web.HTTPUnprocessableEntity(text=error.errors(include_input=False)[0]["msg"]) from None
+    try:
+        result = await request.app[SMS_SESSION].send(message)
+    except smsgate.NotSent:
+        raise web.HTTPServiceUnavailable(text="nothing was sent, try again") from None
+    except smsgate.Refused as refused:
+        raise web.HTTPUnprocessableEntity(text=f"not sent: {refused.answer}") from None
+    except smsgate.InDoubt:
+        raise web.HTTPGatewayTimeout(text="perhaps sent: do not try again before you have looked") from None
+    return web.json_response({"message_id": result.message_ids[0]})
+
+
+def make_app() -> web.Application:
+    app = web.Application()
+    app.add_routes(routes)
+    app.cleanup_ctx.append(sms_context())
+    return app
+
+
+if __name__ == "__main__":
+    web.run_app(make_app())

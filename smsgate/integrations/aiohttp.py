@@ -1,0 +1,38 @@
+"""aiohttp: a session that lives as long as the application, under a typed key.
+
+    app = web.Application()
+    app.cleanup_ctx.append(sms_context())
+
+    async def notice(request: web.Request) -> web.Response:
+        result = await request.app[SMS_SESSION].send_sms("+380501234567", "Ваше замовлення готове")
+        return web.json_response(list(result.message_ids))
+
+Needs aiohttp. Rule of this file: the session decides what is sent; nothing here repeats a send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from aiohttp import web
+
+from ..session import AsyncSession
+
+__all__ = ["SMS_SESSION", "sms_context"]
+
+SMS_SESSION: web.AppKey[AsyncSession] = web.AppKey("smsgate", AsyncSession)
+"""The key of the session: `request.app[SMS_SESSION]`, or `request.config_dict[SMS_SESSION]` in a sub-application."""
+
+
+def sms_context(make: Callable[[], AsyncSession] = AsyncSession.from_env) -> Callable[[web.Application], AsyncIterator[None]]:
+    """Return a cleanup context that opens a session when the application starts and closes it when it stops.
+
+    `make` makes the session, from the environment unless told otherwise.
+    """
+
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        async with make() as session:
+            app[SMS_SESSION] = session
+            yield
+
+    return context

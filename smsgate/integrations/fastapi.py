@@ -1,0 +1,98 @@
+"""FastAPI: a session that lives as long as the application, a dependency that gives it, and errors as HTTP answers if you ask.
+
+    app = FastAPI(lifespan=sms_lifespan())
+    answer_errors(app)
+
+    @app.post("/notices")
+    async def notice(number: str, sms: SmsSession) -> list[str]:
+        return list((await sms.send_sms(number, "Ваше замовлення готове")).message_ids)
+
+Needs FastAPI. Rule of this file: the session decides what is sent; nothing here repeats a send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.requests import HTTPConnection
+from fastapi.responses import JSONResponse
+
+from ..errors import BadDestination, GatewayFailure, InDoubt, MessageNotFound, NotSent, Refused, SmsGateError
+from ..session import AsyncSession
+
+__all__ = ["PROBLEMS", "Problem", "SmsSession", "answer_errors", "sms_lifespan", "sms_session"]
+
+_STATE = "smsgate"
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
+
+
+def sms_lifespan(make: Callable[[], AsyncSession] = AsyncSession.from_env) -> Lifespan:
+    """Return a lifespan that opens a session when the application starts and closes it when it stops.
+
+    `make` makes the session, from the environment unless told otherwise. In a lifespan of your own, hand on its state:
+
+        async with sms_lifespan()(app) as state:
+            yield {**state, "mine": ...}
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        async with make() as session:
+            yield {_STATE: session}
+
+    return lifespan
+
+
+def sms_session(connection: HTTPConnection) -> AsyncSession:
+    """Return the session of the application. A dependency; raises `RuntimeError` if the lifespan is not there."""
+    session = getattr(connection.state, _STATE, None)
+    if session is None:
+        raise RuntimeError("the application has no SMS session: give it lifespan=sms_lifespan(), and start it with its lifespan")
+    found: AsyncSession = session
+    return found
+
+
+SmsSession = Annotated[AsyncSession, Depends(sms_session)]
+"""The session, as a parameter of a path operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """How an error is told to a caller over HTTP: the status, and what a person can do. Nothing of the message is in it."""
+
+    error: type[SmsGateError]
+    status: int
+    detail: str
+
+
+PROBLEMS: tuple[Problem, ...] = (
+    Problem(BadDestination, 422, "This number cannot be sent to."),
+    Problem(MessageNotFound, 404, "There is no such message."),
+    Problem(GatewayFailure, 502, "The SMS gateway could not send the message. Nothing was sent; try again later."),
+    Problem(Refused, 503, "The SMS gateway refuses to send for this service. Nothing was sent."),
+    Problem(NotSent, 503, "The SMS gateway cannot be reached. Nothing was sent; try again."),
+    Problem(InDoubt, 504, "The message may be on its way. Do not send it again at once."),
+    Problem(SmsGateError, 500, "The message could not be sent."),
+)
+"""The first row that fits decides. Only `NotSent` says that trying again is safe, and so has a `Retry-After`."""
+
+_RETRY_AFTER = "5"
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Let the application answer errors of smsgate as `PROBLEMS` has it: `{"detail": ..., "sent": false or null}`.
+
+    What the gateway said is not told to the caller, since it may quote numbers and speaks of your account.
+    """
+    app.add_exception_handler(SmsGateError, _answer)
+
+
+async def _answer(_request: Request, error: Exception) -> JSONResponse:
+    problem = next(row for row in PROBLEMS if isinstance(error, row.error))
+    headers = {"Retry-After": _RETRY_AFTER} if problem.error is NotSent else None
+    return JSONResponse({"detail": problem.detail, "sent": getattr(error, "sent", None)}, problem.status, headers)

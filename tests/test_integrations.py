@@ -1,0 +1,222 @@
+"""FastAPI and aiohttp: the examples of the documentation as a user runs them, on a sandbox, with warnings as errors."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from fastapi import FastAPI
+
+import smsgate
+from smsgate.integrations.aiohttp import SMS_SESSION, sms_context
+from smsgate.integrations.fastapi import PROBLEMS, SmsSession, answer_errors, sms_lifespan, sms_session
+from smsgate.sandbox import Sandbox
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("smsgate_environment")]
+
+EXAMPLES = Path(__file__).parent.parent / "docs/examples"
+NUMBER, REFUSED = "+380501234567", "+380000000001"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # which both frameworks are made for
+
+
+def example(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@asynccontextmanager
+async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve an application in this process, with its lifespan and the state that it gives."""
+    async with app.router.lifespan_context(app) as state:
+
+        async def with_state(scope: Any, receive: Any, send: Any) -> None:
+            await app({**scope, "state": dict(state or {})}, receive, send)
+
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=with_state), base_url="http://app") as client:
+            yield client
+
+
+def code_of(sandbox: Sandbox) -> str:
+    found = re.search(r"\d{6}", sandbox.messages[-1].text or "")
+    assert found
+    return found[0]
+
+
+@pytest.fixture
+def login() -> Iterator[Any]:
+    module = example("fastapi_login")
+    yield module
+    module.ATTEMPTS.clear()
+
+
+# FastAPI
+
+
+async def test_a_visitor_logs_in_with_the_code_that_arrived(login: Any, smsgate_sandbox: Sandbox):
+    async with client_of(login.app) as client:
+        asked = await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8})
+        assert (asked.status_code, asked.json()["state"]) == (202, "sent")
+        wrong = "000000" if code_of(smsgate_sandbox) != "000000" else "111111"
+        assert (await client.post("/login/code", json={"number": NUMBER, "code": wrong})).status_code == 403
+        right = {"number": NUMBER, "code": code_of(smsgate_sandbox)}
+        assert (await client.post("/login/code", json=right)).status_code == 204
+        assert (await client.post("/login/code", json=right)).status_code == 410, "a code works once"
+
+
+async def test_one_request_never_sends_twice_however_often_it_comes(login: Any, smsgate_sandbox: Sandbox):
+    answers = []
+    async with client_of(login.app) as client:
+
+        async def ask() -> None:
+            answers.append(await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8}))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(ask)
+        await ask()
+    assert {answer.status_code for answer in answers} == {202}
+    assert {answer.json()["state"] for answer in answers} == {"sent"}
+    assert smsgate_sandbox.accepted == 1
+
+
+async def test_a_lost_answer_is_told_as_perhaps_and_the_code_that_arrives_works(login: Any, smsgate_sandbox: Sandbox):
+    smsgate_sandbox.faults.add("drop after", operation="SendSMS")
+    async with client_of(login.app) as client:
+        for _ in range(3):
+            asked = await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8})
+            assert (asked.status_code, asked.json()["state"]) == (202, "perhaps")
+        code = {"number": NUMBER, "code": code_of(smsgate_sandbox)}
+        assert (await client.post("/login/code", json=code)).status_code == 204
+    assert smsgate_sandbox.accepted == 1
+
+
+async def test_a_new_request_within_a_minute_is_told_to_wait(login: Any, smsgate_sandbox: Sandbox):
+    async with client_of(login.app) as client:
+        for key, status in (("a" * 8, 202), ("b" * 8, 429)):
+            asked = await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": key})
+            assert asked.status_code == status
+    assert smsgate_sandbox.accepted == 1
+
+
+async def test_after_a_send_that_certainly_failed_the_same_request_may_try_again(login: Any, smsgate_sandbox: Sandbox):
+    smsgate_sandbox.balance = 0
+    async with client_of(login.app) as client:
+        headers = {"Idempotency-Key": "a" * 8}
+        asked = await client.post("/login", json={"number": NUMBER}, headers=headers)
+        assert (asked.status_code, asked.json()["sent"]) == (503, False)
+        smsgate_sandbox.balance = 10
+        assert (await client.post("/login", json={"number": NUMBER}, headers=headers)).json()["state"] == "sent"
+
+
+@pytest.mark.parametrize("body", [{"number": "12"}, {"number": "+38050123456a"}, {}])
+async def test_a_bad_number_is_refused_before_anything_is_sent(body: dict[str, str], login: Any, smsgate_sandbox: Sandbox):
+    async with client_of(login.app) as client:
+        assert (await client.post("/login", json=body, headers={"Idempotency-Key": "a" * 8})).status_code == 422
+    assert smsgate_sandbox.calls["SendSMS"] == 0
+
+
+ERRORS: dict[type[smsgate.SmsGateError], smsgate.SmsGateError] = {
+    smsgate.BadDestination: smsgate.BadDestination("no: +380501234567"),
+    smsgate.MessageNotFound: smsgate.MessageNotFound(),
+    smsgate.GatewayFailure: smsgate.GatewayFailure(),
+    smsgate.Refused: smsgate.NotEnoughCredits("secret of the account"),
+    smsgate.NotSent: smsgate.NotSent(),
+    smsgate.InDoubt: smsgate.InDoubt(),
+    smsgate.SmsGateError: smsgate.SmsGateError("something"),
+}
+
+
+@pytest.mark.parametrize("row", PROBLEMS, ids=lambda row: row.error.__name__)
+async def test_each_error_has_its_answer_without_what_the_gateway_said(row: Any):
+    app = FastAPI(lifespan=sms_lifespan())
+    answer_errors(app)
+
+    @app.get("/")
+    async def fail() -> None:
+        raise ERRORS[row.error]
+
+    async with client_of(app) as client:
+        answer = await client.get("/")
+    assert answer.status_code == row.status
+    assert answer.json() == {"detail": row.detail, "sent": ERRORS[row.error].sent}
+    assert ("Retry-After" in answer.headers) == (row.error is smsgate.NotSent)
+
+
+async def test_the_session_is_open_while_the_application_runs_and_closed_after(smsgate_server: Sandbox):
+    seen: list[smsgate.AsyncSession] = []
+    app = FastAPI(lifespan=sms_lifespan(lambda: smsgate.AsyncSession("sandbox", "sandbox", url=smsgate_server.url)))
+
+    @app.get("/")
+    async def balance(sms: SmsSession) -> str:
+        seen.append(sms)
+        return str(await sms.get_credit_balance())
+
+    async with client_of(app) as client:
+        assert [(await client.get("/")).json() for _ in range(2)] == ["10000", "10000"]
+    assert seen[0] is seen[1]
+    with pytest.raises(smsgate.NotSent, match="closed"):
+        await seen[0].get_credit_balance()
+
+
+async def test_without_the_lifespan_the_error_says_what_is_missing():
+    app = FastAPI()
+
+    @app.get("/")
+    async def balance(sms: SmsSession) -> None: ...
+
+    async with client_of(app) as client:
+        with pytest.raises(RuntimeError, match=r"lifespan=sms_lifespan\(\)"):
+            await client.get("/")
+    assert sms_session.__doc__
+
+
+# aiohttp
+
+
+@asynccontextmanager
+async def aiohttp_client(app: web.Application) -> AsyncIterator[Any]:
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("number", "fault", "status"), [(NUMBER, None, 200), ("12", None, 422), (REFUSED, None, 422), (NUMBER, "drop after", 504)]
+)
+async def test_a_notice_has_an_answer_for_each_outcome(number: str, fault: str | None, status: int, smsgate_sandbox: Sandbox):
+    if fault:
+        smsgate_sandbox.faults.add(fault, operation="SendSMS")
+    async with aiohttp_client(example("aiohttp_notices").make_app()) as client:
+        answer = await client.post("/orders/4815/ready", data={"number": number})
+        assert answer.status == status
+        if status == 200:
+            assert (await answer.json())["message_id"] == smsgate_sandbox.messages[0].id
+
+
+async def test_the_session_of_an_aiohttp_application_is_closed_with_it():
+    app = web.Application()
+    app.cleanup_ctx.append(sms_context())
+    async with aiohttp_client(app):
+        session = app[SMS_SESSION]
+        assert await session.get_credit_balance() == 10_000
+    with pytest.raises(smsgate.NotSent, match="closed"):
+        await session.get_credit_balance()
