@@ -111,6 +111,7 @@ def _hatch(kind: str, x: float, y: float, width: float, height: float) -> str:
 # The funnel
 
 _STAGE, _BAR, _LEFT, _RIGHT = 74.0, 26.0, 120.0, 128.0
+_EMS = {**dict.fromkeys("ijlI,. '", 0.29), **dict.fromkeys("frt", 0.36), **dict.fromkeys("mwMW", 0.82)}
 
 
 def funnel(key: str, stages: Sequence[Stage], *, title: str) -> str:
@@ -141,7 +142,8 @@ def _stage(stage: Stage, top: float, scale: float, *, last: bool) -> Iterator[st
         yield _rect(stage.kind, _LEFT, top, left, _BAR)
     x = _LEFT + left
     for part, width in zip(leaving, widths, strict=True):
-        yield _rect(part.kind, x, top, width, _BAR)
+        gap = 1.0 if width > 3 else 0.0
+        yield _rect(part.kind, x + gap, top, width - gap, _BAR)
         x += width
     yield _text(_WIDTH - 56, top + _BAR / 2 + 5, stage.said, "figure", "end")
     yield _text(_WIDTH, top + _BAR / 2 + 5, stage.share, "quiet", "end")
@@ -164,7 +166,8 @@ def _branches(leaving: Sequence[Part], top: float) -> Iterator[str]:
 
 
 def _room(part: Part) -> float:
-    return 14 + 18 + 6.7 * len(f"{part.value:,} {part.label}")
+    """Return about how wide it is, for a font of the usual proportions."""
+    return 14 + 22 + 12.5 * sum(_EMS.get(letter, 0.57) for letter in f"{part.value:,} {part.label}")
 
 
 # Columns
@@ -173,11 +176,17 @@ _HEIGHT, _GROUND, _TOP, _AXIS = 220.0, 178.0, 18.0, 52.0
 
 
 def stacked_columns(
-    key: str, columns: Sequence[Column], kinds: Sequence[tuple[str, str]], *, title: str, description: str, axis: Sequence[str]
+    key: str,
+    columns: Sequence[Column],
+    kinds: Sequence[tuple[str, str]],
+    *,
+    title: str,
+    description: str,
+    axis: Sequence[tuple[float, str]],
 ) -> str:
     """Return stacked columns, each with its figures as a title, round numbers on the left, and words along the ground.
 
-    `kinds` are pairs of kind and word. The words of `axis` are spread evenly from the beginning to the end.
+    `kinds` are pairs of kind and word. Each of `axis` is a place from 0 to 1 and its words.
     """
     most = max((sum(column.values) for column in columns), default=0)
     marks = ticks(most)
@@ -193,9 +202,9 @@ def stacked_columns(
     for place, column in enumerate(columns):
         if any(column.values):
             lines += _column(column, kinds, _AXIS + place * step + step * 0.12, step * 0.76, scale)
-    for place, words in enumerate(axis):
-        x = _AXIS + (_WIDTH - _AXIS) * place / max(len(axis) - 1, 1)
-        anchor = "start" if place == 0 else "end" if place == len(axis) - 1 else "middle"
+    for where, words in axis:
+        x = _AXIS + (_WIDTH - _AXIS) * where
+        anchor = "end" if x > _WIDTH - 30 else "middle"
         lines.append(f'<line class="ground" x1="{x:.1f}" x2="{x:.1f}" y1="{_GROUND:g}" y2="{_GROUND + 5:g}"/>')
         lines.append(_text(x, _GROUND + 21, words, "quiet", anchor))
     return "\n".join([*lines, "</svg>"])

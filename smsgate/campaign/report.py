@@ -25,6 +25,7 @@ from .states import Event, RecipientState
 from .wording import (
     DECISIONS,
     STATUS_GROUPS,
+    Finding,
     Outlook,
     by_group,
     character_names,
@@ -37,6 +38,7 @@ from .wording import (
     offset,
     outlook,
     reading,
+    round_times,
     sentence,
     share,
     things,
@@ -61,7 +63,7 @@ _TONES = {
 _BRANCHES = (
     (_S.REJECTED, "rejected", "rejected"),
     (_S.UNKNOWN, "unknown", "unknown"),
-    (_S.ASSUMED_SENT, "unknown", "assumed sent"),
+    (_S.ASSUMED_SENT, "assumed", "assumed sent"),
     (_S.ABANDONED, "skipped", "given up"),
     (_S.IN_FLIGHT, "waiting", "in flight"),
     (_S.PENDING, "waiting", "not sent yet"),
@@ -70,7 +72,7 @@ _BRANCHES = (
 _VERDICTS = (("accepted", "accepted"), ("rejected", "rejected"), ("unknown", "unknown"))
 _GROUP_KINDS = {"delivered": "delivered", "failed": "rejected", "open": "waiting", "silent": "skipped", "unasked": "skipped"}
 _CHOICES = (
-    (Event.FOUND, "The provider shows the message: give its id, and it counts as accepted."),
+    (Event.FOUND, "The provider shows the message: give its id."),
     (Event.ASSUME_SENT, "You think that it was sent, or would rather not risk a second copy."),
     (Event.RESEND, "You would rather risk a second copy than none. Nothing but this word sends to them again."),
     (Event.GIVE_UP, "It does not matter any more."),
@@ -267,7 +269,7 @@ def _times(page: _Page) -> Iterator[str]:
         f"{len(slots)} columns of {step} from {moment(begin, zone)} to {moment(end, zone)}; "
         f"the highest is {count(sum(_values(peak)))} at {_slot_name(peak, zone, span)}."
     )
-    axis = [clock(begin + span * place / 4, zone, span) for place in range(5)]
+    axis = round_times(begin, end, zone)
     legend = "".join(
         f"<li>{swatch(kind)}{count(total)} {words}</li>" for (kind, words), total in zip(_VERDICTS, totals, strict=True) if total
     )
@@ -334,8 +336,10 @@ def _status_rows(page: _Page, groups: Mapping[str, Mapping[str, int]], accepted:
         total, words, kind = sum(statuses.values()), STATUS_GROUPS[group], _GROUP_KINDS[group]
         if not total:
             continue
-        yield _bar_row(escape(words.capitalize()), total, accepted, most=accepted, kind=kind, css="group")
-        if list(statuses) != [words] and group != "unasked":
+        alone = [page.said(status) for status in statuses if status and status != words] if len(statuses) == 1 else []
+        label = escape(words.capitalize()) + "".join(f" <small>{status}</small>" for status in alone)
+        yield _bar_row(label, total, accepted, most=accepted, kind=kind, css="group")
+        if len(statuses) > 1:
             for status, number in statuses.items():
                 yield _bar_row(page.said(status), number, accepted, most=accepted, kind=kind, css="under")
 
@@ -361,17 +365,19 @@ def _request(page: _Page, request: Unsettled) -> Iterator[str]:
     yield '<article class="request">'
     left = escape(moment(request.claimed_at, page.zone))
     yield f"<h3>Request {request.batch}: {things(request.unknown, 'recipient')} <span>{left}</span></h3>"
-    answer = f" The answer had HTTP status {request.status} and {things(request.reply_size, 'byte')}." if request.status else ""
+    size = f" and {things(request.reply_size, 'byte')}" if request.reply_size else ""
+    answer = f" The answer had HTTP status {request.status}{size}." if request.status else ""
     yield f"<p>{page.said(_as_sentence(request.reason))}{answer}</p>"
-    rows = (
-        f'<tr><th scope="row">{escape(row.what)}{f" <small>{escape(row.note)}</small>" if row.note else ""}</th>'
-        f'<td class="number">{row.figure}</td></tr>'
-        for row in findings(request, page.zone)
-    )
-    yield from _table((), rows)
+    yield from _table((), (_finding(row) for row in findings(request, page.zone)))
     yield f'<p class="reading">{escape(reading(request))}</p>'
     yield f'<p class="who">{_names(page, request)}</p>'
     yield "</article>"
+
+
+def _finding(row: Finding) -> str:
+    note = f" <small>{escape(row.note)}</small>" if row.note else ""
+    css = ' class="total"' if row.strong else ""
+    return f'<tr{css}><th scope="row">{escape(row.what)}{note}</th><td class="number">{escape(row.figure)}</td></tr>'
 
 
 def _as_sentence(reason: str) -> str:
@@ -388,7 +394,7 @@ def _names(page: _Page, request: Unsettled) -> str:
 
 def _choices() -> Iterator[str]:
     yield '<div class="choices"><h3>What you can do</h3>'
-    yield "<p>Ask the provider what became of the request, or one of the recipients. Then decide, for all or for one request:</p>"
+    yield "<p>Ask the provider, or one of the recipients. Then decide for all of them, for one request or for one recipient:</p>"
     yield "<dl>"
     for event, when in _CHOICES:
         yield f"<dt>{escape(DECISIONS[event][0].upper() + DECISIONS[event][1:])}</dt><dd>{escape(when)}</dd>"
@@ -428,7 +434,7 @@ def _cost(page: _Page) -> Iterator[str]:
         ("Not sent yet", figures.count(_S.PENDING), figures.cost_pending, "if they are sent"),
     )
     spent = [
-        f'<tr><th scope="row">{name}{f" <small>{note}</small>" if note else ""}</th>'
+        f'<tr><th scope="row">{name}{f"<br /><small>{note}</small>" if note else ""}</th>'
         f"{_cells((('number', count(number)), ('number', count(cost))))}</tr>"
         for name, number, cost, note in rows
         if number or name == "Accepted"
@@ -455,6 +461,8 @@ def _alphabet(figures: Figures, whole: int) -> str:
         return texts + "All are in the GSM alphabet, where a part holds 160 characters."
     characters = character_names(figures.forced_by)
     because = f" What forces it: {', '.join(characters)}." if characters else ""
+    if figures.ucs2 == whole:
+        return f"{texts}In UCS-2, where a part holds 70 characters instead of 160.{because}"
     dear = f"{things(figures.ucs2, 'recipient')} ({share(figures.ucs2, whole)}) {'has' if figures.ucs2 == 1 else 'have'}"
     return f"{texts}{dear} a text in UCS-2, where a part holds 70 characters instead of 160.{because}"
 

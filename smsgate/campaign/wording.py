@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 
@@ -34,6 +34,7 @@ __all__ = [
     "offset",
     "outlook",
     "reading",
+    "round_times",
     "sentence",
     "share",
     "things",
@@ -46,11 +47,12 @@ _MONTHS = (
 )  # fmt: skip
 _DATE = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9])(?![0-9])")
 _ID = re.compile(r"\{?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?")
+_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400)
 _SECONDS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
 
 DECISIONS: Mapping[Event, str] = {
     Event.RESEND: "send again, and so perhaps twice",
-    Event.FOUND: "found at the gateway: accepted",
+    Event.FOUND: "count as accepted",
     Event.ASSUME_SENT: "count as sent",
     Event.GIVE_UP: "give up",
 }
@@ -108,11 +110,26 @@ def moment(at: float | None, zone: tzinfo | None) -> str:
     return f"{there.day} {_MONTHS[there.month - 1]} {there.year}, {there:%H:%M:%S} ({offset(at, zone)})"
 
 
+def round_times(begin: float, end: float, zone: tzinfo | None, most: int = 7) -> list[tuple[float, str]]:
+    """Return round times between two, as places from 0 to 1 and as words: every five minutes, every hour, and so on."""
+    span = end - begin
+    step = next((step for step in _STEPS if span / step <= most), _STEPS[-1] * -(-span // (_STEPS[-1] * most)))
+    shift = (datetime.fromtimestamp(begin, zone).astimezone(zone).utcoffset() or timedelta()).total_seconds()
+    first = -(-(begin + shift) // step) * step - shift
+    times = [first + step * place for place in range(int((end - first) // step) + 1)] if first <= end else []
+    return [
+        ((at - begin) / span, clock(at, zone, span if span >= 86_400 else 60 * 120 * (step >= 60) + 60 * (step >= 1)))
+        for at in times
+    ]
+
+
 def clock(at: float, zone: tzinfo | None, span: float) -> str:
     """Return a time as precisely as it has to be on an axis of so many seconds."""
     there = datetime.fromtimestamp(at, zone)
     if span >= 86_400:
         return f"{there.day} {_MONTHS[there.month - 1][:3]} {there:%H:%M}"
+    if span < 60:
+        return f"{there:%H:%M:%S}.{there.microsecond // 100_000}"
     return f"{there:%H:%M}" if span >= 7_200 else f"{there:%H:%M:%S}"
 
 
@@ -184,8 +201,8 @@ STATUS_GROUPS: Mapping[str, str] = {
     "delivered": "delivered",
     "failed": "not delivered",
     "open": "on the way",
-    "silent": "the gateway cannot tell",
-    "unasked": "never asked for",
+    "silent": "not known to the gateway",
+    "unasked": "not asked for yet",
 }
 """What the delivery statuses come to, in the order in which it is told."""
 
@@ -237,23 +254,23 @@ class Finding:
     what: str
     figure: str
     note: str = ""
+    strong: bool = False
 
 
 def findings(request: Unsettled, zone: tzinfo | None) -> list[Finding]:
     """Return what was seen around one request whose answer is missing, step by step."""
     seen = request.evidence or Evidence()
     rows = []
+    left = _unexplained(seen)
     if seen.before is not None:
         rows.append(Finding("Balance before", count(seen.before), _at(seen.before_at, zone)))
+    if left is not None:
+        rows.append(Finding("Accepted messages explain", count(-seen.spent)))
     if seen.after is not None:
         rows.append(Finding("Balance after", count(seen.after), _at(seen.after_at, zone)))
-    left = _unexplained(seen)
     if left is not None:
-        rows += [
-            Finding("Spent in between, which accepted messages explain", count(seen.spent)),
-            Finding("Left unexplained", count(left)),
-        ]
-    rows.append(Finding("What this request would have cost", count(request.cost), "for those that are unknown"))
+        rows.append(Finding("Left unexplained", count(left), strong=True))
+    rows.append(Finding("What this request would have cost", count(request.cost), "for those that are unknown", strong=True))
     if seen.new_id_count is not None:
         ids = _listed([*seen.new_ids])
         rows.append(Finding("New message ids at the gateway that no answer has told", count(seen.new_id_count), ids))
@@ -265,7 +282,7 @@ def findings(request: Unsettled, zone: tzinfo | None) -> list[Finding]:
 
 
 def _at(at: float | None, zone: tzinfo | None) -> str:
-    return "" if at is None else f"at {clock(at, zone, 0)}"
+    return "" if at is None else f"at {clock(at, zone, 600)}"
 
 
 def _listed(ids: Sequence[str], most: int = 3) -> str:

@@ -1,0 +1,768 @@
+"""The report of a campaign and its CSV: the figures are the journal's, nothing in them can be run, and nobody is named."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import stat
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import smsgate
+from smsgate import DeliveryState
+from smsgate.campaign import (
+    Campaign,
+    Decision,
+    Event,
+    Evidence,
+    Figures,
+    Loss,
+    RecipientRecord,
+    RecipientState,
+    Text,
+    TimeSlot,
+    Unsettled,
+    export_csv,
+    html_report,
+    rows_source,
+    write_html,
+)
+from smsgate.campaign.charts import Column, Part, Stage, bar, escape, funnel, stacked_columns, ticks
+from smsgate.campaign.export import COLUMNS, csv_rows
+from smsgate.campaign.filing import write_whole
+from smsgate.campaign.journal import BatchEnd, Verdict
+from smsgate.campaign.wording import (
+    by_group,
+    character_names,
+    clock,
+    duration,
+    findings,
+    masked,
+    moment,
+    offset,
+    outlook,
+    reading,
+    round_times,
+    sentence,
+    share,
+)
+from smsgate.sandbox import Sandbox, Settings
+
+S = RecipientState
+KYIV = timezone(timedelta(hours=2))
+NOON = datetime(2026, 3, 6, 12, 0, tzinfo=KYIV).timestamp()
+SCRIPT = "<script>alert(1)</script>"
+CHROMIUM = "/usr/bin/chromium"
+
+
+def numbers(count: int, first: int = 1_000_000) -> list[str]:
+    return [f"+38050{first + place}" for place in range(count)]
+
+
+def made(path: Path, rows: Any, **options: Any) -> Campaign:
+    return Campaign.create(path, rows_source(rows), **{"sender": "Shop", "text": "Hello", **options})
+
+
+async def sent_to_a_sandbox(campaign: Campaign, sandbox: Sandbox) -> None:
+    async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=sandbox.url) as session:
+        await campaign.run(session, batch=10)
+        await campaign.poll(session, rate=None, again=0.05, timeout=20)
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
+    """A campaign with every kind of outcome, sent to a sandbox that now and then does not answer."""
+    rows = [*numbers(200), "+380000000001", "+380000000002", "+380000000004", "+380000000005", "n/a", numbers(1)[0], ""]
+    with (
+        made(tmp_path_factory.mktemp("report") / "spring.sms", rows, text="Вітаємо!", name="Spring 2026-03-06") as campaign,
+        Sandbox(Settings(seed=5, delivery_seconds=0.05)) as sandbox,
+    ):
+        sandbox.faults.add("drop after", operation="SendSMS", probability=0.3)
+        anyio.run(sent_to_a_sandbox, campaign, sandbox)
+        first = campaign.unknown()[0]
+        campaign.resolve(Event.ASSUME_SENT, who="Iryna", note="asked three of them", batch=first.batch)
+        figures = campaign.figures()
+        assert all(figures.count(state) for state in (S.SKIPPED, S.ACCEPTED, S.REJECTED, S.UNKNOWN, S.ASSUMED_SENT))
+        yield campaign
+
+
+def page_of(journal: Any, **options: Any) -> str:
+    return "".join(html_report(journal, **{"now": NOON, "zone": KYIV, **options}))
+
+
+def parsed(page: str) -> ElementTree.Element:
+    """Read the page as XML, which forgives nothing: every element is closed and every attribute is quoted."""
+    return ElementTree.fromstring(page.removeprefix("<!DOCTYPE html>").strip())
+
+
+def words(element: ElementTree.Element) -> str:
+    return re.sub(r" ([:,;.])", r"\1", " ".join(" ".join(element.itertext()).split()))
+
+
+def by_id(root: ElementTree.Element, key: str) -> ElementTree.Element:
+    (found,) = (element for element in root.iter() if element.get("id") == key)
+    return found
+
+
+def rows_of(root: ElementTree.Element, section: str) -> list[list[str]]:
+    """Return the rows of a section's tables, the cells in words."""
+    rows = (row for row in by_id(root, section).iter("tr") if row[0].get("scope") == "row")
+    return [[words(cell) for cell in row] for row in rows]
+
+
+class Made:
+    """A journal of which only the figures are made."""
+
+    def __init__(self, figures: Figures, *, slots: int = 0, requests: int = 0) -> None:
+        self._figures, self._slots, self._requests = figures, slots, requests
+
+    def figures(self) -> Figures:
+        return self._figures
+
+    def timeline(self, steps: int) -> list[TimeSlot]:
+        return [TimeSlot(NOON + 10 * place, 16_000, 300, 20) for place in range(min(self._slots, steps))]
+
+    def unknown(self) -> list[Unsettled]:
+        return [UNSETTLED] * self._requests
+
+    def losses(self, batch: int) -> list[Loss]:
+        return [Loss(line, number, f"batch {batch}") for line, number in enumerate(numbers(100), 1)]
+
+
+UNSETTLED = Unsettled(7, NOON, NOON + 1, 100, 100, 200, "the connection broke", None, 0, None)
+NOTHING = Figures(
+    name="empty", created_at=NOON, purged=False, states={}, skipped={}, rejected={}, unknown={}, deliveries={}, parts={}, ucs2=0,
+    texts=0, forced_by="", cost_pending=0, cost_accepted=0, cost_unknown=0, example=None, decisions=(), runs=0, batches=0,
+    first_claim=None, last_answer=None, last_ending=None,
+)  # fmt: skip
+MILLION = replace(
+    NOTHING, name="million", states={S.ACCEPTED: 980_000, S.REJECTED: 18_000, S.UNKNOWN: 1_200, S.SKIPPED: 800},
+    skipped={f"reason {place}": 1 for place in range(800)}, rejected={"no": 18_000},
+    deliveries={"delivered": 900_000, "": 80_000}, parts={1: 999_200}, texts=999_200, cost_accepted=980_000, cost_unknown=1_200,
+    example=Text("Shop", "Hello", None), decisions=(Decision(NOON, "Iryna", Event.GIVE_UP, "", 3, 4),) * 500, runs=1,
+    batches=10_000, first_claim=NOON, last_answer=NOON + 6_000, last_ending="finished",
+)  # fmt: skip
+
+
+# The figures
+
+
+def test_the_figures_of_the_page_are_those_of_the_journal(campaign: Campaign):
+    figures, root = campaign.figures(), parsed(page_of(campaign.journal))
+    drawn = [words(text) for text in by_id(root, "everyone").iter("text") if (text.get("class") or "").startswith("figure")]
+    given, accepted = figures.recipients, figures.count(S.ACCEPTED)
+    delivered = figures.deliveries["delivered"]
+    assert drawn == [f"{given:,}", f"{given - figures.count(S.SKIPPED):,}", f"{accepted:,}", f"{delivered:,}"]
+    branches = [words(text) for text in by_id(root, "everyone").iter("text") if text.get("class") == "branch"]
+    assert branches == [
+        f"{figures.count(S.SKIPPED)} skipped",
+        f"{figures.count(S.REJECTED)} rejected",
+        f"{figures.count(S.UNKNOWN)} unknown",
+        f"{figures.count(S.ASSUMED_SENT)} assumed sent",
+        "2 not delivered",
+    ]
+    assert {row[0]: int(row[1]) for row in rows_of(root, "rejected")} == figures.rejected
+    assert {row[0]: int(row[1]) for row in rows_of(root, "skipped")} == figures.skipped
+    assert rows_of(root, "delivery")[0][:2] == ["Delivered", str(delivered)]
+    assert rows_of(root, "cost")[:2] == [
+        ["Accepted", str(accepted), str(figures.cost_accepted)],
+        ["Unknown paid for if they were sent", str(figures.count(S.UNKNOWN)), str(figures.cost_unknown)],
+    ]
+    ((_, who, decided, *_rest),) = rows_of(root, "decisions")
+    assert (who, decided) == ("Iryna", "count as sent asked three of them")
+
+
+def test_the_columns_over_time_add_up_to_the_verdicts_of_the_journal(campaign: Campaign):
+    slots, root = campaign.timeline(), parsed(page_of(campaign.journal))
+    rows = rows_of(root, "times")
+    assert [sum(int(row[place]) for row in rows) for place in (1, 2, 3)] == [
+        sum(slot.accepted for slot in slots),
+        sum(slot.rejected for slot in slots),
+        sum(slot.lost for slot in slots),
+    ]
+
+
+def test_each_unknown_request_stands_with_its_evidence_and_is_called_no_proof(campaign: Campaign):
+    section = by_id(parsed(page_of(campaign.journal)), "unknown")
+    articles = [words(article) for article in section.iter("article")]
+    unknown = campaign.unknown()
+    assert len(articles) == len(unknown)
+    for request, said in zip(unknown, articles, strict=True):
+        assert f"Request {request.batch}: {request.unknown} recipients" in said
+        assert request.evidence is not None
+        assert f"Balance before at {clock(request.evidence.before_at or 0, KYIV, 600)} {request.evidence.before:,}" in said
+        assert f"What this request would have cost for those that are unknown {request.cost}" in said
+        assert reading(request) in said
+    assert "evidence, not proof" in words(section)
+
+
+def test_the_sentence_at_the_top_says_how_many_are_unknown(campaign: Campaign):
+    figures = campaign.figures()
+    (lead,) = (element for element in parsed(page_of(campaign.journal)).iter("p") if element.get("class") == "lead")
+    assert words(lead) == sentence(figures)
+    assert f"{figures.count(S.UNKNOWN)} are unknown: nobody knows whether they were sent." in words(lead)
+
+
+# What may not be in it
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Iterator[Campaign]:
+    """A campaign of which every word was written by somebody who means ill."""
+    rows = [{"phone": number, "who": SCRIPT} for number in numbers(3)]
+    text = f"{{who}} \u202e ]]> -- & ' {numbers(1, 9_000_000)[0]}"
+    with made(tmp_path / "hostile.sms", rows, text=text, name=f"{SCRIPT}\u202e'\"") as campaign:
+        journal = campaign.journal
+        run = journal.start_run()
+        events = (Event.LOST, Event.LOST, Event.REJECTED)
+        claim = journal.claim(run, 3)
+        assert claim is not None
+        said = f'{SCRIPT} "+380501234567" \x1b[31m\x00'
+        verdicts = [Verdict(key, event, reason=said) for (key, _), event in zip(claim.recipients, events, strict=True)]
+        journal.settle(claim, verdicts, BatchEnd(said, 200, b"<x>"))
+        ids = (SCRIPT, "380501234567", "6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+        journal.add_evidence(claim.batch, Evidence(Decimal(9), NOON, 1, Decimal(8), NOON, 0, ids, 3, ids))
+        journal.resolve(Event.GIVE_UP, batch=None, line=1, message_id=None, who=SCRIPT, note=f"{SCRIPT} 380501234567")
+        journal.end_run(run, f"paused: {SCRIPT}")
+        yield campaign
+
+
+def test_nothing_that_somebody_wrote_becomes_markup(hostile: Campaign):
+    page = page_of(hostile.journal)
+    root = parsed(page)
+    assert "<script" not in page.lower()
+    assert page.count("&lt;script&gt;") >= 6
+    assert not [
+        element.tag for element in root.iter() if element.tag in ("script", "iframe", "img", "object", "link", "form", "base")
+    ]
+    assert not [name for element in root.iter() for name in element.attrib if name.startswith("on")]
+    assert not [address for element in root.iter() if (address := element.get("href")) and not address.startswith("#")]
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", page)
+
+
+def test_no_number_stands_in_the_page_unless_asked_for(hostile: Campaign, campaign: Campaign):
+    for given_numbers, journal in ((numbers(3), hostile.journal), (numbers(200), campaign.journal)):
+        page = page_of(journal)
+        assert [number for number in (*given_numbers, "501234567", "509000000") if number.removeprefix("+") in page] == []
+    assert "+380*****0001" in page_of(hostile.journal)
+    assert "+380501000001" in page_of(hostile.journal, show_numbers=True)
+    assert "+380509000000" in page_of(hostile.journal, show_numbers=True)
+    assert "keep this page to yourself" in page_of(hostile.journal, show_numbers=True)
+
+
+def test_a_number_never_masks_a_date():
+    assert masked("Spring 2026-03-06, call +380501234567") == "Spring 2026-03-06, call +380*****4567"
+    assert masked("2026-03-0650123456") != "2026-03-0650123456"
+
+
+def test_one_text_stands_in_the_page_and_the_page_says_so(tmp_path: Path):
+    rows = [{"phone": number, "who": name} for number, name in zip(numbers(3), ("Olena", "Iryna", "Andrii"), strict=True)]
+    with made(tmp_path / "c.sms", rows, text="Hello, {who}!") as campaign:
+        page = page_of(campaign.journal)
+    assert [name for name in ("Olena", "Iryna", "Andrii") if name in page] == ["Olena"]
+    assert "It is the only one in this report." in page
+
+
+# Small and large
+
+
+def test_an_empty_campaign_has_a_report_without_charts_of_nothing():
+    root = parsed(page_of(Made(NOTHING)))
+    assert "Nobody was given, so nothing was sent." in words(root)
+    assert [element.get("id") for element in root.iter("section")] == ["everyone"]
+
+
+def test_a_campaign_that_has_not_begun_says_so(tmp_path: Path):
+    with made(tmp_path / "c.sms", numbers(3)) as campaign:
+        said = words(parsed(page_of(campaign.journal)))
+    assert "Nothing has been sent yet: 3 recipients wait." in said
+    assert "Not started" in said
+
+
+def test_a_campaign_of_one_is_spoken_of_in_the_singular(tmp_path: Path):
+    with made(tmp_path / "c.sms", numbers(1)) as campaign:
+        claim = campaign.journal.claim(campaign.journal.start_run(), 1)
+        assert claim is not None
+        campaign.journal.settle(claim, [Verdict(claim.recipients[0][0], Event.LOST, reason="cut")], BatchEnd("cut"))
+        said = words(parsed(page_of(campaign.journal)))
+    assert "0 of 1 were accepted; 1 is unknown: nobody knows whether it was sent." in said
+    assert not re.search(r"\b1 (recipients|requests|texts|parts|runs)\b", said)
+    assert "All answers came at" in said
+
+
+def test_a_purged_campaign_keeps_its_figures_and_says_what_is_forgotten(tmp_path: Path):
+    with made(tmp_path / "c.sms", numbers(5), text="Secret words") as campaign, Sandbox() as sandbox:
+        anyio.run(run_only, campaign, sandbox)
+        campaign.purge()
+        page = page_of(campaign.journal)
+    said = words(parsed(page))
+    assert "5 of 5 were accepted." in said
+    assert "This campaign is purged" in said
+    assert "Secret words" not in page
+    assert "Example" not in said
+
+
+async def run_only(campaign: Campaign, sandbox: Sandbox) -> None:
+    async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=sandbox.url) as session:
+        await campaign.run(session)
+
+
+def test_the_page_of_a_million_recipients_is_no_larger_than_what_there_is_to_say():
+    page = page_of(Made(MILLION, slots=60, requests=300))
+    root = parsed(page)
+    assert len(page) < 120_000
+    assert "1,000,000" in words(by_id(root, "everyone"))
+    assert "788 other reasons" in words(by_id(root, "skipped"))
+    assert "And 288 more requests with 28,800 recipients" in words(by_id(root, "unknown"))
+    assert "The last 40 of 500." in words(by_id(root, "decisions"))
+    assert "+38050" not in page
+
+
+# The file
+
+
+def test_the_report_is_written_whole_for_its_owner_alone_and_can_be_written_again(campaign: Campaign, tmp_path: Path):
+    path = tmp_path / "report.html"
+    for _ in range(2):
+        campaign.write_report(path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text("utf-8").endswith("</html>\n")
+    assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_the_report_replaces_a_page_and_nothing_else(campaign: Campaign, tmp_path: Path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    for path in (notes, campaign.journal.path):
+        before = path.read_bytes()
+        with pytest.raises(FileExistsError):
+            write_html(campaign.journal, path)
+        assert path.read_bytes() == before
+
+
+def test_a_database_is_never_replaced_even_if_told(campaign: Campaign):
+    before = campaign.journal.path.read_bytes()
+    with pytest.raises(FileExistsError, match="database"):
+        campaign.export(campaign.journal.path, overwrite=True)
+    assert campaign.journal.path.read_bytes() == before
+
+
+def failing() -> Iterator[str]:
+    yield "half"
+    raise RuntimeError("in the middle")
+
+
+def test_what_fails_in_the_middle_leaves_the_older_file_and_no_half_one(tmp_path: Path):
+    path = tmp_path / "c.csv"
+    path.write_text("older")
+    with pytest.raises(RuntimeError):
+        write_whole(path, failing(), overwrite=True)
+    assert path.read_text() == "older"
+    with pytest.raises(RuntimeError):
+        write_whole(tmp_path / "new.csv", failing(), overwrite=False)
+    assert [one.name for one in tmp_path.iterdir()] == ["c.csv"]
+
+
+def taking_the_name(path: Path) -> Iterator[str]:
+    yield "ours"
+    path.write_text("theirs")
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path):
+    path = tmp_path / "c.csv"
+    with pytest.raises(FileExistsError):
+        write_whole(path, taking_the_name(path), overwrite=False)
+    assert path.read_text() == "theirs"
+    assert [one.name for one in tmp_path.iterdir()] == ["c.csv"]
+
+
+def test_a_link_is_not_followed(tmp_path: Path):
+    target, link = tmp_path / "target.txt", tmp_path / "link.csv"
+    target.write_text("theirs")
+    link.symlink_to(target)
+    with pytest.raises(FileExistsError):
+        write_whole(link, ["ours"], overwrite=False)
+    write_whole(link, ["ours"], overwrite=True)
+    assert (target.read_text(), link.read_text(), link.is_symlink()) == ("theirs", "ours", False)
+
+
+# CSV
+
+
+def record(line: int = 1, number: str | None = "+380501234567", **changes: Any) -> RecipientRecord:
+    given_values = {
+        "state": S.ACCEPTED, "reason": None, "message_id": "id", "delivery": None, "batch": 1, "attempts": 1, "sender": "Shop",
+        "parts": 1, **changes,
+    }  # fmt: skip
+    return RecipientRecord(line, number, **given_values)
+
+
+def cells_of(one: RecipientRecord, delimiter: str = ",", *, show_numbers: bool = True, read_with: str | None = None) -> list[str]:
+    lines = csv_rows([one], show_numbers=show_numbers, delimiter=delimiter)
+    return list(csv.reader(io.StringIO("".join(lines), newline=""), delimiter=read_with or delimiter))[1]
+
+
+def test_the_export_has_everybody_in_the_order_of_the_file(campaign: Campaign, tmp_path: Path):
+    path = tmp_path / "all.csv"
+    campaign.export(path)
+    raw = path.read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbfline,number,state,")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    rows = list(csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+    everybody = list(campaign.recipients())
+    assert [(row["line"], row["state"], row["attempts"]) for row in rows] == [
+        (str(one.line), str(one.state), str(one.attempts)) for one in everybody
+    ]
+    assert [row["number"] for row in rows[:200]] == [number.removeprefix("+") for number in numbers(200)]
+    unknown = {(row["batch"]) for row in rows if row["state"] == "unknown"}
+    assert unknown == {str(request.batch) for request in campaign.unknown()}
+
+
+def test_an_export_does_not_replace_a_file_unless_told(campaign: Campaign, tmp_path: Path):
+    path = tmp_path / "all.csv"
+    path.write_text("mine")
+    with pytest.raises(FileExistsError):
+        campaign.export(path)
+    assert path.read_text() == "mine"
+    campaign.export(path, overwrite=True, byte_order_mark=False)
+    assert path.read_text("utf-8").startswith("line,")
+
+
+def test_an_export_goes_to_a_stream_too_and_masks_numbers_if_told(campaign: Campaign):
+    stream = io.StringIO()
+    export_csv(campaign.journal, stream, show_numbers=False, delimiter=";")
+    said = stream.getvalue()
+    assert said.startswith("\ufeff" + ";".join(COLUMNS))
+    assert [number for number in numbers(200) if number.removeprefix("+") in said] == []
+    assert "380*****0001" in said
+
+
+@pytest.mark.parametrize("delimiter", ["", "x", ",,", '"'])
+def test_a_delimiter_that_is_none_is_refused(campaign: Campaign, delimiter: str):
+    with pytest.raises(ValueError, match="delimiter"):
+        export_csv(campaign.journal, io.StringIO(), delimiter=delimiter)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", "\n=1", "\uff1d1", '"=1"', "\0=1"],
+)
+def test_no_cell_begins_as_a_formula(text: str):
+    for cells in (cells_of(record(number=text)), cells_of(record(reason=text)), cells_of(record(message_id=text))):
+        assert [cell for cell in cells if re.match(r'[\s\0"]*[=+\-@\uff1d]', cell)] == []
+        assert any(cell.startswith("'") for cell in cells)
+
+
+@given(st.text(alphabet="=+-@ ,;|\t\r\n\"'a1", max_size=12), st.sampled_from(",;|"), st.sampled_from(",;|\t"))
+def test_whatever_a_reason_says_no_spreadsheet_finds_a_formula_in_it(reason: str, delimiter: str, read_with: str):
+    lines = "".join(csv_rows([record(reason=reason)], show_numbers=True, delimiter=delimiter))
+    for row in csv.reader(io.StringIO(lines, newline=""), delimiter=read_with):
+        assert [cell for cell in row if re.match(r'[\s"]*[=+\-@]', cell)] == []
+
+
+@given(st.text(alphabet="=+-@ ,;|\t\r\n\"'a1", max_size=12), st.sampled_from(",;|"))
+def test_a_cell_is_read_back_as_it_was_but_for_apostrophes(reason: str, delimiter: str):
+    expected = reason.removeprefix("+") if re.fullmatch(r"\+?[0-9]+", reason) else reason
+    assert cells_of(record(reason=reason), delimiter)[3].replace("'", "") == expected.replace("'", "")
+
+
+def test_a_number_is_written_as_digits_and_a_missing_one_is_empty():
+    assert cells_of(record())[1] == "380501234567"
+    assert cells_of(record(number=None))[1] == ""
+    assert cells_of(record(), show_numbers=False)[1] == "'+380*****4567"
+
+
+def test_a_million_recipients_are_exported_in_constant_memory():
+    lines = csv_rows((record(line) for line in range(1_000_000)), show_numbers=True, delimiter=",")
+    next(lines)
+    tracemalloc.start()
+    try:
+        seen = sum(1 for _, line in zip(range(50_000), lines, strict=False) if line)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert seen == 50_000
+    assert peak < 1_000_000
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "said"),
+    [(0, 0, "\u2013"), (0, 9, "0%"), (9, 9, "100%"), (1, 1_000_000, "<0.1%"), (999_999, 1_000_000, ">99.9%"), (1, 3, "33.3%")],
+)
+def test_a_share_never_rounds_something_to_nothing(part: int, whole: int, said: str):
+    assert share(part, whole) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "under 0.1 s"), (0.42, "0.4 s"), (42, "42 s"), (59.7, "1 min"), (185, "3 min 5 s"), (7_800, "2 h 10 min"),
+     (90_000, "1 d 1 h"), (86_400, "1 d")],
+)  # fmt: skip
+def test_a_duration_is_said_as_one_would_say_it(seconds: float, said: str):
+    assert duration(seconds) == said
+
+
+def test_a_time_is_said_with_its_distance_from_utc():
+    assert moment(NOON, KYIV) == "6 March 2026, 12:00:00 (UTC+02:00)"
+    assert moment(NOON, UTC) == "6 March 2026, 10:00:00 (UTC+00:00)"
+    assert moment(None, UTC) == "\u2013"
+    assert offset(NOON, timezone(timedelta(hours=-3, minutes=-30))) == "UTC\u221203:30"
+    assert re.fullmatch(r"UTC[+\u2212]\d\d:\d\d", offset(NOON, None))
+
+
+@given(st.floats(0, 1e9), st.floats(0.5, 1e8))
+def test_round_times_lie_between_the_ends_and_are_few(begin: float, span: float):
+    times = round_times(begin, begin + span, KYIV)
+    assert len(times) <= 8
+    assert all(-1e-6 <= place <= 1 + 1e-6 for place, _ in times)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "said"),
+    [
+        (None, "could not be seen"),
+        (Evidence(before=Decimal(9)), "could not be seen"),
+        (Evidence(Decimal(900), NOON, 50, Decimal(850), NOON), "if nothing was sent"),
+        (Evidence(Decimal(900), NOON, 50, Decimal(650), NOON), "if all of it was sent"),
+        (Evidence(Decimal(900), NOON, 50, Decimal(750), NOON), "only some"),
+        (Evidence(Decimal(900), NOON, 50, Decimal(600), NOON), "something else was paid"),
+        (Evidence(Decimal(900), NOON, 50, Decimal(950), NOON), "higher than it should be"),
+        (Evidence(Decimal(900), NOON, 50, Decimal(850), NOON, others=2), "2 other requests were under way, which blurs"),
+    ],
+)
+def test_evidence_is_read_as_what_it_looks_like(evidence: Evidence | None, said: str):
+    assert said in reading(replace(UNSETTLED, evidence=evidence))
+
+
+def test_the_findings_are_the_steps_of_the_sum():
+    rows = findings(replace(UNSETTLED, evidence=Evidence(Decimal(900), NOON, 50, Decimal(650), NOON, 1, ("x",), 7)), KYIV)
+    assert [(row.what.split(" that")[0], row.figure) for row in rows] == [
+        ("Balance before", "900"), ("Accepted messages explain", "\u221250"), ("Balance after", "650"),
+        ("Left unexplained", "200"),
+        ("What this request would have cost", "200"), ("New message ids at the gateway", "7"),
+        ("Other requests under way at", "1"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("state", [state for state in RecipientState if state is not S.SKIPPED])
+@pytest.mark.parametrize("ending", [None, "finished", "paused: no money", "stopped", "cut off"])
+def test_every_state_has_a_sentence_and_an_outlook_that_agree(state: RecipientState, ending: str | None):
+    figures = replace(NOTHING, states={state: 2}, runs=1, batches=1, last_ending=ending)
+    assert sentence(figures).endswith(".")
+    finished = str(outlook(figures)) == "Finished"
+    assert finished == (state not in (S.PENDING, S.IN_FLIGHT, S.UNKNOWN))
+    assert page_of(Made(figures, requests=1))
+
+
+def test_every_delivery_status_belongs_to_one_group():
+    groups = by_group(dict.fromkeys(["", "something new", *DeliveryState], 1))
+    assert sum(len(rows) for rows in groups.values()) == len(DeliveryState) + 2
+    assert set(groups["delivered"]) == {"delivered"}
+    assert set(groups["unasked"]) == {""}
+    assert "something new" in groups["open"]
+    assert "expired" in groups["failed"]
+
+
+def test_characters_that_made_a_text_dear_are_named():
+    assert character_names("ів\u2019\u200b") == [
+        "Cyrillic letters (і в)",
+        "\u2019 (right single quotation mark)",
+        "zero width space",
+    ]
+    assert character_names("\u4e00\u4e8c\u4e09\u56db\u4e94\u516d\u4e03\u516b")[-1] == "2 more"
+
+
+# Charts
+
+
+@given(st.integers(0, 10**9))
+def test_the_marks_of_an_axis_are_few_round_and_reach_the_highest(most: int):
+    marks = ticks(most)
+    assert marks[0] == 0
+    assert marks[-1] >= most
+    assert len(marks) <= 6
+    assert all(mark % (marks[1] or 1) == 0 for mark in marks[1:])
+
+
+def test_what_is_few_among_many_is_seen_in_the_funnel():
+    stages = [
+        Stage("Given", 1_000_000, "1,000,000", "100%", "given", (Part("unknown", "unknown", 1),)),
+        Stage("To", 999_999, "", "", "x"),
+    ]
+    root = ElementTree.fromstring(funnel("f", stages, title="<b>"))
+    (drawn, _) = (one for one in root.iter("rect") if one.get("class") == "unknown")
+    assert float(drawn.get("width") or 0) >= 2
+    assert words(root[0]) == "<b>"
+    assert "1 unknown" in words(root[1])
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 10**6)] * 3), max_size=70))
+def test_columns_stay_inside_of_the_chart(values: list[tuple[int, int, int]]):
+    kinds = (("accepted", "accepted"), ("rejected", "rejected"), ("unknown", "unknown"))
+    columns = [Column(f"{place}", one) for place, one in enumerate(values)]
+    root = ElementTree.fromstring(stacked_columns("t", columns, kinds, title="T", description="D", axis=[(0, "a"), (1, "b")]))
+    for one in root.iter("rect"):
+        x, y, width, height = (float(one.get(name) or 0) for name in ("x", "y", "width", "height"))
+        assert x >= 0
+        assert x + width <= 720
+        assert y >= 0
+        assert y + height <= 179
+    assert [words(title) for title in root.iter("title")][1:] == [
+        f"{place}: " + ", ".join(f"{value:,} {kind}" for value, (kind, _) in zip(one, kinds, strict=True) if value)
+        for place, one in enumerate(values)
+        if any(one)
+    ]
+
+
+def test_a_bar_of_nothing_is_empty_and_a_word_is_escaped():
+    assert 'width="0.00"' in bar(0, 10, "accepted", "0")
+    assert 'width="0.00"' in bar(0, 0, "accepted", "0")
+    assert ElementTree.fromstring(bar(1, 10**6, "accepted", SCRIPT))[0].text == SCRIPT
+    assert escape("a\x00\u202e<'\"&") == "a\ufffd\ufffd&lt;&#x27;&quot;&amp;"
+
+
+# The style
+
+
+def colours(page: str, *, dark: bool) -> dict[str, str]:
+    style = page[page.index("<style>") : page.index("</style>")]
+    blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    return dict(re.findall(r"--(\w+): (#\w{6});", blocks[int(dark)]))
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    light, dim = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dim + 0.05)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_words_and_bars_can_be_told_from_the_paper(dark: bool):
+    named = colours(page_of(Made(NOTHING)), dark=dark)
+    for ground in ("paper", "raised"):
+        assert contrast(named["ink"], named[ground]) > 12
+        assert contrast(named["quiet"], named[ground]) > 4.5
+    assert all(contrast(named[kind], named["paper"]) > 3 for kind in ("accepted", "rejected", "delivered", "skipped"))
+    # The unknown is bright, and so it is hatched.
+    assert max(contrast(named[kind], named["paper"]) for kind in ("unknown", "hatch")) > 3
+
+
+# In a browser
+
+
+@pytest.fixture
+def browser(campaign: Campaign) -> Iterator[Any]:  # noqa: ARG001 - it is made before a loop runs in this thread
+    """A browser for one test: while it is open, nothing else can run a loop in this thread."""
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - it may be missing
+
+        started = sync_playwright().start()
+    except ImportError as error:
+        missing(f"playwright is not installed ({error})")
+    try:
+        opened = started.chromium.launch(executable_path=CHROMIUM if Path(CHROMIUM).exists() else None, args=["--no-sandbox"])
+    except Exception as error:
+        started.stop()
+        missing(f"Chromium does not start ({type(error).__name__})")
+    yield opened
+    opened.close()
+    started.stop()
+
+
+def missing(what: str) -> None:
+    if os.environ.get("CI"):
+        pytest.fail(f"{what}, and in CI it has to be there")
+    pytest.skip(f"{what}: the report is not looked at in a browser")
+
+
+@pytest.fixture(params=["light", "dark"])
+def shown(request: pytest.FixtureRequest, browser: Any, campaign: Campaign, tmp_path: Path) -> Iterator[Any]:
+    """The page in a browser, which notes what it asks for and what it complains of."""
+    path = tmp_path / "report.html"
+    campaign.write_report(path)
+    page = browser.new_page(color_scheme=request.param, viewport={"width": 1000, "height": 800})
+    page.asked, page.complaints, page.scheme, page.own = [], [], request.param, path.as_uri()
+    page.on("request", lambda one: page.asked.append(one.url))
+    page.on("console", lambda one: page.complaints.append(one.text))
+    page.on("pageerror", lambda one: page.complaints.append(str(one)))
+    page.goto(path.as_uri())
+    yield page
+    page.close()
+
+
+def test_the_page_asks_nobody_for_anything_and_the_browser_does_not_complain(shown: Any):
+    shown.wait_for_load_state("networkidle")
+    assert shown.asked == [shown.own]
+    assert shown.complaints == []
+
+
+def test_the_page_follows_the_theme_and_prints_light(shown: Any):
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    lightness = sum(int(part) for part in re.findall(r"\d+", shown.evaluate(ground))[:3])
+    assert lightness < 200 if shown.scheme == "dark" else lightness > 600
+    shown.emulate_media(media="print")
+    assert shown.evaluate(ground) == "rgb(255, 255, 255)"
+
+
+def test_the_page_prints_on_a_few_sheets_of_a4(shown: Any):
+    printed = shown.pdf(prefer_css_page_size=True)
+    assert printed.startswith(b"%PDF-")
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 8
+    widths = {round(float(width)) for width in re.findall(rb"/MediaBox\s*\[\s*0 0 ([0-9.]+)", printed)}
+    assert widths <= {595, 596}
+
+
+def test_every_chart_has_a_name_that_a_screen_reader_says(shown: Any):
+    charts = shown.get_by_role("img")
+    assert charts.count() >= 6
+    assert shown.locator("svg:not([role=img]):not([aria-hidden=true])").count() == 0
+    for chart in charts.all():
+        assert chart.evaluate("one => (one.querySelector('title') || {}).textContent || ''").strip()
+    assert shown.get_by_role("img", name="What happened to everyone").count() == 1
+    assert shown.get_by_role("img", name="Sending over time").count() == 1
+
+
+@pytest.mark.parametrize("width", [360, 1000])
+def test_the_page_fits_a_phone_and_a_desk(shown: Any, width: int):
+    shown.set_viewport_size({"width": width, "height": 800})
+    assert shown.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_word_unknown_leads_to_what_is_known_of_it(shown: Any):
+    shown.get_by_role("link", name="unknown").click()
+    assert shown.evaluate("location.hash") == "#unknown"
+    assert shown.evaluate("document.querySelector('#unknown').getBoundingClientRect().top") < 800
+
+
+def test_a_hostile_page_runs_nothing(browser: Any, hostile: Campaign, tmp_path: Path):
+    path = tmp_path / "hostile.html"
+    hostile.write_report(path)
+    page = browser.new_page()
+    dialogs: list[str] = []
+    page.on("dialog", lambda one: dialogs.append(one.message))
+    page.goto(path.as_uri())
+    page.set_content(path.read_text("utf-8").replace("<main>", f"<main>{SCRIPT}<img src='http://127.0.0.1:9/x' />"))
+    page.wait_for_timeout(200)
+    assert dialogs == []
+    page.close()
