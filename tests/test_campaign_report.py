@@ -209,6 +209,10 @@ def test_each_unknown_request_stands_with_its_evidence_and_is_called_no_proof(ca
     assert "evidence, not proof" in words(section)
 
 
+def test_a_campaign_and_its_journal_give_the_same(campaign: Campaign):
+    assert page_of(campaign) == page_of(campaign.journal)
+
+
 def test_the_sentence_at_the_top_says_how_many_are_unknown(campaign: Campaign):
     figures = campaign.figures()
     (lead,) = (element for element in parsed(page_of(campaign.journal)).iter("p") if element.get("class") == "lead")
@@ -760,7 +764,7 @@ def test_a_hostile_page_runs_nothing(browser: Any, hostile: Campaign, tmp_path: 
     hostile.write_report(path)
     page = browser.new_page()
     dialogs: list[str] = []
-    page.on("dialog", lambda one: dialogs.append(one.message))
+    page.on("dialog", lambda one: (dialogs.append(one.message), one.dismiss()))
     page.goto(path.as_uri())
     page.set_content(path.read_text("utf-8").replace("<main>", f"<main>{SCRIPT}<img src='http://127.0.0.1:9/x' />"))
     page.wait_for_timeout(200)

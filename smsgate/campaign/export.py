@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterable, Iterator
 from os import PathLike
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from ..privacy import mask_number, mask_numbers
 from .filing import write_whole
-from .journal import Journal, RecipientRecord
+from .journal import RecipientRecord
 
-__all__ = ["COLUMNS", "csv_rows", "export_csv"]
+__all__ = ["COLUMNS", "Exportable", "csv_rows", "export_csv"]
 
 COLUMNS = ("line", "number", "state", "reason", "message_id", "delivery", "parts", "batch", "attempts")
 
@@ -26,8 +26,15 @@ _FORMULA = re.compile(r"(^|[,;|\t\r\n])(?=[\s\0\"]*[=+\-@\uff1d\uff0b\uff0d\uff2
 _BYTE_ORDER_MARK = "\ufeff"
 
 
+class Exportable(Protocol):
+    """What an export needs of a campaign or its journal."""
+
+    def recipients(self) -> Iterator[RecipientRecord]:
+        """Yield everybody, in the order of the file."""
+
+
 def export_csv(
-    journal: Journal,
+    journal: Exportable,
     target: str | PathLike[str] | TextIO,
     *,
     overwrite: bool = False,

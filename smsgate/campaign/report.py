@@ -15,12 +15,13 @@ from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 from string import Template
+from typing import Protocol
 
 from ..privacy import mask_number
 from ..version import __version__
 from .charts import Column, Part, Stage, bar, escape, funnel, stacked_columns, swatch
 from .filing import write_whole
-from .journal import Decision, Figures, Journal, TimeSlot, Unsettled
+from .journal import Decision, Figures, Loss, TimeSlot, Unsettled
 from .states import Event, RecipientState
 from .wording import (
     DECISIONS,
@@ -44,7 +45,7 @@ from .wording import (
     things,
 )
 
-__all__ = ["html_report", "write_html"]
+__all__ = ["Reportable", "html_report", "write_html"]
 
 _S = RecipientState
 _COLUMNS = 60
@@ -79,7 +80,23 @@ _CHOICES = (
 )
 
 
-def write_html(journal: Journal, path: str | PathLike[str], *, show_numbers: bool = False) -> None:
+class Reportable(Protocol):
+    """What a report needs of a campaign or its journal."""
+
+    def figures(self) -> Figures:
+        """Return the campaign in figures."""
+
+    def timeline(self, steps: int) -> list[TimeSlot]:
+        """Return when recipients got their verdicts, in at most so many steps."""
+
+    def unknown(self) -> list[Unsettled]:
+        """Return requests with unknown recipients, oldest first."""
+
+    def losses(self, batch: int) -> list[Loss]:
+        """Return the unknown recipients of one request."""
+
+
+def write_html(journal: Reportable, path: str | PathLike[str], *, show_numbers: bool = False) -> None:
     """Write the report to a file of its owner's alone, whole or not at all. An older report in its place is replaced.
 
     Raises `FileExistsError` if what is there is no web page, or another `OSError`.
@@ -96,7 +113,7 @@ def _is_page(path: Path) -> bool:
 
 
 def html_report(
-    journal: Journal, *, show_numbers: bool = False, now: float | None = None, zone: tzinfo | None = None
+    journal: Reportable, *, show_numbers: bool = False, now: float | None = None, zone: tzinfo | None = None
 ) -> Iterator[str]:
     """Yield the page in pieces. Numbers are masked unless `show_numbers`; `zone` is for its times, None for this machine's."""
     page = _Page(journal, journal.figures(), show_numbers, time.time() if now is None else now, zone)
@@ -107,7 +124,7 @@ def html_report(
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    journal: Journal
+    journal: Reportable
     figures: Figures
     show_numbers: bool
     now: float

@@ -117,10 +117,9 @@ def round_times(begin: float, end: float, zone: tzinfo | None, most: int = 7) ->
     shift = (datetime.fromtimestamp(begin, zone).astimezone(zone).utcoffset() or timedelta()).total_seconds()
     first = -(-(begin + shift) // step) * step - shift
     times = [first + step * place for place in range(int((end - first) // step) + 1)] if first <= end else []
-    return [
-        ((at - begin) / span, clock(at, zone, span if span >= 86_400 else 60 * 120 * (step >= 60) + 60 * (step >= 1)))
-        for at in times
-    ]
+    # Words as precise as the steps are, and with the day if there are several.
+    precision = span if span >= 86_400 else next(fits for least, fits in ((60, 7_200), (1, 60), (0, 0)) if step >= least)
+    return [((at - begin) / span, clock(at, zone, precision)) for at in times]
 
 
 def clock(at: float, zone: tzinfo | None, span: float) -> str:
