@@ -32,7 +32,7 @@ from .parallel import Pace, Parallel
 from .privacy import mask_number, redact
 from .protocol.answers import DeliveryState
 from .protocol.envelope import request_body
-from .protocol.models import SENDER_RULE, DeliveryStatus, Message, SendResult, invalid_message, message_id
+from .protocol.models import SENDER_RULE, DeliveryStatus, Message, SendResult, checked_again, invalid_message, message_id
 from .protocol.operations import AUTH, GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES, SEND_SMS, Operation
 from .protocol.reply import Reply, read_balance, read_new_messages, read_send, read_status, unrecognised
 from .protocol.segments import segments
@@ -278,8 +278,11 @@ class AsyncSession:
         return await self.send(made)
 
     async def send(self, message: Message) -> SendResult:
-        """Send a validated message. Returns and raises what `send_sms` does."""
-        return await self._run(self._call_of(message), partial(self._attempt, partial(read_send, message=message)))
+        """Send a message. Returns and raises what `send_sms` does: a copy of a message may hold what no rule has seen."""
+        checked = checked_again(_a_message(message))
+        if isinstance(checked, ValidationError):
+            raise checked.with_traceback(None)
+        return await self._run(self._call_of(checked), partial(self._attempt, partial(read_send, message=checked)))
 
     async def get_new_messages(self) -> list[str]:
         """Return the ids of messages whose status the gateway does not know yet. These are not incoming SMS.
@@ -360,7 +363,7 @@ class AsyncSession:
     # --- a call on its way ----------------------------------------------------------------------------------------------
 
     def _call_of(self, message: Message) -> _Call:
-        sender = _checked_message(message).sender or self._sender
+        sender = message.sender or self._sender
         if sender is None:
             raise invalid_message(
                 (("sender",), "missing", f"no sender: neither the message nor the session names one; {SENDER_RULE}")
@@ -518,14 +521,15 @@ def _message_or_error(**values: Any) -> Message | ValidationError:
         return error
 
 
-def _checked_message(message: Any) -> Message:
+def _a_message(message: Any) -> Message:
     if not isinstance(message, Message):
         raise TypeError("message: must be a smsgate.Message")
     return message
 
 
 def _recipients(message: Message) -> int:
-    return len(_checked_message(message).destinations)
+    checked = checked_again(_a_message(message))
+    return len(checked.destinations) if isinstance(checked, Message) else 0
 
 
 def _checked_id(text: Any) -> str:
@@ -541,4 +545,6 @@ def _of_no_use(status: DeliveryStatus) -> None:
 
 def _unclaimed(outcome: SendOutcome) -> None:
     became = outcome.error or f"accepted as {', '.join(outcome.result.message_ids) if outcome.result else ''}"
-    _log.warning("send_many was left before this was taken:%s: %s", _subject(outcome.message), became)
+    checked = checked_again(outcome.message)
+    subject = f"{_subject(checked)}:" if isinstance(checked, Message) else ""
+    _log.warning("send_many was left before this was taken:%s %s", subject, became)

@@ -20,6 +20,7 @@ from smsgate.protocol.models import (
     Message,
     RecipientResult,
     SendResult,
+    checked_again,
     invalid_message,
     is_sender,
     message_id,
@@ -328,6 +329,53 @@ def test_a_message_can_be_the_body_of_a_web_request(read: Callable[[Any], Messag
     assert read(BODY).model_dump(mode="json") == {**BODY, "wappush": None}
     with pytest.raises(ValidationError):
         read({**BODY, "text": ""})
+
+
+@pytest.mark.parametrize(
+    "body", ["secret +380501234567", '{"text": "secret"', b"\xff secret", '["secret"]', '{"text": "secret", "x": 1}']
+)
+def test_a_body_that_is_no_message_shows_nowhere(body: str | bytes):
+    error = raised_by(lambda: Message.model_validate_json(Hidden(body) if isinstance(body, str) else body))
+    assert isinstance(error, ValidationError)
+    assert "secret" not in str(error) + repr(error.errors()) + error.json()
+    assert error.__context__ is None
+
+
+def test_a_body_that_is_no_json_is_told_where_it_ceases_to_be():
+    with pytest.raises(ValidationError, match="Invalid JSON: EOF while parsing an object at line 1 column 17"):
+        Message.model_validate_json('{"text": "secret"')
+
+
+class Order(Message, frozen=True):
+    number: int = 0
+
+
+@pytest.mark.parametrize("message", [Message(**BODY), Order(**BODY, number=7), Message(**BODY).model_copy(update={"x": 1})])
+def test_a_message_that_is_right_is_right_again(message: Message):
+    assert checked_again(message) == Message(**BODY)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"sender": "Too long a sender"}, SENDER_RULE),
+        ({"sender": 5}, SENDER_RULE),
+        ({"text": ""}, "a text must not be blank"),
+        ({"text": 5}, "a text is a string"),
+        ({"text": None}, "text or wappush must be given"),
+        ({"wappush": "ftp://secret"}, "a wappush is an address"),
+        ({"destinations": None}, "destinations are a string"),
+        ({"destinations": ()}, "at least one destination"),
+        ({"destinations": ("secret",)}, "destination 1 is not a phone number"),
+    ],
+)
+def test_a_copy_that_was_changed_for_the_worse_is_refused_and_shows_nothing(change: dict[str, Any], said: str):
+    copy = Message(**BODY).model_copy(update=change)
+    error = checked_again(copy)
+    assert isinstance(error, ValidationError)
+    assert said in str(error)
+    assert "secret" not in shown_by(error) + repr(copy)
+    assert repr(copy).startswith("Message(")
 
 
 def test_a_message_stays_the_same_object_when_it_is_validated_again():

@@ -18,6 +18,7 @@ import anyio.lowlevel
 import fault_server
 import pytest
 from fault_server import FaultServer
+from pydantic import ValidationError
 
 import smsgate
 from smsgate.parallel import Parallel
@@ -208,6 +209,24 @@ async def test_what_a_source_raises_when_it_is_closed_is_raised_too() -> None:
                 await anext(outcomes)
             with pytest.raises(StopAsyncIteration):
                 await anext(outcomes)
+
+
+@pytest.mark.parametrize("rate", [None, 1000.0])
+async def test_a_copy_that_was_changed_for_the_worse_comes_with_its_error(
+    rate: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = message(2).model_copy(update={"destinations": None})
+    with Sandbox() as sandbox:
+        async with session_at(sandbox, logins=1) as session:
+            outcomes = [outcome async for outcome in session.send_many([message(1), bad, message(3)], rate=rate)]
+            left = session.send_many([message(4), bad])
+            await anext(left)
+            await anyio.sleep(0.2)
+            await left.aclose()
+        assert len(sandbox.messages) == 3
+    assert [outcome.message for outcome in outcomes if outcome.error] == [bad]
+    assert all(isinstance(outcome.error, ValidationError) for outcome in outcomes if outcome.error)
+    assert "send_many was left before this was taken: 1 validation error" in caplog.text
 
 
 async def test_what_is_no_message_ends_it_by_name() -> None:

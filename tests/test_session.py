@@ -23,6 +23,7 @@ import httpx
 import httpx2
 import pytest
 from fault_server import FaultServer
+from pydantic import ValidationError
 
 import smsgate
 from smsgate.sandbox import Sandbox, Settings
@@ -167,6 +168,19 @@ async def test_a_message_without_any_sender_is_refused_before_anything_is_sent()
             with pytest.raises(ValueError, match="sender"):
                 await session.send_sms(NUMBER, "hello")
         assert not sandbox.calls
+
+
+async def test_a_copy_that_was_changed_for_the_worse_is_refused_before_anything_is_sent() -> None:
+    good = smsgate.Message(destinations=NUMBER, text="hello")
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            for change in ({"sender": "Too long a sender"}, {"text": ""}, {"destinations": ("12",)}):
+                with pytest.raises(ValidationError, match=next(iter(change))) as caught:
+                    await session.send(good.model_copy(update=change))
+                assert caught.value.__context__ is None
+            assert not sandbox.calls
+            await session.send(good.model_copy(update={"destinations": "+38 050 7654321"}))
+        assert [one.destination for one in sandbox.messages] == ["+380507654321"]
 
 
 async def test_what_is_no_message_is_refused() -> None:

@@ -7,7 +7,7 @@ and what is allowed without quoting the value.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Self
 from urllib.parse import urlsplit
 
@@ -24,6 +24,7 @@ __all__ = [
     "Message",
     "RecipientResult",
     "SendResult",
+    "checked_again",
     "invalid_message",
     "is_sender",
     "message_id",
@@ -164,6 +165,16 @@ class Message(_Frozen, frozen=True):
                 del given
                 raise invalid
 
+        @classmethod
+        def model_validate_json(cls, json_data: Any, **options: Any) -> Self:
+            invalid: ValidationError | None = None
+            try:
+                return super().model_validate_json(json_data, **options)
+            except ValidationError as error:  # which would show what is no JSON
+                invalid = _without_values(error)
+            del json_data
+            raise invalid
+
         def __setattr__(self, name: str, value: object) -> None:
             del value  # which pydantic's own complaint would show
             raise invalid_message(((name,), "frozen_instance", "a message cannot be changed"))
@@ -184,15 +195,33 @@ class Message(_Frozen, frozen=True):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         held = self.__dict__  # empty in a model that was refused, which a traceback with locals shows
-        sender, text, wappush = held.get("sender"), held.get("text"), held.get("wappush")
-        yield "sender", sender and _shown(sender)
-        yield "destinations", [mask_number(number) for number in held.get("destinations", ())]
-        yield "text", None if text is None else f"{len(text)} characters"
-        yield "wappush", None if wappush is None else f"{len(wappush)} characters"
+        destinations = held.get("destinations", ())
+        yield "sender", _shown(held.get("sender"), lambda sender: mask_number(sender) if _is_number(sender) else sender)
+        yield "destinations", _shown(destinations, lambda numbers: [_shown(number, mask_number) for number in numbers], tuple)
+        yield "text", _shown(held.get("text"), _size)
+        yield "wappush", _shown(held.get("wappush"), _size)
 
 
-def _shown(sender: str) -> str:
-    return mask_number(sender) if sum(map(str.isdigit, sender)) >= 7 else sender
+def _shown(value: Any, show: Callable[[Any], Any], kind: type = str) -> Any:
+    """Return what may be shown of a value, also of one that `model_copy` put there unchecked."""
+    return show(value) if isinstance(value, kind) else value and f"a {type(value).__name__}"
+
+
+def _is_number(sender: str) -> bool:
+    return sum(map(str.isdigit, sender)) >= 7
+
+
+def _size(text: str) -> str:
+    return f"{len(text)} characters"
+
+
+def checked_again(message: Message) -> Message | ValidationError:
+    """Return the message as its own rules make it, or what is wrong with it: `model_copy` and `model_construct` check nothing."""
+    held: dict[str, Any] = {name: vars(message).get(name) for name in Message.model_fields}
+    try:
+        return Message(**held)
+    except ValidationError as error:
+        return error.with_traceback(None)  # whose frames hold the values
 
 
 def _without_values(error: ValidationError) -> ValidationError:
