@@ -15,7 +15,13 @@ _PARTS = ("", ".connection", ".http11", ".http2", ".proxy", ".socks")
 _HTTP_LOGGERS = ("httpx", "httpx2", *(f"httpcore{part}" for part in _PARTS), *(f"httpcore2{part}" for part in _PARTS))
 
 _DIGITS = re.compile(r"\+?[0-9](?:[ \-()\u00a0]{0,2}[0-9]){6,}", re.ASCII)
-_COOKIE = re.compile(r"(?i)(cookie['\"]?\s*[,:]\s*b?['\"]?)[^'\")\r\n]+")
+# A value in quotes as `repr` writes them, which may hold the other kind of quote; in any other place the rest of the line.
+_COOKIE = re.compile(
+    r"""(?i) (?P<name> cookie \\* ['"]? [ \t]* [,:] [ \t]* )
+        (?: (?P<quote> b? (?P<mark> ['"] )) (?: (?! (?P=mark)) [^\\\r\n] | \\. )* (?P=mark)
+          | [^\r\n]+ )""",
+    re.VERBOSE,
+)
 
 
 def mask_number(number: str) -> str:
@@ -37,11 +43,15 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     return mask_numbers(text)
 
 
+def _hide(found: re.Match[str]) -> str:
+    return f"{found['name']}{found['quote'] or ''}***{found['mark'] or ''}"
+
+
 class _CookieFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        if "ookie" in message or "OOKIE" in message:
-            record.msg, record.args = _COOKIE.sub(r"\1***", message), None
+        if "cookie" in message.lower():
+            record.msg, record.args = _COOKIE.sub(_hide, message), None
         return True
 
 
