@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from .protocol.characters import complaint
+from .protocol.characters import unsendable
 from .protocol.models import SENDER_RULE, is_sender
 
 __all__ = ["Timeouts", "bad_option", "positive", "travels_in_clear"]
@@ -81,8 +81,8 @@ def bad_option(
 def _credential(name: str, value: Any) -> str | None:
     if not isinstance(value, str) or not value.strip():
         return f"{name}: must be a string that is not blank"
-    found = complaint(value)
-    return f"{name}: {found}" if found else None
+    found = unsendable(value)
+    return found and f"{name}: must have no control character or other one that no request can carry, as that at {found}"
 
 
 def _address(name: str, value: Any, *, schemes: tuple[str, ...] = ("http", "https"), userinfo: bool = False) -> str | None:

@@ -99,11 +99,23 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ({"login": " \t"}, "login: must be a string that is not blank"),
         ({"login": None}, "login: must be a string that is not blank"),
         ({"login": b"login"}, "login: must be a string that is not blank"),
-        ({"login": "qq\x00"}, "login: the character at position 2 (U+0000) cannot be sent in an SMS"),
+        (
+            {"login": "qq\x00"},
+            "login: must have no control character or other one that no request can carry, as that at position 2 (U+0000)",
+        ),
         ({"password": ""}, "password: must be a string that is not blank"),
-        ({"password": "qq\r"}, "password: the character at position 2 (U+000D) cannot be sent in an SMS"),
-        ({"password": "qq\r\nqq"}, "password: the character at position 2 (U+000D) cannot be sent in an SMS"),
-        ({"password": "\ud800"}, "password: the character at position 0 (U+D800) cannot be sent in an SMS"),
+        (
+            {"password": "qq\r"},
+            "password: must have no control character or other one that no request can carry, as that at position 2 (U+000D)",
+        ),
+        (
+            {"password": "qq\r\nqq"},
+            "password: must have no control character or other one that no request can carry, as that at position 2 (U+000D)",
+        ),
+        (
+            {"password": "\ud800"},
+            "password: must have no control character or other one that no request can carry, as that at position 0 (U+D800)",
+        ),
         ({"sender": ""}, "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"),
         (
             {"sender": "twelve chars"},

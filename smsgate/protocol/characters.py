@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["complaint", "normalise_lines"]
+__all__ = ["complaint", "normalise_lines", "unsendable"]
 
 _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
 _FORBIDDEN = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_NONCHARACTERS}]")
@@ -25,5 +25,11 @@ def complaint(text: str, *, cr_lf: bool = False) -> str | None:
 
     `cr_lf` lets CR LF pass, for a text that `normalise_lines` is to mend afterwards; so positions are those of the text as given.
     """
-    found = _FORBIDDEN.search(text.replace("\r\n", "\n\n") if cr_lf else text)
-    return found and f"the character at position {found.start()} (U+{ord(found[0]):04X}) cannot be sent in an SMS"
+    place = unsendable(text.replace("\r\n", "\n\n") if cr_lf else text)
+    return place and f"the character at {place} cannot be sent in an SMS"
+
+
+def unsendable(text: str) -> str | None:
+    """Return position (counted from 0) and code point of the first character that no request can carry, None if there is none."""
+    found = _FORBIDDEN.search(text)
+    return found and f"position {found.start()} (U+{ord(found[0]):04X})"
