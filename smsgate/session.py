@@ -12,7 +12,8 @@ import os
 import random
 import re
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+import sys
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -80,6 +81,8 @@ class _Call:
     subject: str = ""
     """To whom, for the log; masked."""
     exchange: Exchange | None = None
+    lasting: bool = False
+    """The login failed in a way that will not be over the next moment."""
 
     @property
     def left(self) -> bool:
@@ -152,7 +155,7 @@ class AsyncSession:
             warn(
                 "the gateway's address is plain http: login, password and texts travel in clear",
                 PlainHttpWarning,
-                stacklevel=2,
+                stacklevel=_caller(),
             )
 
     @classmethod
@@ -336,7 +339,7 @@ class AsyncSession:
         except (SmsGateError, ValidationError) as error:
             return SendOutcome(message, error=error)
 
-    def wait_for_delivery(self, ids: str | Iterable[str], *, timeout: float) -> AsyncIterator[DeliveryStatus]:
+    def wait_for_delivery(self, ids: str | Iterable[str], *, timeout: float) -> Parallel[str, DeliveryStatus]:
         """Follow messages and iterate over the changes of their delivery status, until each is final.
 
         `ids` is one message id or several. Each is asked for again after half a second at first and then less and less often, up
@@ -432,9 +435,18 @@ class AsyncSession:
             try:
                 return await attempt(call)
             except (NotSent, InDoubt) as error:
-                if not _may_repeat(call.operation, error):
+                if call.lasting or not _may_repeat(call.operation, error):
                     raise
-                _log.warning("%s%s is repeated (%d of %d): %s", call.operation.name, call.subject, turn, len(_PAUSES), error)
+                harmless = "nothing of it has left" if isinstance(error, NotSent) else "asking twice does no harm"
+                _log.warning(
+                    "%s%s: trying again (%d of %d), as %s: %s",
+                    call.operation.name,
+                    call.subject,
+                    turn,
+                    len(_PAUSES),
+                    harmless,
+                    error,
+                )
             await anyio.sleep(random.uniform(0.5, 1.0) * pause)  # noqa: S311 - jitter, not a secret
         return await attempt(call)
 
@@ -442,13 +454,13 @@ class AsyncSession:
         async with self._logins.lease() as login:
             call.exchange = None
             if not login.authenticated:
-                await self._authenticate(login)
+                await self._authenticate(login, call)
             try:
                 return await self._ask(login, call, read)
             except NotAuthorised:
                 # The gateway answered before it did anything, so the request may go out once more.
                 login.cookie = call.exchange = None
-            await self._authenticate(login)
+            await self._authenticate(login, call)
             try:
                 return await self._ask(login, call, read)
             except NotAuthorised:
@@ -460,11 +472,12 @@ class AsyncSession:
             call.exchange = login.transport.exchange()
             await self._logins.authenticate(login, call.exchange)
 
-    async def _authenticate(self, login: Login) -> None:
+    async def _authenticate(self, login: Login, call: _Call) -> None:
         """Log in on the way to another operation, of which nothing has left if this fails."""
         try:
             await self._logins.authenticate(login, login.transport.exchange())
         except (NotSent, InDoubt) as error:
+            call.lasting = not _passing(error)
             failure = NotSent(f"the login failed: {error}", reason=error.reason)
         else:
             return
@@ -490,15 +503,26 @@ class AsyncSession:
         )
 
 
+def _caller() -> int:
+    """Return how many frames above the function that asks the first one outside of this file is."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals is globals():
+        level, frame = level + 1, frame.f_back
+    return level
+
+
 def _misplaced() -> NotSent:
     return NotSent("the session was opened on another event loop", reason=Reason.OTHER_EVENT_LOOP)
 
 
 def _may_repeat(operation: Operation, error: NotSent | InDoubt) -> bool:
-    if isinstance(error, NotSent):
-        return error.reason in _PASSING
-    server_failed = error.reason is not Reason.HTTP_STATUS or (error.evidence.status or 0) >= 500
-    return operation.repeatable and error.reason in _PASSING and server_failed
+    return (isinstance(error, NotSent) or operation.repeatable) and _passing(error)
+
+
+def _passing(error: NotSent | InDoubt) -> bool:
+    """Return whether it may be over the next moment. A 404 will not be, a 502 may."""
+    lasting = isinstance(error, InDoubt) and error.reason is Reason.HTTP_STATUS and (error.evidence.status or 0) < 500
+    return error.reason in _PASSING and not lasting
 
 
 def _timed_out(call: _Call) -> SmsGateError:

@@ -249,3 +249,22 @@ async def test_only_a_fault_that_may_pass_is_repeated(name: str, times: int) -> 
                 await session.get_credit_balance()
     asked = [request for request in server.requests if b"GetCreditBalance" in request.body]
     assert len(asked) == times
+
+
+@pytest.mark.parametrize(("status", "times"), [("502 Bad Gateway", 4), ("404 Not Found", 1), ("302 Found", 1), ("200 OK", 1)])
+@pytest.mark.parametrize("call", ["get_credit_balance", "send"])
+async def test_a_login_on_the_way_is_repeated_by_the_same_rule(call: str, status: str, times: int) -> None:
+    def answer(connection: fault_server.Connection) -> None:
+        connection.request()
+        connection.answer(b"<html>", status=status)
+
+    server = FaultServer(answer)
+    server.requests.append(fault_server.Request("", b"<ns1:Auth>"))  # straight to the fault
+    message = smsgate.Message(destinations="+380501234567", text="hello")
+    with server.running():
+        async with smsgate.AsyncSession("login", "password", sender="Shop", url=server.url, timeouts=LONG) as session:
+            with pytest.raises(smsgate.NotSent, match="the login failed"):
+                await getattr(session, call)(*([message] if call == "send" else []))
+    asked = server.requests[1:]
+    assert len(asked) == times
+    assert all(b"<ns1:Auth>" in request.body for request in asked)

@@ -493,7 +493,7 @@ async def test_a_task_that_is_cancelled_twice_leaves_the_session_whole(caplog: p
                 with pytest.raises(asyncio.CancelledError):
                     await task
             assert isinstance(await session.get_credit_balance(), Decimal)
-    assert "repeated" not in caplog.text, "no call had to wait in vain for a connection"
+    assert "trying again" not in caplog.text, "no call had to wait in vain for a connection"
 
 
 # --- life and death -------------------------------------------------------------------------------------------------------
@@ -721,6 +721,14 @@ def test_the_constructor_does_not_read_the_environment(monkeypatch: pytest.Monke
         session = smsgate.AsyncSession("login", "password")
     assert session._sender is None
     assert session._url == smsgate.GATEWAY_URL
+
+
+def test_the_warning_of_plain_http_points_at_the_line_that_made_the_session() -> None:
+    environ = {"SMSGATE_LOGIN": "a", "SMSGATE_PASSWORD": "b"}
+    for make in (lambda: smsgate.AsyncSession("a", "b"), lambda: smsgate.AsyncSession.from_env(environ=environ)):
+        with pytest.warns(smsgate.PlainHttpWarning) as warned:
+            make()
+        assert [one.filename for one in warned] == [__file__]
 
 
 @pytest.mark.parametrize("url", ["https://example.com/", "http://localhost:1/", "http://127.0.0.1:1/", "http://[::1]:1/"])

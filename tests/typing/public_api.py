@@ -55,6 +55,9 @@ async def what_stands_on_top(session: smsgate.AsyncSession) -> None:
         assert_type(status.state, smsgate.DeliveryState)
         assert_type(status.final, bool)
 
+    await session.send_many([]).aclose()
+    await session.wait_for_delivery([], timeout=60).aclose()
+
     session.send_many(["hello"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     session.wait_for_delivery("c9482a41-27d1-44f8-bd5c-d34104ca5ba9")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
