@@ -31,6 +31,7 @@ class Exportable(Protocol):
 
     def recipients(self) -> Iterator[RecipientRecord]:
         """Yield everybody, in the order of the file."""
+        ...
 
 
 def export_csv(

@@ -85,15 +85,19 @@ class Reportable(Protocol):
 
     def figures(self) -> Figures:
         """Return the campaign in figures."""
+        ...
 
     def timeline(self, steps: int) -> list[TimeSlot]:
         """Return when recipients got their verdicts, in at most so many steps."""
+        ...
 
     def unknown(self) -> list[Unsettled]:
         """Return requests with unknown recipients, oldest first."""
+        ...
 
     def losses(self, batch: int) -> list[Loss]:
         """Return the unknown recipients of one request."""
+        ...
 
 
 def write_html(journal: Reportable, path: str | PathLike[str], *, show_numbers: bool = False) -> None:
