@@ -133,7 +133,7 @@ def test_a_run_as_lines_of_json_begins_with_the_plan_and_ends_with_the_states(ma
 
 def test_the_status_can_be_seen_while_it_runs_and_a_second_run_is_refused(made: Smsgate, sandbox: Sandbox, tmp_path: Path):
     account = {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_URL": sandbox.url}
-    child = start("campaign", "run", "spring.sms", "--yes", "--rate", "10", "--batch", "1", "--json", cwd=tmp_path, **account)
+    child = start("campaign", "run", "spring.sms", "--yes", "--rate", "1", "--batch", "1", "--json", cwd=tmp_path, **account)
     try:
         assert child.stdout
         assert "plan" in json.loads(child.stdout.readline())

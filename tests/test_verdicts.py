@@ -6,6 +6,7 @@ an id for another number, and nothing twice, whatever happens on the wire (desig
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
 from collections import Counter
@@ -20,12 +21,17 @@ import trustme
 import smsgate
 from smsgate.sandbox import FAULTS, FaultKind, Sandbox, Settings
 
-pytestmark = pytest.mark.heavy
+pytestmark = [
+    pytest.mark.heavy,
+    # httpcore leaves the socket of a TLS handshake that was cut off by a deadline to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 SENDS = 2_500
 RESTARTS = 4
 # A short deadline only makes more of them end in doubt, so a slow machine cannot turn the test red.
-QUICK = smsgate.Timeouts(connect=5.0, read=0.4, send=0.4)
+QUICK = smsgate.Timeouts(connect=5.0, read=1.5, send=1.5)
 REFUSED = "+380000000001"
 
 
@@ -120,6 +126,7 @@ async def test_no_verdict_contradicts_the_ledger(secure: bool, authority: trustm
                     await start(sandbox)
     finally:
         await stop(sandbox)
+        gc.collect()  # or the next test would be told of what this one left
 
     struck = sandbox.faults.struck
     ledger = ledger_of(sandbox)
@@ -151,8 +158,9 @@ async def test_no_verdict_contradicts_the_ledger(secure: bool, authority: trustm
 
 @pytest.mark.anyio
 async def test_a_gateway_that_closes_idle_connections_at_the_moment_of_the_next_send_leaves_almost_nothing_in_doubt():
-    # Reliability, section 2.4: a connection is used again for half of the time that the server keeps it.
-    sends, workers, keep_alive = 4_000, 8, 0.02
+    # Reliability, section 2.4: a connection is used again for half of the time that the server keeps it. The longer that is, the
+    # less a busy machine can make of the time between our look at the connection and the first byte.
+    sends, workers, keep_alive = 4_000, 40, 0.2
     timeouts = smsgate.Timeouts(keep_alive=keep_alive / 2)
     said: Counter[str] = Counter()
 
@@ -162,11 +170,11 @@ async def test_a_gateway_that_closes_idle_connections_at_the_moment_of_the_next_
         async with smsgate.AsyncSession("sandbox", "sandbox", **options) as session:
             for count in range(sends // workers):
                 try:
-                    await session.send_sms(f"+38050{worker}{count:06}", "код")
+                    await session.send_sms(f"+38050{worker:02}{count:05}", "код")
                     said["accepted"] += 1
                 except smsgate.InDoubt:
                     said["in doubt"] += 1
-                # The server closes after 20 ms of silence; half of the gaps are so long, half around our own 10 ms.
+                # The server closes after 200 ms of silence; half of the gaps are so long, half around our own 100 ms.
                 await anyio.sleep(random.choice((keep_alive, keep_alive / 2)) + random.uniform(-0.002, 0.002))
 
     sandbox = Sandbox(Settings(keep_alive_seconds=keep_alive))
