@@ -15,7 +15,7 @@ from decimal import Decimal
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, Unpack
 
 from ..protocol.models import message_id as checked_id
 from ..session import AsyncSession
@@ -34,9 +34,9 @@ from .journal import (
     Unsettled,
 )
 from .planning import Plan, entries_of, plan_of
-from .polling import Poller, PollProgress
+from .polling import Poller, PollOptions, PollProgress
 from .report import html_report, write_html
-from .runner import Ending, Progress, RunEnd, Runner
+from .runner import Ending, Progress, RunEnd, Runner, RunOptions
 from .sources import Row, Source, csv_source, file_source, rows_source, table_source
 from .sqlite import SqliteJournal
 from .states import TRANSITIONS, Event, RecipientState, Transition
@@ -54,6 +54,7 @@ __all__ = [
     "JournalError",
     "Loss",
     "Plan",
+    "PollOptions",
     "PollProgress",
     "Poller",
     "Progress",
@@ -61,6 +62,7 @@ __all__ = [
     "RecipientState",
     "Row",
     "RunEnd",
+    "RunOptions",
     "Runner",
     "Source",
     "SqliteJournal",
@@ -136,19 +138,19 @@ class Campaign:
 
     # Sending
 
-    def runner(self, session: AsyncSession, **options: Any) -> Runner:
+    def runner(self, session: AsyncSession, **options: Unpack[RunOptions]) -> Runner:
         """Return a run that can be stopped; see `Runner` for the options."""
         return Runner(self.journal, session, **options)
 
-    async def run(self, session: AsyncSession, **options: Any) -> RunEnd:
+    async def run(self, session: AsyncSession, **options: Unpack[RunOptions]) -> RunEnd:
         """Send to everybody who is pending; see `Runner` for the options. Returns how it ended and where everybody stands."""
         return await self.runner(session, **options).run()
 
-    def poller(self, session: AsyncSession, **options: Any) -> Poller:
+    def poller(self, session: AsyncSession, **options: Unpack[PollOptions]) -> Poller:
         """Return a poller that can be stopped; see `Poller` for the options."""
         return Poller(self.journal, session, **options)
 
-    async def poll(self, session: AsyncSession, **options: Any) -> PollProgress:
+    async def poll(self, session: AsyncSession, **options: Unpack[PollOptions]) -> PollProgress:
         """Ask for delivery statuses until each is final; see `Poller` for the options."""
         return await self.poller(session, **options).poll()
 
@@ -176,9 +178,24 @@ class Campaign:
         """Write the report, one HTML page, to a file; see `write_html`."""
         write_html(self.journal, path, show_numbers=show_numbers)
 
-    def export(self, path: str | PathLike[str], *, overwrite: bool = False, **options: Any) -> None:
+    def export(
+        self,
+        path: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        show_numbers: bool = True,
+        delimiter: str = ",",
+        byte_order_mark: bool = True,
+    ) -> None:
         """Write everybody to a CSV file; see `export_csv` for the options."""
-        export_csv(self.journal, path, overwrite=overwrite, **options)
+        export_csv(
+            self.journal,
+            path,
+            overwrite=overwrite,
+            show_numbers=show_numbers,
+            delimiter=delimiter,
+            byte_order_mark=byte_order_mark,
+        )
 
     # The unknown
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypedDict
 
 import anyio
 
@@ -17,7 +18,7 @@ from ..protocol.answers import DeliveryState
 from ..session import AsyncSession
 from .journal import Journal
 
-__all__ = ["PollProgress", "Poller"]
+__all__ = ["PollOptions", "PollProgress", "Poller"]
 
 _TAKEN = 256
 """Messages that are taken from the journal at a time."""
@@ -31,6 +32,15 @@ class PollProgress:
     final: int
     open: int
     asked: int = 0
+
+
+class PollOptions(TypedDict, total=False):
+    """The options of a `Poller`, for those who hand them on."""
+
+    rate: float | None
+    again: float
+    timeout: float | None
+    on_progress: Callable[[PollProgress], None]
 
 
 class Poller:
@@ -57,7 +67,7 @@ class Poller:
         self._on_progress = on_progress
         self._due = 0.0
         self._stopping = False
-        self.progress = PollProgress(0, 0)
+        self.progress: PollProgress = PollProgress(0, 0)
         """Where it stands, also after it was cancelled."""
 
     async def poll(self) -> PollProgress:

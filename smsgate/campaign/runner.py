@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypedDict
 
 import anyio
 
@@ -24,7 +25,7 @@ from .looking import Lookout
 from .states import Event, RecipientState, after, before
 from .verdicts import Judgement, Trouble, judge, judge_error
 
-__all__ = ["Ending", "Progress", "RunEnd", "Runner"]
+__all__ = ["Ending", "Progress", "RunEnd", "RunOptions", "Runner"]
 
 _log = logging.getLogger("smsgate")
 
@@ -91,6 +92,17 @@ class Progress:
         self._recent.append((now, count))
         while now - self._recent[0][0] > self.WINDOW:
             self._recent.popleft()
+
+
+class RunOptions(TypedDict, total=False):
+    """The options of a `Runner`, for those who hand them on."""
+
+    batch: int
+    rate: float | None
+    patience: float
+    pauses: Sequence[float]
+    on_progress: Callable[[Progress], None]
+    hook: Callable[[str], None]
 
 
 class Runner:

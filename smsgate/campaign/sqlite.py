@@ -68,7 +68,7 @@ class SqliteJournal:
         clock: Callable[[], float],
         hook: Callable[[str], None],
     ) -> None:
-        self.path = path
+        self.path: Path = path
         self._connection = connection
         self._lock = lock
         self._clock = clock
@@ -502,7 +502,7 @@ class _Lock:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.with_name(path.name + "-lock")
+        self.path: Path = path.with_name(path.name + "-lock")
         descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
         os.close(descriptor)
         self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=0)

@@ -83,7 +83,7 @@ class ServerThread:
     """One running server. Making one starts it; it serves when the constructor returns."""
 
     def __init__(self, app: Any, listener: socket.socket, *, tls: ssl.SSLContext | None, keep_alive_seconds: float) -> None:
-        self.idle_closed = 0
+        self.idle_closed: int = 0
         """Connections that were closed because nothing came on them."""
         config = uvicorn.Config(
             app,

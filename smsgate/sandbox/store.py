@@ -77,7 +77,7 @@ class Store:
         self._exchanges: dict[int, Exchange] = {}
         self._exchange_of: dict[int, int] = {}
         self._raw = 0
-        self.last = 0
+        self.last: int = 0
         """How many were ever added, which is the sequence of the newest."""
 
     def __len__(self) -> int:

@@ -1,0 +1,328 @@
+"""The journal in a file: who may read it, one run at a time, versions, and what is written when (reliability, section 2.6)."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from smsgate.campaign import Campaign, Event, Evidence, JournalError, RecipientState, SqliteJournal, rows_source
+from smsgate.campaign.journal import BatchEnd, Claim, Verdict
+from smsgate.campaign.sqlite import ENDED_EARLY
+from smsgate.protocol.answers import DeliveryState
+
+S = RecipientState
+ID = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
+
+
+def make(path: Path, count: int = 5, **options: bool) -> None:
+    rows = rows_source({"phone": f"+38050111111{number}", "name": f"Олена{number % 2}"} for number in range(count))
+    Campaign.create(path, rows, sender="Shop", text="Вітаємо, {name}", **options).close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "spring.sms"
+    make(made)
+    return made
+
+
+@pytest.fixture
+def journal(path: Path) -> Iterator[SqliteJournal]:
+    with closing(SqliteJournal.open(path)) as opened:
+        yield opened
+
+
+def settle_all(journal: SqliteJournal, claim: Claim, event: Event) -> None:
+    journal.settle(
+        claim, [Verdict(key, event, ID if event is Event.ACCEPTED else None) for key, _ in claim.recipients], BatchEnd()
+    )
+
+
+# The file
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_everything_about_a_campaign_is_its_owners_alone(umask: int, tmp_path: Path):
+    before = os.umask(umask)
+    try:
+        path = tmp_path / "a.sms"
+        make(path)
+        with closing(SqliteJournal.open(path)) as journal:
+            journal.claim(journal.start_run(), 1)
+            modes = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("a.sms", "a.sms-wal", "a.sms-shm", "a.sms-lock", "a.sms-lock-journal"), "0o600")
+
+
+def test_a_file_that_is_there_a_link_and_a_folder_of_everybody_are_refused(path: Path, tmp_path: Path):
+    with pytest.raises(FileExistsError):
+        make(path)
+    link = tmp_path / "link.sms"
+    link.symlink_to(path)
+    with pytest.raises(FileNotFoundError, match="there is no campaign in this place"):
+        SqliteJournal.open(link)
+    with pytest.raises(FileExistsError):
+        make(link)
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(JournalError, match="the folder can be written to by everybody"):
+        make(folder / "a.sms")
+
+
+def test_only_one_may_write_and_others_may_look(path: Path, journal: SqliteJournal):
+    code = f"from smsgate.campaign import *; from pathlib import Path; Campaign.open(Path({str(path)!r}), writing=%s).close()"
+    for writing, code_of_end in ((True, 1), (False, 0)):
+        ended = subprocess.run([sys.executable, "-c", code % writing], capture_output=True, text=True, timeout=60, check=False)
+        assert ended.returncode == code_of_end, ended.stderr
+        assert ("the campaign is in use by another run" in ended.stderr) == writing
+    journal.claim(journal.start_run(), 2)
+    with Campaign.open(path, writing=False) as seen:
+        assert seen.figures().count(S.IN_FLIGHT) == 2
+
+
+@pytest.mark.parametrize("writing", [True, False])
+@pytest.mark.parametrize(
+    ("statements", "complaint"),
+    [
+        (["PRAGMA user_version = 99"], "the file is of version 99, and this smsgate knows 1 at most"),
+        (["PRAGMA application_id = 5"], "the file is no campaign"),
+        (["DELETE FROM setting"], "the campaign was not finished being made"),
+        (["DROP TABLE setting"], "the file is no campaign, or damaged"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told_why(statements: list[str], complaint: str, writing: bool, path: Path):
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+    with pytest.raises(JournalError, match=complaint):
+        SqliteJournal.open(path, writing=writing)
+    with pytest.raises(JournalError, match=complaint):
+        SqliteJournal.open(path, writing=writing)  # and it does not stay locked
+
+
+def test_an_older_file_is_migrated_when_it_is_opened_for_writing(tmp_path: Path):
+    path = tmp_path / "old.sms"
+    path.touch(0o600)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA application_id = 0x534D5347")  # version 0: a file before its first table
+        connection.commit()
+    with pytest.raises(JournalError, match="the file is of an older version"):
+        SqliteJournal.open(path, writing=False)
+    with pytest.raises(JournalError, match="not finished being made"):
+        SqliteJournal.open(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM recipient").fetchone() == (0,)
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path):
+    path = tmp_path / "old.sms"
+    path.touch(0o600)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA application_id = 0x534D5347")
+        connection.execute("CREATE TABLE run (mine)")  # in the way of a table that the migration makes late
+        connection.commit()
+    with pytest.raises(JournalError, match="damaged"):
+        SqliteJournal.open(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (0,)
+        assert [row[0] for row in connection.execute("SELECT name FROM sqlite_master")] == ["run"]
+
+
+def test_a_claim_is_synced_as_the_settings_of_the_connection_say(journal: SqliteJournal):
+    settings = [journal._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    assert settings == ["wal", 2]
+
+
+# Moving
+
+
+def test_recipients_of_one_text_go_together_and_no_others(journal: SqliteJournal):
+    run = journal.start_run()
+    claims = [journal.claim(run, 2) for _ in range(4)]
+    assert [claim and (claim.text.text, len(claim.recipients)) for claim in claims] == [
+        ("Вітаємо, Олена0", 2),
+        ("Вітаємо, Олена0", 1),
+        ("Вітаємо, Олена1", 2),
+        None,
+    ]
+
+
+def test_who_is_not_in_flight_in_this_request_cannot_be_settled(journal: SqliteJournal):
+    run = journal.start_run()
+    first = journal.claim(run, 1)
+    second = journal.claim(run, 1)
+    assert first
+    assert second
+    settle_all(journal, first, Event.ACCEPTED)
+    for claim in (first, Claim(first.batch, first.text, 0, second.recipients)):
+        with pytest.raises(JournalError, match="not in the state that the journal had for them"):
+            settle_all(journal, claim, Event.NOT_SENT)
+    assert journal.states() == {S.ACCEPTED: 1, S.IN_FLIGHT: 1, S.PENDING: 3}
+    with pytest.raises(ValueError, match="one for each recipient"):
+        journal.settle(second, [], BatchEnd())
+
+
+def test_who_was_in_flight_is_unknown_after_a_crash_and_never_pending(path: Path):
+    with closing(SqliteJournal.open(path)) as journal:
+        journal.claim(journal.start_run(), 2)
+    with closing(SqliteJournal.open(path)) as journal:
+        assert journal.recover() == 2
+        assert journal.recover() == 0
+        (request,) = journal.unknown()
+        assert (request.unknown, request.size, request.reason, request.evidence) == (2, 2, ENDED_EARLY, None)
+        assert [one.line for one in journal.losses(request.batch)] == [1, 3]
+
+
+def test_evidence_and_the_raw_reply_are_kept_with_a_request(journal: SqliteJournal):
+    claim = journal.claim(journal.start_run(), 2)
+    assert claim
+    lost = [Verdict(key, Event.LOST, reason="HTTP status: 502") for key, _ in claim.recipients]
+    journal.settle(claim, lost, BatchEnd("HTTP status: 502", 502, b"<html>"))
+    evidence = Evidence(Decimal("10.5"), 1.0, 2, Decimal(8), 2.0, 3, (ID,), 1, ("x",))
+    journal.add_evidence(claim.batch, evidence)
+    (request,) = journal.unknown()
+    assert (request.evidence, request.status, request.reply_size, request.cost) == (evidence, 502, 6, 2)
+    assert journal.reply(claim.batch) == b"<html>"
+    assert journal.untold([ID, "y"]) == [ID, "y"]
+
+
+def test_ids_that_an_answer_has_told_are_no_evidence(journal: SqliteJournal):
+    claim = journal.claim(journal.start_run(), 1)
+    assert claim
+    settle_all(journal, claim, Event.ACCEPTED)
+    assert journal.untold([ID, "y"]) == ["y"]
+
+
+def test_the_operators_word_is_written_down_with_who_when_and_why(path: Path):
+    with closing(SqliteJournal.open(path)) as journal:
+        run = journal.start_run()
+        for _ in range(3):
+            claim = journal.claim(run, 1)
+            assert claim
+            settle_all(journal, claim, Event.LOST)
+    with Campaign.open(path) as campaign:
+        first, second, third = campaign.unknown()
+        assert campaign.resolve(Event.GIVE_UP, who="me", note="why", batch=first.batch) == 1
+        assert campaign.resolve(Event.FOUND, who="me", batch=second.batch, message_id=ID) == 1
+        assert campaign.resolve(Event.RESEND, who="you", batch=third.batch) == 1
+        assert campaign.resolve(Event.RESEND, who="you") == 0
+        decisions = campaign.figures().decisions
+        assert [(one.who, one.event, one.note, one.batch, one.recipients) for one in decisions] == [
+            ("me", Event.GIVE_UP, "why", first.batch, 1),
+            ("me", Event.FOUND, "", second.batch, 1),
+            ("you", Event.RESEND, "", third.batch, 1),
+        ]
+        assert campaign.figures().states == {S.ABANDONED: 1, S.ACCEPTED: 1, S.PENDING: 3}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"event": Event.CLAIMED, "who": "me"}, "event: one of resend, found, assume sent, give up"),
+        ({"event": Event.RESEND, "who": " "}, "who: must not be blank"),
+        ({"event": Event.FOUND, "who": "me"}, "message_id: the id that the gateway gave"),
+        ({"event": Event.RESEND, "who": "me", "message_id": ID}, "message_id: the id that the gateway gave"),
+    ],
+)
+def test_a_word_that_makes_no_sense_is_told_by_name(arguments: dict[str, str], complaint: str, path: Path):
+    with Campaign.open(path) as campaign, pytest.raises(ValueError, match=complaint):
+        campaign.resolve(**arguments)  # type: ignore[arg-type]
+
+
+def test_one_id_is_for_one_recipient(journal: SqliteJournal):
+    claim = journal.claim(journal.start_run(), 2)
+    assert claim
+    settle_all(journal, claim, Event.LOST)
+    with pytest.raises(ValueError, match="message_id: it belongs to one recipient; name the line"):
+        journal.resolve(Event.FOUND, who="me", note="", batch=claim.batch, line=None, message_id=ID)
+    assert journal.states()[S.UNKNOWN] == 2
+    assert journal.resolve(Event.FOUND, who="me", note="", batch=claim.batch, line=3, message_id=ID) == 1
+
+
+def test_delivery_is_asked_for_longest_ago_first_and_final_ones_no_more(path: Path):
+    clock = iter(range(1_000)).__next__
+    with closing(SqliteJournal.open(path, clock=clock)) as journal:
+        run = journal.start_run()
+        while (claim := journal.claim(run, 1)) is not None:
+            settle_all(journal, claim, Event.ACCEPTED)
+        asked = [key for key, _ in journal.to_ask(10**9, 3)]
+        for key in asked:
+            journal.set_delivery(key, DeliveryState.SENT)
+        journal.set_delivery(asked[1], DeliveryState.DELIVERED)
+        left = [key for key, _ in journal.to_ask(10**9, 10)]
+        assert left[2:] == [asked[0], asked[2]]
+        assert not set(left[:2]) & set(asked)
+        assert journal.next_ask()[0] == 4
+        assert journal.to_ask(-1, 10) == [(key, ID) for key in left[:2]]
+
+
+# Forgetting
+
+
+def in_files(path: Path, needle: bytes) -> bool:
+    return any(needle in file.read_bytes() for file in path.parent.glob(path.name + "*"))
+
+
+def test_purging_leaves_figures_and_nothing_of_anybody(path: Path):
+    with Campaign.open(path) as campaign:
+        journal = campaign.journal
+        with pytest.raises(ValueError, match="purge: 5 recipients are pending or unknown"):
+            campaign.purge()
+        run = journal.start_run()
+        while (claim := journal.claim(run, 5)) is not None:
+            settle_all(journal, claim, Event.ACCEPTED)
+        assert in_files(path, b"+380501111111")
+        campaign.purge()
+        figures = campaign.figures()
+        for needle in (b"38050111111", "Олена".encode(), ID.encode()):
+            assert not in_files(path, needle)
+    assert (figures.states, figures.purged, figures.cost_accepted, figures.example) == ({S.ACCEPTED: 5}, True, 5, None)
+
+
+def test_texts_are_forgotten_once_nobody_needs_them(tmp_path: Path):
+    path = tmp_path / "b.sms"
+    make(path, forget_texts=True)
+    with closing(SqliteJournal.open(path)) as journal:
+        run = journal.start_run()
+        claim = journal.claim(run, 2)
+        assert claim
+        settle_all(journal, claim, Event.ACCEPTED)
+        example = journal.figures().example
+        assert example
+        assert example.text == "Вітаємо, Олена0", "one more is pending"
+        claim = journal.claim(run, 2)
+        assert claim
+        settle_all(journal, claim, Event.LOST)
+        assert journal.figures().example == example, "one is unknown"
+        journal.resolve(Event.GIVE_UP, who="me", note="", batch=None, line=None, message_id=None)
+        claim = journal.claim(run, 2)
+        assert claim
+        settle_all(journal, claim, Event.ACCEPTED)
+        assert journal.figures().texts == 2
+
+
+def test_the_timeline_adds_up(path: Path):
+    clock = iter(range(0, 10_000, 10)).__next__
+    with closing(SqliteJournal.open(path, clock=clock)) as journal:
+        assert journal.timeline(10) == []
+        run = journal.start_run()
+        for event in (Event.ACCEPTED, Event.REJECTED, Event.LOST, Event.ACCEPTED, Event.NOT_SENT):
+            claim = journal.claim(run, 1)
+            assert claim
+            settle_all(journal, claim, event)
+        slots = journal.timeline(4)
+    assert len(slots) <= 4
+    assert [sum(getattr(slot, name) for slot in slots) for name in ("accepted", "rejected", "lost")] == [2, 1, 1]
+    assert [slot.start for slot in slots] == sorted(slot.start for slot in slots)

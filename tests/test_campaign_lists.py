@@ -1,0 +1,231 @@
+"""Lists and texts of a campaign: what is found in a file, what is skipped with which reason, and what is an error for all."""
+
+from __future__ import annotations
+
+import re
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+from smsgate.campaign import Campaign, Source, csv_source, file_source, rows_source
+from smsgate.campaign.template import MissingField, Template
+
+UKRAINIAN = "ім'я;телефон\r\nОлена;+380501111111\r\n"
+
+
+def written(folder: Path, content: str | bytes, name: str = "list.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def rows(source: Source) -> list[tuple[int, str, str]]:
+    return [(row.line, row.number, row.complaint) for row in source.rows]
+
+
+def skipped(folder: Path, source: Source, text: str = "a", sender: str = "Shop") -> dict[int, str]:
+    with Campaign.create(folder / "x.sms", source, sender=sender, text=text) as campaign:
+        return {one.line: one.reason or "" for one in campaign.recipients() if one.state == "skipped"}
+
+
+# CSV
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "delimiter"),
+    [
+        (UKRAINIAN.encode(), "utf-8", ";"),
+        (UKRAINIAN.encode("utf-8-sig"), "utf-8-sig", ";"),
+        (UKRAINIAN.encode("cp1251"), "cp1251", ";"),
+        (UKRAINIAN.encode("utf-16"), "utf-16", ";"),
+        (UKRAINIAN.replace(";", ",").encode(), "utf-8", ","),
+        (UKRAINIAN.replace(";", "\t").encode(), "utf-8", "\t"),
+        (UKRAINIAN.replace(";", "|").encode(), "utf-8", "|"),
+        (UKRAINIAN.replace("\r\n", "\n").rstrip().encode(), "utf-8", ";"),
+    ],
+)
+def test_encoding_delimiter_and_phone_column_are_found(content: bytes, encoding: str, delimiter: str, tmp_path: Path):
+    source = csv_source(written(tmp_path, content))
+    assert (source.encoding, source.delimiter, source.phone_column) == (encoding, delimiter, "телефон")
+    (row,) = source.rows
+    assert (row.line, row.number, row.values["ім'я"]) == (2, "+380501111111", "Олена")
+
+
+def test_quotes_line_breaks_and_blank_lines_are_read_and_lines_are_those_of_the_file(tmp_path: Path):
+    content = 'phone,name\n+380501111111,"a, ""b""\nc"\n\n ,\n+380501111112,d\n'
+    source = csv_source(written(tmp_path, content))
+    found = list(source.rows)
+    assert [(row.line, row.number, row.values["name"]) for row in found] == [
+        (2, "+380501111111", 'a, "b"\nc'),
+        (6, "+380501111112", "d"),
+    ]
+
+
+def test_what_is_wrong_with_a_row_is_that_rows_affair(tmp_path: Path):
+    good = "+380501111111,a\n"
+    content = f"phone,name\n{good}+380501111112,a,b\n+380501111113\n\xff,b\n,c\n+380501111114,{'x' * 200_000}\n+380501111115,d\n"
+    source = csv_source(written(tmp_path, content.encode("latin-1")), encoding="utf-8")
+    found = skipped(tmp_path, source)
+    assert found.pop(3) == "more cells than the header has"
+    assert found.pop(5) == "bytes that are not of the encoding of the file"
+    assert found.pop(6) == "no number"
+    assert found.pop(7).startswith("no CSV: field larger than field limit")
+    assert found == {}
+    with Campaign.open(tmp_path / "x.sms") as campaign:
+        pending = [one.line for one in campaign.recipients() if one.state == "pending"]
+    assert pending == [2, 4, 8]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "complaint"),
+    [
+        ("", {}, "the file is empty"),
+        ("\n", {}, "the file is empty"),
+        ("phone,name,name\n", {}, "the header names a column twice"),
+        ("a,b\nx,y\n", {}, "phone column: it cannot be told which one it is; name it. The columns are a, b"),
+        ("a,b\n+380501111111,+380501111112\n", {}, "phone column: it cannot be told which one it is"),
+        ("a,b\nx,y\n", {"phone_column": "c"}, "phone column: there is none of this name; the columns are a, b"),
+        ("phone\n", {"encoding": "nothing"}, "encoding: there is no such encoding"),
+        ("phone\n", {"delimiter": "ab"}, "delimiter: one character"),
+    ],
+)
+def test_what_is_wrong_with_the_whole_is_an_error(content: str, options: dict[str, str], complaint: str, tmp_path: Path):
+    with pytest.raises(ValueError, match=re.escape(complaint)):
+        csv_source(written(tmp_path, content), **options)
+
+
+def test_a_column_that_looks_like_numbers_is_taken_if_it_is_the_only_one(tmp_path: Path):
+    assert csv_source(written(tmp_path, "a,b\nx,+38 (050) 111-11-11\ny,380501111112\n")).phone_column == "b"
+
+
+# Spreadsheets and iterables
+
+
+def test_a_spreadsheet_is_read_with_numbers_as_digits(tmp_path: Path):
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet
+    for row in (["Name", "Телефон", "percent"], ["Олена", 380501111111, 20], ["Іван", "+380501111112", 7.5], [None, None, None]):
+        sheet.append(row)
+    path = tmp_path / "list.xlsx"
+    book.save(path)
+    found = list(file_source(path).rows)
+    assert [(row.line, row.number, row.values["percent"]) for row in found] == [
+        (2, "380501111111", "20"),
+        (3, "+380501111112", "7.5"),
+    ]
+
+
+def test_a_file_that_is_no_spreadsheet_is_told_so(tmp_path: Path):
+    with pytest.raises(ValueError, match="the file is no spreadsheet that can be read"):
+        file_source(written(tmp_path, "no", "list.xlsx"))
+
+
+def test_any_iterable_will_do():
+    assert rows(rows_source(["+380501111111", "+380501111112"])) == [(1, "+380501111111", ""), (2, "+380501111112", "")]
+    source = rows_source([{"phone": 380501111111, "name": None}])
+    (row,) = source.rows
+    assert (row.number, row.values) == ("380501111111", {"phone": "380501111111", "name": ""})
+    mixed: list[Any] = ["+380501111111", 5]
+    assert rows(rows_source(mixed))[1] == (2, "", "neither a number nor a mapping of columns")
+
+
+def test_a_list_is_read_as_a_stream(tmp_path: Path):
+    path = tmp_path / "long.csv"
+    with path.open("w", encoding="utf-8") as file:
+        file.write("phone,name\n")
+        file.writelines(f"+38050{number:07},Олена\n" for number in range(200_000))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in csv_source(path).rows) == 200_000
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_numbers_that_repeat_or_are_no_good_are_skipped_with_the_reason(tmp_path: Path):
+    found = skipped(
+        tmp_path, rows_source(["+38 (050) 111-11-11", "+380501111111", "12", "+380501111112,+380501111113", "380501111114"])
+    )
+    assert found == {
+        2: "repeats line 1",
+        3: "not a phone number in the international format: + and 8 to 15 digits, country code first",
+        4: "more than one number in one cell",
+    }
+
+
+# Texts
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("Вітаємо, {name}!", "Вітаємо, Олена!"),
+        ("{ name }{name}", "ОленаОлена"),
+        ("{{name}} {{}}", "{name} {}"),
+        ("no fields", "no fields"),
+    ],
+)
+def test_a_field_is_filled_and_a_double_brace_is_a_brace(text: str, filled: str):
+    assert Template.of(text).fill({"name": " Олена "}) == filled
+
+
+@pytest.mark.parametrize("text", ["{", "}", "a{b", "{}", "{ }", "{a}}", "{{a}"])
+def test_a_brace_alone_or_a_field_without_a_name_is_an_error(text: str):
+    with pytest.raises(ValueError, match=r"^text: "):
+        Template.of(text)
+
+
+@pytest.mark.parametrize("text", ["{name.upper}", "{name[0]}", "{name!r}", "{name:>10}", "{0}", "{__class__}", "{number}"])
+def test_a_field_is_a_column_and_nothing_more(text: str, tmp_path: Path):
+    with pytest.raises(ValueError, match=r"^text: there is no column for the field .*; the columns are phone, name$"):
+        Campaign.create(tmp_path / "x.sms", rows_source([{"phone": "+380501111111", "name": "a"}]), sender="Shop", text=text)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_field_with_tricks_in_its_value_stays_text():
+    assert Template.of("{name}").fill({"name": "{phone} {name.__class__}"}) == "{phone} {name.__class__}"
+
+
+def test_a_missing_field_and_an_unsendable_text_skip_one_and_name_the_place(tmp_path: Path):
+    people = [
+        {"phone": "+380501111111", "name": "a"},
+        {"phone": "+380501111112", "name": " "},
+        {"phone": "+380501111113", "name": "b\x00"},
+        {"phone": "+380501111114"},
+    ]
+    found = skipped(tmp_path, rows_source(people), text="{name}")
+    assert found[2] == found[4] == "nothing in the column name"
+    assert "U+0000" in found[3]
+    with pytest.raises(MissingField):
+        Template.of("{name}").fill({})
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"sender": "Bad sender", "text": "a"}, "a sender is a signature"),
+        ({"sender": "Shop"}, "text or wappush must be given"),
+        ({"sender": "Shop", "wappush": "ftp://x"}, "a wappush is an address"),
+    ],
+)
+def test_what_would_be_wrong_with_every_message_is_an_error_before_a_file_is_made(
+    options: dict[str, str], complaint: str, tmp_path: Path
+):
+    with pytest.raises(ValueError, match=complaint):
+        Campaign.create(tmp_path / "x.sms", rows_source(["+380501111111"]), **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_in_the_source_leaves_no_file(tmp_path: Path):
+    def failing() -> Iterator[str]:
+        yield "+380501111111"
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        Campaign.create(tmp_path / "x.sms", rows_source(failing()), sender="Shop", text="a")
+    assert list(tmp_path.iterdir()) == []

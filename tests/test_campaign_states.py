@@ -1,0 +1,41 @@
+"""The table of transitions says what the design says (section 6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from smsgate.campaign.states import ENTRIES, FINAL, TRANSITIONS, Event, RecipientState, after, before
+
+S = RecipientState
+
+
+def test_only_the_operators_word_leads_out_of_unknown():
+    assert {row.operator for row in TRANSITIONS if row.source is S.UNKNOWN} == {True}
+    assert {row.source for row in TRANSITIONS if row.operator} == {S.UNKNOWN}
+
+
+def test_pending_is_reached_by_proof_or_by_the_operator_alone():
+    assert {(row.source, row.event) for row in TRANSITIONS if row.target is S.PENDING} == {
+        (S.IN_FLIGHT, Event.NOT_SENT),
+        (S.UNKNOWN, Event.RESEND),
+    }
+
+
+def test_nobody_is_sent_to_but_from_pending():
+    assert [row.source for row in TRANSITIONS if row.target is S.IN_FLIGHT] == [S.PENDING]
+
+
+def test_every_state_is_reached_and_the_final_ones_are_left_by_nothing():
+    assert {row.target for row in TRANSITIONS} | set(ENTRIES) == set(S)
+    assert set(FINAL) == {S.SKIPPED, S.ACCEPTED, S.REJECTED, S.ASSUMED_SENT, S.ABANDONED}
+
+
+@pytest.mark.parametrize("event", Event)
+def test_an_event_has_one_source_and_one_target(event: Event):
+    (row,) = [row for row in TRANSITIONS if row.event is event]
+    assert (before(event), after(row.source, event)) == (row.source, row.target)
+
+
+def test_what_cannot_happen_is_an_error():
+    with pytest.raises(ValueError, match="event: resend cannot happen to a recipient that is accepted"):
+        after(S.ACCEPTED, Event.RESEND)
