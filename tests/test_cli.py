@@ -281,6 +281,50 @@ def test_an_answer_that_is_lost_is_in_doubt_and_not_repeated(smsgate: Smsgate) -
     assert "Do not send it again" in done.err
 
 
+def test_an_in_doubt_send_lists_its_numbers_in_the_document(smsgate: Smsgate) -> None:
+    with FaultServer(AFTER_THE_REQUEST["closed"][0]).running() as server:
+        done = smsgate("send", GOOD, COUNTRY, "--text", TEXT, "--url", server.url, "--json")
+    assert done.code == Exit.IN_DOUBT
+    assert done.document["error"]["class"] == "InDoubt"
+    assert done.document["recipients"] == [
+        {"destination": number, "outcome": "in doubt", "message_id": None, "answer": None, "reason": None}
+        for number in (GOOD, COUNTRY)
+    ]
+    assert {name: done.document[name] for name in ("accepted", "rejected", "in_doubt")} == {
+        "accepted": 0,
+        "rejected": 0,
+        "in_doubt": 2,
+    }
+
+
+def test_a_send_that_certainly_did_not_go_out_lists_nobody_as_in_doubt(smsgate: Smsgate) -> None:
+    for variables in ({"SMSGATE_URL": CLOSED}, {"SMSGATE_PASSWORD": "wrong"}, {"SMSGATE_SENDER": ""}):
+        assert set(smsgate("send", GOOD, COUNTRY, "--text", TEXT, "--json", **variables).document) == {"error"}
+
+
+@pytest.mark.parametrize("arguments", [("balance",), ("send", GOOD, "--text", TEXT)])
+def test_a_gateway_that_knows_no_such_page_hints_at_the_path(
+    smsgate: Smsgate, sandbox: Sandbox, arguments: tuple[str, ...]
+) -> None:
+    done = smsgate(*arguments, "--url", sandbox.url.removesuffix("/api/soap.html"))
+    assert done.code == Exit.NOT_SENT
+    assert "The address of the gateway needs its path: --url http://.../api/soap.html" in done.err
+
+
+def test_a_send_that_meets_a_page_that_is_not_there_is_in_doubt_and_hints_at_the_path(smsgate: Smsgate) -> None:
+    for fault, hinted in (("404", True), ("502", False)):
+        with FaultServer(AFTER_THE_REQUEST[fault][0]).running() as server:
+            done = smsgate("send", GOOD, "--text", TEXT, "--url", server.url)
+        assert done.code == Exit.IN_DOUBT
+        assert "Do not send it again" in done.err
+        assert ("needs its path" in done.err) is hinted
+
+
+def test_a_repeat_is_told_in_words_that_frighten_nobody(smsgate: Smsgate) -> None:
+    done = smsgate("send", GOOD, "--text", TEXT, "--url", CLOSED)
+    assert "warning: SendSMS to +380*****4567: trying again (1 of 3), as nothing of it has left: " in done.err
+
+
 def test_a_reading_operation_in_doubt_may_be_asked_again(smsgate: Smsgate) -> None:
     with FaultServer(AFTER_THE_REQUEST["HTML"][0]).running() as server:
         done = smsgate("balance", "--url", server.url)
@@ -501,8 +545,9 @@ sys.exit(main())
         ("typer", ["balance"], "cli"),
         ("rich", ["balance"], "cli"),
         ("dotenv", ["balance"], "cli"),
-        ("starlette", ["sandbox"], "demo"),
-        ("uvicorn", ["demo"], "demo"),
+        ("starlette", ["sandbox"], "sandbox"),
+        ("uvicorn", ["sandbox"], "sandbox"),
+        ("uvicorn", ["demo"], "sandbox"),
     ],
 )
 def test_a_missing_extra_is_one_line_that_says_what_to_install(
@@ -521,6 +566,15 @@ def test_a_missing_extra_is_one_line_that_says_what_to_install(
     assert len(done.stderr.splitlines()) == 1
     assert library in done.stderr
     assert f"pip install 'aiosmsgate[{extra}]'" in done.stderr
+
+
+@pytest.mark.parametrize("library", ["starlette", "uvicorn"])
+def test_the_sandbox_without_its_extra_says_what_to_install(library: str) -> None:
+    code = BLOCKED.partition("sys.argv")[0].format(library=library) + "import smsgate.sandbox"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(), check=False)
+    expected = f"ModuleNotFoundError: smsgate.sandbox needs {library}, which is not installed: pip install 'aiosmsgate[sandbox]'"
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, expected)
+    assert "During handling" not in done.stderr
 
 
 def test_importing_the_package_loads_nothing_of_the_command() -> None:

@@ -10,8 +10,8 @@ import sys
 
 __all__ = ["main"]
 
-_EXTRA_OF = {"typer": "cli", "click": "cli", "rich": "cli", "dotenv": "cli", "starlette": "demo", "uvicorn": "demo"}
-"""Which extra brings a library. Who wants the sandbox at the command line wants both, and that is `demo`."""
+_EXTRA_OF = {"typer": "cli", "click": "cli", "rich": "cli", "dotenv": "cli", "starlette": "sandbox", "uvicorn": "sandbox"}
+"""Which extra brings a library."""
 
 
 def main() -> int:

@@ -74,6 +74,7 @@ async def send(
 ) -> int:
     """Send one message to one or several numbers."""
     message = Message(sender=sender, destinations=numbers, text=_text(text), wappush=wappush)
+    output.addressed = message.destinations
     async with account.session(sender=sender) as session:
         result = await _sent(session, message)
     output.show(Sent(result, show_numbers))

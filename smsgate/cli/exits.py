@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from typer import BadParameter
@@ -25,11 +26,13 @@ from ..errors import (
     NotAuthorised,
     NotEnoughCredits,
     NotSent,
+    Reason,
     Refused,
     SenderForbidden,
 )
 from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, SendResult
+from ..session import GATEWAY_URL
 
 __all__ = [
     "ENDINGS",
@@ -41,6 +44,7 @@ __all__ = [
     "ending_of",
     "exit_of_send",
     "exit_of_statuses",
+    "hint_of",
 ]
 
 UsageError: type[Exception] = BadParameter.__mro__[1]
@@ -143,6 +147,13 @@ ENDINGS: tuple[Ending, ...] = (
 def ending_of(error: BaseException) -> Ending:
     """Return the row of an error."""
     return next(row for row in ENDINGS if isinstance(error, row.error))
+
+
+def hint_of(error: BaseException) -> str:
+    """Return what the error itself hints at, beside what its class advises."""
+    if getattr(error, "reason", None) is Reason.HTTP_STATUS and str(error).endswith((" 404", " 405")):
+        return f"The address of the gateway needs its path: --url http://...{urlsplit(GATEWAY_URL).path}"
+    return ""
 
 
 def exit_of_send(result: SendResult) -> Exit:

@@ -24,8 +24,8 @@ from rich.text import Text
 
 from ..errors import PlainHttpWarning
 from ..privacy import redact_http_logs
-from .exits import Ending, Exit, ending_of
-from .views import as_json, printable, view_of
+from .exits import Ending, Exit, ending_of, hint_of
+from .views import as_json, doubted_document, printable, view_of
 
 __all__ = ["Machines", "Output", "People"]
 
@@ -35,7 +35,10 @@ _HTTP_LIBRARIES = 2
 
 
 class Output(ABC):
-    """Where a command puts what it has to say. `stage` is for what only people want told on the way to a result."""
+    """Where a command puts what it has to say. `stage` is for what only people want told on the way to a result.
+
+    `addressed` is to whom a message goes: whoever it is, if the send ends in doubt, so is each of them.
+    """
 
     def __init__(self, verbosity: int = 0) -> None:
         for stream in (sys.stdout, sys.stderr):
@@ -43,6 +46,7 @@ class Output(ABC):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="replace")
         self.verbosity = verbosity
+        self.addressed: tuple[str, ...] = ()
         self.results: Console = Console(highlight=False)
         self.messages: Console = Console(stderr=True, highlight=False)
         self.stage: Console = self.results
@@ -117,7 +121,9 @@ class People(Output):
 
     def fail(self, error: BaseException, *, sends: bool = False) -> int:
         ending = ending_of(error)
-        self._say("error:", "bold red", *_sentences(error), *_distinct_reasons(error), ending.next_step(sends=sends))
+        self._say(
+            "error:", "bold red", *_sentences(error), *_distinct_reasons(error), hint_of(error), ending.next_step(sends=sends)
+        )
         if ending.code is Exit.FAULT and self.verbosity:
             traceback.print_exception(error)
         return ending.code
@@ -138,7 +144,9 @@ class Machines(Output):
 
     def fail(self, error: BaseException, *, sends: bool = False) -> int:  # noqa: ARG002 - the document has no advice
         ending = ending_of(error)
-        self._write({"error": _error_document(error, ending)}, indent=None)
+        told = _error_document(error, ending)
+        doubted = doubted_document(self.addressed) if self.addressed and told["sent"] is None else {}
+        self._write({"error": told, **doubted}, indent=None)
         return ending.code
 
     def _write(self, document: Any, indent: int | None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -36,6 +36,7 @@ __all__ = [
     "TextSize",
     "View",
     "as_json",
+    "doubted_document",
     "pairs",
     "printable",
     "state_look",
@@ -172,6 +173,19 @@ def _unexplained(recipient: RecipientResult) -> str:
 def _sent_document(sent: Sent) -> dict[str, Any]:
     result = sent.result
     return {
+        **_recipients_document(result.recipients),
+        "answers": [{"answer": said.answer, "text": said.text, "missing": said.missing} for said in result.answers],
+    }
+
+
+def doubted_document(destinations: Sequence[str]) -> dict[str, Any]:
+    """Return what stands in the document of a send that ended in doubt as a whole."""
+    return _recipients_document([RecipientResult(destination=one, accepted=None) for one in destinations])
+
+
+def _recipients_document(recipients: Sequence[RecipientResult]) -> dict[str, Any]:
+    outcomes = Counter(recipient.accepted for recipient in recipients)
+    return {
         "recipients": [
             {
                 "destination": recipient.destination,
@@ -180,12 +194,11 @@ def _sent_document(sent: Sent) -> dict[str, Any]:
                 "answer": recipient.answer,
                 "reason": recipient.reason or None,
             }
-            for recipient in result.recipients
+            for recipient in recipients
         ],
-        "accepted": len(result.accepted),
-        "rejected": len(result.rejected),
-        "in_doubt": len(result.in_doubt),
-        "answers": [{"answer": said.answer, "text": said.text, "missing": said.missing} for said in result.answers],
+        "accepted": outcomes[True],
+        "rejected": outcomes[False],
+        "in_doubt": outcomes[None],
     }
 
 

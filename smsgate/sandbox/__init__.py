@@ -21,15 +21,22 @@ from types import TracebackType
 from typing import Self
 
 from ..protocol.answers import DeliveryState
-from .api import Api
-from .app import SOAP_PATH, WSDL_PATH, ASGIApp, Endpoints
-from .faults import FAULTS, FaultKind, FaultRow, FaultRule, Faults, parse_rule
-from .gateway import Gateway
-from .journey import MAGIC, MagicNumber
-from .server import ServerThread, listen
-from .settings import AccountState, FailedSlot, Settings
-from .store import SandboxMessage
-from .turns import Turns
+
+try:
+    from .api import Api
+    from .app import SOAP_PATH, WSDL_PATH, ASGIApp, Endpoints
+    from .faults import FAULTS, FaultKind, FaultRow, FaultRule, Faults, parse_rule
+    from .gateway import Gateway
+    from .journey import MAGIC, MagicNumber
+    from .server import ServerThread, listen
+    from .settings import AccountState, FailedSlot, Settings
+    from .store import SandboxMessage
+    from .turns import Turns
+except ModuleNotFoundError as error:
+    if error.name not in ("starlette", "uvicorn"):
+        raise
+    missing = f"smsgate.sandbox needs {error.name}, which is not installed: pip install 'aiosmsgate[sandbox]'"
+    raise ModuleNotFoundError(missing, name=error.name) from None
 
 __all__ = [
     "FAULTS",
