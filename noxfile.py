@@ -104,6 +104,17 @@ def coverage(session: nox.Session) -> None:
     session.run("coverage", "report", "--fail-under=100", "--include", ",".join(f"*/smsgate/{name}.py" for name in COVERED))
 
 
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation without a warning, and check its links without a network."""
+    session.install(".[cli,sandbox,tables]", *groups("docs"))
+    session.install("--force-reinstall", "--no-deps", ".")
+    built = Path(session.create_tmp()) / "html"
+    session.run("sphinx-build", "-W", "--keep-going", "--quiet", "--fresh-env", "-b", "html", "docs", str(built))
+    session.run("python", "docs/check_links.py", str(built))
+    session.log(f"{built / 'index.html'}")
+
+
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
     """Print figures, by hand: nothing is asserted."""

@@ -22,7 +22,8 @@ README = (ROOT / "README.md").read_text("utf-8")
 REFERENCE = (ROOT / "docs/reference.md").read_text("utf-8")
 SANDBOX = (ROOT / "docs/sandbox.md").read_text("utf-8")
 CAMPAIGNS = (ROOT / "docs/campaigns.md").read_text("utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+GENERATED = ROOT / "docs/generated"  # by a build of the documentation, which checks it itself
+PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent != GENERATED)]
 
 
 def blocks(text: str, language: str) -> list[str]:

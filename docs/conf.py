@@ -1,0 +1,61 @@
+"""How the documentation is built: `nox -s docs`. Nothing is loaded from elsewhere, neither by the build nor by the pages."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import generate  # noqa: E402 - it stands beside this file
+
+import smsgate  # noqa: E402 - the same
+
+project = "smsgate"
+author = "The smsgate founders"
+copyright = author  # noqa: A001 - Sphinx wants this name
+version = release = smsgate.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = "smsgate"
+html_copy_source = False
+html_show_copyright = False
+
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+
+default_role = "py:obj"  # `name` in a docstring is a link where the name is known, and code where it is not
+add_module_names = False
+autodoc_class_signature = "mixed"
+autodoc_typehints_format = "short"
+autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "model_config, LIMIT"}
+python_maximum_signature_line_length = 100
+python_use_unqualified_type_names = True
+
+_FOR_MAINTAINERS = re.compile(r"\s*\((?:seed|protocol|design|reliability),[^()]*\)")
+"""References to the notes behind the code, which readers of the API do not have."""
+
+
+def _without_references(*event: Any) -> None:
+    lines = event[-1]
+    lines[:] = _FOR_MAINTAINERS.sub("", "\n".join(lines)).split("\n")
+
+
+def _drawn(*event: Any) -> None:
+    """Put the drawing from the table in place of its mermaid block, which would need a script from elsewhere."""
+    source = event[-1]
+    source[0] = re.sub(
+        r"```mermaid\nstateDiagram.*?```", f"```{{raw}} html\n{generate.states()}\n```", source[0], flags=re.DOTALL
+    )
+
+
+def setup(app: Any) -> None:
+    """Generate the pages that are drawn from the code, and put what readers need in place of what maintainers need."""
+    generate.write(HERE / "generated")
+    app.connect("autodoc-process-docstring", _without_references)
+    app.connect("source-read", _drawn)

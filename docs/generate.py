@@ -1,0 +1,377 @@
+"""Pages and pictures of the documentation that are drawn from the code: made at each build, never committed.
+
+Rule of this file: a fact stands in the package; here it only gets a table, a heading or a line between two boxes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator
+from html import escape
+from math import hypot
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import typer.main
+
+import smsgate
+import smsgate.campaign
+import smsgate.sandbox
+import smsgate.testing
+from smsgate.campaign import TRANSITIONS
+from smsgate.campaign.states import ENTRIES, RecipientState
+from smsgate.cli.app import app
+from smsgate.cli.exits import ENDINGS, Exit
+from smsgate.protocol.answers import ANSWERS, STATUSES, Answer, AnswerRow
+from smsgate.sandbox import FAULTS, MAGIC, MagicNumber
+from smsgate.sandbox.sentences import say, say_state
+
+__all__ = ["states", "write"]
+
+
+def write(folder: Path) -> None:
+    """Write every generated page and picture into this folder."""
+    folder.mkdir(exist_ok=True)
+    for name, make in PAGES.items():
+        content = make()
+        path = folder / name
+        if not path.exists() or path.read_text("utf-8") != content:  # an unchanged page is not built again
+            path.write_text(content, "utf-8")
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------------
+
+
+def _cell(text: object) -> str:
+    return " ".join(str(text).split()).replace("|", "\\|")
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    cells = [list(head)]
+    cells += [["---"] * len(cells[0]), *([_cell(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells) + "\n"
+
+
+def _api(name: str) -> str:
+    return f"{{py:class}}`~smsgate.{name}`"
+
+
+def sentences() -> str:
+    """Return the page of everything that the gateway says and what it becomes."""
+
+    def becomes(row: AnswerRow) -> str:
+        if row.error:
+            return _api(row.error.__name__)
+        return {
+            Answer.PARTLY_SENT: "a result: who has no id in the slot is refused",
+            Answer.OUTCOME_UNKNOWN: f"{_api('InDoubt')}, for numbers without an id in their slot",
+        }.get(row.meaning, "success")
+
+    def filled(sentence: str) -> str:
+        return re.sub(r"\{(\w+)\}", r"*\1*", sentence)
+
+    answers = [(filled(row.sentence), f"`{row.meaning.name}`", becomes(row), row.note) for row in ANSWERS]
+    statuses = [(row.sentence, f"`{row.state.name}`", "yes" if row.final else "no", row.note) for row in STATUSES]
+    return f"""# Sentences of the gateway
+
+The gateway has no error codes: it speaks Russian sentences, whatever the language of the account. smsgate reads them with the
+tables below, the same with which the sandbox answers. Whole sentences are compared, after white space is collapsed, case is
+folded and ё is read as е. A word in *italics* is filled in by the gateway.
+
+## Answers
+
+Several sentences may come joined by a bar. Each is classified into a member of {_api("Answer")}, and a message id in the slot of
+a number decides for that number, whatever the sentences say. A sentence that is not in the table is `UNRECOGNISED`: a send that
+gets it and no id is {_api("InDoubt")}, since it may have been a success.
+
+{_table(("sentence", "meaning", "becomes", "note"), answers)}
+## Delivery statuses
+
+Each becomes a member of {_api("DeliveryState")}. A final status does not change any more. A sentence that is not in the table is
+`UNRECOGNISED`, never an exception.
+
+{_table(("sentence", "state", "final", "note"), statuses)}"""
+
+
+def numbers() -> str:
+    """Return the page of the magic numbers and faults of the sandbox."""
+
+    def happens(row: MagicNumber) -> str:
+        if row.refuses:
+            return f"this number is refused: {say(row.refuses)}"
+        if row.refuses_all:
+            return f"the whole request is answered with: {say(row.refuses_all)}"
+        return f"accepted, and ends as: {say_state(row.ends)}"
+
+    magic = [(f"`{row.number}`", row.note, happens(row)) for row in MAGIC]
+    faults = [(f"`{row.kind}`", "yes" if row.works else "no", row.note) for row in FAULTS.values()]
+    return f"""# Magic numbers and faults
+
+What [the sandbox](../sandbox.md) brings on demand. Every other number is accepted and delivered.
+
+## Magic numbers
+
+{_table(("number", "meaning", "what happens"), magic)}
+## Faults
+
+`sandbox.faults.add("drop after", operation="SendSMS", times=1)`, or `smsgate sandbox --fault "drop after,SendSMS,1x"`.
+*Worked* tells whether the gateway did what it was asked before the fault struck: that is what a client cannot see.
+
+{_table(("fault", "worked", "what the client meets"), faults)}"""
+
+
+def life() -> str:
+    """Return the page of the states of a recipient of a campaign."""
+    edges = [(row.source, row.event, row.target, "yes" if row.operator else "no", row.note) for row in TRANSITIONS]
+    return f"""# States of a recipient
+
+The life of one recipient of [a campaign](../campaigns.md). A dashed line is taken by the operator's word alone.
+
+```{{raw}} html
+{states()}
+```
+
+{_table(("from", "event", "to", "operator", "note"), edges)}"""
+
+
+def exits() -> str:
+    """Return the page of errors as the command tells them."""
+    rows = [
+        (_api(row.error.__name__), row.code.value, row.advice, row.reading or "")
+        for row in ENDINGS
+        if row.error.__name__ in smsgate.__all__
+    ]
+    codes = ", ".join(f"{code.value} {code.name.replace('_', ' ').lower()}" for code in Exit)
+    return f"""# Errors and exit codes
+
+How the command ends: {codes}. And what it advises, which is as good advice for a program:
+
+{_table(("error", "code", "after a send", "after another operation, if different"), rows)}"""
+
+
+# --- the command ----------------------------------------------------------------------------------------------------------
+
+
+def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    yield name, command
+    for inner, sub in getattr(command, "commands", {}).items():
+        yield from _commands(f"{name} {inner}", sub)
+
+
+def _prose(text: str | None) -> str:
+    return escape(inspect.cleandoc(text or ""), quote=False).replace("*", "\\*")
+
+
+def command() -> str:
+    """Return the page of the command, from what the command says of itself."""
+    parts = [
+        "# The command\n",
+        "What `smsgate COMMAND --help` says. Exit codes and environment: [the reference](../reference.md#the-command).\n",
+    ]
+    for name, one in _commands("smsgate", typer.main.get_command(app)):
+        context = one.make_context(name, [], resilient_parsing=True)
+        shown = [given for given in one.params if not given.hidden]
+        arguments = [given for given in shown if not given.opts[0].startswith("-")]
+        options = [given for given in shown if given not in arguments]
+        words = ["[OPTIONS]", *(_argument(given) for given in arguments), *(["COMMAND ..."] if hasattr(one, "commands") else [])]
+        parts.append(f"## {name}\n\n{_prose(one.help)}\n\n```text\n{' '.join([name, *words])}\n```\n")
+        rows = [(f"`{_argument(given)}`", _prose(given.help)) for given in arguments]
+        rows += [(f"`{names}`", _prose(words)) for names, words in (given.get_help_record(context) for given in options)]
+        parts.append(_table(("argument or option", "meaning"), rows))
+    return "\n".join(parts)
+
+
+def _argument(given: Any) -> str:
+    return (given.metavar or given.name.upper()) + ("..." if given.nargs == -1 else "")
+
+
+# --- the API --------------------------------------------------------------------------------------------------------------
+
+FIRST = (
+    "AsyncSession",
+    "Message",
+    "SendResult",
+    "RecipientResult",
+    "SendOutcome",
+    "DeliveryStatus",
+    "segments",
+    "Sandbox",
+    "Campaign",
+)
+
+
+DATA = {
+    "GATEWAY_URL": f"The documented address of the gateway, ``{smsgate.GATEWAY_URL}``.",
+    "FAULTS": "Every fault that the sandbox knows, by its kind: :doc:`numbers`.",
+    "MAGIC": "Every magic number: :doc:`numbers`.",
+    "TRANSITIONS": "The life of a recipient, as a table: :doc:`states`.",
+}
+"""What is no class and no function has no docstring that could be found."""
+
+
+def _named(module: ModuleType) -> Iterator[str]:
+    """Yield the public names of a module: what is used most first, then as the alphabet has it."""
+    names = [name for name in module.__all__ if name != "__version__"]
+    return iter(sorted(names, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name.casefold())))
+
+
+def _directive(module: ModuleType, name: str) -> str:
+    found = getattr(module, name)
+    full = f"{module.__name__}.{name}"
+    if inspect.isclass(found):
+        bases = "   :show-inheritance:\n" if issubclass(found, Exception) else ""
+        values = "   :undoc-members:\n" if hasattr(found, "__members__") else ""
+        return f".. autoclass:: {full}\n{bases}{values}"
+    if callable(found):
+        return f".. autofunction:: {full}\n"
+    return f".. py:data:: {full}\n\n   {DATA[name]}\n"
+
+
+def api_of(title: str, module: ModuleType, words: str) -> Callable[[], str]:
+    """Return what makes the page of a module's public names."""
+
+    def page() -> str:
+        body = "\n".join(_directive(module, name) for name in _named(module))
+        return f"# {title}\n\n{words}\n\n```{{eval-rst}}\n.. currentmodule:: {module.__name__}\n\n{body}```\n"
+
+    return page
+
+
+def fixtures() -> str:
+    """Return the page of the fixtures for pytest."""
+    parts = [
+        "# smsgate.testing\n",
+        "The fixtures of the pytest plugin; [testing your application](../testing.md) shows them at work.\n",
+    ]
+    for name in smsgate.testing.__all__:
+        if name.startswith("smsgate_"):
+            found = getattr(smsgate.testing, name)
+            function = inspect.unwrap(getattr(found, "_get_wrapped_function", lambda found=found: found)())
+            gives = str(function.__annotations__["return"])
+            parts.append(f"## {name}\n\nGives `{gives}`. {inspect.getdoc(function)}\n")
+    return "\n".join(parts)
+
+
+# --- pictures -------------------------------------------------------------------------------------------------------------
+
+_WIDTH, _HEIGHT = 148, 40
+_STYLE = (
+    'fill="none" stroke="currentColor" stroke-width="1.4" font-family="inherit" font-size="14" text-anchor="middle"'
+    ' style="max-width:100%;height:auto"'
+)
+Place = tuple[float, float]
+
+
+def _svg(label: str, size: Place, drawn: Iterable[str]) -> str:
+    arrow = (
+        '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+        '<path d="M0 0 8 4 0 8z" fill="currentColor" stroke="none"/></marker></defs>'
+    )
+    width, height = size
+    box = f'viewBox="0 0 {width} {height}" width="{width}"'
+    return f'<svg {box} role="img" aria-label="{escape(label)}" {_STYLE}>{arrow}{"".join(drawn)}</svg>'
+
+
+def _text(at: Place, words: str, *, small: bool = False) -> str:
+    lines = words.split("\n")
+    # What is written on a line has a rim in the colour of the page.
+    rim = "paint-order:stroke;stroke:var(--color-background-primary,Canvas);stroke-width:6px;stroke-linejoin:round"
+    style = f' font-size="12" style="{rim}"' if small else ' stroke="none"'
+    top = at[1] + 4.5 - 8 * (len(lines) - 1)
+    spans = "".join(f'<tspan x="{at[0]:g}" y="{top + 16 * n:g}">{escape(line)}</tspan>' for n, line in enumerate(lines))
+    return f'<text fill="currentColor"{style}>{spans}</text>'
+
+
+def _box(at: Place, words: str, *, wide: float = _WIDTH, high: float = _HEIGHT, strong: bool = False) -> str:
+    x, y = at[0] - wide / 2, at[1] - high / 2
+    width = ' stroke-width="3"' if strong else ""
+    return f'<rect x="{x:g}" y="{y:g}" width="{wide:g}" height="{high:g}" rx="8"{width}/>' + _text(at, words)
+
+
+def _edge(start: Place, end: Place, words: str = "", *, dashed: bool = False) -> str:
+    dash = ' stroke-dasharray="5 4"' if dashed else ""
+    line = f'<path d="M{start[0]:g} {start[1]:g}L{end[0]:g} {end[1]:g}"{dash} marker-end="url(#head)"/>'
+    return line + (_text(((start[0] + end[0]) / 2, (start[1] + end[1]) / 2), words, small=True) if words else "")
+
+
+_PLACES: dict[RecipientState, Place] = {
+    RecipientState.PENDING: (90, 85),
+    RecipientState.SKIPPED: (90, 300),
+    RecipientState.IN_FLIGHT: (370, 85),
+    RecipientState.REJECTED: (690, 40),
+    RecipientState.ACCEPTED: (690, 125),
+    RecipientState.UNKNOWN: (370, 240),
+    RecipientState.ASSUMED_SENT: (690, 215),
+    RecipientState.ABANDONED: (690, 300),
+}
+
+
+def _border(centre: Place, towards: Place) -> Place:
+    """Return where the line from the centre of a box towards a point leaves the box."""
+    dx, dy = towards[0] - centre[0], towards[1] - centre[1]
+    length = hypot(dx, dy) or 1
+    scale = min((_WIDTH / 2 + 3) / abs(dx) if dx else 1e9, (_HEIGHT / 2 + 3) / abs(dy) if dy else 1e9, length)
+    return centre[0] + dx * scale, centre[1] + dy * scale
+
+
+def states() -> str:
+    """Return the picture of the states of a recipient, drawn from the table of transitions."""
+    drawn = [_box(place, state, strong=state in ENTRIES) for state, place in _PLACES.items()]
+    both = {(row.source, row.target) for row in TRANSITIONS}
+    for row in TRANSITIONS:
+        first, last = _PLACES[row.source], _PLACES[row.target]
+        # Two edges between the same boxes go side by side.
+        aside = (-11 if first[0] < last[0] else 11) if (row.target, row.source) in both else 0
+        first, last = (first[0], first[1] + aside), (last[0], last[1] + aside)
+        start, end = _border(first, last), _border(last, first)
+        drawn.append(_edge(start, end, row.event, dashed=row.operator))
+    label = "States of a recipient: " + "; ".join(f"{row.source} to {row.target}: {row.event}" for row in TRANSITIONS)
+    return _svg(label, (790, 330), drawn)
+
+
+def promise() -> str:
+    """Return the picture of the promise: what is known after each way that a send can end."""
+    small = {"wide": 200, "high": 52}
+    drawn = [
+        _box((130, 40), "a send", wide=200),
+        _box((130, 150), "did a byte of the\nrequest leave?", **small),
+        _box((130, 270), "did a readable\nanswer come?", **small),
+        _box((130, 390), "what does it say\nof this number?", **small),
+        _box((560, 150), "not sent: NotSent\ncertain, may be sent again", wide=260, high=52, strong=True),
+        _box((560, 270), "in doubt: InDoubt, with evidence\nnever sent again by itself", wide=260, high=52, strong=True),
+        _box((560, 360), "accepted, with its message id", wide=260, strong=True),
+        _box((560, 420), "not sent: Refused, with the reason", wide=260, strong=True),
+        _edge((130, 60), (130, 122)),
+        _edge((130, 176), (130, 242), "yes"),
+        _edge((130, 296), (130, 362), "yes"),
+        _edge((230, 150), (428, 150), "no"),
+        _edge((230, 270), (428, 270), "no, or it does not say"),
+        _edge((230, 384), (428, 360), "an id"),
+        _edge((230, 396), (428, 420), "no"),
+        _edge((428, 140), (232, 44), "repeated by itself", dashed=True),
+    ]
+    label = "After a send each recipient is accepted with an id, not sent with the reason, or in doubt with the evidence"
+    return _svg(label, (700, 450), drawn)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "api.md": api_of(
+        "smsgate", smsgate, "The package itself, from its docstrings. [The reference](../reference.md) has the same in tables."
+    ),
+    "api-sandbox.md": api_of(
+        "smsgate.sandbox", smsgate.sandbox, "A gateway on your own machine; [the sandbox](../sandbox.md) tells how to use it."
+    ),
+    "api-campaign.md": api_of(
+        "smsgate.campaign", smsgate.campaign, "Bulk sending; [campaigns](../campaigns.md) tells how to use it."
+    ),
+    "api-testing.md": fixtures,
+    "command.md": command,
+    "exits.md": exits,
+    "sentences.md": sentences,
+    "numbers.md": numbers,
+    "states.md": life,
+    "promise.svg": promise,
+}
+"""Every generated file, by its name, and what makes it."""
