@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ myst_heading_anchors = 3
 
 default_role = "py:obj"  # `name` in a docstring is a link where the name is known, and code where it is not
 add_module_names = False
-autodoc_class_signature = "mixed"
+autodoc_preserve_defaults = True  # as they are written: `os.environ` would be the one of this machine
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "model_config, LIMIT"}
 python_maximum_signature_line_length = 100
@@ -46,6 +47,12 @@ def _without_references(*event: Any) -> None:
     lines[:] = _FOR_MAINTAINERS.sub("", "\n".join(lines)).split("\n")
 
 
+def _without_constructor(*event: Any) -> tuple[str, None] | None:
+    """Leave the arguments of errors and members of enumerations away: nobody makes one."""
+    made, signature = event[3], event[5]
+    return ("", None) if signature and isinstance(made, type) and issubclass(made, (BaseException, Enum)) else None
+
+
 def _drawn(*event: Any) -> None:
     """Put the drawing from the table in place of its mermaid block, which would need a script from elsewhere."""
     source = event[-1]
@@ -58,4 +65,5 @@ def setup(app: Any) -> None:
     """Generate the pages that are drawn from the code, and put what readers need in place of what maintainers need."""
     generate.write(HERE / "generated")
     app.connect("autodoc-process-docstring", _without_references)
+    app.connect("autodoc-process-signature", _without_constructor)
     app.connect("source-read", _drawn)

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import typer.main
+from pydantic import BaseModel
 
 import smsgate
 import smsgate.campaign
@@ -223,10 +224,19 @@ def _directive(module: ModuleType, name: str) -> str:
     if inspect.isclass(found):
         bases = "   :show-inheritance:\n" if issubclass(found, Exception) else ""
         values = "   :undoc-members:\n" if hasattr(found, "__members__") else ""
-        return f".. autoclass:: {full}\n{bases}{values}"
+        return f".. autoclass:: {full}{_arguments(found)}\n{bases}{values}"
     if callable(found):
         return f".. autofunction:: {full}\n"
     return f".. py:data:: {full}\n\n   {DATA[name]}\n"
+
+
+def _arguments(found: type) -> str:
+    """Return the arguments of a model whose types are for pydantic and not for people; the docstring tells what they take."""
+    fields = found.model_fields if issubclass(found, BaseModel) else {}
+    if not any(field.metadata for field in fields.values()):
+        return ""
+    needed = [name for name, field in fields.items() if field.is_required()]
+    return f"(*, {', '.join([*needed, *(f'{name}=None' for name in fields if name not in needed)])})"
 
 
 def api_of(title: str, module: ModuleType, words: str) -> Callable[[], str]:
@@ -277,7 +287,7 @@ def _svg(label: str, size: Place, drawn: Iterable[str]) -> str:
 def _text(at: Place, words: str, *, small: bool = False) -> str:
     lines = words.split("\n")
     # What is written on a line has a rim in the colour of the page.
-    rim = "paint-order:stroke;stroke:var(--color-background-primary,Canvas);stroke-width:6px;stroke-linejoin:round"
+    rim = "paint-order:stroke;stroke:var(--color-background-primary,Canvas);stroke-width:10px;stroke-linejoin:round"
     style = f' font-size="12" style="{rim}"' if small else ' stroke="none"'
     top = at[1] + 4.5 - 8 * (len(lines) - 1)
     spans = "".join(f'<tspan x="{at[0]:g}" y="{top + 16 * n:g}">{escape(line)}</tspan>' for n, line in enumerate(lines))

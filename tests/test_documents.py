@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 import smsgate
 from smsgate.campaign import TRANSITIONS
 from smsgate.campaign.states import ENTRIES
+from smsgate.cli.app import app
 from smsgate.cli.exits import Exit
 from smsgate.sandbox import FAULTS, MAGIC, FaultRow, MagicNumber, Settings
 from smsgate.sandbox.api import REQUESTS
@@ -109,6 +113,28 @@ def test_the_picture_of_states_is_drawn_from_the_table() -> None:
 @pytest.mark.parametrize("code", Exit)
 def test_each_exit_code_is_documented(code: Exit) -> None:
     assert re.search(rf"^\| {code.value} \|", REFERENCE, re.MULTILINE)
+
+
+LINES = [
+    pytest.param(line, id=line)
+    for page in PAGES
+    for block in re.findall(r"^```(?:sh|bash)?\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    for line in re.findall(r"^(?:\S*/)?smsgate .*$", block, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_each_command_that_is_shown_exists_with_its_options(line: str) -> None:
+    command: Any = get_command(app)
+    words = shlex.split(line, comments=True)[1:]
+    while words and hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    options = {word for word in words if re.match("--?[a-z]", word)}
+    assert options <= {name for option in command.params for name in option.opts}
+
+
+def test_there_are_commands_to_look_at() -> None:
+    assert len(LINES) >= 10
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
