@@ -169,7 +169,10 @@ def command() -> str:
     """Return the page of the command, from what the command says of itself."""
     parts = [
         "# The command\n",
-        "What `smsgate COMMAND --help` says. Exit codes and environment: [the reference](../reference.md#the-command).\n",
+        (
+            "What `smsgate COMMAND --help` says. See also [exit codes](../reference.md#the-command) and"
+            " [the environment](../reference.md#environment).\n"
+        ),
     ]
     for name, one in _commands("smsgate", typer.main.get_command(app)):
         context = one.make_context(name, [], resilient_parsing=True)

@@ -1,0 +1,115 @@
+"""The scripts that build the documentation: pages have what the code has, and a broken link is found."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import smsgate
+import smsgate.campaign
+import smsgate.sandbox
+from smsgate.campaign import TRANSITIONS
+from smsgate.cli.exits import ENDINGS
+from smsgate.protocol.answers import ANSWERS, STATUSES
+from smsgate.sandbox import FAULTS, MAGIC
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert spec
+    assert spec.loader
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    folder = tmp_path_factory.mktemp("generated")
+    generate.write(folder)
+    return {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+
+
+def test_every_sentence_and_every_status_is_listed_with_what_it_becomes(pages: dict[str, str]):
+    rows = pages["sentences.md"].splitlines()
+    for answer in ANSWERS:
+        becomes = answer.error.__name__ if answer.error else f"`{answer.meaning.name}`"
+        start = " ".join(answer.sentence.split("{")[0].split())
+        assert any(row.startswith(f"| {start}") and becomes in row for row in rows), answer.sentence
+    for status in STATUSES:
+        row = f"| {status.sentence} | `{status.state.name}` | {'yes' if status.final else 'no'} |"
+        assert any(line.startswith(row) for line in rows), row
+
+
+def test_every_magic_number_and_every_fault_is_listed(pages: dict[str, str]):
+    assert all(f"| `{row.number}` | {row.note} |" in pages["numbers.md"] for row in MAGIC)
+    assert all(
+        f"| `{row.kind}` | {'yes' if row.works else 'no'} | {row.note} |" in pages["numbers.md"] for row in FAULTS.values()
+    )
+
+
+def test_every_transition_is_drawn_and_listed(pages: dict[str, str]):
+    assert all(f">{row.event}</tspan>" in pages["states.md"] for row in TRANSITIONS)
+    assert all(f"| {row.source} | {row.event} | {row.target} |" in pages["states.md"] for row in TRANSITIONS)
+
+
+def test_every_error_of_the_package_is_listed_with_its_advice(pages: dict[str, str]):
+    for row in ENDINGS:
+        if row.error.__name__ in smsgate.__all__:
+            assert f"{row.error.__name__}` | {row.code.value} | {row.advice} |" in pages["exits.md"]
+
+
+@pytest.mark.parametrize(
+    ("page", "module"),
+    [("api.md", smsgate), ("api-sandbox.md", smsgate.sandbox), ("api-campaign.md", smsgate.campaign)],
+    ids=["smsgate", "sandbox", "campaign"],
+)
+def test_every_public_name_is_in_the_api(pages: dict[str, str], page: str, module: ModuleType):
+    words = pages[page].replace("(", "\n").splitlines()
+    for name in set(module.__all__) - {"__version__"}:
+        assert any(line.startswith(".. ") and line.endswith(f":: {module.__name__}.{name}") for line in words), name
+
+
+@pytest.mark.parametrize(
+    "line", ["smsgate send [OPTIONS] NUMBER...", "`--wappush URL`", "smsgate campaign resolve [OPTIONS] FILE"]
+)
+def test_the_command_says_its_arguments_and_options(pages: dict[str, str], line: str):
+    assert line in pages["command.md"]
+
+
+def test_nothing_of_this_machine_gets_into_a_page(pages: dict[str, str]):
+    said = "".join(pages.values())
+    assert str(DOCS.parent) not in said
+    assert os.environ["PATH"] not in said
+
+
+@pytest.mark.parametrize(
+    ("link", "complaint"),
+    [
+        ('<a href="other.html#there">', ""),
+        ('<a href="#here">', ""),
+        ('<a href="https://example.com/">', ""),
+        ('<img src="picture.png">', ""),
+        ('<a href="missing.html">', "index.html: no such file: missing.html"),
+        ('<a href="other.html#elsewhere">', "index.html: no such anchor: other.html#elsewhere"),
+        ('<img src="gone.png">', "index.html: no such file: gone.png"),
+        ('<script src="https://example.com/a.js">', "index.html loads https://example.com/a.js"),
+        ('<link rel="stylesheet" href="//example.com/a.css">', "index.html loads //example.com/a.css"),
+    ],
+)
+def test_a_broken_link_and_what_is_loaded_from_elsewhere_are_found(tmp_path: Path, link: str, complaint: str):
+    (tmp_path / "index.html").write_text(f'<p id="here">{link}', "utf-8")
+    (tmp_path / "other.html").write_text('<p id="there">', "utf-8")
+    (tmp_path / "picture.png").touch()
+    command = [sys.executable, str(DOCS / "check_links.py"), str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr.strip()) == (int(bool(complaint)), complaint)
+
+
+def test_a_folder_without_pages_is_a_fault(tmp_path: Path):
+    command = [sys.executable, str(DOCS / "check_links.py"), str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 1
