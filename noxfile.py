@@ -107,7 +107,7 @@ def coverage(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation without a warning, and check its links without a network."""
-    session.install(".[cli,sandbox,tables]", *groups("docs"))
+    session.install(f".[{EXTRAS}]", *groups("docs"))
     session.install("--force-reinstall", "--no-deps", ".")
     built = Path(session.create_tmp()) / "html"
     session.run("sphinx-build", "-W", "--keep-going", "--quiet", "--fresh-env", "-b", "html", "docs", str(built))

@@ -32,6 +32,7 @@ myst_heading_anchors = 3
 
 default_role = "py:obj"  # `name` in a docstring is a link where the name is known, and code where it is not
 add_module_names = False
+autodoc_inherit_docstrings = False  # those of pydantic are written in another language
 autodoc_preserve_defaults = True  # as they are written: `os.environ` would be the one of this machine
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "model_config, LIMIT"}
