@@ -276,12 +276,12 @@ class Journal(Protocol):
         """Do as the operator says with unknown recipients: of one request, of one line, or with all. Returns how many it were."""
         ...
 
-    def to_ask(self, before: float, most: int) -> list[tuple[int, str]]:
-        """Return accepted messages without a final status that were not asked for since `before`, longest ago first."""
+    def to_ask(self, again: float, most: int) -> list[tuple[int, str]]:
+        """Return accepted messages without a final status not asked for in the last `again` seconds, longest ago first."""
         ...
 
     def next_ask(self) -> tuple[int, float]:
-        """Return how many statuses are not final, and when the one asked longest ago was asked."""
+        """Return how many statuses are not final, and for how many seconds the longest was not asked for."""
         ...
 
     def set_delivery(self, recipient: int, delivery: DeliveryState) -> None:

@@ -5,7 +5,6 @@ Rule of this file: who was asked longest ago is asked first, nobody twice within
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict
@@ -76,14 +75,14 @@ class Poller:
         progress.open, _ = self._journal.next_ask()
         with anyio.move_on_after(self._timeout):
             while not self._stopping:
-                open_, oldest = self._journal.next_ask()
+                open_, longest = self._journal.next_ask()
                 if not open_:
                     break
-                waiting = self._journal.to_ask(time.time() - self._again, _TAKEN)
+                waiting = self._journal.to_ask(self._again, _TAKEN)
                 if waiting:
                     await self._ask_all(waiting, progress)
                 else:
-                    await anyio.sleep(max(oldest + self._again - time.time(), 0.05))
+                    await anyio.sleep(max(self._again - longest, 0.05))
         return progress
 
     def stop(self) -> None:

@@ -322,14 +322,14 @@ class SqliteJournal:
 
     # Delivery
 
-    def to_ask(self, before: float, most: int) -> list[tuple[int, str]]:
-        """Return accepted messages without a final status that were not asked for since `before`, longest ago first."""
-        return self._run("to_ask", before=before, most=most).fetchall()
+    def to_ask(self, again: float, most: int) -> list[tuple[int, str]]:
+        """Return accepted messages without a final status not asked for in the last `again` seconds, longest ago first."""
+        return self._run("to_ask", before=self._clock() - again, most=most).fetchall()
 
     def next_ask(self) -> tuple[int, float]:
-        """Return how many statuses are not final, and when the one asked longest ago was asked."""
+        """Return how many statuses are not final, and for how many seconds the longest was not asked for."""
         ((count, asked_at),) = self._run("next_ask")
-        return count, asked_at or 0.0
+        return count, self._clock() - (asked_at or 0.0)
 
     def set_delivery(self, recipient: int, delivery: DeliveryState) -> None:
         """Write a delivery status."""

@@ -1,0 +1,94 @@
+"""A gateway in simulated time: the sandbox's own gateway and table of faults behind an httpx transport that draws every delay
+and every fault from one seed. What comes over the wire is the same; there is only no wire.
+
+Rule of this file: no real clock and no real randomness, so that one seed gives one history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import httpx
+import trio
+
+from smsgate.sandbox import FAULTS, FaultKind, Settings
+from smsgate.sandbox.faults import Ending, FaultRow, Reply
+from smsgate.sandbox.gateway import Gateway
+from smsgate.sandbox.soap import read_call, result_body
+
+__all__ = ["URL", "SimulatedGateway"]
+
+URL = "https://gateway.test/api/soap.html"
+
+_EXCEPTIONS: dict[Ending, tuple[type[httpx.TransportError], str]] = {
+    Ending.CLOSED: (httpx.RemoteProtocolError, "Server disconnected without sending a response."),
+    Ending.RESET: (httpx.ReadError, ""),
+    Ending.CUT_HEADERS: (httpx.RemoteProtocolError, "Server disconnected without sending a response."),
+    Ending.CUT_BODY: (httpx.RemoteProtocolError, "peer closed connection without sending complete message body"),
+    Ending.NOT_HTTP: (httpx.RemoteProtocolError, "illegal status line"),
+}
+
+
+class SimulatedGateway(httpx.AsyncBaseTransport):
+    """Answers requests after a while. `share` is how many meet a fault, or never reach the gateway; `told` hears what happens."""
+
+    def __init__(self, random: Random, settings: Settings, share: float, told: Callable[[str], None]) -> None:
+        self.gateway = Gateway(settings, trio.current_time)
+        self.share = share
+        self._random = random
+        self._told = told
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request, or raise what httpx would. Once it has left, the work may be done even if nobody waits for it."""
+        trace = request.extensions["trace"]
+        patience: float = request.extensions["timeout"]["read"]
+        body = await request.aread()
+        cookie = request.headers.get("cookie", "").removeprefix("PHPSESSID=") or None
+        fault = FAULTS[self._random.choice(list(FaultKind))] if self._random.random() < self.share else None
+        await trace("connection.connect_tcp.started", {"request": request})
+        await trio.sleep(self._random.uniform(0, 0.01))
+        if self._random.random() < self.share / 4:
+            raise httpx.ConnectError("refused")
+        await trace("http11.send_request_headers.started", {"request": request})
+        done: list[httpx.Response] = []
+
+        def work() -> httpx.Response:
+            done.append(self._work(body, cookie, fault))
+            return done[0]
+
+        try:
+            await trio.sleep(self._random.uniform(0, 0.2))
+            answer = work()
+            await trio.sleep(self._random.uniform(0, 0.2))
+        except trio.Cancelled:
+            # PHP goes on after its client has left, if it got as far as that.
+            if not done and self._random.random() < 0.5:
+                work()
+            raise
+        if fault and fault.ends is Ending.SILENT:
+            await trio.sleep(patience)
+            raise httpx.ReadTimeout("")
+        if fault and fault.ends:
+            kind, message = _EXCEPTIONS[fault.ends]
+            raise kind(message)
+        return answer
+
+    def _work(self, body: bytes, cookie: str | None, fault: FaultRow | None) -> httpx.Response:
+        call = read_call(body)
+        session = self.gateway.open_session(cookie)
+        if fault and fault.forgets:
+            session = self.gateway.lose_session(session)
+        reply, accepted = Reply(200, "text/html", b""), range(0)
+        if fault is None or fault.works:
+            answered = self.gateway.call(session, call.operation, call.arguments)
+            accepted = answered.accepted
+            reply = Reply(200, call.version.content_type, result_body(call.version, call.operation, answered.result))
+        if fault and fault.changes:
+            reply = fault.changes(reply)
+        self._told(f"{call.operation.name} {fault.kind if fault else 'well'} {list(accepted)}")
+        headers: dict[str, Any] = {"Content-Type": reply.content_type}
+        if session.id != cookie:
+            headers["Set-Cookie"] = f"PHPSESSID={session.id}; path=/"
+        return httpx.Response(reply.status, headers=headers, content=reply.body)
