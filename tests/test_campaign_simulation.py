@@ -72,6 +72,7 @@ class Life:
             credits=random.choice([10_000, 10_000, random.randint(0, 40)]),
             pay_in_part=random.random() < 0.5,
             session_calls=random.choice([None, 3, 10]),
+            delivery_seconds=0,  # ids that are to be looked up would be, in a thread, which has no mock clock
         )
         self.gateway = SimulatedGateway(random, settings, random.choice([0.0, 0.1, 0.3]), self._note)
         count = random.randint(1, 30)

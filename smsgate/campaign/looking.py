@@ -63,10 +63,7 @@ class Lookout:
             return None
         try:
             listed = await self.session.get_new_messages()
-            # A short list is looked up faster than a thread is started.
-            return (
-                self.journal.untold(listed) if len(listed) <= _LISTED else await to_thread.run_sync(self.journal.untold, listed)
-            )
+            return await to_thread.run_sync(self.journal.untold, listed) if listed else []
         except InDoubt as error:
             # A list that is too long stays so, and reading it each time would cost more than it tells.
             self._lists_ids = error.reason is not Reason.TOO_LARGE

@@ -40,13 +40,14 @@ from .journal import (
     Verdict,
 )
 from .statements import SCHEMA_VERSION, schema, statements
-from .states import Event, RecipientState, after, before
+from .states import TRANSITIONS, Event, RecipientState, after, before
 
 __all__ = ["ENDED_EARLY", "SqliteJournal"]
 
 ENDED_EARLY = "the process ended before the answer was written"
 _APPLICATION_ID = 0x534D5347  # SMSG
 _MASKED = re.compile(r' ?"?\+?[0-9]*\*+[0-9]*"?')
+_OUTCOMES = {row.event for row in TRANSITIONS if row.source is RecipientState.IN_FLIGHT}
 _COSTING = (RecipientState.PENDING, RecipientState.ACCEPTED, RecipientState.UNKNOWN)
 
 
@@ -228,6 +229,8 @@ class SqliteJournal:
         """Write what became of each recipient of a claim."""
         if sorted(verdict.recipient for verdict in verdicts) != sorted(key for key, _ in claim.recipients):
             raise ValueError("verdicts: one for each recipient of the claim")
+        if foreign := {verdict.event for verdict in verdicts} - _OUTCOMES:
+            raise ValueError(f"verdicts: {min(foreign)} is nothing that becomes of a request")
         moves = {event: (after(before(event), event), before(event)) for event in {verdict.event for verdict in verdicts}}
         rows = [
             (moves[one.event][0], one.message_id, one.reason, one.alone, one.recipient, claim.batch, moves[one.event][1])
