@@ -1,0 +1,177 @@
+"""A campaign that is cancelled: at each await in turn, and thousands of times at random. What became of everybody is written, no
+transaction and no lock is left, and no connection is lost (reliability, section 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import anyio
+import httpx
+import pytest
+import trio
+import trio.testing
+from simulated_gateway import URL, SimulatedGateway
+
+import smsgate
+from smsgate.campaign import Campaign, Ending, Event, RecipientState, Runner, SqliteJournal, rows_source
+from smsgate.sandbox import Sandbox, Settings
+
+S = RecipientState
+TIMES = 5_000
+"""For each event loop."""
+
+
+def make(path: Path, recipients: int) -> None:
+    rows = rows_source(f"+38050{count:07}" for count in range(recipients))
+    Campaign.create(path, rows, sender="Shop", text="Вітаємо!").close()
+
+
+def check(journal: SqliteJournal, ledger: Counter[str]) -> Counter[RecipientState]:
+    """Hold the journal against what the gateway has accepted, and return where everybody stands."""
+    assert not journal._connection.in_transaction
+    states = Counter[RecipientState]()
+    for one in journal.recipients():
+        assert one.number
+        states[one.state] += 1
+        taken = ledger[one.number]
+        assert one.state is not S.IN_FLIGHT
+        assert taken <= 1
+        if one.state in {S.PENDING, S.ACCEPTED}:
+            assert taken == (one.state is S.ACCEPTED)
+    return states
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Nothing is logged, as each send that is cut off warns."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+class CancelAtStep(trio.abc.Instrument):
+    """Cancels a scope just before the n-th step of a task that runs inside of it, whichever task it is."""
+
+    def __init__(self, scope: trio.CancelScope, step: int) -> None:
+        self.scope = scope
+        self.left = step
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002 - of the contract
+        self.left -= 1
+        if self.left == 0:
+            self.scope.cancel()
+
+
+async def cancelled_at(step: int, path: Path) -> bool:
+    """Run a campaign of five that is cancelled at this step, and return whether it ended before."""
+    make(path, 5)
+    gateway = SimulatedGateway(Random(step), Settings(seed=step), 0.0, lambda _: None)
+    client = httpx.AsyncClient(transport=gateway, trust_env=False)
+    with closing(SqliteJournal.open(path, clock=trio.current_time)) as journal:
+        async with smsgate.AsyncSession("sandbox", "sandbox", url=URL, http_client=client, logins=2) as session:
+            with trio.CancelScope() as scope:
+                instrument = CancelAtStep(scope, step)
+                trio.lowlevel.add_instrument(instrument)
+                try:
+                    await Runner(journal, session, batch=2).run()
+                finally:
+                    trio.lowlevel.remove_instrument(instrument)
+            states = check(journal, Counter(message.destination for message in gateway.gateway.messages))
+            assert all(batch.reason for batch in journal.unknown())
+            with trio.fail_after(60):
+                assert (await Runner(journal, session).run()).ending is Ending.FINISHED
+        assert set(check(journal, Counter(message.destination for message in gateway.gateway.messages))) <= {
+            S.ACCEPTED,
+            S.UNKNOWN,
+        }
+    return not scope.cancelled_caught and states == {S.ACCEPTED: 5}
+
+
+def test_cancelled_at_each_await(tmp_path: Path):
+    for step in range(1, 1_000):
+        clock = trio.testing.MockClock(autojump_threshold=0)
+        if trio.run(cancelled_at, step, tmp_path / f"{step}.sms", clock=clock):
+            break
+    assert 20 < step < 999
+
+
+@pytest.mark.heavy
+@pytest.mark.usefixtures("anyio_backend", "quiet")
+async def test_cancelled_thousands_of_times_at_random(tmp_path: Path):
+    make(tmp_path / "a.sms", 4 * TIMES)
+    random = Random(7)
+    sockets = open_sockets()
+    ends = Counter[str]()
+    with Sandbox(Settings(seed=7, keep_alive_seconds=600)) as sandbox, closing(SqliteJournal.open(tmp_path / "a.sms")) as journal:
+        sandbox.balance = 10**6
+        async with smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url, logins=2) as session:
+            for _ in range(TIMES):
+                ends[await cut_off(Runner(journal, session, batch=random.randint(1, 5)), random.uniform(0, 0.01))] += 1
+                assert not journal._connection.in_transaction
+                assert journal._connection.execute("SELECT 1 FROM batch WHERE settled_at IS NULL").fetchone() is None
+            states = check(journal, Counter(message.destination for message in sandbox.messages))
+            assert all(batch.reason for batch in journal.unknown())
+            journal.resolve(Event.GIVE_UP, who="me", note="", batch=None, line=None, message_id=None)
+            # Every login still works, side by side.
+            with anyio.fail_after(60):
+                assert (await Runner(journal, session, batch=1_000).run()).ending is Ending.FINISHED
+                async with anyio.create_task_group() as tasks:
+                    for number in ("+380671111111", "+380672222222"):
+                        tasks.start_soon(partial(session.send_sms, number, "Ще тут", sender="Shop"))
+    gc.collect()
+    assert open_sockets() == sockets
+    # Both kinds must have been met, or the moments were drawn from the wrong range.
+    assert min(ends["cancelled"], states[S.UNKNOWN], states[S.ACCEPTED]) > TIMES / 100
+
+
+async def cut_off(runner: Runner, seconds: float) -> str:
+    with anyio.move_on_after(seconds):
+        return str((await runner.run()).ending)
+    return "cancelled"
+
+
+def open_sockets() -> int:
+    found = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of the listing itself
+            found += str(descriptor.readlink()).startswith("socket:")
+    return found
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_native_cancel_at_each_turn_of_the_event_loop(twice: bool, tmp_path: Path):
+    async def one(turns: int, sandbox: Sandbox) -> bool:
+        path = tmp_path / f"{turns}.sms"
+        make(path, 4)
+        with closing(SqliteJournal.open(path)) as journal:
+            async with smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url, logins=2) as session:
+                task = asyncio.create_task(Runner(journal, session, batch=2).run())
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                ended = task.done()
+                for _ in range(1 + twice):
+                    task.cancel()
+                    await asyncio.sleep(0)
+                with pytest.raises(asyncio.CancelledError) if not task.done() or task.cancelled() else anyio.CancelScope():
+                    await task
+                check(journal, Counter(message.destination for message in sandbox.messages))
+        sandbox.clear()
+        return ended
+
+    async def main() -> int:
+        with Sandbox() as sandbox:
+            for turns in range(100_000):
+                if await one(turns * (turns + 3) // 4, sandbox):
+                    return turns
+        return 0
+
+    assert asyncio.run(main()) > 10
