@@ -32,7 +32,13 @@ _EXCEPTIONS: dict[Ending, tuple[type[httpx.TransportError], str]] = {
 
 
 class SimulatedGateway(httpx.AsyncBaseTransport):
-    """Answers requests after a while. `share` is how many meet a fault, or never reach the gateway; `told` hears what happens."""
+    """Answers requests after a while. `share` is how many meet a fault, or never reach the gateway; `told` hears what happens.
+
+    `up_at` is when it can first be reached; `fault_of` chooses the fault for the body of a request in place of chance.
+    """
+
+    up_at = 0.0
+    fault_of: Callable[[bytes], FaultKind | None] | None = None
 
     def __init__(self, random: Random, settings: Settings, share: float, told: Callable[[str], None]) -> None:
         self.gateway = Gateway(settings, trio.current_time)
@@ -46,10 +52,11 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
         patience: float = request.extensions["timeout"]["read"]
         body = await request.aread()
         cookie = request.headers.get("cookie", "").removeprefix("PHPSESSID=") or None
-        fault = FAULTS[self._random.choice(list(FaultKind))] if self._random.random() < self.share else None
+        kind = self.fault_of(body) if self.fault_of else self._draw()
+        fault = FAULTS[kind] if kind else None
         await trace("connection.connect_tcp.started", {"request": request})
         await trio.sleep(self._random.uniform(0, 0.01))
-        if self._random.random() < self.share / 4:
+        if trio.current_time() < self.up_at or self._random.random() < self.share / 4:
             raise httpx.ConnectError("refused")
         await trace("http11.send_request_headers.started", {"request": request})
         done: list[httpx.Response] = []
@@ -74,6 +81,9 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
             kind, message = _EXCEPTIONS[fault.ends]
             raise kind(message)
         return answer
+
+    def _draw(self) -> FaultKind | None:
+        return self._random.choice(list(FaultKind)) if self._random.random() < self.share else None
 
     def _work(self, body: bytes, cookie: str | None, fault: FaultRow | None) -> httpx.Response:
         call = read_call(body)

@@ -333,3 +333,12 @@ def test_a_killed_run_leaves_unknown_who_was_in_flight(made: Smsgate, sandbox: S
     numbers = [message.destination for message in sandbox.messages]
     assert len(set(numbers)) == len(numbers)
     assert {one.reason for one in unknown} == {"the process ended before the answer was written"}
+
+
+def test_a_refused_poll_says_why_in_one_line(made: Smsgate, sandbox: Sandbox):
+    assert made("run", "spring.sms", "--yes").code == Exit.DONE
+    sandbox.drop_sessions()
+    refused = made("poll", "spring.sms", SMSGATE_PASSWORD="wrong")
+    assert refused.code == Exit.REFUSED
+    assert "the gateway refused (bad credentials)" in refused.err
+    assert "group" not in refused.err.lower()

@@ -213,6 +213,25 @@ def test_the_libraries_of_the_command_stand_in_the_command(library: str):
     assert all(module.split(".")[0] in ("cli", "__main__") for module in importers_of(library))
 
 
+@pytest.mark.parametrize(
+    ("library", "importer"),
+    [
+        ("sqlite3", "campaign.sqlite"),
+        ("python_calamine", "campaign.sources"),
+        ("fastapi", "integrations.fastapi"),
+        ("aiohttp", "integrations.aiohttp"),
+    ],
+)
+def test_a_library_that_only_some_users_need_has_one_importer(library: str, importer: str):
+    assert importers_of(library) == {importer}
+
+
+@pytest.mark.parametrize("module", ["campaign.states", "campaign.verdicts", "campaign.template"])
+def test_what_decides_in_a_campaign_does_no_input_and_output_and_knows_no_clock(module: str):
+    foreign = {name.split(".")[0] for name in imports_of(module)} - {"smsgate"}
+    assert foreign <= {"__future__", "collections", "dataclasses", "enum", "pydantic", "re", "string", "typing"}
+
+
 def test_nobody_imports_the_other_client_library():
     assert importers_of("httpx2") == set()
 

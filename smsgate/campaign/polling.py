@@ -16,6 +16,7 @@ from ..options import positive
 from ..protocol.answers import DeliveryState
 from ..session import AsyncSession
 from .journal import Journal
+from .workers import side_by_side
 
 __all__ = ["PollOptions", "PollProgress", "Poller"]
 
@@ -99,9 +100,7 @@ class Poller:
                     return
                 await self._ask(recipient, message_id, progress)
 
-        async with anyio.create_task_group() as tasks:
-            for _ in range(self._session.logins):
-                tasks.start_soon(work)
+        await side_by_side(self._session.logins, work)
 
     async def _wait_for_turn(self) -> None:
         if self._rate is not None:

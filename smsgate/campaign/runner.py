@@ -24,6 +24,7 @@ from .journal import Claim, Journal
 from .looking import Lookout
 from .states import Event, RecipientState, after, before
 from .verdicts import Judgement, Trouble, judge, judge_error
+from .workers import side_by_side
 
 __all__ = ["Ending", "Progress", "RunEnd", "RunOptions", "Runner"]
 
@@ -156,7 +157,7 @@ class Runner:
         """Send to everybody who is pending, and return when nobody is, or when it makes no sense to go on.
 
         Who was in flight when an earlier run was killed is unknown from now on. A request that goes wrong raises nothing; if the
-        run itself is cancelled, what is under way is written down as unknown first.
+        run itself is cancelled, or the journal or `on_progress` fails, what is under way is written down as unknown first.
         """
         self._stop_asked, self._turn, self._settled = anyio.Event(), anyio.Lock(), anyio.Condition()
         if lost := self._journal.recover():
@@ -168,9 +169,7 @@ class Runner:
         ending = Ending.CUT_OFF
         try:
             await self._lookout.look()
-            async with anyio.create_task_group() as tasks:
-                for _ in range(self._session.logins):
-                    tasks.start_soon(self._work)
+            await side_by_side(self._session.logins, self._work)
             ending = self._ending or Ending.FINISHED
         finally:
             self._journal.end_run(self._run, f"{ending}: {self._why}" if self._why else ending)

@@ -296,10 +296,16 @@ async def _stopping(output: Output, stop: Callable[[], None]) -> AsyncIterator[N
                 output.note("Stopping: waiting for what is under way. Ctrl-C again stops at once and leaves it unknown.")
 
     asked: list[bool] = []
+    failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
         await tasks.start(listen)
-        yield
+        try:
+            yield
+        except Exception as error:
+            failure = error  # raised outside, or it would come as a group
         tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 class _Shown:
