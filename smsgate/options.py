@@ -15,7 +15,10 @@ from urllib.parse import urlsplit
 from .protocol.characters import unsendable
 from .protocol.models import SENDER_RULE, is_sender
 
-__all__ = ["Timeouts", "bad_option", "positive", "travels_in_clear"]
+__all__ = ["GATEWAY_URL", "Timeouts", "address_of", "bad_option", "positive", "travels_in_clear"]
+
+GATEWAY_URL = "http://turbosms.in.ua/api/soap.html"
+"""The documented address (protocol, section 1): plain http, as no valid certificate is known of that host."""
 
 
 def positive(value: Any) -> bool:
@@ -56,6 +59,7 @@ def bad_option(
     proxy: Any,
     verify: Any,
     http_client: Any,
+    country: Any,
 ) -> str | None:
     """Return what is wrong with the arguments of a session, None if nothing is."""
     checks = (
@@ -74,6 +78,7 @@ def bad_option(
         http_client is not None
         and not all(hasattr(http_client, name) for name in ("build_request", "send", "is_closed"))
         and "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient",
+        country is not None and _country(country),
     )
     return next((found for found in checks if found), None)
 
@@ -83,6 +88,12 @@ def _credential(name: str, value: Any) -> str | None:
         return f"{name}: must be a string that is not blank"
     found = unsendable(value)
     return found and f"{name}: must have no control character or other one that no request can carry, as that at {found}"
+
+
+def _country(value: Any) -> str | None:
+    from .phone import COUNTRY_RULE, is_country  # noqa: PLC0415 - an extra, needed only where a country is set
+
+    return None if isinstance(value, str) and is_country(value) else f"country: {COUNTRY_RULE}"
 
 
 def _address(name: str, value: Any, *, schemes: tuple[str, ...] = ("http", "https"), userinfo: bool = False) -> str | None:
@@ -112,3 +123,9 @@ def travels_in_clear(url: str) -> bool:
         return not ip_address(host).is_loopback
     except ValueError:
         return True
+
+
+def address_of(url: str) -> tuple[str, int]:
+    """Return host and port of an address."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)

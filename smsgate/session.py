@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import re
 import ssl
 import sys
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
@@ -25,10 +24,12 @@ import anyio
 from anyio.lowlevel import EventLoopToken, current_token
 from pydantic import ValidationError
 
+from .environment import GatewaySettings, read_environment
 from .errors import InDoubt, MessageNotFound, NotAuthorised, NotSent, PlainHttpWarning, Reason, SmsGateError
 from .following import Following
 from .logins import Credentials, Login, Logins
-from .options import Timeouts, bad_option, positive, travels_in_clear
+from .observing import CallStart, Observation, Observer, end_of, end_of_error
+from .options import GATEWAY_URL, Timeouts, address_of, bad_option, positive, travels_in_clear
 from .parallel import Pace, Parallel
 from .privacy import mask_number, redact
 from .protocol.answers import DeliveryState
@@ -40,9 +41,6 @@ from .protocol.segments import segments
 from .transport import Body, Exchange, HttpClient, Transport, lent_transport, own_transport, ssl_settings
 
 __all__ = ["GATEWAY_URL", "AsyncSession", "SendOutcome"]
-
-GATEWAY_URL = "http://turbosms.in.ua/api/soap.html"
-"""The documented address (protocol, section 1): plain http, as no valid certificate is known of that host."""
 
 _log = logging.getLogger("smsgate")
 T = TypeVar("T")
@@ -80,6 +78,8 @@ class _Call:
     """What the gateway may quote and no log may show."""
     subject: str = ""
     """To whom, for the log; masked."""
+    message: Message | None = field(default=None, repr=False)
+    """What is sent, for a send."""
     exchange: Exchange | None = None
     lasting: bool = False
     """The login failed in a way that will not be over the next moment."""
@@ -97,7 +97,9 @@ class AsyncSession:
     used for messages that name none. `logins` is how many cookies are kept at most; each serves one request at a time, so
     it is also how many requests are under way at once, and further calls wait their turn. `proxy` is the address of an HTTP
     proxy; none is taken from the environment. `verify` is True, False, or an `ssl.SSLContext`. `http_client` is an
-    `httpx.AsyncClient` or an `httpx2.AsyncClient` to use in place of our own connections; it is never closed here.
+    `httpx.AsyncClient` or an `httpx2.AsyncClient` to use in place of our own connections; it is never closed here. `country` is
+    the two-letter code of the country whose local numbers `send_sms` understands (extra `phone`). `observer` hears of every call,
+    for traces and figures.
 
     Use it as `async with AsyncSession(...) as session`. Where no block fits, open it with `await session.__aenter__()` and call
     `aclose` at the end. All of it happens on one event loop; the session may be made anywhere. Leaving the block, and `aclose`,
@@ -119,6 +121,8 @@ class AsyncSession:
         proxy: str | None = None,
         verify: bool | ssl.SSLContext = True,
         http_client: HttpClient | None = None,
+        country: str | None = None,
+        observer: Observer | None = None,
     ) -> None:
         found = bad_option(
             login=login,
@@ -130,6 +134,7 @@ class AsyncSession:
             proxy=proxy,
             verify=verify,
             http_client=http_client,
+            country=country,
         )
         if found:
             del login, password, sender, url, proxy
@@ -141,6 +146,8 @@ class AsyncSession:
         self._http_client = http_client
         self._proxy = proxy
         self._verify = verify
+        self._country = country
+        self._observer = observer
         self._ssl: ssl.SSLContext | None = None
         self._width = logins
         # Made when the session is opened, as their locks are those of its event loop.
@@ -166,34 +173,44 @@ class AsyncSession:
         proxy: str | None = None,
         verify: bool | ssl.SSLContext = True,
         http_client: HttpClient | None = None,
+        observer: Observer | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> Self:
         """Return a session with the settings that the environment holds.
 
-        `SMSGATE_LOGIN` and `SMSGATE_PASSWORD` must be there; `SMSGATE_SENDER`, `SMSGATE_URL` and `SMSGATE_LOGINS` may be. A
-        variable that is empty counts as absent. Raises `ValueError` that names the variable.
+        `SMSGATE_LOGIN` and `SMSGATE_PASSWORD` must be there; `SMSGATE_SENDER`, `SMSGATE_URL`, `SMSGATE_LOGINS`, `SMSGATE_PROXY`
+        and `SMSGATE_COUNTRY` may be. A variable that is empty counts as absent, and `proxy` goes before its variable. Raises
+        `ValueError` that names the variable. For an `.env` file and secret files see `from_settings`.
         """
-        given = {
-            name: environ.get(f"SMSGATE_{name.upper()}") or None for name in ("login", "password", "sender", "url", "logins")
-        }
-        missing = [f"SMSGATE_{name.upper()}" for name in ("login", "password") if given[name] is None]
-        logins = given["logins"]
-        found = f"{' and '.join(missing)} must be set in the environment" if missing else None
-        if logins is not None and not re.fullmatch("[0-9]{1,3}", logins):
-            found = found or "SMSGATE_LOGINS: a whole number from 1 to 256"
-        if found:
-            del given, logins, environ
-            raise ValueError(found)
+        settings = read_environment(environ)
+        if proxy is not None:
+            settings = settings.model_copy(update={"proxy": proxy})
+        del environ, proxy
+        return cls.from_settings(settings, timeouts=timeouts, verify=verify, http_client=http_client, observer=observer)
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: GatewaySettings,
+        *,
+        timeouts: Timeouts = Timeouts(),
+        verify: bool | ssl.SSLContext = True,
+        http_client: HttpClient | None = None,
+        observer: Observer | None = None,
+    ) -> Self:
+        """Return a session with these settings, such as `smsgate.settings.SmsGateSettings()` finds them. Raises `ValueError`."""
         return cls(
-            given["login"] or "",
-            given["password"] or "",
-            sender=given["sender"],
-            url=given["url"] or GATEWAY_URL,
-            logins=int(logins or 4),
+            settings.login,
+            settings.password.get_secret_value(),
+            sender=settings.sender,
+            url=settings.url,
+            logins=settings.logins,
             timeouts=timeouts,
-            proxy=proxy,
+            proxy=settings.proxy,
             verify=verify,
             http_client=http_client,
+            country=settings.country,
+            observer=observer,
         )
 
     def __repr__(self) -> str:
@@ -274,7 +291,7 @@ class AsyncSession:
         `NotSent` if nothing left this process, `InDoubt` if it is not known. It never sends twice by itself (protocol,
         section 7).
         """
-        made = _message_or_error(sender=sender, destinations=destination, text=text, wappush=wappush)
+        made = _message_or_error(sender=sender, destinations=destination, text=text, wappush=wappush, country=self._country)
         del destination, text, wappush, sender
         if isinstance(made, ValidationError):
             raise made.with_traceback(None)
@@ -384,6 +401,7 @@ class AsyncSession:
             min(_REPLY_LIMIT + _REPLY_LIMIT_PER_DESTINATION * len(numbers), _REPLY_LIMIT_MOST),
             (*numbers, *(number[1:] for number in numbers), message.text or "", message.wappush or ""),
             _subject(message),
+            message,
         )
 
     async def _run_reading(
@@ -400,6 +418,19 @@ class AsyncSession:
         return await self._run(call, partial(self._attempt, read))
 
     async def _run(self, call: _Call, attempt: Callable[[_Call], Awaitable[T]]) -> T:
+        """Make the call, and tell the observer of it."""
+        if self._observer is None:
+            return await self._run_in_time(call, attempt)
+        observation = Observation(self._observer, CallStart(call.operation.name, *address_of(self._url)))
+        try:
+            result = await self._run_in_time(call, attempt)
+        except BaseException as error:
+            observation.ended(end_of_error(error, call.operation, call.message, left=call.left))
+            raise
+        observation.ended(end_of(result, call.message))
+        return result
+
+    async def _run_in_time(self, call: _Call, attempt: Callable[[_Call], Awaitable[T]]) -> T:
         """Make the call within its deadline. What it raises has no frames below this one."""
         failure = self._unusable()
         if failure is None:

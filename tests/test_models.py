@@ -385,7 +385,7 @@ def test_a_message_stays_the_same_object_when_it_is_validated_again():
 
 def test_the_schema_of_a_message_names_what_may_be_given():
     schema = TypeAdapter(Message).json_schema()
-    assert list(schema["properties"]) == ["sender", "destinations", "text", "wappush"]
+    assert list(schema["properties"]) == ["sender", "country", "destinations", "text", "wappush"]
     assert schema["required"] == ["destinations"]
     assert schema["additionalProperties"] is False
     assert schema["properties"]["destinations"]["anyOf"] == [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]

@@ -22,6 +22,7 @@ GOOD: dict[str, Any] = {
     "proxy": None,
     "verify": True,
     "http_client": None,
+    "country": None,
 }
 
 

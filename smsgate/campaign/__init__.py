@@ -99,17 +99,19 @@ class Campaign:
         sender: str,
         text: str | None = None,
         wappush: str | None = None,
+        country: str | None = None,
         name: str | None = None,
         forget_texts: bool = False,
     ) -> Self:
         """Make a campaign in a new file, readable by its owner alone. Nothing is sent yet.
 
         `text` may have fields, `{name}`, each a column of the source; `{{` means a brace. With `forget_texts` a text is dropped
-        as soon as nobody needs it, and its hash stays. What is wrong with one recipient makes it skipped, with the reason. Raises
+        as soon as nobody needs it, and its hash stays. With a `country` local numbers are understood, and those that cannot exist
+        or are not of mobile phones are skipped. What is wrong with one recipient makes it skipped, with the reason. Raises
         `ValueError` for what is wrong with all, `FileExistsError`, `OSError` or `JournalError`; then there is no file.
         """
         path = Path(path)
-        entries = entries_of(source, sender=sender, text=text, wappush=wappush)
+        entries = entries_of(source, sender=sender, text=text, wappush=wappush, country=country)
         journal = SqliteJournal.create(path)
         try:
             added = journal.add(entries, name=name or path.stem, forget_texts=forget_texts)

@@ -21,6 +21,10 @@ from .template import MissingField, Template
 __all__ = ["Plan", "entries_of", "plan_of"]
 
 
+_EXISTS = "+380501234567"
+"""A number that can exist, so that only the country can be wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a run will do: to how many, in how many texts and parts, for how many credits, and for how long at least.
@@ -46,28 +50,41 @@ def plan_of(figures: Figures, *, balance: Decimal | None, rate: float | None) ->
     return Plan(figures, pending, figures.cost_pending, balance, None if rate is None else pending / rate)
 
 
-def entries_of(source: Source, *, sender: str, text: str | None, wappush: str | None) -> Iterator[Entry]:
+def entries_of(
+    source: Source, *, sender: str, text: str | None, wappush: str | None, country: str | None = None
+) -> Iterator[Entry]:
     """Yield an entry for each recipient. Raises `ValueError` before the first for what is wrong with all of them."""
-    _check_all(sender, wappush, text)
+    _check_all(sender, wappush, text, country)
     template = None if text is None else Template.of(text)
     if template is not None:
         template.check(source.columns)
-    return _entries(source, sender, template, wappush)
+    return _entries(source, template, _Alike(sender, wappush, country))
 
 
-def _check_all(sender: str, wappush: str | None, text: str | None) -> None:
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """What is the same for all."""
+
+    sender: str
+    wappush: str | None
+    country: str | None
+
+
+def _check_all(sender: str, wappush: str | None, text: str | None, country: str | None) -> None:
     """Find what would be wrong with every single message."""
     try:
         Message(sender=sender, destinations="+380000000000", text="-" if text is not None else None, wappush=wappush)
+        if country is not None:
+            Message(destinations=_EXISTS, text="-", country=country)
     except ValidationError as error:
         raise ValueError(_said(error)) from None
 
 
-def _entries(source: Source, sender: str, template: Template | None, wappush: str | None) -> Iterator[Entry]:
+def _entries(source: Source, template: Template | None, alike: _Alike) -> Iterator[Entry]:
     known: dict[str | None, Text] = {}
     for row in source.rows:
         try:
-            message = _message(row, sender, template, wappush)
+            message = _message(row, template, alike)
         except MissingField as error:
             yield Entry(row.line, row.number, reason=str(error))
         except ValidationError as error:
@@ -85,7 +102,7 @@ class _UnreadableRow(ValueError):
     pass
 
 
-def _message(row: Row, sender: str, template: Template | None, wappush: str | None) -> Message:
+def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
     if row.complaint:
         raise _UnreadableRow(row.complaint)
     if not row.number:
@@ -93,7 +110,7 @@ def _message(row: Row, sender: str, template: Template | None, wappush: str | No
     if "," in row.number:
         raise _UnreadableRow("more than one number in one cell")
     text = None if template is None else template.fill(row.values)
-    return Message(sender=sender, destinations=row.number, text=text, wappush=wappush)
+    return Message(sender=alike.sender, destinations=row.number, text=text, wappush=alike.wappush, country=alike.country)
 
 
 def _text_of(message: Message) -> Text:
@@ -107,4 +124,4 @@ def _text_of(message: Message) -> Text:
 def _said(error: ValidationError) -> str:
     """Return what is wrong, without places that make no sense for one recipient and without the value."""
     rows = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(row["msg"].removeprefix("destination 1 is ") for row in rows)
+    return "; ".join(row["msg"].removeprefix("destination 1 ").removeprefix("is ") for row in rows)

@@ -15,6 +15,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from ..extras import missing
+
 __all__ = ["Row", "Source", "csv_source", "file_source", "rows_source", "table_source"]
 
 PHONE_COLUMNS = (
@@ -88,8 +90,8 @@ def table_source(path: Path, *, phone_column: str | None = None) -> Source:
     """Return the recipients of the first sheet of a spreadsheet with a header. Needs the extra `tables`."""
     try:
         from python_calamine import CalamineError, load_workbook  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError:
-        raise ValueError("spreadsheets need an extra: pip install 'aiosmsgate[tables]'") from None
+    except ModuleNotFoundError as error:
+        raise missing(error, "a spreadsheet") from None
     with path.open("rb") as opened:
         try:
             sheet = load_workbook(opened).get_sheet_by_index(0)

@@ -16,7 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -85,16 +85,15 @@ class SqliteJournal:
         """Make a new file, readable by its owner alone. Raises `FileExistsError`, `OSError` or `JournalError`."""
         _check_folder(path)
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600))
-        lock = _Lock(path)
-        try:
-            connection = _connect(path, writing=True)
+        with ExitStack() as held:
+            lock = held.enter_context(_Lock(path))
+            connection = held.enter_context(closing(_connect(path, writing=True)))
             with _transaction(connection):
                 connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 _migrate(connection, 0)
-        except BaseException:
-            lock.release()
-            raise
-        return cls(path, connection, lock, clock, hook)
+            journal = cls(path, connection, lock, clock, hook)
+            held.pop_all()
+        return journal
 
     @classmethod
     def open(
@@ -112,9 +111,9 @@ class SqliteJournal:
         if not path.is_file() or path.is_symlink():
             raise FileNotFoundError(2, "there is no campaign in this place", str(path))
         _check_folder(path)
-        lock = _Lock(path) if writing else None
-        try:
-            connection = _connect(path, writing=writing)
+        with _damage(), ExitStack() as held:
+            lock = held.enter_context(_Lock(path)) if writing else None
+            connection = held.enter_context(closing(_connect(path, writing=writing)))
             version = _version_of(connection)
             if version < SCHEMA_VERSION and writing:
                 with _transaction(connection):
@@ -124,16 +123,9 @@ class SqliteJournal:
             journal = cls(path, connection, lock, clock, hook)
             if "name" not in journal._settings():
                 raise JournalError("the campaign was not finished being made: delete the file and make it anew")
-        except sqlite3.DatabaseError as error:
-            if lock:
-                lock.release()
-            raise JournalError(f"the file is no campaign, or damaged ({error})") from None
-        except BaseException:
-            if lock:
-                lock.release()
-            raise
-        if writing:
-            path.chmod(0o600)
+            if writing:
+                path.chmod(0o600)
+            held.pop_all()
         return journal
 
     def close(self) -> None:
@@ -458,6 +450,15 @@ def _transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Ite
         raise
 
 
+@contextmanager
+def _damage() -> Iterator[None]:
+    """Say in our words what SQLite says of a file that it cannot read."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise JournalError(f"the file is no campaign, or damaged ({error})") from None
+
+
 def _connect(path: Path, *, writing: bool) -> sqlite3.Connection:
     if not writing:
         return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5)
@@ -514,6 +515,12 @@ class _Lock:
         except sqlite3.OperationalError:
             self._connection.close()
             raise JournalError("the campaign is in use by another run; wait for it, or stop it with Ctrl-C") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
 
     def release(self) -> None:
         self._connection.close()

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["main"]
+from ..extras import MissingExtra, missing
 
-_EXTRA_OF = {"typer": "cli", "click": "cli", "rich": "cli", "dotenv": "cli", "starlette": "sandbox", "uvicorn": "sandbox"}
-"""Which extra brings a library."""
+__all__ = ["main"]
 
 
 def main() -> int:
@@ -21,11 +20,8 @@ def main() -> int:
 
         return run(sys.argv[1:])
     except ModuleNotFoundError as error:
-        library = (error.name or "").partition(".")[0]
-        if library not in _EXTRA_OF:
+        needed = missing(error, "this command")
+        if not isinstance(needed, MissingExtra):
             raise
-        print(
-            f"smsgate: {library} is not installed, and this command needs it: pip install 'aiosmsgate[{_EXTRA_OF[library]}]'",
-            file=sys.stderr,
-        )
+        print(f"smsgate: {needed}", file=sys.stderr)
         return 2

@@ -18,7 +18,7 @@ from ..version import __version__
 from .campaign import app as campaigns
 from .demo import demo
 from .exits import SendInterrupted, UsageError, exit_of_send, exit_of_statuses
-from .options import Account, ShowNumbers, command
+from .options import Account, Country, ShowNumbers, command
 from .output import Machines, Output, People
 from .serving import sandbox
 from .views import Balance, NewMessages, Sent, Statuses, TextSize
@@ -33,7 +33,6 @@ app: typer.Typer = typer.Typer(
     help="Send SMS through the gateway of TurboSMS, at most once, and see what became of them.",
     epilog="Exit codes: 0 done, 2 usage, 3 refused, 4 not sent, 5 in doubt, 6 done in part, 130 interrupted.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -70,10 +69,11 @@ async def send(
     text: Annotated[str | None, typer.Option(metavar="TEXT", help="The text; - reads it from standard input.")] = None,
     wappush: Annotated[str | None, typer.Option(metavar="URL", help="An address to send as a WAP push.")] = None,
     sender: Annotated[str | None, typer.Option(metavar="NAME", help="Signature or number, or SMSGATE_SENDER.")] = None,
+    country: Country = None,
     show_numbers: ShowNumbers = False,
 ) -> int:
     """Send one message to one or several numbers."""
-    message = Message(sender=sender, destinations=numbers, text=_text(text), wappush=wappush)
+    message = Message(sender=sender, destinations=numbers, text=_text(text), wappush=wappush, country=account.country(country))
     output.addressed = message.destinations
     async with account.session(sender=sender) as session:
         result = await _sent(session, message)

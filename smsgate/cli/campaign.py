@@ -37,8 +37,9 @@ from ..campaign import (
     file_source,
 )
 from .campaign_views import LOOKS, Advance, Done, Made, Planned, Polled, Resolved, Status, Unknown, time_left
+from .credentials import country_of
 from .exits import Exit
-from .options import Account, ShowNumbers, command
+from .options import Account, Country, ShowNumbers, command
 from .output import Machines, Output
 
 __all__ = ["app"]
@@ -69,6 +70,7 @@ class Contents:
     phone_column: Annotated[str | None, typer.Option(metavar="NAME", help="The column of the numbers, if not found.")] = None
     encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Encoding of a CSV file, if not found.")] = None
     delimiter: Annotated[str | None, typer.Option(metavar="C", help="Delimiter of a CSV file, if not found.")] = None
+    country: Country = None
     name: Annotated[str | None, typer.Option(metavar="NAME", help="A name for reports; that of the file if absent.")] = None
     forget_texts: Annotated[bool, typer.Option("--forget-texts", help="Drop texts once they are sent.")] = False
 
@@ -88,6 +90,7 @@ def new(
         sender=contents.sender,
         text=contents.text,
         wappush=contents.wappush,
+        country=contents.country or country_of(None),
         name=contents.name,
         forget_texts=contents.forget_texts,
     )

@@ -1,61 +1,80 @@
-"""Where login, password and settings come from: options, then the environment, then an .env file, then a prompt.
+"""Where login, password and settings come from: options, then the environment, then files, then a prompt.
 
 Rule of this file: a password is never an argument, and nothing here prints a value.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from getpass import getpass
 from pathlib import Path
+from typing import Any
 
-from dotenv import dotenv_values
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-__all__ = ["environment"]
+from ..environment import variable
+from ..settings import FileSettings, SmsGateSettings
 
-_NAMES = ("login", "password", "sender", "url", "logins")
+__all__ = ["country_of", "settings_of"]
 
 
-def environment(env_file: Path | None, optional: Mapping[str, object], needed: Mapping[str, object]) -> dict[str, str]:
-    """Return the settings of a session, by the names of their variables.
+def settings_of(
+    env_file: Path | None, secrets_dir: Path | None, optional: Mapping[str, Any], needed: Mapping[str, Any]
+) -> SmsGateSettings:
+    """Return the settings of a session.
 
     `env_file` None means `.env` in the working directory, if there is one. Options are given by their names, None for not
     given; what is empty counts as absent. Asks for login and password on a terminal. Raises `ValueError` if they are missing
     where there is none, if a needed option is nowhere found, and for a file that cannot be read.
     """
-    options = {_variable(name): str(value) for name, value in {**optional, **needed}.items() if value is not None}
-    found = {name: value for source in (_file(env_file), os.environ, options) for name, value in source.items() if value}
-    settings = {name: found[name] for name in map(_variable, _NAMES) if name in found}
+    given = {name: value for name, value in {**optional, **needed}.items() if value}
+    settings = _Asking.read(env_file=_existing(env_file), secrets_dir=secrets_dir, **given)
     for name in needed:
-        if _variable(name) not in settings:
-            raise ValueError(f"no {name}: give --{name}, or set {_variable(name)}")
-    missing = {_variable(name): ask for name, ask in _PROMPTS.items() if _variable(name) not in settings}
-    if missing and not sys.stdin.isatty():
-        raise ValueError(f"{' and '.join(missing)} must be set, in the environment or in an .env file (--env-file)")
-    try:
-        return settings | {name: ask() for name, ask in missing.items()}
-    except EOFError:
-        raise ValueError(f"{' and '.join(missing)} must be given") from None
+        if not getattr(settings, name):
+            raise ValueError(f"no {name}: give --{name}, or set {variable(name)}")
+    return settings
 
 
-def _variable(name: str) -> str:
-    return f"SMSGATE_{name.upper()}"
+def country_of(env_file: Path | None) -> str | None:
+    """Return the country that the environment or the `.env` file sets. Asks for nothing."""
+    return _Country.read(env_file=_existing(env_file)).country
 
 
-def _file(path: Path | None) -> dict[str, str | None]:
-    if path is None and not Path(".env").is_file():
-        return {}
-    path = path or Path(".env")
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            # Without interpolation, as a password may hold "${".
-            return dotenv_values(stream=stream, interpolate=False)
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"cannot read {path}: it is not UTF-8") from None
+class _Country(FileSettings):
+    country: str | None = None
+
+
+class _Asking(SmsGateSettings):
+    """Settings of which login and password are asked for, if they are nowhere else."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return *super().settings_customise_sources(settings_cls, *sources, **named), _Prompt(settings_cls)
+
+
+class _Prompt(PydanticBaseSettingsSource):
+    """The person at the terminal."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - of the contract
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        absent = [name for name in _PROMPTS if not self.current_state.get(name)]
+        said = " and ".join(map(variable, absent))
+        if absent and not sys.stdin.isatty():
+            raise ValueError(f"{said} must be set, in the environment or in an .env file (--env-file)")
+        try:
+            return {name: _PROMPTS[name]() for name in absent}
+        except EOFError:
+            raise ValueError(f"{said} must be given") from None
+
+
+def _existing(path: Path | None) -> Path | None:
+    return Path(".env") if path is None and Path(".env").is_file() else path
 
 
 def _ask_login() -> str:

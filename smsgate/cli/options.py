@@ -17,14 +17,19 @@ import anyio
 import typer
 
 from ..session import AsyncSession
-from .credentials import environment
+from .credentials import country_of, settings_of
 from .exits import Exit, Interrupted
 from .output import Machines, People
 
-__all__ = ["Account", "Command", "Common", "ShowNumbers", "command"]
+__all__ = ["Account", "Command", "Common", "Country", "ShowNumbers", "command"]
 
 Command = Callable[..., Any]
 """A function, async or not, that takes the output and its options and returns an exit code, None for 0."""
+
+Country = Annotated[
+    str | None,
+    typer.Option(metavar="CODE", help="Understand local numbers of this country, such as UA, or SMSGATE_COUNTRY."),
+]
 
 ShowNumbers = Annotated[bool, typer.Option("--show-numbers", help="Show phone numbers in full on the screen.")]
 
@@ -69,12 +74,22 @@ class Account:
         typer.Option(metavar="PATH", help="A file of SMSGATE_ variables in place of .env.", rich_help_panel=_ACCOUNT),
     ] = None
 
+    secrets_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="A folder of secret files, such as smsgate_password.", rich_help_panel=_ACCOUNT),
+    ] = None
+
     def session(self, **options: str | None) -> AsyncSession:
         """Return a session with these settings. May ask for login and password; raises `ValueError`.
 
         A further option, given as None, is a setting that must be found elsewhere.
         """
-        return AsyncSession.from_env(environ=environment(self.env_file, {"url": self.url, "logins": self.logins}, options))
+        given = {"url": self.url, "logins": self.logins}
+        return AsyncSession.from_settings(settings_of(self.env_file, self.secrets_dir, given, options))
+
+    def country(self, given: str | None) -> str | None:
+        """Return the country whose local numbers are understood, None if none is set."""
+        return given or country_of(self.env_file)
 
 
 def command(app: typer.Typer, *, sends: bool = False) -> Callable[[Command], Command]:

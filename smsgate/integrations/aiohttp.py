@@ -14,9 +14,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from aiohttp import web
-
+from ..extras import missing
 from ..session import AsyncSession
+
+try:
+    from aiohttp import web
+except ModuleNotFoundError as _error:
+    raise missing(_error, "smsgate.integrations.aiohttp") from None
 
 __all__ = ["SMS_SESSION", "sms_context"]
 

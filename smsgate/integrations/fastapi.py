@@ -17,12 +17,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.requests import HTTPConnection
-from fastapi.responses import JSONResponse
-
 from ..errors import BadDestination, GatewayFailure, InDoubt, MessageNotFound, NotSent, Refused, SmsGateError
+from ..extras import missing
 from ..session import AsyncSession
+
+try:
+    from fastapi import Depends, FastAPI, Request
+    from fastapi.requests import HTTPConnection
+    from fastapi.responses import JSONResponse
+except ModuleNotFoundError as _error:
+    raise missing(_error, "smsgate.integrations.fastapi") from None
 
 __all__ = ["PROBLEMS", "Problem", "SmsSession", "answer_errors", "sms_lifespan", "sms_session"]
 

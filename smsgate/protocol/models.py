@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ..privacy import mask_number
@@ -70,7 +70,26 @@ def _sender(value: Any) -> str:
     return str(value)
 
 
-def _destinations(value: Any) -> tuple[str, ...]:
+def _country(value: Any) -> str:
+    from ..phone import COUNTRY_RULE, is_country  # noqa: PLC0415 - an extra, needed only where a country is set
+
+    if not isinstance(value, str) or not is_country(value):
+        raise _refuse("country", COUNTRY_RULE)
+    return value
+
+
+def _number_of(country: str, item: str, place: int) -> str:
+    from ..phone import international  # noqa: PLC0415 - as above
+
+    try:
+        return international(item, country)
+    except ValueError as error:
+        complaint_ = f"destination {place} {error}"
+    raise _refuse("destination", complaint_)
+
+
+def _destinations(value: Any, info: ValidationInfo) -> tuple[str, ...]:
+    country: str | None = info.data.get("country")
     if isinstance(value, str):
         given: list[Any] = value.split(",")
     elif isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, dict)):
@@ -83,7 +102,7 @@ def _destinations(value: Any) -> tuple[str, ...]:
     for place, item in enumerate(given, start=1):
         if not isinstance(item, str):
             raise _refuse("destinations_type", f"destination {place} is not a string")
-        number = "+" + item.translate(_DROPPED).removeprefix("+")
+        number = _number_of(country, item, place) if country else "+" + item.translate(_DROPPED).removeprefix("+")
         if not _NUMBER.match(number):
             allowed = "+ and 8 to 15 digits, country code first"
             raise _refuse("destination", f"destination {place} is not a phone number in the international format: {allowed}")
@@ -129,12 +148,14 @@ class Message(_Frozen, frozen=True):
     `sender` is a signature of 1 to 11 characters out of `A-Z a-z 0-9 . - &`, or a phone number; None takes the session's.
     `destinations` takes one string, several numbers in one string with commas, or an iterable of strings; spaces, dashes and
     brackets are dropped, and a tuple of `+` and 8 to 15 digits comes out. `text` or `wappush` must be there; CR LF in a text
-    becomes LF.
+    becomes LF. With a `country`, its two-letter code, numbers may be written as people there do, and those that cannot exist or
+    are not of mobile phones are refused; it needs the extra `phone`, and is not part of what is dumped.
 
     Raises `pydantic.ValidationError`, which shows no value of the message (seed, "SendSMS"; protocol, section 7).
     """
 
     sender: Annotated[str, BeforeValidator(_sender, json_schema_input_type=str)] | None = Field(default=None, repr=False)
+    country: Annotated[str, BeforeValidator(_country, json_schema_input_type=str)] | None = Field(default=None, exclude=True)
     destinations: Annotated[tuple[str, ...], BeforeValidator(_destinations, json_schema_input_type=str | list[str])] = Field(
         repr=False
     )
@@ -150,6 +171,7 @@ class Message(_Frozen, frozen=True):
             sender: str | None = None,
             text: str | None = None,
             wappush: str | None = None,
+            country: str | None = None,
         ) -> None: ...
 
     else:

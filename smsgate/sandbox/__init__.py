@@ -20,6 +20,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
+from ..extras import missing
 from ..protocol.answers import DeliveryState
 
 try:
@@ -32,11 +33,8 @@ try:
     from .settings import AccountState, FailedSlot, Settings
     from .store import SandboxMessage
     from .turns import Turns
-except ModuleNotFoundError as error:
-    if error.name not in ("starlette", "uvicorn"):
-        raise
-    missing = f"smsgate.sandbox needs {error.name}, which is not installed: pip install 'aiosmsgate[sandbox]'"
-    raise ModuleNotFoundError(missing, name=error.name) from None
+except ModuleNotFoundError as _error:
+    raise missing(_error, "smsgate.sandbox") from None
 
 __all__ = [
     "FAULTS",

@@ -1,0 +1,60 @@
+"""The settings of a session as one model, and how they are read from the environment.
+
+Rule of this file: a complaint names the variable and what is allowed, and never quotes a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+
+from .options import GATEWAY_URL
+
+__all__ = ["GatewaySettings", "complaint_of", "read_environment", "variable"]
+
+_RULES = {"logins": "a whole number from 1 to 256"}
+
+
+class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True):
+    """What a session needs to know, each a variable of the environment: `SMSGATE_` and the name of the field in capitals.
+
+    `login` and `password` are those of the gateway. `sender` is used for messages that name none, `url` is the whole address of
+    the gateway, `logins` how many requests may be under way at once, `proxy` the address of an HTTP proxy, and `country` the
+    two-letter code of the country whose local numbers are understood. The rules of `AsyncSession` hold for all of them.
+    """
+
+    login: str = Field(repr=False)
+    password: SecretStr
+    sender: str | None = None
+    url: str = GATEWAY_URL
+    logins: int = Field(default=4, ge=1, le=256)
+    proxy: str | None = Field(default=None, repr=False)
+    country: str | None = None
+
+
+def variable(name: str) -> str:
+    """Return the variable of a setting."""
+    return f"SMSGATE_{name.upper()}"
+
+
+def read_environment(environ: Mapping[str, str]) -> GatewaySettings:
+    """Return the settings that the environment holds. A variable that is empty counts as absent. Raises `ValueError`."""
+    given = {name: value for name in GatewaySettings.model_fields if (value := environ.get(variable(name)))}
+    try:
+        return GatewaySettings.model_validate(given)
+    except ValidationError as error:
+        complaint = complaint_of(error, "in the environment")
+    del given, environ
+    raise ValueError(complaint)
+
+
+def complaint_of(error: ValidationError, where: str) -> str:
+    """Return what is wrong with settings: which are missing, and should be set `where`, or else the first that is no good."""
+    rows = [
+        (str(row["loc"][0]), row["type"]) for row in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    if absent := [variable(name) for name, kind in rows if kind == "missing"]:
+        return f"{' and '.join(absent)} must be set {where}"
+    name = rows[0][0]
+    return f"{variable(name)}: {_RULES.get(name, 'a string')}"

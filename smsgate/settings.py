@@ -1,0 +1,108 @@
+"""Settings from the environment, an `.env` file and secret files, in one model. Needs the extra `settings`.
+
+    settings = SmsGateSettings.read(env_file=".env", secrets_dir="/run/secrets")
+    async with AsyncSession.from_settings(settings) as session: ...
+
+Arguments go before the environment, that before the `.env` file, and that before secret files. A variable that is empty counts as
+absent. The one importer of pydantic-settings and of python-dotenv.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from .environment import GatewaySettings, complaint_of, variable
+from .extras import missing
+
+try:
+    from dotenv import dotenv_values
+    from pydantic_settings import (
+        BaseSettings,
+        DotEnvSettingsSource,
+        PydanticBaseSettingsSource,
+        SettingsConfigDict,
+    )
+except ModuleNotFoundError as _error:
+    raise missing(_error, "smsgate.settings") from None
+
+__all__ = ["SmsGateSettings"]
+
+FilePath = str | Path
+
+
+class EnvFile(PydanticBaseSettingsSource):
+    """An `.env` file, read as it is written: a password may hold `${`, which would be filled in otherwise."""
+
+    def __init__(self, settings: type[BaseSettings], path: Path) -> None:
+        super().__init__(settings)
+        self._path = path
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - of the contract
+        """Not used: the file is read once for all fields."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the fields that the file sets. Raises `ValueError` for a file that cannot be read."""
+        try:
+            with self._path.open(encoding="utf-8-sig") as stream:
+                held = dotenv_values(stream=stream, interpolate=False)
+        except OSError as error:
+            complaint = f"cannot read {self._path}: {error.strerror}"
+        else:
+            return {name: value for name in self.settings_cls.model_fields if (value := held.get(variable(name)))}
+        raise ValueError(complaint)
+
+
+class FileSettings(BaseSettings):
+    """Fields that are read from the environment and from files, whichever they are."""
+
+    model_config = SettingsConfigDict(env_prefix="SMSGATE_", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
+
+    def __init__(self, *, _env_file: FilePath | None = None, _secrets_dir: FilePath | None = None, **given: Any) -> None:
+        if _secrets_dir is not None and not Path(_secrets_dir).is_dir():
+            raise ValueError(f"{_secrets_dir}: there is no such folder of secret files")
+        try:
+            super().__init__(_env_file=_env_file, _secrets_dir=_secrets_dir, **given)
+        except ValidationError as error:
+            complaint = complaint_of(error, "in the environment, an .env file or a secret file")
+        except UnicodeDecodeError:  # of pydantic-settings, which has a look at the file first
+            complaint = f"cannot read {_env_file or 'the .env file'}: it is not UTF-8"
+        else:
+            return
+        # pydantic's own frames and ours would show the values to a traceback with locals, so they end here.
+        del given
+        raise ValueError(complaint)
+
+    @classmethod
+    def read(cls, *, env_file: FilePath | None = None, secrets_dir: FilePath | None = None, **given: Any) -> Self:
+        """Return the settings that are found. What is `given` goes before all else. Raises `ValueError`.
+
+        `env_file` is an `.env` file. `secrets_dir` is a folder with a file for each secret, such as `smsgate_password`, as Docker
+        and Kubernetes mount them.
+        """
+        return cls(**{"_env_file": env_file, "_secrets_dir": secrets_dir, **given})
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put our reader of `.env` files in the place of theirs."""
+        path = dotenv_settings.env_file if isinstance(dotenv_settings, DotEnvSettingsSource) else None
+        files = [] if path is None else [path] if isinstance(path, (str, Path)) else path
+        return init_settings, env_settings, *(EnvFile(settings_cls, Path(file)) for file in files), file_secret_settings
+
+
+class SmsGateSettings(GatewaySettings, FileSettings):
+    """The settings of a session; see `GatewaySettings` for the fields. Made without arguments it reads the environment.
+
+    Raises `ValueError` that names the variable and never shows a value.
+    """

@@ -1,0 +1,113 @@
+"""Local numbers of a country: how they are read, and which are pointed out (extra `phone`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+import smsgate
+from smsgate.campaign import Campaign, RecipientState, rows_source
+from smsgate.phone import international
+from smsgate.sandbox import Sandbox
+
+CANNOT_EXIST = "cannot exist: no operator of its country has such numbers"
+NOT_MOBILE = "is not that of a mobile phone"
+UNREADABLE = "cannot be read as a phone number of UA"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "050 123-45-67",
+        "0501234567",
+        "(050) 123 45 67",
+        "+380 50 123 45 67",
+        "00380501234567",
+        "50 123 45 67",
+        "\u00a0050.123.45.67",
+    ],
+)
+def test_a_number_is_read_as_people_of_the_country_write_it(written: str):
+    assert international(written, "UA") == "+380501234567"
+
+
+def test_another_country_is_understood_by_its_code():
+    assert international("+48 512 345 678", "UA") == "+48512345678"
+    assert international("512 345 678", "PL") == "+48512345678"
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("044 123 45 67", NOT_MOBILE),
+        ("0 800 500 111", NOT_MOBILE),
+        ("050 123 45 678", CANNOT_EXIST),
+        ("+380000000001", CANNOT_EXIST),
+        ("12", CANNOT_EXIST),
+        ("call me", UNREADABLE),
+        ("0501234567 ext. 5", UNREADABLE),
+        ("0800 FLOWERS", UNREADABLE),
+        ("", UNREADABLE),
+        ("+", UNREADABLE),
+    ],
+)
+def test_a_number_that_cannot_be_sent_to_is_pointed_out_and_never_quoted(written: str, says: str):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - compared below
+        international(written, "UA")
+    assert str(caught.value) == says
+
+
+def test_a_message_takes_local_numbers_where_it_has_a_country():
+    message = smsgate.Message(destinations=["050 123-45-67", "067 123 45 67"], text="Привіт", country="UA")
+    assert message.destinations == ("+380501234567", "+380671234567")
+    assert message.model_dump() == {"sender": None, "destinations": message.destinations, "text": "Привіт", "wappush": None}
+    with pytest.raises(ValidationError, match="destination 1 is not a phone number in the international format"):
+        smsgate.Message(destinations="050", text="Привіт")
+    with pytest.raises(ValidationError, match="destination 2 repeats destination 1"):
+        smsgate.Message(destinations="0501234567,+380501234567", text="Привіт", country="UA")
+
+
+@pytest.mark.parametrize(
+    ("destinations", "country", "says"),
+    [
+        (["0501234567", "0441234567"], "UA", f"destination 2 {NOT_MOBILE}"),
+        ("0501234567", "ua", "a country is its two-letter code of ISO 3166, in capitals, such as UA"),
+        ("0501234567", "XX", "a country is its two-letter code of ISO 3166, in capitals, such as UA"),
+        ("0501234567", 380, "a country is its two-letter code of ISO 3166, in capitals, such as UA"),
+    ],
+)
+def test_what_is_wrong_is_said_without_the_number(destinations: object, country: object, says: str):
+    with pytest.raises(ValidationError) as caught:
+        smsgate.Message(destinations=destinations, text="Привіт", country=country)  # type: ignore[arg-type]
+    assert says in [row["msg"] for row in caught.value.errors()]
+    assert "0441234567" not in str(caught.value) + repr(caught.value.errors())
+
+
+@pytest.mark.anyio
+async def test_a_session_understands_the_numbers_of_its_country():
+    with Sandbox() as sandbox:
+        async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=sandbox.url, country="UA") as session:
+            await session.send_sms("050 123-45-67", "Привіт")
+            with pytest.raises(ValidationError, match=NOT_MOBILE):
+                await session.send_sms("044 123-45-67", "Привіт")
+        assert [message.destination for message in sandbox.messages] == ["+380501234567"]
+
+
+def test_a_campaign_skips_numbers_that_cannot_exist(tmp_path: Path):
+    rows = rows_source(["050 123-45-67", "+380501234567", "044 123 45 67", "050 123 45 678"])
+    with Campaign.create(tmp_path / "a.sms", rows, sender="Shop", text="Привіт", country="UA") as campaign:
+        seen = [(one.state, one.reason or one.number) for one in campaign.recipients()]
+    assert seen[0] == (RecipientState.PENDING, "+380501234567")
+    assert [reason for state, reason in seen[1:] if state is RecipientState.SKIPPED] == [
+        "repeats line 1",
+        NOT_MOBILE.removeprefix("is "),
+        CANNOT_EXIST,
+    ]
+
+
+def test_a_country_that_is_none_is_an_error_before_a_file_is_made(tmp_path: Path):
+    with pytest.raises(ValueError, match="two-letter code"):
+        Campaign.create(tmp_path / "a.sms", rows_source(["1"]), sender="Shop", text="Привіт", country="UKR")
+    assert not list(tmp_path.iterdir())

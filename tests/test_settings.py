@@ -1,0 +1,131 @@
+"""Settings from arguments, the environment, an `.env` file and secret files, and what is said when they are no good."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import smsgate
+from smsgate.environment import GatewaySettings, read_environment
+from smsgate.settings import SmsGateSettings
+
+SECRET = "open sesame ${HOME}"
+LOGIN = {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": SECRET}
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in GatewaySettings.model_fields:
+        monkeypatch.delenv(f"SMSGATE_{name.upper()}", raising=False)
+
+
+@pytest.fixture
+def env_file(tmp_path: Path) -> Path:
+    path = tmp_path / "my.env"
+    path.write_text(f"SMSGATE_LOGIN=file\nSMSGATE_PASSWORD='{SECRET}'\nSMSGATE_LOGINS=7\nOTHER=1\n", "utf-8-sig")
+    return path
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "smsgate_password").write_text("from a secret file\n")
+    (folder / "smsgate_sender").write_text("Shop\n")
+    return folder
+
+
+def test_each_source_goes_before_the_next(env_file: Path, secrets: Path, monkeypatch: pytest.MonkeyPatch):
+    read = SmsGateSettings.read(env_file=env_file, secrets_dir=secrets)
+    assert (read.login, read.password.get_secret_value(), read.sender, read.logins) == ("file", SECRET, "Shop", 7)
+    monkeypatch.setenv("SMSGATE_LOGIN", "environment")
+    monkeypatch.setenv("SMSGATE_LOGINS", "")
+    read = SmsGateSettings.read(env_file=env_file, secrets_dir=secrets)
+    assert (read.login, read.logins) == ("environment", 7)
+    assert SmsGateSettings.read(env_file=env_file, login="argument").login == "argument"
+    assert SmsGateSettings.read(secrets_dir=secrets).password.get_secret_value() == "from a secret file"
+
+
+def test_what_is_not_set_has_the_defaults_of_a_session():
+    read = read_environment(LOGIN)
+    assert (read.sender, read.url, read.logins, read.proxy, read.country) == (None, smsgate.GATEWAY_URL, 4, None, None)
+
+
+@pytest.mark.filterwarnings("ignore::smsgate.PlainHttpWarning")
+def test_a_session_is_made_of_settings_wherever_they_come_from(env_file: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SMSGATE_URL", "https://gateway.test/api/soap.html")
+    made = smsgate.AsyncSession.from_settings(SmsGateSettings.read(env_file=env_file))
+    assert "https://gateway.test/api/soap.html" in repr(made)
+    for name, value in LOGIN.items():
+        monkeypatch.setenv(name, value)
+    assert "https://gateway.test/api/soap.html" in repr(smsgate.AsyncSession.from_env())
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({}, "SMSGATE_LOGIN and SMSGATE_PASSWORD must be set in the environment"),
+        ({"SMSGATE_LOGIN": SECRET}, "SMSGATE_PASSWORD must be set in the environment"),
+        ({**LOGIN, "SMSGATE_PASSWORD": ""}, "SMSGATE_PASSWORD must be set in the environment"),
+        ({**LOGIN, "SMSGATE_LOGINS": "many"}, "SMSGATE_LOGINS: a whole number from 1 to 256"),
+        ({**LOGIN, "SMSGATE_LOGINS": "0"}, "SMSGATE_LOGINS: a whole number from 1 to 256"),
+        ({**LOGIN, "SMSGATE_LOGINS": "257"}, "SMSGATE_LOGINS: a whole number from 1 to 256"),
+        ({**LOGIN, "SMSGATE_URL": "gateway"}, "url: must be an address that begins with http:// or https://"),
+        ({**LOGIN, "SMSGATE_PROXY": "socks5://x"}, "proxy: must be an address that begins with http:// or https://"),
+        (
+            {**LOGIN, "SMSGATE_COUNTRY": "Ukraine"},
+            "country: a country is its two-letter code of ISO 3166, in capitals, such as UA",
+        ),
+    ],
+)
+def test_a_complaint_names_the_setting_and_shows_no_value(environ: dict[str, str], says: str, monkeypatch: pytest.MonkeyPatch):
+    def from_settings() -> Any:
+        return smsgate.AsyncSession.from_settings(SmsGateSettings())
+
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    for make in (smsgate.AsyncSession.from_env, from_settings):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011 - compared below
+            make()
+        assert str(caught.value).startswith(says)
+        shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        ours = "".join(line for line in shown.format() if "tests" not in line)
+        assert "open sesame" not in ours
+
+
+def test_a_password_is_in_no_picture_of_the_settings(env_file: Path):
+    read = SmsGateSettings.read(env_file=env_file)
+    for shown in (repr(read), str(read), str(read.model_dump()), read.model_dump_json()):
+        assert "open sesame" not in shown
+        assert "SecretStr('**********')" in shown or "**********" in shown
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"env_file": "gone.env"}, "cannot read gone.env: No such file or directory"),
+        ({"env_file": "."}, "cannot read .: Is a directory"),
+        ({"env_file": "latin.env"}, "cannot read latin.env: it is not UTF-8"),
+        ({"secrets_dir": "gone"}, "gone: there is no such folder of secret files"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(given: dict[str, str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path("latin.env").write_bytes(b"SMSGATE_LOGIN=\xff")
+    with pytest.raises(ValueError, match=f"^{says}$"):
+        SmsGateSettings.read(**given, login="a", password="b")
+
+
+def test_settings_may_stand_in_settings_of_an_application(monkeypatch: pytest.MonkeyPatch):
+    from pydantic import Field  # noqa: PLC0415 - as an application would
+    from pydantic_settings import BaseSettings  # noqa: PLC0415 - the same
+
+    class Application(BaseSettings):
+        sms: SmsGateSettings = Field(default_factory=SmsGateSettings)
+
+    for name, value in LOGIN.items():
+        monkeypatch.setenv(name, value)
+    assert Application().sms.login == "shop"
