@@ -522,6 +522,41 @@ def test_a_password_is_no_option(bare: Smsgate) -> None:
         assert "--password" not in bare(command, "--help").out
 
 
+# --- completion -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("ca", ["campaign"]),
+        ("s", ["sandbox", "segments", "send", "status"]),
+        ("campaign re", ["report", "resolve"]),
+        ("send --co", ["--country"]),
+    ],
+)
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_offered_what_can_come_next(shell: str, typed: str, offered: list[str]) -> None:
+    line = f"smsgate {typed}"
+    words = {
+        "bash": {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))},
+        "zsh": {"_TYPER_COMPLETE_ARGS": line},
+        "fish": {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "smsgate"],
+        capture_output=True,
+        text=True,
+        env=clean_environment(_SMSGATE_COMPLETE=f"complete_{shell}", **words[shell]),
+        check=False,
+    )
+    assert done.stderr == ""
+    said = done.stdout
+    assert sorted(name for name in COMMANDS if re.search(rf"(?<![\w-]){name}(?![\w-])", said)) == offered
+
+
+COMMANDS = ["campaign", "sandbox", "segments", "send", "status", "balance", "report", "resolve", "--country", "--text"]
+
+
 # --- extras -------------------------------------------------------------------------------------------------------------
 
 BLOCKED = """

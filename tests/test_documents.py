@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from smsgate.campaign import TRANSITIONS
 from smsgate.campaign.states import ENTRIES
 from smsgate.cli.app import app
 from smsgate.cli.exits import Exit
+from smsgate.environment import GatewaySettings
+from smsgate.extras import EXTRA_OF
 from smsgate.sandbox import FAULTS, MAGIC, FaultRow, MagicNumber, Settings
 from smsgate.sandbox.api import REQUESTS
 
@@ -115,6 +118,19 @@ def test_each_exit_code_is_documented(code: Exit) -> None:
     assert re.search(rf"^\| {code.value} \|", REFERENCE, re.MULTILINE)
 
 
+def test_each_variable_of_the_environment_is_documented() -> None:
+    variables = {f"SMSGATE_{name.upper()}" for name in GatewaySettings.model_fields}
+    for page in (REFERENCE, (ROOT / "docs/howto/settings.md").read_text("utf-8")):
+        assert set(re.findall(r"`(SMSGATE_\w+)`", "".join(re.findall(r"^\|.*$", page, re.MULTILINE)))) == variables
+
+
+def test_each_extra_is_documented() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    (table,) = re.findall(r"^## Extras\n\n\|.*\n\|---.*\n((?:\|.*\n)+)", REFERENCE, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in table.splitlines()))) == set(extras)
+    assert set(EXTRA_OF.values()) <= set(extras)
+
+
 LINES = [
     pytest.param(line, id=line)
     for page in PAGES
@@ -127,7 +143,7 @@ LINES = [
 def test_each_command_that_is_shown_exists_with_its_options(line: str) -> None:
     command: Any = get_command(app)
     words = shlex.split(line, comments=True)[1:]
-    while words and hasattr(command, "commands"):
+    while words and hasattr(command, "commands") and not words[0].startswith("-"):
         command = command.commands[words.pop(0)]
     options = {word for word in words if re.match("--?[a-z]", word)}
     assert options <= {name for option in command.params for name in option.opts}

@@ -6,7 +6,7 @@ mypy and pyright must accept the lines without a mark and reject those with one:
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import assert_type
@@ -20,7 +20,10 @@ import smsgate
 from smsgate.campaign import Campaign, Event, Figures
 from smsgate.integrations.aiohttp import SMS_SESSION, sms_context
 from smsgate.integrations.fastapi import SmsSession, sms_lifespan
+from smsgate.integrations.otel import OtelObserver
+from smsgate.observing import CallEnd, CallStart
 from smsgate.sandbox import FaultKind, FaultRule, Sandbox, SandboxMessage
+from smsgate.settings import SmsGateSettings
 
 
 async def the_five_operations(session: smsgate.AsyncSession) -> None:
@@ -36,6 +39,33 @@ async def the_five_operations(session: smsgate.AsyncSession) -> None:
     await session.send_sms(380501234567, "hello")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await session.send("hello")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await session.get_message_status(12)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def settings_and_observers() -> None:
+    found = SmsGateSettings.read(env_file=".env", secrets_dir=Path("/run/secrets"), logins=2)
+    assert_type(found, SmsGateSettings)
+    assert_type(smsgate.AsyncSession.from_settings(found, observer=OtelObserver()), smsgate.AsyncSession)
+    assert_type(smsgate.AsyncSession.from_env(observer=Counting()), smsgate.AsyncSession)
+    smsgate.Message(destinations="050 123-45-67", text="hello", country="UA")
+
+    smsgate.AsyncSession.from_settings({})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    smsgate.AsyncSession("a", "b", observer=print)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    smsgate.AsyncSession("a", "b", country=380)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    SmsGateSettings.read(env_file=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+class Counting:
+    calls = 0
+
+    def begin(self, call: CallStart) -> Callable[[CallEnd], None]:
+        self.calls += len(call.operation)
+        return lambda end: print(end.outcome)
+
+
+async def options_of_a_campaign(session: smsgate.AsyncSession, campaign: Campaign) -> None:
+    await campaign.run(session, rate=10, batch=50)
+    await campaign.run(session, ratee=10)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await campaign.poll(session, again="often")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 async def what_stands_on_top(session: smsgate.AsyncSession) -> None:
