@@ -21,6 +21,15 @@ OLDEST = (3, 11)
 EXTRAS = ",".join(PROJECT["project"]["optional-dependencies"])
 # Every branch of these is covered; the commands and the sandbox are tested from outside.
 COVERED = ["errors", "privacy", "options", "protocol/*", "transport", "logins", "parallel", "following", "spawn", "session"]
+# With the lowest versions of our dependencies: whatever touches one of them.
+LOWEST = [
+    f"tests/test_{name}.py"
+    for name in (
+        "campaign_journal", "campaign_lists", "campaign_polling", "campaign_runner", "cli", "cli_campaign", "faults",
+        "integrations", "models", "otel", "parallel", "phone", "reply", "sandbox", "sandbox_api", "sandbox_faults", "session",
+        "settings", "testing", "transport", "xml",
+    )
+]  # fmt: skip
 MEASURED = Path(__file__).parent / ".nox/measured"
 
 
@@ -92,6 +101,28 @@ def tests(session: nox.Session) -> None:
     # More workers than most machines have cores, since most tests wait for a socket.
     chosen = [] if session.python == min(PYTHONS, key=age) else ["-m", "not heavy"]
     session.run("coverage", "run", str(Path(session.bin) / "pytest"), "-n", "4", "--dist", "worksteal", *chosen, *session.posargs)
+
+
+@nox.session
+@nox.parametrize("extra", list(PROJECT["project"]["optional-dependencies"]))
+def extras(session: nox.Session, extra: str) -> None:
+    """Each extra alone: it works, and what the others bring is asked for in one line."""
+    session.install("--force-reinstall", "--no-deps", ".")
+    session.install(f".[{extra}]")
+    # Outside of the checkout, so that the installed package is imported.
+    script = Path("tests/extra_alone.py").resolve()
+    session.cd(session.create_tmp())
+    session.run("python", "-W", "error", str(script), extra)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """The lowest versions that are allowed, of our own dependencies, with the tests that need nothing else."""
+    lists = [PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"].values()]
+    pins = sorted({one.replace(">=", "==") for requirements in lists for one in requirements if ">=" in one})
+    session.install(*pins, *groups("basic"))
+    session.install("--no-deps", "--force-reinstall", ".")
+    session.run("pytest", "-n", "4", "--dist", "worksteal", "-m", "not heavy", "-W", "default::DeprecationWarning", *LOWEST)
 
 
 @nox.session
