@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+import pydantic
 from pydantic import ValidationError
 
 
@@ -44,6 +45,10 @@ def frames_of(error: BaseException) -> Iterator[FrameType]:
         trace = trace.tb_next
 
 
+PYDANTIC_UNPICKLES = tuple(map(int, pydantic.VERSION.split(".")[:2])) >= (2, 14)
+"""Older ones write a complaint of our own into a pickle and cannot read it."""
+
+
 def shown_by(error: BaseException) -> str:
     """Return all that a log, a tracker of errors or another process gets to see of an error."""
     trace = traceback.TracebackException.from_exception(error, capture_locals=True)
@@ -51,6 +56,8 @@ def shown_by(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         views += [repr(error.errors()), error.json(), json.dumps(error.errors(), default=repr, ensure_ascii=False)]
     dumped = pickle.dumps(error)
-    again = pickle.loads(dumped)
-    views += [repr(again), str(again), repr(again.args), dumped.decode("utf-8", "replace")]
+    views.append(dumped.decode("utf-8", "replace"))
+    if not isinstance(error, ValidationError) or PYDANTIC_UNPICKLES:
+        again = pickle.loads(dumped)
+        views += [repr(again), str(again), repr(again.args)]
     return "\n".join(views)

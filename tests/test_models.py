@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from shown import Hidden, frames_of, raised_by, shown_by
+from shown import PYDANTIC_UNPICKLES, Hidden, frames_of, raised_by, shown_by
 
 from smsgate.protocol.answers import Answer, ClassifiedAnswer, DeliveryState, classify
 from smsgate.protocol.models import (
@@ -469,6 +469,7 @@ def test_what_is_no_object_at_all_is_refused_without_its_value(reader: Callable[
     assert NEEDLE not in shown_by(error)
 
 
+@pytest.mark.skipif(not PYDANTIC_UNPICKLES, reason="pydantic before 2.14 cannot read its own pickles of such complaints")
 def test_a_refusal_is_the_same_in_another_process():
     error = raised_by(lambda: Message(destinations="1", text=""))
     assert isinstance(error, ValidationError)

@@ -6,12 +6,13 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import anyio
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -40,11 +41,17 @@ class Seen:
     def spans(self) -> tuple[ReadableSpan, ...]:
         return self.exporter.get_finished_spans()
 
-    def points(self, name: str) -> list[Any]:
+    @cached_property
+    def metrics(self) -> MetricsData:
+        """What was counted until it is first asked for."""
         data = self.reader.get_metrics_data()
+        assert data
+        return data
+
+    def points(self, name: str) -> list[Any]:
         return [
             point
-            for resource in (data.resource_metrics if data else [])
+            for resource in self.metrics.resource_metrics
             for scope in resource.scope_metrics
             for metric in scope.metrics
             if metric.name == name
@@ -52,10 +59,8 @@ class Seen:
         ]
 
     def everything(self) -> str:
-        data = self.reader.get_metrics_data()
-        return json.dumps([json.loads(span.to_json()) for span in self.spans], ensure_ascii=False) + (
-            data.to_json() if data else ""
-        )
+        spans = json.dumps([json.loads(span.to_json()) for span in self.spans], ensure_ascii=False)
+        return spans + self.metrics.to_json()
 
 
 @pytest.fixture

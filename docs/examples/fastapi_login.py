@@ -102,7 +102,7 @@ async def ask_for_code(
         return attempt.told()
 
 
-@app.post("/login/code", status_code=204)
+@app.post("/login/code", status_code=204, response_model=None)
 async def check_code(guess: Guess) -> None:
     """Take the code, once, within five minutes, and after few wrong ones never."""
     attempt = ATTEMPTS.get(guess.number)
