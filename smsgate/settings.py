@@ -10,7 +10,7 @@ absent. The one importer of pydantic-settings and of python-dotenv.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -60,7 +60,9 @@ class EnvFile(PydanticBaseSettingsSource):
 class FileSettings(BaseSettings):
     """Fields that are read from the environment and from files, whichever they are."""
 
-    model_config = SettingsConfigDict(env_prefix="SMSGATE_", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix="SMSGATE_", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
 
     def __init__(self, *, _env_file: FilePath | None = None, _secrets_dir: FilePath | None = None, **given: Any) -> None:
         if _secrets_dir is not None and not Path(_secrets_dir).is_dir():
