@@ -27,7 +27,7 @@ from .protocol.reply import Reply, read_auth, read_reply
 from .transport import Body, Exchange, HttpReply, Transport
 from .version import __version__
 
-__all__ = ["Credentials", "Login", "Logins"]
+__all__ = ["Credentials", "Login", "Logins", "headers_of"]
 
 _log = logging.getLogger("smsgate")
 
@@ -153,7 +153,7 @@ class Logins:
     async def _post(self, login: Login, operation: Operation, body: Body, limit: int, exchange: Exchange) -> HttpReply:
         whole = False
         try:
-            http = await login.transport.post(body, _headers(operation, login.cookie), limit=limit, exchange=exchange)
+            http = await login.transport.post(body, headers_of(operation, login.cookie), limit=limit, exchange=exchange)
             whole = True
         finally:
             if exchange.left and not whole:
@@ -163,8 +163,8 @@ class Logins:
         return http
 
 
-def _headers(operation: Operation, cookie: str | None) -> dict[str, str]:
-    """The gateway reads none of these but the cookie (protocol, section 1)."""
+def headers_of(operation: Operation, cookie: str | None) -> dict[str, str]:
+    """Return the headers of a request. The gateway reads none of them but the cookie (protocol, section 1)."""
     headers = {
         "Content-Type": "text/xml; charset=utf-8",
         "SOAPAction": f'"{operation.action}"',

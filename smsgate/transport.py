@@ -148,6 +148,8 @@ class HttpReply:
     body: bytes = field(repr=False)
     cookies: tuple[str, ...] = field(repr=False)
     """The values of its Set-Cookie headers."""
+    date: str | None = None
+    """Its Date header: the gateway's clock."""
 
 
 def ssl_settings(verify: bool | ssl.SSLContext) -> ssl.SSLContext:
@@ -329,7 +331,8 @@ async def _read(response: Any, limit: int) -> HttpReply:
     body = await response.aread() if response.is_stream_consumed else await _stream(response, limit)
     if len(body) > limit:
         raise _doubt(response, Reason.TOO_LARGE, body, f"{Reason.TOO_LARGE}: more than {limit} bytes")
-    return HttpReply(response.status_code, body, tuple(response.headers.get_list("set-cookie")))
+    headers = response.headers
+    return HttpReply(response.status_code, body, tuple(headers.get_list("set-cookie")), headers.get("date"))
 
 
 async def _stream(response: Any, limit: int) -> bytes:

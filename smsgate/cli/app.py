@@ -17,6 +17,7 @@ from ..session import AsyncSession
 from ..version import __version__
 from .campaign import app as campaigns
 from .demo import demo
+from .doctor import doctor
 from .exits import SendInterrupted, UsageError, exit_of_send, exit_of_statuses
 from .options import Account, Country, ShowNumbers, command
 from .output import Machines, Output, People
@@ -137,6 +138,7 @@ def segments(
 app.add_typer(campaigns)
 command(app)(sandbox)
 command(app)(demo)
+command(app)(doctor)
 
 
 def _text(given: str | None) -> str | None:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, get_type_hints
 import anyio
 import typer
 
+from ..environment import GatewaySettings
 from ..session import AsyncSession
 from .credentials import country_of, settings_of
 from .exits import Exit, Interrupted
@@ -84,8 +85,12 @@ class Account:
 
         A further option, given as None, is a setting that must be found elsewhere.
         """
+        return AsyncSession.from_settings(self.settings(**options))
+
+    def settings(self, **options: str | None) -> GatewaySettings:
+        """Return these settings. May ask for login and password; raises `ValueError`."""
         given = {"url": self.url, "logins": self.logins}
-        return AsyncSession.from_settings(settings_of(self.env_file, self.secrets_dir, given, options))
+        return settings_of(self.env_file, self.secrets_dir, given, options)
 
     def country(self, given: str | None) -> str | None:
         """Return the country whose local numbers are understood, None if none is set."""

@@ -1,0 +1,157 @@
+"""The command `smsgate doctor`: what works on the way to the gateway, and what to change. It never sends.
+
+Rule of this file: it only shows. What is measured and how it is judged stands in `smsgate.doctor`; what to do after an error
+stands in the table of endings.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ..doctor import Finding, Mark, Report, Setup, examine
+from ..errors import Reason
+from ..session import GATEWAY_URL
+from .exits import Exit, ending_of, hint_of
+from .options import Account
+from .output import Output
+from .views import VIEWS, Look, View, pairs, printable
+
+__all__ = ["doctor"]
+
+_LOOKS: dict[Mark, Look] = {
+    Mark.OK: Look("✓", "green", "ok"),
+    Mark.NOTE: Look("!", "yellow", "note"),
+    Mark.PROBLEM: Look("✗", "red", "problem"),
+    Mark.SKIPPED: Look("-", "dim", "skipped"),
+}
+_NOTHING = "Nothing needs to change."
+
+
+async def doctor(
+    output: Output,
+    account: Account,
+    *,
+    proxy: Annotated[
+        str | None, typer.Option(metavar="URL", help="The proxy that your program hands to the session as proxy=.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The authority that your program trusts through verify=.")
+    ] = None,
+    show_balance: Annotated[
+        bool, typer.Option("--show-balance", help="Show the balance, which else stays out: a report is read by others.")
+    ] = False,
+) -> int:
+    """Check the way to the gateway and say what to change. Sends nothing; the report is safe to show."""
+    variables = account.variables()
+    given = variables.get("SMSGATE_LOGINS", "4")
+    setup = Setup(
+        login=variables["SMSGATE_LOGIN"],
+        password=variables["SMSGATE_PASSWORD"],
+        url=variables.get("SMSGATE_URL", GATEWAY_URL),
+        logins=int(given) if given.isdecimal() else 0,
+        proxy=proxy,
+        verify=True if ca_file is None else _trusting(ca_file),
+        environ=os.environ,
+    )
+    with _waiting(output) as starting:
+        report = await examine(setup, show_balance=show_balance, starting=starting)
+    output.show(report)
+    return _exit_of(report)
+
+
+def _trusting(path: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        raise ValueError("ca-file: it holds no certificate in PEM") from None
+    except OSError as error:
+        raise ValueError(f"ca-file: it cannot be read ({error.strerror})") from None
+
+
+@contextmanager
+def _waiting(output: Output) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal which check is under way: the whole takes some seconds."""
+    if not output.messages.is_terminal:
+        yield lambda _: None
+        return
+    with output.messages.status("") as shown:
+        yield lambda check: shown.update(f"{check} …")
+
+
+def _exit_of(report: Report) -> Exit:
+    """Return the exit code of the first problem."""
+    return next((ending_of(problem.error).code for problem in report.problems if problem.error), Exit.DONE)
+
+
+def _changes(report: Report) -> dict[str, str]:
+    """Return what to change, by the name of the setting. The first finding that names a setting decides."""
+    changes: dict[str, str] = {}
+    for finding in report.findings:
+        advice = _advice(finding)
+        if advice and not (report.heard and getattr(finding.error, "reason", None) is Reason.UNRECOGNISED):
+            changes.setdefault(finding.setting or f"after «{finding.check}»", advice)
+    return changes
+
+
+def _advice(finding: Finding) -> str:
+    if finding.advice or finding.error is None:
+        return finding.advice
+    return hint_of(finding.error) or ending_of(finding.error).next_step(sends=False)
+
+
+def _screen(report: Report) -> RenderableType:
+    rows = Table.grid(padding=(0, 2, 0, 0))
+    for column in ({"no_wrap": True}, {"no_wrap": True, "style": "dim"}, {"overflow": "fold"}):
+        rows.add_column(**column)
+    for finding in report.findings:
+        look = _LOOKS[finding.mark]
+        rows.add_row(Text(f"{look.symbol} {look.word}", look.style), finding.check, Text(printable(finding.text)))
+    parts: list[RenderableType] = [pairs(dict(report.environment)), Text(), rows, Text()]
+    if report.heard:
+        parts += [Text("Sentences of the gateway that smsgate does not know. Please report them:", "bold")]
+        parts += [_indented(heard.operation, printable(heard.sentence)) for heard in report.heard]
+        parts += [Text()]
+    changes = _changes(report)
+    if changes:
+        parts += [Text("What to change", "bold"), *(_indented(setting, advice) for setting, advice in changes.items())]
+    else:
+        parts += [Text(_NOTHING, "bold")]
+    return Group(*parts)
+
+
+def _indented(name: str, text: str) -> RenderableType:
+    return Padding(Text.assemble((name, "bold cyan"), ": ", text), (0, 0, 0, 2))
+
+
+def _document(report: Report) -> dict[str, Any]:
+    return {
+        "problems": len(report.problems),
+        "checks": [
+            {
+                "check": finding.check,
+                "mark": finding.mark,
+                "text": finding.text,
+                "error": type(finding.error).__name__ if finding.error else None,
+                "facts": dict(finding.facts),
+            }
+            for finding in report.findings
+        ],
+        "unrecognised": [{"operation": heard.operation, "sentence": heard.sentence} for heard in report.heard],
+        "changes": [{"setting": setting, "advice": advice} for setting, advice in _changes(report).items()],
+        "environment": dict(report.environment),
+        "requests": report.requests,
+    }
+
+
+VIEWS[Report] = View(_screen, _document)

@@ -1,0 +1,241 @@
+"""The checks as one table, and the examination that goes through it.
+
+Rule of this file: a new check is a new row. A check returns a finding or raises what a session would raise; an error never stops
+the checks that can still be made.
+"""
+
+from __future__ import annotations
+
+import platform
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from urllib.parse import urlsplit
+
+from ..errors import InDoubt, MessageNotFound, NotSent, Refused, SmsGateError
+from ..options import travels_in_clear
+from ..protocol.answers import DeliveryState
+from ..protocol.operations import GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES
+from ..protocol.reply import read_balance, read_new_messages, read_status
+from ..version import __version__
+from .findings import Finding, Mark, Report
+from .probes import Probe, Setup, probing
+from .verdicts import (
+    AT_ONCE,
+    failed,
+    https_address,
+    judge_address,
+    judge_answer_time,
+    judge_certificate,
+    judge_clock,
+    judge_connection,
+    judge_cookie,
+    judge_credits,
+    judge_environment_proxies,
+    judge_https,
+    judge_logins,
+    judge_name,
+    judge_status,
+    shown_address,
+)
+
+__all__ = ["CHECKS", "Check", "environment", "examine"]
+
+NO_MESSAGE = "00000000-0000-4000-8000-000000000000"
+"""A message id of the right form that no gateway gives."""
+_SLOWEST = 2.0
+"""Seconds of a call from which on its speed is not measured further: that would take minutes."""
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_LIBRARIES = ("httpx", "httpcore", "pydantic", "anyio")
+
+
+@dataclass(slots=True)
+class _Room:
+    """What the checks share: the probe, an option, and what earlier checks have found."""
+
+    probe: Probe
+    show_balance: bool
+    most_logins: int = 0
+
+    @property
+    def setup(self) -> Setup:
+        return self.probe.setup
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row: its name, what it does, which checks must be without a problem before it, and for which setups it makes sense."""
+
+    name: str
+    look: Callable[[_Room], Awaitable[Finding]]
+    needs: tuple[str, ...] = ()
+    applies: Callable[[Setup], bool] = lambda _: True
+
+
+async def _address(room: _Room) -> Finding:
+    return judge_address(room.setup.url, room.probe.redacted(shown_address(room.setup.url)))
+
+
+async def _name(room: _Room) -> Finding:
+    return judge_name(*await room.probe.resolve())
+
+
+async def _connection(room: _Room) -> Finding:
+    return judge_connection(await room.probe.connect(), room.setup.timeouts, "the proxy" if room.setup.proxy else "it")
+
+
+async def _certificate(room: _Room) -> Finding:
+    return judge_certificate(*await room.probe.handshake())
+
+
+async def _gateway(room: _Room) -> Finding:
+    return judge_answer_time(await room.probe.knock(room.setup.url), room.setup.timeouts)
+
+
+async def _https(room: _Room) -> Finding:
+    address = https_address(room.setup.url) or room.setup.url
+    shown, why_not = room.probe.redacted(shown_address(address)), None
+    try:
+        await room.probe.knock(address)
+    except (NotSent, InDoubt) as error:
+        why_not = room.probe.redacted(str(error))
+    return judge_https(address, shown, why_not)
+
+
+async def _login(room: _Room) -> Finding:
+    await room.probe.log_in()
+    return Finding("login", Mark.OK, "*** is accepted with its password")
+
+
+async def _credits(room: _Room) -> Finding:
+    return judge_credits(await room.probe.ask(GET_CREDIT_BALANCE, read_balance), show=room.show_balance)
+
+
+async def _new_messages(room: _Room) -> Finding:
+    try:
+        await room.probe.ask(GET_NEW_MESSAGES, read_new_messages)
+    except (Refused, InDoubt) as error:
+        # The provider's page no longer lists the operation, and no send needs it.
+        text = f"smsgate new will not work: {room.probe.redacted(str(error))}"
+        return Finding("new messages", Mark.NOTE, text, facts={"error": type(error).__name__})
+    return Finding("new messages", Mark.OK, "the answer is recognised")
+
+
+async def _status(room: _Room) -> Finding:
+    try:
+        found = await room.probe.ask(GET_MESSAGE_STATUS, partial(read_status, asked=NO_MESSAGE), MessageId=NO_MESSAGE)
+    except MessageNotFound:
+        return judge_status(DeliveryState.NOT_FOUND)
+    return judge_status(found.state)
+
+
+async def _logins(room: _Room) -> Finding:
+    steps = []
+    async for step in room.probe.climb():
+        steps.append(step)
+        if step.error is None:
+            room.most_logins = step.logins
+            if step.seconds > _SLOWEST * step.calls / step.logins:
+                break
+    if steps[0].error:
+        raise steps[0].error
+    last = steps[-1].error
+    return judge_logins(steps, room.setup.logins, room.probe.redacted(str(last)) if last else "")
+
+
+async def _cookie(room: _Room) -> Finding:
+    if room.most_logins < AT_ONCE:
+        return _skipped("cookie lock", f"it needs {AT_ONCE} logins that work at once, and fast answers")
+    return judge_cookie(await room.probe.cookie_times())
+
+
+async def _clock(room: _Room) -> Finding:
+    if room.probe.clock is None:
+        return _skipped("clock", "no answer told the time")
+    date, here = room.probe.clock
+    try:
+        there = parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return _skipped("clock", "the answer told no time that can be read")
+    return judge_clock(here - there - 0.5)  # the header leaves out the fraction of a second: half of one on average
+
+
+async def _proxy(room: _Room) -> Finding:
+    proxy = room.setup.proxy
+    found = {name for name in _PROXIES if room.setup.environ.get(name) or room.setup.environ.get(name.lower())}
+    return judge_environment_proxies(proxy and room.probe.redacted(shown_address(proxy)), found)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("address", _address),
+    Check("name", _name),
+    Check("connection", _connection, ("name",)),
+    Check("TLS", _certificate, ("connection",), lambda setup: not setup.proxy and urlsplit(setup.url).scheme == "https"),
+    Check("gateway", _gateway, ("connection", "TLS")),
+    # What is on this machine needs no https.
+    Check("https", _https, ("name",), lambda setup: travels_in_clear(setup.url)),
+    Check("login", _login, ("connection", "TLS")),
+    Check("credits", _credits, ("login",)),
+    Check("new messages", _new_messages, ("login",)),
+    Check("status", _status, ("login",)),
+    Check("logins", _logins, ("login",)),
+    Check("cookie lock", _cookie, ("login", "logins")),
+    Check("clock", _clock),
+    Check("proxy", _proxy),
+)
+
+
+async def examine(setup: Setup, *, show_balance: bool = False, starting: Callable[[str], None] = lambda _: None) -> Report:
+    """Examine a setup and return what was found. It costs no credit and never sends; about 60 requests, 8 at once at most.
+
+    `starting` is told the name of each check before it is made. No error of the gateway is raised: it becomes a finding.
+    """
+    findings: list[Finding] = []
+    unsound: set[str] = set()
+    async with probing(setup) as probe:
+        room = _Room(probe, show_balance)
+        for check in CHECKS:
+            if not check.applies(setup):
+                continue
+            missing = next((need for need in check.needs if need in unsound), None)
+            if missing is None:
+                starting(check.name)
+                finding = await _found(check, room)
+            else:
+                finding = _skipped(check.name, f"it needs the check «{missing}»")
+            if finding.mark in (Mark.PROBLEM, Mark.SKIPPED):
+                unsound.add(check.name)
+            findings.append(finding)
+        return Report(tuple(findings), tuple(probe.heard), environment(), probe.requests)
+
+
+async def _found(check: Check, room: _Room) -> Finding:
+    try:
+        return await check.look(room)
+    except SmsGateError as error:
+        return failed(check.name, error, room.probe.redacted(str(error)))
+
+
+def _skipped(check: str, why: str) -> Finding:
+    return Finding(check, Mark.SKIPPED, f"not looked at: {why}")
+
+
+def environment() -> dict[str, str]:
+    """Return the versions of what a call goes through. Nothing in it names the machine."""
+    return {
+        "smsgate": __version__,
+        "Python": f"{platform.python_version()} ({platform.python_implementation()})",
+        "platform": f"{platform.system()} {platform.machine()}",
+        **{name: _version(name) for name in _LIBRARIES},
+        "OpenSSL": ssl.OPENSSL_VERSION.removeprefix("OpenSSL "),
+    }
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,318 @@
+"""From measurements to findings: pure functions, and the limits that they judge by.
+
+Rule of this file: no input and output, no clock. Each function takes what was measured and returns one finding; each limit has
+a name and a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from ..errors import (
+    AccountSuspended,
+    BadCredentials,
+    InDoubt,
+    NotAuthorised,
+    NotEnoughCredits,
+    NotSent,
+    Reason,
+    SmsGateError,
+)
+from ..options import Timeouts, travels_in_clear
+from ..protocol.answers import DeliveryState
+from .findings import Finding, Mark
+
+__all__ = [
+    "AT_ONCE",
+    "LADDER",
+    "CookieTimes",
+    "Step",
+    "failed",
+    "https_address",
+    "judge_address",
+    "judge_answer_time",
+    "judge_certificate",
+    "judge_clock",
+    "judge_connection",
+    "judge_cookie",
+    "judge_credits",
+    "judge_environment_proxies",
+    "judge_https",
+    "judge_logins",
+    "judge_name",
+    "judge_status",
+    "shown_address",
+    "useful_logins",
+]
+
+AT_ONCE: Final = 4
+"""Calls that are made at once to find out about the lock of a cookie."""
+LADDER: Final = (1, 2, 4, 8)
+"""Counts of logins that are tried, never more."""
+
+_EXPIRES_SOON = 14
+"""Days: whoever renews a certificate by a machine does it earlier than that."""
+_SLOW_CONNECT, _SLOW_CALL = 1 / 3, 1 / 6
+"""Shares of a deadline. A call may connect, log in and be repeated within it, so it needs room."""
+_CLOCK_OFF = 30
+"""Seconds. Certificates and delivery times are told by the clock; below that it may be the network."""
+_WORTH_IT = 1.15
+"""A further login is worth its place if throughput grows by more than 15 %."""
+_WORK_LEAST = 0.010
+"""Seconds that the gateway must work on a call: below, a lock could not be told from the noise of this machine."""
+_CROWDED = 2.0
+"""So many times slower than a call alone may calls with cookies of their own be; above, something else makes them wait."""
+_LOCKED, _FREE = 0.6, 0.25
+"""Shares of the waiting that a lock would cause: 1 if each call waits for all before it, 0 if none waits."""
+
+_SETTINGS: tuple[tuple[type[SmsGateError], str], ...] = (
+    (BadCredentials, "SMSGATE_LOGIN, SMSGATE_PASSWORD"),
+    (AccountSuspended, "the account"),
+    (NotEnoughCredits, "the account"),
+    (NotAuthorised, "the account"),
+    (NotSent, "SMSGATE_URL"),
+)
+_REASONS = {
+    Reason.TIMED_OUT: "timeouts",
+    Reason.HTTP_STATUS: "SMSGATE_URL",
+    Reason.UNREADABLE: "SMSGATE_URL",
+    Reason.ENCODED: "SMSGATE_URL",
+    Reason.TOO_LARGE: "SMSGATE_URL",
+}
+"""Where the reason says more than the class: an answer that no gateway gives comes from another server."""
+_OF_CHECK = {"TLS": "verify"}
+_ADVICE = {
+    "timeouts": "Look at the connection. If the gateway is that slow, give the session longer ones: timeouts=Timeouts(...).",
+    "verify": "If your own authority has signed the certificate, hand it on as verify= (here --ca-file). Do not switch the check"
+    " off.",
+}
+"""Where more can be said than for the class of the error."""
+
+
+@dataclass(frozen=True, slots=True)
+class CookieTimes:
+    """Seconds that balance calls took: one `alone`, and `AT_ONCE` of them with the `same` cookie or each with its own, `apart`.
+
+    `way` is what the network takes there and back, of which a lock knows nothing.
+    """
+
+    alone: float
+    same: float
+    apart: float
+    way: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How many calls so many logins made in so many seconds, or what went wrong."""
+
+    logins: int
+    calls: int = 0
+    seconds: float = 0.0
+    error: SmsGateError | None = None
+
+    @property
+    def rate(self) -> float:
+        """Calls a second."""
+        return self.calls / self.seconds if self.seconds else 0.0
+
+
+def failed(check: str, error: SmsGateError, text: str) -> Finding:
+    """Return the problem that an error is. `text` is its message, redacted."""
+    of_class = next((setting for kind, setting in _SETTINGS if isinstance(error, kind)), "")
+    setting = _REASONS.get(getattr(error, "reason", None) or Reason.CLOSED, of_class)
+    setting = _OF_CHECK.get(check, setting)
+    return Finding(check, Mark.PROBLEM, text, error, setting, _ADVICE.get(setting, ""))
+
+
+# --- the address --------------------------------------------------------------------------------------------------------
+
+
+def _origin(parts: SplitResult, scheme: str, port: int | None) -> str:
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}{f':{port}' if port else ''}"
+
+
+def shown_address(url: str) -> str:
+    """Return the address without user, password, query and fragment."""
+    parts = urlsplit(url)
+    return f"{_origin(parts, parts.scheme, parts.port)}{parts.path}"
+
+
+def https_address(url: str) -> str | None:
+    """Return where the same host would answer over https, at the usual port; None if the address is https already."""
+    parts = urlsplit(url)
+    return f"{_origin(parts, 'https', None)}{parts.path}" if parts.scheme == "http" else None
+
+
+def judge_address(url: str, shown: str) -> Finding:
+    """Judge whether the address can be read on the way."""
+    if travels_in_clear(url):
+        return Finding("address", Mark.NOTE, f"{shown} is plain http: login, password and texts can be read on the way")
+    secure = urlsplit(url).scheme == "https"
+    return Finding("address", Mark.OK, f"{shown}{'' if secure else ' is plain http, and on this machine'}")
+
+
+def judge_name(addresses: int, seconds: float) -> Finding:
+    """Judge the look-up of the host's name."""
+    plural = "" if addresses == 1 else "es"
+    facts = {"addresses": addresses, "seconds": seconds}
+    return Finding("name", Mark.OK, f"it has {addresses} address{plural}, found in {_time(seconds)}", facts=facts)
+
+
+def judge_connection(seconds: float, timeouts: Timeouts, place: str) -> Finding:
+    """Judge how long it took to connect to a place: the gateway or a proxy."""
+    text, facts = f"{place} was reached in {_time(seconds)}", {"seconds": seconds}
+    if seconds <= timeouts.connect * _SLOW_CONNECT:
+        return Finding("connection", Mark.OK, text, facts=facts)
+    advice = f"Give the session more time than {timeouts.connect:g} s to connect: timeouts=smsgate.Timeouts(connect=...)."
+    return Finding("connection", Mark.NOTE, f"{text}, which is slow", setting="timeouts", advice=advice, facts=facts)
+
+
+def judge_certificate(version: str, days: int | None) -> Finding:
+    """Judge the TLS version and the days until the certificate expires, None if it is not verified."""
+    if days is None:
+        text, advice = f"{version}, and the certificate is not verified", "Verify it: now anybody on the way can be the gateway."
+        return Finding("TLS", Mark.NOTE, text, setting="verify", advice=advice, facts={"version": version, "days": None})
+    text = f"{version}, and the certificate is good for {days} more day{'' if days == 1 else 's'}"
+    facts = {"version": version, "days": days}
+    if days >= _EXPIRES_SOON:
+        return Finding("TLS", Mark.OK, text, facts=facts)
+    advice = "Nothing in your settings: have the gateway's certificate renewed, or every call will end as not sent."
+    return Finding("TLS", Mark.NOTE, text, setting="the certificate", advice=advice, facts=facts)
+
+
+def judge_https(address: str, shown: str, why_not: str | None) -> Finding:
+    """Judge whether the gateway can be called over https. `why_not` is what went wrong there, redacted; None if it answered."""
+    facts = {"offered": why_not is None}
+    if why_not is not None:
+        return Finding("https", Mark.OK, f"not offered at {shown} ({why_not})", facts=facts)
+    advice = "The gateway answers there, and nobody on the way can read along."
+    return Finding("https", Mark.NOTE, f"offered at {shown}", setting=f"SMSGATE_URL={address}", advice=advice, facts=facts)
+
+
+def judge_answer_time(seconds: float, timeouts: Timeouts) -> Finding:
+    """Judge how long the gateway took for the first answer, which no login was needed for."""
+    text, facts = f"it answers as the gateway does, in {_time(seconds)}", {"seconds": seconds}
+    if seconds <= timeouts.read * _SLOW_CALL:
+        return Finding("gateway", Mark.OK, text, facts=facts)
+    advice = f"Give the session more time than {timeouts.read:g} s for a call: timeouts=smsgate.Timeouts(read=...)."
+    return Finding("gateway", Mark.NOTE, f"{text}, which is slow", setting="timeouts", advice=advice, facts=facts)
+
+
+# --- the account --------------------------------------------------------------------------------------------------------
+
+
+def judge_credits(balance: Decimal, *, show: bool) -> Finding:
+    """Judge the balance, and tell it only if asked to: a report is read by others."""
+    facts = {"any": balance > 0, **({"credits": balance} if show else {})}
+    told = f" ({balance:,f})" if show else ""
+    if balance > 0:
+        return Finding("credits", Mark.OK, f"yes, there are credits{told}", facts=facts)
+    advice = "Top up the account: every send will be refused."
+    return Finding("credits", Mark.PROBLEM, f"none{told}", NotEnoughCredits(), "the account", advice, facts)
+
+
+def judge_status(state: DeliveryState) -> Finding:
+    """Judge the delivery status of a message that cannot exist. `NOT_FOUND` is the answer that is expected."""
+    check, facts = "status", {"state": state}
+    if state is DeliveryState.NOT_FOUND:
+        return Finding(check, Mark.OK, "the answer for an unknown message id is recognised", facts=facts)
+    if state is DeliveryState.UNRECOGNISED:
+        error = InDoubt(f"{Reason.UNRECOGNISED}: a delivery status", reason=Reason.UNRECOGNISED)
+        return Finding(check, Mark.PROBLEM, "the answer for an unknown message id is not recognised", error, facts=facts)
+    return Finding(check, Mark.NOTE, f"a message id that cannot exist has the status «{state}»", facts=facts)
+
+
+# --- speed --------------------------------------------------------------------------------------------------------------
+
+
+def judge_cookie(times: CookieTimes) -> Finding:
+    """Judge whether one cookie is served one request at a time.
+
+    With a lock the last of the calls with one cookie waits for the work on all others, without one it waits for none. How much
+    of that waiting was seen decides.
+    """
+    work = times.alone - times.way
+    waited = (times.same - times.apart) / ((AT_ONCE - 1) * work) if work > 0 else 0.0
+    seen = f"{AT_ONCE} calls at once took {_time(times.same)} with one cookie, {_time(times.apart)} with {AT_ONCE}"
+    if work < _WORK_LEAST:
+        verdict, why = "cannot be told", "the gateway answers too fast for that"
+    elif times.apart > times.alone * _CROWDED:
+        verdict, why = "cannot be told", f"calls with cookies of their own waited, too: one alone takes {_time(times.alone)}"
+    elif waited >= _LOCKED:
+        verdict, why = "locked", "a cookie is served one request at a time"
+    elif waited <= _FREE:
+        verdict, why = "not locked", "a cookie is served several requests at once"
+    else:
+        verdict, why = "cannot be told", "from so few calls"
+    facts = {
+        "verdict": verdict,
+        "calls": AT_ONCE,
+        "alone_seconds": times.alone,
+        "same_cookie_seconds": times.same,
+        "own_cookies_seconds": times.apart,
+    }
+    mark = Mark.NOTE if verdict == "cannot be told" else Mark.OK
+    return Finding("cookie lock", mark, f"{verdict}: {why}; {seen}", facts=facts)
+
+
+def useful_logins(steps: Sequence[Step]) -> int:
+    """Return the smallest count of logins beyond which throughput grows by less than 15 %. Steps go up."""
+    return next(
+        step.logins for place, step in enumerate(steps) if all(later.rate < step.rate * _WORTH_IT for later in steps[place + 1 :])
+    )
+
+
+def judge_logins(steps: Sequence[Step], configured: int, error_text: str = "") -> Finding:
+    """Judge how many logins help. A step with an error is the last one; `error_text` is its message, redacted."""
+    sound = [step for step in steps if step.error is None]
+    useful, most = useful_logins(sound), sound[-1].logins
+    rates = ", ".join(f"{step.rate:.3g} with {step.logins}" for step in sound)
+    facts = {"useful": useful, "configured": configured, "calls_a_second": {str(step.logins): step.rate for step in sound}}
+    text = f"calls a second: {rates}"
+    broken = steps[-1]
+    if broken.error is not None and configured > most:
+        advice = f"The gateway did not serve {broken.logins} logins at once."
+        text = f"{text}; then {error_text}"
+        return Finding("logins", Mark.NOTE, text, setting=f"SMSGATE_LOGINS={most}", advice=advice, facts=facts)
+    if sound[0].rate * _WORK_LEAST > 1:
+        return Finding("logins", Mark.OK, f"{text}; answers as fast as these tell nothing about logins", facts=facts)
+    if useful > configured:
+        advice = f"{useful} logins at once are faster than {configured}; it matters if you send much."
+        return Finding("logins", Mark.NOTE, text, setting=f"SMSGATE_LOGINS={useful}", advice=advice, facts=facts)
+    enough = f"; {useful} would do, and {configured} do no harm" if useful < configured <= most else ""
+    return Finding("logins", Mark.OK, f"{text}{enough}", facts=facts)
+
+
+# --- this machine -------------------------------------------------------------------------------------------------------
+
+
+def judge_clock(ahead: float) -> Finding:
+    """Judge how many seconds this machine's clock is ahead of the gateway's, which tells whole seconds only."""
+    facts = {"ahead_seconds": round(ahead)}
+    if abs(ahead) <= _CLOCK_OFF:
+        return Finding("clock", Mark.OK, "this machine and the gateway agree on the time", facts=facts)
+    text = f"this machine is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the gateway"
+    advice = "Compare it with a time server: certificates and delivery times are judged by it."
+    return Finding("clock", Mark.NOTE, text, setting="the clock of this machine", advice=advice, facts=facts)
+
+
+def judge_environment_proxies(proxy: str | None, found: Collection[str]) -> Finding:
+    """Judge the proxy in use, as it is shown, against the variables that other programs take one from."""
+    facts: Mapping[str, object] = {"used": proxy, "ignored": sorted(found)}
+    used = f"{proxy} is used" if proxy else "none is used"
+    if not found:
+        return Finding("proxy", Mark.OK, used, facts=facts)
+    names = " and ".join(sorted(found))
+    text = f"{used}; {names} {'is' if len(found) == 1 else 'are'} set, which smsgate ignores on purpose: hand it on as proxy="
+    return Finding("proxy", Mark.NOTE, text, facts=facts)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:.3g} ms" if seconds < 0.9995 else f"{seconds:.3g} s"
