@@ -33,6 +33,7 @@ __all__ = [
     "HttpClient",
     "HttpReply",
     "Transport",
+    "cause_of",
     "client_of",
     "lent_transport",
     "own_transport",
@@ -360,7 +361,7 @@ def _doubt(response: Any, reason: Reason, body: bytes, message: str) -> InDoubt:
 def _mapped(error: Exception, exchange: Exchange) -> SmsGateError:
     names = [kind.__name__ for kind in type(error).__mro__]
     fault = next((FAULTS[name] for name in names if name in FAULTS), _LOST)
-    detail = f"{type(error).__name__}{_cause(error)}"
+    detail = f"{type(error).__name__}{cause_of(error)}"
     # Without trace events nothing is shown: a foreign transport may call a connection that it lost after the request
     # by the name of one that was never made (httpx-aiohttp does).
     if not exchange.left:
@@ -369,8 +370,8 @@ def _mapped(error: Exception, exchange: Exchange) -> SmsGateError:
     return InDoubt(f"{reason} after the request had begun to leave: {detail}", reason=reason)
 
 
-def _cause(error: BaseException | None) -> str:
-    """Say what the operating system or TLS said, in fixed words: the exceptions' own texts may quote a header."""
+def cause_of(error: BaseException | None) -> str:
+    """Return what the operating system or TLS said,, or nothing, in fixed words: the exceptions' own texts may quote a header."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return f" ({error.verify_message})"

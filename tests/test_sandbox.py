@@ -400,6 +400,24 @@ def test_dropping_sessions_ends_them_all_at_once(sandbox: Sandbox) -> None:
     assert [user.call("GetCreditBalance").result for user in users] == ["Вы не авторизованы"] * 3
 
 
+def test_an_answer_can_be_given_other_words_wherever_it_is_said() -> None:
+    words = {
+        Answer.AUTHORISED: "Добро пожаловать",
+        Answer.NOT_AUTHORISED: "Сначала войдите",
+        Answer.MESSAGE_NOT_FOUND: "Нет такого {id}",
+        Answer.SENT: "Готово",
+        Answer.BAD_DESTINATION: "Не номер",
+    }
+    with Sandbox(Settings(sentences=words)) as sandbox:
+        user = User(sandbox, login=False)
+        assert user.call("GetCreditBalance").result == "Сначала войдите"
+        answered = user.call("Auth", login="sandbox", password="sandbox")
+        user.cookie = answered.cookie
+        assert answered.result == "Добро пожаловать"
+        assert user.call("GetMessageStatus", MessageId="x").result == "Нет такого {id}"
+        assert user.send("+380501234567,+380000000001").slots[::2] == ["Не номер | Готово", "Не номер"]
+
+
 @pytest.mark.parametrize("spelling", ["Вы не авторизованы", "Вы не авторизированы"])
 def test_without_auth_the_sentence_stands_where_the_answer_would(spelling: str) -> None:
     with Sandbox(Settings(unauthorised=spelling)) as sandbox:
@@ -1006,6 +1024,8 @@ def test_an_exposed_sandbox_has_an_address_that_this_machine_can_use() -> None:
         ("hold_seconds", float("nan")),
         ("hold_seconds", "1"),
         ("lock_cookies", None),
+        ("sentences", {"sent": "Готово"}),
+        ("sentences", {Answer.SENT: ""}),
         ("unauthorised", "Нет"),
         ("failed_slot", "blank"),
     ],

@@ -28,7 +28,7 @@ from ..protocol.envelope import request_body
 from ..protocol.operations import AUTH, GET_CREDIT_BALANCE, Operation
 from ..protocol.reply import Reply, read_balance, read_reply, unrecognised
 from ..session import GATEWAY_URL
-from ..transport import Body, HttpReply, Transport, own_transport, ssl_settings
+from ..transport import Body, HttpReply, Transport, cause_of, own_transport, ssl_settings
 from .findings import Heard
 from .verdicts import AT_ONCE, LADDER, CookieTimes, Step
 
@@ -139,9 +139,7 @@ class Probe:
                     self.way = anyio.current_time() - started
                     return self.way
             except OSError as error:
-                refused = isinstance(error, ConnectionRefusedError) or "refused" in str(error).lower()
-                why = "the connection was refused" if refused else "no connection could be made"
-                raise NotSent(f"nothing was sent: {why}") from None
+                raise NotSent(f"nothing was sent: no connection could be made{cause_of(error)}") from None
         raise NotSent(f"nothing was sent: no connection after {self.setup.timeouts.connect:g} s", reason=Reason.TIMED_OUT)
 
     async def handshake(self) -> tuple[str, int | None]:
@@ -161,9 +159,9 @@ class Probe:
                     left = ssl.cert_time_to_seconds(str(ends)) - time.time() if ends else None
                     return version, left if left is None else int(left // _DAY)
             except ssl.SSLCertVerificationError as error:
-                failure = NotSent(f"nothing was sent: the certificate is not trusted ({error.verify_message})")
+                failure = NotSent(f"nothing was sent: the certificate is not trusted{cause_of(error)}")
             except (OSError, anyio.EndOfStream, anyio.BrokenResourceError) as error:
-                failure = NotSent(f"nothing was sent: no TLS connection could be made ({type(error).__name__})")
+                failure = NotSent(f"nothing was sent: no TLS connection could be made{cause_of(error)}")
         raise failure
 
     # --- calls --------------------------------------------------------------------------------------------------------
@@ -184,16 +182,17 @@ class Probe:
         finally:
             with anyio.CancelScope(shield=True):
                 await transport.aclose()
-        if http.date is not None and url == self.setup.url:
-            self.clock = http.date, time.time() - seconds / 2
         self._hear(GET_CREDIT_BALANCE, read_reply(GET_CREDIT_BALANCE, http.body, http.status))
         return seconds
 
     async def _knock(self, transport: Transport) -> HttpReply:
         self.requests += 1
         body = Body(request_body(GET_CREDIT_BALANCE))
-        headers = headers_of(GET_CREDIT_BALANCE, None)
-        return await transport.post(body, headers, limit=_REPLY_LIMIT, exchange=transport.exchange())
+        headers, before = headers_of(GET_CREDIT_BALANCE, None), time.time()
+        http = await transport.post(body, headers, limit=_REPLY_LIMIT, exchange=transport.exchange())
+        if http.date is not None:
+            self.clock = http.date, (before + time.time()) / 2
+        return http
 
     async def log_in(self) -> None:
         """Make one Auth. Raises what a session's login raises."""

@@ -130,7 +130,7 @@ class Gateway:
             self._calls[operation.name] += 1
             before = self._store.last
             if needs_login and not session.authorised:
-                sentence = self.settings.unauthorised
+                sentence = self.settings.sentences.get(Answer.NOT_AUTHORISED, self.settings.unauthorised)
                 result: Result = (sentence,) if operation.array else sentence
             else:
                 result = handler(self, session, arguments)
@@ -282,12 +282,12 @@ class Gateway:
     def _auth(self, session: PhpSession, arguments: Mapping[str, str]) -> Result:
         login, password = arguments.get("login"), arguments.get("password")
         if not login or not password:
-            return say(Answer.MISSING_PARAMETERS)
+            return self._say(Answer.MISSING_PARAMETERS)
         right = login == self.settings.login and password == self.settings.password
         answer = self._account.answer if right else Answer.BAD_CREDENTIALS
         # Documented: a session whose last Auth did not succeed is not authorised.
         session.authorised = answer is Answer.AUTHORISED
-        return say(answer)
+        return self._say(answer)
 
     def _get_credit_balance(self, _session: PhpSession, _arguments: Mapping[str, str]) -> Result:
         return f"{self._credits:f}"
@@ -296,12 +296,12 @@ class Gateway:
         sender, destination = arguments.get("sender"), arguments.get("destination")
         text, wappush = arguments.get("text") or None, arguments.get("wappush") or None
         if not sender or not destination or not (text or wappush):
-            return (say(Answer.MISSING_PARAMETERS),)
+            return (self._say(Answer.MISSING_PARAMETERS),)
         numbers = destination.split(",")
         size = _size(text)
         refused = self._refusal_of_sender(sender) or refusal_of_all(numbers)
         if refused or size is None:
-            return (say(refused or Answer.NOT_SAVED),)
+            return (self._say(refused or Answer.NOT_SAVED),)
         parts, alphabet = size
         verdicts = [refusal(number) for number in numbers]
         payable = [position for position, verdict in enumerate(verdicts) if verdict is None]
@@ -309,7 +309,7 @@ class Gateway:
         missing = format(len(payable) * parts - self._credits, "f")
         unpaid = payable[paid:]
         if unpaid and not (self.settings.pay_in_part and paid):
-            return (say(Answer.NOT_ENOUGH_CREDITS, missing=missing),)
+            return (self._say(Answer.NOT_ENOUGH_CREDITS, missing=missing),)
         for position in unpaid:
             verdicts[position] = Answer.NOT_ENOUGH_CREDITS
         slots = tuple(
@@ -318,7 +318,7 @@ class Gateway:
             else self._failed_slot(verdict, number, missing)
             for number, verdict in zip(numbers, verdicts, strict=True)
         )
-        return (_head(verdicts, missing), *slots)
+        return (self._head(verdicts, missing), *slots)
 
     def _get_new_messages(self, _session: PhpSession, _arguments: Mapping[str, str]) -> Result:
         now = self._clock()
@@ -333,13 +333,26 @@ class Gateway:
     def _get_message_status(self, _session: PhpSession, arguments: Mapping[str, str]) -> Result:
         asked = arguments.get("MessageId")
         if not asked:
-            return say(Answer.MISSING_PARAMETERS)
+            return self._say(Answer.MISSING_PARAMETERS)
         message = self._store.get(asked)
         if message is None:
-            return say(Answer.MESSAGE_NOT_FOUND, id=asked)
+            return self._say(Answer.MESSAGE_NOT_FOUND, id=asked)
         return say_state(self._state(message, self._clock()))
 
     # What they share
+
+    def _say(self, meaning: Answer, **filled: str) -> str:
+        return self.settings.sentences.get(meaning) or say(meaning, **filled)
+
+    def _head(self, verdicts: list[Answer | None], missing: str) -> str:
+        """Return what stands before the slots: each complaint once, success last (protocol, section 4.4)."""
+        complaints = dict.fromkeys(verdict for verdict in verdicts if verdict)
+        if None in verdicts:
+            complaints = dict.fromkeys([*(_BESIDE_SUCCESS.get(complaint, complaint) for complaint in complaints), Answer.SENT])
+        return " | ".join(
+            self._say(meaning, missing=missing) if meaning is Answer.NOT_ENOUGH_CREDITS else self._say(meaning)
+            for meaning in complaints
+        )
 
     def _refusal_of_sender(self, sender: str) -> Answer | None:
         if not is_sender(sender):
@@ -375,7 +388,9 @@ class Gateway:
 
     def _failed_slot(self, verdict: Answer, number: str, missing: str) -> str | None:
         short = verdict is Answer.NOT_ENOUGH_CREDITS
-        sentence = say(verdict, missing=missing) if short else say_in_slot(verdict, number)
+        sentence = (
+            self._say(verdict, missing=missing) if short else self.settings.sentences.get(verdict) or say_in_slot(verdict, number)
+        )
         return _SLOTS[self.settings.failed_slot](sentence)
 
     def _state(self, message: SandboxMessage, now: float) -> DeliveryState:
@@ -404,16 +419,6 @@ def _size(text: str | None) -> tuple[int, Alphabet] | None:
     except ValueError:
         return None
     return counted.parts, counted.alphabet
-
-
-def _head(verdicts: list[Answer | None], missing: str) -> str:
-    """Return what stands before the slots: each complaint once, success last (protocol, section 4.4)."""
-    complaints = dict.fromkeys(verdict for verdict in verdicts if verdict)
-    if None in verdicts:
-        complaints = dict.fromkeys([*(_BESIDE_SUCCESS.get(complaint, complaint) for complaint in complaints), Answer.SENT])
-    return " | ".join(
-        say(meaning, missing=missing) if meaning is Answer.NOT_ENOUGH_CREDITS else say(meaning) for meaning in complaints
-    )
 
 
 _HANDLERS: dict[str, tuple[Callable[[Gateway, PhpSession, Mapping[str, str]], Result], bool]] = {

@@ -5,7 +5,7 @@ Rule of this file: a bad value is found when the settings are made, and the comp
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -84,6 +84,8 @@ class Settings:
     unauthorised: str = say(Answer.NOT_AUTHORISED)
     """The sentence for a dead session: «Вы не авторизованы» (documented) or «Вы не авторизированы» (captured)."""
     failed_slot: FailedSlot = FailedSlot.SENTENCE
+    sentences: Mapping[Answer, str] = field(default_factory=dict, hash=False)
+    """Other words for some answers, said as they stand: what a client does on the day when the gateway changes its wording."""
 
     keep_messages: int = 100_000
     """How many messages are remembered; then the oldest are forgotten. About 1 KB of memory each."""
@@ -122,6 +124,10 @@ def _is_senders(value: Any) -> bool:
     return isinstance(value, frozenset) and all(map(_is_text, value))
 
 
+def _is_sentences(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(answer, Answer) and _is_text(said) for answer, said in value.items())
+
+
 _SECONDS = "a number of seconds, 0 or more"
 _SENDERS = "a frozenset of signatures"
 _COUNT = "a whole number, 1 or more"
@@ -142,6 +148,7 @@ _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("lock_cookies", _is_bool, "True or False"),
     ("unauthorised", lambda value: value in NOT_AUTHORISED, " or ".join(NOT_AUTHORISED)),
     ("failed_slot", lambda value: isinstance(value, FailedSlot), "a member of FailedSlot"),
+    ("sentences", _is_sentences, "a mapping from smsgate.Answer to a string, not empty"),
     ("keep_messages", _is_count, _COUNT),
     ("keep_alive_seconds", lambda value: _is_seconds(value) and value > 0, "a number of seconds, more than 0"),
     ("seed", lambda value: value is None or type(value) is int, "None or a whole number"),

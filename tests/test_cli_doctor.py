@@ -1,0 +1,484 @@
+"""`smsgate doctor`: each mood of a gateway is found, no secret is told, and nothing is ever sent.
+
+The command runs as a child process against a real sandbox on a socket. What judges is pure and tested as tables.
+"""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+import json
+import re
+import socket
+import ssl
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import trustme
+from fault_server import COOKIE, ENVELOPE, FaultServer, Request, answering
+from test_cli import Finished, Smsgate, bare
+
+import smsgate
+from smsgate.cli.exits import Exit
+from smsgate.doctor import CHECKS, Finding, Mark, Setup, examine
+from smsgate.doctor import verdicts as judge
+from smsgate.doctor.checks import NO_MESSAGE
+from smsgate.doctor.probes import probing
+from smsgate.doctor.verdicts import CookieTimes, Step
+from smsgate.protocol.answers import Answer, DeliveryState
+from smsgate.sandbox import AccountState, Sandbox, Settings
+
+__all__ = ["bare"]  # a fixture of the neighbour's
+
+LOGIN, PASSWORD = "shop-7f3a91", "pass-word-0c55e2"
+NUMBER = "+380501234567"
+HELD = 0.1
+LOGGED_IN = Request("", b"<ns1:Auth>")
+"""That server answers everything with a login until it has seen one."""
+
+Doctor = Callable[..., Finished]
+
+
+@pytest.fixture
+def doctor(bare: Smsgate) -> Doctor:
+    """The command with an account. SMSGATE_LOGINS is as many as it tries, so that a sound gateway leaves nothing to change."""
+
+    def run(url: str, *arguments: str, **variables: str) -> Finished:
+        account = {"SMSGATE_LOGIN": LOGIN, "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_URL": url, "SMSGATE_LOGINS": "8"}
+        return bare("doctor", *arguments, **(account | variables))
+
+    return run
+
+
+def gateway(tls: ssl.SSLContext | None = None, **settings: Any) -> Sandbox:
+    return Sandbox(Settings(login=LOGIN, password=PASSWORD, **settings), tls=tls)
+
+
+def found(done: Finished) -> dict[str, Any]:
+    return {check["check"]: check for check in done.document["checks"]}
+
+
+def marks(done: Finished) -> dict[str, str]:
+    return {name: check["mark"] for name, check in found(done).items()}
+
+
+def on_one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+# --- the moods of a gateway ---------------------------------------------------------------------------------------------
+
+
+def test_a_sound_gateway_leaves_nothing_to_change(doctor: Doctor) -> None:
+    with gateway(hold_seconds=HELD) as sandbox:
+        done = doctor(sandbox.url)
+        calls = sandbox.calls
+        assert sandbox.most_in_flight == judge.AT_ONCE
+    assert (done.code, done.err) == (0, "")
+    shown = on_one_line(done.out)
+    assert "problem" not in shown
+    assert "locked: a cookie is served one request at a time" in shown
+    assert "yes, there are credits" in shown
+    assert shown.rstrip().endswith("Nothing needs to change.")
+    assert calls["SendSMS"] == 0
+    assert calls.total() < 80
+
+
+def test_the_lock_of_a_cookie_is_seen_and_its_absence_too(doctor: Doctor) -> None:
+    verdicts = {}
+    for locked in (True, False):
+        with gateway(hold_seconds=HELD, lock_cookies=locked) as sandbox:
+            done = doctor(sandbox.url, "--json")
+            assert sandbox.calls["SendSMS"] == 0
+        verdicts[locked] = found(done)["cookie lock"]["facts"]["verdict"]
+        assert found(done)["logins"]["facts"]["useful"] == 8
+    assert verdicts == {True: "locked", False: "not locked"}
+
+
+def test_how_many_logins_help_is_told_with_the_setting(doctor: Doctor) -> None:
+    with gateway(hold_seconds=HELD) as sandbox:
+        done = doctor(sandbox.url, SMSGATE_LOGINS="2")
+    assert done.code == 0
+    assert "What to change SMSGATE_LOGINS=8: 8 logins at once are faster than 2" in on_one_line(done.out)
+
+
+def test_a_wrong_password_is_tried_once_and_told_with_what_to_do(doctor: Doctor) -> None:
+    with gateway() as sandbox:
+        done = doctor(sandbox.url, SMSGATE_PASSWORD="another-0815")
+        assert sandbox.calls["Auth"] == 1
+    assert done.code == Exit.REFUSED
+    shown = on_one_line(done.out)
+    assert "✗ problem login" in shown
+    assert "SMSGATE_LOGIN, SMSGATE_PASSWORD: Correct login and password" in shown
+    assert "«SOAP» must be ticked" in shown
+    assert "another-0815" not in done.out
+
+
+@pytest.mark.parametrize("state", [state for state in AccountState if state is not AccountState.ACTIVE])
+def test_a_suspended_account_is_told_with_whom_to_talk_to(state: AccountState, doctor: Doctor) -> None:
+    with gateway(account=state) as sandbox:
+        done = doctor(sandbox.url, "--json")
+    assert done.code == Exit.REFUSED
+    assert found(done)["login"]["error"] == "AccountSuspended"
+    assert done.document["changes"] == [{"setting": "the account", "advice": "Talk to the provider."}]
+
+
+def test_what_needs_a_login_is_skipped_without_one_and_the_rest_is_not(doctor: Doctor) -> None:
+    with gateway(account=AccountState.BLOCKED) as sandbox:
+        seen = marks(doctor(sandbox.url, "--json"))
+    assert {name for name, mark in seen.items() if mark == "skipped"} == {
+        "credits",
+        "new messages",
+        "status",
+        "logins",
+        "cookie lock",
+    }
+    assert seen["clock"] == seen["gateway"] == seen["proxy"] == "ok"
+
+
+def test_sentences_that_nobody_knows_are_listed_to_be_reported(doctor: Doctor) -> None:
+    words = {
+        Answer.MESSAGE_NOT_FOUND: f"Нет такого сообщения для {NUMBER}, {LOGIN}",
+        Answer.NOT_AUTHORISED: "Сначала войдите",
+    }
+    with gateway(sentences=words) as sandbox:
+        people, machines = doctor(sandbox.url), doctor(sandbox.url, "--json")
+    assert people.code == machines.code == Exit.IN_DOUBT
+    assert machines.document["unrecognised"] == [
+        {"operation": "GetCreditBalance", "sentence": "Сначала войдите"},
+        {"operation": "GetMessageStatus", "sentence": "Нет такого сообщения для +380*****4567, ***"},
+    ]
+    assert marks(machines)["status"] == "problem"
+    assert marks(machines)["credits"] == "ok"
+    assert "Please report them" in people.out
+    assert "GetCreditBalance: Сначала войдите" in people.out
+
+
+def test_an_unknown_answer_to_the_login_is_listed(doctor: Doctor) -> None:
+    with gateway(sentences={Answer.AUTHORISED: f"Добро пожаловать, {LOGIN}!"}) as sandbox:
+        done = doctor(sandbox.url, "--json")
+    assert done.code == Exit.IN_DOUBT
+    assert found(done)["login"]["error"] == "InDoubt"
+    assert done.document["unrecognised"] == [{"operation": "Auth", "sentence": "Добро пожаловать, ***!"}]
+
+
+def test_an_account_without_credits_is_a_problem(doctor: Doctor) -> None:
+    with gateway(credits=0) as sandbox:
+        done = doctor(sandbox.url, "--json")
+    assert done.code == Exit.REFUSED
+    assert found(done)["credits"]["text"] == "none"
+    assert {"setting": "the account", "advice": "Top up the account: every send will be refused."} in done.document["changes"]
+
+
+def test_the_balance_is_told_only_if_asked_for(doctor: Doctor) -> None:
+    with gateway(credits=Decimal("4815.16")) as sandbox:
+        for arguments in ((), ("--json",)):
+            assert not re.search("4,?815", doctor(sandbox.url, *arguments).out)
+        assert "yes, there are credits (4,815.16)" in on_one_line(doctor(sandbox.url, "--show-balance").out)
+        assert found(doctor(sandbox.url, "--show-balance", "--json"))["credits"]["facts"]["credits"] == 4815.16
+
+
+# --- the way there ------------------------------------------------------------------------------------------------------
+
+
+def test_a_gateway_that_is_not_there_stops_only_what_needs_it(doctor: Doctor) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    done = doctor(f"http://127.0.0.1:{port}/api/soap.html", "--json")
+    assert done.code == Exit.NOT_SENT
+    seen = marks(done)
+    assert (seen["name"], seen["connection"], seen["gateway"], seen["login"]) == ("ok", "problem", "skipped", "skipped")
+    assert seen["proxy"] == "ok"
+    assert "Connection refused" in found(done)["connection"]["text"]
+    assert done.document["changes"][0]["setting"] == "SMSGATE_URL"
+
+
+def test_a_name_that_cannot_be_resolved_is_told(doctor: Doctor) -> None:
+    done = doctor("http://gateway.invalid/api/soap.html", "--json")
+    assert done.code == Exit.NOT_SENT
+    assert "could not be resolved" in found(done)["name"]["text"]
+    assert found(done)["address"]["mark"] == "note"
+    assert found(done)["https"]["mark"] == "skipped"
+
+
+def test_a_path_that_is_wrong_is_told_with_the_right_one(doctor: Doctor) -> None:
+    with gateway() as sandbox:
+        done = doctor(sandbox.url.replace("soap.html", "soup.html"))
+    assert done.code == Exit.IN_DOUBT
+    assert "needs its path: --url http://.../api/soap.html" in on_one_line(done.out)
+
+
+def certified(authority: trustme.CA, **life: Any) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", **life).configure_cert(context)
+    return context
+
+
+def test_https_is_looked_at_down_to_the_certificate(doctor: Doctor, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    known = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(known)
+    until = dt.datetime.now(dt.UTC) + dt.timedelta(days=5, hours=1)
+    for life, mark, days in (({}, "ok", None), ({"not_after": until}, "note", 5)):
+        with gateway(tls=certified(authority, **life)) as sandbox:
+            done = doctor(sandbox.url, "--json", "--ca-file", str(known))
+        assert done.code == 0
+        told = found(done)["TLS"]
+        assert (told["mark"], told["facts"]["version"]) == (mark, "TLSv1.3")
+        assert days is None or told["facts"]["days"] == days
+        assert "https" not in found(done)
+
+
+def test_a_certificate_of_a_stranger_is_a_problem_and_the_login_stays_here(doctor: Doctor) -> None:
+    with gateway(tls=certified(trustme.CA())) as sandbox:
+        done = doctor(sandbox.url, "--json")
+        assert not sandbox.calls
+    assert done.code == Exit.NOT_SENT
+    assert "the certificate is not trusted" in found(done)["TLS"]["text"]
+    assert marks(done)["login"] == "skipped"
+    assert done.document["changes"][0]["setting"] == "verify"
+
+
+def test_a_clock_that_is_off_is_told(doctor: Doctor) -> None:
+    late = answering(b"nothing", "Date: Tue, 15 Nov 1994 08:12:31 GMT")
+    with FaultServer(late, requests=[LOGGED_IN]).running() as server:
+        done = doctor(server.url, "--json")
+    assert found(done)["clock"]["mark"] == "note"
+    assert "ahead of the gateway" in found(done)["clock"]["text"]
+
+
+def test_a_proxy_of_the_environment_is_named_as_not_used(doctor: Doctor) -> None:
+    with gateway() as sandbox:
+        done = doctor(sandbox.url, "--json", HTTPS_PROXY="http://user:hidden-4711@127.0.0.1:9", no_proxy="")
+        assert sandbox.calls["Auth"] > 0
+    assert found(done)["proxy"]["facts"] == {"used": None, "ignored": ["HTTPS_PROXY"]}
+    assert "hidden-4711" not in done.out
+
+
+def test_a_proxy_that_is_used_is_shown_without_its_password(doctor: Doctor) -> None:
+    with gateway() as sandbox:
+        done = doctor(sandbox.url, "--json", "--proxy", "http://user:hidden-4711@127.0.0.1:9")
+    assert done.code == Exit.NOT_SENT
+    assert found(done)["proxy"]["facts"]["used"] == "http://127.0.0.1:9"
+    assert "hidden-4711" not in done.out
+
+
+# --- what the report holds ----------------------------------------------------------------------------------------------
+
+
+def test_no_report_holds_a_secret_though_the_gateway_quotes_them_all(doctor: Doctor) -> None:
+    quoted = f"{LOGIN} {PASSWORD} PHPSESSID={COOKIE} {NUMBER} {NUMBER[3:]}"
+    answers = ENVELOPE.format(
+        "".join(
+            f"<ns1:{name}Response><ns1:{name}Result>{quoted}</ns1:{name}Result></ns1:{name}Response>"
+            for name in ("GetCreditBalance", "GetMessageStatus")
+        )
+    )
+    with FaultServer(answering(answers.encode()), requests=[LOGGED_IN]).running() as server:
+        reports = [doctor(server.url, *arguments) for arguments in ((), ("--json",), ("-vv",))]
+        assert not server.sends()
+    assert reports[1].document["unrecognised"]
+    for done in reports:
+        for secret in (LOGIN, PASSWORD, COOKIE, NUMBER, NUMBER[3:]):
+            assert secret not in done.out + done.err
+
+
+def test_the_report_of_a_sound_gateway_holds_no_secret(doctor: Doctor) -> None:
+    with gateway() as sandbox:
+        for arguments in ((), ("--json",)):
+            done = doctor(sandbox.url, *arguments)
+            assert not [secret for secret in (LOGIN, PASSWORD, "PHPSESSID", "10000", "10,000") if secret in done.out]
+            assert not re.search(r"[0-9a-z]{26}", done.out)
+
+
+def test_the_document_is_one_and_holds_every_check_that_applies(doctor: Doctor) -> None:
+    with gateway() as sandbox:
+        done = doctor(sandbox.url, "--json")
+    document = json.loads(done.out)
+    assert list(document) == ["problems", "checks", "unrecognised", "changes", "environment", "requests"]
+    assert [check["check"] for check in document["checks"]] == [c.name for c in CHECKS if c.name not in ("TLS", "https")]
+    assert document["environment"]["smsgate"] == smsgate.__version__
+    assert set(document["environment"]) >= {"Python", "platform", "httpx", "httpcore", "pydantic", "anyio", "OpenSSL"}
+    assert document["requests"] < 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "complaint"),
+    [
+        ((), {"SMSGATE_LOGINS": "many"}, "logins: must be a whole number from 1 to 256"),
+        (("--proxy", "socks5://x"), {}, "proxy: must be an address"),
+        (("--ca-file", "nowhere.pem"), {}, "ca-file: it cannot be read (No such file or directory)"),
+        (("--ca-file", "/dev/null"), {}, "ca-file: it holds no certificate"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_told_by_name(
+    arguments: tuple[str, ...], variables: dict[str, str], complaint: str, doctor: Doctor
+) -> None:
+    done = doctor("http://127.0.0.1:9/", *arguments, **variables)
+    assert (done.code, done.out) == (Exit.USAGE, "")
+    assert complaint in done.err
+
+
+def test_the_doctor_knows_no_send() -> None:
+    folder = Path(smsgate.__file__).parent / "doctor"
+    for path in folder.glob("*.py"):
+        names = {node.id for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Name)}
+        assert not names & {"SEND_SMS", "OPERATIONS"}
+
+
+@pytest.mark.anyio
+async def test_https_is_offered_where_the_gateway_answers_and_not_where_a_web_page_does() -> None:
+    authority = trustme.CA()
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    secure, page = gateway(tls=certified(authority)), FaultServer(answering(b"<html>It works!</html>"), requests=[LOGGED_IN])
+    setup = Setup(login=LOGIN, password=PASSWORD, url="http://gateway.example/api/soap.html", verify=trusted)
+    with secure, page.running():
+        async with probing(setup) as probe:
+            assert await probe.knock(secure.url) > 0
+            with pytest.raises(smsgate.InDoubt):
+                await probe.knock(page.url)
+        assert secure.calls == {"GetCreditBalance": 2}
+    assert not [request for request in page.requests if PASSWORD.encode() in request.body]
+
+
+@pytest.mark.anyio
+async def test_a_program_can_examine_too_on_both_event_loops() -> None:
+    started: list[str] = []
+    with gateway(hold_seconds=0.02) as sandbox:
+        report = await examine(Setup(login=LOGIN, password=PASSWORD, url=sandbox.url), starting=started.append)
+        assert sandbox.calls["SendSMS"] == 0
+    assert not report.problems
+    assert started == [finding.check for finding in report.findings]
+    assert LOGIN not in repr(report)
+
+
+# --- the verdicts -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("times", "verdict"),
+    [
+        # alone, four with one cookie, four with four, the way there and back
+        (CookieTimes(0.10, 0.40, 0.10), "locked"),
+        (CookieTimes(0.10, 0.10, 0.10), "not locked"),
+        (CookieTimes(0.10, 0.12, 0.11), "not locked"),
+        (CookieTimes(0.10, 0.22, 0.10), "cannot be told"),  # 40 % of the waiting
+        (CookieTimes(0.10, 0.40, 0.40), "cannot be told"),  # everybody waits for everybody
+        (CookieTimes(0.005, 0.020, 0.005), "cannot be told"),  # too fast
+        # Most of the time is the network's: the ratio is 1.6, and yet every call waited for the work on all others.
+        (CookieTimes(0.10, 0.16, 0.10, way=0.08), "locked"),
+        (CookieTimes(0.10, 0.10, 0.10, way=0.08), "not locked"),
+        (CookieTimes(0.10, 0.40, 0.10, way=0.20), "cannot be told"),
+    ],
+)
+def test_the_lock_is_judged_by_the_waiting_that_it_would_cause(times: CookieTimes, verdict: str) -> None:
+    finding = judge.judge_cookie(times)
+    assert finding.facts["verdict"] == verdict
+    assert finding.mark is (Mark.NOTE if verdict == "cannot be told" else Mark.OK)
+    assert finding.text.startswith(verdict)
+
+
+def climbed(*rates: float) -> list[Step]:
+    return [Step(logins, 10, 10 / rate) for logins, rate in zip(judge.LADDER, rates, strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("rates", "useful"),
+    [
+        ((10, 20, 40, 80), 8),
+        ((10, 20, 40, 44), 4),
+        ((10, 20, 22, 22.9), 2),
+        ((10, 11, 11, 10), 1),
+        ((10, 9, 30, 31), 4),  # one slow step is no reason to stop
+        ((10, 8), 1),
+    ],
+)
+def test_logins_are_useful_while_throughput_grows_by_fifteen_per_cent(rates: tuple[float, ...], useful: int) -> None:
+    assert judge.useful_logins(climbed(*rates)) == useful
+
+
+@pytest.mark.parametrize(
+    ("rates", "configured", "broken", "setting"),
+    [
+        ((10, 20, 40, 80), 8, False, ""),
+        ((10, 20, 40, 80), 4, False, "SMSGATE_LOGINS=8"),
+        ((10, 20, 40, 80), 16, False, ""),  # beyond what was tried
+        ((10, 11, 11, 10), 4, False, ""),  # idle logins do no harm
+        ((10,), 4, True, "SMSGATE_LOGINS=1"),  # a second login ends the first
+        ((10, 20), 1, True, "SMSGATE_LOGINS=2"),
+        ((300, 600), 1, False, ""),  # the noise of this machine
+    ],
+)
+def test_the_advice_for_logins(rates: tuple[float, ...], configured: int, broken: bool, setting: str) -> None:
+    steps = climbed(*rates)
+    if broken:
+        steps.append(Step(steps[-1].logins * 2, error=smsgate.NotAuthorised("no")))
+    finding = judge.judge_logins(steps, configured, "no")
+    assert finding.setting == setting
+    assert bool(finding.advice) == bool(setting)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "https"),
+    [
+        ("http://turbosms.in.ua/api/soap.html", "http://turbosms.in.ua/api/soap.html", "https://turbosms.in.ua/api/soap.html"),
+        ("http://u:p@h:8080/a?k=v#f", "http://h:8080/a", "https://h/a"),
+        ("http://[::1]:80/a", "http://[::1]:80/a", "https://[::1]/a"),
+        ("https://h/a", "https://h/a", None),
+    ],
+)
+def test_an_address_is_shown_without_what_may_be_secret(url: str, shown: str, https: str | None) -> None:
+    assert judge.shown_address(url) == shown
+    assert judge.https_address(url) == https
+
+
+DEADLINES = smsgate.Timeouts(connect=9.0, read=30.0)
+
+
+@pytest.mark.parametrize(
+    ("finding", "mark", "setting"),
+    [
+        (judge.judge_address("http://h.example/", "h"), Mark.NOTE, ""),
+        (judge.judge_address("http://127.0.0.1/", "h"), Mark.OK, ""),
+        (judge.judge_address("https://h.example/", "h"), Mark.OK, ""),
+        (judge.judge_https("https://h/", "https://h/", None), Mark.NOTE, "SMSGATE_URL=https://h/"),
+        (judge.judge_https("https://h/", "https://h/", "refused"), Mark.OK, ""),
+        (judge.judge_connection(3.0, DEADLINES, "it"), Mark.OK, ""),
+        (judge.judge_connection(3.1, DEADLINES, "it"), Mark.NOTE, "timeouts"),
+        (judge.judge_answer_time(5.0, DEADLINES), Mark.OK, ""),
+        (judge.judge_answer_time(5.1, DEADLINES), Mark.NOTE, "timeouts"),
+        (judge.judge_certificate("TLSv1.3", 14), Mark.OK, ""),
+        (judge.judge_certificate("TLSv1.3", 13), Mark.NOTE, "the certificate"),
+        (judge.judge_certificate("TLSv1.3", None), Mark.NOTE, "verify"),
+        (judge.judge_clock(30), Mark.OK, ""),
+        (judge.judge_clock(31), Mark.NOTE, "the clock of this machine"),
+        (judge.judge_clock(-31), Mark.NOTE, "the clock of this machine"),
+        (judge.judge_credits(Decimal("0.5"), show=False), Mark.OK, ""),
+        (judge.judge_credits(Decimal(0), show=False), Mark.PROBLEM, "the account"),
+        (judge.judge_credits(Decimal(-5), show=False), Mark.PROBLEM, "the account"),
+        (judge.judge_status(DeliveryState.NOT_FOUND), Mark.OK, ""),
+        (judge.judge_status(DeliveryState.UNRECOGNISED), Mark.PROBLEM, ""),
+        (judge.judge_status(DeliveryState.UNKNOWN), Mark.NOTE, ""),
+        (judge.judge_environment_proxies(None, []), Mark.OK, ""),
+        (judge.judge_environment_proxies(None, ["ALL_PROXY"]), Mark.NOTE, ""),
+        (judge.failed("login", smsgate.BadCredentials("x"), "x"), Mark.PROBLEM, "SMSGATE_LOGIN, SMSGATE_PASSWORD"),
+        (judge.failed("login", smsgate.AccountSuspended("x"), "x"), Mark.PROBLEM, "the account"),
+        (judge.failed("TLS", smsgate.NotSent("x"), "x"), Mark.PROBLEM, "verify"),
+        (judge.failed("connection", smsgate.NotSent("x"), "x"), Mark.PROBLEM, "SMSGATE_URL"),
+        (judge.failed("login", smsgate.InDoubt("x", reason=smsgate.Reason.TIMED_OUT), "x"), Mark.PROBLEM, "timeouts"),
+        (judge.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.FAULT), "x"), Mark.PROBLEM, ""),
+    ],
+)
+def test_a_measurement_has_one_verdict(finding: Finding, mark: Mark, setting: str) -> None:
+    assert (finding.mark, finding.setting) == (mark, setting)
+    assert not (mark is Mark.PROBLEM and finding.error is None)
+
+
+def test_the_id_that_is_asked_for_is_one_that_no_gateway_gives() -> None:
+    assert UUID(NO_MESSAGE).version == 4
+    assert set(NO_MESSAGE) == set("048-")
