@@ -81,7 +81,7 @@ def test_a_sound_gateway_leaves_nothing_to_change(doctor: Doctor) -> None:
     assert (done.code, done.err) == (0, "")
     shown = on_one_line(done.out)
     assert "problem" not in shown
-    assert "locked: a cookie is served one request at a time" in shown
+    assert "locked: a cookie is served one call at a time" in shown
     assert "yes, there are credits" in shown
     assert shown.rstrip().endswith("Nothing needs to change.")
     assert calls["SendSMS"] == 0
@@ -471,7 +471,13 @@ DEADLINES = smsgate.Timeouts(connect=9.0, read=30.0)
         (judge.failed("TLS", smsgate.NotSent("x"), "x"), Mark.PROBLEM, "verify"),
         (judge.failed("connection", smsgate.NotSent("x"), "x"), Mark.PROBLEM, "SMSGATE_URL"),
         (judge.failed("login", smsgate.InDoubt("x", reason=smsgate.Reason.TIMED_OUT), "x"), Mark.PROBLEM, "timeouts"),
-        (judge.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.FAULT), "x"), Mark.PROBLEM, ""),
+        (judge.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.FAULT), "x"), Mark.PROBLEM, "SMSGATE_URL"),
+        (
+            judge.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.CONNECTION_LOST), "x"),
+            Mark.PROBLEM,
+            "the connection",
+        ),
+        (judge.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.UNRECOGNISED), "x"), Mark.PROBLEM, ""),
     ],
 )
 def test_a_measurement_has_one_verdict(finding: Finding, mark: Mark, setting: str) -> None:

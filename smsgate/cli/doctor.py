@@ -100,14 +100,14 @@ def _changes(report: Report) -> dict[str, str]:
     for finding in report.findings:
         advice = _advice(finding)
         if advice and not (report.heard and getattr(finding.error, "reason", None) is Reason.UNRECOGNISED):
-            changes.setdefault(finding.setting or f"after «{finding.check}»", advice)
+            changes.setdefault(finding.setting or f"about «{finding.check}»", advice)
     return changes
 
 
 def _advice(finding: Finding) -> str:
-    if finding.advice or finding.error is None:
+    if finding.error is None:
         return finding.advice
-    return hint_of(finding.error) or ending_of(finding.error).next_step(sends=False)
+    return hint_of(finding.error) or finding.advice or ending_of(finding.error).next_step(sends=False)
 
 
 def _screen(report: Report) -> RenderableType:
@@ -117,7 +117,8 @@ def _screen(report: Report) -> RenderableType:
     for finding in report.findings:
         look = _LOOKS[finding.mark]
         rows.add_row(Text(f"{look.symbol} {look.word}", look.style), finding.check, Text(printable(finding.text)))
-    parts: list[RenderableType] = [pairs(dict(report.environment)), Text(), rows, Text()]
+    told = Text(f"{report.requests} requests; nothing was sent, and no credit was spent.", "dim")
+    parts: list[RenderableType] = [pairs(dict(report.environment)), Text(), rows, Text(), told, Text()]
     if report.heard:
         parts += [Text("Sentences of the gateway that smsgate does not know. Please report them:", "bold")]
         parts += [_indented(heard.operation, printable(heard.sentence)) for heard in report.heard]
@@ -143,7 +144,7 @@ def _document(report: Report) -> dict[str, Any]:
                 "mark": finding.mark,
                 "text": finding.text,
                 "error": type(finding.error).__name__ if finding.error else None,
-                "facts": dict(finding.facts),
+                "facts": {name: round(fact, 4) if isinstance(fact, float) else fact for name, fact in finding.facts.items()},
             }
             for finding in report.findings
         ],

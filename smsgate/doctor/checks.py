@@ -84,7 +84,7 @@ async def _name(room: _Room) -> Finding:
 
 
 async def _connection(room: _Room) -> Finding:
-    return judge_connection(await room.probe.connect(), room.setup.timeouts, "the proxy" if room.setup.proxy else "it")
+    return judge_connection(await room.probe.connect(), room.setup.timeouts, "the proxy is" if room.setup.proxy else "")
 
 
 async def _certificate(room: _Room) -> Finding:

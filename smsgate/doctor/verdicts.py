@@ -76,21 +76,28 @@ _SETTINGS: tuple[tuple[type[SmsGateError], str], ...] = (
     (NotAuthorised, "the account"),
     (NotSent, "SMSGATE_URL"),
 )
-_REASONS = {
-    Reason.TIMED_OUT: "timeouts",
-    Reason.HTTP_STATUS: "SMSGATE_URL",
-    Reason.UNREADABLE: "SMSGATE_URL",
-    Reason.ENCODED: "SMSGATE_URL",
-    Reason.TOO_LARGE: "SMSGATE_URL",
+_SLOW = ("timeouts", "Look at the connection. If the gateway is that slow, give the session longer ones: timeouts=Timeouts(...).")
+_STRANGER = (
+    "SMSGATE_URL",
+    "What answers there is not the gateway, or it is out of order: look at the address, or try again later.",
+)
+_BROKEN = ("the connection", "Try again; if it stays so, look at what stands between this machine and the gateway.")
+_REASONS: dict[Reason, tuple[str, str]] = {
+    Reason.TIMED_OUT: _SLOW,
+    Reason.CONNECTION_LOST: _BROKEN,
+    Reason.HTTP_STATUS: _STRANGER,
+    Reason.UNREADABLE: _STRANGER,
+    Reason.FAULT: _STRANGER,
+    Reason.ENCODED: _STRANGER,
+    Reason.TOO_LARGE: _STRANGER,
 }
-"""Where the reason says more than the class: an answer that no gateway gives comes from another server."""
-_OF_CHECK = {"TLS": "verify"}
-_ADVICE = {
-    "timeouts": "Look at the connection. If the gateway is that slow, give the session longer ones: timeouts=Timeouts(...).",
-    "verify": "If your own authority has signed the certificate, hand it on as verify= (here --ca-file). Do not switch the check"
-    " off.",
+_OF_CHECK = {
+    "TLS": (
+        "verify",
+        "If your own authority has signed the certificate, hand it on as verify= (here --ca-file). Do not switch the check off.",
+    )
 }
-"""Where more can be said than for the class of the error."""
+"""Where the check or the reason says more than the class of the error: the setting, and the advice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +131,9 @@ class Step:
 def failed(check: str, error: SmsGateError, text: str) -> Finding:
     """Return the problem that an error is. `text` is its message, redacted."""
     of_class = next((setting for kind, setting in _SETTINGS if isinstance(error, kind)), "")
-    setting = _REASONS.get(getattr(error, "reason", None) or Reason.CLOSED, of_class)
-    setting = _OF_CHECK.get(check, setting)
-    return Finding(check, Mark.PROBLEM, text, error, setting, _ADVICE.get(setting, ""))
+    of_reason = _REASONS.get(getattr(error, "reason", Reason.CLOSED), (of_class, ""))
+    setting, advice = _OF_CHECK.get(check, of_reason)
+    return Finding(check, Mark.PROBLEM, text, error, setting, advice)
 
 
 # --- the address --------------------------------------------------------------------------------------------------------
@@ -162,12 +169,12 @@ def judge_name(addresses: int, seconds: float) -> Finding:
     """Judge the look-up of the host's name."""
     plural = "" if addresses == 1 else "es"
     facts = {"addresses": addresses, "seconds": seconds}
-    return Finding("name", Mark.OK, f"it has {addresses} address{plural}, found in {_time(seconds)}", facts=facts)
+    return Finding("name", Mark.OK, f"found in {_time(seconds)}, with {addresses} address{plural}", facts=facts)
 
 
-def judge_connection(seconds: float, timeouts: Timeouts, place: str) -> Finding:
-    """Judge how long it took to connect to a place: the gateway or a proxy."""
-    text, facts = f"{place} was reached in {_time(seconds)}", {"seconds": seconds}
+def judge_connection(seconds: float, timeouts: Timeouts, place: str = "") -> Finding:
+    """Judge how long it took to connect to the gateway, or to the place that is named: a proxy."""
+    text, facts = f"{place} reached in {_time(seconds)}".strip(), {"seconds": seconds}
     if seconds <= timeouts.connect * _SLOW_CONNECT:
         return Finding("connection", Mark.OK, text, facts=facts)
     advice = f"Give the session more time than {timeouts.connect:g} s to connect: timeouts=smsgate.Timeouts(connect=...)."
@@ -198,7 +205,7 @@ def judge_https(address: str, shown: str, why_not: str | None) -> Finding:
 
 def judge_answer_time(seconds: float, timeouts: Timeouts) -> Finding:
     """Judge how long the gateway took for the first answer, which no login was needed for."""
-    text, facts = f"it answers as the gateway does, in {_time(seconds)}", {"seconds": seconds}
+    text, facts = f"answers as it should, in {_time(seconds)}", {"seconds": seconds}
     if seconds <= timeouts.read * _SLOW_CALL:
         return Finding("gateway", Mark.OK, text, facts=facts)
     advice = f"Give the session more time than {timeouts.read:g} s for a call: timeouts=smsgate.Timeouts(read=...)."
@@ -240,15 +247,15 @@ def judge_cookie(times: CookieTimes) -> Finding:
     """
     work = times.alone - times.way
     waited = (times.same - times.apart) / ((AT_ONCE - 1) * work) if work > 0 else 0.0
-    seen = f"{AT_ONCE} calls at once took {_time(times.same)} with one cookie, {_time(times.apart)} with {AT_ONCE}"
+    seen = f"{AT_ONCE} at once took {_time(times.same)} with one cookie, {_time(times.apart)} with {AT_ONCE}"
     if work < _WORK_LEAST:
         verdict, why = "cannot be told", "the gateway answers too fast for that"
     elif times.apart > times.alone * _CROWDED:
         verdict, why = "cannot be told", f"calls with cookies of their own waited, too: one alone takes {_time(times.alone)}"
     elif waited >= _LOCKED:
-        verdict, why = "locked", "a cookie is served one request at a time"
+        verdict, why = "locked", "a cookie is served one call at a time"
     elif waited <= _FREE:
-        verdict, why = "not locked", "a cookie is served several requests at once"
+        verdict, why = "not locked", "a cookie is served several calls at once"
     else:
         verdict, why = "cannot be told", "from so few calls"
     facts = {
@@ -273,13 +280,17 @@ def judge_logins(steps: Sequence[Step], configured: int, error_text: str = "") -
     """Judge how many logins help. A step with an error is the last one; `error_text` is its message, redacted."""
     sound = [step for step in steps if step.error is None]
     useful, most = useful_logins(sound), sound[-1].logins
-    rates = ", ".join(f"{step.rate:.3g} with {step.logins}" for step in sound)
-    facts = {"useful": useful, "configured": configured, "calls_a_second": {str(step.logins): step.rate for step in sound}}
-    text = f"calls a second: {rates}"
+    first, *others = [f"{_rate(step.rate)} calls a second with {step.logins}" for step in sound]
+    rates = ", ".join([first, *(other.replace(" calls a second", "") for other in others)])
+    facts = {
+        "useful": useful,
+        "configured": configured,
+        "calls_a_second": {str(step.logins): round(step.rate, 1) for step in sound},
+    }
     broken = steps[-1]
+    text = rates if broken.error is None else f"{rates}; with {broken.logins}: {error_text}"
     if broken.error is not None and configured > most:
         advice = f"The gateway did not serve {broken.logins} logins at once."
-        text = f"{text}; then {error_text}"
         return Finding("logins", Mark.NOTE, text, setting=f"SMSGATE_LOGINS={most}", advice=advice, facts=facts)
     if sound[0].rate * _WORK_LEAST > 1:
         return Finding("logins", Mark.OK, f"{text}; answers as fast as these tell nothing about logins", facts=facts)
@@ -312,6 +323,10 @@ def judge_environment_proxies(proxy: str | None, found: Collection[str]) -> Find
     names = " and ".join(sorted(found))
     text = f"{used}; {names} {'is' if len(found) == 1 else 'are'} set, which smsgate ignores on purpose: hand it on as proxy="
     return Finding("proxy", Mark.NOTE, text, facts=facts)
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:.1f}" if rate < 10 else f"{rate:,.0f}"
 
 
 def _time(seconds: float) -> str:
