@@ -309,7 +309,7 @@ def test_the_document_is_one_and_holds_every_check_that_applies(doctor: Doctor) 
 @pytest.mark.parametrize(
     ("arguments", "variables", "complaint"),
     [
-        ((), {"SMSGATE_LOGINS": "many"}, "logins: must be a whole number from 1 to 256"),
+        ((), {"SMSGATE_LOGINS": "many"}, "SMSGATE_LOGINS: a whole number from 1 to 256"),
         (("--proxy", "socks5://x"), {}, "proxy: must be an address"),
         (("--ca-file", "nowhere.pem"), {}, "ca-file: it cannot be read (No such file or directory)"),
         (("--ca-file", "/dev/null"), {}, "ca-file: it holds no certificate"),

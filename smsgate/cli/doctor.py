@@ -21,7 +21,6 @@ from rich.text import Text
 
 from ..doctor import Finding, Mark, Report, Setup, examine
 from ..errors import Reason
-from ..session import GATEWAY_URL
 from .exits import Exit, ending_of, hint_of
 from .options import Account
 from .output import Output
@@ -42,9 +41,7 @@ async def doctor(
     output: Output,
     account: Account,
     *,
-    proxy: Annotated[
-        str | None, typer.Option(metavar="URL", help="The proxy that your program hands to the session as proxy=.")
-    ] = None,
+    proxy: Annotated[str | None, typer.Option(metavar="URL", help="An HTTP proxy, or SMSGATE_PROXY.")] = None,
     ca_file: Annotated[
         Path | None, typer.Option(metavar="PATH", help="The authority that your program trusts through verify=.")
     ] = None,
@@ -53,14 +50,13 @@ async def doctor(
     ] = False,
 ) -> int:
     """Check the way to the gateway and say what to change. Sends nothing; the report is safe to show."""
-    variables = account.variables()
-    given = variables.get("SMSGATE_LOGINS", "4")
+    settings = account.settings()
     setup = Setup(
-        login=variables["SMSGATE_LOGIN"],
-        password=variables["SMSGATE_PASSWORD"],
-        url=variables.get("SMSGATE_URL", GATEWAY_URL),
-        logins=int(given) if given.isdecimal() else 0,
-        proxy=proxy,
+        login=settings.login,
+        password=settings.password.get_secret_value(),
+        url=settings.url,
+        logins=settings.logins,
+        proxy=proxy or settings.proxy,
         verify=True if ca_file is None else _trusting(ca_file),
         environ=os.environ,
     )
@@ -112,8 +108,9 @@ def _advice(finding: Finding) -> str:
 
 def _screen(report: Report) -> RenderableType:
     rows = Table.grid(padding=(0, 2, 0, 0))
-    for column in ({"no_wrap": True}, {"no_wrap": True, "style": "dim"}, {"overflow": "fold"}):
-        rows.add_column(**column)
+    rows.add_column(no_wrap=True)
+    rows.add_column(no_wrap=True, style="dim")
+    rows.add_column(overflow="fold")
     for finding in report.findings:
         look = _LOOKS[finding.mark]
         rows.add_row(Text(f"{look.symbol} {look.word}", look.style), finding.check, Text(printable(finding.text)))

@@ -22,12 +22,11 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 
 from ..errors import InDoubt, NotSent, Reason, SmsGateError
 from ..logins import Credentials, Login, Logins, headers_of
-from ..options import Timeouts, bad_option
+from ..options import GATEWAY_URL, Timeouts, bad_option
 from ..privacy import redact
 from ..protocol.envelope import request_body
 from ..protocol.operations import AUTH, GET_CREDIT_BALANCE, Operation
 from ..protocol.reply import Reply, read_balance, read_reply, unrecognised
-from ..session import GATEWAY_URL
 from ..transport import Body, HttpReply, Transport, cause_of, own_transport, ssl_settings
 from .findings import Heard
 from .verdicts import AT_ONCE, LADDER, CookieTimes, Step
@@ -71,6 +70,7 @@ class Setup:
             proxy=self.proxy,
             verify=self.verify,
             http_client=None,
+            country=None,
         )
         if found:
             raise ValueError(found)
