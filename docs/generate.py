@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 import smsgate
 import smsgate.campaign
+import smsgate.doctor
 import smsgate.sandbox
 import smsgate.testing
 from smsgate.campaign import TRANSITIONS
@@ -378,6 +379,11 @@ PAGES: dict[str, Callable[[], str]] = {
     ),
     "api-campaign.md": api_of(
         "smsgate.campaign", smsgate.campaign, "Bulk sending; [campaigns](../campaigns.md) tells how to use it."
+    ),
+    "api-doctor.md": api_of(
+        "smsgate.doctor",
+        smsgate.doctor,
+        "What `smsgate doctor` finds, for programs; [before the first send](../howto/doctor.md).",
     ),
     "api-testing.md": fixtures,
     "command.md": command,

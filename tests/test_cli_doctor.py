@@ -24,9 +24,9 @@ from test_cli import Finished, Smsgate, bare
 
 import smsgate
 from smsgate.cli.exits import Exit
-from smsgate.doctor import CHECKS, Finding, Mark, Setup, examine
+from smsgate.doctor import Finding, Mark, Setup, examine
 from smsgate.doctor import verdicts as judge
-from smsgate.doctor.checks import NO_MESSAGE
+from smsgate.doctor.checks import CHECKS, NO_MESSAGE
 from smsgate.doctor.probes import probing
 from smsgate.doctor.verdicts import CookieTimes, Step
 from smsgate.protocol.answers import Answer, DeliveryState
@@ -251,6 +251,21 @@ def test_a_clock_that_is_off_is_told(doctor: Doctor) -> None:
     assert "ahead of the gateway" in found(done)["clock"]["text"]
 
 
+def test_a_clock_that_cannot_be_read_is_skipped(doctor: Doctor) -> None:
+    with FaultServer(answering(b"nothing", "Date: yesterday"), requests=[LOGGED_IN]).running() as server:
+        done = doctor(server.url, "--json")
+    assert found(done)["clock"]["text"] == "not looked at: the answer told no time that can be read"
+    assert found(done)["gateway"]["error"] == "InDoubt"
+    assert done.document["changes"][0]["setting"] == "SMSGATE_URL"
+
+
+def test_https_where_only_http_is_spoken_is_a_problem(doctor: Doctor) -> None:
+    with gateway() as sandbox:
+        done = doctor(sandbox.url.replace("http://", "https://"), "--json")
+    assert done.code == Exit.NOT_SENT
+    assert "no TLS connection could be made" in found(done)["TLS"]["text"]
+
+
 def test_a_proxy_of_the_environment_is_named_as_not_used(doctor: Doctor) -> None:
     with gateway() as sandbox:
         done = doctor(sandbox.url, "--json", HTTPS_PROXY="http://user:hidden-4711@127.0.0.1:9", no_proxy="")
@@ -264,6 +279,7 @@ def test_a_proxy_that_is_used_is_shown_without_its_password(doctor: Doctor) -> N
         done = doctor(sandbox.url, "--json", "--proxy", "http://user:hidden-4711@127.0.0.1:9")
     assert done.code == Exit.NOT_SENT
     assert found(done)["proxy"]["facts"]["used"] == "http://127.0.0.1:9"
+    assert [change["setting"] for change in done.document["changes"]] == ["proxy"]
     assert "hidden-4711" not in done.out
 
 
@@ -381,6 +397,20 @@ def test_the_lock_is_judged_by_the_waiting_that_it_would_cause(times: CookieTime
     assert finding.facts["verdict"] == verdict
     assert finding.mark is (Mark.NOTE if verdict == "cannot be told" else Mark.OK)
     assert finding.text.startswith(verdict)
+
+
+@pytest.mark.parametrize(
+    ("step", "goes_on"),
+    [
+        (Step(1, 3, 6.0), True),
+        (Step(1, 3, 6.1), False),
+        (Step(4, 8, 4.0), True),
+        (Step(4, 8, 4.1), False),
+        (Step(4, error=smsgate.NotAuthorised("no")), False),
+    ],
+)
+def test_a_slow_gateway_is_not_measured_for_minutes(step: Step, goes_on: bool) -> None:
+    assert judge.worth_climbing(step) is goes_on
 
 
 def climbed(*rates: float) -> list[Step]:

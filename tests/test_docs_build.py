@@ -13,6 +13,7 @@ import pytest
 
 import smsgate
 import smsgate.campaign
+import smsgate.doctor
 import smsgate.sandbox
 from smsgate.campaign import TRANSITIONS
 from smsgate.cli.exits import ENDINGS
@@ -65,8 +66,13 @@ def test_every_error_of_the_package_is_listed_with_its_advice(pages: dict[str, s
 
 @pytest.mark.parametrize(
     ("page", "module"),
-    [("api.md", smsgate), ("api-sandbox.md", smsgate.sandbox), ("api-campaign.md", smsgate.campaign)],
-    ids=["smsgate", "sandbox", "campaign"],
+    [
+        ("api.md", smsgate),
+        ("api-sandbox.md", smsgate.sandbox),
+        ("api-campaign.md", smsgate.campaign),
+        ("api-doctor.md", smsgate.doctor),
+    ],
+    ids=["smsgate", "sandbox", "campaign", "doctor"],
 )
 def test_every_public_name_is_in_the_api(pages: dict[str, str], page: str, module: ModuleType):
     words = pages[page].replace("(", "\n").splitlines()

@@ -8,8 +8,8 @@ The command `smsgate doctor` shows the same report. `verdicts` judges, `probes` 
 
 from __future__ import annotations
 
-from .checks import CHECKS, Check, examine
+from .checks import examine
 from .findings import Finding, Heard, Mark, Report
 from .probes import Setup
 
-__all__ = ["CHECKS", "Check", "Finding", "Heard", "Mark", "Report", "Setup", "examine"]
+__all__ = ["Finding", "Heard", "Mark", "Report", "Setup", "examine"]

@@ -40,14 +40,13 @@ from .verdicts import (
     judge_name,
     judge_status,
     shown_address,
+    worth_climbing,
 )
 
 __all__ = ["CHECKS", "Check", "environment", "examine"]
 
 NO_MESSAGE = "00000000-0000-4000-8000-000000000000"
 """A message id of the right form that no gateway gives."""
-_SLOWEST = 2.0
-"""Seconds of a call from which on its speed is not measured further: that would take minutes."""
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _LIBRARIES = ("httpx", "httpcore", "pydantic", "anyio")
 
@@ -138,8 +137,8 @@ async def _logins(room: _Room) -> Finding:
         steps.append(step)
         if step.error is None:
             room.most_logins = step.logins
-            if step.seconds > _SLOWEST * step.calls / step.logins:
-                break
+        if not worth_climbing(step):
+            break
     if steps[0].error:
         raise steps[0].error
     last = steps[-1].error
@@ -216,7 +215,7 @@ async def _found(check: Check, room: _Room) -> Finding:
     try:
         return await check.look(room)
     except SmsGateError as error:
-        return failed(check.name, error, room.probe.redacted(str(error)))
+        return failed(check.name, error, room.probe.redacted(str(error)), proxied=bool(room.setup.proxy))
 
 
 def _skipped(check: str, why: str) -> Finding:

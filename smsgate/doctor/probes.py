@@ -250,7 +250,8 @@ class Probe:
             yield Step(count, calls, seconds)
 
     async def cookie_times(self) -> CookieTimes:
-        """Return what a lock of the cookie is judged by. The ladder has opened the logins. Raises as a call does."""
+        """Return what a lock of the cookie is judged by. Raises as a call does."""
+        await self._open(AT_ONCE)  # one of them may have failed on the ladder
         alone = median([(await self._timed(self._leased[:1], 1))[0] for _ in range(_ALONE)])
         several = self._leased[:AT_ONCE]
         own = [login.cookie for login in several]

@@ -47,6 +47,7 @@ __all__ = [
     "judge_status",
     "shown_address",
     "useful_logins",
+    "worth_climbing",
 ]
 
 AT_ONCE: Final = 4
@@ -60,6 +61,8 @@ _SLOW_CONNECT, _SLOW_CALL = 1 / 3, 1 / 6
 """Shares of a deadline. A call may connect, log in and be repeated within it, so it needs room."""
 _CLOCK_OFF = 30
 """Seconds. Certificates and delivery times are told by the clock; below that it may be the network."""
+_SLOWEST = 2.0
+"""Seconds of a call from which on more logins are not measured: that would take minutes."""
 _WORTH_IT = 1.15
 """A further login is worth its place if throughput grows by more than 15 %."""
 _WORK_LEAST = 0.010
@@ -128,8 +131,12 @@ class Step:
         return self.calls / self.seconds if self.seconds else 0.0
 
 
-def failed(check: str, error: SmsGateError, text: str) -> Finding:
-    """Return the problem that an error is. `text` is its message, redacted."""
+def failed(check: str, error: SmsGateError, text: str, *, proxied: bool = False) -> Finding:
+    """Return the problem that an error is. `text` is its message, redacted; `proxied` says that a proxy was asked."""
+    if proxied and isinstance(error, NotSent):
+        return Finding(
+            check, Mark.PROBLEM, text, error, "proxy", "Look at its address, and whether it lets this machine through."
+        )
     of_class = next((setting for kind, setting in _SETTINGS if isinstance(error, kind)), "")
     of_reason = _REASONS.get(getattr(error, "reason", Reason.CLOSED), (of_class, ""))
     setting, advice = _OF_CHECK.get(check, of_reason)
@@ -267,6 +274,11 @@ def judge_cookie(times: CookieTimes) -> Finding:
     }
     mark = Mark.NOTE if verdict == "cannot be told" else Mark.OK
     return Finding("cookie lock", mark, f"{verdict}: {why}; {seen}", facts=facts)
+
+
+def worth_climbing(step: Step) -> bool:
+    """Return whether more logins can be measured in a time that a person waits for."""
+    return step.error is None and step.seconds * step.logins <= _SLOWEST * step.calls
 
 
 def useful_logins(steps: Sequence[Step]) -> int:
