@@ -303,6 +303,14 @@ def test_no_report_holds_a_secret_though_the_gateway_quotes_them_all(doctor: Doc
             assert secret not in done.out + done.err
 
 
+def test_a_secret_is_hidden_however_its_white_space_comes_back(doctor: Doctor) -> None:
+    spaced = "two  spaces\u00a0here"
+    for sentence in (f"Пароль {spaced}?", "Пароль two spaces here?"):
+        with Sandbox(Settings(login=LOGIN, password=spaced, sentences={Answer.AUTHORISED: sentence})) as sandbox:
+            done = doctor(sandbox.url, "--json", SMSGATE_PASSWORD=spaced)
+        assert done.document["unrecognised"] == [{"operation": "Auth", "sentence": "Пароль ***?"}]
+
+
 def test_the_report_of_a_sound_gateway_holds_no_secret(doctor: Doctor) -> None:
     with gateway() as sandbox:
         for arguments in ((), ("--json",)):

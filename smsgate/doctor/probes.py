@@ -115,7 +115,9 @@ class Probe:
 
     def redacted(self, text: str) -> str:
         """Return what came from outside as it may be shown: on one line, without secrets, numbers and cookies."""
-        return _TOKEN.sub("***", redact(" ".join(text.split()), self._secrets))[:_SHOWN]
+        # White space goes first, on both sides, or a secret with two spaces in it would not be found in a line with one.
+        secrets = {" ".join(secret.split()) for secret in self._secrets}
+        return _TOKEN.sub("***", redact(" ".join(text.split()), secrets))[:_SHOWN]
 
     # --- the network --------------------------------------------------------------------------------------------------
 
