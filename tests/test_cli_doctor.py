@@ -311,6 +311,14 @@ def test_a_secret_is_hidden_however_its_white_space_comes_back(doctor: Doctor) -
         assert done.document["unrecognised"] == [{"operation": "Auth", "sentence": "Пароль ***?"}]
 
 
+@pytest.mark.parametrize("word", ["bad", "gateway", "http"])
+def test_a_secret_that_is_a_common_word_leaves_no_gap_that_tells_it(word: str, doctor: Doctor) -> None:
+    with gateway() as sandbox:
+        done = doctor(sandbox.url, SMSGATE_PASSWORD=word)
+    assert "the gateway refused (bad credentials)" in on_one_line(done.out)
+    assert "http://127.0.0.1" in done.out
+
+
 def test_the_report_of_a_sound_gateway_holds_no_secret(doctor: Doctor) -> None:
     with gateway() as sandbox:
         for arguments in ((), ("--json",)):

@@ -1,6 +1,6 @@
 """What an examination finds: rows with a mark, settings to change, and sentences that nobody knew.
 
-Rule of this file: no text in here holds a secret. What came from outside is redacted before it becomes a finding.
+Rule of this file: no text in here holds a secret. What the gateway says in words of its own is redacted before it gets here.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ class Step:
 
 
 def failed(check: str, error: SmsGateError, text: str, *, proxied: bool = False) -> Finding:
-    """Return the problem that an error is. `text` is its message, redacted; `proxied` says that a proxy was asked."""
+    """Return the problem that an error is. `text` is its message; `proxied` says that a proxy was asked."""
     if proxied and isinstance(error, NotSent):
         return Finding(
             check, Mark.PROBLEM, text, error, "proxy", "Look at its address, and whether it lets this machine through."
@@ -202,7 +202,7 @@ def judge_certificate(version: str, days: int | None) -> Finding:
 
 
 def judge_https(address: str, shown: str, why_not: str | None) -> Finding:
-    """Judge whether the gateway can be called over https. `why_not` is what went wrong there, redacted; None if it answered."""
+    """Judge whether the gateway can be called over https. `why_not` is what went wrong there; None if it answered."""
     facts = {"offered": why_not is None}
     if why_not is not None:
         return Finding("https", Mark.OK, f"not offered at {shown} ({why_not})", facts=facts)
@@ -289,7 +289,7 @@ def useful_logins(steps: Sequence[Step]) -> int:
 
 
 def judge_logins(steps: Sequence[Step], configured: int, error_text: str = "") -> Finding:
-    """Judge how many logins help. A step with an error is the last one; `error_text` is its message, redacted."""
+    """Judge how many logins help. A step with an error is the last one; `error_text` is its message."""
     sound = [step for step in steps if step.error is None]
     useful, most = useful_logins(sound), sound[-1].logins
     first, *others = [f"{_rate(step.rate)} calls a second with {step.logins}" for step in sound]
