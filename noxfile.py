@@ -99,7 +99,7 @@ def tests(session: nox.Session) -> None:
     session.env["COVERAGE_FILE"] = str(data / "coverage")
     # The script and not `-m pytest`, which would import the package from the checkout and not from the wheel.
     # More workers than most machines have cores, since most tests wait for a socket.
-    chosen = [] if session.python == min(PYTHONS, key=age) else ["-m", "not heavy"]
+    chosen = ["--durations=40"] if session.python == min(PYTHONS, key=age) else ["-m", "not heavy", "--durations=15"]
     session.run("coverage", "run", str(Path(session.bin) / "pytest"), "-n", "4", "--dist", "worksteal", *chosen, *session.posargs)
 
 

@@ -61,6 +61,8 @@ from smsgate.campaign.wording import (
 )
 from smsgate.sandbox import Sandbox, Settings
 
+pytestmark = pytest.mark.heavy
+
 S = RecipientState
 KYIV = timezone(timedelta(hours=2))
 NOON = datetime(2026, 3, 6, 12, 0, tzinfo=KYIV).timestamp()

@@ -35,6 +35,8 @@ from smsgate.sandbox import AccountState, Sandbox, Settings
 __all__ = ["bare"]  # a fixture of the neighbour's
 
 LOGIN, PASSWORD = "shop-7f3a91", "pass-word-0c55e2"
+pytestmark = pytest.mark.heavy
+
 NUMBER = "+380501234567"
 HELD = 0.1
 LOGGED_IN = Request("", b"<ns1:Auth>")

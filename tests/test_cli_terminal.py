@@ -25,6 +25,8 @@ from test_cli import GOOD, PASSWORD, TEXT, clean_environment, start
 from smsgate.cli.exits import Exit
 from smsgate.sandbox import Sandbox, Settings
 
+pytestmark = pytest.mark.heavy
+
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 COLOUR = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3|9)[0-7](?:;[0-9;]*)?m")
 

@@ -25,6 +25,8 @@ from smsgate.sandbox import Sandbox, Settings
 
 ONE, OTHER = "+380501234567", "+380671112233"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
+pytestmark = pytest.mark.heavy
+
 SOON = 5_000
 """Milliseconds until what should be on the page is there, on a busy machine."""
 MOST_NODES = 4_000

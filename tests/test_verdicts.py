@@ -160,7 +160,7 @@ async def test_no_verdict_contradicts_the_ledger(secure: bool, authority: trustm
 async def test_a_gateway_that_closes_idle_connections_at_the_moment_of_the_next_send_leaves_almost_nothing_in_doubt():
     # Reliability, section 2.4: a connection is used again for half of the time that the server keeps it. The longer that is, the
     # less a busy machine can make of the time between our look at the connection and the first byte.
-    sends, workers, keep_alive = 4_000, 40, 0.2
+    sends, workers, keep_alive = 4_000, 80, 0.8
     timeouts = smsgate.Timeouts(keep_alive=keep_alive / 2)
     said: Counter[str] = Counter()
 
@@ -174,7 +174,7 @@ async def test_a_gateway_that_closes_idle_connections_at_the_moment_of_the_next_
                     said["accepted"] += 1
                 except smsgate.InDoubt:
                     said["in doubt"] += 1
-                # The server closes after 200 ms of silence; half of the gaps are so long, half around our own 100 ms.
+                # The server closes after 800 ms of silence; half of the gaps are so long, half around our own 400 ms.
                 await anyio.sleep(random.choice((keep_alive, keep_alive / 2)) + random.uniform(-0.002, 0.002))
 
     sandbox = Sandbox(Settings(keep_alive_seconds=keep_alive))

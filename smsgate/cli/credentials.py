@@ -30,19 +30,22 @@ def settings_of(
     where there is none, if a needed option is nowhere found, and for a file that cannot be read.
     """
     given = {name: value for name, value in {**optional, **needed}.items() if value}
-    settings = _Asking.read(env_file=_existing(env_file), secrets_dir=secrets_dir, **given)
+    found = _Optional.read(env_file=_existing(env_file), secrets_dir=secrets_dir, **given)
     for name in needed:
-        if not getattr(settings, name):
+        if not getattr(found, name):
             raise ValueError(f"no {name}: give --{name}, or set {variable(name)}")
-    return settings
+    return _Asking.read(env_file=_existing(env_file), secrets_dir=secrets_dir, **given)
 
 
 def country_of(env_file: Path | None) -> str | None:
     """Return the country that the environment or the `.env` file sets. Asks for nothing."""
-    return _Country.read(env_file=_existing(env_file)).country
+    return _Optional.read(env_file=_existing(env_file)).country
 
 
-class _Country(FileSettings):
+class _Optional(FileSettings):
+    """What may be looked for before login and password are asked for."""
+
+    sender: str | None = None
     country: str | None = None
 
 
