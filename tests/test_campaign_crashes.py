@@ -70,7 +70,8 @@ def heard(pipe: Connection) -> list[str]:
 
 
 def in_flight(path: Path) -> int:
-    with closing(sqlite3.connect(path)) as connection:
+    # Read-only, or SQLite would merge the log, which a journal then misses.
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         return int(connection.execute("SELECT count(*) FROM batch WHERE settled_at IS NULL").fetchone()[0])
 
 

@@ -326,3 +326,90 @@ def test_the_timeline_adds_up(path: Path):
     assert len(slots) <= 4
     assert [sum(getattr(slot, name) for slot in slots) for name in ("accepted", "rejected", "lost")] == [2, 1, 1]
     assert [slot.start for slot in slots] == sorted(slot.start for slot in slots)
+
+
+# What could make a file forget whom it has sent to
+
+
+def killed_in_flight(path: Path) -> None:
+    """Leave the file as a process does that is killed with a request under way."""
+    code = (
+        "import os, signal; from pathlib import Path; from smsgate.campaign import SqliteJournal\n"
+        f"journal = SqliteJournal.open(Path({str(path)!r})); run = journal.start_run()\n"
+        "journal.claim(run, 2); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+
+
+def test_a_file_without_the_log_of_its_last_run_is_refused(path: Path, tmp_path: Path):
+    killed_in_flight(path)
+    moved = path.rename(tmp_path / "moved.sms")
+    for writing in (True, False):
+        with pytest.raises(JournalError, match=r"moved.sms-wal is missing, which has what the last run did"):
+            Campaign.open(moved, writing=writing)
+    path.with_name("spring.sms-wal").rename(tmp_path / "moved.sms-wal")
+    with Campaign.open(moved) as campaign:
+        assert campaign.figures().states == {S.UNKNOWN: 2, S.PENDING: 3}
+
+
+def test_a_file_whose_log_was_deleted_is_refused(path: Path):
+    killed_in_flight(path)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink()
+    with pytest.raises(JournalError, match=r"spring.sms-wal is missing"):
+        Campaign.open(path)
+
+
+def test_a_file_that_was_closed_by_its_run_is_whole_and_may_be_moved(path: Path, tmp_path: Path):
+    with closing(SqliteJournal.open(path)) as journal:
+        claim = journal.claim(journal.start_run(), 2)
+        assert claim
+        settle_all(journal, claim, Event.ACCEPTED)
+    assert not path.with_name("spring.sms-wal").exists()
+    moved = path.rename(tmp_path / "moved.sms")
+    with Campaign.open(moved) as campaign:
+        assert campaign.figures().states == {S.ACCEPTED: 2, S.PENDING: 3}
+
+
+def test_a_file_with_two_names_is_refused(path: Path, tmp_path: Path):
+    (tmp_path / "second.sms").hardlink_to(path)
+    with pytest.raises(JournalError, match="the file has a second name"):
+        Campaign.open(path)
+
+
+def test_who_was_in_flight_is_unknown_as_soon_as_the_file_is_opened(path: Path):
+    killed_in_flight(path)
+    with Campaign.open(path) as campaign:
+        (batch,) = campaign.unknown()
+        assert (batch.unknown, batch.reason) == (2, ENDED_EARLY)
+        assert campaign.resolve(Event.GIVE_UP, who="me") == 2
+
+
+def test_a_text_that_nobody_gets_is_not_kept(tmp_path: Path):
+    rows = rows_source([{"phone": "+380501111111", "name": "А"}, {"phone": "+380501111111", "name": "Б, якого немає"}])
+    with Campaign.create(tmp_path / "a.sms", rows, sender="Shop", text="Вітаємо, {name}") as campaign:
+        figures = campaign.figures()
+    assert (figures.texts, figures.example and figures.example.text) == (1, "Вітаємо, А")
+
+
+def test_what_was_noted_is_forgotten_with_the_rest(path: Path):
+    with Campaign.open(path) as campaign:
+        run = campaign.journal.start_run()
+        while (claim := campaign.journal.claim(run, 5)) is not None:
+            settle_all(campaign.journal, claim, Event.LOST)
+        campaign.resolve(Event.ASSUME_SENT, who="me", note="Іван Петренко, +380671112233")
+        campaign.purge()
+        assert [decision.note for decision in campaign.figures().decisions] == [""]
+    assert not in_files(path, "Петренко".encode())
+
+
+def test_a_text_is_forgotten_when_the_operator_has_spoken(tmp_path: Path):
+    path = tmp_path / "c.sms"
+    make(path, 1, forget_texts=True)
+    with Campaign.open(path) as campaign:
+        claim = campaign.journal.claim(campaign.journal.start_run(), 1)
+        assert claim
+        settle_all(campaign.journal, claim, Event.LOST)
+        assert campaign.figures().example
+        campaign.resolve(Event.ASSUME_SENT, who="me")
+        assert campaign.figures().example is None

@@ -4,7 +4,6 @@ writes down around a lost answer (design, section 6; reliability, sections 2.1 a
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -20,7 +19,7 @@ import trio.testing
 from simulated_gateway import URL, SimulatedGateway
 
 import smsgate
-from smsgate.campaign import Campaign, Ending, Progress, RecipientState, Runner, SqliteJournal, rows_source
+from smsgate.campaign import Campaign, Ending, JournalError, Progress, RecipientState, Runner, SqliteJournal, rows_source
 from smsgate.sandbox import FaultKind, Settings
 from smsgate.sandbox.settings import AccountState
 
@@ -320,7 +319,7 @@ async def test_the_evidence_of_a_lost_answer_tells_what_was_paid(tmp_path: Path)
         assert seen.after is not None
         # The gateway has taken what is unknown, and the balance shows it; it is evidence only, as others were under way.
         assert seen.before - seen.after - seen.spent in {5, 10}
-        assert seen.others <= 1
+        assert 1 <= seen.others <= 3
         assert seen.new_ids == ()
 
 
@@ -330,7 +329,7 @@ async def test_a_journal_that_cannot_be_written_ends_the_run_before_anybody_is_s
         here.journal = SqliteJournal.open(tmp_path / "a.sms", clock=trio.current_time)
         pages = here.journal._connection.execute("PRAGMA page_count").fetchone()[0]
         here.journal._connection.execute(f"PRAGMA max_page_count = {pages}")  # a disk that is full
-        with pytest.raises(sqlite3.OperationalError, match="full"):
+        with pytest.raises(JournalError, match="full"):
             await Runner(here.journal, here.session, batch=1).run()
         here.journal.close()
         # What was claimed and could not be settled any more is unknown; nobody else was sent to.

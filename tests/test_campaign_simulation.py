@@ -156,7 +156,8 @@ class Life:
     def _decide(self) -> None:
         """Let the operator say something about some of the unknown, and top up the account now and then."""
         random = self.random
-        with Campaign.open(self.path) as campaign:
+        # Not by `Campaign.open`, which would make the best of what the last run left behind.
+        with Campaign(SqliteJournal.open(self.path)) as campaign:
             for batch in campaign.unknown():
                 for loss in campaign.losses(batch.batch):
                     if random.random() < 0.5:

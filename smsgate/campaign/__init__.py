@@ -10,6 +10,7 @@ stopped: who was in flight is unknown then, never sent again by itself (design, 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from decimal import Decimal
 from os import PathLike
@@ -79,6 +80,7 @@ __all__ = [
     "write_html",
 ]
 
+_log = logging.getLogger("smsgate")
 _OPERATOR_EVENTS = tuple(row.event for row in TRANSITIONS if row.operator)
 
 
@@ -124,9 +126,13 @@ class Campaign:
     def open(cls, path: str | PathLike[str], *, writing: bool = True) -> Self:
         """Open a campaign: for one user alone, or, with `writing=False`, to look at it while it runs.
 
-        Raises `FileNotFoundError`, or `JournalError` if it is in use, of a newer version, or no campaign at all.
+        For one user alone, who was in flight when an earlier run was killed is unknown from now on. Raises `FileNotFoundError`,
+        or `JournalError` if it is in use, of a newer version, without the log of its last run, or no campaign at all.
         """
-        return cls(SqliteJournal.open(Path(path), writing=writing))
+        opened = cls(SqliteJournal.open(Path(path), writing=writing))
+        if writing and (lost := opened.journal.recover()):
+            _log.warning("the last run was cut off while requests were under way: %d recipients are unknown", lost)
+        return opened
 
     def __enter__(self) -> Self:
         return self

@@ -15,10 +15,19 @@ from ..errors import InDoubt, Reason, SmsGateError
 from ..session import AsyncSession
 from .journal import Evidence, Journal
 
-__all__ = ["Lookout"]
+__all__ = ["Glance", "Lookout"]
 
 _LISTED = 1_000
 """Message ids that are kept with a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The last balance that was seen before a claim, and what accepted messages had cost in all by then."""
+
+    balance: Decimal | None
+    seen_at: float | None
+    spent_then: int
 
 
 @dataclass(slots=True)
@@ -30,6 +39,8 @@ class Lookout:
     balance: Decimal | None = None
     seen_at: float | None = None
     spent: int = 0
+    """What accepted messages have cost in all."""
+    _spent_then: int = 0
     _lists_ids: bool = True
 
     async def look(self) -> bool:
@@ -38,12 +49,16 @@ class Lookout:
             balance = await self.session.get_credit_balance()
         except SmsGateError:
             return False
-        self.balance, self.seen_at, self.spent = balance, time.time(), 0
+        self.balance, self.seen_at, self._spent_then = balance, time.time(), self.spent
         return True
 
-    async def gather(self, others: int, reply_ids: tuple[str, ...]) -> Evidence:
-        """Return what can be seen after an answer was lost, while so many other requests are under way."""
-        before, before_at, spent = self.balance, self.seen_at, self.spent
+    def glance(self) -> Glance:
+        """Return what is known at this moment, which must be before the claim whose answer may be lost."""
+        return Glance(self.balance, self.seen_at, self._spent_then)
+
+    async def gather(self, glance: Glance, others: int, reply_ids: tuple[str, ...]) -> Evidence:
+        """Return what can be seen after an answer was lost, beside which so many other requests were under way."""
+        before, before_at, spent = glance.balance, glance.seen_at, self.spent - glance.spent_then
         seen = await self.look()
         untold = await self._untold()
         return Evidence(

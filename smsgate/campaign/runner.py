@@ -21,7 +21,7 @@ from ..options import positive
 from ..protocol.models import Message, SendResult
 from ..session import AsyncSession
 from .journal import Claim, Journal
-from .looking import Lookout
+from .looking import Glance, Lookout
 from .states import Event, RecipientState, after, before
 from .verdicts import Judgement, Trouble, judge, judge_error
 from .workers import side_by_side
@@ -95,6 +95,14 @@ class Progress:
             self._recent.popleft()
 
 
+@dataclass(slots=True)
+class _Beside:
+    """What was seen before a claim, and how many other requests were under way beside it so far."""
+
+    glance: Glance
+    others: int
+
+
 class RunOptions(TypedDict, total=False):
     """The options of a `Runner`, for those who hand them on."""
 
@@ -142,6 +150,7 @@ class Runner:
         self._hook = hook
         self._lookout = Lookout(session, journal)
         self._progress = Progress({})
+        self._beside: dict[tuple[int, str], _Beside] = {}
         self._run = 0
         self._due = 0.0
         self._why = ""
@@ -233,8 +242,13 @@ class Runner:
                 await self._stop_asked.wait()
 
     def _claim(self) -> Claim | None:
+        glance = self._lookout.glance()
         claim = self._journal.claim(self._run, self._batch)
         if claim is not None:
+            # Each that is under way has one more beside it.
+            for beside in self._beside.values():
+                beside.others += 1
+            self._beside[claim.recipients[0]] = _Beside(glance, len(self._beside))
             if self._rate is not None:
                 self._due = max(self._due, anyio.current_time()) + len(claim.recipients) / self._rate
             self._progress.under_way += 1
@@ -252,10 +266,12 @@ class Runner:
             failure = error
             judgement = judge_error(claim, error)
         self._hook("answered")
+        # Before it is written: who comes back as pending may be claimed by another worker from then on.
+        beside = self._beside.pop(claim.recipients[0])
         self._write(claim, judgement)
         if judgement.unforeseen and failure is not None:
             raise failure
-        await self._heed(claim, judgement, failure)
+        await self._heed(claim, judgement, failure, beside)
 
     async def _post(self, claim: Claim) -> SendResult:
         what = claim.text
@@ -272,7 +288,7 @@ class Runner:
         self._progress.settled(sum(verdict.event is not Event.NOT_SENT for verdict in judgement.verdicts), anyio.current_time())
         self._on_progress(self._progress)
 
-    async def _heed(self, claim: Claim, judgement: Judgement, failure: BaseException | None) -> None:
+    async def _heed(self, claim: Claim, judgement: Judgement, failure: BaseException | None, beside: _Beside) -> None:
         """Let the others know, and draw the consequences for the run."""
         if judgement.trouble is Trouble.PAUSE:
             self._end(Ending.PAUSED, judgement.why)
@@ -285,5 +301,5 @@ class Runner:
             self._settled.notify_all()
         if judgement.lost:
             ids = failure.evidence.ids if isinstance(failure, InDoubt) else ()
-            self._journal.add_evidence(claim.batch, await self._lookout.gather(self._progress.under_way, ids))
+            self._journal.add_evidence(claim.batch, await self._lookout.gather(beside.glance, beside.others, ids))
             self._hook("evidence")

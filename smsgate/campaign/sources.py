@@ -133,15 +133,25 @@ def _cell(value: Any) -> str:
 
 def _csv_rows(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     with path.open("rb") as opened, TextIOWrapper(opened, encoding, errors="surrogateescape", newline="") as text:
-        reader = csv.reader(text, delimiter=delimiter)
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
         while True:
             line = reader.line_num + 1
             try:
-                yield line, next(reader)
+                cells = next(reader)
             except StopIteration:
                 return
-            except csv.Error as error:
-                yield line, [f"\ud800{error}"]
+            except (csv.Error, UnicodeError) as error:
+                # What the reader has swallowed may be any number of rows, so no row can be named that is to blame.
+                raise ValueError(f"line {line}: no CSV from here on ({error}); is a quote missing?") from None
+            if reader.line_num > line and _holds_rows(cells, delimiter):
+                raise ValueError(f"line {line}: a cell goes on over other rows; a quote is missing, or there is one too many")
+            yield line, cells
+
+
+def _holds_rows(cells: Sequence[str], delimiter: str) -> bool:
+    """Return whether a line inside of a cell looks like a row of its own, with a number in it."""
+    lines = [line for cell in cells if "\n" in cell or "\r" in cell for line in cell.splitlines()[1:]]
+    return any(_LOOKS_LIKE_NUMBER.match(part.strip(' "')) for line in lines for part in line.split(delimiter))
 
 
 def _source(lines: Iterator[tuple[int, list[str]]], phone_column: str | None, encoding: str, delimiter: str) -> Source:
@@ -154,14 +164,15 @@ def _source(lines: Iterator[tuple[int, list[str]]], phone_column: str | None, en
     sampled = list(islice(lines, _SAMPLED_ROWS))
     column = _phone_column(header, phone_column, [cells for _, cells in sampled])
     place = header.index(column)
+    if _LOOKS_LIKE_NUMBER.match(column):
+        raise ValueError("the first line has a number where the name of a column should be: a header is needed")
     rows = (_read(line, cells, header, place) for line, cells in chain(sampled, lines) if any(cell.strip() for cell in cells))
     return Source(rows, tuple(named), column, encoding, delimiter)
 
 
 def _read(line: int, cells: Sequence[str], header: Sequence[str], place: int) -> Row:
     if any("\ud800" <= character <= "\udfff" for cell in cells for character in cell):
-        broken = len(cells) == 1 and cells[0].startswith("\ud800")
-        return Row(line, "", {}, f"no CSV: {cells[0][1:]}" if broken else "bytes that are not of the encoding of the file")
+        return Row(line, "", {}, "bytes that are not of the encoding of the file")
     values = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name}
     complaint = "more cells than the header has" if len(cells) > len(header) and any(cells[len(header) :]) else ""
     return Row(line, cells[place].strip() if place < len(cells) else "", values, complaint)

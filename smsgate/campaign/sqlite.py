@@ -16,7 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -46,6 +46,8 @@ __all__ = ["ENDED_EARLY", "SqliteJournal"]
 
 ENDED_EARLY = "the process ended before the answer was written"
 _APPLICATION_ID = 0x534D5347  # SMSG
+_MARK = "claims_in_log"
+"""A setting that stands in the file while a run is at it: without its log the file does not know who was sent to."""
 _MASKED = re.compile(r' ?"?\+?[0-9]*\*+[0-9]*"?')
 _OUTCOMES = {row.event for row in TRANSITIONS if row.source is RecipientState.IN_FLIGHT}
 _COSTING = (RecipientState.PENDING, RecipientState.ACCEPTED, RecipientState.UNKNOWN)
@@ -76,6 +78,7 @@ class SqliteJournal:
         self._hook = hook
         self._sql = statements()
         self._texts: dict[int, Text] = {}
+        self._marked = False
         self._forget_texts = self._settings().get("forget_texts") == "1"
         if self._forget_texts:
             connection.execute("PRAGMA secure_delete = ON")
@@ -111,6 +114,11 @@ class SqliteJournal:
         if not path.is_file() or path.is_symlink():
             raise FileNotFoundError(2, "there is no campaign in this place", str(path))
         _check_folder(path)
+        if path.stat().st_nlink > 1:
+            # The lock and the log go by the name.
+            raise JournalError("the file has a second name (a hard link), under which it could be run at once: remove that")
+        with _damage():
+            _check_log(path)
         with _damage(), ExitStack() as held:
             lock = held.enter_context(_Lock(path)) if writing else None
             connection = held.enter_context(closing(_connect(path, writing=writing)))
@@ -130,6 +138,11 @@ class SqliteJournal:
 
     def close(self) -> None:
         """Close the file and let go of the lock."""
+        if self._marked:
+            self._marked = False
+            with suppress(sqlite3.Error):  # if it cannot be written, the mark stays, which is on the safe side
+                self._run("unset", name=_MARK)
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
         if self._lock:
             self._lock.release()
@@ -149,10 +162,16 @@ class SqliteJournal:
             for entry in entries:
                 reason = entry.reason if entry.text is None else self._add(entry, self._text_id(entry.text))
                 if reason:
-                    self._run("add_skipped", line=entry.line, given=entry.number[:64], reason=reason)
+                    self._run(
+                        "add_skipped",
+                        line=entry.line,
+                        given=entry.number[:64].encode(errors="backslashreplace").decode(),
+                        reason=reason,
+                    )
                     skipped[_kind_of(reason)] += 1
                 else:
                     pending += 1
+            self._run("drop_texts")
             for key, value in (("name", name), ("created_at", repr(self._clock())), ("forget_texts", str(int(forget_texts)))):
                 self._run("set", name=key, value=value)
         if forget_texts:
@@ -186,7 +205,16 @@ class SqliteJournal:
     def start_run(self) -> int:
         """Note that a run begins and return its number."""
         with self._transaction():
-            return int(self._run("start_run", now=self._clock()).lastrowid or 0)
+            run = int(self._run("start_run", now=self._clock()).lastrowid or 0)
+            self._run("set", name=_MARK, value=str(run))
+        if self._marked:
+            return run
+        self._marked = True
+        # From now on claims stand in the log, and the file alone must say so. RESTART leaves the log there, unlike TRUNCATE.
+        ((busy, *_),) = self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        if busy:
+            raise JournalError("another program reads the file and keeps it from being written; run it again when it has ended")
+        return run
 
     def end_run(self, run: int, ending: str) -> None:
         """Note how a run ended."""
@@ -313,6 +341,8 @@ class SqliteJournal:
                 raise ValueError("message_id: it belongs to one recipient; name the line")
             if moved:
                 self._run("add_decision", now=self._clock(), who=who, event=event, note=note, batch=batch, recipients=moved)
+                if self._forget_texts:
+                    self._run("forget_texts")
         return moved
 
     # Delivery
@@ -413,12 +443,14 @@ class SqliteJournal:
         """Forget who it was and what was said, and keep the figures."""
         self._connection.execute("PRAGMA secure_delete = ON")
         with self._transaction():
-            for name in ("purge_recipients", "purge_texts", "purge_batches"):
+            for name in ("purge_recipients", "purge_texts", "purge_batches", "purge_decisions"):
                 self._run(name)
             self._run("set", name="purged_at", value=repr(self._clock()))
         # What was overwritten still stands in the log and in free pages.
         self._connection.execute("VACUUM")
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        ((busy, *_),) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if busy:
+            raise JournalError("another program reads the file, so what was forgotten still stands in its log: purge it again")
 
     # What they share
 
@@ -426,11 +458,13 @@ class SqliteJournal:
         return dict(self._run("settings"))
 
     def _run(self, statement: str, /, **values: Any) -> sqlite3.Cursor:
-        return self._connection.execute(self._sql[statement], values)
+        with _damage():
+            return self._connection.execute(self._sql[statement], values)
 
     def _run_many(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run a statement for each row. Every one must find its recipient in the state that it expects."""
-        changed = self._connection.executemany(self._sql[statement], rows).rowcount
+        with _damage():
+            changed = self._connection.executemany(self._sql[statement], rows).rowcount
         if changed != len(rows):
             raise JournalError(f"{len(rows) - changed} recipients are not in the state that the journal had for them")
 
@@ -443,7 +477,8 @@ def _transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Ite
     connection.execute(f"BEGIN {kind}")
     try:
         yield
-        connection.execute("COMMIT")
+        with _damage():
+            connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
@@ -456,7 +491,7 @@ def _damage() -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise JournalError(f"the file is no campaign, or damaged ({error})") from None
+        raise JournalError(f"the file is no campaign, or damaged, or cannot be written ({error})") from None
 
 
 def _connect(path: Path, *, writing: bool) -> sqlite3.Connection:
@@ -497,6 +532,21 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
             if statement.strip():
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {newer}")
+
+
+def _check_log(path: Path) -> None:
+    """Raise `JournalError` if a run was at the file and its log, which has the claims, is not beside it."""
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size:
+        return
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as alone:
+        ((tables,),) = alone.execute("SELECT count(*) FROM sqlite_master WHERE name = 'setting'")
+        if tables and alone.execute("SELECT 1 FROM setting WHERE name = ?", (_MARK,)).fetchone():
+            raise JournalError(
+                f"{log.name} is missing, which has what the last run did: put it beside the file under this name. Without it"
+                " nobody knows who was sent to, and they would be sent to again. Only if another SQLite program opened the file"
+                f" since, and so has merged it: delete the row {_MARK!r} from the table 'setting' with that program"
+            )
 
 
 class _Lock:

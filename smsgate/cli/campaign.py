@@ -11,7 +11,7 @@ import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -28,6 +28,7 @@ from ..campaign import (
     Campaign,
     Ending,
     Event,
+    JournalError,
     Loss,
     PollProgress,
     Progress,
@@ -134,17 +135,24 @@ async def run(
 @command(app)
 def status(output: Output, file: File) -> None:
     """Show where a campaign stands, also while it runs."""
-    with Campaign.open(file, writing=False) as campaign:
+    with _looked_at(file) as campaign:
         output.show(Status(campaign.figures()))
 
 
 @command(app)
 def unknown(output: Output, file: File, show_numbers: ShowNumbers = False) -> int:
     """Show who is unknown: since when, why, and with which evidence."""
-    with Campaign.open(file, writing=False) as campaign:
+    with _looked_at(file) as campaign:
         requests = _unknown(campaign)
     output.show(Unknown(shlex.quote(str(file)), requests, show_numbers))
     return Exit.IN_DOUBT if requests else Exit.DONE
+
+
+def _looked_at(file: Path) -> Campaign:
+    """Open a campaign to look at it. If no run is at it, who was in flight when the last one was killed is unknown by now."""
+    with suppress(JournalError, PermissionError):
+        return Campaign.open(file)
+    return Campaign.open(file, writing=False)
 
 
 def _unknown(campaign: Campaign) -> tuple[tuple[Unsettled, tuple[Loss, ...]], ...]:

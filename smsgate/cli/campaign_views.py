@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ..campaign import Added, Figures, Loss, Plan, PollProgress, Progress, RecipientState, RunEnd, Unsettled
 from ..campaign.journal import Evidence
-from ..privacy import mask_number
+from ..privacy import mask_number, mask_numbers
 from .views import VIEWS, Look, View, pairs, printable, table
 
 __all__ = ["LOOKS", "Advance", "Done", "Made", "Planned", "Polled", "Resolved", "Status", "Unknown", "duration", "time_left"]
@@ -160,8 +160,8 @@ def _plan_screen(planned: Planned) -> RenderableType:
         rows["duration"] = f"{duration(plan.seconds)} at {planned.rate:g} recipients a second"
     example = figures.example
     if example is not None:
-        rows["sender"] = example.sender
-        rows["longest text"] = printable(example.text or example.wappush or "")
+        rows["sender"] = printable(mask_numbers(example.sender))
+        rows["longest text"] = printable(mask_numbers(example.text or example.wappush or ""))
     return pairs(rows)
 
 

@@ -165,12 +165,13 @@ FROM batch WHERE settled_at IS NOT NULL GROUP BY slot ORDER BY slot;
 -- name: to_ask
 -- Accepted messages whose status is not final, asked longest ago first.
 SELECT id, message_id FROM recipient
-WHERE state = 'accepted' AND delivery_final = 0 AND (asked_at IS NULL OR asked_at <= :before)
+WHERE state = 'accepted' AND delivery_final = 0 AND message_id IS NOT NULL AND (asked_at IS NULL OR asked_at <= :before)
 ORDER BY asked_at, id LIMIT :most;
 
 -- name: next_ask
 -- How many statuses are not final, and when the one asked longest ago was asked.
-SELECT count(*), min(coalesce(asked_at, 0)) FROM recipient WHERE state = 'accepted' AND delivery_final = 0;
+SELECT count(*), min(coalesce(asked_at, 0)) FROM recipient
+WHERE state = 'accepted' AND delivery_final = 0 AND message_id IS NOT NULL;
 
 -- name: set_delivery
 -- Write a delivery status.
@@ -194,3 +195,22 @@ UPDATE text SET body = NULL, wappush = NULL;
 -- name: purge_batches
 -- Forget replies, which quote numbers.
 UPDATE batch SET reply = NULL, evidence = NULL;
+
+-- name: purge_decisions
+-- Forget what was noted, which may name people; who decided, and when, stays.
+UPDATE decision SET note = '';
+
+-- name: unset
+-- Drop a setting.
+DELETE FROM setting WHERE name = :name;
+
+-- name: drop_texts
+-- Drop texts of recipients that turned out to repeat others.
+DELETE FROM text WHERE id NOT IN (SELECT text FROM recipient WHERE text IS NOT NULL);
+
+-- name: forget_texts
+-- Drop every text that nobody needs any more; the hashes stay.
+UPDATE text SET body = NULL, wappush = NULL
+WHERE body IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM recipient WHERE recipient.text = text.id AND state IN ('pending', 'in flight', 'unknown')
+);
