@@ -88,7 +88,7 @@ class Probe:
     def __init__(self, setup: Setup, stack: AsyncExitStack) -> None:
         self.setup = setup
         self.heard: list[Heard] = []
-        self.requests = 0
+        self.requests: int = 0
         self.way: float = 0.0
         """Seconds that a connection took: about the time of the network there and back."""
         self.clock: tuple[str, float] | None = None
