@@ -129,3 +129,9 @@ def test_settings_may_stand_in_settings_of_an_application(monkeypatch: pytest.Mo
     for name, value in LOGIN.items():
         monkeypatch.setenv(name, value)
     assert Application().sms.login == "shop"
+
+
+def test_a_proxy_that_is_given_goes_before_the_environment():
+    environ = {**LOGIN, "SMSGATE_URL": "https://gateway.test/", "SMSGATE_PROXY": "http://environment.test:1"}
+    assert smsgate.AsyncSession.from_env(environ=environ)._proxy == "http://environment.test:1"
+    assert smsgate.AsyncSession.from_env(environ=environ, proxy="http://given.test:2")._proxy == "http://given.test:2"
