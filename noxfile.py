@@ -93,14 +93,20 @@ def tests(session: nox.Session) -> None:
     (wheel,) = wheels.glob("*.whl")
     session.install("--force-reinstall", "--no-deps", str(wheel))
     session.install(f"{wheel}[{EXTRAS}]", *groups("test"))
-    data = MEASURED / str(session.python)
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(parents=True)
-    session.env["COVERAGE_FILE"] = str(data / "coverage")
     # The script and not `-m pytest`, which would import the package from the checkout and not from the wheel.
     # More workers than most machines have cores, since most tests wait for a socket.
-    chosen = ["--durations=40"] if session.python == min(PYTHONS, key=age) else ["-m", "not heavy", "--durations=15"]
-    session.run("coverage", "run", str(Path(session.bin) / "pytest"), "-n", "4", "--dist", "worksteal", *chosen, *session.posargs)
+    pytest = [str(Path(session.bin) / "pytest"), "-n", "4", "--dist", "worksteal", "--durations=15", *session.posargs]
+    # Who names a file may name one with no test of this kind.
+    codes = [0, 5] if session.posargs else [0]
+    if session.python != min(PYTHONS, key=age):
+        session.run(*pytest, "-m", "not heavy", success_codes=codes)
+        return
+    # Measured under one Python, and not in the heavy tests, which take twice as long when every line is counted.
+    shutil.rmtree(MEASURED, ignore_errors=True)
+    MEASURED.mkdir(parents=True)
+    data = {"COVERAGE_FILE": str(MEASURED / "coverage")}
+    session.run("coverage", "run", *pytest, "-m", "not heavy", env=data, success_codes=codes)
+    session.run(*pytest, "-m", "heavy", success_codes=codes)
 
 
 @nox.session
@@ -129,9 +135,8 @@ def lowest(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Every branch of the core is covered."""
     session.install("coverage[toml]")
-    folders = sorted(str(folder) for folder in MEASURED.iterdir())
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
-    session.run("coverage", "combine", "--keep", "--quiet", *folders)
+    session.run("coverage", "combine", "--keep", "--quiet", str(MEASURED))
     session.run("coverage", "report", "--fail-under=100", "--include", ",".join(f"*/smsgate/{name}.py" for name in COVERED))
 
 

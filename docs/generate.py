@@ -312,13 +312,13 @@ def _edge(start: Place, end: Place, words: str = "", *, dashed: bool = False) ->
 
 _PLACES: dict[RecipientState, Place] = {
     RecipientState.PENDING: (90, 85),
-    RecipientState.SKIPPED: (90, 300),
+    RecipientState.SKIPPED: (690, 300),
     RecipientState.IN_FLIGHT: (370, 85),
     RecipientState.REJECTED: (690, 40),
     RecipientState.ACCEPTED: (690, 125),
     RecipientState.UNKNOWN: (370, 240),
     RecipientState.ASSUMED_SENT: (690, 215),
-    RecipientState.ABANDONED: (690, 300),
+    RecipientState.ABANDONED: (90, 300),
 }
 
 

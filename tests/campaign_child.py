@@ -18,7 +18,7 @@ import anyio
 
 import smsgate
 from smsgate.campaign import Event, Runner, SqliteJournal
-from smsgate.campaign.journal import BatchEnd, Claim, Verdict
+from smsgate.campaign.journal import Around, BatchEnd, Claim, Seen, Verdict
 from smsgate.protocol.models import SendResult
 
 QUICK = smsgate.Timeouts(connect=5.0, read=0.5, send=0.5)
@@ -37,7 +37,7 @@ class PendingAgain(SqliteJournal):
 class ClaimedAfterwards(SqliteJournal):
     """The claim is written after the request, together with its outcome."""
 
-    def claim(self, run: int, most: int) -> Claim | None:
+    def claim(self, run: int, most: int, seen: Seen | None = None) -> Claim | None:  # noqa: ARG002 - of the contract
         self._hook("claiming")
         taken = self.__dict__.setdefault("taken", set())
         first = self._run("first_pending").fetchone()
@@ -52,12 +52,17 @@ class ClaimedAfterwards(SqliteJournal):
         hook, self._hook = self._hook, lambda _: None
         with self._transaction():
             text = self._connection.execute("SELECT text FROM recipient WHERE id = ?", keys[:1]).fetchone()[0]
-            batch = self._run("add_batch", run=-claim.batch, text=text, size=len(keys), now=0.0).lastrowid
+            batch = self._run(
+                "add_batch", run=-claim.batch, text=text, size=len(keys), now=0.0, balance=None, balance_at=None
+            ).lastrowid
             rows = [(batch, key) for key in keys]
             self._connection.executemany("UPDATE recipient SET state = 'in flight', batch = ? WHERE id = ?", rows)
         super().settle(replace(claim, batch=int(batch or 0)), verdicts, end)
         self._hook = hook
         self.__dict__["taken"].difference_update(keys)
+
+    def around(self, batch: int, until: float) -> Around:
+        return super().around(batch, until) if batch > 0 else Around(None, 0, 0)
 
 
 class UnknownAgain(SqliteJournal):

@@ -136,6 +136,7 @@ def broken_promises(path: Path, sandbox: Sandbox, recipients: int) -> Counter[st
     return +found
 
 
+@pytest.mark.longest
 def test_two_hundred_kills_send_nobody_twice_and_lose_nobody(tmp_path: Path):
     recipients, kills = 40_000, 200
     path = tmp_path / "spring.sms"

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from smsgate.campaign import Campaign, Event, Evidence, JournalError, RecipientState, SqliteJournal, rows_source
-from smsgate.campaign.journal import BatchEnd, Claim, Verdict
+from smsgate.campaign.journal import BatchEnd, Claim, Seen, Verdict
 from smsgate.campaign.sqlite import ENDED_EARLY
+from smsgate.campaign.statements import SCHEMA_VERSION, schema
 from smsgate.protocol.answers import DeliveryState
 
 S = RecipientState
@@ -68,7 +69,7 @@ def test_a_file_that_is_there_a_link_and_a_folder_of_everybody_are_refused(path:
         make(path)
     link = tmp_path / "link.sms"
     link.symlink_to(path)
-    with pytest.raises(FileNotFoundError, match="there is no campaign in this place"):
+    with pytest.raises(JournalError, match="this is a symbolic link"):
         SqliteJournal.open(link)
     with pytest.raises(FileExistsError):
         make(link)
@@ -94,7 +95,7 @@ def test_only_one_may_write_and_others_may_look(path: Path, journal: SqliteJourn
 @pytest.mark.parametrize(
     ("statements", "complaint"),
     [
-        (["PRAGMA user_version = 99"], "the file is of version 99, and this smsgate knows 1 at most"),
+        (["PRAGMA user_version = 99"], "the file is of version 99, and this smsgate knows 2 at most"),
         (["PRAGMA application_id = 5"], "the file is no campaign"),
         (["DELETE FROM setting"], "the campaign was not finished being made"),
         (["DROP TABLE setting"], "the file is no campaign, or damaged"),
@@ -122,8 +123,34 @@ def test_an_older_file_is_migrated_when_it_is_opened_for_writing(tmp_path: Path)
     with pytest.raises(JournalError, match="not finished being made"):
         SqliteJournal.open(path)
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
         assert connection.execute("SELECT count(*) FROM recipient").fetchone() == (0,)
+
+
+def test_a_campaign_of_the_first_version_goes_on_where_it_was(tmp_path: Path):
+    path = tmp_path / "old.sms"
+    path.touch(0o600)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(schema(1))
+        connection.executescript("""
+            PRAGMA application_id = 0x534D5347;
+            PRAGMA user_version = 1;
+            INSERT INTO setting VALUES ('name', 'old'), ('created_at', '1.0'), ('forget_texts', '0');
+            INSERT INTO text VALUES (1, x'00', 'Shop', 'Hi', NULL, 1, 'GSM-7', '');
+            INSERT INTO recipient (id, line, number, text, state, batch) VALUES
+                (1, 2, '+380501111111', 1, 'pending', NULL), (2, 3, '+380501111112', 1, 'in flight', 1);
+            INSERT INTO run VALUES (1, 2.0, NULL, NULL);
+            INSERT INTO batch (id, run, text, size, claimed_at) VALUES (1, 1, 1, 1, 3.0);
+            INSERT INTO decision (at, who, event, note, batch, recipients) VALUES (4.0, 'olena', 'resend', '', 1, 1);
+        """)
+    with Campaign.open(path) as campaign:
+        assert campaign.figures().states == {S.PENDING: 1, S.UNKNOWN: 1}
+        (decision,) = campaign.figures().decisions
+        assert (decision.batch, decision.line) == (1, None)
+        claim = campaign.journal.claim(campaign.journal.start_run(), 10, Seen(Decimal("7.5"), 5.0))
+        assert claim
+        assert campaign.journal.around(claim.batch, 6.0).seen == Seen(Decimal("7.5"), 5.0)
+        assert campaign.journal.around(1, 6.0).seen is None
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path):
@@ -213,16 +240,16 @@ def test_the_operators_word_is_written_down_with_who_when_and_why(path: Path):
             assert claim
             settle_all(journal, claim, Event.LOST)
     with Campaign.open(path) as campaign:
-        first, second, third = campaign.unknown()
+        first, second, _ = campaign.unknown()
         assert campaign.resolve(Event.GIVE_UP, who="me", note="why", batch=first.batch) == 1
         assert campaign.resolve(Event.FOUND, who="me", batch=second.batch, message_id=ID) == 1
-        assert campaign.resolve(Event.RESEND, who="you", batch=third.batch) == 1
+        assert campaign.resolve(Event.RESEND, who="you", line=5) == 1
         assert campaign.resolve(Event.RESEND, who="you") == 0
         decisions = campaign.figures().decisions
-        assert [(one.who, one.event, one.note, one.batch, one.recipients) for one in decisions] == [
-            ("me", Event.GIVE_UP, "why", first.batch, 1),
-            ("me", Event.FOUND, "", second.batch, 1),
-            ("you", Event.RESEND, "", third.batch, 1),
+        assert [(one.who, one.event, one.note, one.batch, one.line, one.recipients) for one in decisions] == [
+            ("me", Event.GIVE_UP, "why", first.batch, None, 1),
+            ("me", Event.FOUND, "", second.batch, None, 1),
+            ("you", Event.RESEND, "", None, 5, 1),
         ]
         assert campaign.figures().states == {S.ABANDONED: 1, S.ACCEPTED: 1, S.PENDING: 3}
 
@@ -230,7 +257,7 @@ def test_the_operators_word_is_written_down_with_who_when_and_why(path: Path):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"event": Event.CLAIMED, "who": "me"}, "event: one of resend, found, assume sent, give up"),
+        ({"event": Event.CLAIMED, "who": "me"}, "event: one of resend, found, assume sent, give up, call off"),
         ({"event": Event.RESEND, "who": " "}, "who: must not be blank"),
         ({"event": Event.FOUND, "who": "me"}, "message_id: the id that the gateway gave"),
         ({"event": Event.RESEND, "who": "me", "message_id": ID}, "message_id: the id that the gateway gave"),
@@ -239,6 +266,50 @@ def test_the_operators_word_is_written_down_with_who_when_and_why(path: Path):
 def test_a_word_that_makes_no_sense_is_told_by_name(arguments: dict[str, str], complaint: str, path: Path):
     with Campaign.open(path) as campaign, pytest.raises(ValueError, match=complaint):
         campaign.resolve(**arguments)  # type: ignore[arg-type]
+
+
+def test_who_is_called_off_is_never_sent_to_and_stands_in_no_ones_way(path: Path):
+    with Campaign.open(path) as campaign:
+        claim = campaign.journal.claim(campaign.journal.start_run(), 2)
+        assert claim
+        settle_all(campaign.journal, claim, Event.ACCEPTED)
+        with pytest.raises(ValueError, match="3 recipients are pending or unknown; send, resolve or call them off first"):
+            campaign.purge()
+        assert campaign.resolve(Event.CALL_OFF, who="me", line=5) == 1
+        assert campaign.resolve(Event.CALL_OFF, who="me") == 2
+        assert campaign.journal.claim(campaign.journal.start_run(), 2) is None
+        figures = campaign.figures()
+        assert figures.states == {S.ACCEPTED: 2, S.ABANDONED: 3}
+        assert (figures.cost(S.ACCEPTED), figures.cost(S.PENDING, S.UNKNOWN), figures.cost(S.ABANDONED)) == (2, 0, 3)
+        campaign.purge()
+
+
+def test_what_is_known_around_a_request_is_counted_from_the_journal(path: Path):
+    moments = [0.0]
+    with closing(SqliteJournal.open(path, clock=lambda: moments[0])) as journal:
+        run = journal.start_run()
+
+        def at(moment: float, event: Event | None = None, claim: Claim | None = None) -> Claim:
+            moments[0] = moment
+            if event and claim:
+                settle_all(journal, claim, event)
+                return claim
+            made = journal.claim(run, 1, Seen(Decimal(100), 1.0))
+            assert made
+            return made
+
+        before_it = at(2)
+        at(3, Event.ACCEPTED, before_it)
+        beside, lost = at(4), at(5)
+        at(6, Event.ACCEPTED, beside)
+        at(7, Event.LOST, lost)
+        later = at(8)
+        at(9, Event.ACCEPTED, later)
+        around = journal.around(lost.batch, 8.5)
+        assert (around.seen, around.spent, around.others) == (Seen(Decimal(100), 1.0), 2, 1)
+        assert journal.unseen() == [lost.batch]
+        journal.add_evidence(lost.batch, Evidence())
+        assert journal.unseen() == []
 
 
 def test_one_id_is_for_one_recipient(journal: SqliteJournal):
@@ -288,7 +359,7 @@ def test_purging_leaves_figures_and_nothing_of_anybody(path: Path):
         figures = campaign.figures()
         for needle in (b"38050111111", "Олена".encode(), ID.encode()):
             assert not in_files(path, needle)
-    assert (figures.states, figures.purged, figures.cost_accepted, figures.example) == ({S.ACCEPTED: 5}, True, 5, None)
+    assert (figures.states, figures.purged, figures.cost(S.ACCEPTED), figures.example) == ({S.ACCEPTED: 5}, True, 5, None)
 
 
 def test_texts_are_forgotten_once_nobody_needs_them(tmp_path: Path):

@@ -55,6 +55,29 @@ def test_encoding_delimiter_and_phone_column_are_found(content: bytes, encoding:
     assert (row.line, row.number, row.values["ім'я"]) == (2, "+380501111111", "Олена")
 
 
+@pytest.mark.parametrize(
+    ("content", "delimiter", "column", "line"),
+    [
+        ("sep=;\r\nphone;a,b,c\r\n+380501111111;1\r\n", ";", "phone", 3),
+        ("\ufeffsep=,\nphone;x,b\n1,+380501111111\n", ",", "b", 3),
+        ("\r\n\r\nphone;b\r\n+380501111111;1\r\n", ";", "phone", 4),
+        ('"phone";"a, b, c"\n+380501111111;1\n', ";", "phone", 2),
+        ("номер;мобільний\n1001;+380501111111\n", ";", "мобільний", 2),
+        ("номер;заказ\n+380501111111;1001\n", ";", "номер", 2),
+    ],
+)
+def test_lists_as_they_come_from_real_desks(content: str, delimiter: str, column: str, line: int, tmp_path: Path):
+    source = csv_source(written(tmp_path, content.encode()))
+    assert (source.delimiter, source.phone_column) == (delimiter, column)
+    assert [(row.line, row.number) for row in source.rows] == [(line, "+380501111111")]
+
+
+def test_a_file_that_was_cut_in_the_middle_of_a_character_is_told_so(tmp_path: Path):
+    cut = "phone;a\n+380501111111;1\n".encode("utf-16")[:-3]
+    with pytest.raises(ValueError, match="the file ends in the middle of a character; is it whole"):
+        list(csv_source(written(tmp_path, cut)).rows)
+
+
 def test_quotes_line_breaks_and_blank_lines_are_read_and_lines_are_those_of_the_file(tmp_path: Path):
     content = 'phone,name\n+380501111111,"a, ""b""\nc"\n\n ,\n+380501111112,d\n'
     source = csv_source(written(tmp_path, content))
@@ -117,6 +140,20 @@ def test_a_spreadsheet_is_read_with_numbers_as_digits(tmp_path: Path):
         (2, "380501111111", "20"),
         (3, "+380501111112", "7.5"),
     ]
+
+
+def test_a_table_may_stand_anywhere_in_the_first_sheet_and_the_sheet_is_named(tmp_path: Path):
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet
+    for cell, value in {"C4": "phone", "D4": "name", "C5": "+380501111111", "D5": "Олена"}.items():
+        sheet[cell] = value
+    book.create_sheet("Other")
+    path = tmp_path / "list.xlsx"
+    book.save(path)
+    source = file_source(path)
+    assert (source.columns, source.sheet) == (("phone", "name"), "Sheet, the first of 2")
+    assert [(row.line, row.number) for row in source.rows] == [(5, "+380501111111")]
 
 
 def test_a_file_that_is_no_spreadsheet_is_told_so(tmp_path: Path):

@@ -131,7 +131,7 @@ class JournalMachine(RuleBasedStateMachine):
     def decide(self, event: Event, recipient: int) -> None:
         found = ID if event is Event.FOUND else None
         moved = self.journal.resolve(event, who="me", note="", batch=None, line=recipient, message_id=found)
-        assert moved == (self.states[recipient] is S.UNKNOWN)
+        assert moved == ((self.states[recipient], event) in EDGES)
         if moved:
             self.decisions += 1
             self.move(recipient, event)

@@ -151,6 +151,37 @@ async def test_a_lost_answer_is_asked_for_again(tmp_path: Path):
         assert len(here.gateway.asked) == 70
 
 
+async def test_a_stop_ends_every_kind_of_waiting_at_once(tmp_path: Path):
+    async with sent(tmp_path, STUCK) as here:
+        poller = here.poller(again=100_000)
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def stop() -> None:
+                await trio.sleep(5_000)
+                poller.stop()
+
+            await poller.poll()
+        assert trio.current_time() - began < 5_010
+
+
+async def test_a_gateway_that_is_down_is_asked_less_and_less_often_and_all_in_turn(tmp_path: Path):
+    async with sent(tmp_path, delivery_seconds=0) as here:
+        here.gateway.asked.clear()
+        here.gateway.up_at = trio.current_time() + 1_000
+        here.gateway.fault_of = lambda _: None
+        waits: list[str] = []
+        poller = here.poller(again=15, on_progress=lambda now: waits.append(now.waiting) if now.waiting else None)
+        assert (await poller.poll()).final == 40
+        seconds = [int(wait.rsplit(" ", 2)[1]) for wait in waits]
+        assert seconds[:4] == [5, 10, 30, 60]
+        assert set(seconds[4:]) == {60}
+        assert poller.progress.waiting == ""
+        tried = [message for at, message in here.gateway.asked if at < here.gateway.up_at]
+        assert len(set(tried)) > 10, "one that fails keeps nobody else from being asked for"
+
+
 async def test_a_refusal_of_the_account_is_raised(tmp_path: Path):
     async with sent(tmp_path) as here:
         here.gateway.gateway.drop_sessions()

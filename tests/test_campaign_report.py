@@ -147,14 +147,15 @@ class Made:
 UNSETTLED = Unsettled(7, NOON, NOON + 1, 100, 100, 200, "the connection broke", None, 0, None)
 NOTHING = Figures(
     name="empty", created_at=NOON, purged=False, states={}, skipped={}, rejected={}, unknown={}, deliveries={}, parts={}, ucs2=0,
-    texts=0, forced_by="", cost_pending=0, cost_accepted=0, cost_unknown=0, example=None, decisions=(), runs=0, batches=0,
+    texts=0, forced_by="", costs={}, example=None, decisions=(), runs=0, batches=0,
     first_claim=None, last_answer=None, last_ending=None,
 )  # fmt: skip
 MILLION = replace(
     NOTHING, name="million", states={S.ACCEPTED: 980_000, S.REJECTED: 18_000, S.UNKNOWN: 1_200, S.SKIPPED: 800},
     skipped={f"reason {place}": 1 for place in range(800)}, rejected={"no": 18_000},
-    deliveries={"delivered": 900_000, "": 80_000}, parts={1: 999_200}, texts=999_200, cost_accepted=980_000, cost_unknown=1_200,
-    example=Text("Shop", "Hello", None), decisions=(Decision(NOON, "Iryna", Event.GIVE_UP, "", 3, 4),) * 500, runs=1,
+    deliveries={"delivered": 900_000, "": 80_000}, parts={1: 999_200}, texts=999_200,
+    costs={S.ACCEPTED: 980_000, S.UNKNOWN: 1_200}, example=Text("Shop", "Hello", None),
+    decisions=(Decision(NOON, "Iryna", Event.GIVE_UP, "", 3, None, 4),) * 500, runs=1,
     batches=10_000, first_claim=NOON, last_answer=NOON + 6_000, last_ending="finished",
 )  # fmt: skip
 
@@ -179,9 +180,10 @@ def test_the_figures_of_the_page_are_those_of_the_journal(campaign: Campaign):
     assert {row[0]: int(row[1]) for row in rows_of(root, "rejected")} == figures.rejected
     assert {row[0]: int(row[1]) for row in rows_of(root, "skipped")} == figures.skipped
     assert rows_of(root, "delivery")[0][:2] == ["Delivered", str(delivered)]
-    assert rows_of(root, "cost")[:2] == [
-        ["Accepted", str(accepted), str(figures.cost_accepted)],
-        ["Unknown paid for if they were sent", str(figures.count(S.UNKNOWN)), str(figures.cost_unknown)],
+    assert rows_of(root, "cost")[:3] == [
+        ["Accepted", str(accepted), str(figures.cost(S.ACCEPTED))],
+        ["Assumed sent by somebody\u2019s word", str(figures.count(S.ASSUMED_SENT)), str(figures.cost(S.ASSUMED_SENT))],
+        ["Unknown paid for if they were sent", str(figures.count(S.UNKNOWN)), str(figures.cost(S.UNKNOWN))],
     ]
     ((_, who, decided, *_rest),) = rows_of(root, "decisions")
     assert (who, decided) == ("Iryna", "count as sent asked three of them")

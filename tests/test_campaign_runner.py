@@ -173,6 +173,29 @@ async def test_a_gateway_that_comes_back_finds_the_campaign_waiting(tmp_path: Pa
         assert set(here.taken().values()) == {1}
 
 
+async def test_nothing_is_risked_on_a_gateway_that_cannot_tell_the_balance(tmp_path: Path):
+    async with world(tmp_path, NUMBERS[:10]) as here:
+        began = trio.current_time()
+
+        def broken(body: bytes) -> FaultKind | None:
+            assert b"SendSMS" not in body or trio.current_time() - began > 100
+            return FaultKind.GARBAGE if trio.current_time() - began < 100 else None
+
+        here.gateway.fault_of = broken
+        end = await Runner(here.journal, here.session, batch=5).run()
+        assert (end.ending, end.states) == (Ending.FINISHED, {S.ACCEPTED: 10})
+
+
+async def test_a_wrong_password_is_no_reason_to_wait(tmp_path: Path):
+    async with world(tmp_path, NUMBERS[:10], password="wrong") as here:
+        began = trio.current_time()
+        here.gateway.up_at = began + 50
+        end = await Runner(here.journal, here.session, batch=5).run()
+        assert end.ending is Ending.PAUSED
+        assert "the gateway refuses login or password" in end.why
+        assert trio.current_time() - began < 200
+
+
 async def test_losses_in_a_row_are_few_before_the_run_waits_to_see_the_gateway_at_work(tmp_path: Path):
     async with world(tmp_path, NUMBERS[:100]) as here:
         here.gateway.fault_of = lambda body: FaultKind.DROP_AFTER if b"SendSMS" in body else None
@@ -321,6 +344,36 @@ async def test_the_evidence_of_a_lost_answer_tells_what_was_paid(tmp_path: Path)
         assert seen.before - seen.after - seen.spent in {5, 10}
         assert 1 <= seen.others <= 3
         assert seen.new_ids == ()
+
+
+async def test_a_killed_run_gets_its_evidence_from_the_next_one(tmp_path: Path):
+    async with world(tmp_path, NUMBERS[:20]) as here:
+        first = Runner(
+            here.journal, here.session, batch=5, on_progress=lambda now: None if now.count(S.ACCEPTED) < 10 else stop()
+        )
+
+        def stop() -> None:
+            raise MemoryError
+
+        here.gateway.fault_of = lambda body: FaultKind.BAD_GATEWAY_AFTER if b"SendSMS" in body and accepted() >= 10 else None
+
+        def accepted() -> int:
+            return len(here.account.messages)
+
+        with pytest.raises(MemoryError):
+            await first.run()
+        here.gateway.fault_of = lambda _: None
+        unseen = here.journal.unknown()
+        assert unseen
+        assert [request.evidence for request in unseen] == [None] * len(unseen)
+        await Runner(here.journal, here.session, batch=5).run()
+        for request in here.journal.unknown():
+            seen = request.evidence
+            assert seen
+            assert (seen.before, seen.others) == (10_000, 1)
+            assert seen.after is not None
+            assert 10_000 - seen.after - seen.spent in {0, 5}
+            assert seen.new_id_count is not None
 
 
 async def test_a_journal_that_cannot_be_written_ends_the_run_before_anybody_is_sent_to(tmp_path: Path):

@@ -9,9 +9,11 @@ from smsgate.campaign.states import ENTRIES, FINAL, TRANSITIONS, Event, Recipien
 S = RecipientState
 
 
-def test_only_the_operators_word_leads_out_of_unknown():
+def test_only_the_operators_word_leads_out_of_unknown_and_calls_off_what_was_not_sent():
     assert {row.operator for row in TRANSITIONS if row.source is S.UNKNOWN} == {True}
-    assert {row.source for row in TRANSITIONS if row.operator} == {S.UNKNOWN}
+    assert {(row.source, row.target) for row in TRANSITIONS if row.operator and row.source is not S.UNKNOWN} == {
+        (S.PENDING, S.ABANDONED)
+    }
 
 
 def test_pending_is_reached_by_proof_or_by_the_operator_alone():

@@ -85,7 +85,14 @@ def test_a_campaign_goes_from_a_list_to_a_report(campaign: Smsgate, sandbox: San
     assert "31 recipients. Nothing is sent yet." in done.out
     for reason in ("not a phone number in the international format", "repeats another line", "nothing in the column percent"):
         assert reason in " ".join(done.out.split())
+    assert "numbers from the column 'phone', delimiter semicolon, utf-8-sig" in " ".join(done.out.split())
     assert sandbox.calls == {}
+    assert [(one["line"], one["destination"]) for one in campaign("skipped", "spring.sms", "--json").document["skipped"]] == [
+        (32, "12"),
+        (33, "+380*****0001"),
+        (34, "+380*****2233"),
+    ]
+    assert "+380500000001" in campaign("skipped", "spring.sms", "--show-numbers").out
 
     done = campaign("run", "spring.sms", "--yes")
     assert done.code == Exit.IN_PART
@@ -105,6 +112,10 @@ def test_a_campaign_goes_from_a_list_to_a_report(campaign: Smsgate, sandbox: San
     with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as exported:
         rows = list(csv.DictReader(exported))
     assert len(rows) == 34
+    assert campaign("export", "spring.sms", "masked.csv", "--mask-numbers", "--delimiter", ";").code == 0
+    masked = (tmp_path / "masked.csv").read_text("utf-8-sig")
+    assert "+380500000001" not in masked
+    assert masked.startswith("line;")
     assert {row["state"] for row in rows} == {"accepted", "rejected", "skipped"}
 
 
@@ -168,8 +179,8 @@ def test_a_second_ctrl_c_stops_at_once_and_lists_who_is_unknown(sandbox: Sandbox
     out, _ = child.communicate(timeout=30)
     *_, unknown, last = map(json.loads, out.splitlines())
     assert (last["ending"], child.returncode) == ("cut off", Exit.INTERRUPTED)
-    listed = [one["destination"] for request in unknown["requests"] for one in request["recipients"]]
-    assert {message.destination for message in sandbox.messages} <= set(listed)
+    listed = [one["line"] for request in unknown["requests"] for one in request["recipients"]]
+    assert {int(message.destination[-4:]) + 1 for message in sandbox.messages} <= set(listed)
     assert last["states"]["unknown"] == len(listed)
 
 
@@ -192,6 +203,8 @@ def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_oper
     assert "the balance fell by 3 credits, of which accepted messages explain 0" in said
     assert "3 message ids that no answer has told" in said or "balance" in said
     (request,) = campaign("unknown", "a.sms", "--json").document["requests"]
+    assert [one["destination"] for one in request["recipients"]] == ["+380*****1111", "+380*****1112", "+380*****1113"]
+    (request,) = campaign("unknown", "a.sms", "--json", "--show-numbers").document["requests"]
     assert [one["destination"] for one in request["recipients"]] == ["+380501111111", "+380501111112", "+380501111113"]
 
     message_id = sandbox.messages[0].id
@@ -212,11 +225,12 @@ def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_oper
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "say one of --sent, --resend, --give-up and --found ID"),
-        (["--sent", "--give-up"], "say one of --sent, --resend, --give-up and --found ID"),
+        ([], "say one of --sent, --resend, --give-up, --found ID and --call-off"),
+        (["--sent", "--give-up"], "say one of --sent, --resend, --give-up, --found ID and --call-off"),
         (["--found", "nothing"], "message_id: "),
         (["--sent", "--batch", "99"], "nobody unknown is there"),
         (["--resend"], "nobody is there to agree: say --yes"),
+        (["--call-off", "--yes"], "nobody pending is there"),
     ],
 )
 def test_a_word_that_makes_no_sense_changes_nothing(arguments: list[str], complaint: str, campaign: Smsgate, tmp_path: Path):
@@ -253,7 +267,8 @@ def test_without_credits_it_pauses_with_a_clear_word_and_goes_on_later(campaign:
         (["contacts.csv", "--sender", "Shop", "--text", "{"], "a brace at position 1 stands alone"),
         (["contacts.csv", "--sender", "Shop", "--text", "a", "--phone-column", "x"], "phone column: there is none of this name"),
         (["contacts.csv", "--sender", "Shop", "--text", "a", "--encoding", "x"], "encoding: there is no such encoding"),
-        (["nowhere.csv", "--sender", "Shop", "--text", "a"], "No such file"),
+        (["nowhere.csv", "--sender", "Shop", "--text", "a"], "nowhere.csv: No such file or directory"),
+        (["contacts.csv", "--text", "a"], "Missing option '--sender'"),
     ],
 )
 def test_what_is_wrong_with_all_is_told_before_a_file_is_made(
@@ -304,6 +319,53 @@ def test_a_run_asks_before_it_sends(made: Smsgate, sandbox: Sandbox, tmp_path: P
     assert sandbox.accepted == 0
 
 
+@pytest.mark.usefixtures("made")
+def test_ctrl_c_at_a_question_ends_at_once(sandbox: Sandbox, tmp_path: Path, account: dict[str, str]):
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "smsgate", "campaign", "run", "spring.sms"],
+        stdin=slave,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(**account),
+        cwd=tmp_path,
+    )
+    os.close(slave)
+    assert child.stderr
+    said = b""
+    while b"[y/N]" not in said:
+        said += child.stderr.read1()
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) == Exit.INTERRUPTED, "though nobody has pressed Enter"
+    os.close(master)
+    assert sandbox.accepted == 0
+    child.communicate()
+
+
+def test_a_gateway_that_is_down_when_the_run_begins_is_waited_for(made: Smsgate, sandbox: Sandbox):
+    sandbox.faults.add("502 before", operation="GetCreditBalance", times=6)
+    done = made("run", "spring.sms", "--yes")
+    assert done.code == Exit.DONE
+    assert "The balance is not known: " in done.err
+    assert sandbox.accepted == 30
+
+
+def test_what_is_called_off_is_never_sent_to_and_can_be_purged(made: Smsgate, sandbox: Sandbox):
+    assert made("resolve", "spring.sms", "--call-off", "--yes", "--note", "wrong text").code == 0
+    assert made("run", "spring.sms", "--yes").code == 0
+    assert sandbox.accepted == 0
+    seen = made("status", "spring.sms", "--json").document
+    assert (seen["states"], seen["decisions"][0]["note"]) == ({"abandoned": 30}, "wrong text")
+    assert made("purge", "spring.sms", "--yes").code == 0
+
+
+def test_a_list_with_nobody_to_send_to_says_so(campaign: Smsgate, tmp_path: Path):
+    (tmp_path / "empty.csv").write_text("phone\n12\n")
+    done = campaign("new", "a.sms", "empty.csv", "--sender", "Shop", "--text", "a")
+    assert "Nobody can be sent to." in done.out
+    assert "Send it" not in done.out
+
+
 def test_purging_forgets_people_and_keeps_figures(made: Smsgate, tmp_path: Path):
     done = made("purge", "spring.sms", "--yes")
     assert done.code == Exit.USAGE
@@ -333,6 +395,10 @@ def test_a_killed_run_leaves_unknown_who_was_in_flight(made: Smsgate, sandbox: S
     numbers = [message.destination for message in sandbox.messages]
     assert len(set(numbers)) == len(numbers)
     assert {one.reason for one in unknown} == {"the process ended before the answer was written"}
+    # The killed process could not look around any more; the next run did.
+    (request,) = made("unknown", "spring.sms", "--json").document["requests"]
+    before, after, spent = (request["evidence"][name] for name in ("before", "after", "spent"))
+    assert before - after - spent == request["cost"]
 
 
 def test_a_refused_poll_says_why_in_one_line(made: Smsgate, sandbox: Sandbox):

@@ -40,7 +40,7 @@ from .report import html_report, write_html
 from .runner import Ending, Progress, RunEnd, Runner, RunOptions
 from .sources import Row, Source, csv_source, file_source, rows_source, table_source
 from .sqlite import SqliteJournal
-from .states import TRANSITIONS, Event, RecipientState, Transition
+from .states import TRANSITIONS, Event, RecipientState, Transition, before
 
 __all__ = [
     "TRANSITIONS",
@@ -71,6 +71,7 @@ __all__ = [
     "TimeSlot",
     "Transition",
     "Unsettled",
+    "before",
     "csv_source",
     "export_csv",
     "file_source",
@@ -81,7 +82,6 @@ __all__ = [
 ]
 
 _log = logging.getLogger("smsgate")
-_OPERATOR_EVENTS = tuple(row.event for row in TRANSITIONS if row.operator)
 
 
 class Campaign:
@@ -180,6 +180,10 @@ class Campaign:
         """Yield everybody, in the order of the file."""
         return self.journal.recipients()
 
+    def skipped(self) -> Iterator[RecipientRecord]:
+        """Yield those that are skipped, with the line of the list and the reason."""
+        return (one for one in self.recipients() if one.state is RecipientState.SKIPPED)
+
     # Handing on
 
     def write_report(self, path: str | PathLike[str], *, show_numbers: bool = False) -> None:
@@ -228,10 +232,9 @@ class Campaign:
         """Say what becomes of unknown recipients: of one request, of one line, or of all. It is written down with who and why.
 
         `Event.RESEND` sends again, and so perhaps twice; `ASSUME_SENT` counts them as sent; `GIVE_UP` gives them up; `FOUND` says
-        that the gateway gave this `message_id`, which is for one recipient. Returns how many it were. Raises `ValueError`.
+        that the gateway gave this `message_id`, which is for one recipient. `CALL_OFF` is for those that are still pending: they
+        are never sent to. Returns how many it were. Raises `ValueError`.
         """
-        if event not in _OPERATOR_EVENTS:
-            raise ValueError(f"event: one of {', '.join(_OPERATOR_EVENTS)}")
         if not who.strip():
             raise ValueError("who: must not be blank, as it is written down who decided")
         found = checked_id(message_id)
@@ -249,5 +252,5 @@ class Campaign:
         figures = self.figures()
         unfinished = figures.count(RecipientState.PENDING, RecipientState.IN_FLIGHT, RecipientState.UNKNOWN)
         if unfinished:
-            raise ValueError(f"purge: {unfinished} recipients are pending or unknown; send, resolve or abandon them first")
+            raise ValueError(f"purge: {unfinished} recipients are pending or unknown; send, resolve or call them off first")
         self.journal.purge()

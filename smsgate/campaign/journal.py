@@ -17,6 +17,7 @@ from .states import Event, RecipientState
 
 __all__ = [
     "Added",
+    "Around",
     "BatchEnd",
     "Claim",
     "Decision",
@@ -27,6 +28,7 @@ __all__ = [
     "JournalError",
     "Loss",
     "RecipientRecord",
+    "Seen",
     "Text",
     "TimeSlot",
     "Unsettled",
@@ -122,6 +124,23 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A balance in credits, and when it was seen."""
+
+    balance: Decimal
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known around one request: the balance seen before it left, what was spent since, and how many others overlapped."""
+
+    seen: Seen | None
+    spent: int
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unsettled:
     """One request with unknown recipients. Times are seconds since 1970; `cost` is in credits, for those that are unknown."""
 
@@ -148,13 +167,14 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an operator has said about unknown recipients."""
+    """What an operator has said: of one request, of one line of the list, or of all."""
 
     at: float
     who: str
     event: Event
     note: str
     batch: int | None
+    line: int | None
     recipients: int
 
 
@@ -204,9 +224,8 @@ class Figures:
     texts: int
     forced_by: str
     """The characters that forced texts into UCS-2, the most frequent first."""
-    cost_pending: int
-    cost_accepted: int
-    cost_unknown: int
+    costs: Mapping[RecipientState, int]
+    """What the recipients in each state cost, if they were sent to."""
     example: Text | None
     decisions: tuple[Decision, ...]
     runs: int
@@ -223,6 +242,10 @@ class Figures:
     def count(self, *states: RecipientState) -> int:
         """How many recipients are in these states."""
         return sum(self.states.get(state, 0) for state in states)
+
+    def cost(self, *states: RecipientState) -> int:
+        """What the recipients in these states cost, if they were sent to."""
+        return sum(self.costs.get(state, 0) for state in states)
 
 
 class Journal(Protocol):
@@ -244,8 +267,11 @@ class Journal(Protocol):
         """Note how a run ended."""
         ...
 
-    def claim(self, run: int, most: int) -> Claim | None:
-        """Put up to `most` pending recipients of one text in flight, on the disk. None if none is pending."""
+    def claim(self, run: int, most: int, seen: Seen | None = None) -> Claim | None:
+        """Put up to `most` pending recipients of one text in flight, on the disk. None if none is pending.
+
+        `seen` is the last balance that was seen; it is kept with the claim.
+        """
         ...
 
     def settle(self, claim: Claim, verdicts: Sequence[Verdict], end: BatchEnd) -> None:
@@ -254,6 +280,18 @@ class Journal(Protocol):
 
     def add_evidence(self, batch: int, evidence: Evidence) -> None:
         """Keep evidence with a request whose answer was lost."""
+        ...
+
+    def around(self, batch: int, until: float) -> Around:
+        """Return what is known around a request, until this moment."""
+        ...
+
+    def unseen(self) -> list[int]:
+        """Return requests with unknown recipients and no evidence, oldest first: the process ended before it could look."""
+        ...
+
+    def now(self) -> float:
+        """Return the time by which everything is written down, in seconds since 1970."""
         ...
 
     def untold(self, message_ids: Sequence[str]) -> list[str]:
@@ -273,7 +311,10 @@ class Journal(Protocol):
         ...
 
     def resolve(self, event: Event, *, who: str, note: str, batch: int | None, line: int | None, message_id: str | None) -> int:
-        """Do as the operator says with unknown recipients: of one request, of one line, or with all. Returns how many it were."""
+        """Do as the operator says, with whoever is where the event can happen: of one request, of one line, or with all.
+
+        Returns how many it were.
+        """
         ...
 
     def to_ask(self, again: float, most: int) -> list[tuple[int, str]]:
@@ -286,6 +327,10 @@ class Journal(Protocol):
 
     def set_delivery(self, recipient: int, delivery: DeliveryState) -> None:
         """Write a delivery status."""
+        ...
+
+    def put_off(self, recipient: int) -> None:
+        """Note that a status was asked for in vain, so that the others come first."""
         ...
 
     def states(self) -> dict[RecipientState, int]:

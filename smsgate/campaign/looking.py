@@ -5,73 +5,79 @@ Rule of this file: what is seen never decides anything, and what cannot be seen 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from decimal import Decimal
 
 from anyio import to_thread
 
-from ..errors import InDoubt, Reason, SmsGateError
+from ..errors import GatewayFailure, InDoubt, NotSent, Reason, SmsGateError
 from ..session import AsyncSession
-from .journal import Evidence, Journal
+from .journal import Evidence, Journal, Seen
 
-__all__ = ["Glance", "Lookout"]
+__all__ = ["Lookout"]
 
 _LISTED = 1_000
 """Message ids that are kept with a request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """The last balance that was seen before a claim, and what accepted messages had cost in all by then."""
-
-    balance: Decimal | None
-    seen_at: float | None
-    spent_then: int
-
-
 @dataclass(slots=True)
 class Lookout:
-    """Knows the last balance that was seen, and what accepted messages have cost since."""
+    """Knows the last balance that was seen, and looks around when an answer was lost."""
 
     session: AsyncSession
     journal: Journal
-    balance: Decimal | None = None
-    seen_at: float | None = None
-    spent: int = 0
-    """What accepted messages have cost in all."""
-    _spent_then: int = 0
+    seen: Seen | None = None
+    trouble: str = ""
+    """Why the gateway was not at work when it was looked at last; "" if it was."""
     _lists_ids: bool = True
+    _looked_back: bool = False
 
     async def look(self) -> bool:
-        """Ask for the balance, and return whether the gateway answered."""
+        """Ask for the balance, and return whether the gateway is at work. One that refuses this account is.
+
+        The first balance is evidence for the requests of an earlier run, too, that was killed before it could look.
+        """
+        after = await self._balance()
+        if after is not None and not self._looked_back:
+            self._looked_back = True
+            if unseen := self.journal.unseen():
+                untold = await self._untold()
+                for batch in unseen:
+                    self._keep(batch, after, untold, ())
+        return not self.trouble
+
+    async def gather(self, batch: int, reply_ids: tuple[str, ...]) -> None:
+        """Look around after the answer to a request was lost, and keep what is seen with it."""
+        after = await self._balance()
+        self._keep(batch, after, await self._untold(), reply_ids)
+
+    async def _balance(self) -> Seen | None:
+        self.trouble = ""
         try:
             balance = await self.session.get_credit_balance()
+        except (NotSent, InDoubt, GatewayFailure) as error:
+            self.trouble = str(error)
         except SmsGateError:
-            return False
-        self.balance, self.seen_at, self._spent_then = balance, time.time(), self.spent
-        return True
+            pass
+        else:
+            self.seen = Seen(balance, self.journal.now())
+            return self.seen
+        return None
 
-    def glance(self) -> Glance:
-        """Return what is known at this moment, which must be before the claim whose answer may be lost."""
-        return Glance(self.balance, self.seen_at, self._spent_then)
-
-    async def gather(self, glance: Glance, others: int, reply_ids: tuple[str, ...]) -> Evidence:
-        """Return what can be seen after an answer was lost, beside which so many other requests were under way."""
-        before, before_at, spent = glance.balance, glance.seen_at, self.spent - glance.spent_then
-        seen = await self.look()
-        untold = await self._untold()
-        return Evidence(
-            before=before,
-            before_at=before_at,
-            spent=spent,
-            after=self.balance if seen else None,
-            after_at=self.seen_at if seen else None,
-            others=others,
+    def _keep(self, batch: int, after: Seen | None, untold: list[str] | None, reply_ids: tuple[str, ...]) -> None:
+        around = self.journal.around(batch, self.journal.now() if after is None else after.at)
+        before = around.seen
+        evidence = Evidence(
+            before=before.balance if before else None,
+            before_at=before.at if before else None,
+            spent=around.spent,
+            after=after.balance if after else None,
+            after_at=after.at if after else None,
+            others=around.others,
             new_ids=tuple((untold or [])[:_LISTED]),
             new_id_count=None if untold is None else len(untold),
             reply_ids=reply_ids,
         )
+        self.journal.add_evidence(batch, evidence)
 
     async def _untold(self) -> list[str] | None:
         if not self._lists_ids:

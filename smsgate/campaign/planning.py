@@ -47,7 +47,7 @@ class Plan:
 def plan_of(figures: Figures, *, balance: Decimal | None, rate: float | None) -> Plan:
     """Return what a run will do."""
     pending = figures.count(RecipientState.PENDING)
-    return Plan(figures, pending, figures.cost_pending, balance, None if rate is None else pending / rate)
+    return Plan(figures, pending, figures.cost(RecipientState.PENDING), balance, None if rate is None else pending / rate)
 
 
 def entries_of(

@@ -11,7 +11,7 @@ from typing import TypedDict
 
 import anyio
 
-from ..errors import InDoubt, MessageNotFound, NotSent
+from ..errors import GatewayFailure, InDoubt, MessageNotFound, NotSent
 from ..options import positive
 from ..protocol.answers import DeliveryState
 from ..session import AsyncSession
@@ -22,16 +22,18 @@ __all__ = ["PollOptions", "PollProgress", "Poller"]
 
 _TAKEN = 256
 """Messages that are taken from the journal at a time."""
-_FAILED_PAUSE = 5.0
+_PAUSES = (5.0, 10.0, 30.0, 60.0)
+"""Seconds until the next question after one that failed, the last for all further failures in a row."""
 
 
 @dataclass(slots=True)
 class PollProgress:
-    """How many statuses are final, how many are not yet, and how often the gateway was asked."""
+    """How many statuses are final and how many not yet, how often the gateway answered, and what is waited for if it does not."""
 
     final: int
     open: int
     asked: int = 0
+    waiting: str = ""
 
 
 class PollOptions(TypedDict, total=False):
@@ -66,7 +68,10 @@ class Poller:
         self._timeout = timeout
         self._on_progress = on_progress
         self._due = 0.0
+        self._paused_until = 0.0
+        self._failures = 0
         self._stopping = False
+        self._stop_asked: anyio.Event | None = None
         self.progress: PollProgress = PollProgress(0, 0)
         """Where it stands, also after it was cancelled."""
 
@@ -74,6 +79,7 @@ class Poller:
         """Ask until every status is final or the time is over, and return how it stands. Raises `Refused` if the gateway does."""
         progress = self.progress
         progress.open, _ = self._journal.next_ask()
+        self._stop_asked = anyio.Event()
         with anyio.move_on_after(self._timeout):
             while not self._stopping:
                 open_, longest = self._journal.next_ask()
@@ -83,12 +89,19 @@ class Poller:
                 if waiting:
                     await self._ask_all(waiting, progress)
                 else:
-                    await anyio.sleep(max(self._again - longest, 0.05))
+                    await self._sleep(max(self._again - longest, 0.05))
         return progress
 
     def stop(self) -> None:
         """Ask no more, and let `poll` return when what is under way has ended."""
         self._stopping = True
+        if self._stop_asked is not None:
+            self._stop_asked.set()
+
+    async def _sleep(self, seconds: float) -> None:
+        if seconds > 0 and self._stop_asked is not None:
+            with anyio.move_on_after(seconds):
+                await self._stop_asked.wait()
 
     async def _ask_all(self, waiting: list[tuple[int, str]], progress: PollProgress) -> None:
         left = iter(waiting)
@@ -106,20 +119,36 @@ class Poller:
         if self._rate is not None:
             now = anyio.current_time()
             due, self._due = max(self._due, now), max(self._due, now) + 1 / self._rate
-            await anyio.sleep(due - now)
+            await self._sleep(due - now)
+        # Another worker may have met a failure meanwhile, and so made the pause longer.
+        while not self._stopping and (left := self._paused_until - anyio.current_time()) > 0:
+            await self._sleep(left)
 
     async def _ask(self, recipient: int, message_id: str, progress: PollProgress) -> None:
         try:
             state = (await self._session.get_message_status(message_id)).state
         except MessageNotFound:
             state = DeliveryState.NOT_FOUND
-        except (NotSent, InDoubt):
+        except (NotSent, InDoubt, GatewayFailure) as error:
             # Asking is harmless, so it is asked again in its turn; the session has tried a few times already.
-            await anyio.sleep(_FAILED_PAUSE)
+            self._journal.put_off(recipient)
+            self._pause(str(error))
             return
+        self._failures, progress.waiting = 0, ""
         progress.asked += 1
         self._journal.set_delivery(recipient, state)
         if state.final or state is DeliveryState.NOT_FOUND:
             progress.final += 1
             progress.open -= 1
         self._on_progress(progress)
+
+    def _pause(self, why: str) -> None:
+        """Let everybody wait, longer each time. Failures of requests that were under way together are one."""
+        now = anyio.current_time()
+        if now < self._paused_until:
+            return
+        pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
+        self._failures += 1
+        self._paused_until = now + pause
+        self.progress.waiting = f"the gateway does not answer ({why}); next question in {pause:g} s"
+        self._on_progress(self.progress)

@@ -426,10 +426,10 @@ def _decisions(page: _Page) -> Iterator[str]:
     decisions = page.figures.decisions
     if not decisions:
         return
-    heads = (("", "When"), ("", "Who"), ("", "Decision"), ("number", "Request"), ("number", "Recipients"))
+    heads = (("", "When"), ("", "Who"), ("", "Decision"), ("", "Of"), ("number", "Recipients"))
     shown = decisions[-_DECISIONS:]
     earlier = f" The last {len(shown)} of {count(len(decisions))}." if len(shown) < len(decisions) else ""
-    about = f"What became of unknown recipients by somebody\u2019s word, oldest first.{earlier}"
+    about = f"What became of recipients by somebody\u2019s word, oldest first.{earlier}"
     yield from _section("decisions", "Decisions", about, _table(heads, (_decision(page, one) for one in shown)))
 
 
@@ -439,10 +439,15 @@ def _decision(page: _Page, one: Decision) -> str:
     cells = (
         ("", page.said(one.who)),
         ("", f"{escape(DECISIONS.get(one.event, one.event))}{note}"),
-        ("number", "all" if one.batch is None else count(one.batch)),
+        ("", _scope(one)),
         ("number", count(one.recipients)),
     )
     return f'<tr><th scope="row">{day}<br /><small>{clock_of_day}</small></th>{_cells(cells)}</tr>'
+
+
+def _scope(one: Decision) -> str:
+    said = [f"{name} {count(number)}" for name, number in (("request", one.batch), ("line", one.line)) if number is not None]
+    return ", ".join(said) or "all"
 
 
 def _cost(page: _Page) -> Iterator[str]:
@@ -450,15 +455,16 @@ def _cost(page: _Page) -> Iterator[str]:
     if not figures.parts:
         return
     rows = (
-        ("Accepted", figures.count(_S.ACCEPTED), figures.cost_accepted, ""),
-        ("Unknown", figures.count(_S.UNKNOWN), figures.cost_unknown, "paid for if they were sent"),
-        ("Not sent yet", figures.count(_S.PENDING), figures.cost_pending, "if they are sent"),
+        ("Accepted", _S.ACCEPTED, ""),
+        ("Assumed sent", _S.ASSUMED_SENT, "by somebody\u2019s word"),
+        ("Unknown", _S.UNKNOWN, "paid for if they were sent"),
+        ("Not sent yet", _S.PENDING, "if they are sent"),
     )
     spent = [
         f'<tr><th scope="row">{name}{f"<br /><small>{note}</small>" if note else ""}</th>'
-        f"{_cells((('number', count(number)), ('number', count(cost))))}</tr>"
-        for name, number, cost, note in rows
-        if number or name == "Accepted"
+        f"{_cells((('number', count(figures.count(state))), ('number', count(figures.cost(state)))))}</tr>"
+        for name, state, note in rows
+        if figures.count(state) or state is _S.ACCEPTED
     ]
     heads = (("", ""), ("number", "Recipients"), ("number", "Credits"))
     whole = sum(figures.parts.values())

@@ -21,7 +21,7 @@ from ..options import positive
 from ..protocol.models import Message, SendResult
 from ..session import AsyncSession
 from .journal import Claim, Journal
-from .looking import Glance, Lookout
+from .looking import Lookout
 from .states import Event, RecipientState, after, before
 from .verdicts import Judgement, Trouble, judge, judge_error
 from .workers import side_by_side
@@ -95,14 +95,6 @@ class Progress:
             self._recent.popleft()
 
 
-@dataclass(slots=True)
-class _Beside:
-    """What was seen before a claim, and how many other requests were under way beside it so far."""
-
-    glance: Glance
-    others: int
-
-
 class RunOptions(TypedDict, total=False):
     """The options of a `Runner`, for those who hand them on."""
 
@@ -116,6 +108,8 @@ class RunOptions(TypedDict, total=False):
 
 class Runner:
     """One run of a campaign. `batch` is how many recipients go into one request at most, `rate` recipients a second at most.
+
+    At a low rate requests are smaller, so that none has more recipients than a second allows.
 
     A gateway that does not work is tried again after longer and longer waits, `patience` seconds in all; then the run pauses.
     `on_progress` is called after each change. `hook` is called with a name at each step: a test can end the process there.
@@ -142,7 +136,7 @@ class Runner:
                 raise ValueError(f"{name}: {allowed}")
         self._journal = journal
         self._session = session
-        self._batch = batch
+        self._batch = batch if rate is None else min(batch, max(int(rate), 1))
         self._rate = rate
         self._patience = patience
         self._pauses = pauses
@@ -150,7 +144,6 @@ class Runner:
         self._hook = hook
         self._lookout = Lookout(session, journal)
         self._progress = Progress({})
-        self._beside: dict[tuple[int, str], _Beside] = {}
         self._run = 0
         self._due = 0.0
         self._why = ""
@@ -177,7 +170,9 @@ class Runner:
         self._on_progress(self._progress)
         ending = Ending.CUT_OFF
         try:
-            await self._lookout.look()
+            if not await self._lookout.look():
+                # Nothing is risked on a gateway that cannot even tell the balance.
+                self._failures, self._failed = _BAD_LUCK, self._lookout.trouble
             await side_by_side(self._session.logins, self._work)
             ending = self._ending or Ending.FINISHED
         finally:
@@ -221,7 +216,8 @@ class Runner:
 
     async def _wait(self) -> None:
         """Wait until a request is due and the gateway is expected to work, or until the end."""
-        await self._sleep(self._due - anyio.current_time())
+        if self._progress.count(RecipientState.PENDING):
+            await self._sleep(self._due - anyio.current_time())
         while self._failures >= _BAD_LUCK and not self._ending:
             pause = self._pauses[min(self._failures - _BAD_LUCK, len(self._pauses) - 1)]
             if self._waited + pause > self._patience:
@@ -235,6 +231,7 @@ class Runner:
             if await self._lookout.look():
                 return
             self._failures += 1
+            self._failed = self._lookout.trouble
 
     async def _sleep(self, seconds: float) -> None:
         if seconds > 0 and self._stop_asked is not None:
@@ -242,13 +239,8 @@ class Runner:
                 await self._stop_asked.wait()
 
     def _claim(self) -> Claim | None:
-        glance = self._lookout.glance()
-        claim = self._journal.claim(self._run, self._batch)
+        claim = self._journal.claim(self._run, self._batch, self._lookout.seen)
         if claim is not None:
-            # Each that is under way has one more beside it.
-            for beside in self._beside.values():
-                beside.others += 1
-            self._beside[claim.recipients[0]] = _Beside(glance, len(self._beside))
             if self._rate is not None:
                 self._due = max(self._due, anyio.current_time()) + len(claim.recipients) / self._rate
             self._progress.under_way += 1
@@ -266,12 +258,10 @@ class Runner:
             failure = error
             judgement = judge_error(claim, error)
         self._hook("answered")
-        # Before it is written: who comes back as pending may be claimed by another worker from then on.
-        beside = self._beside.pop(claim.recipients[0])
         self._write(claim, judgement)
         if judgement.unforeseen and failure is not None:
             raise failure
-        await self._heed(claim, judgement, failure, beside)
+        await self._heed(claim, judgement, failure)
 
     async def _post(self, claim: Claim) -> SendResult:
         what = claim.text
@@ -284,11 +274,10 @@ class Runner:
         self._progress.under_way -= 1
         for verdict in judgement.verdicts:
             self._progress.move(verdict.event, 1)
-        self._lookout.spent += claim.text.parts * sum(verdict.event is Event.ACCEPTED for verdict in judgement.verdicts)
         self._progress.settled(sum(verdict.event is not Event.NOT_SENT for verdict in judgement.verdicts), anyio.current_time())
         self._on_progress(self._progress)
 
-    async def _heed(self, claim: Claim, judgement: Judgement, failure: BaseException | None, beside: _Beside) -> None:
+    async def _heed(self, claim: Claim, judgement: Judgement, failure: BaseException | None) -> None:
         """Let the others know, and draw the consequences for the run."""
         if judgement.trouble is Trouble.PAUSE:
             self._end(Ending.PAUSED, judgement.why)
@@ -301,5 +290,5 @@ class Runner:
             self._settled.notify_all()
         if judgement.lost:
             ids = failure.evidence.ids if isinstance(failure, InDoubt) else ()
-            self._journal.add_evidence(claim.batch, await self._lookout.gather(beside.glance, beside.others, ids))
+            await self._lookout.gather(claim.batch, ids)
             self._hook("evidence")

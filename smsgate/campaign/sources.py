@@ -29,6 +29,9 @@ _DELIMITERS = ",;\t|"
 _SAMPLE = 64 * 1024
 _SAMPLED_ROWS = 50
 _LOOKS_LIKE_NUMBER = re.compile(r"\+?[0-9][0-9 ()\-\u00a0]{7,19}\Z")
+_EXCEL_DELIMITER = re.compile(r"sep=([^\r\n])\r?\n")
+"""A line before the header, by which Excel is told the delimiter."""
+_QUOTED = re.compile(r'"[^"]*"')
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _ENCODINGS = ("utf-8", "cp1251")
 """Tried in this order on the beginning of a file without a byte order mark. Excel in Ukraine writes the second."""
@@ -54,6 +57,7 @@ class Source:
     phone_column: str
     encoding: str = ""
     delimiter: str = ""
+    sheet: str = ""
 
 
 def file_source(
@@ -76,13 +80,16 @@ def csv_source(
         sample = opened.read(_SAMPLE)
     encoding = encoding or _encoding_of(sample)
     try:
-        head = sample.decode(encoding, "replace").lstrip("\ufeff").splitlines()
+        head = sample.decode(encoding, "replace").lstrip("\ufeff")
     except LookupError:
         raise ValueError("encoding: there is no such encoding") from None
-    delimiter = delimiter or _delimiter_of(head[0] if head else "")
+    told = _EXCEL_DELIMITER.match(head)
+    delimiter = delimiter or (str(told[1]) if told else _delimiter_of(head))
     if len(delimiter) != 1:
         raise ValueError("delimiter: one character")
     lines = _csv_rows(path, encoding, delimiter)
+    if told:
+        next(lines)
     return _source(lines, phone_column, encoding, delimiter)
 
 
@@ -94,11 +101,13 @@ def table_source(path: Path, *, phone_column: str | None = None) -> Source:
         raise missing(error, "a spreadsheet") from None
     with path.open("rb") as opened:
         try:
-            sheet = load_workbook(opened).get_sheet_by_index(0)
+            book = load_workbook(opened)
+            sheet = book.get_sheet_by_index(0)
         except (CalamineError, IndexError) as error:
             raise ValueError(f"the file is no spreadsheet that can be read ({type(error).__name__})") from None
     rows = ((line, [_cell(value) for value in row]) for line, row in enumerate(sheet.iter_rows(), start=1))
-    return _source(rows, phone_column, "", "")
+    others = len(book.sheet_names) - 1
+    return _source(rows, phone_column, sheet=f"{sheet.name}, the first of {others + 1}" if others else sheet.name)
 
 
 def rows_source(rows: Iterable[str | Mapping[str, Any]], *, phone_column: str | None = None) -> Source:
@@ -140,7 +149,9 @@ def _csv_rows(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, 
                 cells = next(reader)
             except StopIteration:
                 return
-            except (csv.Error, UnicodeError) as error:
+            except UnicodeError:
+                raise ValueError(f"line {line}: the file ends in the middle of a character; is it whole?") from None
+            except csv.Error as error:
                 # What the reader has swallowed may be any number of rows, so no row can be named that is to blame.
                 raise ValueError(f"line {line}: no CSV from here on ({error}); is a quote missing?") from None
             if reader.line_num > line and _holds_rows(cells, delimiter):
@@ -154,9 +165,16 @@ def _holds_rows(cells: Sequence[str], delimiter: str) -> bool:
     return any(_LOOKS_LIKE_NUMBER.match(part.strip(' "')) for line in lines for part in line.split(delimiter))
 
 
-def _source(lines: Iterator[tuple[int, list[str]]], phone_column: str | None, encoding: str, delimiter: str) -> Source:
-    header = [name.strip().lstrip("\ufeff") for _, cells in islice(lines, 1) for name in cells]
-    if not any(header):
+def _source(
+    lines: Iterator[tuple[int, list[str]]],
+    phone_column: str | None,
+    encoding: str = "",
+    delimiter: str = "",
+    sheet: str = "",
+) -> Source:
+    filled = (cells for _, cells in lines if any(cell.strip("\ufeff \t") for cell in cells))
+    header = [name.strip().lstrip("\ufeff") for name in next(filled, [])]
+    if not header:
         raise ValueError("the file is empty: a header with the names of the columns is needed")
     named = [name for name in header if name]
     if len(set(named)) < len(named):
@@ -167,7 +185,7 @@ def _source(lines: Iterator[tuple[int, list[str]]], phone_column: str | None, en
     if _LOOKS_LIKE_NUMBER.match(column):
         raise ValueError("the first line has a number where the name of a column should be: a header is needed")
     rows = (_read(line, cells, header, place) for line, cells in chain(sampled, lines) if any(cell.strip() for cell in cells))
-    return Source(rows, tuple(named), column, encoding, delimiter)
+    return Source(rows, tuple(named), column, encoding, delimiter, sheet)
 
 
 def _read(line: int, cells: Sequence[str], header: Sequence[str], place: int) -> Row:
@@ -185,11 +203,13 @@ def _phone_column(header: Sequence[str], asked: str | None, sample: Sequence[Seq
         if asked not in header:
             raise ValueError(f"phone column: there is none of this name; the columns are {names}")
         return asked
-    known = {name.casefold(): name for name in header}
-    for name in PHONE_COLUMNS:
-        if name in known:
-            return known[name]
     looking = [name for place, name in enumerate(header) if name and _all_numbers([row[place : place + 1] for row in sample])]
+    by_name = {name.casefold(): name for name in header}
+    known = [by_name[name] for name in PHONE_COLUMNS if name in by_name]
+    # A column «номер» beside «мобільний» may well have the numbers of orders.
+    for candidates in ([name for name in known if name in looking], known):
+        if candidates:
+            return candidates[0]
     if len(looking) == 1:
         return looking[0]
     raise ValueError(f"phone column: it cannot be told which one it is; name it. The columns are {names}")
@@ -214,5 +234,6 @@ def _encoding_of(sample: bytes) -> str:
     return _ENCODINGS[0]
 
 
-def _delimiter_of(header: str) -> str:
-    return max(_DELIMITERS, key=header.count)
+def _delimiter_of(head: str) -> str:
+    header = next((line for line in head.splitlines() if line.strip()), "")
+    return max(_DELIMITERS, key=_QUOTED.sub("", header).count)

@@ -25,6 +25,7 @@ from typing import Any, Self
 from ..protocol.answers import DeliveryState
 from .journal import (
     Added,
+    Around,
     BatchEnd,
     Claim,
     Decision,
@@ -34,13 +35,14 @@ from .journal import (
     JournalError,
     Loss,
     RecipientRecord,
+    Seen,
     Text,
     TimeSlot,
     Unsettled,
     Verdict,
 )
 from .statements import SCHEMA_VERSION, schema, statements
-from .states import TRANSITIONS, Event, RecipientState, after, before
+from .states import OPERATOR_EVENTS, TRANSITIONS, Event, RecipientState, after, before
 
 __all__ = ["ENDED_EARLY", "SqliteJournal"]
 
@@ -50,7 +52,6 @@ _MARK = "claims_in_log"
 """A setting that stands in the file while a run is at it: without its log the file does not know who was sent to."""
 _MASKED = re.compile(r' ?"?\+?[0-9]*\*+[0-9]*"?')
 _OUTCOMES = {row.event for row in TRANSITIONS if row.source is RecipientState.IN_FLIGHT}
-_COSTING = (RecipientState.PENDING, RecipientState.ACCEPTED, RecipientState.UNKNOWN)
 
 
 def _nothing(_step: str) -> None:
@@ -111,11 +112,13 @@ class SqliteJournal:
 
         Raises `FileNotFoundError` or `JournalError`.
         """
-        if not path.is_file() or path.is_symlink():
+        if path.is_symlink():
+            # The lock and the log go by the name.
+            raise JournalError("this is a symbolic link, under which the campaign could be run at once: name the file itself")
+        if not path.is_file():
             raise FileNotFoundError(2, "there is no campaign in this place", str(path))
         _check_folder(path)
         if path.stat().st_nlink > 1:
-            # The lock and the log go by the name.
             raise JournalError("the file has a second name (a hard link), under which it could be run at once: remove that")
         with _damage():
             _check_log(path)
@@ -221,15 +224,20 @@ class SqliteJournal:
         with self._transaction():
             self._run("end_run", run=run, ending=ending, now=self._clock())
 
-    def claim(self, run: int, most: int) -> Claim | None:
-        """Put up to `most` pending recipients of one text in flight, on the disk. None if none is pending."""
+    def claim(self, run: int, most: int, seen: Seen | None = None) -> Claim | None:
+        """Put up to `most` pending recipients of one text in flight, on the disk. None if none is pending.
+
+        `seen` is the last balance that was seen; it is kept with the claim.
+        """
+        balance = {"balance": None, "balance_at": None} if seen is None else {"balance": str(seen.balance), "balance_at": seen.at}
         with self._transaction():
             first = self._run("first_pending").fetchone()
             if first is None:
                 return None
             alone, text = first
             rows = self._run("pending", alone=alone, text=text, most=1 if alone else most).fetchall()
-            batch = int(self._run("add_batch", run=run, text=text, size=len(rows), now=self._clock()).lastrowid or 0)
+            added = self._run("add_batch", run=run, text=text, size=len(rows), now=self._clock(), **balance)
+            batch = int(added.lastrowid or 0)
             together = {"alone": alone, "text": text, "most": 1 if alone else most}
             moved = self._run("claim", target=after(before(Event.CLAIMED), Event.CLAIMED), batch=batch, **together).rowcount
             if moved != len(rows):
@@ -281,6 +289,19 @@ class SqliteJournal:
         with self._transaction():
             self._run("set_evidence", batch=batch, evidence=json.dumps(asdict(evidence), default=str))
 
+    def around(self, batch: int, until: float) -> Around:
+        """Return what is known around a request, until this moment."""
+        ((balance, at, spent, others),) = self._run("around", batch=batch, until=until)
+        return Around(None if balance is None else Seen(Decimal(balance), at), spent, others)
+
+    def unseen(self) -> list[int]:
+        """Return requests with unknown recipients and no evidence, oldest first: the process ended before it could look."""
+        return [batch for (batch,) in self._run("unseen")]
+
+    def now(self) -> float:
+        """Return the time by which everything is written down, in seconds since 1970."""
+        return self._clock()
+
     def untold(self, message_ids: Sequence[str]) -> list[str]:
         """Return those of these message ids that no answer has told. It takes a while; any thread may ask."""
         if not message_ids:
@@ -321,8 +342,13 @@ class SqliteJournal:
         return row[0] if row else None
 
     def resolve(self, event: Event, *, who: str, note: str, batch: int | None, line: int | None, message_id: str | None) -> int:
-        """Do as the operator says with unknown recipients: of one request, of one line, or with all. Returns how many it were."""
-        source = RecipientState.UNKNOWN
+        """Do as the operator says, with whoever is where the event can happen: of one request, of one line, or with all.
+
+        Returns how many it were.
+        """
+        if event not in OPERATOR_EVENTS:
+            raise ValueError(f"event: one of {', '.join(OPERATOR_EVENTS)}")
+        source = before(event)
         target = after(source, event)
         resend = target is RecipientState.PENDING
         with self._transaction():
@@ -340,7 +366,8 @@ class SqliteJournal:
             if message_id is not None and moved > 1:
                 raise ValueError("message_id: it belongs to one recipient; name the line")
             if moved:
-                self._run("add_decision", now=self._clock(), who=who, event=event, note=note, batch=batch, recipients=moved)
+                said = {"who": who, "event": event, "note": note, "batch": batch, "line": line}
+                self._run("add_decision", now=self._clock(), recipients=moved, **said)
                 if self._forget_texts:
                     self._run("forget_texts")
         return moved
@@ -361,6 +388,11 @@ class SqliteJournal:
         final = int(delivery.final or delivery is DeliveryState.NOT_FOUND)
         with self._transaction():
             self._run("set_delivery", id=recipient, delivery=delivery, final=final, now=self._clock())
+
+    def put_off(self, recipient: int) -> None:
+        """Note that a status was asked for in vain, so that the others come first."""
+        with self._transaction():
+            self._run("put_off", id=recipient, now=self._clock())
 
     # Looking
 
@@ -388,7 +420,6 @@ class SqliteJournal:
         example = self._run("example").fetchone()
         ((first, last, batches),) = self._run("span")
         runs = self._run("runs").fetchall()
-        pending, accepted, unknown = (cost[state] for state in _COSTING)
         return Figures(
             name=settings["name"],
             created_at=float(settings["created_at"]),
@@ -402,13 +433,11 @@ class SqliteJournal:
             ucs2=ucs2,
             texts=texts,
             forced_by="".join(character for character, _ in forced.most_common()),
-            cost_pending=pending,
-            cost_accepted=accepted,
-            cost_unknown=unknown,
+            costs={RecipientState(state): paid for state, paid in cost.items()},
             example=Text(*example) if example else None,
             decisions=tuple(
-                Decision(at, who, Event(event), note, batch, recipients)
-                for at, who, event, note, batch, recipients in self._run("decisions")
+                Decision(at, who, Event(event), note, batch, line, recipients)
+                for at, who, event, note, batch, line, recipients in self._run("decisions")
             ),
             runs=len(runs),
             batches=batches,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["ENTRIES", "FINAL", "TRANSITIONS", "Event", "RecipientState", "Transition", "after", "before"]
+__all__ = ["ENTRIES", "FINAL", "OPERATOR_EVENTS", "TRANSITIONS", "Event", "RecipientState", "Transition", "after", "before"]
 
 
 class RecipientState(StrEnum):
@@ -45,6 +45,7 @@ class Event(StrEnum):
     ASSUME_SENT = "assume sent"
     GIVE_UP = "give up"
     FOUND = "found"
+    CALL_OFF = "call off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,14 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(_S.UNKNOWN, _E.FOUND, _S.ACCEPTED, operator=True, note="with the id that the gateway gave"),
     Transition(_S.UNKNOWN, _E.ASSUME_SENT, _S.ASSUMED_SENT, operator=True),
     Transition(_S.UNKNOWN, _E.GIVE_UP, _S.ABANDONED, operator=True),
+    Transition(_S.PENDING, _E.CALL_OFF, _S.ABANDONED, operator=True, note="nothing was sent"),
 )
 
 _TARGETS = {(row.source, row.event): row.target for row in TRANSITIONS}
 _SOURCES = {row.event: row.source for row in TRANSITIONS}
+
+OPERATOR_EVENTS: tuple[Event, ...] = tuple(row.event for row in TRANSITIONS if row.operator)
+"""What only an operator may bring about."""
 
 FINAL: frozenset[RecipientState] = frozenset(RecipientState) - {row.source for row in TRANSITIONS}
 """States that nothing leads out of."""

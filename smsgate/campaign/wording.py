@@ -55,8 +55,9 @@ DECISIONS: Mapping[Event, str] = {
     Event.FOUND: "count as accepted",
     Event.ASSUME_SENT: "count as sent",
     Event.GIVE_UP: "give up",
+    Event.CALL_OFF: "call off, so that they are never sent to",
 }
-"""What an operator can say of the unknown."""
+"""What an operator can say."""
 
 
 # Figures

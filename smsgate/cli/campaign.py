@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -35,10 +36,14 @@ from ..campaign import (
     RecipientState,
     RunEnd,
     Unsettled,
+    before,
     file_source,
 )
-from .campaign_views import LOOKS, Advance, Done, Made, Planned, Polled, Resolved, Status, Unknown, time_left
-from .credentials import country_of
+from ..campaign.wording import things
+from ..errors import InDoubt, NotSent
+from ..session import AsyncSession
+from .campaign_views import LOOKS, Advance, Done, Made, Planned, Polled, Resolved, Skipped, Status, Unknown, time_left
+from .credentials import country_of, prompting
 from .exits import Exit
 from .options import Account, Country, ShowNumbers, command
 from .output import Machines, Output
@@ -97,7 +102,14 @@ def new(
     )
     with made as campaign:
         if campaign.added is not None:
-            output.show(Made(shlex.quote(str(file)), campaign.added, campaign.plan()))
+            output.show(Made(shlex.quote(str(file)), campaign.added, campaign.plan(), source))
+
+
+@command(app)
+def skipped(output: Output, file: File, show_numbers: ShowNumbers = False) -> None:
+    """Show who is skipped: which line of the list, and why."""
+    with Campaign.open(file, writing=False) as campaign:
+        output.show(Skipped(tuple(campaign.skipped()), show_numbers))
 
 
 @command(app, sends=True)
@@ -106,23 +118,23 @@ async def run(
     file: File,
     account: Account,
     *,
-    rate: Annotated[float | None, typer.Option(metavar="N", min=0.001, help="Recipients a second at most.")] = None,
+    rate: Annotated[float | None, typer.Option(metavar="N", min=0.001, max=1e6, help="Recipients a second at most.")] = None,
     batch: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Recipients in one request at most.")] = 100,
     yes: Yes = False,
 ) -> int:
     """Send to everybody who is pending. Run it again after any interruption."""
     with Campaign.open(file) as campaign:
         async with account.session() as session:
-            plan = campaign.plan(balance=await session.get_credit_balance(), rate=rate)
-            if not plan.pending and not plan.figures.count(_S.IN_FLIGHT):
+            plan = campaign.plan(balance=await _balance(output, session), rate=rate)
+            if not plan.pending:
                 output.note("Nobody is pending.")
             else:
                 output.stream(Planned(plan, rate))
-                _ask(f"Send to {plan.pending:,} recipients for about {plan.cost:,} credits?", yes=yes)
+                _ask(f"Send to {things(plan.pending, 'recipient')} for about {things(plan.cost, 'credit')}?", yes=yes)
             with _Shown(output, plan.pending) as shown:
                 runner = campaign.runner(session, rate=rate, batch=batch, on_progress=shown.run)
                 end: RunEnd | None = None
-                async with _stopping(output, runner.stop):
+                async with _stopping(output, runner.stop, "Ctrl-C again stops at once and leaves it unknown."):
                     end = await runner.run()
         quoted = shlex.quote(str(file))
         if end is None:
@@ -130,6 +142,15 @@ async def run(
             output.stream(Unknown(quoted, _unknown(campaign), show_numbers=False))
         output.stream(Done(end, quoted))
         return _exit_of(end)
+
+
+async def _balance(output: Output, session: AsyncSession) -> Decimal | None:
+    """Return the balance. A gateway that does not work is no reason to end: the run waits for it."""
+    try:
+        return await session.get_credit_balance()
+    except (NotSent, InDoubt) as error:
+        output.warn(f"The balance is not known: {error}")
+        return None
 
 
 @command(app)
@@ -161,12 +182,13 @@ def _unknown(campaign: Campaign) -> tuple[tuple[Unsettled, tuple[Loss, ...]], ..
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What the operator says of the unknown: one of these."""
+    """What the operator says: one of these."""
 
     sent: Annotated[bool, typer.Option("--sent", help="Count them as sent.")] = False
     resend: Annotated[bool, typer.Option("--resend", help="Send again, and so perhaps twice.")] = False
     give_up: Annotated[bool, typer.Option("--give-up", help="Give them up.")] = False
     found: Annotated[str | None, typer.Option(metavar="ID", help="The gateway gave this id; for one --line.")] = None
+    call_off: Annotated[bool, typer.Option("--call-off", help="Never send to those that are still pending.")] = False
 
     @property
     def event(self) -> Event:
@@ -176,11 +198,18 @@ class Word:
             Event.RESEND: self.resend,
             Event.GIVE_UP: self.give_up,
             Event.FOUND: self.found is not None,
+            Event.CALL_OFF: self.call_off,
         }
         chosen = [event for event, given in said.items() if given]
         if len(chosen) != 1:
-            raise ValueError("say one of --sent, --resend, --give-up and --found ID")
+            raise ValueError("say one of --sent, --resend, --give-up, --found ID and --call-off")
         return chosen[0]
+
+
+_RISKS = {
+    Event.RESEND: "Whoever was sent to already will get it twice, and is paid for twice. Send again?",
+    Event.CALL_OFF: "Those that are called off are never sent to. Go on?",
+}
 
 
 @command(app)
@@ -194,15 +223,15 @@ def resolve(
     note: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is written down with who and when.")] = "",
     yes: Yes = False,
 ) -> int:
-    """Say what becomes of the unknown. It is written down, with who and when."""
+    """Say what becomes of the unknown, or call off the pending. It is written down, with who and when."""
     event = word.event
     with Campaign.open(file) as campaign:
-        if event is Event.RESEND:
-            _ask("Whoever was sent to already will get it twice, and is paid for twice. Send again?", yes=yes)
+        if event in _RISKS:
+            _ask(_RISKS[event], yes=yes)
         moved = campaign.resolve(event, batch=batch, line=line, who=getpass.getuser(), note=note, message_id=word.found)
         left = campaign.figures().count(_S.UNKNOWN)
     if not moved:
-        raise ValueError("nobody unknown is there: look with 'smsgate campaign unknown'")
+        raise ValueError(f"nobody {before(event)} is there: look with 'smsgate campaign status' and 'smsgate campaign unknown'")
     output.show(Resolved(moved, event, left))
     return Exit.DONE
 
@@ -222,7 +251,7 @@ async def poll(
         async with account.session() as session:
             with _Shown(output, campaign.journal.next_ask()[0]) as shown:
                 poller = campaign.poller(session, rate=rate, again=again, timeout=timeout, on_progress=shown.poll)
-                async with _stopping(output, poller.stop):
+                async with _stopping(output, poller.stop, "Ctrl-C again stops at once."):
                     await poller.poll()
         progress = poller.progress
         output.show(Polled(progress, campaign.figures().deliveries))
@@ -253,10 +282,12 @@ def export(
     target: Annotated[Path, typer.Argument(metavar="CSV", help="The file to write.")],
     *,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+    mask_numbers: Annotated[bool, typer.Option("--mask-numbers", help="Mask the numbers.")] = False,
+    delimiter: Annotated[str, typer.Option(metavar="C", help="Delimiter; Excel in Ukraine expects a semicolon.")] = ",",
 ) -> None:
-    """Write everybody to a CSV file that is safe to open in a spreadsheet. It has the numbers in full."""
+    """Write everybody to a CSV file that is safe to open in a spreadsheet. It has the numbers in full, unless told otherwise."""
     with Campaign.open(file, writing=False) as campaign:
-        campaign.export(target, overwrite=overwrite)
+        campaign.export(target, overwrite=overwrite, show_numbers=not mask_numbers, delimiter=delimiter)
     output.note(f"Written: {target}")
 
 
@@ -275,8 +306,10 @@ def _ask(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ValueError("nobody is there to agree: say --yes")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes", "т", "так"):
+    with prompting():
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        said = sys.stdin.readline().strip().lower()
+    if said not in ("y", "yes", "т", "так"):
         raise ValueError("not agreed; nothing was done")
 
 
@@ -292,8 +325,8 @@ def _exit_of(end: RunEnd) -> Exit:
 
 
 @asynccontextmanager
-async def _stopping(output: Output, stop: Callable[[], None]) -> AsyncIterator[None]:
-    """Let the first Ctrl-C stop gently, and the second at once."""
+async def _stopping(output: Output, stop: Callable[[], None], again: str) -> AsyncIterator[None]:
+    """Let the first Ctrl-C stop gently, and the second at once. `again` says what that means."""
 
     async def listen(*, task_status: TaskStatus[None]) -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
@@ -304,7 +337,7 @@ async def _stopping(output: Output, stop: Callable[[], None]) -> AsyncIterator[N
                     return
                 asked.append(True)
                 stop()
-                output.note("Stopping: waiting for what is under way. Ctrl-C again stops at once and leaves it unknown.")
+                output.note(f"Stopping: waiting for what is under way. {again}")
 
     asked: list[bool] = []
     failure: Exception | None = None
@@ -360,7 +393,8 @@ class _Shown:
 
     def poll(self, progress: PollProgress) -> None:
         """Show where the delivery stands."""
-        self._bar.update(self._task, completed=progress.final, description=f"{progress.asked:,} asked")
+        said = f"[yellow]{progress.waiting.replace('[', '(')}[/]" if progress.waiting else f"{progress.asked:,} asked"
+        self._bar.update(self._task, completed=progress.final, description=said)
 
     def _say(self, advance: Advance) -> None:
         now = monotonic()

@@ -14,12 +14,38 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..campaign import Added, Figures, Loss, Plan, PollProgress, Progress, RecipientState, RunEnd, Unsettled
+from ..campaign import (
+    Added,
+    Figures,
+    Loss,
+    Plan,
+    PollProgress,
+    Progress,
+    RecipientRecord,
+    RecipientState,
+    RunEnd,
+    Source,
+    Unsettled,
+)
 from ..campaign.journal import Evidence
+from ..campaign.wording import things
 from ..privacy import mask_number, mask_numbers
 from .views import VIEWS, Look, View, pairs, printable, table
 
-__all__ = ["LOOKS", "Advance", "Done", "Made", "Planned", "Polled", "Resolved", "Status", "Unknown", "duration", "time_left"]
+__all__ = [
+    "LOOKS",
+    "Advance",
+    "Done",
+    "Made",
+    "Planned",
+    "Polled",
+    "Resolved",
+    "Skipped",
+    "Status",
+    "Unknown",
+    "duration",
+    "time_left",
+]
 
 _S = RecipientState
 
@@ -48,6 +74,15 @@ class Made:
     path: str
     added: Added
     plan: Plan
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Who is skipped, and why."""
+
+    recipients: tuple[RecipientRecord, ...]
+    show_numbers: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,31 +163,78 @@ def _moment(at: float | None) -> str:
 
 
 def _made_screen(made: Made) -> RenderableType:
+    next_step = (
+        Text.assemble(("Send it: ", "dim"), f"smsgate campaign run {made.path}")
+        if made.added.pending
+        else Text("Nobody can be sent to.", "yellow")
+    )
     return Group(
-        Text.assemble((made.path, "bold"), f": {made.added.pending:,} recipients. Nothing is sent yet.\n"),
-        *_skipped(made.added.skipped),
-        _plan_screen(Planned(made.plan, None)),
-        Text.assemble(("\nSend it: ", "dim"), f"smsgate campaign run {made.path}"),
+        Text.assemble((made.path, "bold"), f": {things(made.added.pending, 'recipient')}. Nothing is sent yet.\n"),
+        *_skipped_counts(made),
+        pairs({"list": printable(_list(made.source)), **_plan_rows(Planned(made.plan, None))}),
+        Text(),
+        next_step,
     )
 
 
-def _skipped(skipped: Mapping[str, int]) -> list[RenderableType]:
-    if not skipped:
+def _list(source: Source) -> str:
+    read_as = (
+        f"numbers from the column {source.phone_column!r}",
+        source.sheet and f"sheet {source.sheet}",
+        source.delimiter and f"delimiter {_DELIMITERS.get(source.delimiter, source.delimiter)}",
+        source.encoding,
+    )
+    return ", ".join(filter(None, read_as))
+
+
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+
+
+def _skipped_counts(made: Made) -> list[RenderableType]:
+    if not made.added.skipped:
         return []
-    made = table(">skipped", "reason")
-    for reason, count in skipped.items():
-        made.add_row(f"{count:,}", Text(printable(reason)))
-    return [made, Text()]
+    rows = table(">skipped", "reason")
+    for reason, count in made.added.skipped.items():
+        rows.add_row(f"{count:,}", Text(printable(reason)))
+    return [rows, Text(f"Which lines: smsgate campaign skipped {made.path}\n", "dim")]
+
+
+def _skipped_screen(skipped: Skipped) -> RenderableType:
+    if not skipped.recipients:
+        return Text("Nobody is skipped.")
+    rows = table(">line", "number", "reason")
+    for one in skipped.recipients:
+        rows.add_row(f"{one.line:,}", Text(printable(_given(one, skipped))), Text(printable(one.reason or "")))
+    return rows
+
+
+def _skipped_document(skipped: Skipped) -> dict[str, Any]:
+    return {
+        "skipped": [{"line": one.line, "destination": _given(one, skipped), "reason": one.reason} for one in skipped.recipients]
+    }
+
+
+def _given(one: RecipientRecord, skipped: Skipped) -> str:
+    """Return what stood in the list, which may be no number at all."""
+    return (one.number or "") if skipped.show_numbers else mask_numbers(one.number or "")
+
+
+def _number(number: str, show: bool) -> str:
+    return number if show else mask_number(number)
 
 
 def _plan_screen(planned: Planned) -> RenderableType:
+    return pairs(_plan_rows(planned))
+
+
+def _plan_rows(planned: Planned) -> dict[str, str]:
     plan, figures = planned.plan, planned.plan.figures
     parts = ", ".join(f"{count:,} of {number} part{'' if number == 1 else 's'}" for number, count in figures.parts.items())
     rows = {
         "recipients": f"{plan.pending:,} to be sent to, {figures.count(_S.SKIPPED):,} skipped",
         "texts": f"{figures.texts:,}; {parts or 'none'}",
         "alphabet": f"{figures.ucs2:,} in UCS-2, forced by {printable(figures.forced_by[:40])}" if figures.ucs2 else "GSM-7",
-        "cost": f"{plan.cost:,} credits, if a part costs one",
+        "cost": f"{things(plan.cost, 'credit')}, if a part costs one",
     }
     if plan.balance is not None:
         rows["balance"] = f"{plan.balance:,f} credits" + ("" if plan.enough else ": NOT ENOUGH, the run will pause")
@@ -162,7 +244,7 @@ def _plan_screen(planned: Planned) -> RenderableType:
     if example is not None:
         rows["sender"] = printable(mask_numbers(example.sender))
         rows["longest text"] = printable(mask_numbers(example.text or example.wappush or ""))
-    return pairs(rows)
+    return rows
 
 
 def _plan_document(planned: Planned) -> dict[str, Any]:
@@ -184,7 +266,18 @@ def _plan_document(planned: Planned) -> dict[str, Any]:
 
 
 def _made_document(made: Made) -> dict[str, Any]:
-    return {"path": made.path, "added": made.added.pending, **_plan_document(Planned(made.plan, None))["plan"]}
+    source = made.source
+    return {
+        "path": made.path,
+        "added": made.added.pending,
+        "list": {
+            "phone_column": source.phone_column,
+            "sheet": source.sheet or None,
+            "delimiter": source.delimiter or None,
+            "encoding": source.encoding or None,
+        },
+        **_plan_document(Planned(made.plan, None))["plan"],
+    }
 
 
 def _advance_document(advance: Advance) -> dict[str, Any]:
@@ -229,16 +322,20 @@ def _done_document(done: Done) -> dict[str, Any]:
     return {"ending": done.end.ending, "why": done.end.why or None, "states": _states(done.end.states)}
 
 
+_COSTS = {_S.ACCEPTED: "credits accepted", _S.ASSUMED_SENT: "assumed sent", _S.UNKNOWN: "unknown", _S.PENDING: "to come"}
+
 # --- status ---------------------------------------------------------------------------------------------------------------
 
 
 def _status_screen(status: Status) -> RenderableType:
     figures = status.figures
     rows = {
-        "campaign": figures.name,
+        "campaign": printable(figures.name),
         "made": _moment(figures.created_at),
         "runs": f"{figures.runs}, the last: {printable(figures.last_ending or 'not ended')}" if figures.runs else "none yet",
-        "cost": f"{figures.cost_accepted:,} credits accepted, {figures.cost_unknown:,} unknown, {figures.cost_pending:,} to come",
+        "cost": ", ".join(
+            f"{figures.cost(state):,} {said}" for state, said in _COSTS.items() if figures.cost(state) or state is _S.ACCEPTED
+        ),
     }
     if figures.first_claim is not None and figures.last_answer is not None:
         rows["sending"] = f"{_moment(figures.first_claim)} to {_moment(figures.last_answer)}"
@@ -271,7 +368,7 @@ def _status_document(status: Status) -> dict[str, Any]:
         "rejected": dict(figures.rejected),
         "unknown": dict(figures.unknown),
         "delivery": dict(figures.deliveries),
-        "cost": {"accepted": figures.cost_accepted, "unknown": figures.cost_unknown, "pending": figures.cost_pending},
+        "cost": {str(state): figures.cost(state) for state in _COSTS},
         "decisions": [asdict(decision) for decision in figures.decisions],
         "purged": figures.purged,
     }
@@ -302,8 +399,7 @@ def _unknown_screen(unknown: Unknown) -> RenderableType:
 
 
 def _request(request: Unsettled, losses: tuple[Loss, ...], *, show_numbers: bool) -> RenderableType:
-    shown = str if show_numbers else mask_number
-    named = ", ".join(f"{shown(one.number)} (line {one.line})" for one in losses[:_NAMED])
+    named = ", ".join(f"{_number(one.number, show_numbers)} (line {one.line})" for one in losses[:_NAMED])
     more = f" and {len(losses) - _NAMED:,} more" if len(losses) > _NAMED else ""
     return Group(
         Text.assemble(
@@ -319,7 +415,7 @@ def _request(request: Unsettled, losses: tuple[Loss, ...], *, show_numbers: bool
 def _seen(request: Unsettled) -> str:
     seen = request.evidence
     if seen is None:
-        return "nothing; the process ended, or the gateway could not be asked"
+        return "nothing yet; the process ended, and the next run looks around"
     said = []
     if seen.before is not None and seen.after is not None:
         fell = seen.before - seen.after
@@ -347,7 +443,10 @@ def _unknown_document(unknown: Unknown) -> dict[str, Any]:
                 "status": request.status,
                 "reply_bytes": request.reply_size,
                 "evidence": None if request.evidence is None else _evidence(request.evidence),
-                "recipients": [{"line": one.line, "destination": one.number, "reason": one.reason} for one in losses],
+                "recipients": [
+                    {"line": one.line, "destination": _number(one.number, unknown.show_numbers), "reason": one.reason}
+                    for one in losses
+                ],
             }
             for request, losses in unknown.requests
         ]
@@ -362,7 +461,7 @@ def _evidence(seen: Evidence) -> dict[str, Any]:
 
 
 def _resolved_screen(resolved: Resolved) -> RenderableType:
-    return Text(f"{resolved.recipients:,} recipients: {resolved.event}. Still unknown: {resolved.left:,}.")
+    return Text(f"{things(resolved.recipients, 'recipient')}: {resolved.event}. Still unknown: {resolved.left:,}.")
 
 
 def _polled_screen(polled: Polled) -> RenderableType:
@@ -384,6 +483,7 @@ def _advance_screen(advance: Advance) -> RenderableType:
 
 
 VIEWS[Made] = View(_made_screen, _made_document)
+VIEWS[Skipped] = View(_skipped_screen, _skipped_document)
 VIEWS[Planned] = View(_plan_screen, _plan_document)
 VIEWS[Status] = View(_status_screen, _status_document)
 VIEWS[Advance] = View(_advance_screen, _advance_document)

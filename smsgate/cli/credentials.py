@@ -5,8 +5,10 @@ Rule of this file: a password is never an argument, and nothing here prints a va
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from getpass import getpass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from ..environment import variable
 from ..settings import FileSettings, SmsGateSettings
 
-__all__ = ["country_of", "settings_of"]
+__all__ = ["country_of", "prompting", "settings_of"]
 
 
 def settings_of(
@@ -80,13 +82,25 @@ def _existing(path: Path | None) -> Path | None:
     return Path(".env") if path is None and Path(".env").is_file() else path
 
 
+@contextmanager
+def prompting() -> Iterator[None]:
+    """Let Ctrl-C end the wait for a line. An event loop would only note it, and go on when the line is there."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
 def _ask_login() -> str:
-    print("Login: ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().rstrip("\r\n")
+    with prompting():
+        print("Login: ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().rstrip("\r\n")
 
 
 def _ask_password() -> str:
-    return getpass("Password: ", stream=sys.stderr)
+    with prompting():
+        return getpass("Password: ", stream=sys.stderr)
 
 
 _PROMPTS: dict[str, Callable[[], str]] = {"login": _ask_login, "password": _ask_password}

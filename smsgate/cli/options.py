@@ -7,7 +7,7 @@ of the group. What every command needs is done here once: output, logging, the e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import partial
 from inspect import Parameter, Signature, iscoroutinefunction, signature
 from pathlib import Path
@@ -140,7 +140,8 @@ def command(app: typer.Typer, *, sends: bool = False) -> Callable[[Command], Com
 def _parameters(group: type) -> Iterator[Parameter]:
     hints = get_type_hints(group, include_extras=True)
     for field in fields(group):
-        yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+        default = Parameter.empty if field.default is MISSING else field.default
+        yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[field.name])
 
 
 def _taken(group: type[Any], given: dict[str, Any]) -> Any:

@@ -172,6 +172,8 @@ def _sentences(error: BaseException) -> list[str]:
     """Return what is wrong, without a value that the user gave."""
     if isinstance(error, ValidationError):
         return [row["msg"] for row in error.errors(include_url=False, include_input=False, include_context=False)]
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return [f"{error.filename}: {error.strerror}"]
     format_message = getattr(error, "format_message", None)
     return [format_message() if format_message else str(error) or type(error).__name__]
 

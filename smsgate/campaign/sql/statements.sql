@@ -41,7 +41,8 @@ SELECT sender, body, wappush, parts FROM text WHERE id = :id;
 
 -- name: add_batch
 -- Note that a request is about to leave.
-INSERT INTO batch (run, text, size, claimed_at) VALUES (:run, :text, :size, :now);
+INSERT INTO batch (run, text, size, claimed_at, balance, balance_at)
+VALUES (:run, :text, :size, :now, :balance, :balance_at);
 
 -- name: claim
 -- Put those that go together in flight, the very ones that were just read.
@@ -70,6 +71,24 @@ AND NOT EXISTS (
 -- Keep evidence with a request whose answer was lost.
 UPDATE batch SET evidence = :evidence WHERE id = :batch;
 
+-- name: around
+-- The balance seen before a request left, what accepted messages cost since, and how many requests overlapped with it.
+SELECT one.balance, one.balance_at, (
+    SELECT coalesce(sum(later.accepted * text.parts), 0)
+    FROM batch AS later JOIN text ON text.id = later.text
+    WHERE later.settled_at BETWEEN one.balance_at AND :until
+), (
+    SELECT count(*) FROM batch AS other
+    WHERE other.id <> one.id AND (other.settled_at IS NULL OR other.settled_at > one.claimed_at)
+    AND (one.settled_at IS NULL OR other.claimed_at < one.settled_at)
+)
+FROM batch AS one WHERE one.id = :batch;
+
+-- name: unseen
+-- Requests with unknown recipients and no evidence, oldest first.
+SELECT DISTINCT batch.id FROM recipient JOIN batch ON batch.id = recipient.batch
+WHERE recipient.state = 'unknown' AND batch.evidence IS NULL ORDER BY batch.id;
+
 -- name: known_ids
 -- Those of these message ids that an answer has told us. It reads everybody, since an index would cost more than all the rest.
 SELECT message_id FROM recipient WHERE message_id IN (SELECT value FROM json_each(:ids));
@@ -91,17 +110,17 @@ INSERT INTO run (started_at) VALUES (:now);
 UPDATE run SET ended_at = :now, ending = :ending WHERE id = :run;
 
 -- name: resolve
--- Move unknown recipients as the operator says.
+-- Move recipients as the operator says.
 UPDATE recipient SET state = :target, alone = :alone, reason = :reason, message_id = :message_id
 WHERE state = :source AND (:batch IS NULL OR batch = :batch) AND (:line IS NULL OR line = :line);
 
 -- name: add_decision
 -- Keep what the operator said.
-INSERT INTO decision (at, who, event, note, batch, recipients) VALUES (:now, :who, :event, :note, :batch, :recipients);
+INSERT INTO decision (at, who, event, note, batch, line, recipients) VALUES (:now, :who, :event, :note, :batch, :line, :recipients);
 
 -- name: decisions
 -- What operators have said, oldest first.
-SELECT at, who, event, note, batch, recipients FROM decision ORDER BY id;
+SELECT at, who, event, note, batch, line, recipients FROM decision ORDER BY id;
 
 -- name: states
 -- How many recipients are in each state.
@@ -176,6 +195,10 @@ WHERE state = 'accepted' AND delivery_final = 0 AND message_id IS NOT NULL;
 -- name: set_delivery
 -- Write a delivery status.
 UPDATE recipient SET delivery = :delivery, delivery_final = :final, asked_at = :now WHERE id = :id AND state = 'accepted';
+
+-- name: put_off
+-- Note that a status was asked for in vain.
+UPDATE recipient SET asked_at = :now WHERE id = :id AND state = 'accepted';
 
 -- name: recipients
 -- Everybody, in the order of the file.
