@@ -331,7 +331,7 @@ def test_one_request_to_more_numbers_than_are_remembered_is_answered_in_full():
 
 
 def test_memory_stays_within_the_limit():
-    # 30,000 messages of 1 KB each, of which 1,000 are remembered.
+    # 12,000 messages of 1 KB each, of which 1,000 are remembered.
     with Sandbox(Settings(keep_messages=1_000, credits=10**9)) as sandbox:
         user = User(sandbox)
         text = "x" * 1_000
@@ -344,10 +344,10 @@ def test_memory_stays_within_the_limit():
         tracemalloc.start()
         try:
             full = send(15)
-            later = send(285)
+            later = send(105)
         finally:
             tracemalloc.stop()
-        assert sandbox.accepted == 30_000
+        assert sandbox.accepted == 12_000
         assert later - full < 3_000_000
 
 
