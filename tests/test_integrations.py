@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
+import shutil
+import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -66,7 +70,7 @@ def code_of(sandbox: Sandbox) -> str:
 def login() -> Iterator[Any]:
     module = example("fastapi_login")
     yield module
-    module.ATTEMPTS.clear()
+    module.VISITORS.clear()
 
 
 # FastAPI
@@ -118,6 +122,35 @@ async def test_a_new_request_within_a_minute_is_told_to_wait(login: Any, smsgate
     assert smsgate_sandbox.accepted == 1
 
 
+async def test_a_request_that_comes_late_sends_nothing_either(
+    login: Any, smsgate_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    async with client_of(login.app) as client:
+
+        async def ask(key: str) -> httpx.Response:
+            return await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": key})
+
+        assert (await ask("a" * 8)).status_code == 202
+        right = {"number": NUMBER, "code": code_of(smsgate_sandbox)}
+        assert (await client.post("/login/code", json=right)).status_code == 204
+        assert (await ask("a" * 8)).status_code == 202, "it was answered before, and the visitor is in by now"
+        assert smsgate_sandbox.accepted == 1
+        monkeypatch.setattr(login, "AGAIN_SECONDS", 0)
+        assert (await ask("b" * 8)).status_code == 202
+        assert (await ask("a" * 8)).status_code == 202, "though another was answered meanwhile"
+    assert smsgate_sandbox.accepted == 2
+
+
+async def test_after_a_few_wrong_codes_the_right_one_does_not_work_either(login: Any, smsgate_sandbox: Sandbox):
+    async with client_of(login.app) as client:
+        await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8})
+        right = code_of(smsgate_sandbox)
+        wrong = f"{(int(right) + 1) % 10**6:06}"
+        codes = [await client.post("/login/code", json={"number": NUMBER, "code": wrong}) for _ in range(login.GUESSES)]
+        assert {answer.status_code for answer in codes} == {403}
+        assert (await client.post("/login/code", json={"number": NUMBER, "code": right})).status_code == 410
+
+
 async def test_after_a_send_that_certainly_failed_the_same_request_may_try_again(login: Any, smsgate_sandbox: Sandbox):
     smsgate_sandbox.balance = 0
     async with client_of(login.app) as client:
@@ -126,6 +159,44 @@ async def test_after_a_send_that_certainly_failed_the_same_request_may_try_again
         assert (asked.status_code, asked.json()["sent"]) == (503, False)
         smsgate_sandbox.balance = 10
         assert (await client.post("/login", json={"number": NUMBER}, headers=headers)).json()["state"] == "sent"
+
+
+def test_the_phone_login_can_be_tried_with_the_commands_of_the_page(tmp_path: Path):
+    page = (EXAMPLES.parent / "howto/fastapi.md").read_text("utf-8")
+    _, start, ask, log_in = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    shutil.copy(EXAMPLES / "fastapi_login.py", tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    with Sandbox() as sandbox:
+        start = start.replace("http://127.0.0.1:8025/api/soap.html", sandbox.url).replace(
+            ".venv/bin", str(Path(sys.executable).parent)
+        )
+        assert sandbox.url in start
+        *variables, program = start.strip().splitlines()
+        script = "\n".join([*variables, f"exec {program} --port {port}"])
+        served = subprocess.Popen(["bash", "-ec", script], cwd=tmp_path, stderr=subprocess.PIPE)
+        try:
+            assert served.stderr
+            while b"running on" not in (line := served.stderr.readline()):
+                assert line, "it has ended"
+            answers = [curl(ask.replace(":8000", f":{port}")) for _ in range(2)]
+            assert [(answer.status_code, answer.json()["state"]) for answer in answers] == [(202, "sent")] * 2
+            assert sandbox.accepted == 1
+            answer = curl(log_in.replace(":8000", f":{port}").replace("000000", code_of(sandbox)))
+            assert answer.status_code == 204
+        finally:
+            served.terminate()
+            served.communicate()
+
+
+def curl(command: str) -> httpx.Response:
+    """Do what this command would."""
+    _, _, url, *options = shlex.split(command)
+    given = list(zip(options[::2], options[1::2], strict=True))
+    headers = dict(value.split(": ") for name, value in given if name == "-H")
+    (data,) = [value for name, value in given if name == "-d"]
+    with httpx.Client(trust_env=False) as client:
+        return client.post(url, headers=headers, content=data)
 
 
 @pytest.mark.parametrize("body", [{"number": "12"}, {"number": "+38050123456a"}, {}])

@@ -1,13 +1,14 @@
 """A phone login with one-time codes in FastAPI, which never sends twice for one request.
 
 Run it on the sandbox: `smsgate sandbox` in one terminal, then with the variables that it prints
-`uvicorn fastapi_login:app`.
+`uvicorn fastapi_login:app` in another, and ask as the how-to page for FastAPI shows.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -38,31 +39,42 @@ class Guess(Asked):
     code: Annotated[str, Field(pattern=r"^[0-9]{6}$", repr=False)]
 
 
+State = Literal["sent", "perhaps"]
+
+
 class Told(BaseModel):
     """What became of the code: sent, or perhaps on its way, and when another may be asked for."""
 
-    state: Literal["sent", "perhaps"]
+    state: State
     again_in: int
 
 
 @dataclass
-class Attempt:
-    """One code for one number. `lock` lets one request at a time decide whether anything is sent."""
+class Visitor:
+    """What one number was sent. `lock` lets one request at a time decide whether anything is sent."""
 
     lock: anyio.Lock = field(default_factory=anyio.Lock)
-    request: str = ""
+    requests: dict[str, State] = field(default_factory=dict)
     hashed: bytes = field(default=b"", repr=False)
     salt: bytes = field(default=b"", repr=False)
-    state: Literal["sent", "perhaps"] | None = None
-    at: float = 0.0
+    at: float = -math.inf
     guesses: int = 0
 
-    def told(self) -> Told:
-        return Told(state=self.state or "perhaps", again_in=max(0, round(self.at + AGAIN_SECONDS - time.monotonic())))
+    def told(self, state: State) -> Told:
+        return Told(state=state, again_in=max(0, math.ceil(self.at + AGAIN_SECONDS - time.monotonic())))
+
+    def takes(self, code: str) -> bool:
+        """Tell whether this is the code, which works once."""
+        right = bool(self.hashed) and hmac.compare_digest(hashed(code, self.salt), self.hashed)
+        if right:
+            self.hashed = b""
+        return right
 
 
-# One process keeps them in memory; several would keep them in Redis or a database, with the same rule.
-ATTEMPTS: dict[str, Attempt] = {}
+# One process keeps them in memory, for as long as it lives. Several would keep them in a database, where the line «a request of
+# this key has begun» is committed before the SMS is sent, and old lines are deleted after a day. Whoever offers this to the
+# public also limits how many numbers one address may ask for.
+VISITORS: dict[str, Visitor] = {}
 
 
 def hashed(code: str, salt: bytes) -> bytes:
@@ -74,41 +86,36 @@ async def ask_for_code(
     asked: Asked, sms: SmsSession, idempotency_key: Annotated[str, Header(min_length=8, max_length=64)]
 ) -> Told:
     """Send a code. The same `Idempotency-Key` again, as browsers and proxies do, gets the same answer and no second SMS."""
-    attempt = ATTEMPTS.setdefault(asked.number, Attempt())
-    async with attempt.lock:
+    visitor = VISITORS.setdefault(asked.number, Visitor())
+    async with visitor.lock:
+        if idempotency_key in visitor.requests:
+            return visitor.told(visitor.requests[idempotency_key])
         now = time.monotonic()
-        if attempt.state and attempt.request == idempotency_key:
-            return attempt.told()
-        if attempt.state and now < attempt.at + AGAIN_SECONDS:
-            raise HTTPException(429, "A code was sent a moment ago.", {"Retry-After": str(attempt.told().again_in)})
-        code, salt = f"{secrets.randbelow(10**6):06}", secrets.token_bytes(16)
+        if now < visitor.at + AGAIN_SECONDS:
+            raise HTTPException(429, "A code was sent a moment ago.", {"Retry-After": str(visitor.told("sent").again_in)})
+        code, visitor.salt = f"{secrets.randbelow(10**6):06}", secrets.token_bytes(16)
         # Written down before it is sent: if the answer is lost, the code that arrives still works.
-        attempt.request, attempt.hashed, attempt.salt, attempt.at, attempt.guesses = (
-            idempotency_key,
-            hashed(code, salt),
-            salt,
-            now,
-            0,
-        )
-        attempt.state = "perhaps"
+        visitor.hashed, visitor.at, visitor.guesses = hashed(code, visitor.salt), now, 0
+        visitor.requests[idempotency_key] = "perhaps"
         try:
             await sms.send_sms(asked.number, f"Ваш код: {code}")
-            attempt.state = "sent"
+            visitor.requests[idempotency_key] = "sent"
         except smsgate.InDoubt:
             pass  # it may be on its way: the visitor waits, and nothing is sent again by itself
         except smsgate.SmsGateError:
-            attempt.state = None  # certainly not sent, so the next request may try
+            # Certainly not sent, so the same request may try again.
+            del visitor.requests[idempotency_key]
+            visitor.hashed, visitor.at = b"", -math.inf
             raise
-        return attempt.told()
+        return visitor.told(visitor.requests[idempotency_key])
 
 
 @app.post("/login/code", status_code=204, response_model=None)
 async def check_code(guess: Guess) -> None:
     """Take the code, once, within five minutes, and after few wrong ones never."""
-    attempt = ATTEMPTS.get(guess.number)
-    if attempt is None or not attempt.state or time.monotonic() > attempt.at + CODE_SECONDS or attempt.guesses >= GUESSES:
+    visitor = VISITORS.get(guess.number)
+    if visitor is None or not visitor.hashed or time.monotonic() > visitor.at + CODE_SECONDS or visitor.guesses >= GUESSES:
         raise HTTPException(410, "Ask for a new code.")
-    attempt.guesses += 1
-    if not hmac.compare_digest(hashed(guess.code, attempt.salt), attempt.hashed):
+    visitor.guesses += 1
+    if not visitor.takes(guess.code):
         raise HTTPException(403, "This is not the code.")
-    del ATTEMPTS[guess.number]
