@@ -25,8 +25,8 @@ COVERED = ["errors", "privacy", "options", "protocol/*", "transport", "logins", 
 LOWEST = [
     f"tests/test_{name}.py"
     for name in (
-        "campaign_journal", "campaign_lists", "campaign_polling", "campaign_runner", "cli", "cli_campaign", "faults",
-        "integrations", "models", "otel", "parallel", "phone", "reply", "sandbox", "sandbox_api", "sandbox_faults", "session",
+        "aiohttp", "campaign_journal", "campaign_lists", "campaign_polling", "campaign_runner", "cli", "cli_campaign", "fastapi",
+        "faults", "models", "otel", "parallel", "phone", "reply", "sandbox", "sandbox_api", "sandbox_faults", "session",
         "settings", "testing", "transport", "xml",
     )
 ]  # fmt: skip

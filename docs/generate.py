@@ -20,7 +20,12 @@ from pydantic import BaseModel
 import smsgate
 import smsgate.campaign
 import smsgate.doctor
+import smsgate.integrations.aiohttp
+import smsgate.integrations.fastapi
+import smsgate.integrations.otel
+import smsgate.observing
 import smsgate.sandbox
+import smsgate.settings
 import smsgate.testing
 from smsgate.campaign import TRANSITIONS
 from smsgate.campaign.states import ENTRIES, RecipientState
@@ -212,6 +217,10 @@ DATA = {
     "FAULTS": "Every fault that the sandbox knows, by its kind: :doc:`numbers`.",
     "MAGIC": "Every magic number: :doc:`numbers`.",
     "TRANSITIONS": "The life of a recipient, as a table: :doc:`states`.",
+    "SmsSession": "The session of the application, as a parameter of a path operation: ``async def notice(sms: SmsSession)``.",
+    "PROBLEMS": "Each error and its answer, as ``Problem``; the first that fits decides.",
+    "SMS_SESSION": "The key of the session: ``request.app[SMS_SESSION]``, or ``request.config_dict[SMS_SESSION]`` in a"
+    " sub-application.",
 }
 """What is no class and no function has no docstring that could be found."""
 
@@ -225,13 +234,13 @@ def _named(module: ModuleType) -> Iterator[str]:
 def _directive(module: ModuleType, name: str) -> str:
     found = getattr(module, name)
     full = f"{module.__name__}.{name}"
+    if name in DATA:
+        return f".. py:data:: {full}\n\n   {DATA[name]}\n"
     if inspect.isclass(found):
         bases = "   :show-inheritance:\n" if issubclass(found, Exception) else ""
         values = "   :undoc-members:\n" if hasattr(found, "__members__") else ""
         return f".. autoclass:: {full}{_arguments(found)}\n{bases}{values}"
-    if callable(found):
-        return f".. autofunction:: {full}\n"
-    return f".. py:data:: {full}\n\n   {DATA[name]}\n"
+    return f".. autofunction:: {full}\n"
 
 
 def _arguments(found: type) -> str:
@@ -251,6 +260,37 @@ def api_of(title: str, module: ModuleType, words: str) -> Callable[[], str]:
         return f"# {title}\n\n{words}\n\n```{{eval-rst}}\n.. currentmodule:: {module.__name__}\n\n{body}```\n"
 
     return page
+
+
+def integrations() -> str:
+    """Return the page of what connects a session with frameworks, settings and traces."""
+    parts = ["# Integrations and settings\n"]
+    for module, names, words in INTEGRATIONS:
+        body = "\n".join(_directive(module, name) for name in names or _named(module))
+        parts += [f"## {module.__name__}\n\n{words}\n", f"```{{eval-rst}}\n.. currentmodule:: {module.__name__}\n\n{body}```\n"]
+    return "\n".join(parts)
+
+
+INTEGRATIONS: tuple[tuple[ModuleType, tuple[str, ...], str], ...] = (
+    (
+        smsgate.integrations.fastapi,
+        ("sms_lifespan", "SmsSession", "sms_session", "answer_errors", "PROBLEMS", "Problem"),
+        "[FastAPI](../howto/fastapi.md), with the extra `fastapi`.",
+    ),
+    (
+        smsgate.integrations.aiohttp,
+        ("sms_context", "SMS_SESSION"),
+        "[aiohttp](../howto/aiohttp.md), with the extra `aiohttp`.",
+    ),
+    (smsgate.integrations.otel, (), "[OpenTelemetry](../howto/opentelemetry.md), with the extra `otel`."),
+    (smsgate.settings, (), "[Settings](../howto/settings.md) from the environment and from files, with the extra `settings`."),
+    (
+        smsgate.observing,
+        ("Observer", "CallStart", "CallEnd"),
+        "What an observer of a session hears, for other ways to measure than OpenTelemetry.",
+    ),
+)
+"""Each module, its names in the order of their use if not by the alphabet, and what there is to say."""
 
 
 def fixtures() -> str:
@@ -385,6 +425,7 @@ PAGES: dict[str, Callable[[], str]] = {
         smsgate.doctor,
         "What `smsgate doctor` finds, for programs; [before the first send](../howto/doctor.md).",
     ),
+    "api-integrations.md": integrations,
     "api-testing.md": fixtures,
     "command.md": command,
     "exits.md": exits,

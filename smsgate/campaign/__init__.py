@@ -40,7 +40,7 @@ from .report import html_report, write_html
 from .runner import Ending, Progress, RunEnd, Runner, RunOptions
 from .sources import Row, Source, csv_source, file_source, rows_source, table_source
 from .sqlite import SqliteJournal
-from .states import TRANSITIONS, Event, RecipientState, Transition, before
+from .states import TRANSITIONS, Event, RecipientState, Transition
 
 __all__ = [
     "TRANSITIONS",
@@ -71,7 +71,6 @@ __all__ = [
     "TimeSlot",
     "Transition",
     "Unsettled",
-    "before",
     "csv_source",
     "export_csv",
     "file_source",

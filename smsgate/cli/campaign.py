@@ -36,9 +36,9 @@ from ..campaign import (
     RecipientState,
     RunEnd,
     Unsettled,
-    before,
     file_source,
 )
+from ..campaign.states import before
 from ..campaign.wording import things
 from ..errors import InDoubt, NotSent
 from ..session import AsyncSession

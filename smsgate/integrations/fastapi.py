@@ -38,7 +38,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 def sms_lifespan(make: Callable[[], AsyncSession] = AsyncSession.from_env) -> Lifespan:
     """Return a lifespan that opens a session when the application starts and closes it when it stops.
 
-    `make` makes the session, from the environment unless told otherwise. In a lifespan of your own, hand on its state:
+    `make` makes the session, from the environment unless told otherwise. In a lifespan of your own, hand on its state::
 
         async with sms_lifespan()(app) as state:
             yield {**state, "mine": ...}

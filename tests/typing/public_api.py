@@ -13,14 +13,9 @@ from typing import assert_type
 
 import httpx
 import httpx2
-from aiohttp import web
-from fastapi import FastAPI
 
 import smsgate
 from smsgate.campaign import Campaign, Event, Figures
-from smsgate.integrations.aiohttp import SMS_SESSION, sms_context
-from smsgate.integrations.fastapi import SmsSession, sms_lifespan
-from smsgate.integrations.otel import OtelObserver
 from smsgate.observing import CallEnd, CallStart
 from smsgate.sandbox import FaultKind, FaultRule, Sandbox, SandboxMessage
 from smsgate.settings import SmsGateSettings
@@ -44,7 +39,7 @@ async def the_five_operations(session: smsgate.AsyncSession) -> None:
 async def settings_and_observers() -> None:
     found = SmsGateSettings.read(env_file=".env", secrets_dir=Path("/run/secrets"), logins=2)
     assert_type(found, SmsGateSettings)
-    assert_type(smsgate.AsyncSession.from_settings(found, observer=OtelObserver()), smsgate.AsyncSession)
+    assert_type(smsgate.AsyncSession.from_settings(found, observer=Counting()), smsgate.AsyncSession)
     assert_type(smsgate.AsyncSession.from_env(observer=Counting()), smsgate.AsyncSession)
     smsgate.Message(destinations="050 123-45-67", text="hello", country="UA")
 
@@ -141,17 +136,6 @@ def campaigns(path: Path) -> None:
         assert_type(campaign.resolve(Event.GIVE_UP, who="me"), int)
         campaign.resolve("give up", who="me")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         campaign.resolve(Event.GIVE_UP)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-
-
-async def in_fastapi(sms: SmsSession) -> None:
-    assert_type(await sms.get_credit_balance(), Decimal)
-    FastAPI(lifespan=sms_lifespan())
-    sms_lifespan(make="session")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-
-
-async def in_aiohttp(request: web.Request) -> None:
-    assert_type(request.app[SMS_SESSION], smsgate.AsyncSession)
-    web.Application().cleanup_ctx.append(sms_context())
 
 
 def in_tests(sandbox: Sandbox) -> None:

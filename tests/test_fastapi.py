@@ -1,8 +1,7 @@
-"""FastAPI and aiohttp: the examples of the documentation as a user runs them, on a sandbox, with warnings as errors."""
+"""FastAPI: the example of the documentation as a user runs it, on a sandbox, with warnings as errors."""
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
 import shutil
@@ -12,40 +11,26 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import anyio
 import httpx
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from examples import EXAMPLES, example
 from fastapi import FastAPI
 
 import smsgate
-from smsgate.integrations.aiohttp import SMS_SESSION, sms_context
 from smsgate.integrations.fastapi import PROBLEMS, SmsSession, answer_errors, sms_lifespan, sms_session
 from smsgate.sandbox import Sandbox
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("smsgate_environment")]
 
-EXAMPLES = Path(__file__).parent.parent / "docs/examples"
-NUMBER, REFUSED = "+380501234567", "+380000000001"
+NUMBER = "+380501234567"
 
 
 @pytest.fixture
 def anyio_backend() -> str:
-    return "asyncio"  # which both frameworks are made for
-
-
-def example(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return "asyncio"  # which FastAPI is made for
 
 
 @asynccontextmanager
@@ -71,9 +56,6 @@ def login() -> Iterator[Any]:
     module = example("fastapi_login")
     yield module
     module.VISITORS.clear()
-
-
-# FastAPI
 
 
 async def test_a_visitor_logs_in_with_the_code_that_arrived(login: Any, smsgate_sandbox: Sandbox):
@@ -259,35 +241,3 @@ async def test_without_the_lifespan_the_error_says_what_is_missing():
         with pytest.raises(RuntimeError, match=r"lifespan=sms_lifespan\(\)"):
             await client.get("/")
     assert sms_session.__doc__
-
-
-# aiohttp
-
-
-@asynccontextmanager
-async def aiohttp_client(app: web.Application) -> AsyncIterator[Any]:
-    async with TestClient(TestServer(app)) as client:
-        yield client
-
-
-@pytest.mark.parametrize(
-    ("number", "fault", "status"), [(NUMBER, None, 200), ("12", None, 422), (REFUSED, None, 422), (NUMBER, "drop after", 504)]
-)
-async def test_a_notice_has_an_answer_for_each_outcome(number: str, fault: str | None, status: int, smsgate_sandbox: Sandbox):
-    if fault:
-        smsgate_sandbox.faults.add(fault, operation="SendSMS")
-    async with aiohttp_client(example("aiohttp_notices").make_app()) as client:
-        answer = await client.post("/orders/4815/ready", data={"number": number})
-        assert answer.status == status
-        if status == 200:
-            assert (await answer.json())["message_id"] == smsgate_sandbox.messages[0].id
-
-
-async def test_the_session_of_an_aiohttp_application_is_closed_with_it():
-    app = web.Application()
-    app.cleanup_ctx.append(sms_context())
-    async with aiohttp_client(app):
-        session = app[SMS_SESSION]
-        assert await session.get_credit_balance() == 10_000
-    with pytest.raises(smsgate.NotSent, match="closed"):
-        await session.get_credit_balance()

@@ -1,0 +1,54 @@
+"""aiohttp: the example of the documentation as a user runs it, on a sandbox, with warnings as errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from examples import example
+
+import smsgate
+from smsgate.integrations.aiohttp import SMS_SESSION, sms_context
+from smsgate.sandbox import Sandbox
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("smsgate_environment")]
+
+NUMBER, REFUSED = "+380501234567", "+380000000001"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # the only one that aiohttp knows
+
+
+@asynccontextmanager
+async def aiohttp_client(app: web.Application) -> AsyncIterator[Any]:
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("number", "fault", "status"), [(NUMBER, None, 200), ("12", None, 422), (REFUSED, None, 422), (NUMBER, "drop after", 504)]
+)
+async def test_a_notice_has_an_answer_for_each_outcome(number: str, fault: str | None, status: int, smsgate_sandbox: Sandbox):
+    if fault:
+        smsgate_sandbox.faults.add(fault, operation="SendSMS")
+    async with aiohttp_client(example("aiohttp_notices").make_app()) as client:
+        answer = await client.post("/orders/4815/ready", data={"number": number})
+        assert answer.status == status
+        if status == 200:
+            assert (await answer.json())["message_id"] == smsgate_sandbox.messages[0].id
+
+
+async def test_the_session_of_an_aiohttp_application_is_closed_with_it():
+    app = web.Application()
+    app.cleanup_ctx.append(sms_context())
+    async with aiohttp_client(app):
+        session = app[SMS_SESSION]
+        assert await session.get_credit_balance() == 10_000
+    with pytest.raises(smsgate.NotSent, match="closed"):
+        await session.get_credit_balance()
