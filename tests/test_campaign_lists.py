@@ -245,6 +245,7 @@ def test_a_missing_field_and_an_unsendable_text_skip_one_and_name_the_place(tmp_
     ("options", "complaint"),
     [
         ({"sender": "Bad sender", "text": "a"}, "a sender is a signature"),
+        ({"sender": "", "text": "a"}, "sender: a campaign needs one"),
         ({"sender": "Shop"}, "text or wappush must be given"),
         ({"sender": "Shop", "wappush": "ftp://x"}, "a wappush is an address"),
     ],

@@ -72,6 +72,8 @@ class _Alike:
 
 def _check_all(sender: str, wappush: str | None, text: str | None, country: str | None) -> None:
     """Find what would be wrong with every single message."""
+    if not sender:
+        raise ValueError("sender: a campaign needs one, a signature or a number")
     try:
         Message(sender=sender, destinations="+380000000000", text="-" if text is not None else None, wappush=wappush)
         if country is not None:
