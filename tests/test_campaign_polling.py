@@ -17,7 +17,7 @@ import trio.testing
 from simulated_gateway import URL, SimulatedGateway
 
 import smsgate
-from smsgate.campaign import Campaign, Poller, PollProgress, RecipientState, rows_source
+from smsgate.campaign import Campaign, Poller, PollProgress, RecipientState, polling, rows_source
 from smsgate.protocol.answers import DeliveryState
 from smsgate.sandbox import AccountState, FaultKind, Settings
 
@@ -166,20 +166,28 @@ async def test_a_stop_ends_every_kind_of_waiting_at_once(tmp_path: Path):
         assert trio.current_time() - began < 5_010
 
 
-async def test_a_gateway_that_is_down_is_asked_less_and_less_often_and_all_in_turn(tmp_path: Path):
+async def test_a_gateway_that_is_down_is_asked_less_and_less_often_and_all_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(polling, "_TAKEN", 4)
     async with sent(tmp_path, delivery_seconds=0) as here:
         here.gateway.asked.clear()
         here.gateway.up_at = trio.current_time() + 1_000
         here.gateway.fault_of = lambda _: None
-        waits: list[str] = []
-        poller = here.poller(again=15, on_progress=lambda now: waits.append(now.waiting) if now.waiting else None)
+        waits: list[tuple[float, int]] = []
+
+        def seen(now: PollProgress) -> None:
+            if now.waiting:
+                waits.append((trio.current_time(), int(now.waiting.rsplit(" ", 2)[1])))
+
+        poller = here.poller(again=15, on_progress=seen)
         assert (await poller.poll()).final == 40
-        seconds = [int(wait.rsplit(" ", 2)[1]) for wait in waits]
-        assert seconds[:4] == [5, 10, 30, 60]
-        assert set(seconds[4:]) == {60}
+        assert [pause for _, pause in waits[:4]] == [5, 10, 30, 60]
+        assert {pause for _, pause in waits[4:]} == {60}
+        assert all(later - earlier >= pause for (earlier, pause), (later, _) in pairwise(waits))
         assert poller.progress.waiting == ""
-        tried = [message for at, message in here.gateway.asked if at < here.gateway.up_at]
-        assert len(set(tried)) > 10, "one that fails keeps nobody else from being asked for"
+        tried = {message for at, message in here.gateway.asked if at < here.gateway.up_at}
+        assert len(tried) > 10, "one that fails keeps nobody else from being asked for"
 
 
 async def test_a_refusal_of_the_account_is_raised(tmp_path: Path):

@@ -297,10 +297,8 @@ def test_a_file_that_is_no_campaign_is_told_as_such(command: str, campaign: Smsg
     assert "there is no campaign in this place" in campaign(command, "b.sms", *more).err
 
 
-def test_a_run_asks_before_it_sends(made: Smsgate, sandbox: Sandbox, tmp_path: Path, account: dict[str, str]):
-    done = made("run", "spring.sms")
-    assert done.code == Exit.USAGE
-    assert "nobody is there to agree: say --yes" in done.err
+def run_at_a_terminal(folder: Path, account: dict[str, str]) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a run that has a terminal to ask at, and return the other end of it, too."""
     master, slave = pty.openpty()
     child = subprocess.Popen(
         [sys.executable, "-m", "smsgate", "campaign", "run", "spring.sms"],
@@ -308,9 +306,17 @@ def test_a_run_asks_before_it_sends(made: Smsgate, sandbox: Sandbox, tmp_path: P
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=clean_environment(**account),
-        cwd=tmp_path,
+        cwd=folder,
     )
     os.close(slave)
+    return child, master
+
+
+def test_a_run_asks_before_it_sends(made: Smsgate, sandbox: Sandbox, tmp_path: Path, account: dict[str, str]):
+    done = made("run", "spring.sms")
+    assert done.code == Exit.USAGE
+    assert "nobody is there to agree: say --yes" in done.err
+    child, master = run_at_a_terminal(tmp_path, account)
     os.write(master, b"n\n")
     _, err = child.communicate(timeout=30)
     os.close(master)
@@ -321,16 +327,7 @@ def test_a_run_asks_before_it_sends(made: Smsgate, sandbox: Sandbox, tmp_path: P
 
 @pytest.mark.usefixtures("made")
 def test_ctrl_c_at_a_question_ends_at_once(sandbox: Sandbox, tmp_path: Path, account: dict[str, str]):
-    master, slave = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "smsgate", "campaign", "run", "spring.sms"],
-        stdin=slave,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=clean_environment(**account),
-        cwd=tmp_path,
-    )
-    os.close(slave)
+    child, master = run_at_a_terminal(tmp_path, account)
     assert child.stderr
     said = b""
     while b"[y/N]" not in said:
