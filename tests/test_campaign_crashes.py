@@ -87,8 +87,13 @@ def killed_at_random(path: Path, sandbox: Sandbox, kills: int, seed: int, **argu
         while pipe.poll(60) and pipe.recv() != "claimed":
             pass
         deadline = time.monotonic() + random.uniform(0, 0.1)
-        while (left := deadline - time.monotonic()) > 0 and pipe.poll(left):
-            pipe.recv()  # or the process would wait for us to listen
+        try:
+            while (left := deadline - time.monotonic()) > 0 and pipe.poll(left):
+                pipe.recv()  # or the process would wait for us to listen
+        except EOFError:
+            # It has paused by itself, as it must if a session is lost twice in a row.
+            process.join()
+            assert process.exitcode == 0
         process.kill()
         process.join()
         pipe.close()
@@ -146,7 +151,11 @@ def test_two_hundred_kills_send_nobody_twice_and_lose_nobody(tmp_path: Path):
         caught = killed_at_random(path, sandbox, kills, seed=21)
         with Campaign.open(path, writing=False) as campaign:
             pending = campaign.figures().count(RecipientState.PENDING)
-        finished(path, sandbox, options={"batch": 100})
+        for _ in range(10):
+            finished(path, sandbox, options={"batch": 100})
+            with Campaign.open(path, writing=False) as campaign:
+                if not campaign.figures().count(RecipientState.PENDING):
+                    break
         assert broken_promises(path, sandbox, recipients) == {}
         assert len(sandbox.faults.struck) >= len(FAULTS) - len(RARE), "every fault has struck, but perhaps the rare ones"
     with Campaign.open(path, writing=False) as campaign:
