@@ -44,6 +44,16 @@ async def test_a_notice_has_an_answer_for_each_outcome(number: str, fault: str |
             assert (await answer.json())["message_id"] == smsgate_sandbox.messages[0].id
 
 
+async def test_what_is_wrong_with_the_account_is_not_told_to_the_caller(
+    smsgate_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+):
+    smsgate_sandbox.balance = 0
+    async with aiohttp_client(example("aiohttp_notices").make_app()) as client:
+        answer = await client.post("/orders/4815/ready", data={"number": NUMBER})
+        assert (answer.status, await answer.text()) == (503, "nothing was sent")
+    assert "the gateway refuses to send: not enough credits" in caplog.text
+
+
 async def test_the_session_of_an_aiohttp_application_is_closed_with_it():
     app = web.Application()
     app.cleanup_ctx.append(sms_context())

@@ -228,9 +228,9 @@ def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_oper
         ([], "say one of --sent, --resend, --give-up, --found ID and --call-off"),
         (["--sent", "--give-up"], "say one of --sent, --resend, --give-up, --found ID and --call-off"),
         (["--found", "nothing"], "message_id: "),
-        (["--sent", "--batch", "99"], "nobody unknown is there"),
+        (["--sent", "--batch", "99"], "there is nobody unknown"),
         (["--resend"], "nobody is there to agree: say --yes"),
-        (["--call-off", "--yes"], "nobody pending is there"),
+        (["--call-off", "--yes"], "there is nobody pending"),
     ],
 )
 def test_a_word_that_makes_no_sense_changes_nothing(arguments: list[str], complaint: str, campaign: Smsgate, tmp_path: Path):

@@ -18,6 +18,7 @@ import httpx
 import pytest
 from examples import EXAMPLES, example
 from fastapi import FastAPI
+from pydantic import ValidationError
 
 import smsgate
 from smsgate.integrations.fastapi import PROBLEMS, SmsSession, answer_errors, sms_lifespan, sms_session
@@ -133,6 +134,39 @@ async def test_after_a_few_wrong_codes_the_right_one_does_not_work_either(login:
         assert (await client.post("/login/code", json={"number": NUMBER, "code": right})).status_code == 410
 
 
+async def test_an_earlier_code_works_though_a_later_one_could_not_be_sent(
+    login: Any, smsgate_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(login, "AGAIN_SECONDS", 0)
+    async with client_of(login.app) as client:
+        for balance, key, status in ((10, "a" * 8, 202), (0, "b" * 8, 503)):
+            smsgate_sandbox.balance = balance
+            asked = await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": key})
+            assert asked.status_code == status
+        code = {"number": NUMBER, "code": code_of(smsgate_sandbox)}
+        assert (await client.post("/login/code", json=code)).status_code == 204
+
+
+async def test_a_number_that_only_the_session_refuses_is_told_and_leaves_nothing_behind(
+    login: Any, smsgate_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SMSGATE_COUNTRY", "UA")
+    async with client_of(login.app) as client:
+        for _ in range(2):
+            asked = await client.post("/login", json={"number": "+380441234567"}, headers={"Idempotency-Key": "a" * 8})
+            assert (asked.status_code, asked.json()["sent"]) == (422, False)
+            assert "mobile" in asked.json()["detail"]
+            assert "380441234567" not in asked.text
+    assert smsgate_sandbox.calls["SendSMS"] == 0
+
+
+async def test_a_sender_that_is_missing_is_for_the_operator_and_not_for_the_visitor(login: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("SMSGATE_SENDER")
+    async with client_of(login.app) as client:
+        with pytest.raises(ValidationError, match="no sender"):
+            await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8})
+
+
 async def test_after_a_send_that_certainly_failed_the_same_request_may_try_again(login: Any, smsgate_sandbox: Sandbox):
     smsgate_sandbox.balance = 0
     async with client_of(login.app) as client:
@@ -200,7 +234,7 @@ ERRORS: dict[type[smsgate.SmsGateError], smsgate.SmsGateError] = {
 
 
 @pytest.mark.parametrize("row", PROBLEMS, ids=lambda row: row.error.__name__)
-async def test_each_error_has_its_answer_without_what_the_gateway_said(row: Any):
+async def test_each_error_has_its_answer_without_what_the_gateway_said(row: Any, caplog: pytest.LogCaptureFixture):
     app = FastAPI(lifespan=sms_lifespan())
     answer_errors(app)
 
@@ -213,6 +247,9 @@ async def test_each_error_has_its_answer_without_what_the_gateway_said(row: Any)
     assert answer.status_code == row.status
     assert answer.json() == {"detail": row.detail, "sent": ERRORS[row.error].sent}
     assert ("Retry-After" in answer.headers) == (row.error is smsgate.NotSent)
+    # Who is paged finds the reason in the log, without a number.
+    assert f"answered with HTTP status {row.status}: {type(ERRORS[row.error]).__name__}: " in caplog.text
+    assert "380501234567" not in caplog.text
 
 
 async def test_the_session_is_open_while_the_application_runs_and_closed_after(smsgate_server: Sandbox):

@@ -5,6 +5,8 @@ Run it on the sandbox: `smsgate sandbox` in one terminal, then with the variable
 
 from __future__ import annotations
 
+import logging
+
 from aiohttp import web
 from pydantic import ValidationError
 
@@ -26,8 +28,12 @@ async def ready(request: web.Request) -> web.Response:
         result = await request.app[SMS_SESSION].send(message)
     except smsgate.NotSent:
         raise web.HTTPServiceUnavailable(text="nothing was sent, try again") from None
+    except smsgate.BadDestination:
+        raise web.HTTPUnprocessableEntity(text="not sent: this number cannot be sent to") from None
     except smsgate.Refused as refused:
-        raise web.HTTPUnprocessableEntity(text=f"not sent: {refused.answer}") from None
+        # It speaks of your account, which is no business of the caller's.
+        logging.getLogger(__name__).warning("the gateway refuses to send: %s", refused.answer)
+        raise web.HTTPServiceUnavailable(text="nothing was sent") from None
     except smsgate.InDoubt:
         raise web.HTTPGatewayTimeout(text="perhaps sent: do not try again before you have looked") from None
     return web.json_response({"message_id": result.message_ids[0]})
@@ -41,4 +47,4 @@ def make_app() -> web.Application:
 
 
 if __name__ == "__main__":
-    web.run_app(make_app())
+    web.run_app(make_app(), host="127.0.0.1", port=8080)

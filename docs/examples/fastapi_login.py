@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 import anyio
 from fastapi import FastAPI, Header, HTTPException
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 import smsgate
 from smsgate.integrations.fastapi import SmsSession, answer_errors, sms_lifespan
@@ -49,26 +49,27 @@ class Told(BaseModel):
     again_in: int
 
 
+@dataclass(frozen=True)
+class Code:
+    """A code that was sent, or perhaps was, and when."""
+
+    hashed: bytes = field(repr=False)
+    salt: bytes = field(repr=False)
+    at: float
+
+
 @dataclass
 class Visitor:
     """What one number was sent. `lock` lets one request at a time decide whether anything is sent."""
 
     lock: anyio.Lock = field(default_factory=anyio.Lock)
     requests: dict[str, State] = field(default_factory=dict)
-    hashed: bytes = field(default=b"", repr=False)
-    salt: bytes = field(default=b"", repr=False)
-    at: float = -math.inf
+    code: Code | None = None
     guesses: int = 0
 
-    def told(self, state: State) -> Told:
-        return Told(state=state, again_in=max(0, math.ceil(self.at + AGAIN_SECONDS - time.monotonic())))
-
-    def takes(self, code: str) -> bool:
-        """Tell whether this is the code, which works once."""
-        right = bool(self.hashed) and hmac.compare_digest(hashed(code, self.salt), self.hashed)
-        if right:
-            self.hashed = b""
-        return right
+    def waits(self) -> int:
+        """Return for how many seconds no other code is sent."""
+        return max(0, math.ceil(self.code.at + AGAIN_SECONDS - time.monotonic())) if self.code else 0
 
 
 # One process keeps them in memory, for as long as it lives. Several would keep them in a database, where the line «a request of
@@ -89,33 +90,35 @@ async def ask_for_code(
     visitor = VISITORS.setdefault(asked.number, Visitor())
     async with visitor.lock:
         if idempotency_key in visitor.requests:
-            return visitor.told(visitor.requests[idempotency_key])
-        now = time.monotonic()
-        if now < visitor.at + AGAIN_SECONDS:
-            raise HTTPException(429, "A code was sent a moment ago.", {"Retry-After": str(visitor.told("sent").again_in)})
-        code, visitor.salt = f"{secrets.randbelow(10**6):06}", secrets.token_bytes(16)
+            return Told(state=visitor.requests[idempotency_key], again_in=visitor.waits())
+        if visitor.waits():
+            raise HTTPException(429, "A code was sent a moment ago.", {"Retry-After": str(visitor.waits())})
+        digits, salt = f"{secrets.randbelow(10**6):06}", secrets.token_bytes(16)
         # Written down before it is sent: if the answer is lost, the code that arrives still works.
-        visitor.hashed, visitor.at, visitor.guesses = hashed(code, visitor.salt), now, 0
+        earlier = visitor.code, visitor.guesses
+        visitor.code, visitor.guesses = Code(hashed(digits, salt), salt, time.monotonic()), 0
         visitor.requests[idempotency_key] = "perhaps"
         try:
-            await sms.send_sms(asked.number, f"Ваш код: {code}")
+            await sms.send_sms(asked.number, f"Ваш код: {digits}")
             visitor.requests[idempotency_key] = "sent"
         except smsgate.InDoubt:
             pass  # it may be on its way: the visitor waits, and nothing is sent again by itself
-        except smsgate.SmsGateError:
-            # Certainly not sent, so the same request may try again.
+        except (smsgate.SmsGateError, ValidationError):
+            # Certainly not sent: the same request may try again, and an earlier code still works.
             del visitor.requests[idempotency_key]
-            visitor.hashed, visitor.at = b"", -math.inf
+            visitor.code, visitor.guesses = earlier
             raise
-        return visitor.told(visitor.requests[idempotency_key])
+        return Told(state=visitor.requests[idempotency_key], again_in=visitor.waits())
 
 
 @app.post("/login/code", status_code=204, response_model=None)
 async def check_code(guess: Guess) -> None:
     """Take the code, once, within five minutes, and after few wrong ones never."""
     visitor = VISITORS.get(guess.number)
-    if visitor is None or not visitor.hashed or time.monotonic() > visitor.at + CODE_SECONDS or visitor.guesses >= GUESSES:
+    code = visitor.code if visitor else None
+    if visitor is None or code is None or time.monotonic() > code.at + CODE_SECONDS or visitor.guesses >= GUESSES:
         raise HTTPException(410, "Ask for a new code.")
     visitor.guesses += 1
-    if not visitor.takes(guess.code):
+    if not hmac.compare_digest(hashed(guess.code, code.salt), code.hashed):
         raise HTTPException(403, "This is not the code.")
+    visitor.guesses = GUESSES  # a code works once

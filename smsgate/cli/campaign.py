@@ -231,7 +231,7 @@ def resolve(
         moved = campaign.resolve(event, batch=batch, line=line, who=getpass.getuser(), note=note, message_id=word.found)
         left = campaign.figures().count(_S.UNKNOWN)
     if not moved:
-        raise ValueError(f"nobody {before(event)} is there: look with 'smsgate campaign status' and 'smsgate campaign unknown'")
+        raise ValueError(f"there is nobody {before(event)}: look with 'smsgate campaign status' and 'smsgate campaign unknown'")
     output.show(Resolved(moved, event, left))
     return Exit.DONE
 

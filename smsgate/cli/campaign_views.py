@@ -382,7 +382,10 @@ def _unknown_screen(unknown: Unknown) -> RenderableType:
         return Text("Nobody is unknown.")
     total = sum(request.unknown for request, _ in unknown.requests)
     blocks: list[RenderableType] = [
-        Text.assemble((f"{total:,} recipients are unknown", "bold"), f", in {len(unknown.requests):,} requests.\n")
+        Text.assemble(
+            (f"{things(total, 'recipient is', 'recipients are')} unknown", "bold"),
+            f", in {things(len(unknown.requests), 'request')}.\n",
+        )
     ]
     for request, losses in unknown.requests[:_LISTED]:
         blocks += [_request(request, losses, show_numbers=unknown.show_numbers), Text()]

@@ -12,13 +12,17 @@ Needs FastAPI. Rule of this file: the session decides what is sent; nothing here
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from pydantic import ValidationError
+
 from ..errors import BadDestination, GatewayFailure, InDoubt, MessageNotFound, NotSent, Refused, SmsGateError
 from ..extras import missing
+from ..privacy import mask_numbers
 from ..session import AsyncSession
 
 try:
@@ -30,7 +34,10 @@ except ModuleNotFoundError as _error:
 
 __all__ = ["PROBLEMS", "Problem", "SmsSession", "answer_errors", "sms_lifespan", "sms_session"]
 
+_log = logging.getLogger("smsgate")
 _STATE = "smsgate"
+_PLACES = {("destinations",), ("text",), ("wappush",)}
+"""Fields of a `Message` that the caller may have given. A sender that is missing is for the operator."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
@@ -91,12 +98,24 @@ _RETRY_AFTER = "5"
 def answer_errors(app: FastAPI) -> None:
     """Let the application answer errors of smsgate as `PROBLEMS` has it: `{"detail": ..., "sent": false or null}`.
 
-    What the gateway said is not told to the caller, since it may quote numbers and speaks of your account.
+    A number or a text that `Message` refuses is answered with 422 and the reason. What the gateway said is not told to the
+    caller, since it may quote numbers and speaks of your account; it is logged, with numbers masked.
     """
     app.add_exception_handler(SmsGateError, _answer)
+    app.add_exception_handler(ValidationError, _answer_invalid)
 
 
 async def _answer(_request: Request, error: Exception) -> JSONResponse:
     problem = next(row for row in PROBLEMS if isinstance(error, row.error))
+    _log.warning("answered with HTTP status %d: %s", problem.status, mask_numbers(f"{type(error).__name__}: {error}"))
     headers = {"Retry-After": _RETRY_AFTER} if problem.error is NotSent else None
     return JSONResponse({"detail": problem.detail, "sent": getattr(error, "sent", None)}, problem.status, headers)
+
+
+async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
+    rows = (
+        error.errors(include_url=False, include_input=False, include_context=False) if isinstance(error, ValidationError) else []
+    )
+    if not rows or getattr(error, "title", "") != "Message" or any(row["loc"][:1] not in _PLACES for row in rows):
+        raise error
+    return JSONResponse({"detail": "; ".join(row["msg"] for row in rows), "sent": False}, 422)

@@ -97,8 +97,10 @@ def _conversations(api: Api, asked: Asked) -> Json:
 def _messages(api: Api, asked: Asked) -> Json:
     query = asked.query
     revision = api.gateway.revision
+    number = query.get("number")
     page = api.gateway.page(
-        number=query.get("number"),
+        # In an address a plus that is not written as %2B means a space.
+        number=None if number is None else f"+{number.strip().removeprefix('+')}",
         search=query.get("search", ""),
         before=_number(query, "before", None),
         after=_number(query, "after", None),
