@@ -188,7 +188,7 @@ def test_the_lines_that_the_sandbox_prints_can_be_pasted_into_a_shell(tmp_path: 
         while "What arrives:\n" not in lines:
             lines.append(child.stdout.readline())
         pasted = [line.strip() for line in lines if line.startswith("  ")]
-        assert [line.split()[0] for line in pasted] == ["export", "export", "smsgate"]
+        assert [line.split()[0] for line in pasted] == ["export", "export", "export", "smsgate"]
         script = "\n".join(pasted).replace("\nsmsgate", f"\n{sys.executable} -m smsgate")
         done = subprocess.run(
             ["/bin/sh", "-c", script], capture_output=True, text=True, env=clean_environment(), cwd=tmp_path, check=False

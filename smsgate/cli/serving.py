@@ -219,14 +219,14 @@ def _chosen(option: str, given: str, choices: type[_Choice]) -> _Choice:
 def _running_screen(running: Running) -> RenderableType:
     credentials = {"SMSGATE_LOGIN": running.login, "SMSGATE_PASSWORD": running.password}
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in credentials.items())
-    # A setting and no option, so that what comes next to the same terminal has a sender, too.
     return Group(
         Text.assemble(("The sandbox is running.", "bold"), " Ctrl-C stops it.\n"),
         pairs({"inbox": running.inbox_url, "url": running.url, "WSDL": running.wsdl_url}),
         pairs({"login": running.login, "password": running.password, "faults": "; ".join(running.faults) or "none"}),
         Text("\nTry it from another terminal:\n", "bold"),
         Text(f"  export SMSGATE_URL={shlex.quote(running.url)}"),
-        Text(f"  export {exports} SMSGATE_SENDER=Shop"),
+        Text(f"  export {exports}"),
+        Text("  export SMSGATE_SENDER=Shop"),
         Text('  smsgate send +380501234567 --text "Привіт"'),
         Text("\nNumbers that bring an answer on demand:\n", "bold"),
         pairs(dict(running.numbers)),
