@@ -327,6 +327,58 @@ def test_whoever_reads_above_stays_there_and_is_told_how_many_are_new(sandbox: S
     expect(bubbles(page).last).to_be_in_viewport()
 
 
+HOLD_ANSWERS = """() => {
+  const ask = window.fetch;
+  window.fetch = async (path, options) => {
+    const answered = await ask(path, options);
+    if (!path.startsWith("sandbox/messages?")) return answered;
+    const given = await answered.json();
+    await new Promise((release) => { window.release = release; document.body.dataset.held = ""; });
+    return { ok: true, json: async () => given };
+  };
+}"""
+
+
+def test_a_scroll_of_this_very_moment_counts(sandbox: Sandbox, page: Any):
+    send(sandbox, *((ONE, f"Рядок {number}") for number in range(60)))
+    row(page, ONE).click()
+    expect(bubbles(page)).to_have_count(60)
+    page.evaluate(HOLD_ANSWERS)
+    send(sandbox, (ONE, "Нове"))
+    page.locator("body[data-held]").wait_for()
+    # The new message is here before the browser tells the page that its reader has scrolled.
+    page.locator(".thread .scroll").evaluate("node => { node.scrollTop = 900; window.release(); }")
+    expect(bubbles(page)).to_have_count(61)
+    expect(page.locator(".new")).to_have_text("1 new")
+    assert page.locator(".thread .scroll").evaluate("node => node.scrollTop") == 900
+
+
+def test_an_answer_that_was_overtaken_changes_nothing(sandbox: Sandbox, page: Any):
+    send(sandbox, (OTHER, "Інше"), *((ONE, f"Рядок {number}") for number in range(60)))
+    late: list[Any] = []
+
+    def hold_the_first(route: Any) -> None:
+        if late:
+            route.continue_()
+        else:
+            late.append((route, route.fetch()))
+
+    page.route("**/sandbox/messages?*", hold_the_first)
+    for number in (ONE, OTHER, ONE):
+        row(page, number).click()
+        expect(page.locator(".thread .messages")).to_have_attribute("aria-label", f"Messages to {number}")
+    send(sandbox, (ONE, "Нове"))
+    expect(bubbles(page)).to_have_count(61)
+    page.locator(".thread .scroll").evaluate("node => { node.scrollTop = 900 }")
+    (route, answered) = late.pop()
+    late.append(None)
+    with page.expect_response("**/sandbox/messages?*"):
+        route.fulfill(response=answered)
+    page.wait_for_timeout(300)
+    expect(bubbles(page)).to_have_count(61)
+    assert page.locator(".thread .scroll").evaluate("node => node.scrollTop") == 900
+
+
 def test_a_flood_does_not_freeze_the_page(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, "Перше"))
     row(page, ONE).click()
@@ -435,8 +487,10 @@ def test_clearing_everything_asks_first_and_then_leaves_nothing(sandbox: Sandbox
 def test_everything_can_be_reached_by_keys_alone(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, "Перше"), (ONE, "Друге"), (OTHER, "Інше"))
     expect(page.locator(".row")).to_have_count(2)
+    # The list may have come before the stream said that there are messages: until then the page shows its welcome, and no search.
+    expect(page.get_by_role("searchbox")).to_be_visible()
     keyboard = page.keyboard
-    page.locator("body").press("/")  # which first sees that the window has the focus, as a busy browser may be late with it
+    keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
     keyboard.type("е")
     keyboard.press("Escape")

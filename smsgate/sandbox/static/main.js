@@ -65,7 +65,7 @@ function follow() {
     choose();
   } else if (thread.number !== number || (thread.search && words === "")) {
     const shown = thread.show(number, words);
-    if (focusThread) shown.then(() => thread.number === number && thread.focus());
+    if (focusThread) shown.then((still) => still && thread.focus());
   }
   focusThread = false;
   if (id) details.show(id);
@@ -161,7 +161,7 @@ const TYPING = "input, textarea, select, [contenteditable]";
 
 document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]") || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "/" && !event.target.closest(TYPING)) {
+  if (event.key === "/" && !event.target.closest(TYPING) && search.checkVisibility()) {
     event.preventDefault();
     search.focus();
     search.select();

@@ -37,20 +37,26 @@ export class Thread {
     this.home.replaceChildren();
   }
 
+  // Tells whether it is still what is open, once its messages are there.
   async show(number, search) {
     this.number = number;
     this.search = search;
     this.messages = [];
     this.views = new Map();
-    this.older = this.newer = this.loading = false;
+    this.older = this.newer = this.loading = this.missed = false;
+    this.opening = true;
     this.stuck = true;
-    this.total = this.totalSeen = 0;
+    this.total = this.totalSeen = this.seenTop = 0;
     this.chosen = null;
     this.focused = null;
     this.loaded = false;
     this.frame();
-    await attempt(() => this.load({ limit: PAGE }), { quietly: true });
-    this.toEnd();
+    const { list } = this;
+    await attempt(() => this.load({ limit: PAGE }, (page) => this.change(() => this.replaceQuietly(page))), { quietly: true });
+    if (!this.isOpen || list !== this.list) return false;
+    this.opening = false;
+    if (this.missed) this.refresh();
+    return true;
   }
 
   frame() {
@@ -81,9 +87,10 @@ export class Thread {
   // Loading
 
   async load(fields, take = (page) => this.replace(page)) {
-    const { number, search } = this;
+    const { number, search, list } = this;
     const page = await api.messages({ number, search, ...fields });
-    if (number !== this.number || search !== this.search) return;
+    // Another conversation was opened meanwhile, or this one anew: the answer may be older than what is there.
+    if (!this.isOpen || list !== this.list) return;
     this.total = page.total;
     this.loaded = true;
     take(page);
@@ -91,6 +98,8 @@ export class Thread {
 
   async reload() {
     if (!this.isOpen) return;
+    // Two answers on their way at once may overtake each other.
+    if (this.opening) return void (this.missed = true);
     const last = this.messages.at(-1);
     if (!last || (this.stuck && !this.newer)) {
       await this.load({ limit: PAGE }, (page) => {
@@ -164,6 +173,8 @@ export class Thread {
 
   // Change the window of messages and keep the bubble in sight, or the end, where it is.
   change(alter) {
+    // The browser tells of a scroll only with its next picture, and what is here may be ahead of it.
+    if (this.scroller.scrollTop !== this.seenTop) this.scrolled();
     const anchor = this.stuck ? null : this.list.querySelector(`[data-sequence="${this.firstInSight()}"]`);
     const before = anchor?.getBoundingClientRect().top;
     alter();
@@ -241,7 +252,9 @@ export class Thread {
   }
 
   toEnd() {
-    if (this.isOpen) this.scroller.scrollTop = this.scroller.scrollHeight;
+    if (!this.isOpen) return;
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.seenTop = this.scroller.scrollTop;
   }
 
   firstInSight() {
@@ -259,6 +272,7 @@ export class Thread {
 
   scrolled() {
     if (!this.isOpen || !this.messages.length) return;
+    this.seenTop = this.scroller.scrollTop;
     const wasStuck = this.stuck;
     this.stuck = this.fromEnd() < AT_END && !this.newer;
     if (this.stuck && !wasStuck) this.refresh();
