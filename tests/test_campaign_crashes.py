@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import closing
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
@@ -31,7 +32,16 @@ pytestmark = pytest.mark.heavy
 
 # A server that has imported everything, has one thread, and forks: a run costs no start-up, and no lock is inherited.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["campaign_child"])
+FORKS.set_forkserver_preload(["campaign_child", "anyio._backends._asyncio", "httpx"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fork_server() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # Python 3.11 does not give the server its own path: it would find nothing to import, and say nothing.
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        forkserver.ensure_running()
+
 
 SHARE = 0.15
 """How many requests meet a fault."""
@@ -83,11 +93,15 @@ def killed_at_random(path: Path, sandbox: Sandbox, kills: int, seed: int, **argu
         pipe, told = FORKS.Pipe(duplex=False)
         process = start(path, sandbox, told, **arguments)
         told.close()
-        # Killing during start-up would test nothing: the clock runs from the first claim on.
-        while pipe.poll(60) and pipe.recv() != "claimed":
-            pass
-        deadline = time.monotonic() + random.uniform(0, 0.1)
+        # Killing during start-up would test nothing, so it is some steps after the first claim. Steps and not seconds, or a fast
+        # machine would have sent to everybody before the last kill; and a moment more, or it would always be between two of them.
+        steps, moment = random.randrange(40), random.uniform(0, 0.02)
         try:
+            while pipe.poll(60) and pipe.recv() != "claimed":
+                pass
+            for _ in range(steps):
+                pipe.recv()
+            deadline = time.monotonic() + moment
             while (left := deadline - time.monotonic()) > 0 and pipe.poll(left):
                 pipe.recv()  # or the process would wait for us to listen
         except EOFError:
