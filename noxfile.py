@@ -65,6 +65,20 @@ def groups(*names: str) -> list[str]:
     return [requirement for name in names for requirement in nox.project.dependency_groups(PROJECT, name)]
 
 
+BUILT: list[str] = []
+
+
+def wheel_of(session: nox.Session) -> str:
+    """Return the path of the wheel, which is built once for all sessions."""
+    if not BUILT:
+        wheels = Path(session.create_tmp()) / "wheel"
+        shutil.rmtree(wheels, ignore_errors=True)
+        session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), ".", silent=True)
+        BUILT.extend(str(wheel) for wheel in wheels.glob("*.whl"))
+    (wheel,) = BUILT
+    return wheel
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Format and rules."""
@@ -87,34 +101,34 @@ def types(session: nox.Session) -> None:
 @nox.session(python=list(PYTHONS))
 def tests(session: nox.Session) -> None:
     """The tests, on the built wheel."""
-    wheels = Path(session.create_tmp()) / "wheel"
-    shutil.rmtree(wheels, ignore_errors=True)
-    session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), ".", silent=True)
-    (wheel,) = wheels.glob("*.whl")
-    session.install("--force-reinstall", "--no-deps", str(wheel))
+    wheel = wheel_of(session)
+    session.install("--force-reinstall", "--no-deps", wheel)
     session.install(f"{wheel}[{EXTRAS}]", *groups("test"))
     # The script and not `-m pytest`, which would import the package from the checkout and not from the wheel.
     # More workers than most machines have cores, since most tests wait for a socket.
     pytest = [str(Path(session.bin) / "pytest"), "-n", "4", "--dist", "worksteal", "--durations=15", *session.posargs]
     # Who names a file may name one with no test of this kind.
     codes = [0, 5] if session.posargs else [0]
-    if session.python != min(PYTHONS, key=age):
-        session.run(*pytest, "-m", "not heavy", success_codes=codes)
+    versions = list(PYTHONS)
+    if session.python != versions[0]:
+        light = "not heavy" if session.python == versions[-1] else "not heavy and not processes"
+        session.run(*pytest, "-m", light, success_codes=codes)
         return
-    # Measured under one Python, and not in the heavy tests, which take twice as long when every line is counted.
+    # Measured under one Python, and only where every line that counts is run in the process of the test: it takes twice as long.
     shutil.rmtree(MEASURED, ignore_errors=True)
     MEASURED.mkdir(parents=True)
     data = {"COVERAGE_FILE": str(MEASURED / "coverage")}
-    session.run("coverage", "run", *pytest, "-m", "not heavy", env=data, success_codes=codes)
-    session.run(*pytest, "-m", "heavy", success_codes=codes)
+    session.run("coverage", "run", *pytest, "-m", "not heavy and not processes", env=data, success_codes=codes)
+    session.run(*pytest, "-m", "heavy or processes", success_codes=codes)
 
 
 @nox.session
 @nox.parametrize("extra", list(PROJECT["project"]["optional-dependencies"]))
 def extras(session: nox.Session, extra: str) -> None:
     """Each extra alone: it works, and what the others bring is asked for in one line."""
-    session.install("--force-reinstall", "--no-deps", ".")
-    session.install(f".[{extra}]")
+    wheel = wheel_of(session)
+    session.install("--force-reinstall", "--no-deps", wheel)
+    session.install(f"{wheel}[{extra}]")
     # Outside of the checkout, so that the installed package is imported.
     script = Path("tests/extra_alone.py").resolve()
     session.cd(session.create_tmp())
