@@ -5,13 +5,13 @@ Rule of this file: a complaint names the variable and what is allowed, and never
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from .options import GATEWAY_URL
 
-__all__ = ["GatewaySettings", "complaint_of", "read_environment", "variable"]
+__all__ = ["GatewaySettings", "complaint_of", "read_environment", "settings_in", "variable"]
 
 _RULES = {"logins": "a whole number from 1 to 256"}
 
@@ -38,14 +38,19 @@ def variable(name: str) -> str:
     return f"SMSGATE_{name.upper()}"
 
 
+def settings_in(held: Mapping[str, str | None], names: Iterable[str]) -> dict[str, str]:
+    """Return which of these settings are held, by their names. Variables may be written in small letters; empty is absent."""
+    spelt = {**{name.upper(): value for name, value in held.items()}, **held}
+    return {name: value for name in names if (value := spelt.get(variable(name)))}
+
+
 def read_environment(environ: Mapping[str, str]) -> GatewaySettings:
     """Return the settings that the environment holds. A variable that is empty counts as absent. Raises `ValueError`."""
-    given = {name: value for name in GatewaySettings.model_fields if (value := environ.get(variable(name)))}
     try:
-        return GatewaySettings.model_validate(given)
+        return GatewaySettings.model_validate(settings_in(environ, GatewaySettings.model_fields))
     except ValidationError as error:
         complaint = complaint_of(error, "in the environment")
-    del given, environ
+    del environ
     raise ValueError(complaint)
 
 

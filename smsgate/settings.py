@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from .environment import GatewaySettings, complaint_of, variable
+from .environment import GatewaySettings, complaint_of, settings_in
 from .extras import missing
 
 try:
@@ -53,7 +53,7 @@ class EnvFile(PydanticBaseSettingsSource):
         except OSError as error:
             complaint = f"cannot read {self._path}: {error.strerror}"
         else:
-            return {name: value for name in self.settings_cls.model_fields if (value := held.get(variable(name)))}
+            return dict(settings_in(held, self.settings_cls.model_fields))
         raise ValueError(complaint)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from typing import Any
 
 from anyio.lowlevel import EventLoopToken, current_token
@@ -29,7 +30,8 @@ def spawn(function: Callable[[], Awaitable[None]], name: str) -> None:
     else:
         import trio.lowlevel  # noqa: PLC0415 - trio is no dependency: it is there where it runs already
 
-        trio.lowlevel.spawn_system_task(function, name=name)
+        # As asyncio does by itself: what is traced has the caller's span above it.
+        trio.lowlevel.spawn_system_task(function, name=name, context=copy_context())
 
 
 def call_soon(token: EventLoopToken, function: Callable[[], None]) -> None:

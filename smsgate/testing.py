@@ -12,11 +12,13 @@ does is the sandbox's.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .environment import GatewaySettings, variable
 from .session import AsyncSession
 from .transport import client_of
 
@@ -75,7 +77,10 @@ def smsgate_server(smsgate_sandbox: Sandbox) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def smsgate_environment(smsgate_server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The variables that point `AsyncSession.from_env()` and the command at `smsgate_server`, set while the test runs."""
+    """The variables that point `AsyncSession.from_env()` and the command at `smsgate_server`, set while the test runs.
+
+    Others of `SMSGATE_` are taken away meanwhile: a proxy or a country of the machine must not decide whether a test passes.
+    """
     settings = smsgate_server.settings
     variables = {
         "SMSGATE_LOGIN": settings.login,
@@ -83,6 +88,9 @@ def smsgate_environment(smsgate_server: Sandbox, monkeypatch: pytest.MonkeyPatch
         "SMSGATE_SENDER": "Shop",
         "SMSGATE_URL": smsgate_server.url,
     }
+    ours = {variable(name) for name in GatewaySettings.model_fields}
+    for name in [name for name in os.environ if name.upper() in ours]:
+        monkeypatch.delenv(name)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     return variables

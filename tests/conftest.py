@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+
 import hypothesis
 import pytest
 
 hypothesis.settings.register_profile("smsgate", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("smsgate")
+
+# A shell starts what it runs in the background with Ctrl-C switched off, which every command under test would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module", params=["asyncio", "trio"])

@@ -64,6 +64,7 @@ def settings() -> None:
 def phone() -> None:
     import smsgate
 
+    smsgate.AsyncSession("login", "password", url="https://gateway.test/", country="UA")
     assert smsgate.Message(destinations="050 123-45-67", text="Привіт", country="UA").destinations == ("+380501234567",)
 
 
@@ -82,6 +83,18 @@ def otel() -> None:
     from smsgate.observing import CallEnd, CallStart
 
     OtelObserver().begin(CallStart("SendSMS", "gateway.test", 443))(CallEnd("accepted"))
+
+
+def a_message_complains() -> None:
+    """See that a message from a request, which a stranger wrote, is refused as any other, where the extra is missing."""
+    import smsgate
+
+    said = ""
+    try:
+        smsgate.Message(**COUNTRYLESS, country="UA")
+    except ValueError as error:
+        said = str(error)
+    assert "pip install 'aiosmsgate[phone]'" in said, said
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -126,6 +139,8 @@ def main(installed: str) -> None:
             said = complaint_of(extra)
             assert f"pip install 'aiosmsgate[{extra}]'" in said, (extra, said)
             assert len(said.splitlines()) == 1, (extra, said)
+    if "phone" not in there:
+        a_message_complains()
     print(f"{installed}: works alone")
 
 

@@ -576,6 +576,15 @@ sys.exit(main())
 """
 
 
+def test_the_country_is_found_where_every_setting_is(bare: Smsgate, tmp_path: Path) -> None:
+    (tmp_path / "smsgate_country").write_text("UA")
+    with Sandbox() as sandbox:
+        account = {"SMSGATE_LOGIN": "sandbox", "SMSGATE_PASSWORD": "sandbox", "SMSGATE_URL": sandbox.url}
+        done = bare("send", "050 123-45-67", "--text", "x", "--sender", "Shop", "--secrets-dir", str(tmp_path), **account)
+        assert done.code == 0, done.err
+        assert [message.destination for message in sandbox.messages] == [GOOD]
+
+
 @pytest.mark.parametrize(
     ("library", "arguments", "extra"),
     [

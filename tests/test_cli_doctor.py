@@ -215,6 +215,24 @@ def test_a_path_that_is_wrong_is_told_with_the_right_one(doctor: Doctor) -> None
     assert "needs its path: --url http://.../api/soap.html" in on_one_line(done.out)
 
 
+def test_a_password_is_not_told_to_what_is_not_the_gateway(doctor: Doctor) -> None:
+    server = FaultServer(answering(b"", "Location: https://gateway.test/", status="301 Moved Permanently"), requests=[LOGGED_IN])
+    with server.running():
+        done = doctor(server.url, "--json")
+    assert not any(PASSWORD.encode() in request.body for request in server.requests)
+    assert done.code == Exit.IN_DOUBT
+    assert marks(done)["login"] == "skipped"
+    (change,) = [change for change in done.document["changes"] if change["setting"] == "SMSGATE_URL"]
+    assert "redirects" in change["advice"]
+
+
+def test_a_sender_is_looked_for_but_only_a_send_tells_whether_the_account_has_it(doctor: Doctor) -> None:
+    with gateway() as sandbox:
+        assert found(doctor(sandbox.url, "--json"))["sender"]["mark"] == "note"
+        told = found(doctor(sandbox.url, "--json", SMSGATE_SENDER="Shop"))["sender"]
+    assert (told["mark"], told["facts"]) == ("ok", {"set": True})
+
+
 def certified(authority: trustme.CA, **life: Any) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1", **life).configure_cert(context)
@@ -282,7 +300,7 @@ def test_a_proxy_that_is_used_is_shown_without_its_password(doctor: Doctor) -> N
         done = doctor(sandbox.url, "--json", "--proxy", "http://user:hidden-4711@127.0.0.1:9")
     assert done.code == Exit.NOT_SENT
     assert found(done)["proxy"]["facts"]["used"] == "http://127.0.0.1:9"
-    assert [change["setting"] for change in done.document["changes"]] == ["proxy"]
+    assert [change["setting"] for change in done.document["changes"]] == ["SMSGATE_PROXY"]
     assert "hidden-4711" not in done.out
 
 
@@ -345,6 +363,8 @@ def test_the_document_is_one_and_holds_every_check_that_applies(doctor: Doctor) 
     ("arguments", "variables", "complaint"),
     [
         ((), {"SMSGATE_LOGINS": "many"}, "SMSGATE_LOGINS: a whole number from 1 to 256"),
+        ((), {"SMSGATE_SENDER": "Мій магазин"}, "sender: a sender is a signature of 1 to 11 characters"),
+        ((), {"SMSGATE_COUNTRY": "Ukraine"}, "country: "),
         (("--proxy", "socks5://x"), {}, "proxy: must be an address"),
         (("--ca-file", "nowhere.pem"), {}, "ca-file: it cannot be read (No such file or directory)"),
         (("--ca-file", "/dev/null"), {}, "ca-file: it holds no certificate"),

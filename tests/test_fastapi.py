@@ -18,7 +18,7 @@ import httpx
 import pytest
 from examples import EXAMPLES, example
 from fastapi import FastAPI
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 import smsgate
 from smsgate.integrations.fastapi import PROBLEMS, SmsSession, answer_errors, sms_lifespan, sms_session
@@ -103,6 +103,42 @@ async def test_a_new_request_within_a_minute_is_told_to_wait(login: Any, smsgate
             asked = await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": key})
             assert asked.status_code == status
     assert smsgate_sandbox.accepted == 1
+
+
+async def test_a_slow_gateway_takes_nothing_from_the_time_that_a_code_has(
+    login: Any, smsgate_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(login, "AGAIN_SECONDS", 1)
+    monkeypatch.setattr(login, "CODE_SECONDS", 1)
+    smsgate_sandbox.faults.add("slow", operation="SendSMS", seconds=1.2)
+    answers: dict[str, httpx.Response] = {}
+    async with client_of(login.app) as client:
+
+        async def ask(key: str) -> None:
+            answers[key] = await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": key})
+
+        async with anyio.create_task_group() as tasks:  # a visitor who loads the page again while nothing happens
+            tasks.start_soon(ask, "a" * 8)
+            await anyio.sleep(0.1)
+            tasks.start_soon(ask, "b" * 8)
+        code = {"number": NUMBER, "code": code_of(smsgate_sandbox)}
+        assert (await client.post("/login/code", json=code)).status_code == 204
+    assert [answers[key * 8].status_code for key in "ab"] == [202, 429]
+    assert smsgate_sandbox.accepted == 1
+
+
+async def test_who_waits_in_vain_is_told_so_and_the_code_that_arrives_works(
+    login: Any, smsgate_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(login, "PATIENCE", smsgate.Timeouts(send=1.0))
+    monkeypatch.setattr(login, "CODE_SECONDS", 1)
+    smsgate_sandbox.faults.add("silent after", operation="SendSMS")
+    async with client_of(login.app) as client:
+        asked = await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8})
+        assert (asked.status_code, asked.json()["state"]) == (202, "perhaps")
+        code = {"number": NUMBER, "code": code_of(smsgate_sandbox)}
+        assert (await client.post("/login/code", json=code)).status_code == 204
+    assert asked.json()["again_in"] > 55, "though its minute would be over for a gateway that never answers"
 
 
 async def test_a_request_that_comes_late_sends_nothing_either(
@@ -250,6 +286,28 @@ async def test_each_error_has_its_answer_without_what_the_gateway_said(row: Any,
     # Who is paged finds the reason in the log, without a number.
     assert f"answered with HTTP status {row.status}: {type(ERRORS[row.error]).__name__}: " in caplog.text
     assert "380501234567" not in caplog.text
+
+
+async def test_what_a_stranger_wrote_is_told_and_what_is_wrong_inside_is_not():
+    app = FastAPI()
+    answer_errors(app)
+
+    class Message(BaseModel):
+        text: str
+
+    @app.get("/theirs")
+    async def theirs(number: str) -> None:
+        smsgate.Message(destinations=number, text="Привіт")
+
+    @app.get("/own")
+    async def own() -> None:
+        Message.model_validate({"text": 1})
+
+    async with client_of(app) as client:
+        answer = await client.get("/theirs", params={"number": "12"})
+        assert (answer.status_code, answer.json()["sent"]) == (422, False)
+        with pytest.raises(ValidationError, match="valid string"):
+            await client.get("/own")
 
 
 async def test_the_session_is_open_while_the_application_runs_and_closed_after(smsgate_server: Sandbox):

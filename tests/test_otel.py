@@ -105,6 +105,25 @@ async def test_each_call_is_one_client_span_with_the_names_of_the_conventions(sa
     assert (send["smsgate.outcome"], send["smsgate.recipients.accepted"], send["smsgate.parts"]) == ("accepted", 1, 1)
 
 
+async def test_calls_that_are_made_at_once_belong_to_whoever_asked_for_them(sandbox: Sandbox, seen: Seen):
+    messages = [smsgate.Message(destinations=f"+38050123456{last}", text=TEXT) for last in range(8)]
+    with seen.tracers.get_tracer("application").start_as_current_span("campaign") as above:
+        async with opened(sandbox, seen) as session:
+            async for _ in session.send_many(messages):
+                pass
+    sends = [span for span in seen.spans if span.name == "Service/SendSMS"]
+    assert len(sends) == 8
+    assert {span.parent and span.parent.span_id for span in sends} == {above.get_span_context().span_id}
+
+
+async def test_durations_can_be_told_apart_from_milliseconds_to_the_deadline(sandbox: Sandbox, seen: Seen):
+    async with opened(sandbox, seen) as session:
+        await session.get_credit_balance()
+    (point,) = [point for point in seen.points("rpc.client.call.duration") if "GetCreditBalance" in str(point.attributes)]
+    assert sum(0 < bound < 1 for bound in point.explicit_bounds) >= 5
+    assert point.explicit_bounds[-1] >= smsgate.Timeouts().send
+
+
 @pytest.mark.parametrize(
     ("fault", "numbers", "outcome", "error", "recipients"),
     [

@@ -49,6 +49,16 @@ def test_each_source_goes_before_the_next(env_file: Path, secrets: Path, monkeyp
     assert SmsGateSettings.read(secrets_dir=secrets).password.get_secret_value() == "from a secret file"
 
 
+def test_small_letters_will_do_wherever_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    small = {"smsgate_login": "shop", "Smsgate_Password": SECRET}
+    assert read_environment(small).login == "shop"
+    assert read_environment({**small, "SMSGATE_LOGIN": "great"}).login == "great"
+    (tmp_path / ".env").write_text("smsgate_login=shop\n")
+    monkeypatch.setenv("smsgate_password", SECRET)
+    read = SmsGateSettings.read(env_file=tmp_path / ".env")
+    assert (read.login, read.password.get_secret_value()) == ("shop", SECRET)
+
+
 def test_what_is_not_set_has_the_defaults_of_a_session():
     read = read_environment(LOGIN)
     assert (read.sender, read.url, read.logins, read.proxy, read.country) == (None, smsgate.GATEWAY_URL, 4, None, None)

@@ -113,6 +113,25 @@ def test_the_environment_is_as_it_was_after_the_test(user: Pytest):
     assert code == 0, said
 
 
+def test_the_settings_of_the_machine_do_not_decide_whether_a_test_passes(user: Pytest, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SMSGATE_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("smsgate_country", "UA")
+    code, said = user("""
+        import anyio, os, smsgate
+
+        def test_it(smsgate_environment):
+            async def send():
+                async with smsgate.AsyncSession.from_env() as session:
+                    assert "SMSGATE_PROXY" not in os.environ and "smsgate_country" not in os.environ
+                    await session.send_sms("+380501234567", "Привіт")
+            anyio.run(send)
+
+        def test_after():
+            assert os.environ["SMSGATE_PROXY"] and os.environ["smsgate_country"]
+    """)
+    assert code == 0, said
+
+
 @pytest.mark.parametrize(
     ("marker", "complaint"),
     [("credits=-1", "ValueError: credits: a Decimal or an int, 0 or more"), ("credit=1", "TypeError: .*'credit'")],

@@ -22,8 +22,10 @@ import smsgate
 from smsgate.integrations.fastapi import SmsSession, answer_errors, sms_lifespan
 
 CODE_SECONDS, AGAIN_SECONDS, GUESSES = 300.0, 60.0, 5
+PATIENCE = smsgate.Timeouts(send=30.0)
+"""A visitor does not wait for minutes, as a campaign may. Who has waited in vain is told that the code is perhaps on its way."""
 
-app = FastAPI(title="Phone login", lifespan=sms_lifespan())
+app = FastAPI(title="Phone login", lifespan=sms_lifespan(lambda: smsgate.AsyncSession.from_env(timeouts=PATIENCE)))
 answer_errors(app)
 
 
@@ -49,9 +51,9 @@ class Told(BaseModel):
     again_in: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Code:
-    """A code that was sent, or perhaps was, and when."""
+    """A code that was sent, or perhaps was, and since when the visitor may have it."""
 
     hashed: bytes = field(repr=False)
     salt: bytes = field(repr=False)
@@ -96,7 +98,8 @@ async def ask_for_code(
         digits, salt = f"{secrets.randbelow(10**6):06}", secrets.token_bytes(16)
         # Written down before it is sent: if the answer is lost, the code that arrives still works.
         earlier = visitor.code, visitor.guesses
-        visitor.code, visitor.guesses = Code(hashed(digits, salt), salt, time.monotonic()), 0
+        visitor.code = code = Code(hashed(digits, salt), salt, time.monotonic())
+        visitor.guesses = 0
         visitor.requests[idempotency_key] = "perhaps"
         try:
             await sms.send_sms(asked.number, f"Ваш код: {digits}")
@@ -108,6 +111,8 @@ async def ask_for_code(
             del visitor.requests[idempotency_key]
             visitor.code, visitor.guesses = earlier
             raise
+        finally:
+            code.at = time.monotonic()  # a slow gateway takes nothing from the minute and from the five
         return Told(state=visitor.requests[idempotency_key], again_in=visitor.waits())
 
 

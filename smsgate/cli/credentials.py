@@ -39,9 +39,9 @@ def settings_of(
     return _Asking.read(env_file=_existing(env_file), secrets_dir=secrets_dir, **given)
 
 
-def country_of(env_file: Path | None) -> str | None:
-    """Return the country that the environment or the `.env` file sets. Asks for nothing."""
-    return _Optional.read(env_file=_existing(env_file)).country
+def country_of(env_file: Path | None, secrets_dir: Path | None = None) -> str | None:
+    """Return the country that the environment, the `.env` file or a secret file sets. Asks for nothing."""
+    return _Optional.read(env_file=_existing(env_file), secrets_dir=secrets_dir).country
 
 
 class _Optional(FileSettings):

@@ -54,9 +54,11 @@ async def doctor(
     setup = Setup(
         login=settings.login,
         password=settings.password.get_secret_value(),
+        sender=settings.sender,
         url=settings.url,
         logins=settings.logins,
         proxy=proxy or settings.proxy,
+        country=settings.country,
         verify=True if ca_file is None else _trusting(ca_file),
         environ=os.environ,
     )

@@ -94,7 +94,7 @@ class Account:
 
     def country(self, given: str | None) -> str | None:
         """Return the country whose local numbers are understood, None if none is set."""
-        return given or country_of(self.env_file)
+        return given or country_of(self.env_file, self.secrets_dir)
 
 
 def command(app: typer.Typer, *, sends: bool = False) -> Callable[[Command], Command]:

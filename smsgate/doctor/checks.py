@@ -39,6 +39,7 @@ from .verdicts import (
     judge_https,
     judge_logins,
     judge_name,
+    judge_sender,
     judge_status,
     shown_address,
     worth_climbing,
@@ -110,6 +111,10 @@ async def _login(room: _Room) -> Finding:
     return Finding("login", Mark.OK, "*** is accepted with its password")
 
 
+async def _sender(room: _Room) -> Finding:
+    return judge_sender(room.setup.sender)
+
+
 async def _credits(room: _Room) -> Finding:
     return judge_credits(await room.probe.ask(GET_CREDIT_BALANCE, read_balance), show=room.show_balance)
 
@@ -177,7 +182,9 @@ CHECKS: tuple[Check, ...] = (
     Check("gateway", _gateway, ("connection", "TLS")),
     # What is on this machine needs no https.
     Check("https", _https, ("name",), lambda setup: travels_in_clear(setup.url)),
-    Check("login", _login, ("connection", "TLS")),
+    # The password goes to nobody who has just been found not to be the gateway.
+    Check("login", _login, ("connection", "TLS", "gateway")),
+    Check("sender", _sender),
     Check("credits", _credits, ("login",)),
     Check("new messages", _new_messages, ("login",)),
     Check("status", _status, ("login",)),

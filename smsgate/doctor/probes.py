@@ -51,9 +51,11 @@ class Setup:
 
     login: str = field(repr=False)
     password: str = field(repr=False)
+    sender: str | None = None
     url: str = GATEWAY_URL
     logins: int = 4
     proxy: str | None = field(default=None, repr=False)
+    country: str | None = None
     verify: bool | ssl.SSLContext = True
     timeouts: Timeouts = Timeouts()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -63,14 +65,14 @@ class Setup:
         found = bad_option(
             login=self.login,
             password=self.password,
-            sender=None,
+            sender=self.sender,
             url=self.url,
             logins=self.logins,
             timeouts=self.timeouts,
             proxy=self.proxy,
             verify=self.verify,
             http_client=None,
-            country=None,
+            country=self.country,
         )
         if found:
             raise ValueError(found)

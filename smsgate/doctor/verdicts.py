@@ -57,6 +57,7 @@ LADDER: Final = (1, 2, 4, 8)
 
 _EXPIRES_SOON = 14
 """Days: whoever renews a certificate by a machine does it earlier than that."""
+_REDIRECTS = (301, 302, 303, 307, 308)
 _SLOW_CONNECT, _SLOW_CALL = 1 / 3, 1 / 6
 """Shares of a deadline. A call may connect, log in and be repeated within it, so it needs room."""
 _CLOCK_OFF = 30
@@ -94,6 +95,7 @@ _REASONS: dict[Reason, tuple[str, str]] = {
     Reason.ENCODED: _STRANGER,
     Reason.TOO_LARGE: _STRANGER,
 }
+_MOVED = ("SMSGATE_URL", "What answers there redirects, and smsgate never follows: set the address that it leads to.")
 _OF_CHECK = {
     "TLS": (
         "verify",
@@ -135,10 +137,12 @@ def failed(check: str, error: SmsGateError, text: str, *, proxied: bool = False)
     """Return the problem that an error is. `text` is its message; `proxied` says that a proxy was asked."""
     if proxied and isinstance(error, NotSent):
         return Finding(
-            check, Mark.PROBLEM, text, error, "proxy", "Look at its address, and whether it lets this machine through."
+            check, Mark.PROBLEM, text, error, "SMSGATE_PROXY", "Look at its address, and whether it lets this machine through."
         )
     of_class = next((setting for kind, setting in _SETTINGS if isinstance(error, kind)), "")
     of_reason = _REASONS.get(getattr(error, "reason", Reason.CLOSED), (of_class, ""))
+    if isinstance(error, InDoubt) and error.evidence.status in _REDIRECTS:
+        of_reason = _MOVED
     setting, advice = _OF_CHECK.get(check, of_reason)
     return Finding(check, Mark.PROBLEM, text, error, setting, advice)
 
@@ -220,6 +224,13 @@ def judge_answer_time(seconds: float, timeouts: Timeouts) -> Finding:
 
 
 # --- the account --------------------------------------------------------------------------------------------------------
+
+
+def judge_sender(sender: str | None) -> Finding:
+    """Judge the default sender. Whether the account has it, only a send would tell (protocol, section 7)."""
+    if sender is None:
+        return Finding("sender", Mark.NOTE, "none is set: a message that names none is refused", facts={"set": False})
+    return Finding("sender", Mark.OK, "one is set; whether the account has it, only a send would tell", facts={"set": True})
 
 
 def judge_credits(balance: Decimal, *, show: bool) -> Finding:
@@ -333,7 +344,7 @@ def judge_environment_proxies(proxy: str | None, found: Collection[str]) -> Find
     if not found:
         return Finding("proxy", Mark.OK, used, facts=facts)
     names = " and ".join(sorted(found))
-    text = f"{used}; {names} {'is' if len(found) == 1 else 'are'} set, which smsgate ignores on purpose: hand it on as proxy="
+    text = f"{used}; {names} {'is' if len(found) == 1 else 'are'} set, which smsgate ignores on purpose: SMSGATE_PROXY is its own"
     return Finding("proxy", Mark.NOTE, text, facts=facts)
 
 

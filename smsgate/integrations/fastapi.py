@@ -3,9 +3,12 @@
     app = FastAPI(lifespan=sms_lifespan())
     answer_errors(app)
 
+    class Notice(BaseModel):
+        number: str  # in the body, as addresses stand in access logs
+
     @app.post("/notices")
-    async def notice(number: str, sms: SmsSession) -> list[str]:
-        return list((await sms.send_sms(number, "Ваше замовлення готове")).message_ids)
+    async def notify(notice: Notice, sms: SmsSession) -> list[str]:
+        return list((await sms.send_sms(notice.number, "Ваше замовлення готове")).message_ids)
 
 Needs FastAPI. Rule of this file: the session decides what is sent; nothing here repeats a send.
 """
@@ -36,8 +39,18 @@ __all__ = ["PROBLEMS", "Problem", "SmsSession", "answer_errors", "sms_lifespan",
 
 _log = logging.getLogger("smsgate")
 _STATE = "smsgate"
-_PLACES = {("destinations",), ("text",), ("wappush",)}
-"""Fields of a `Message` that the caller may have given. A sender that is missing is for the operator."""
+_MISTAKES = {
+    "destination",
+    "destination_repeated",
+    "destinations_missing",
+    "destinations_type",
+    "text_blank",
+    "text_character",
+    "text_type",
+    "wappush",
+    "wappush_type",
+}
+"""What a caller may have got wrong, by the types of our own complaints. A sender that is missing is for the operator."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
@@ -87,8 +100,8 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(GatewayFailure, 502, "The SMS gateway could not send the message. Nothing was sent; try again later."),
     Problem(Refused, 503, "The SMS gateway refuses to send for this service. Nothing was sent."),
     Problem(NotSent, 503, "The SMS gateway cannot be reached. Nothing was sent; try again."),
-    Problem(InDoubt, 504, "The message may be on its way. Do not send it again at once."),
-    Problem(SmsGateError, 500, "The message could not be sent."),
+    Problem(InDoubt, 504, "The SMS gateway's answer was lost. If it was to send, the message may be on its way."),
+    Problem(SmsGateError, 500, "The SMS gateway did not do what was asked."),
 )
 """The first row that fits decides. Only `NotSent` says that trying again is safe, and so has a `Retry-After`."""
 
@@ -116,6 +129,6 @@ async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
     rows = (
         error.errors(include_url=False, include_input=False, include_context=False) if isinstance(error, ValidationError) else []
     )
-    if not rows or getattr(error, "title", "") != "Message" or any(row["loc"][:1] not in _PLACES for row in rows):
+    if not rows or getattr(error, "title", "") != "Message" or any(row["type"] not in _MISTAKES for row in rows):
         raise error
     return JSONResponse({"detail": "; ".join(row["msg"] for row in rows), "sent": False}, 422)

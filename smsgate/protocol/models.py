@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from ..extras import MissingExtra
 from ..privacy import mask_number
 from .answers import Answer, ClassifiedAnswer, DeliveryState
 from .characters import complaint, normalise_lines
@@ -71,8 +72,11 @@ def _sender(value: Any) -> str:
 
 
 def _country(value: Any) -> str:
-    from ..phone import COUNTRY_RULE, is_country  # noqa: PLC0415 - an extra, needed only where a country is set
-
+    try:
+        from ..phone import COUNTRY_RULE, is_country  # noqa: PLC0415 - an extra, needed only where a country is set
+    except MissingExtra as error:
+        # As a complaint like any other: who reads messages from a request must not fail at what a stranger wrote.
+        raise _refuse("country_extra", str(error)) from None
     if not isinstance(value, str) or not is_country(value):
         raise _refuse("country", COUNTRY_RULE)
     return value
@@ -89,7 +93,9 @@ def _number_of(country: str, item: str, place: int) -> str:
 
 
 def _destinations(value: Any, info: ValidationInfo) -> tuple[str, ...]:
-    country: str | None = info.data.get("country")
+    if "country" not in info.data:
+        return ()  # it was refused, and how numbers are to be read is not known
+    country: str | None = info.data["country"]
     if isinstance(value, str):
         given: list[Any] = value.split(",")
     elif isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, dict)):
