@@ -353,6 +353,7 @@ def test_the_demo_as_a_document_is_one_document_and_leaves_nothing_behind_but_th
     assert sum(campaign["states"].values()) == campaign["recipients"] == 10_000
     assert set(campaign["states"]) == {"accepted", "unknown"}
     assert 0 < campaign["settled_when_killed"] < 10_000
+    assert campaign["in_flight_when_killed"] > 0
     assert (campaign["recipients_twice"], campaign["paid_and_not_listed"]) == (0, 0)
 
 

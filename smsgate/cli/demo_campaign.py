@@ -34,6 +34,8 @@ _RATE, _BATCH, _LOGINS = 3_000, 25, 8
 _KILLED_AT = 0.4
 """Which share has its verdict when the process is killed."""
 _LOOK_AGAIN = 0.1
+_HELD = 30.0
+"""Seconds for which the gateway would keep an answer back at the kill, so that requests are under way whatever the machine."""
 _REPORT = "report.html"
 _S = RecipientState
 
@@ -44,10 +46,20 @@ class CampaignShown:
 
     recipients: int
     settled_when_killed: int
+    in_flight_when_killed: int
     states: dict[str, int]
     recipients_twice: int
     paid_and_not_listed: int
     report: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """How many recipients of the file have their verdict, and how many are in a request."""
+
+    settled: int
+    in_flight: int
+    unknown: int
 
 
 async def campaign_scene(output: Output, sandbox: Sandbox) -> CampaignShown:
@@ -59,7 +71,8 @@ async def campaign_scene(output: Output, sandbox: Sandbox) -> CampaignShown:
         rows = rows_source({"phone": f"+38067{number:07}", "name": f"Олено {number % 7}"} for number in range(RECIPIENTS))
         Campaign.create(file, rows, sender="Shop", text="{name}, знижка 20% лише сьогодні!").close()
         killed = await _run(output, file, sandbox, until=_KILLED_AT)
-        _say(stage, Text.assemble(("✗ kill -9", "red"), f" with {killed:,} of {RECIPIENTS:,} done, and requests under way"))
+        at = f" with {killed.settled:,} of {RECIPIENTS:,} done, and {killed.in_flight:,} in requests under way"
+        _say(stage, Text.assemble(("✗ kill -9", "red"), at))
         await _run(output, file, sandbox, until=None)
         _say(stage, Text.assemble(("✓ run again", "green"), ": it goes on where it stopped, and sends to nobody twice"))
         with Campaign.open(file) as campaign:
@@ -70,7 +83,8 @@ async def campaign_scene(output: Output, sandbox: Sandbox) -> CampaignShown:
     numbers = Counter(message.destination for message in sandbox.messages)
     return CampaignShown(
         recipients=RECIPIENTS,
-        settled_when_killed=killed,
+        settled_when_killed=killed.settled,
+        in_flight_when_killed=killed.in_flight,
         states={str(state): states[state] for state in LOOKS if states.get(state)},
         recipients_twice=sum(times > 1 for number, times in numbers.items() if number.startswith("+38067")),
         paid_and_not_listed=unlisted,
@@ -88,16 +102,20 @@ def _unlisted(campaign: Campaign, sandbox: Sandbox) -> int:
     return sum(message.destination not in listed for message in sandbox.messages if message.destination.startswith("+38067"))
 
 
-async def _run(output: Output, file: Path, sandbox: Sandbox, *, until: float | None) -> int:
-    """Let a process send, and show how far it is; kill it when it has come so far. Returns how many had their verdict then."""
+def _standing(campaign: Campaign) -> _Standing:
+    states = campaign.journal.states()
+    in_flight = states.get(_S.IN_FLIGHT, 0)
+    return _Standing(RECIPIENTS - states.get(_S.PENDING, 0) - in_flight, in_flight, states.get(_S.UNKNOWN, 0))
+
+
+async def _run(output: Output, file: Path, sandbox: Sandbox, *, until: float | None) -> _Standing:
+    """Let a process send, and show how far it is; kill it with requests under way when it has come so far. Returns how it left
+    the file.
+    """
     settings = sandbox.settings
     account = {"SMSGATE_LOGIN": settings.login, "SMSGATE_PASSWORD": settings.password, "SMSGATE_URL": sandbox.url}
     options = ["--rate", str(_RATE), "--batch", str(_BATCH), "--logins", str(_LOGINS), "--yes", "--json"]
     command = [sys.executable, "-m", "smsgate", "campaign", "run", str(file), *options]
-    process = subprocess.Popen(  # noqa: ASYNC220, S603 - this very program; starting it takes no time
-        command, env=os.environ | account, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=file.parent
-    )
-    done = 0
     bar = Bar(
         TextColumn("  "),
         BarColumn(bar_width=46, complete_style="cyan", finished_style="green"),
@@ -107,16 +125,32 @@ async def _run(output: Output, file: Path, sandbox: Sandbox, *, until: float | N
         transient=True,
         disable=not output.messages.is_terminal,
     )
-    try:
-        with bar, Campaign.open(file, writing=False) as campaign:
-            task = bar.add_task("", total=RECIPIENTS)
-            while process.poll() is None and (until is None or done < until * RECIPIENTS):
-                states = campaign.journal.states()
-                done = RECIPIENTS - states.get(_S.PENDING, 0) - states.get(_S.IN_FLIGHT, 0)
-                unknown = states.get(_S.UNKNOWN, 0)
-                bar.update(task, completed=done, description=f"[yellow]? {unknown:,}" if unknown else "")
-                await anyio.sleep(_LOOK_AGAIN)
-    finally:
-        process.kill()
-        process.wait()
-    return done
+    with Campaign.open(file, writing=False) as campaign:
+        process = subprocess.Popen(  # noqa: ASYNC220, S603 - this very program; starting it takes no time
+            command, env=os.environ | account, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=file.parent
+        )
+        try:
+            with bar:
+                task = bar.add_task("", total=RECIPIENTS)
+                while process.poll() is None:
+                    now = _standing(campaign)
+                    bar.update(task, completed=now.settled, description=f"[yellow]? {now.unknown:,}" if now.unknown else "")
+                    if until is not None and now.settled >= until * RECIPIENTS:
+                        await _kill(process, sandbox)
+                        break
+                    await anyio.sleep(_LOOK_AGAIN)
+        finally:
+            process.kill()
+            process.wait()
+        return _standing(campaign)
+
+
+async def _kill(process: subprocess.Popen[bytes], sandbox: Sandbox) -> None:
+    """Kill the process while the gateway has a send of it in its hands: done, paid for, and not yet answered."""
+    held = sandbox.faults.add("slow", operation="SendSMS", seconds=_HELD)
+    while process.poll() is None:
+        if any(rule.id == held.id and rule.struck for rule in sandbox.faults.rules):
+            break
+        await anyio.sleep(_LOOK_AGAIN)
+    process.kill()
+    sandbox.faults.remove(held.id)
