@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,18 @@ def test_what_is_wrong_is_said_without_the_number(destinations: object, country:
         smsgate.Message(destinations=destinations, text="Привіт", country=country)  # type: ignore[arg-type]
     assert says in [row["msg"] for row in caught.value.errors()]
     assert "0441234567" not in str(caught.value) + repr(caught.value.errors())
+
+
+def test_without_the_extra_a_country_is_refused_as_any_other_field(monkeypatch: pytest.MonkeyPatch):
+    # None is how Python itself marks a module that cannot be imported.
+    monkeypatch.setitem(sys.modules, "phonenumbers", None)
+    monkeypatch.delitem(sys.modules, "smsgate.phone")
+    with pytest.raises(ValidationError) as caught:
+        smsgate.Message(destinations="0501234567", text="Привіт", country="UA")
+    (row,) = caught.value.errors()
+    assert (row["loc"], row["type"]) == (("country",), "country_extra")
+    assert "a country needs phonenumbers, which is not installed: pip install 'aiosmsgate[phone]'" in row["msg"]
+    assert "0501234567" not in str(caught.value) + repr(caught.value.errors())
 
 
 @pytest.mark.anyio
