@@ -6,12 +6,22 @@ import signal
 
 import hypothesis
 import pytest
+import soak
 
 hypothesis.settings.register_profile("smsgate", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("smsgate")
 
 # A shell starts what it runs in the background with Ctrl-C switched off, which every command under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="run the random tests with their full counts, which takes minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    soak.FULL = config.getoption("soak")
 
 
 @pytest.fixture(scope="module", params=["asyncio", "trio"])
