@@ -37,7 +37,9 @@ function complain(text) {
   toast.hidden = false;
   setText(toast, text);
   clearTimeout(hide);
-  hide = setTimeout(() => { toast.hidden = true; }, 6000);
+  hide = setTimeout(() => {
+    toast.hidden = true;
+  }, 6000);
 }
 
 // Do something that asks the sandbox. Fails with a word to the reader; `quietly` leaves a lost connection to the bar, which shows it.

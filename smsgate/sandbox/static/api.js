@@ -15,7 +15,9 @@ async function ask(method, path, body) {
 export class Refused extends Error {}
 
 function query(fields) {
-  const given = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const given = Object.entries(fields).filter(
+    ([, value]) => value !== undefined && value !== null && value !== "",
+  );
   return new URLSearchParams(given).toString();
 }
 

@@ -3,7 +3,7 @@ import { announce } from "./announce.js";
 import { setAttribute, setText } from "./dom.js";
 import { counted, grouped } from "./format.js";
 import { icon } from "./icons.js";
-import { setTheme, theme, THEMES } from "./theme.js";
+import { setTheme, THEMES, theme } from "./theme.js";
 
 const LIVE = {
   on: { word: "Live", title: "New messages appear by themselves" },
@@ -16,7 +16,8 @@ const at = (id) => document.getElementById(id);
 export function showLive(live) {
   const { word, title } = LIVE[live];
   if (at("live").dataset.live === live) return;
-  if (live === "lost" || at("live").dataset.live === "lost") announce(live === "lost" ? "Connection lost" : "Connected again");
+  if (live === "lost" || at("live").dataset.live === "lost")
+    announce(live === "lost" ? "Connection lost" : "Connected again");
   at("live").dataset.live = live;
   at("live").title = title;
   setText(at("live-word"), word);
@@ -28,7 +29,10 @@ export function showFigures(state) {
   setAttribute(at("balance"), "data-unit", ` ${state.balance === "1" ? "credit" : "credits"}`);
   setAttribute(at("count"), "data-unit", " sms");
   const blocked = state.account !== "active";
-  const words = [blocked ? `Account ${state.account}` : null, state.faults.length ? `${counted(state.faults.length, "fault")} on` : null].filter(Boolean);
+  const words = [
+    blocked ? `Account ${state.account}` : null,
+    state.faults.length ? `${counted(state.faults.length, "fault")} on` : null,
+  ].filter(Boolean);
   const alarm = at("alarm");
   alarm.hidden = !words.length;
   alarm.dataset.page = blocked ? "Account" : "Faults";

@@ -1,11 +1,11 @@
 // The list of conversations, newest first, of which only the rows in sight exist. Rule: a row is found by its number, never by its place.
 import { api } from "./api.js";
 import { el, reconcile, setAttribute, setText } from "./dom.js";
-import { counted, grouped, phone, when } from "./format.js";
 import { face } from "./faces.js";
+import { counted, grouped, phone, when } from "./format.js";
 import { paced } from "./pace.js";
-import { marked } from "./texts.js";
 import { statusView } from "./statuses.js";
+import { marked } from "./texts.js";
 
 const ROW = 70; // .row in layout.css, with its margin
 const MORE = 12; // rows beyond those in sight
@@ -24,10 +24,24 @@ export class Conversations {
     this.read = new Map(); // number -> sequence up to which it was read here
     this.readAll = Infinity;
     this.refresh = paced(() => this.load());
-    this.list.addEventListener("scroll", () => { this.render(); this.refresh(); }, { passive: true });
+    this.list.addEventListener(
+      "scroll",
+      () => {
+        this.render();
+        this.refresh();
+      },
+      { passive: true },
+    );
     this.list.addEventListener("keydown", (event) => this.key(event));
-    this.search.addEventListener("input", () => { this.list.scrollTop = 0; this.active = null; this.refresh(); });
-    new ResizeObserver(() => { this.render(); this.refresh(); }).observe(this.list);
+    this.search.addEventListener("input", () => {
+      this.list.scrollTop = 0;
+      this.active = null;
+      this.refresh();
+    });
+    new ResizeObserver(() => {
+      this.render();
+      this.refresh();
+    }).observe(this.list);
   }
 
   get words() {
@@ -58,12 +72,15 @@ export class Conversations {
 
   // By how many places most of the rows in sight have moved, so that what is being read stays where it is.
   shift(conversations, offset) {
-    const places = new Map(conversations.map((conversation, at) => [conversation.number, offset + at]));
+    const places = new Map(
+      conversations.map((conversation, at) => [conversation.number, offset + at]),
+    );
     const { first, last } = this.inSight;
     const votes = new Map();
     for (let place = first; place <= last; place += 1) {
       const number = this.known.get(place)?.number;
-      if (places.has(number)) votes.set(places.get(number) - place, (votes.get(places.get(number) - place) ?? 0) + 1);
+      if (places.has(number))
+        votes.set(places.get(number) - place, (votes.get(places.get(number) - place) ?? 0) + 1);
     }
     return [...votes].sort((one, other) => other[1] - one[1])[0]?.[0] ?? 0;
   }
@@ -77,9 +94,19 @@ export class Conversations {
     }
     reconcile(this.rows, this.views, items, () => this.row());
     const nothing = this.total === 0 && this.words;
-    if (nothing && !this.nothing) this.list.append((this.nothing = el("p", { class: "nothing" }, "No number, sender, text or id has that in it.")));
-    if (!nothing && this.nothing) { this.nothing.remove(); this.nothing = null; }
-    setAttribute(this.list, "aria-activedescendant", this.views.has(this.active) ? `row-${this.active}` : null);
+    if (nothing && !this.nothing) {
+      this.nothing = el("p", { class: "nothing" }, "No number, sender, text or id has that in it.");
+      this.list.append(this.nothing);
+    }
+    if (!nothing && this.nothing) {
+      this.nothing.remove();
+      this.nothing = null;
+    }
+    setAttribute(
+      this.list,
+      "aria-activedescendant",
+      this.views.has(this.active) ? `row-${this.active}` : null,
+    );
   }
 
   row() {
@@ -110,13 +137,19 @@ export class Conversations {
         setAttribute(node, "data-unread", unread ? "" : null);
         status.update(message.state);
         setText(amount, grouped(conversation.messages));
-        setAttribute(amount, "aria-label", `${counted(conversation.messages, "message")}${unread ? ", new" : ""}`);
+        setAttribute(
+          amount,
+          "aria-label",
+          `${counted(conversation.messages, "message")}${unread ? ", new" : ""}`,
+        );
         setText(time, when(message.accepted_at));
         const now = `${message.sequence} ${this.words}`;
         if (shown === now) return;
         shown = now;
         image.update(message.sender);
-        number.replaceChildren(...marked(this.words.startsWith("+") ? key : phone(key), this.words));
+        number.replaceChildren(
+          ...marked(this.words.startsWith("+") ? key : phone(key), this.words),
+        );
         const line = (message.text ?? message.wappush ?? "").replace(/\s+/g, " ").slice(0, 160);
         last.replaceChildren(...marked(`${message.sender}: ${line}`, this.words));
       },
@@ -124,7 +157,8 @@ export class Conversations {
   }
 
   placeOf(number) {
-    for (const [place, conversation] of this.known) if (conversation.number === number) return place;
+    for (const [place, conversation] of this.known)
+      if (conversation.number === number) return place;
     return null;
   }
 
@@ -132,17 +166,22 @@ export class Conversations {
   move(by) {
     const from = this.placeOf(this.active) ?? this.placeOf(this.open);
     const start = from === null ? this.inSight.first : from + by;
-    const place = Math.min(this.total - 1, Math.max(0, this.active === null ? from ?? 0 : start));
+    const place = Math.min(this.total - 1, Math.max(0, this.active === null ? (from ?? 0) : start));
     this.show(place);
   }
 
   show(place) {
     const top = place * ROW;
     if (top < this.list.scrollTop) this.list.scrollTop = top;
-    else if (top + ROW > this.list.scrollTop + this.list.clientHeight) this.list.scrollTop = top + ROW - this.list.clientHeight;
+    else if (top + ROW > this.list.scrollTop + this.list.clientHeight)
+      this.list.scrollTop = top + ROW - this.list.clientHeight;
     const conversation = this.known.get(place);
     if (conversation) this.active = conversation.number;
-    else this.load().then(() => { this.active = this.known.get(place)?.number ?? null; this.render(); });
+    else
+      this.load().then(() => {
+        this.active = this.known.get(place)?.number ?? null;
+        this.render();
+      });
     this.render();
   }
 

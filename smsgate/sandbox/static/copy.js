@@ -31,7 +31,12 @@ export async function copy(text, button) {
 export function copyButton(what, text) {
   const button = el(
     "button",
-    { type: "button", class: "plain small", "aria-label": `Copy ${what}`, on: { click: () => copy(typeof text === "function" ? text() : text, button) } },
+    {
+      type: "button",
+      class: "plain small",
+      "aria-label": `Copy ${what}`,
+      on: { click: () => copy(typeof text === "function" ? text() : text, button) },
+    },
     icon("copy"),
     "Copy",
   );

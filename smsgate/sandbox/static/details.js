@@ -1,7 +1,7 @@
 // Everything about one message. Rule: the raw request and reply are asked for once, the status as often as something changes.
 import { dear } from "./alphabet.js";
-import { api } from "./api.js";
 import { attempt } from "./announce.js";
+import { api } from "./api.js";
 import { copyButton } from "./copy.js";
 import { el, setText, setValue } from "./dom.js";
 import { counted, exact, grouped, phone, prettyXml } from "./format.js";
@@ -47,29 +47,86 @@ export class Details {
     this.title = el("h2", { tabindex: "-1" }, "Message");
     this.status = statusView();
     this.note = el("p", {});
-    this.choice = el("select", { id: "status" }, el("option", { value: SCHEDULE }, "By schedule"), ...this.tables.states.map((row) => el("option", { value: row.state }, wordOf(row.state))));
+    this.choice = el(
+      "select",
+      { id: "status" },
+      el("option", { value: SCHEDULE }, "By schedule"),
+      ...this.tables.states.map((row) => el("option", { value: row.state }, wordOf(row.state))),
+    );
     this.choice.addEventListener("change", () => this.set(this.choice.value));
     const why = dear(message);
-    const close = el("button", { type: "button", class: "plain square", "aria-label": "Close the details", on: { click: this.onClose } }, icon("close"));
+    const close = el(
+      "button",
+      {
+        type: "button",
+        class: "plain square",
+        "aria-label": "Close the details",
+        on: { click: this.onClose },
+      },
+      icon("close"),
+    );
     this.home.replaceChildren(
       el("header", {}, this.title, close),
       el(
         "div",
         { class: "body" },
-        message.wappush !== null ? el("div", { class: "says" }, el("div", { class: "push" }, icon("link"), "WAP push"), link(message.wappush)) : null,
-        message.text !== null ? el("div", { class: "says", dir: "auto" }, ...textNodes(message.text)) : null,
+        message.wappush !== null
+          ? el(
+              "div",
+              { class: "says" },
+              el("div", { class: "push" }, icon("link"), "WAP push"),
+              link(message.wappush),
+            )
+          : null,
+        message.text !== null
+          ? el("div", { class: "says", dir: "auto" }, ...textNodes(message.text))
+          : null,
         facts([
           ["Status", this.status.node],
-          ["To", el("span", { class: "with" }, el("span", {}, phone(message.destination)), copyButton("the number", message.destination))],
+          [
+            "To",
+            el(
+              "span",
+              { class: "with" },
+              el("span", {}, phone(message.destination)),
+              copyButton("the number", message.destination),
+            ),
+          ],
           ["From", message.sender],
           ["Accepted", exact(message.accepted_at)],
           ["Size", `${counted(message.parts, "part")} in ${message.alphabet}`],
           ["Paid", counted(message.credits, "credit")],
-          ["Id", el("span", { class: "with" }, el("span", { class: "mono" }, message.id), copyButton("the id", message.id))],
+          [
+            "Id",
+            el(
+              "span",
+              { class: "with" },
+              el("span", { class: "mono" }, message.id),
+              copyButton("the id", message.id),
+            ),
+          ],
         ]),
-        why ? el("p", { class: "hint" }, `Only ${why.characters.map((one) => `“${one}”`).join(", ")} ${why.characters.length > 1 ? "are" : "is"} not in the GSM alphabet: without, ${counted(why.parts, "part")} instead of ${grouped(message.parts)}.`) : null,
-        message.fault ? el("p", { class: "hint" }, `The answer met the fault “${message.fault}”, so the program may not know that this was accepted.`) : null,
-        el("div", { class: "choice" }, el("label", { for: "status" }, "Delivery status from now on"), this.choice, this.note),
+        why
+          ? el(
+              "p",
+              { class: "hint" },
+              `Only ${why.characters.map((one) => `“${one}”`).join(", ")} ${why.characters.length > 1 ? "are" : "is"} not in the GSM alphabet: without, ${counted(why.parts, "part")} instead of ${grouped(message.parts)}.`,
+            )
+          : null,
+        message.fault
+          ? el(
+              "p",
+              { class: "hint" },
+              `The answer met the fault “${message.fault}”, so the program may not know that this was accepted.`,
+            )
+          : null,
+        el(
+          "div",
+          { class: "choice" },
+          el("label", { for: "status" }, "Delivery status from now on"),
+          this.choice,
+          this.note,
+        ),
         raw("Request", message.request),
         raw("Reply", message.reply),
       ),
@@ -81,13 +138,20 @@ export class Details {
     this.status.update(message.state);
     setValue(this.choice, message.forced ? message.state : SCHEDULE);
     const sentence = this.tables.states.find((row) => row.state === message.state)?.sentence ?? "";
-    this.note.replaceChildren("GetMessageStatus answers ", el("span", { lang: "ru" }, `«${sentence}»`));
+    this.note.replaceChildren(
+      "GetMessageStatus answers ",
+      el("span", { lang: "ru" }, `«${sentence}»`),
+    );
   }
 
   async reload() {
     if (!this.isOpen || !this.message) return;
     const { id } = this;
-    const page = await api.messages({ number: this.message.destination, after: this.message.sequence - 1, limit: 1 });
+    const page = await api.messages({
+      number: this.message.destination,
+      after: this.message.sequence - 1,
+      limit: 1,
+    });
     const [message] = page.messages;
     if (id !== this.id) return;
     if (message?.id === id) this.change(message);
@@ -95,7 +159,8 @@ export class Details {
   }
 
   change(message) {
-    if (message.state !== this.message.state || message.forced !== this.message.forced) this.update(message);
+    if (message.state !== this.message.state || message.forced !== this.message.forced)
+      this.update(message);
   }
 
   async set(state) {
@@ -106,12 +171,27 @@ export class Details {
 }
 
 function facts(rows) {
-  return el("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+  return el(
+    "dl",
+    { class: "facts" },
+    ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
+  );
 }
 
 function raw(name, text) {
-  if (text === null) return el("section", { class: "raw" }, el("h3", {}, name), el("p", { class: "muted" }, "No longer kept."));
+  if (text === null)
+    return el(
+      "section",
+      { class: "raw" },
+      el("h3", {}, name),
+      el("p", { class: "muted" }, "No longer kept."),
+    );
   const pre = el("pre", { tabindex: "0", "aria-label": `${name}, as XML` });
   setText(pre, prettyXml(text));
-  return el("section", { class: "raw" }, el("div", { class: "head" }, el("h3", {}, name), copyButton(`the ${name.toLowerCase()}`, text)), pre);
+  return el(
+    "section",
+    { class: "raw" },
+    el("div", { class: "head" }, el("h3", {}, name), copyButton(`the ${name.toLowerCase()}`, text)),
+    pre,
+  );
 }

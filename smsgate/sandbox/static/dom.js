@@ -6,9 +6,11 @@ const SVG = "http://www.w3.org/2000/svg";
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name === "on") for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
+    if (name === "on")
+      for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
     else if (name === "set") Object.assign(node, value);
-    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value === true ? "" : value);
+    else if (value !== false && value !== null && value !== undefined)
+      node.setAttribute(name, value === true ? "" : value);
   }
   node.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return node;
@@ -46,7 +48,10 @@ export function reconcile(parent, views, items, make) {
   let next = parent.firstChild;
   for (const item of items) {
     let view = views.get(item.key);
-    if (!view) views.set(item.key, (view = make(item)));
+    if (!view) {
+      view = make(item);
+      views.set(item.key, view);
+    }
     view.update?.(item);
     if (view.node === next) next = next.nextSibling;
     else parent.insertBefore(view.node, next);

@@ -5,7 +5,11 @@ const UKRAINIAN = /^\+380(\d\d)(\d{3})(\d\d)(\d\d)$/;
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const EXACT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long" });
-const OLD_DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric" });
+const OLD_DAY = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "long",
+  year: "numeric",
+});
 const SHORT_DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
 // Decimals come as strings and stay exact.
@@ -43,7 +47,9 @@ export function dayKey(seconds) {
 
 export function day(seconds) {
   const ago = daysAgo(seconds);
-  return ["Today", "Yesterday"][ago] ?? (ago > 0 && ago < 180 ? DAY : OLD_DAY).format(seconds * 1000);
+  return (
+    ["Today", "Yesterday"][ago] ?? (ago > 0 && ago < 180 ? DAY : OLD_DAY).format(seconds * 1000)
+  );
 }
 
 export function when(seconds) {
@@ -55,7 +61,9 @@ export function since(seconds, now) {
   const passed = Math.max(0, Math.round(now - seconds));
   if (passed < 5) return "just now";
   if (passed < 60) return `${passed} s ago`;
-  return passed < 3600 ? `${Math.floor(passed / 60)} min ago` : `${Math.floor(passed / 3600)} h ago`;
+  return passed < 3600
+    ? `${Math.floor(passed / 60)} min ago`
+    : `${Math.floor(passed / 3600)} h ago`;
 }
 
 export function hue(text) {
@@ -78,8 +86,10 @@ export function prettyXml(raw) {
     if (!piece.startsWith("<") && piece.trim() === "") continue;
     if (closes) depth = Math.max(0, depth - 1);
     let line = piece;
-    if (opens && pieces[at + 1]?.startsWith("</")) line += pieces[(at += 1)];
-    else if (opens && !pieces[at + 1]?.startsWith("<") && pieces[at + 2]?.startsWith("</")) {
+    if (opens && pieces[at + 1]?.startsWith("</")) {
+      line += pieces[at + 1];
+      at += 1;
+    } else if (opens && !pieces[at + 1]?.startsWith("<") && pieces[at + 2]?.startsWith("</")) {
       line += pieces[at + 1] + pieces[at + 2];
       at += 2;
     } else if (opens) depth += 1;

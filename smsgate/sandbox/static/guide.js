@@ -68,9 +68,24 @@ export function guide(state, id) {
   return el(
     "div",
     { class: "guide" },
-    el("dl", { class: "address" }, ...ADDRESSES.map(([name, value, what]) =>
-      el("div", {}, el("dt", {}, name), el("dd", {}, el("code", {}, value(state)), name === "Login" ? el("span", { class: "muted" }, `, ${password}`) : null), copyButton(what, value(state))),
-    )),
+    el(
+      "dl",
+      { class: "address" },
+      ...ADDRESSES.map(([name, value, what]) =>
+        el(
+          "div",
+          {},
+          el("dt", {}, name),
+          el(
+            "dd",
+            {},
+            el("code", {}, value(state)),
+            name === "Login" ? el("span", { class: "muted" }, `, ${password}`) : null,
+          ),
+          copyButton(what, value(state)),
+        ),
+      ),
+    ),
     el("div", { class: "snippet" }, bar, code),
   );
 }
@@ -80,12 +95,25 @@ export function magic(rows, lead) {
     "div",
     { class: "magic" },
     el("p", { class: "muted" }, lead),
-    el("ul", {}, ...rows.map((row) => el("li", {}, copyable(row.number), el("span", {}, row.note)))),
+    el(
+      "ul",
+      {},
+      ...rows.map((row) => el("li", {}, copyable(row.number), el("span", {}, row.note))),
+    ),
   );
 }
 
 function copyable(number) {
-  const button = el("button", { type: "button", class: "copyable", title: "Copy the number", "aria-label": `Copy the number ${number}` }, number);
+  const button = el(
+    "button",
+    {
+      type: "button",
+      class: "copyable",
+      title: "Copy the number",
+      "aria-label": `Copy the number ${number}`,
+    },
+    number,
+  );
   button.addEventListener("click", () => copy(number, button));
   return button;
 }

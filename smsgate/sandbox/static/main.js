@@ -13,7 +13,13 @@ import { listen } from "./stream.js";
 import { Thread } from "./thread.js";
 
 const TITLE = document.title;
-const KEYS = [[["/"], "search"], [["↑", "↓"], "move"], [["Enter"], "open"], [["Home", "End"], "first and last"], [["Esc"], "back"]];
+const KEYS = [
+  [["/"], "search"],
+  [["↑", "↓"], "move"],
+  [["Enter"], "open"],
+  [["Home", "End"], "first and last"],
+  [["Esc"], "back"],
+];
 const FEW_MAGIC = ["+380000000002", "+380000000004", "+380000000005", "+380000000023"];
 
 const at = (id) => document.getElementById(id);
@@ -28,13 +34,21 @@ let acceptedUnseen = 0;
 let focusThread = false; // it was opened from the list
 let showsAll = false; // the whole conversation, though something is searched for
 
-const conversations = new Conversations({ list, search, found: at("found"), onOpen: (number) => open(number) });
+const conversations = new Conversations({
+  list,
+  search,
+  found: at("found"),
+  onOpen: (number) => open(number),
+});
 const thread = new Thread({
   home: at("thread"),
   onBack: () => leave(),
   onDetails: (id) => go(thread.number, id),
   onSeen: (number, sequence) => conversations.markRead(number, sequence),
-  onAll: () => { showsAll = true; follow(); },
+  onAll: () => {
+    showsAll = true;
+    follow();
+  },
 });
 
 function open(number) {
@@ -70,7 +84,8 @@ function follow() {
   focusThread = false;
   if (id) details.show(id);
   else if (details.isOpen) {
-    const inside = details.home.contains(document.activeElement) || document.activeElement === document.body;
+    const inside =
+      details.home.contains(document.activeElement) || document.activeElement === document.body;
     details.close();
     if (inside && thread.isOpen) thread.focus();
   }
@@ -91,22 +106,51 @@ function view() {
 }
 
 function welcome() {
-  return el("div", { class: "welcome" }, el("div", { class: "inner" },
-    el("div", { class: "hero" },
-      el("img", { src: "static/logo.svg", alt: "", width: "60", height: "60" }),
-      el("h2", {}, "No messages yet"),
-      el("p", {}, "Point a program at this gateway instead of the real one. What it sends arrives here, and nowhere else.")),
-    guide(state, "welcome"),
-    magic(tables.magic.filter((row) => FEW_MAGIC.includes(row.number)), "Some numbers bring an answer on demand; the others are under Sandbox, Connect:")));
+  return el(
+    "div",
+    { class: "welcome" },
+    el(
+      "div",
+      { class: "inner" },
+      el(
+        "div",
+        { class: "hero" },
+        el("img", { src: "static/logo.svg", alt: "", width: "60", height: "60" }),
+        el("h2", {}, "No messages yet"),
+        el(
+          "p",
+          {},
+          "Point a program at this gateway instead of the real one. What it sends arrives here, and nowhere else.",
+        ),
+      ),
+      guide(state, "welcome"),
+      magic(
+        tables.magic.filter((row) => FEW_MAGIC.includes(row.number)),
+        "Some numbers bring an answer on demand; the others are under Sandbox, Connect:",
+      ),
+    ),
+  );
 }
 
 function choose() {
   if (at("thread").querySelector(".keys")) return;
-  at("thread").replaceChildren(el("div", { class: "quiet" },
-    el("img", { src: "static/logo.svg", alt: "", width: "56", height: "56" }),
-    el("h2", {}, "Choose a conversation"),
-    el("p", {}, "New messages appear by themselves."),
-    el("dl", { class: "keys" }, ...KEYS.flatMap(([keys, word]) => [el("dt", {}, ...keys.map((key) => el("kbd", {}, key))), el("dd", {}, word)]))));
+  at("thread").replaceChildren(
+    el(
+      "div",
+      { class: "quiet" },
+      el("img", { src: "static/logo.svg", alt: "", width: "56", height: "56" }),
+      el("h2", {}, "Choose a conversation"),
+      el("p", {}, "New messages appear by themselves."),
+      el(
+        "dl",
+        { class: "keys" },
+        ...KEYS.flatMap(([keys, word]) => [
+          el("dt", {}, ...keys.map((key) => el("kbd", {}, key))),
+          el("dd", {}, word),
+        ]),
+      ),
+    ),
+  );
 }
 
 // The stream
@@ -120,7 +164,11 @@ function hear(next) {
   showFigures(next);
   panel.update(next);
   tell(before, next);
-  if (document.body.dataset.view === "loading" || (next.accepted === 0) !== (document.body.dataset.view === "empty")) follow();
+  if (
+    document.body.dataset.view === "loading" ||
+    (next.accepted === 0) !== (document.body.dataset.view === "empty")
+  )
+    follow();
   if (!document.hidden) refresh();
 }
 
@@ -137,14 +185,19 @@ function tell(before, next) {
   const fresh = before ? next.accepted - before.accepted : 0;
   if (fresh <= 0) return;
   untold += fresh;
-  if (document.hidden) document.title = `(${(acceptedUnseen += fresh)}) ${TITLE}`;
+  if (document.hidden) {
+    acceptedUnseen += fresh;
+    document.title = `(${acceptedUnseen}) ${TITLE}`;
+  }
   // The list has them in a moment.
   setTimeout(announce, 600, () => {
     const count = untold;
     untold = 0;
     if (!count) return null;
     const last = conversations.known.get(0)?.last;
-    return count === 1 && last?.sequence === state.accepted ? `New message from ${last.sender} to ${phone(last.destination)}` : counted(count, "new message");
+    return count === 1 && last?.sequence === state.accepted
+      ? `New message from ${last.sender} to ${phone(last.destination)}`
+      : counted(count, "new message");
   });
 }
 
@@ -160,15 +213,22 @@ document.addEventListener("visibilitychange", () => {
 const TYPING = "input, textarea, select, [contenteditable]";
 
 document.addEventListener("keydown", (event) => {
-  if (document.querySelector("dialog[open]") || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (
+    document.querySelector("dialog[open]") ||
+    event.defaultPrevented ||
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey
+  )
+    return;
   if (event.key === "/" && !event.target.closest(TYPING) && search.checkVisibility()) {
     event.preventDefault();
     search.focus();
     search.select();
-  } else if (event.key === "Escape") escape(event);
+  } else if (event.key === "Escape") onEscape(event);
 });
 
-function escape(event) {
+function onEscape(event) {
   const { number, id } = route();
   if (event.target === search) {
     event.preventDefault();
@@ -191,8 +251,14 @@ search.addEventListener("keydown", (event) => {
   });
 });
 search.addEventListener("input", () => search.value.trim() === "" && follow());
-list.addEventListener("focus", () => conversations.active === null && conversations.total && conversations.move(0));
-at("skip").addEventListener("click", (event) => { event.preventDefault(); list.focus(); });
+list.addEventListener(
+  "focus",
+  () => conversations.active === null && conversations.total && conversations.move(0),
+);
+at("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  list.focus();
+});
 at("open-panel").addEventListener("click", () => panel?.open());
 at("alarm").addEventListener("click", (event) => panel?.open(event.currentTarget.dataset.page));
 window.addEventListener("hashchange", () => follow());
@@ -200,7 +266,12 @@ window.addEventListener("hashchange", () => follow());
 // The start
 
 function start() {
-  details = new Details({ home: at("details"), tables, onClose: () => go(thread.number), onChange: refresh });
+  details = new Details({
+    home: at("details"),
+    tables,
+    onClose: () => go(thread.number),
+    onChange: refresh,
+  });
   panel = new Panel({ dialog: at("panel"), question: at("ask"), tables, state });
 }
 

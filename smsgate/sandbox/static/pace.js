@@ -4,12 +4,12 @@ import { attempt } from "./announce.js";
 const GAP = 250;
 
 export function paced(task) {
-  let timer = null;
+  let planned = false;
   let running = false;
   let wished = false;
   let ran = -Infinity;
   const run = async () => {
-    timer = null;
+    planned = false;
     wished = false;
     running = true;
     ran = performance.now();
@@ -18,7 +18,9 @@ export function paced(task) {
     if (wished) plan();
   };
   const plan = () => {
-    timer ??= setTimeout(run, Math.max(0, ran + GAP - performance.now()));
+    if (planned) return;
+    planned = true;
+    setTimeout(run, Math.max(0, ran + GAP - performance.now()));
   };
   return () => {
     wished = true;

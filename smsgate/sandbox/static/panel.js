@@ -1,7 +1,8 @@
 // The panel «Sandbox»: what can be switched while it runs. Rule: it shows the state that the stream tells, and changes only through the API.
-import { api } from "./api.js";
+
 import { AccountPage, SessionsPage } from "./account.js";
 import { announce, attempt } from "./announce.js";
+import { api } from "./api.js";
 import { el, setText } from "./dom.js";
 import { FaultsPage } from "./faults.js";
 import { counted, grouped } from "./format.js";
@@ -13,16 +14,58 @@ export class Panel {
   constructor({ dialog, question, tables, state }) {
     Object.assign(this, { dialog, question, state });
     const connect = {
-      node: el("div", {}, el("section", {}, el("h3", {}, "Point a program here"), guide(state, "connect")), el("section", {}, el("h3", {}, "Magic numbers"), magic(tables.magic, "Each brings its answer on demand. Every other number is accepted and delivered."))),
+      node: el(
+        "div",
+        {},
+        el("section", {}, el("h3", {}, "Point a program here"), guide(state, "connect")),
+        el(
+          "section",
+          {},
+          el("h3", {}, "Magic numbers"),
+          magic(
+            tables.magic,
+            "Each brings its answer on demand. Every other number is accepted and delivered.",
+          ),
+        ),
+      ),
       update: () => {},
     };
-    this.pages = { Faults: new FaultsPage({ tables }), Account: new AccountPage({ tables }), Sessions: new SessionsPage(), Connect: connect };
-    this.amounts = { Faults: el("span", { class: "amount", "data-tone": "hold" }), Sessions: el("span", { class: "amount" }) };
-    const rows = Object.keys(this.pages).map((name) => ({ name, make: () => this.pages[name].node }));
-    this.tabs = tabbed("Parts of the sandbox", rows, { id: "panel", page: el("div", { class: "page", tabindex: "-1" }) });
-    rows.forEach((row, at) => this.amounts[row.name] && this.tabs.tabs[at].append(this.amounts[row.name]));
-    const close = el("button", { type: "button", class: "plain square", "aria-label": "Close the panel", on: { click: () => dialog.close() } }, icon("close"));
-    const clear = el("button", { type: "button", class: "danger plain", on: { click: () => this.ask() } }, "Clear everything…");
+    this.pages = {
+      Faults: new FaultsPage({ tables }),
+      Account: new AccountPage({ tables }),
+      Sessions: new SessionsPage(),
+      Connect: connect,
+    };
+    this.amounts = {
+      Faults: el("span", { class: "amount", "data-tone": "hold" }),
+      Sessions: el("span", { class: "amount" }),
+    };
+    const rows = Object.keys(this.pages).map((name) => ({
+      name,
+      make: () => this.pages[name].node,
+    }));
+    this.tabs = tabbed("Parts of the sandbox", rows, {
+      id: "panel",
+      page: el("div", { class: "page", tabindex: "-1" }),
+    });
+    for (const [at, row] of rows.entries()) {
+      if (this.amounts[row.name]) this.tabs.tabs[at].append(this.amounts[row.name]);
+    }
+    const close = el(
+      "button",
+      {
+        type: "button",
+        class: "plain square",
+        "aria-label": "Close the panel",
+        on: { click: () => dialog.close() },
+      },
+      icon("close"),
+    );
+    const clear = el(
+      "button",
+      { type: "button", class: "danger plain", on: { click: () => this.ask() } },
+      "Clear everything…",
+    );
     dialog.replaceChildren(
       el("header", {}, el("h2", { id: "panel-title" }, "Sandbox"), close),
       this.tabs.bar,
@@ -31,7 +74,10 @@ export class Panel {
     );
     this.tabs.choose("Faults");
     // A click beside the panel closes it.
-    dialog.addEventListener("click", (event) => event.target === dialog && event.offsetX < 0 && dialog.close());
+    dialog.addEventListener(
+      "click",
+      (event) => event.target === dialog && event.offsetX < 0 && dialog.close(),
+    );
   }
 
   open(page = null) {
@@ -57,13 +103,37 @@ export class Panel {
         this.dialog.close();
       }
     };
-    const all = [counted(state.messages, "message"), counted(state.session_count, "session"), counted(state.faults.length, "fault")];
+    const all = [
+      counted(state.messages, "message"),
+      counted(state.session_count, "session"),
+      counted(state.faults.length, "fault"),
+    ];
     question.replaceChildren(
       el("h2", { id: "ask-title" }, "Clear everything?"),
-      el("p", { id: "ask-text" }, `${all.slice(0, 2).join(", ")} and ${all[2]} go, and all counters. Balance and account are again as they were when the sandbox started. This cannot be undone.`),
-      el("div", { class: "pair" },
-        el("button", { type: "button", class: "plain", autofocus: true, on: { click: () => question.close() } }, "Cancel"),
-        el("button", { type: "button", class: "danger full plain", on: { click: clear } }, "Clear everything")),
+      el(
+        "p",
+        { id: "ask-text" },
+        `${all.slice(0, 2).join(", ")} and ${all[2]} go, and all counters. Balance and account are again as they were when the sandbox started. This cannot be undone.`,
+      ),
+      el(
+        "div",
+        { class: "pair" },
+        el(
+          "button",
+          {
+            type: "button",
+            class: "plain",
+            autofocus: true,
+            on: { click: () => question.close() },
+          },
+          "Cancel",
+        ),
+        el(
+          "button",
+          { type: "button", class: "danger full plain", on: { click: clear } },
+          "Clear everything",
+        ),
+      ),
     );
     question.showModal();
   }

@@ -14,6 +14,9 @@ function decoded(text) {
 }
 
 export function go(number = null, id = null) {
-  const path = number === null ? "" : `number/${[number, id].filter(Boolean).map(encodeURIComponent).join("/")}`;
+  const path =
+    number === null
+      ? ""
+      : `number/${[number, id].filter(Boolean).map(encodeURIComponent).join("/")}`;
   location.hash = `#/${path.replaceAll("%2B", "+")}`;
 }

@@ -4,9 +4,23 @@ import { el } from "./dom.js";
 // `rows` are {name, make() -> node}. Returns {bar, page, choose(name), tabs} where `page` shows what the chosen one makes.
 export function tabbed(label, rows, { id, page }) {
   const tabs = rows.map((row) =>
-    el("button", { type: "button", role: "tab", id: `${id}-tab-${row.name}`, "aria-controls": `${id}-page`, on: { click: () => choose(row.name) } }, row.title ?? row.name),
+    el(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        id: `${id}-tab-${row.name}`,
+        "aria-controls": `${id}-page`,
+        on: { click: () => choose(row.name) },
+      },
+      row.title ?? row.name,
+    ),
   );
-  const bar = el("div", { class: "tabs" }, el("div", { role: "tablist", "aria-label": label, class: "tablist" }, ...tabs));
+  const bar = el(
+    "div",
+    { class: "tabs" },
+    el("div", { role: "tablist", "aria-label": label, class: "tablist" }, ...tabs),
+  );
   page.id = `${id}-page`;
   page.setAttribute("role", "tabpanel");
   const choose = (name) => {

@@ -15,7 +15,9 @@ export function safeAddress(text) {
 
 export function link(text, search = "") {
   const href = safeAddress(text);
-  return href ? el("a", { href, target: "_blank", rel: "noreferrer noopener" }, ...marked(text, search)) : text;
+  return href
+    ? el("a", { href, target: "_blank", rel: "noreferrer noopener" }, ...marked(text, search))
+    : text;
 }
 
 // Cut a text by a pattern: found pieces go through `found`, the others through `rest`.
@@ -33,23 +35,49 @@ export function marked(text, search) {
   const needle = search.trim();
   if (!needle || !text) return [text];
   const escaped = needle.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return cut(text, new RegExp(escaped, "giu"), (piece) => [el("mark", {}, piece)], (piece) => (piece ? [piece] : []));
+  return cut(
+    text,
+    new RegExp(escaped, "giu"),
+    (piece) => [el("mark", {}, piece)],
+    (piece) => (piece ? [piece] : []),
+  );
 }
 
 function codeButton(code) {
-  const button = el("button", { type: "button", class: "code", title: "Copy the code", tabindex: "-1", "aria-label": `Copy the code ${code}` }, code);
+  const button = el(
+    "button",
+    {
+      type: "button",
+      class: "code",
+      title: "Copy the code",
+      tabindex: "-1",
+      "aria-label": `Copy the code ${code}`,
+    },
+    code,
+  );
   button.addEventListener("click", () => copy(code.replace(/\D/g, ""), button));
   return button;
 }
 
 export function textNodes(text, search = "") {
-  const code = SPEAKS_OF_CODE.test(text) ? CODE.exec(text.replace(LINK, (address) => " ".repeat(address.length))) : null;
+  const code = SPEAKS_OF_CODE.test(text)
+    ? CODE.exec(text.replace(LINK, (address) => " ".repeat(address.length)))
+    : null;
   const plain = (piece) => (piece ? marked(piece, search) : []);
   const linked = (piece) =>
-    cut(piece, LINK, (address) => {
-      const shown = address.replace(TRAILING, "");
-      return [link(shown, search), ...plain(address.slice(shown.length))];
-    }, plain);
+    cut(
+      piece,
+      LINK,
+      (address) => {
+        const shown = address.replace(TRAILING, "");
+        return [link(shown, search), ...plain(address.slice(shown.length))];
+      },
+      plain,
+    );
   if (!code) return linked(text);
-  return [...linked(text.slice(0, code.index)), codeButton(code[0]), ...linked(text.slice(code.index + code[0].length))];
+  return [
+    ...linked(text.slice(0, code.index)),
+    codeButton(code[0]),
+    ...linked(text.slice(code.index + code[0].length)),
+  ];
 }

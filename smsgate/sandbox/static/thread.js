@@ -1,7 +1,8 @@
 // One conversation as bubbles, of which a window is held. Rule: what the reader looks at stays where it is, whatever comes or goes around it.
-import { api } from "./api.js";
-import { attempt } from "./announce.js";
+
 import { dear } from "./alphabet.js";
+import { attempt } from "./announce.js";
+import { api } from "./api.js";
 import { el, reconcile, setAttribute, setText } from "./dom.js";
 import { face } from "./faces.js";
 import { clock, counted, day, dayKey, grouped, phone } from "./format.js";
@@ -16,7 +17,10 @@ const NEAR = 700; // pixels from an end at which more is asked for
 const AT_END = 48;
 
 const BUBBLES = {
-  day: (item) => ({ node: el("div", { class: "day", role: "separator" }, day(item.at)), update: null }),
+  day: (item) => ({
+    node: el("div", { class: "day", role: "separator" }, day(item.at)),
+    update: null,
+  }),
   sender: (item) => ({ node: el("div", { class: "sender" }, item.sender), update: null }),
 };
 
@@ -52,7 +56,10 @@ export class Thread {
     this.loaded = false;
     this.frame();
     const { list } = this;
-    await attempt(() => this.load({ limit: PAGE }, (page) => this.change(() => this.replaceQuietly(page))), { quietly: true });
+    await attempt(
+      () => this.load({ limit: PAGE }, (page) => this.change(() => this.replaceQuietly(page))),
+      { quietly: true },
+    );
     if (!this.isOpen || list !== this.list) return false;
     this.opening = false;
     if (this.missed) this.refresh();
@@ -63,24 +70,64 @@ export class Thread {
     this.image = face(this.number);
     this.title = el("h2", { tabindex: "-1" }, phone(this.number));
     this.about = el("p", {});
-    this.list = el("div", { class: "messages", role: "group", "aria-label": `Messages to ${this.number}` });
+    this.list = el("div", {
+      class: "messages",
+      role: "group",
+      "aria-label": `Messages to ${this.number}`,
+    });
     this.scroller = el("div", { class: "scroll" }, this.list);
-    this.chip = el("button", { type: "button", class: "new", hidden: true, on: { click: () => this.toNewest() } }, icon("down"), el("span"));
-    const back = el("button", { type: "button", class: "plain square back", "aria-label": "Back to the conversations", on: { click: this.onBack } }, icon("back"));
-    const first = el("button", { type: "button", class: "plain small", hidden: true, on: { click: () => this.toOldest() } }, "First message");
+    this.chip = el(
+      "button",
+      { type: "button", class: "new", hidden: true, on: { click: () => this.toNewest() } },
+      icon("down"),
+      el("span"),
+    );
+    const back = el(
+      "button",
+      {
+        type: "button",
+        class: "plain square back",
+        "aria-label": "Back to the conversations",
+        on: { click: this.onBack },
+      },
+      icon("back"),
+    );
+    const first = el(
+      "button",
+      { type: "button", class: "plain small", hidden: true, on: { click: () => this.toOldest() } },
+      "First message",
+    );
     const only = this.search
-      ? el("div", { class: "only" }, el("span", {}, `Only messages with “${this.search}”`), el("button", { type: "button", class: "plain small", on: { click: this.onAll } }, "Show all"))
+      ? el(
+          "div",
+          { class: "only" },
+          el("span", {}, `Only messages with “${this.search}”`),
+          el(
+            "button",
+            { type: "button", class: "plain small", on: { click: this.onAll } },
+            "Show all",
+          ),
+        )
       : null;
     this.first = first;
     this.home.replaceChildren(
-      el("header", { class: "top" }, back, this.image.node, el("div", { class: "about" }, this.title, this.about), first),
+      el(
+        "header",
+        { class: "top" },
+        back,
+        this.image.node,
+        el("div", { class: "about" }, this.title, this.about),
+        first,
+      ),
       ...(only ? [only] : []),
       this.scroller,
       this.chip,
     );
     this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.list.addEventListener("keydown", (event) => this.key(event));
-    this.list.addEventListener("focusin", (event) => this.rove(event.target.closest(".message")?.dataset.id));
+    this.list.addEventListener("focusin", (event) =>
+      this.rove(event.target.closest(".message")?.dataset.id),
+    );
     this.list.addEventListener("click", (event) => this.clicked(event));
   }
 
@@ -99,29 +146,42 @@ export class Thread {
   async reload() {
     if (!this.isOpen) return;
     // Two answers on their way at once may overtake each other.
-    if (this.opening) return void (this.missed = true);
+    if (this.opening) {
+      this.missed = true;
+      return;
+    }
     const last = this.messages.at(-1);
     if (!last || (this.stuck && !this.newer)) {
       await this.load({ limit: PAGE }, (page) => {
         const joins = last && (!page.older || page.messages[0]?.sequence <= last.sequence + 1);
-        const overlaps = joins && page.messages.some((message) => message.sequence <= last.sequence);
+        const overlaps =
+          joins && page.messages.some((message) => message.sequence <= last.sequence);
         this.change(() => (overlaps ? this.append(page) : this.replaceQuietly(page)));
       });
       return;
     }
     const from = this.firstInSight();
-    const at = Math.max(0, this.messages.findIndex((message) => message.sequence === from));
-    await this.load({ after: this.messages[at].sequence - 1, limit: this.messages.length - at }, (page) => {
-      if (this.total === 0) this.replaceQuietly(page);
-      else this.newer = page.newer;
-      this.change(() => this.update(page.messages));
-    });
+    const at = Math.max(
+      0,
+      this.messages.findIndex((message) => message.sequence === from),
+    );
+    await this.load(
+      { after: this.messages[at].sequence - 1, limit: this.messages.length - at },
+      (page) => {
+        if (this.total === 0) this.replaceQuietly(page);
+        else this.newer = page.newer;
+        this.change(() => this.update(page.messages));
+      },
+    );
   }
 
   async more(fields, take) {
     if (this.loading || !this.isOpen) return;
     this.loading = true;
-    await attempt(() => this.load({ limit: PAGE, ...fields }, (page) => this.change(() => take(page))), { quietly: true });
+    await attempt(
+      () => this.load({ limit: PAGE, ...fields }, (page) => this.change(() => take(page))),
+      { quietly: true },
+    );
     this.loading = false;
     this.scrolled();
   }
@@ -129,7 +189,10 @@ export class Thread {
   loadOlder() {
     return this.more({ before: this.messages[0].sequence }, (page) => {
       const first = this.messages[0]?.sequence ?? Infinity;
-      this.messages = [...page.messages.filter((message) => message.sequence < first), ...this.messages];
+      this.messages = [
+        ...page.messages.filter((message) => message.sequence < first),
+        ...this.messages,
+      ];
       this.older = page.older;
       if (this.messages.length > MOST) {
         this.messages.length = MOST;
@@ -175,12 +238,15 @@ export class Thread {
   change(alter) {
     // The browser tells of a scroll only with its next picture, and what is here may be ahead of it.
     if (this.scroller.scrollTop !== this.seenTop) this.scrolled();
-    const anchor = this.stuck ? null : this.list.querySelector(`[data-sequence="${this.firstInSight()}"]`);
+    const anchor = this.stuck
+      ? null
+      : this.list.querySelector(`[data-sequence="${this.firstInSight()}"]`);
     const before = anchor?.getBoundingClientRect().top;
     alter();
     this.render();
     if (this.stuck && !this.newer) this.toEnd();
-    else if (anchor?.isConnected) this.scroller.scrollTop += anchor.getBoundingClientRect().top - before;
+    else if (anchor?.isConnected)
+      this.scroller.scrollTop += anchor.getBoundingClientRect().top - before;
   }
 
   render() {
@@ -188,16 +254,26 @@ export class Thread {
     let previous = null;
     for (const message of this.messages) {
       const sameDay = previous && dayKey(previous.accepted_at) === dayKey(message.accepted_at);
-      if (!sameDay) items.push({ kind: "day", key: `day ${dayKey(message.accepted_at)}`, at: message.accepted_at });
-      if (!sameDay || previous.sender !== message.sender) items.push({ kind: "sender", key: `sender ${message.sequence}`, sender: message.sender });
+      if (!sameDay)
+        items.push({
+          kind: "day",
+          key: `day ${dayKey(message.accepted_at)}`,
+          at: message.accepted_at,
+        });
+      if (!sameDay || previous.sender !== message.sender)
+        items.push({ kind: "sender", key: `sender ${message.sequence}`, sender: message.sender });
       items.push({ kind: "message", key: message.sequence, message });
       previous = message;
     }
     if (this.loaded && !this.messages.length) items.push({ kind: "none", key: "none" });
-    reconcile(this.list, this.views, items, (item) => (BUBBLES[item.kind] ?? ((one) => this[one.kind](one)))(item));
+    reconcile(this.list, this.views, items, (item) =>
+      (BUBBLES[item.kind] ?? ((one) => this[one.kind](one)))(item),
+    );
     this.title.parentNode.hidden = false;
     if (previous) this.image.update(previous.sender);
-    const shown = this.search ? `${counted(this.total, "message")} found` : counted(this.total, "message");
+    const shown = this.search
+      ? `${counted(this.total, "message")} found`
+      : counted(this.total, "message");
     setText(this.about, this.loaded ? shown : "");
     this.first.hidden = !this.older;
     if (this.stuck && !this.newer) {
@@ -210,12 +286,20 @@ export class Thread {
 
   renderChip() {
     const fresh = this.total - this.totalSeen;
-    this.chip.hidden = (this.stuck && !this.newer) || (!this.newer && fresh <= 0 && this.fromEnd() < 600);
+    this.chip.hidden =
+      (this.stuck && !this.newer) || (!this.newer && fresh <= 0 && this.fromEnd() < 600);
     setText(this.chip.lastChild, fresh > 0 ? `${grouped(fresh)} new` : "Newest");
   }
 
   none() {
-    return { node: el("p", { class: "quiet" }, this.search ? "No message to this number has that in it." : "No messages to this number."), update: null };
+    return {
+      node: el(
+        "p",
+        { class: "quiet" },
+        this.search ? "No message to this number has that in it." : "No messages to this number.",
+      ),
+      update: null,
+    };
   }
 
   message({ message: first }) {
@@ -223,12 +307,39 @@ export class Thread {
     const hand = el("span", { hidden: true }, "set by hand");
     const parts = el("span", {}, counted(first.parts, "part"));
     const credits = el("span", {}, counted(first.credits, "credit"));
-    const hint = dear(first) ? el("span", { class: "dear" }, `UCS-2, else ${counted(dear(first).parts, "part")}`) : null;
-    const button = el("button", { type: "button", class: "meta", tabindex: "-1", title: "Show the details" }, el("span", {}, clock(first.accepted_at)), parts, credits, hint, status.node, hand);
+    const hint = dear(first)
+      ? el("span", { class: "dear" }, `UCS-2, else ${counted(dear(first).parts, "part")}`)
+      : null;
+    const button = el(
+      "button",
+      { type: "button", class: "meta", tabindex: "-1", title: "Show the details" },
+      el("span", {}, clock(first.accepted_at)),
+      parts,
+      credits,
+      hint,
+      status.node,
+      hand,
+    );
     const body = el("div", { class: "bubble" });
-    if (first.wappush !== null) body.append(el("div", { class: "push" }, icon("link"), "WAP push"), el("p", { dir: "auto" }, link(first.wappush, this.search)));
-    if (first.text !== null) body.append(el("p", { dir: "auto" }, ...textNodes(first.text, this.search)));
-    const node = el("div", { class: "message", role: "article", "aria-label": `From ${first.sender} at ${clock(first.accepted_at)}`, "data-id": first.id, "data-sequence": first.sequence }, body, button);
+    if (first.wappush !== null)
+      body.append(
+        el("div", { class: "push" }, icon("link"), "WAP push"),
+        el("p", { dir: "auto" }, link(first.wappush, this.search)),
+      );
+    if (first.text !== null)
+      body.append(el("p", { dir: "auto" }, ...textNodes(first.text, this.search)));
+    const node = el(
+      "div",
+      {
+        class: "message",
+        role: "article",
+        "aria-label": `From ${first.sender} at ${clock(first.accepted_at)}`,
+        "data-id": first.id,
+        "data-sequence": first.sequence,
+      },
+      body,
+      button,
+    );
     return {
       node,
       update: ({ message }) => {
@@ -304,7 +415,8 @@ export class Thread {
 
   rove(id) {
     const message = this.messages.find((one) => one.id === id) ?? this.messages.at(-1);
-    if (this.roved && this.roved !== message) this.buttonOf(this.roved)?.setAttribute("tabindex", "-1");
+    if (this.roved && this.roved !== message)
+      this.buttonOf(this.roved)?.setAttribute("tabindex", "-1");
     this.roved = message;
     this.focused = id && message?.id === id ? id : null;
     this.buttonOf(message)?.setAttribute("tabindex", "0");
@@ -317,12 +429,19 @@ export class Thread {
   focus(id = this.focused) {
     const message = this.messages.find((one) => one.id === id) ?? this.messages.at(-1);
     (this.buttonOf(message) ?? this.title).focus({ preventScroll: this.stuck });
-    if (!this.stuck && message) this.views.get(message.sequence)?.node.scrollIntoView({ block: "nearest" });
+    if (!this.stuck && message)
+      this.views.get(message.sequence)?.node.scrollIntoView({ block: "nearest" });
   }
 
   step(by) {
     const at = this.messages.findIndex((one) => one.id === this.focused);
-    const next = this.messages[Math.min(this.messages.length - 1, Math.max(0, (at < 0 ? this.messages.length - 1 : at) + by))];
+    const next =
+      this.messages[
+        Math.min(
+          this.messages.length - 1,
+          Math.max(0, (at < 0 ? this.messages.length - 1 : at) + by),
+        )
+      ];
     const button = this.buttonOf(next);
     button?.focus({ preventScroll: true });
     button?.closest(".message").scrollIntoView({ block: "nearest" });
