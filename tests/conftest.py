@@ -15,7 +15,6 @@ hypothesis.settings.load_profile("smsgate")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the random tests with their full counts, which takes minutes")
 
