@@ -2,35 +2,43 @@
 
 async with smsgate.AsyncSession("login", "password", sender="Shop") as session:
     result = await session.send_sms("+380501234567", "Ваш код: 4815")
+
+Rule of this file: a name is imported when it is first used. pytest imports this package in every run, because the plugin
+`smsgate.testing` is in it, and a run that sends no SMS must not pay for httpx and pydantic.
 """
 
-from .errors import (
-    AccountSuspended,
-    BadCredentials,
-    BadDestination,
-    BadSender,
-    Evidence,
-    GatewayFailure,
-    InDoubt,
-    MessageNotFound,
-    MissingParameters,
-    NotAuthorised,
-    NotEnoughCredits,
-    NotSent,
-    PlainHttpWarning,
-    Reason,
-    Refused,
-    SenderForbidden,
-    SmsGateError,
-)
-from .options import Timeouts
-from .privacy import redact_http_logs
-from .protocol.answers import Answer, ClassifiedAnswer, DeliveryState
-from .protocol.models import DeliveryStatus, Message, RecipientResult, SendResult
-from .protocol.segments import Alphabet, Segments, segments
-from .session import GATEWAY_URL, AsyncSession, SendOutcome
-from .transport import HttpClient
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .errors import (
+        AccountSuspended,
+        BadCredentials,
+        BadDestination,
+        BadSender,
+        Evidence,
+        GatewayFailure,
+        InDoubt,
+        MessageNotFound,
+        MissingParameters,
+        NotAuthorised,
+        NotEnoughCredits,
+        NotSent,
+        PlainHttpWarning,
+        Reason,
+        Refused,
+        SenderForbidden,
+        SmsGateError,
+    )
+    from .options import Timeouts
+    from .privacy import redact_http_logs
+    from .protocol.answers import Answer, ClassifiedAnswer, DeliveryState
+    from .protocol.models import DeliveryStatus, Message, RecipientResult, SendResult
+    from .protocol.segments import Alphabet, Segments, segments
+    from .session import GATEWAY_URL, AsyncSession, SendOutcome
+    from .transport import HttpClient
 
 __all__ = [
     "GATEWAY_URL",
@@ -68,3 +76,50 @@ __all__ = [
     "redact_http_logs",
     "segments",
 ]
+
+_HOMES: dict[str, tuple[str, ...]] = {
+    "errors": (
+        "AccountSuspended",
+        "BadCredentials",
+        "BadDestination",
+        "BadSender",
+        "Evidence",
+        "GatewayFailure",
+        "InDoubt",
+        "MessageNotFound",
+        "MissingParameters",
+        "NotAuthorised",
+        "NotEnoughCredits",
+        "NotSent",
+        "PlainHttpWarning",
+        "Reason",
+        "Refused",
+        "SenderForbidden",
+        "SmsGateError",
+    ),
+    "options": ("Timeouts",),
+    "privacy": ("redact_http_logs",),
+    "protocol.answers": ("Answer", "ClassifiedAnswer", "DeliveryState"),
+    "protocol.models": ("DeliveryStatus", "Message", "RecipientResult", "SendResult"),
+    "protocol.segments": ("Alphabet", "Segments", "segments"),
+    "session": ("GATEWAY_URL", "AsyncSession", "SendOutcome"),
+    "transport": ("HttpClient",),
+}
+"""Each module, and which names of the public list are in it."""
+
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_MODULES = {home.partition(".")[0] for home in _HOMES}
+
+if not TYPE_CHECKING:  # a type checker would take every misspelt name for one that may exist
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name, or a module of one such as `smsgate.errors`, when it is first used."""
+        if name in _MODULES:
+            return import_module(f".{name}", __name__)
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__, *_MODULES})

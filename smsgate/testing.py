@@ -5,9 +5,11 @@
             await session.send_sms("+380501234567", "Ваш код: 4815")
         assert smsgate_sandbox.messages[0].text == "Ваш код: 4815"
 
-The fixtures themselves are synchronous, so that they serve under anyio's plugin, pytest-asyncio, pytest-trio and none. Needs the
-extra `sandbox` as soon as a fixture is used, and nothing before. Rule of this file: no behaviour of its own; what the gateway
-does is the sandbox's.
+The fixtures are synchronous, so that they work with anyio's plugin, pytest-asyncio, pytest-trio and without any of them. They
+need the extra `sandbox`.
+
+Rules of this file: no behaviour of its own, what the gateway does is the sandbox's. pytest imports this file in every run, so
+everything else is imported inside the fixture that needs it.
 """
 
 from __future__ import annotations
@@ -18,12 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .environment import GatewaySettings, variable
-from .session import AsyncSession
-from .transport import client_of
-
 if TYPE_CHECKING:
     from .sandbox import Sandbox, Settings
+    from .session import AsyncSession
 
 __all__ = ["pytest_configure", "smsgate_environment", "smsgate_sandbox", "smsgate_server", "smsgate_session", "smsgate_settings"]
 
@@ -44,7 +43,7 @@ def smsgate_settings(request: pytest.FixtureRequest) -> Settings:
     The marker nearest to the test decides. Override the fixture for settings of your own. Raises `ValueError`, which names the
     setting, for a value that makes no sense, and `TypeError` for a setting that there is not.
     """
-    from .sandbox import Settings  # noqa: PLC0415 - an extra, which only the users of the fixtures need
+    from .sandbox import Settings  # noqa: PLC0415 - the rule of this file
 
     given: dict[str, Any] = {"delivery_seconds": 0.0, "seed": 0}
     for marker in reversed(list(request.node.iter_markers("smsgate"))):
@@ -55,7 +54,7 @@ def smsgate_settings(request: pytest.FixtureRequest) -> Settings:
 @pytest.fixture
 def smsgate_sandbox(smsgate_settings: Settings) -> Sandbox:
     """A gateway of this test alone, in this process and without a socket: its messages, its switches, its faults."""
-    from .sandbox import Sandbox  # noqa: PLC0415 - as above
+    from .sandbox import Sandbox  # noqa: PLC0415 - the rule of this file
 
     return Sandbox(smsgate_settings)
 
@@ -63,6 +62,9 @@ def smsgate_sandbox(smsgate_settings: Settings) -> Sandbox:
 @pytest.fixture
 def smsgate_session(smsgate_sandbox: Sandbox) -> AsyncSession:
     """A session pointed at `smsgate_sandbox`, with the sender Shop. A test opens it: `async with smsgate_session as session`."""
+    from .session import AsyncSession  # noqa: PLC0415 - the rule of this file
+    from .transport import client_of  # noqa: PLC0415
+
     settings, url = smsgate_sandbox.settings, smsgate_sandbox.in_process_url
     client = client_of(smsgate_sandbox.app)
     return AsyncSession(settings.login, settings.password, sender="Shop", url=url, http_client=client)
@@ -81,6 +83,8 @@ def smsgate_environment(smsgate_server: Sandbox, monkeypatch: pytest.MonkeyPatch
 
     Others of `SMSGATE_` are taken away meanwhile: a proxy or a country of the machine must not decide whether a test passes.
     """
+    from .environment import GatewaySettings, variable  # noqa: PLC0415 - the rule of this file
+
     settings = smsgate_server.settings
     variables = {
         "SMSGATE_LOGIN": settings.login,

@@ -297,7 +297,7 @@ def test_what_a_module_exports_it_has(module: str):
         annotated = {
             node.target.id for node in tree.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
         }
-        imports = [node for top in tree.body for node in (top.body if isinstance(top, ast.Try) else [top])]
+        imports = [node for top in tree.body for node in (top.body if isinstance(top, (ast.Try, ast.If)) else [top])]
         taken = {alias.asname or alias.name for node in imports if isinstance(node, ast.ImportFrom) for alias in node.names}
         assert set(exported[0]) <= defined | assigned | annotated | taken
         assert len(set(exported[0])) == len(exported[0])
@@ -308,14 +308,47 @@ def test_the_public_list_is_known_by_heart():
     assert all(getattr(smsgate, name) is not None for name in PUBLIC)
 
 
+def test_type_checkers_and_programs_find_each_public_name_in_the_same_module():
+    tree = ast.parse(SOURCES[""].read_text("utf-8"))
+    (typed,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    checked = {(alias.name, node.module) for node in typed.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    (table,) = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "_HOMES" and node.value
+    ]
+    run = {(name, home) for home, names in ast.literal_eval(table).items() for name in names}
+    assert checked == run
+    assert {name for name, _ in run} == set(PUBLIC) - {"__version__"}
+
+
+def test_a_public_name_is_found_however_it_is_asked_for():
+    starred: dict[str, object] = {}
+    exec("from smsgate import *", starred)
+    assert set(PUBLIC) <= set(starred)
+    assert set(PUBLIC) <= set(dir(smsgate))
+    assert smsgate.errors.NotSent is smsgate.NotSent, "a module, too, needs no import of its own"
+    with pytest.raises(AttributeError, match="has no attribute 'AsyncSessions'"):
+        _ = smsgate.AsyncSessions
+
+
 def test_the_package_says_that_it_is_typed():
     assert (ROOT / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("plugin", ["smsgate.testing", "smsgate"])
+def test_a_pytest_run_pays_nothing_for_the_plugin(plugin: str):
+    loads = f"import pytest, sys\nbefore = set(sys.modules)\nimport {plugin}\nprint(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", loads], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert set(done.stdout.split()) == {"smsgate", "smsgate.version", plugin}
 
 
 def test_importing_the_package_loads_nothing_that_only_some_users_need():
     # httpx itself loads rich, and httpcore loads trio, where they are installed: what counts is what we add to our dependencies.
     code = (
-        f"import sys\nfor name in {DEPENDENCIES!r}: __import__(name)\nbefore = set(sys.modules)\nimport smsgate, json\n"
+        f"import sys\nfor name in {DEPENDENCIES!r}: __import__(name)\nbefore = set(sys.modules)\nimport json, smsgate\n"
+        "for name in smsgate.__all__: getattr(smsgate, name)\n"
         "print(json.dumps([sorted(before), sorted(set(sys.modules) - before)]))"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False)
