@@ -5,8 +5,6 @@ Rule of this file: it is imported only where a country is set, and a complaint n
 
 from __future__ import annotations
 
-import re
-
 from .extras import missing
 
 try:
@@ -17,18 +15,22 @@ try:
         PhoneNumberType,
         format_number,
         is_valid_number,
+        ndd_prefix_for_region,
         number_type,
         parse,
+        region_code_for_number,
     )
 except ModuleNotFoundError as _error:
     raise missing(_error, "a country") from None
+
+from .protocol.numbers import bare_number
 
 __all__ = ["COUNTRY_RULE", "international", "is_country"]
 
 COUNTRY_RULE = "a country is its two-letter code of ISO 3166, in capitals, such as UA"
 
-# Letters would be read as the keys of a telephone, and an extension cannot be sent to.
-_WRITTEN = re.compile(r"[0-9+ \u00a0().\-/\u2010-\u2015]+\Z")
+_ALSO_DROPPED = "./"
+"""What people write between the digits of a local number, beside spaces, dashes and brackets."""
 _MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 """The second is what plans say that do not tell them apart, as the North American one."""
 
@@ -43,9 +45,10 @@ def international(number: str, country: str) -> str:
 
     Raises `ValueError` that goes on after "the number": that it cannot be read, cannot exist, or is not that of a mobile phone.
     """
-    written = number.strip()
+    # Never handed over as it is written: letters would be read as the keys of a telephone, and extensions would be cut off.
+    bare = bare_number(number, also=_ALSO_DROPPED)
     try:
-        parsed = parse(written, country) if _WRITTEN.match(written) else None
+        parsed = parse(bare, country)
     except NumberParseException:
         parsed = None
     if parsed is None:
@@ -54,4 +57,8 @@ def international(number: str, country: str) -> str:
         raise ValueError("cannot exist: no operator of its country has such numbers")
     if number_type(parsed) not in _MOBILE:
         raise ValueError("is not that of a mobile phone")
-    return str(format_number(parsed, PhoneNumberFormat.E164))
+    found = str(format_number(parsed, PhoneNumberFormat.E164))
+    trunk = ndd_prefix_for_region(region_code_for_number(parsed) or "", True)
+    if trunk and bare.endswith(f"{parsed.country_code}{trunk}{parsed.national_number}"):
+        raise ValueError(f"has {trunk} after the country code {parsed.country_code}, where it is not dialled; leave it out")
+    return found

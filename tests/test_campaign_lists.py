@@ -189,7 +189,8 @@ def test_numbers_that_repeat_or_are_no_good_are_skipped_with_the_reason(tmp_path
     )
     assert found == {
         2: "repeats line 1",
-        3: "not a phone number in the international format: + and 8 to 15 digits, country code first",
+        3: "not a phone number in the international format: without a + it needs at least 11 digits; "
+        "write + and the country code, or set a country",
         4: "more than one number in one cell",
     }
 

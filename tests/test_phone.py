@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import random
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, ndd_prefix_for_region
 from pydantic import ValidationError
 
 import smsgate
 from smsgate.campaign import Campaign, RecipientState, rows_source
 from smsgate.phone import international
+from smsgate.protocol.numbers import has_trunk_zero
 from smsgate.sandbox import Sandbox
 
 CANNOT_EXIST = "cannot exist: no operator of its country has such numbers"
 NOT_MOBILE = "is not that of a mobile phone"
 UNREADABLE = "cannot be read as a phone number of UA"
+STRANGE = "is not a phone number: the character at position {} ({}) cannot be part of one"
+TRUNK = "has 0 after the country code 380, where it is not dialled; leave it out"
 
 
 @pytest.mark.parametrize(
@@ -28,6 +34,10 @@ UNREADABLE = "cannot be read as a phone number of UA"
         "00380501234567",
         "50 123 45 67",
         "\u00a0050.123.45.67",
+        "050/123\u201345\u221267",
+        "\ufeff050\u200b123\u00ad45\u206067\r\n",
+        "380501234567",
+        "501234567",
     ],
 )
 def test_a_number_is_read_as_people_of_the_country_write_it(written: str):
@@ -37,6 +47,37 @@ def test_a_number_is_read_as_people_of_the_country_write_it(written: str):
 def test_another_country_is_understood_by_its_code():
     assert international("+48 512 345 678", "UA") == "+48512345678"
     assert international("512 345 678", "PL") == "+48512345678"
+    assert international("8 916 123 45 67", "RU") == "+79161234567"
+    assert international("312 345 6789", "IT") == international("0039 312 345 6789", "UA") == "+393123456789"
+
+
+def can_begin_with_zero(region: str) -> bool:
+    """Return whether the numbering plan of a region has numbers that begin with 0, by trying many."""
+    plan = PhoneMetadata.metadata_for_region(region).general_desc
+    pattern, choose = re.compile(plan.national_number_pattern), random.Random(region)
+    return any(
+        pattern.fullmatch(f"0{second}{''.join(choose.choices('0123456789', k=length - 2))}")
+        for length in plan.possible_length
+        for second in "0123456789"
+        for _ in range(20)
+    )
+
+
+def test_a_trunk_zero_is_known_of_exactly_those_countries_that_dial_one():
+    expected = {
+        code
+        for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()
+        if {ndd_prefix_for_region(region, True) for region in regions} == {"0"} and not any(map(can_begin_with_zero, regions))
+    }
+    assert {code for code in COUNTRY_CODE_TO_REGION_CODE if has_trunk_zero(f"+{code}0501234567")} == expected
+    assert {380, 44, 49} < expected
+    assert not {39, 1, 7, 225, 242} & expected
+
+
+def test_a_trunk_zero_stands_after_the_country_code_and_before_another_digit():
+    assert has_trunk_zero("+3800501234567")
+    assert not has_trunk_zero("+380501234567")
+    assert not has_trunk_zero("+380000000001")
 
 
 @pytest.mark.parametrize(
@@ -47,9 +88,20 @@ def test_another_country_is_understood_by_its_code():
         ("050 123 45 678", CANNOT_EXIST),
         ("+380000000001", CANNOT_EXIST),
         ("12", CANNOT_EXIST),
-        ("call me", UNREADABLE),
-        ("0501234567 ext. 5", UNREADABLE),
-        ("0800 FLOWERS", UNREADABLE),
+        ("80671234567", CANNOT_EXIST),
+        ("call me", STRANGE.format(0, "U+0063")),
+        ("0501234567 ext. 5", STRANGE.format(11, "U+0065")),
+        ("0800 FLOWERS", STRANGE.format(5, "U+0046")),
+        ("٠٥٠1234567", STRANGE.format(0, "U+0660")),
+        ("\uff0b380501234567", STRANGE.format(0, "U+FF0B")),
+        ("0501234567;0671234567", STRANGE.format(10, "U+003B")),
+        ("0501234567\n0671234567", "has a line break at position 10 (U+000A); separate numbers by commas"),
+        ("+3800501234567", TRUNK),
+        ("3800501234567", TRUNK),
+        ("00 380 (0)50 123 45 67", TRUNK),
+        ("+44 (0)7911 123456", "has 0 after the country code 44, where it is not dialled; leave it out"),
+        ("+7 8 916 123 45 67", "has 8 after the country code 7, where it is not dialled; leave it out"),
+        ("+88213300655", NOT_MOBILE),
         ("", UNREADABLE),
         ("+", UNREADABLE),
     ],

@@ -18,6 +18,7 @@ from ..extras import MissingExtra
 from ..privacy import mask_number
 from .answers import Answer, ClassifiedAnswer, DeliveryState
 from .characters import complaint, normalise_lines
+from .numbers import international_number
 
 __all__ = [
     "SENDER_RULE",
@@ -36,8 +37,6 @@ SENDER_RULE = "a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 
 # `\Z`, as `$` also matches before a line feed; `[0-9]`, as `\d` matches every script's digits.
 _SIGNATURE = re.compile(r"[A-Za-z0-9.\-&]{1,11}\Z")
 _SENDER_NUMBER = re.compile(r"\+?[1-9][0-9]{7,14}\Z")
-_NUMBER = re.compile(r"\+[1-9][0-9]{7,14}\Z")
-_DROPPED = str.maketrans("", "", " \u00a0-()")
 _MESSAGE_ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\Z")
 
 
@@ -82,10 +81,12 @@ def _country(value: Any) -> str:
     return value
 
 
-def _number_of(country: str, item: str, place: int) -> str:
-    from ..phone import international  # noqa: PLC0415 - as above
-
+def _number_of(country: str | None, item: str, place: int) -> str:
     try:
+        if country is None:
+            return international_number(item)
+        from ..phone import international  # noqa: PLC0415 - as above
+
         return international(item, country)
     except ValueError as error:
         complaint_ = f"destination {place} {error}"
@@ -108,10 +109,7 @@ def _destinations(value: Any, info: ValidationInfo) -> tuple[str, ...]:
     for place, item in enumerate(given, start=1):
         if not isinstance(item, str):
             raise _refuse("destinations_type", f"destination {place} is not a string")
-        number = _number_of(country, item, place) if country else "+" + item.translate(_DROPPED).removeprefix("+")
-        if not _NUMBER.match(number):
-            allowed = "+ and 8 to 15 digits, country code first"
-            raise _refuse("destination", f"destination {place} is not a phone number in the international format: {allowed}")
+        number = _number_of(country, item, place)
         if number in numbers:
             raise _refuse("destination_repeated", f"destination {place} repeats destination {numbers[number]}")
         numbers[number] = place
@@ -152,10 +150,12 @@ class Message(_Frozen, frozen=True):
     """One text, or one WAP push, for one or several numbers.
 
     `sender` is a signature of 1 to 11 characters out of `A-Z a-z 0-9 . - &`, or a phone number; None takes the session's.
-    `destinations` takes one string, several numbers in one string with commas, or an iterable of strings; spaces, dashes and
-    brackets are dropped, and a tuple of `+` and 8 to 15 digits comes out. `text` or `wappush` must be there; CR LF in a text
-    becomes LF. With a `country`, its two-letter code, numbers may be written as people there do, and those that cannot exist or
-    are not of mobile phones are refused; it needs the extra `phone`, and is not part of what is dumped.
+    `destinations` takes one string, several numbers in one string with commas, or an iterable of strings; spaces, dashes,
+    brackets and invisible characters are dropped, and a tuple of `+` and 8 to 15 digits comes out. Without a `+`, a number needs
+    at least 11 digits and must not begin with 0, nor be 80 and nine digits: it would be a number of another country. `text` or
+    `wappush` must be there; CR LF in a text becomes LF. With a `country`, its two-letter code, numbers may be written as people
+    there do, and those that cannot exist or are not of mobile phones are refused; it needs the extra `phone`, and is not part of
+    what is dumped.
 
     Raises `pydantic.ValidationError`, which shows no value of the message (seed, "SendSMS"; protocol, section 7).
     """

@@ -5,14 +5,12 @@ Rule of this file: tables and lookups, no clock and no state. A new magic number
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from ..protocol.answers import Answer, DeliveryState
+from ..protocol.numbers import is_international
 
 __all__ = ["MAGIC", "SCHEDULE", "MagicNumber", "ending", "refusal", "refusal_of_all", "state_after"]
-
-_NUMBER = re.compile(r"\+[1-9][0-9]{7,14}")
 
 SCHEDULE: tuple[tuple[float, DeliveryState], ...] = (
     (0.0, DeliveryState.SENT),
@@ -62,7 +60,7 @@ _ORDINARY = MagicNumber("", "any other number")
 
 def refusal(number: str) -> Answer | None:
     """Return why this number alone is not sent to, or None."""
-    if not _NUMBER.fullmatch(number):
+    if not is_international(number):
         return Answer.BAD_DESTINATION
     return _BY_NUMBER.get(number, _ORDINARY).refuses
 
