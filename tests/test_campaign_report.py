@@ -407,6 +407,26 @@ def test_a_link_is_not_followed(tmp_path: Path):
     assert (target.read_text(), link.read_text(), link.is_symlink()) == ("theirs", "ours", False)
 
 
+def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path):
+    folder = tmp_path / "c.csv"
+    folder.mkdir()
+    with pytest.raises(FileExistsError, match="no file"):
+        write_whole(folder, ["ours"], overwrite=True)
+    assert folder.is_dir()
+    assert [one.name for one in tmp_path.iterdir()] == ["c.csv"]
+
+
+@pytest.mark.parametrize("refused", [PermissionError(1, "no hard links here"), NotImplementedError()], ids=["EPERM", "none"])
+def test_a_file_is_written_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Exception):
+    def link(*_: Any, **__: Any) -> None:
+        raise refused
+
+    monkeypatch.setattr(os, "link", link)
+    write_whole(tmp_path / "c.csv", ["ours"], overwrite=False)
+    assert (tmp_path / "c.csv").read_text() == "ours"
+    assert [one.name for one in tmp_path.iterdir()] == ["c.csv"]
+
+
 # CSV
 
 
@@ -568,6 +588,27 @@ def test_the_findings_are_the_steps_of_the_sum():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("skipped", "said"),
+    [(1, "Nothing was sent: the one recipient was skipped."), (2, "Nothing was sent: all 2 recipients were skipped.")],
+)
+def test_a_campaign_of_skipped_recipients_sends_nothing(skipped: int, said: str):
+    assert sentence(replace(NOTHING, states={S.SKIPPED: skipped})) == said
+
+
+@pytest.mark.parametrize(
+    ("ucs2", "said"),
+    [
+        (0, "1 text for 2 recipients. All are in the GSM alphabet, where a part holds 160 characters."),
+        (1, "1 text for 2 recipients. 1 recipient (50.0%) has a text in UCS-2"),
+        (2, "1 text for 2 recipients. In UCS-2, where a part holds 70 characters instead of 160."),
+    ],
+)
+def test_the_report_says_which_alphabet_the_texts_need(ucs2: int, said: str):
+    figures = replace(NOTHING, states={S.ACCEPTED: 2}, runs=1, batches=1, texts=1, parts={1: 2}, ucs2=ucs2)
+    assert said in words(by_id(parsed(page_of(Made(figures))), "cost"))
+
+
 @pytest.mark.parametrize("state", [state for state in RecipientState if state is not S.SKIPPED])
 @pytest.mark.parametrize("ending", [None, "finished", "paused: no money", "stopped", "cut off"])
 def test_every_state_has_a_sentence_and_an_outlook_that_agree(state: RecipientState, ending: str | None):
@@ -618,6 +659,18 @@ def test_what_is_few_among_many_is_seen_in_the_funnel():
     assert float(drawn.get("width") or 0) >= 2
     assert words(root[0]) == "<b>"
     assert "1 unknown" in words(root[1])
+
+
+def test_branches_that_do_not_fit_into_one_line_go_into_a_second():
+    branches = tuple(Part("unknown", f"a reason that takes its room {place}", 1_000_000) for place in range(4))
+    stages = [Stage("Given", 4_000_000, "4,000,000", "100%", "given", branches), Stage("To", 0, "", "", "x")]
+    root = ElementTree.fromstring(funnel("f", stages, title="T"))
+    named = [one for one in root.iter("text") if one.get("class") == "branch"]
+    assert [words(one) for one in named] == [f"1,000,000 {part.label}" for part in branches]
+    lines = [float(one.get("y") or 0) for one in named]
+    assert lines == sorted(lines)
+    assert len(set(lines)) == 2
+    assert all(float(one.get("x") or 0) < 720 for one in named)
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 10**6)] * 3), max_size=70))

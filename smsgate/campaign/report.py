@@ -153,8 +153,7 @@ def _file(name: str) -> str:
 def _section(key: str, heading: str, about: str, lines: Iterable[str]) -> Iterator[str]:
     yield f'<section id="{key}" aria-labelledby="{key}-heading">'
     yield f'<h2 id="{key}-heading">{escape(heading)}</h2>'
-    if about:
-        yield f'<p class="about">{escape(about)}</p>'
+    yield f'<p class="about">{escape(about)}</p>'
     yield from lines
     yield "</section>"
 
@@ -168,10 +167,8 @@ def _cells(row: Sequence[tuple[str, str]]) -> str:
     return "".join(f'<td class="{kind}">{value}</td>' if kind else f"<td>{value}</td>" for kind, value in row)
 
 
-def _table(heads: Sequence[tuple[str, str]], rows: Iterable[str], *, caption: str = "", kind: str = "") -> Iterator[str]:
+def _table(heads: Sequence[tuple[str, str]], rows: Iterable[str], *, kind: str = "") -> Iterator[str]:
     yield f'<table class="{kind}">' if kind else "<table>"
-    if caption:
-        yield f"<caption>{escape(caption)}</caption>"
     if heads:
         cells = "".join(f'<th scope="col" class="{css}">{escape(name)}</th>' for css, name in heads)
         yield f"<thead><tr>{cells}</tr></thead>"
