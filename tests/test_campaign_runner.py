@@ -378,6 +378,37 @@ async def test_a_killed_run_gets_its_evidence_from_the_next_one(tmp_path: Path):
             assert seen.new_id_count is not None
 
 
+@pytest.mark.parametrize("fault", [FaultKind.BAD_GATEWAY_AFTER, FaultKind.SESSION_LOSS])
+async def test_a_list_of_messages_that_cannot_be_read_is_no_evidence_and_is_tried_again(fault: FaultKind, tmp_path: Path):
+    async with world(tmp_path, NUMBERS[:20]) as here:
+        faults = {b"<ns1:SendSMS>": FaultKind.BAD_GATEWAY_AFTER, b"<ns1:GetNewMessages": fault}
+        here.gateway.fault_of = lambda body: next((kind for name, kind in faults.items() if name in body), None)
+        await Runner(here.journal, here.session, batch=5).run()
+        lost = here.journal.unknown()
+        assert [request.unknown for request in lost] == [5] * 4
+        for request in lost:
+            assert request.evidence
+            assert (request.evidence.new_ids, request.evidence.new_id_count) == ((), None)
+            assert request.evidence.after is not None, "the balance is looked at all the same"
+        assert here.account.calls["GetNewMessages"] >= 4
+
+
+async def test_a_list_of_messages_that_is_too_long_is_not_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    async with world(tmp_path, NUMBERS[:20]) as here:
+        work = here.gateway._work
+
+        def endless(body: bytes, *others: Any) -> httpx.Response:
+            reply = work(body, *others)
+            return httpx.Response(200, content=b" " * 5_000_000) if b"<ns1:GetNewMessages" in body else reply
+
+        monkeypatch.setattr(here.gateway, "_work", endless)
+        here.gateway.fault_of = lambda body: FaultKind.BAD_GATEWAY_AFTER if b"<ns1:SendSMS>" in body else None
+        await Runner(here.journal, here.session, batch=5).run()
+        lost = here.journal.unknown()
+        assert [request.evidence.new_id_count for request in lost if request.evidence] == [None] * 4
+        assert 1 <= here.account.calls["GetNewMessages"] <= 2, "by the two that were under way at the first loss"
+
+
 async def test_a_journal_that_cannot_be_written_ends_the_run_before_anybody_is_sent_to(tmp_path: Path):
     async with world(tmp_path, NUMBERS) as here:
         here.journal.close()
