@@ -378,8 +378,8 @@ async def test_a_killed_run_gets_its_evidence_from_the_next_one(tmp_path: Path):
             assert seen.new_id_count is not None
 
 
-@pytest.mark.parametrize("fault", [FaultKind.BAD_GATEWAY_AFTER, FaultKind.SESSION_LOSS])
-async def test_a_list_of_messages_that_cannot_be_read_is_no_evidence_and_is_tried_again(fault: FaultKind, tmp_path: Path):
+@pytest.mark.parametrize(("fault", "requests"), [(FaultKind.BAD_GATEWAY_AFTER, 4), (FaultKind.SESSION_LOSS, 2)])
+async def test_a_list_of_messages_that_cannot_be_read_is_asked_for_again(fault: FaultKind, requests: int, tmp_path: Path):
     async with world(tmp_path, NUMBERS[:20]) as here:
         faults = {b"<ns1:SendSMS>": FaultKind.BAD_GATEWAY_AFTER, b"<ns1:GetNewMessages": fault}
         here.gateway.fault_of = lambda body: next((kind for name, kind in faults.items() if name in body), None)
@@ -390,7 +390,7 @@ async def test_a_list_of_messages_that_cannot_be_read_is_no_evidence_and_is_trie
             assert request.evidence
             assert (request.evidence.new_ids, request.evidence.new_id_count) == ((), None)
             assert request.evidence.after is not None, "the balance is looked at all the same"
-        assert here.account.calls["GetNewMessages"] >= 4
+        assert here.account.calls["GetNewMessages"] == 4 * requests, "after each loss, with the repeats of the session"
 
 
 async def test_a_list_of_messages_that_is_too_long_is_not_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
