@@ -43,7 +43,7 @@ class EnvFile(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - of the contract
         """Not used: the file is read once for all fields."""
-        return None, field_name, False
+        return None, field_name, False  # pragma: no cover - pydantic-settings wants the method and does not call it
 
     def __call__(self) -> dict[str, Any]:
         """Return the fields that the file sets. Raises `ValueError` for a file that cannot be read."""

@@ -28,6 +28,7 @@ from smsgate.protocol.models import Message
 from smsgate.protocol.operations import AUTH, GET_NEW_MESSAGES, NAMESPACE, OPERATIONS, SEND_SMS
 from smsgate.protocol.reply import read_auth, read_new_messages, read_reply, read_send
 from smsgate.sandbox import MAGIC, AccountState, FailedSlot, Sandbox, Settings
+from smsgate.sandbox.server import ServerThread, listen
 
 SOAP_11 = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
@@ -975,6 +976,34 @@ def test_a_port_in_use_is_an_error_that_names_host_and_port(sandbox: Sandbox) ->
     port = urlsplit(sandbox.url).port or 0
     with pytest.raises(OSError, match=rf"cannot listen on 127\.0\.0\.1 port {port}: "):
         Sandbox(port=port).__enter__()
+
+
+def test_a_host_that_cannot_be_resolved_is_an_error_that_names_it() -> None:
+    with pytest.raises(OSError, match=r"cannot listen on ::1%nowhere port 0: "):
+        Sandbox(host="::1%nowhere", exposed=True).__enter__()
+
+
+def test_an_idle_connection_is_closed_and_counted() -> None:
+    with Sandbox(Settings(keep_alive_seconds=0.05)) as sandbox:
+        address = urlsplit(sandbox.url)
+        with closing(socket.create_connection(("127.0.0.1", address.port or 0), timeout=10)) as client:
+            client.sendall(f"GET {address.path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            answer = b""
+            while received := client.recv(4096):
+                answer += received
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert sandbox.idle_closed == 1
+    assert sandbox.idle_closed == 0, "it is not running"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_server_that_cannot_start_says_so_and_leaves_no_thread() -> None:
+    listener = listen("127.0.0.1", 0)
+    listener.close()
+    threads = threading.active_count()
+    with pytest.raises(RuntimeError, match="could not start"):
+        ServerThread(Sandbox().app, listener, tls=None, keep_alive_seconds=5)
+    assert threading.active_count() == threads
 
 
 def test_a_given_port_is_used_again_at_once() -> None:

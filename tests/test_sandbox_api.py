@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
@@ -260,6 +261,18 @@ def test_a_bad_request_is_told_what_is_allowed(asked: str, body: Any, status: in
     assert document["error"].startswith(error)
 
 
+def test_state_and_balance_of_the_account_are_set_each_alone(sandbox: Sandbox):
+    assert got(sandbox, "/sandbox/account", "PUT", {"balance": "7"})["balance"] == "7"
+    assert (sandbox.account, sandbox.balance) == (AccountState.ACTIVE, 7)
+    assert got(sandbox, "/sandbox/account", "PUT", {"account": "blocked"})["account"] == "blocked"
+    assert (sandbox.account, sandbox.balance) == (AccountState.BLOCKED, 7)
+
+
+def test_a_fault_without_a_probability_strikes_always(sandbox: Sandbox):
+    assert got(sandbox, "/sandbox/faults", "POST", {"kind": "html", "probability": None})["probability"] == 1.0
+    assert [rule.probability for rule in sandbox.faults.rules] == [1.0]
+
+
 def test_a_bad_account_changes_nothing_at_all(sandbox: Sandbox):
     assert call(sandbox, "/sandbox/account", "PUT", {"account": "gone", "balance": "5"})[0] == 400
     assert sandbox.balance == 10_000
@@ -305,6 +318,39 @@ def test_events_go_on_until_the_last_status_is_final_and_then_rest():
     assert moving[-1] is False
     assert moving.count(False) == 1
     assert len(moving) >= 2
+
+
+def test_events_end_when_the_sandbox_stops():
+    with Sandbox() as sandbox:
+        address = urlsplit(sandbox.url)
+        with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as connection:
+            connection.request("GET", "/sandbox/events")
+            stream = connection.getresponse()
+            assert stream.readline() == b"event: state\n"
+            sandbox.__exit__(None, None, None)
+            # The stream ends as a whole one does; one that was cut off would raise.
+            assert stream.read().startswith(b"data: ")
+
+
+def test_events_say_now_and_then_that_they_are_still_there(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("smsgate.sandbox.app._HEARTBEAT_SECONDS", 0.01)
+    address = urlsplit(sandbox.url)
+    with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as connection:
+        connection.request("GET", "/sandbox/events")
+        stream = connection.getresponse()
+        assert [stream.readline()[:6] for _ in range(3)] == [b"event:", b"data: ", b"\n"]
+        assert [stream.readline() for _ in range(4)] == [b": still here\n", b"\n"] * 2
+
+
+def test_a_client_that_goes_away_in_the_middle_of_its_request_changes_nothing(sandbox: Sandbox, caplog: pytest.LogCaptureFixture):
+    address = urlsplit(sandbox.url)
+    for method, path in (("PUT", "/sandbox/account"), ("POST", address.path)):
+        with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as client:
+            client.sendall(f'{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{{"balance"'.encode())
+            client.shutdown(socket.SHUT_WR)
+            assert client.recv(1) == b"", "the server has seen that the client is gone"
+    assert (got(sandbox, "/sandbox/account")["balance"], sandbox.calls) == ("10000", {})
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 # What is remembered

@@ -238,11 +238,6 @@ class Gateway:
         """Grows whenever anything changes but delivery statuses over time."""
         return self._revision
 
-    @property
-    def settled_at(self) -> float:
-        """When the last delivery status changes by itself."""
-        return self._settled_at
-
     def touch(self) -> None:
         """Note that something beside the gateway has changed that belongs into its picture."""
         with self._lock:

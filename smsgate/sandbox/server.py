@@ -30,7 +30,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(family, kind, protocol)
-        if os.name == "posix":  # elsewhere it would let two servers have one port
+        # Elsewhere it would let two servers have one port.
+        if os.name == "posix":  # pragma: no branch - the tests run on POSIX systems
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)
