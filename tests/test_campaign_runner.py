@@ -281,6 +281,19 @@ async def test_progress_adds_up_all_the_way(tmp_path: Path):
         assert 10 < runner._progress.rate < 30
 
 
+def test_the_rate_is_taken_over_the_last_seconds():
+    progress = Progress({})
+    assert progress.rate == 0
+    progress.settled(5, now=0.0)
+    assert progress.rate == 0, "one moment is no span"
+    progress.settled(10, now=0.0)
+    assert progress.rate == 0, "neither are two of the same"
+    progress.settled(20, now=5.0)
+    assert progress.rate == (10 + 20) / 5
+    progress.settled(3, now=14.0)
+    assert progress.rate == 3 / 9, "the first two are too old"
+
+
 # Errors of the caller's own
 
 
@@ -346,6 +359,16 @@ async def test_the_evidence_of_a_lost_answer_tells_what_was_paid(tmp_path: Path)
         assert seen.before - seen.after - seen.spent in {5, 10}
         assert 1 <= seen.others <= 3
         assert seen.new_ids == ()
+
+
+async def test_a_run_makes_unknown_whoever_a_killed_run_had_in_flight(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    async with world(tmp_path, NUMBERS[:20]) as here:
+        killed = here.journal.claim(here.journal.start_run(), 5)
+        assert killed
+        end = await Runner(here.journal, here.session, batch=5).run()
+        assert (end.ending, end.states) == (Ending.FINISHED, {S.UNKNOWN: 5, S.ACCEPTED: 15})
+        assert "the last run was cut off while requests were under way: 5 recipients are unknown" in caplog.text
+        assert not here.taken().keys() & {number for _, number in killed.recipients}
 
 
 async def test_a_killed_run_gets_its_evidence_from_the_next_one(tmp_path: Path):

@@ -346,6 +346,12 @@ def test_a_pytest_run_pays_nothing_for_the_plugin(plugin: str):
     assert set(done.stdout.split()) == {"smsgate", "smsgate.version", plugin}
 
 
+def test_importing_the_module_behind_python_m_runs_no_command():
+    code = "import smsgate.__main__, sys; print('smsgate.cli.app' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")
+
+
 def test_importing_the_package_loads_nothing_that_only_some_users_need():
     # httpx itself loads rich, and httpcore loads trio, where they are installed: what counts is what we add to our dependencies.
     code = (
