@@ -129,6 +129,14 @@ async def test_it_can_be_stopped(tmp_path: Path):
         assert (await poller.poll()).asked <= 4
 
 
+async def test_a_poller_that_is_stopped_before_it_begins_asks_nothing(tmp_path: Path):
+    async with sent(tmp_path) as here:
+        poller = here.poller()
+        poller.stop()
+        end = await poller.poll()
+        assert (end.asked, end.final, end.open) == (0, 0, 40)
+
+
 async def test_a_message_that_the_gateway_does_not_know_is_asked_for_once(tmp_path: Path):
     async with sent(tmp_path) as here:
         here.gateway.gateway.clear()
