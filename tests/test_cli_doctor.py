@@ -24,7 +24,7 @@ from test_cli import Finished, Smsgate, bare
 
 import smsgate
 from smsgate.cli.exits import Exit
-from smsgate.doctor import Finding, Mark, Setup, examine
+from smsgate.doctor import Finding, Mark, Setup, checks, examine
 from smsgate.doctor import verdicts as judge
 from smsgate.doctor.checks import CHECKS, NO_MESSAGE
 from smsgate.doctor.probes import probing
@@ -410,6 +410,44 @@ async def test_a_program_can_examine_too_on_both_event_loops() -> None:
     assert not report.problems
     assert started == [finding.check for finding in report.findings]
     assert LOGIN not in repr(report)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("session_calls", "logins", "cookie"),
+    [
+        # Auth, three questions, then three calls alone, then two of each login: the session ends in the first or second of these.
+        (4, Mark.PROBLEM, "it needs the check «logins»"),
+        (8, Mark.NOTE, f"it needs {judge.AT_ONCE} logins that work at once"),
+    ],
+)
+async def test_sessions_that_end_while_logins_are_counted_are_told(session_calls: int, logins: Mark, cookie: str) -> None:
+    with gateway(session_calls=session_calls) as sandbox:
+        report = await examine(Setup(login=LOGIN, password=PASSWORD, url=sandbox.url))
+    seen = {finding.check: finding for finding in report.findings}
+    assert seen["status"].mark is Mark.OK
+    assert seen["logins"].mark is logins
+    assert isinstance(seen["logins"].error, smsgate.NotAuthorised) == (logins is Mark.PROBLEM)
+    assert (seen["cookie lock"].mark, cookie in seen["cookie lock"].text) == (Mark.SKIPPED, True)
+
+
+@pytest.mark.anyio
+async def test_a_gateway_that_is_asked_in_clear_is_tried_with_https_too() -> None:
+    # This machine under an address that counts as one of the network.
+    with Sandbox(Settings(login=LOGIN, password=PASSWORD), host="0.0.0.0", exposed=True) as sandbox:
+        url = sandbox.url.replace("127.0.0.1", "0.0.0.0")
+        report = await examine(Setup(login=LOGIN, password=PASSWORD, url=url))
+    (https,) = (finding for finding in report.findings if finding.check == "https")
+    assert https.mark is Mark.OK
+    assert "https://0.0.0.0/api/soap.html" in https.text
+    assert not report.problems
+
+
+def test_a_library_that_is_not_there_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_LIBRARIES", ("httpx", "no-such-library"))
+    told = checks.environment()
+    assert told["no-such-library"] == "not installed"
+    assert told["httpx"] != "not installed"
 
 
 # --- the verdicts -------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -139,12 +140,14 @@ async def _status(room: _Room) -> Finding:
 
 async def _logins(room: _Room) -> Finding:
     steps = []
-    async for step in room.probe.climb():
-        steps.append(step)
-        if step.error is None:
-            room.most_logins = step.logins
-        if not worth_climbing(step):
-            break
+    # Closed here: trio complains of a generator that is left to the garbage collector.
+    async with aclosing(room.probe.climb()) as climb:
+        async for step in climb:
+            steps.append(step)
+            if step.error is None:
+                room.most_logins = step.logins
+            if not worth_climbing(step):
+                break
     if steps[0].error:
         raise steps[0].error
     last = steps[-1].error

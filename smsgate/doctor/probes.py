@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from statistics import median
@@ -242,7 +242,7 @@ class Probe:
 
     # --- speed --------------------------------------------------------------------------------------------------------
 
-    async def climb(self) -> AsyncIterator[Step]:
+    async def climb(self) -> AsyncGenerator[Step, None]:
         """Yield how fast balance calls are with more and more logins, up to the first failure."""
         for count in LADDER:
             try:
