@@ -34,6 +34,7 @@ from .parallel import Pace, Parallel
 from .privacy import mask_number, redact
 from .protocol.answers import DeliveryState
 from .protocol.envelope import request_body
+from .protocol.limits import REPLY_LIMIT, REPLY_LIMIT_MOST, reply_limit
 from .protocol.models import SENDER_RULE, DeliveryStatus, Message, SendResult, checked_again, invalid_message, message_id
 from .protocol.operations import AUTH, GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES, SEND_SMS, Operation
 from .protocol.reply import Reply, read_balance, read_new_messages, read_send, read_status, unrecognised
@@ -49,9 +50,6 @@ _PAUSES = (0.25, 0.5, 1.0)
 """Seconds before each repeat, at most."""
 _PASSING = frozenset({Reason.NO_CONNECTION, Reason.CONNECTION_LOST, Reason.HTTP_STATUS})
 """What may be over the next moment."""
-_REPLY_LIMIT = 64 * 1024
-_REPLY_LIMIT_PER_DESTINATION = 512
-_REPLY_LIMIT_MOST = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ class _Call:
     operation: Operation
     deadline: float
     body: Body = field(default=Body(b""), repr=False)
-    limit: int = _REPLY_LIMIT
+    limit: int = REPLY_LIMIT
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What the gateway may quote and no log may show."""
     subject: str = ""
@@ -310,7 +308,7 @@ class AsyncSession:
         The official page no longer lists this operation, so it may stop working (protocol, sections 1.1 and 6). Raises `Refused`,
         `NotSent` or `InDoubt`.
         """
-        return await self._run_reading(GET_NEW_MESSAGES, read_new_messages, limit=_REPLY_LIMIT_MOST)
+        return await self._run_reading(GET_NEW_MESSAGES, read_new_messages, limit=REPLY_LIMIT_MOST)
 
     async def get_message_status(self, message_id: str) -> DeliveryStatus:
         """Return the delivery status of one message (protocol, section 5).
@@ -398,7 +396,7 @@ class AsyncSession:
             Body(
                 request_body(SEND_SMS, sender=sender, destination=",".join(numbers), text=message.text, wappush=message.wappush)
             ),
-            min(_REPLY_LIMIT + _REPLY_LIMIT_PER_DESTINATION * len(numbers), _REPLY_LIMIT_MOST),
+            reply_limit(len(numbers)),
             (*numbers, *(number[1:] for number in numbers), message.text or "", message.wappush or ""),
             _subject(message),
             message,
@@ -410,7 +408,7 @@ class AsyncSession:
         read: Callable[[Reply], T],
         deadline: float | None = None,
         *,
-        limit: int = _REPLY_LIMIT,
+        limit: int = REPLY_LIMIT,
         **arguments: str,
     ) -> T:
         body = Body(request_body(operation, **arguments))

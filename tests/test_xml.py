@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from shown import frames_of, raised_by
 
-from smsgate.protocol.xml import MAX_DEPTH, MAX_ELEMENTS, Unreadable, find, parse, text_of
+from smsgate.protocol.limits import MAX_ELEMENTS
+from smsgate.protocol.xml import MAX_DEPTH, Elsewhere, Unreadable, find, parse, text_of
 
 TURBO = 'xmlns="http://turbosms.in.ua/api/Turbo"'
 
@@ -58,8 +59,10 @@ XSI = 'xmlns:i="http://www.w3.org/2001/XMLSchema-instance"'
     [
         (f'<a {XSI} i:nil="true"/>', None),
         (f'<a {XSI} i:nil="1"/>', None),
-        (f'<a {XSI} i:nil="true">abc</a>', None),
-        (f'<a {XSI} i:nil="1">abc</a>', None),
+        (f'<a {XSI} i:nil="true"> </a>', None),
+        (f'<a {XSI} i:nil="1" i:type="string"/>', None),
+        (f'<a {XSI} i:nil="false"/>', None),
+        ('<a xmlns="urn:a" xmlns:b="urn:b"/>', None),
         (f'<a {XSI} i:nil="false">abc</a>', "abc"),
         (f'<a {XSI} i:type="string">abc</a>', "abc"),
         (f'<a {XSI} i:type="string"/>', None),
@@ -68,7 +71,30 @@ XSI = 'xmlns:i="http://www.w3.org/2001/XMLSchema-instance"'
     ],
 )
 def test_nil_is_no_text_if_it_is_the_nil_of_xml_schema(document: str, text: str | None):
-    assert text_of(parse(document.encode())["a"]) == text
+    (node,) = parse(document.encode()).values()
+    assert text_of(node) == text
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        '<a href="#id1"/>',
+        '<a href="#id1"> </a>',
+        '<a id="id1"/>',
+        '<a nil="true"/>',
+        '<a xmlns:i="urn:else" i:nil="true"/>',
+        f'<a {XSI} i:nil="true" href="#id1"/>',
+        f'<a {XSI} i:nil="true">abc</a>',
+        f'<a {XSI} i:nil="1">abc</a>',
+    ],
+)
+def test_an_element_whose_attributes_leave_its_text_open_is_not_empty(document: str):
+    with pytest.raises(Elsewhere, match=r"^an element whose attributes leave open what its text is$"):
+        text_of(parse(document.encode())["a"])
+
+
+def test_an_attribute_beside_a_text_changes_nothing():
+    assert text_of(parse(b'<a href="#id1">abc</a>')["a"]) == "abc"
 
 
 def test_elements_where_a_text_is_expected_are_refused():
@@ -128,6 +154,13 @@ def test_a_reply_for_the_largest_batch_that_a_reply_may_hold_is_read():
         (b"<a></b>", "no well-formed XML: mismatched tag in line 1"),
         (b"<s:a/>", "no well-formed XML: unbound prefix in line 1"),
         (b"<a/><secret/>", "no well-formed XML: junk after document element in line 1"),
+        (
+            b"<br />\n<b>Warning</b>: secret<br />\n<?xml version='1.0'?><a/>",
+            "no well-formed XML: 36 bytes of something else stand before the XML declaration",
+        ),
+        (b"\xa0<?xml version='1.0'?><a/>", "no well-formed XML: 1 bytes of something else stand before the XML declaration"),
+        (b"<a/>\n<b>Warning</b>", "no well-formed XML: junk after document element in line 2"),
+        (b"\xef\xbb\xbf \r\n", "no well-formed XML: no element found in line 1"),
         (b"<!DOCTYPE a><a/>", "a document type declaration is not allowed"),
         (b'<?xml version="1.0" encoding="secret"?><a/>', "no readable XML (LookupError)"),
         (b'<?xml version="1.0" encoding="shift_jis"?><a/>', "no readable XML (ValueError)"),
@@ -147,3 +180,28 @@ def test_what_is_no_xml_is_refused_with_a_reason_that_quotes_nothing_and_no_fore
 def test_a_document_is_read_in_the_encoding_that_it_declares(encoding: str):
     document = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?><a>Ваш код</a>'.encode(encoding)
     assert parse(document) == {"a": "Ваш код"}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"\n",
+        b" \t\r\n",
+        b"\xef\xbb\xbf",
+        b"\xef\xbb\xbf\xef\xbb\xbf",
+        b"\n\xef\xbb\xbf \n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "windows-1251"])
+def test_white_space_and_byte_order_marks_before_the_document_are_skipped(before: bytes, encoding: str):
+    document = f'<?xml version="1.0" encoding="{encoding}"?><a>Ваш код</a>'.encode(encoding)
+    assert parse(before + document) == {"a": "Ваш код"}
+    assert parse(before + b"<a/>") == {"a": None}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("before", ["\ufeff", "\ufeff\n", "\ufeff\ufeff \r\n"])
+@pytest.mark.parametrize("printed", [b"", b"\n", b" \r\n"])
+def test_a_document_in_utf_16_may_have_them_too(encoding: str, before: str, printed: bytes):
+    document = (before + '<?xml version="1.0" encoding="utf-16"?><a>Ваш код</a>').encode(encoding)
+    assert parse(printed + document) == {"a": "Ваш код"}

@@ -18,6 +18,7 @@ import anyio
 
 from ..errors import InDoubt
 from ..options import positive
+from ..protocol.limits import MOST_RECIPIENTS
 from ..protocol.models import Message, SendResult
 from ..session import AsyncSession
 from .journal import Claim, Journal
@@ -26,7 +27,7 @@ from .states import Event, RecipientState, after, before
 from .verdicts import Judgement, Trouble, judge, judge_error
 from .workers import side_by_side
 
-__all__ = ["Ending", "Progress", "RunEnd", "RunOptions", "Runner"]
+__all__ = ["MOST_IN_REQUEST", "Ending", "Progress", "RunEnd", "RunOptions", "Runner"]
 
 _log = logging.getLogger("smsgate")
 
@@ -106,6 +107,10 @@ class RunOptions(TypedDict, total=False):
     hook: Callable[[str], None]
 
 
+MOST_IN_REQUEST = min(1_000, MOST_RECIPIENTS)
+"""Recipients in one request of a campaign at most: so many are in doubt together if an answer is lost."""
+
+
 class Runner:
     """One run of a campaign. `batch` is how many recipients go into one request at most, `rate` recipients a second at most.
 
@@ -128,7 +133,7 @@ class Runner:
         hook: Callable[[str], None] = lambda _: None,
     ) -> None:
         for name, valid, allowed in (
-            ("batch", type(batch) is int and 1 <= batch <= 1_000, "a whole number from 1 to 1000"),
+            ("batch", type(batch) is int and 1 <= batch <= MOST_IN_REQUEST, f"a whole number from 1 to {MOST_IN_REQUEST}"),
             ("rate", rate is None or positive(rate), "recipients a second, more than 0"),
             ("patience", positive(patience), "seconds, more than 0"),
         ):

@@ -38,6 +38,7 @@ from ..campaign import (
     Unsettled,
     file_source,
 )
+from ..campaign.runner import MOST_IN_REQUEST
 from ..campaign.states import before
 from ..campaign.wording import things
 from ..errors import InDoubt, NotSent
@@ -119,7 +120,7 @@ async def run(
     account: Account,
     *,
     rate: Annotated[float | None, typer.Option(metavar="N", min=0.001, max=1e6, help="Recipients a second at most.")] = None,
-    batch: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Recipients in one request at most.")] = 100,
+    batch: Annotated[int, typer.Option(metavar="N", min=1, max=MOST_IN_REQUEST, help="Recipients in one request at most.")] = 100,
     yes: Yes = False,
 ) -> int:
     """Send to everybody who is pending. Run it again after any interruption."""

@@ -25,6 +25,7 @@ from ..logins import Credentials, Login, Logins, headers_of
 from ..options import GATEWAY_URL, Timeouts, bad_option
 from ..privacy import redact
 from ..protocol.envelope import request_body
+from ..protocol.limits import REPLY_LIMIT_MOST
 from ..protocol.operations import AUTH, GET_CREDIT_BALANCE, Operation
 from ..protocol.reply import Reply, read_balance, read_reply, unrecognised
 from ..transport import Body, HttpReply, Transport, cause_of, own_transport, ssl_settings
@@ -35,7 +36,6 @@ __all__ = ["Probe", "Setup", "probing"]
 
 T = TypeVar("T")
 
-_REPLY_LIMIT = 4 * 1024 * 1024
 _SHOWN = 300
 _PORTS = {"http": 80, "https": 443}
 _DAY = 86_400
@@ -193,7 +193,7 @@ class Probe:
         self.requests += 1
         body = Body(request_body(GET_CREDIT_BALANCE))
         headers, before = headers_of(GET_CREDIT_BALANCE, None), time.time()
-        http = await transport.post(body, headers, limit=_REPLY_LIMIT, exchange=transport.exchange())
+        http = await transport.post(body, headers, limit=REPLY_LIMIT_MOST, exchange=transport.exchange())
         if http.date is not None:
             self.clock = http.date, (before + time.time()) / 2
         return http
@@ -223,7 +223,7 @@ class Probe:
     async def _ask(self, login: Login, operation: Operation, **arguments: str) -> Reply:
         self.requests += 1
         body = Body(request_body(operation, **arguments))
-        asked = self._logins.ask(login, operation, body, _REPLY_LIMIT, login.transport.exchange())
+        asked = self._logins.ask(login, operation, body, REPLY_LIMIT_MOST, login.transport.exchange())
         reply = await self._within(asked)
         self._hear(operation, reply)
         return reply

@@ -18,6 +18,7 @@ from ..extras import MissingExtra
 from ..privacy import mask_number
 from .answers import Answer, ClassifiedAnswer, DeliveryState
 from .characters import complaint, normalise_lines
+from .limits import MOST_RECIPIENTS
 from .numbers import international_number
 
 __all__ = [
@@ -98,15 +99,21 @@ def _destinations(value: Any, info: ValidationInfo) -> tuple[str, ...]:
         return ()  # it was refused, and how numbers are to be read is not known
     country: str | None = info.data["country"]
     if isinstance(value, str):
-        given: list[Any] = value.split(",")
+        given: Iterable[Any] = value.split(",")
     elif isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, dict)):
-        given = [number for item in value for number in (item.split(",") if isinstance(item, str) else [item])]
+        given = (number for item in value for number in (item.split(",") if isinstance(item, str) else [item]))
     else:
         raise _refuse(
             "destinations_type", "destinations are a string, several in one string with commas, or an iterable of strings"
         )
     numbers: dict[str, int] = {}
     for place, item in enumerate(given, start=1):
+        if place > MOST_RECIPIENTS:
+            # Before the rest is looked at: an iterable may have no end.
+            raise _refuse(
+                "destinations_too_many",
+                f"at most {MOST_RECIPIENTS} destinations in one message, as no longer answer is read; send several messages",
+            )
         if not isinstance(item, str):
             raise _refuse("destinations_type", f"destination {place} is not a string")
         number = _number_of(country, item, place)
@@ -156,6 +163,8 @@ class Message(_Frozen, frozen=True):
     `wappush` must be there; CR LF in a text becomes LF. With a `country`, its two-letter code, numbers may be written as people
     there do, and those that cannot exist or are not of mobile phones are refused; it needs the extra `phone`, and is not part of
     what is dumped.
+
+    More recipients than an answer is read for (`smsgate.protocol.limits.MOST_RECIPIENTS`) are refused.
 
     Raises `pydantic.ValidationError`, which shows no value of the message (seed, "SendSMS"; protocol, section 7).
     """

@@ -7,23 +7,33 @@ pieces (CVE-2023-52425). Whoever fails here fails with `Unreadable`, whatever th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 from xml.parsers import expat
 
 import xmltodict
 
+from .limits import MAX_ELEMENTS
 from .operations import NAMESPACE
 
-__all__ = ["SOAP_11", "SOAP_12", "Node", "Unreadable", "find", "parse", "text_of"]
+__all__ = ["MAX_ELEMENTS", "SOAP_11", "SOAP_12", "Elsewhere", "Node", "Unreadable", "find", "parse", "text_of"]
 
 SOAP_11 = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _PREFIXES = {NAMESPACE: "turbo", SOAP_11: "soap", SOAP_12: "soap12", _XSI: "xsi"}
+_HARMLESS = frozenset({"@xmlns", "@xsi:nil", "@xsi:type"})
+"""Attributes of an element without text that say nothing of a text elsewhere."""
+# White space and byte order marks that a gateway's scripts print before the document; a BOM of UTF-16 itself is needed.
+_BEFORE = (
+    (re.compile(rb"[ \t\r\n]*\xff\xfe(?:\xff\xfe|[ \t\r\n]\x00)*"), b"\xff\xfe"),
+    (re.compile(rb"[ \t\r\n]*\xfe\xff(?:\xfe\xff|\x00[ \t\r\n])*"), b"\xfe\xff"),
+    (re.compile(rb"(?:\xef\xbb\xbf|[ \t\r\n])+"), b""),
+)
+_DECLARATION = b"<?xml"
 
 MAX_DEPTH = 32
-MAX_ELEMENTS = 70_000
 
 # xmltodict's tree: an element is its text, None if empty, or a dict of children, "@attributes" and "#text"; one that
 # stands there several times is a list.
@@ -32,6 +42,10 @@ Node: TypeAlias = "str | dict[str, Node] | list[Node] | None"
 
 class Unreadable(ValueError):
     """The bytes are no XML that a gateway may send. The message says why and quotes nothing."""
+
+
+class Elsewhere(Unreadable):
+    """The attributes of an element leave open what its text is: SOAP's `href` points to another element."""
 
 
 class _Guard:
@@ -91,10 +105,11 @@ def _same(value: Any) -> Any:
 def parse(document: bytes) -> dict[str, Node]:
     """Return the document as a tree. Keys are `turbo:`, `soap:` or `soap12:` and the local name, whatever prefix it came with.
 
-    Raises `Unreadable`.
+    White space and byte order marks before the document are skipped. Raises `Unreadable`.
     """
     reason = "no XML"
     tree: Any = None
+    document = _without_beginning(document)
     try:
         tree = xmltodict.parse(
             document,
@@ -107,7 +122,13 @@ def parse(document: bytes) -> dict[str, Node]:
     except Unreadable as error:
         reason = str(error)
     except expat.ExpatError as error:
-        reason = f"no well-formed XML: {expat.errors.messages.get(error.code, 'error')} in line {error.lineno}"
+        # A warning that PHP prints before its answer: the answer may be whole, and still nothing vouches for it.
+        before = document.find(_DECLARATION)
+        reason = (
+            f"no well-formed XML: {before} bytes of something else stand before the XML declaration"
+            if before > 0
+            else f"no well-formed XML: {expat.errors.messages.get(error.code, 'error')} in line {error.lineno}"
+        )
     except Exception as error:  # LookupError, UnicodeError, ValueError ... : a parser may fail in any way it likes
         reason = f"no readable XML ({type(error).__name__})"
     # Raised here, not in the handlers, so that no frame of the parser and none of its data stays with the error.
@@ -115,6 +136,13 @@ def parse(document: bytes) -> dict[str, Node]:
     if not isinstance(tree, dict):
         raise Unreadable(reason)
     return tree
+
+
+def _without_beginning(document: bytes) -> bytes:
+    for pattern, instead in _BEFORE:
+        if found := pattern.match(document):
+            return instead + document[found.end() :]
+    return document
 
 
 def find(tree: Node, name: str) -> Iterator[Node]:
@@ -131,11 +159,20 @@ def find(tree: Node, name: str) -> Iterator[Node]:
 
 
 def text_of(node: Node) -> str | None:
-    """Return the text of an element, None if it is empty or `xsi:nil`. Raises `Unreadable` if elements stand in it."""
+    """Return the text of an element, None if it is plainly empty or `xsi:nil`.
+
+    Raises `Unreadable` if elements stand in it, and `Elsewhere` if it is nil and has a text, or is empty and has an attribute
+    that may point to a text, such as `href`.
+    """
     if isinstance(node, dict):
         if any(not key.startswith(("@", "#")) for key in node):
             raise Unreadable("elements where text is expected")
-        return None if node.get("@xsi:nil") in ("true", "1") else text_of(node.get("#text"))
+        text = text_of(node.get("#text"))
+        nil = node.get("@xsi:nil") in ("true", "1")
+        blank = text is None or not text.strip()
+        if (nil and not blank) or (blank and any(key.startswith("@") and key not in _HARMLESS for key in node)):
+            raise Elsewhere("an element whose attributes leave open what its text is")
+        return None if nil else text
     if isinstance(node, list):
         raise Unreadable("several elements where one is expected")
     return node
