@@ -11,9 +11,9 @@ again by every call.
 from __future__ import annotations
 
 import logging
-import re
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -21,9 +21,10 @@ import anyio
 import anyio.to_thread
 
 from .errors import AccountSuspended, BadCredentials, InDoubt, Reason, Refused
+from .protocol.cookies import cookie_header, seconds_of
 from .protocol.envelope import request_body
 from .protocol.operations import AUTH, Operation
-from .protocol.reply import Reply, read_auth, read_reply
+from .protocol.reply import Reply, read_auth, read_reply, shows_session
 from .transport import Body, Exchange, HttpReply, Transport
 from .version import __version__
 
@@ -39,9 +40,6 @@ AUTH_LIMIT = 64 * 1024
 """Bytes of a reply to Auth that are read at most."""
 PARSED_IN_THREAD = 256 * 1024
 """Bytes from which on a reply is parsed in a worker thread, so that the event loop goes on."""
-
-# RFC 6265, section 4.1.1: what may stand in a cookie's name and value. Attributes after the first semicolon are dropped.
-_COOKIE = re.compile(r"\s*([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64})=([!#-+\--:<-\[\]-~]{1,256})\s*(?:;|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class Login:
     @property
     def cookie_values(self) -> list[str]:
         """What no log may show if the gateway quotes it."""
-        return [pair.partition("=")[2] for pair in (self.cookie or "").split("; ")]
+        return [pair.partition("=")[2].strip('"') for pair in (self.cookie or "").split("; ")]
 
 
 class Logins:
@@ -138,7 +136,7 @@ class Logins:
         except (BadCredentials, AccountSuspended) as refusal:
             self._refusal, self._refused_at, self._proven = refusal, anyio.current_time(), False
             raise
-        cookie = _cookie(http.cookies)
+        cookie = cookie_header(http.cookies, now=_clock_of(http))
         if cookie is None:
             raise InDoubt("the gateway accepted the login and set no cookie", reason=Reason.UNREADABLE, evidence=reply.evidence)
         login.cookie = cookie
@@ -147,8 +145,16 @@ class Logins:
         _log.info("login %d %s", login.number, "opened" if login.generation == 1 else f"renewed for the {login.generation}. time")
 
     async def ask(self, login: Login, operation: Operation, body: Body, limit: int, exchange: Exchange) -> Reply:
-        """Post the request with the login's cookie and return what stands in the reply. Raises `NotSent` or `InDoubt`."""
-        return await _parsed(operation, await self._post(login, operation, body, limit, exchange))
+        """Post the request with the login's cookie and return what stands in the reply. Raises `NotSent` or `InDoubt`.
+
+        A cookie that comes with the answer is used from then on, if the answer shows that the gateway knew the session. Otherwise
+        it is the cookie of a new session, which is not logged in.
+        """
+        http = await self._post(login, operation, body, limit, exchange)
+        reply = await _parsed(operation, http)
+        if http.cookies and shows_session(reply):
+            login.cookie = cookie_header(http.cookies, now=_clock_of(http), held=login.cookie)
+        return reply
 
     async def _post(self, login: Login, operation: Operation, body: Body, limit: int, exchange: Exchange) -> HttpReply:
         whole = False
@@ -173,10 +179,10 @@ def headers_of(operation: Operation, cookie: str | None) -> dict[str, str]:
     return headers if cookie is None else headers | {"Cookie": cookie}
 
 
-def _cookie(set_cookie: Sequence[str]) -> str | None:
-    """Return what to send as Cookie: the last value of each name, without its attributes; None if there is none."""
-    pairs = {found[1]: found[2] for value in set_cookie[:16] if (found := _COOKIE.match(value))}
-    return "; ".join(f"{name}={value}" for name, value in pairs.items()) or None
+def _clock_of(http: HttpReply) -> float:
+    """Return the gateway's own time, by which its cookies expire, in seconds since 1970."""
+    told = None if http.date is None else seconds_of(http.date)
+    return time.time() if told is None else told
 
 
 async def _parsed(operation: Operation, http: HttpReply) -> Reply:

@@ -6,17 +6,21 @@ import re
 import traceback
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import count
 from typing import Any
+from xml.sax.saxutils import escape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from replies import ID, NIL, OTHER_ID, array_reply, envelope, sent, string_reply
 from shown import outcome_of, raised_by, shown_by
 
 from smsgate import errors
 from smsgate.errors import Evidence, InDoubt, Reason, Refused
-from smsgate.protocol.answers import Answer, DeliveryState
+from smsgate.protocol.answers import ANSWERS, Answer, DeliveryState
+from smsgate.protocol.limits import MAX_ELEMENTS, MOST_RECIPIENTS, REPLY_LIMIT, REPLY_LIMIT_MOST, SLOT_LIMIT, reply_limit
 from smsgate.protocol.models import Message, RecipientResult, SendResult
 from smsgate.protocol.operations import AUTH, GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES, OPERATIONS, SEND_SMS
 from smsgate.protocol.reply import (
@@ -722,3 +726,72 @@ def test_a_dead_cookie_counts_for_a_reading_operation_whatever_is_said_beside_it
         read_status(read_reply(GET_MESSAGE_STATUS, string_reply("GetMessageStatus", text)), ID)
     with pytest.raises(errors.NotAuthorised):
         read_new_messages(read_reply(GET_NEW_MESSAGES, array_reply("GetNewMessages", text)))
+
+
+# Slots whose text may stand elsewhere, and replies to calls with many recipients
+
+HREF = '<ns1:ResultArray href="#id1"/>'
+
+
+def slots(operation: str, *written: str) -> Reply:
+    body = envelope(
+        f"<ns1:{operation}Response><ns1:{operation}Result>{''.join(written)}</ns1:{operation}Result></ns1:{operation}Response>"
+    )
+    return read_reply(OPERATIONS[operation], body)
+
+
+def slot(text: str) -> str:
+    return f"<ns1:ResultArray>{text}</ns1:ResultArray>"
+
+
+@pytest.mark.parametrize(
+    "pointing", [HREF, '<ns1:ResultArray id="id1"> </ns1:ResultArray>', f'<ns1:ResultArray xsi:nil="true">{ID}</ns1:ResultArray>']
+)
+@pytest.mark.parametrize("head", [SENT, PARTLY, BAD_NUMBER, POOR])
+def test_a_slot_whose_attributes_leave_its_text_open_is_in_doubt_and_the_others_are_not(pointing: str, head: str):
+    result = read_send(slots("SendSMS", slot(head), slot(OTHER_ID), pointing, "<ns1:ResultArray/>"), THREE)
+    assert [recipient.accepted for recipient in result.recipients] == [True, None, False]
+    assert result.in_doubt[0].destination == NUMBERS[1]
+
+
+def test_slots_that_all_point_elsewhere_are_in_doubt_whatever_is_said_before_them():
+    for head in (SENT, BAD_NUMBER, *NOT_AUTHORISED):
+        assert doubt(lambda head=head: read_send(slots("SendSMS", slot(head), HREF, HREF), TWO)).sent is None
+
+
+@pytest.mark.parametrize("written", [(HREF,), (slot(ID), HREF), (HREF, slot(ID))])
+def test_a_list_of_ids_that_points_elsewhere_is_not_taken_for_shorter_than_it_is(written: tuple[str, ...]):
+    assert doubt(lambda: read_new_messages(slots("GetNewMessages", *written))).reason is Reason.UNREADABLE
+
+
+@pytest.mark.parametrize("operation", ["GetCreditBalance", "GetMessageStatus", "GetNewMessages", "SendSMS", "Auth"])
+def test_a_result_that_points_elsewhere_is_in_doubt(operation: str):
+    body = envelope(f'<ns1:{operation}Response><ns1:{operation}Result href="#id1"/></ns1:{operation}Response>')
+    assert doubt(lambda: read_reply(OPERATIONS[operation], body)).reason is Reason.UNREADABLE
+
+
+def test_the_reply_to_the_largest_call_can_be_read_whatever_each_slot_says():
+    longest = max((row.sentence for row in ANSWERS), key=lambda sentence: len(sentence.encode()))
+    number = NUMBERS[0]
+    said = longest.replace("{number}", number)
+    written = escape(f'{said} "{number}"')
+    assert len(f'<ns1:ResultArray xsi:type="xsd:string">{written}</ns1:ResultArray>'.encode()) <= SLOT_LIMIT
+    body = array_reply("SendSMS", SENT, *[written] * MOST_RECIPIENTS)
+    assert len(body) <= reply_limit(MOST_RECIPIENTS) == REPLY_LIMIT_MOST - (REPLY_LIMIT_MOST - REPLY_LIMIT) % SLOT_LIMIT
+    assert len(read_reply(SEND_SMS, body).items) == MOST_RECIPIENTS + 1 < MAX_ELEMENTS
+
+
+def test_one_recipient_more_than_a_reply_is_read_for_is_refused_even_if_the_iterable_has_no_end():
+    taken = count(380_500_000_000)
+    numbers = (str(number) for number in taken)
+    with pytest.raises(ValidationError) as caught:
+        Message(destinations=numbers, text="t")
+    (row,) = caught.value.errors()
+    assert row["type"] == "destinations_too_many"
+    assert row["msg"].startswith(f"at most {MOST_RECIPIENTS} destinations in one message")
+    assert next(taken) == 380_500_000_000 + MOST_RECIPIENTS + 1, "the rest is not read"
+    many = [f"+{380_500_000_000 + number}" for number in range(MOST_RECIPIENTS + 1)]
+    assert len(Message(destinations=many[1:], text="t").destinations) == MOST_RECIPIENTS
+    for too_many in (",".join(many), [",".join(many)], many):
+        with pytest.raises(ValidationError, match="at most"):
+            Message(destinations=too_many, text="t")

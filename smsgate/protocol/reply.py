@@ -17,9 +17,19 @@ from ..privacy import mask_numbers
 from .answers import Answer, ClassifiedAnswer, DeliveryState, classify, delivery_state
 from .models import DeliveryStatus, Message, RecipientResult, SendResult, message_id
 from .operations import Operation
-from .xml import Node, Unreadable, find, parse, text_of
+from .xml import Elsewhere, Node, Unreadable, find, parse, text_of
 
-__all__ = ["Reply", "read_auth", "read_balance", "read_new_messages", "read_reply", "read_send", "read_status", "unrecognised"]
+__all__ = [
+    "Reply",
+    "read_auth",
+    "read_balance",
+    "read_new_messages",
+    "read_reply",
+    "read_send",
+    "read_status",
+    "shows_session",
+    "unrecognised",
+]
 
 _BALANCE = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?\Z")
 _ID = re.compile(rb"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
@@ -31,13 +41,30 @@ _UNDECIDED = {
     Answer.UNRECOGNISED: Reason.UNRECOGNISED,
 }
 
+# What may be said to a request without a session, too.
+_TO_STRANGERS = frozenset(
+    {
+        Answer.NOT_AUTHORISED,
+        Answer.BAD_CREDENTIALS,
+        Answer.NOT_ACTIVATED,
+        Answer.BLOCKED,
+        Answer.DISABLED,
+        Answer.MISSING_PARAMETERS,
+        Answer.UNRECOGNISED,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The strings of an answer, in order, None where one is empty or nil; one for an operation that answers with a string."""
+    """The strings of an answer, in order, None where one is empty or nil; one for an operation that answers with a string.
+
+    `elsewhere` are the places of those that are None although their text may stand elsewhere in the document.
+    """
 
     items: tuple[str | None, ...]
     evidence: Evidence
+    elsewhere: frozenset[int] = frozenset()
 
     def __repr__(self) -> str:
         return f"Reply({len(self.items)} items, {self.evidence!r})"
@@ -57,6 +84,7 @@ def read_reply(operation: Operation, body: bytes, status: int = 200) -> Reply:
         status, len(body), tuple(found.decode() for found in _ID.findall(body[: Evidence.LIMIT])), body[: Evidence.LIMIT]
     )
     items: tuple[str | None, ...] = ()
+    elsewhere: frozenset[int] = frozenset()
     tree: Node = None
     reason, detail = Reason.UNREADABLE, ""
     try:
@@ -65,34 +93,46 @@ def read_reply(operation: Operation, body: bytes, status: int = 200) -> Reply:
         elif _is_fault(tree := parse(body)):
             reason, detail = Reason.FAULT, "the gateway answered with a fault"
         else:
-            items = _items(operation, tree)
+            items, elsewhere = _items(operation, tree)
     except Unreadable as error:
         detail = str(error)
     if detail:
         # What the reply may quote leaves this frame before the error does, so no traceback shows it.
         del body, tree
         raise InDoubt(f"{reason}: {detail}", reason=reason, evidence=evidence)
-    return Reply(items, evidence)
+    return Reply(items, evidence, elsewhere)
 
 
 def _is_fault(tree: Node) -> bool:
     return any(True for name in ("soap:Fault", "soap12:Fault") for _ in find(tree, name))
 
 
-def _items(operation: Operation, tree: Node) -> tuple[str | None, ...]:
+def _items(operation: Operation, tree: Node) -> tuple[tuple[str | None, ...], frozenset[int]]:
     results = list(find(tree, f"turbo:{operation.result}"))
     if not results and operation.array and list(find(tree, f"turbo:{operation.name}Response")):
-        return ()  # null in place of the array (protocol, section 2.4)
+        return (), frozenset()  # null in place of the array
     if len(results) != 1:
         raise Unreadable(f"{len(results)} elements {operation.result} where one is expected")
     result = results[0]
     if not operation.array:
-        return (text_of(result),)
+        return (text_of(result),), frozenset()
     if isinstance(result, dict) and "turbo:ResultArray" in result:
         slots = result["turbo:ResultArray"]
-        return tuple(text_of(slot) for slot in (slots if isinstance(slots, list) else [slots]))
+        return _slots(slots if isinstance(slots, list) else [slots])
     text = (text_of(result) or "").strip()  # an empty array, or a bare string where an array is declared
-    return (text,) if text else ()
+    return (text,) if text else (), frozenset()
+
+
+def _slots(slots: list[Node]) -> tuple[tuple[str | None, ...], frozenset[int]]:
+    items: list[str | None] = []
+    elsewhere = set()
+    for place, slot in enumerate(slots):
+        try:
+            items.append(text_of(slot))
+        except Elsewhere:  # a matter of this one recipient: the ids of the others decide for them
+            items.append(None)
+            elsewhere.add(place)
+    return tuple(items), frozenset(elsewhere)
 
 
 def unrecognised(reply: Reply) -> list[str]:
@@ -105,6 +145,18 @@ def unrecognised(reply: Reply) -> list[str]:
         for sentence in classify(text)
         if sentence.answer is Answer.UNRECOGNISED
     ]
+
+
+def shows_session(reply: Reply) -> bool:
+    """Return whether the answer shows that the gateway knew the session: nothing in it is said to a request without one."""
+    texts = [text for text in (item.strip() for item in reply.items if item) if text]
+    return bool(texts) and all(
+        message_id(text)
+        or _BALANCE.match(text)
+        or delivery_state(text) is not DeliveryState.UNRECOGNISED
+        or _TO_STRANGERS.isdisjoint(sentence.answer for sentence in classify(text))
+        for text in texts
+    )
 
 
 def _refusal(answers: Sequence[ClassifiedAnswer], reasons: tuple[str, ...] = ()) -> Refused:
@@ -150,6 +202,8 @@ def read_new_messages(reply: Reply) -> list[str]:
     """Return the ids of messages whose status is unknown (protocol, section 6). Raises `Refused` or `InDoubt`."""
     texts = [text for text in (item.strip() for item in reply.items if item) if text]
     ids = [found for found in map(message_id, texts) if found]
+    if reply.elsewhere:
+        raise reply.in_doubt(Reason.UNREADABLE, "the answer is not a list of message ids")
     if len(ids) != len(texts):
         strange = [text for text in texts if not message_id(text)]
         answers = tuple(answer for text in strange[:_LOOKED_AT] for answer in classify(text))
@@ -191,7 +245,10 @@ def _outcome(reply: Reply, message: Message) -> SendResult | Refused | InDoubt:
     answers = tuple(classify(head or ""))
     if not slots:
         return _whole(reply, answers)
-    judged = tuple(_recipient(destination, slot, answers) for destination, slot in zip(message.destinations, slots, strict=True))
+    judged = tuple(
+        _recipient(destination, slot, answers, told=place not in reply.elsewhere)
+        for place, (destination, slot) in enumerate(zip(message.destinations, slots, strict=True), start=1)
+    )
     recipients = tuple(recipient for recipient, _ in judged)
     if any(recipient.accepted for recipient in recipients):
         return SendResult(answers=answers, text=head or "", recipients=recipients)
@@ -240,9 +297,14 @@ def _doubt(answers: Sequence[ClassifiedAnswer]) -> tuple[Reason, str]:
 
 
 def _recipient(
-    destination: str, slot: str | None, head: Sequence[ClassifiedAnswer]
+    destination: str, slot: str | None, head: Sequence[ClassifiedAnswer], *, told: bool
 ) -> tuple[RecipientResult, ClassifiedAnswer | None]:
-    """Return what a slot says of its number: an id, a sentence, or nothing, and then the sentence before the slots speaks."""
+    """Return what a slot says of its number: an id, a sentence, or nothing, and then the sentence before the slots speaks.
+
+    `told` is False if the slot's text may stand elsewhere, so that neither the slot nor that sentence decides.
+    """
+    if not told:
+        return RecipientResult(destination=destination, accepted=None), None
     if found := message_id(slot):
         return RecipientResult(destination=destination, message_id=found, accepted=True, answer=Answer.SENT), None
     said = tuple(classify(slot or ""))
