@@ -5,13 +5,14 @@ Rule of this file: a complaint names the variable and what is allowed, and never
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
-from .options import GATEWAY_URL
+from .options import GATEWAY_URL, credential_flaw, in_quotes
 
-__all__ = ["GatewaySettings", "complaint_of", "read_environment", "settings_in", "variable"]
+__all__ = ["GatewaySettings", "complaint_of", "credential_complaint", "read_environment", "settings_in", "variable"]
 
 _RULES = {"logins": "a whole number from 1 to 256"}
 
@@ -46,12 +47,31 @@ def settings_in(held: Mapping[str, str | None], names: Iterable[str]) -> dict[st
 
 def read_environment(environ: Mapping[str, str]) -> GatewaySettings:
     """Return the settings that the environment holds. A variable that is empty counts as absent. Raises `ValueError`."""
+    held = settings_in(environ, GatewaySettings.model_fields)
+    complaint = credential_complaint(held, variable)
     try:
-        return GatewaySettings.model_validate(settings_in(environ, GatewaySettings.model_fields))
+        if complaint is None:
+            return GatewaySettings.model_validate(held)
     except ValidationError as error:
         complaint = complaint_of(error, "in the environment")
-    del environ
+    del environ, held
     raise ValueError(complaint)
+
+
+def credential_complaint(held: Mapping[str, Any], place_of: Callable[[str], str], *, quotes_are_read: bool = False) -> str | None:
+    """Return what is wrong with the login and the password in a mapping of settings, None if nothing is.
+
+    `place_of` names the variable or the file of each. `quotes_are_read` if quotes around a value have been taken off already.
+    """
+    for name in ("login", "password"):
+        value = held.get(name)
+        if not isinstance(value, str):
+            continue
+        if flaw := credential_flaw(value):
+            return f"{place_of(name)}: {flaw}"
+        if in_quotes(value) and not quotes_are_read:
+            return f"{place_of(name)}: has quotes around it, which would be part of it; write it without them"
+    return None
 
 
 def complaint_of(error: ValidationError, where: str) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import ssl
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -15,7 +17,17 @@ from urllib.parse import urlsplit
 from .protocol.characters import unsendable
 from .protocol.models import SENDER_RULE, is_sender
 
-__all__ = ["GATEWAY_URL", "Timeouts", "address_of", "bad_option", "positive", "travels_in_clear"]
+__all__ = [
+    "GATEWAY_URL",
+    "Timeouts",
+    "address_of",
+    "bad_option",
+    "credential_flaw",
+    "in_quotes",
+    "odd_credentials",
+    "positive",
+    "travels_in_clear",
+]
 
 GATEWAY_URL = "http://turbosms.in.ua/api/soap.html"
 """The documented address (protocol, section 1): plain http, as no valid certificate is known of that host."""
@@ -86,8 +98,34 @@ def bad_option(
 def _credential(name: str, value: Any) -> str | None:
     if not isinstance(value, str) or not value.strip():
         return f"{name}: must be a string that is not blank"
+    if flaw := credential_flaw(value):
+        return f"{name}: {flaw}"
     found = unsendable(value)
     return found and f"{name}: must have no control character or other one that no request can carry, as that at {found}"
+
+
+def credential_flaw(value: str) -> str | None:
+    """Say why this can be no login and no password as it is, in words that go on after its name; None if it can be one."""
+    for place, character in (("ends", value[-1:]), ("begins", value[:1])):
+        if character.splitlines() == [""]:
+            return f"{place} with a line break (U+{ord(character):04X}), as the line of a file does; remove it"
+        if character and unicodedata.category(character) == "Cf":
+            return f"{place} with an invisible character (U+{ord(character):04X}); remove it"
+    return "has a line feed in it; it must be one line" if "\n" in value else None
+
+
+def in_quotes(value: str) -> bool:
+    """Return whether a value has the quotes around it with which it is written in an env file."""
+    return len(value) > 2 and value[0] == value[-1] and value[0] in "'\""
+
+
+def odd_credentials(**credentials: str) -> Iterator[str]:
+    """Yield what is probably a mistake in each of these, by its name and without its value."""
+    for name, value in credentials.items():
+        if in_quotes(value):
+            yield f"{name}: has quotes around it, which are part of it here; write it without them unless they are meant"
+        if value != value.strip():
+            yield f"{name}: begins or ends with white space, which is part of it here; remove it unless it is meant"
 
 
 def _country(value: Any) -> str | None:

@@ -29,7 +29,7 @@ from .errors import InDoubt, MessageNotFound, NotAuthorised, NotSent, PlainHttpW
 from .following import Following
 from .logins import Credentials, Login, Logins
 from .observing import CallStart, Observation, Observer, end_of, end_of_error
-from .options import GATEWAY_URL, Timeouts, address_of, bad_option, positive, travels_in_clear
+from .options import GATEWAY_URL, Timeouts, address_of, bad_option, odd_credentials, positive, travels_in_clear
 from .parallel import Pace, Parallel
 from .privacy import mask_number, redact
 from .protocol.answers import DeliveryState
@@ -137,6 +137,8 @@ class AsyncSession:
         if found:
             del login, password, sender, url, proxy
             raise ValueError(found)
+        for odd in odd_credentials(login=login, password=password):
+            warn(odd, stacklevel=_caller())
         self._sender = sender
         self._url = url
         self._timeouts = timeouts
@@ -180,10 +182,18 @@ class AsyncSession:
         and `SMSGATE_COUNTRY` may be. A variable that is empty counts as absent, and `proxy` goes before its variable. Raises
         `ValueError` that names the variable. For an `.env` file and secret files see `from_settings`.
         """
-        settings = read_environment(environ)
-        if proxy is not None:
+        complaint = ""
+        settings: GatewaySettings | None = None
+        try:
+            settings = read_environment(environ)
+        except ValueError as error:
+            complaint = str(error)
+        if settings is not None and proxy is not None:
             settings = settings.model_copy(update={"proxy": proxy})
+        # A traceback with locals would show the whole environment.
         del environ, proxy
+        if settings is None:
+            raise ValueError(complaint)
         return cls.from_settings(settings, timeouts=timeouts, verify=verify, http_client=http_client, observer=observer)
 
     @classmethod

@@ -9,13 +9,14 @@ absent. The one importer of pydantic-settings and of python-dotenv.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from .environment import GatewaySettings, complaint_of, settings_in
+from .environment import GatewaySettings, complaint_of, credential_complaint, settings_in, variable
 from .extras import missing
 
 try:
@@ -24,6 +25,7 @@ try:
         BaseSettings,
         DotEnvSettingsSource,
         PydanticBaseSettingsSource,
+        SecretsSettingsSource,
         SettingsConfigDict,
     )
 except ModuleNotFoundError as _error:
@@ -57,6 +59,36 @@ class EnvFile(PydanticBaseSettingsSource):
         raise ValueError(complaint)
 
 
+class Checked(PydanticBaseSettingsSource):
+    """A source whose login and password are looked at where their place is still known."""
+
+    def __init__(
+        self,
+        settings: type[BaseSettings],
+        source: PydanticBaseSettingsSource,
+        place_of: Callable[[str], str] = variable,
+        *,
+        quotes_are_read: bool = False,
+    ) -> None:
+        super().__init__(settings)
+        self._source = source
+        self._place_of = place_of
+        self._quotes_are_read = quotes_are_read
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return what the source has."""
+        return self._source.get_field_value(field, field_name)
+
+    def __call__(self) -> dict[str, Any]:
+        """Return what the source has. Raises `ValueError` for a login or password that is used and can be none."""
+        found = self._source()
+        used = {name: value for name, value in found.items() if not self.current_state.get(name)}
+        complaint = credential_complaint(used, self._place_of, quotes_are_read=self._quotes_are_read)
+        if complaint is None:
+            return found
+        raise ValueError(complaint)
+
+
 class FileSettings(BaseSettings):
     """Fields that are read from the environment and from files, whichever they are."""
 
@@ -73,6 +105,8 @@ class FileSettings(BaseSettings):
             complaint = complaint_of(error, "in the environment, an .env file or a secret file")
         except UnicodeDecodeError:  # of pydantic-settings, which has a look at the file first
             complaint = f"cannot read {_env_file or 'the .env file'}: it is not UTF-8"
+        except ValueError as error:  # of ours, whose frames hold what the sources have
+            complaint = str(error)
         else:
             return
         # pydantic's own frames and ours would show the values to a traceback with locals, so they end here.
@@ -100,7 +134,17 @@ class FileSettings(BaseSettings):
         """Put our reader of `.env` files in the place of theirs."""
         path = dotenv_settings.env_file if isinstance(dotenv_settings, DotEnvSettingsSource) else None
         files = [] if path is None else [path] if isinstance(path, (str, Path)) else path
-        return init_settings, env_settings, *(EnvFile(settings_cls, Path(file)) for file in files), file_secret_settings
+        folder = file_secret_settings.secrets_dir if isinstance(file_secret_settings, SecretsSettingsSource) else None
+        return (
+            init_settings,
+            Checked(settings_cls, env_settings),
+            *(_checked_file(settings_cls, Path(file)) for file in files),
+            Checked(settings_cls, file_secret_settings, lambda name: f"{folder}/{variable(name).lower()}"),
+        )
+
+
+def _checked_file(settings: type[BaseSettings], path: Path) -> Checked:
+    return Checked(settings, EnvFile(settings, path), lambda name: f"{variable(name)} in {path}", quotes_are_read=True)
 
 
 class SmsGateSettings(GatewaySettings, FileSettings):

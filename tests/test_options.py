@@ -107,10 +107,14 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ({"password": ""}, "password: must be a string that is not blank"),
         (
             {"password": "qq\r"},
-            "password: must have no control character or other one that no request can carry, as that at position 2 (U+000D)",
+            "password: ends with a line break (U+000D), as the line of a file does; remove it",
         ),
         (
             {"password": "qq\r\nqq"},
+            "password: has a line feed in it; it must be one line",
+        ),
+        (
+            {"password": "qq\rqq"},
             "password: must have no control character or other one that no request can carry, as that at position 2 (U+000D)",
         ),
         (

@@ -145,3 +145,90 @@ def test_a_proxy_that_is_given_goes_before_the_environment():
     environ = {**LOGIN, "SMSGATE_URL": "https://gateway.test/", "SMSGATE_PROXY": "http://environment.test:1"}
     assert smsgate.AsyncSession.from_env(environ=environ)._proxy == "http://environment.test:1"
     assert smsgate.AsyncSession.from_env(environ=environ, proxy="http://given.test:2")._proxy == "http://given.test:2"
+
+
+# A login or password with something around it that is not part of it
+
+SECRET_WORD = "Quagmire"
+LINE = "{}: ends with a line break (U+000A), as the line of a file does; remove it"
+QUOTES = "{}: has quotes around it, which would be part of it; write it without them"
+
+
+def said_by(make: Any) -> str:
+    """Return the complaint, in which and in whose frames no value stands."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - compared by the caller
+        make()
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    # The test's own frames hold what it set.
+    assert SECRET_WORD not in "".join(line for line in shown.format() if "/tests/" not in line)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["LOGIN", "PASSWORD"])
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (f"{SECRET_WORD}\n", LINE),
+        (f"{SECRET_WORD}\r\n", LINE),
+        (f"{SECRET_WORD}\r", "{}: ends with a line break (U+000D), as the line of a file does; remove it"),
+        (f"\n{SECRET_WORD}", "{}: begins with a line break (U+000A), as the line of a file does; remove it"),
+        (f"{SECRET_WORD}\n{SECRET_WORD}", "{}: has a line feed in it; it must be one line"),
+        (f"\ufeff{SECRET_WORD}", "{}: begins with an invisible character (U+FEFF); remove it"),
+        (f"{SECRET_WORD}\u200b", "{}: ends with an invisible character (U+200B); remove it"),
+        (f'"{SECRET_WORD}"', QUOTES),
+        (f"'{SECRET_WORD}'", QUOTES),
+    ],
+)
+def test_a_variable_with_a_line_break_or_quotes_around_its_value_is_named(
+    name: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
+):
+    environ = {**LOGIN, f"SMSGATE_{name}": value}
+    for variable, held in environ.items():
+        monkeypatch.setenv(variable, held)
+    expected = says.format(f"SMSGATE_{name}")
+    assert said_by(smsgate.AsyncSession.from_env) == expected
+    assert said_by(SmsGateSettings) == expected
+
+
+def test_a_secret_file_with_quotes_around_its_value_is_named(secrets: Path):
+    (secrets / "smsgate_password").write_text(f"'{SECRET_WORD}'\n")
+    made = said_by(lambda: SmsGateSettings.read(secrets_dir=secrets, login="shop"))
+    assert made == QUOTES.format(secrets / "smsgate_password")
+
+
+def test_an_env_file_with_a_line_break_in_its_value_is_named_and_its_own_quotes_are_read(tmp_path: Path):
+    path = tmp_path / "my.env"
+    path.write_text(f'SMSGATE_LOGIN=shop\nSMSGATE_PASSWORD="{SECRET_WORD}\\n"\n')
+    assert said_by(lambda: SmsGateSettings.read(env_file=path)) == LINE.format(f"SMSGATE_PASSWORD in {path}")
+    path.write_text(f"SMSGATE_LOGIN=shop\nSMSGATE_PASSWORD='\"{SECRET_WORD}\"'\n")
+    assert SmsGateSettings.read(env_file=path).password.get_secret_value() == f'"{SECRET_WORD}"'
+
+
+def test_only_the_source_that_is_used_is_judged(env_file: Path, secrets: Path, monkeypatch: pytest.MonkeyPatch):
+    (secrets / "smsgate_password").write_text("'unused'")
+    assert SmsGateSettings.read(env_file=env_file, secrets_dir=secrets).password.get_secret_value() == SECRET
+    monkeypatch.setenv("SMSGATE_PASSWORD", "'unused'")
+    assert SmsGateSettings.read(secrets_dir=secrets, login="a", password="b").password.get_secret_value() == "b"
+
+
+HTTPS = "https://gateway.test/api/soap.html"
+
+
+@pytest.mark.parametrize("name", ["login", "password"])
+def test_the_constructor_refuses_a_line_break_and_warns_of_quotes_and_white_space(name: str):
+    def made(value: str) -> smsgate.AsyncSession:
+        return smsgate.AsyncSession(**{"login": "a", "password": "b", name: value}, url=HTTPS)
+
+    assert said_by(lambda: made(f"{SECRET_WORD}\n")) == LINE.format(name)
+    for value, says in (
+        (
+            f'"{SECRET_WORD}"',
+            f"{name}: has quotes around it, which are part of it here; write it without them unless they are meant",
+        ),
+        (f"{SECRET_WORD} ", f"{name}: begins or ends with white space, which is part of it here; remove it unless it is meant"),
+    ):
+        with pytest.warns(UserWarning, match=f"^{name}: ") as warned:
+            made(value)
+        assert [(str(one.message), one.filename) for one in warned] == [(says, __file__)]
+    made(f'"{SECRET_WORD}')
+    made(f"{SECRET_WORD} {SECRET_WORD}'s")
