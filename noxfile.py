@@ -175,7 +175,8 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Print figures, by hand: nothing is asserted."""
+    """Print figures of all benchmarks, or of one: `nox -s benchmarks -- campaign --large 100000`."""
     session.install(f".[{EXTRAS}]", *groups("test"))
-    for script in sorted(Path("tests").glob("benchmark_*.py")):
-        session.run("python", str(script), *session.posargs)
+    chosen = session.posargs[0] if session.posargs else "*"
+    for script in sorted(Path("tests").glob(f"benchmark_{chosen}.py")):
+        session.run("python", str(script), *session.posargs[1:])

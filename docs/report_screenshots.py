@@ -1,14 +1,13 @@
-"""Makes the pictures of a campaign's report, `docs/images/report-light.png` and `report-dark.png`, from a made-up campaign.
+"""Take the pictures of a campaign's report, `docs/images/report-light.png` and `report-dark.png`, from an invented campaign.
 
+Needs playwright and chromium. `--scale 0.1 --recipients 1000 --folder /tmp` takes them quickly, to see that the script works.
 Rule of this file: nothing is sent, chance is seeded and the clock is set by hand, so the same pictures come out each time.
 """
 
 from __future__ import annotations
 
-import struct
-import sys
-import zlib
-from collections import Counter
+import argparse
+import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -16,6 +15,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+from pictures import smaller
 from playwright.sync_api import sync_playwright
 
 from smsgate import DeliveryState
@@ -36,8 +36,9 @@ FATES = (
     (DeliveryState.IN_NETWORK, 96),
     (DeliveryState.UNKNOWN, 18),
 )
-LOST_AT = {61: 40, 62: 40, 143: 12, 201: 40}
-"""Requests whose answer, or a part of it, is lost."""
+REQUESTS = 250
+LOST_AT = {61: 1.0, 62: 1.0, 143: 0.3, 201: 1.0}
+"""Requests whose answer is lost, and for which share of the recipients."""
 TROUBLE_AT = 104
 """The request before which the gateway does not work for a while."""
 
@@ -54,9 +55,9 @@ class Clock:
         return self.now
 
 
-def people(chance: Random) -> Iterator[dict[str, str]]:
-    """Yield 10,000 recipients, of whom some are no good."""
-    for place in range(10_000):
+def people(chance: Random, recipients: int) -> Iterator[dict[str, str]]:
+    """Yield the rows of the list; some repeat a number or have an invalid one."""
+    for place in range(recipients):
         kind = chance.random()
         number = f"+38050{1_000_000 + place}"
         if kind < 0.006:
@@ -87,99 +88,74 @@ def evidence(clock: Clock, batch: int, lost: int, *, sent: bool) -> Evidence:
     return Evidence(before, clock.now - 31, spent, after, clock.now + 0.4, 0 if sent else 1, ids, len(ids))
 
 
-def send(journal: SqliteJournal, clock: Clock) -> None:
+def send(journal: SqliteJournal, clock: Clock, each: int) -> None:
     """Send it all, with some trouble on the way."""
     run = journal.start_run()
-    while claim := journal.claim(run, 40):
+    while claim := journal.claim(run, each):
         clock.now += 140 if claim.batch == TROUBLE_AT else clock.chance.uniform(2.2, 3.6)
-        lost = LOST_AT.get(claim.batch, 0)
-        reason = "the connection broke before an answer" if lost == 40 else "the answer does not say what became of some"
+        share = LOST_AT.get(claim.batch, 0.0)
+        lost = round(share * len(claim.recipients))
+        reason = "the connection broke before an answer" if share == 1 else "the answer does not say what became of some"
         journal.settle(
-            claim, verdicts(claim, lost, clock.chance), BatchEnd(reason, 200 if lost == 12 else None) if lost else BatchEnd()
+            claim, verdicts(claim, lost, clock.chance), BatchEnd(reason, None if share == 1 else 200) if lost else BatchEnd()
         )
         if lost:
-            journal.add_evidence(claim.batch, evidence(clock, claim.batch, lost, sent=lost == 40))
+            journal.add_evidence(claim.batch, evidence(clock, claim.batch, lost, sent=share == 1))
     journal.end_run(run, "finished")
 
 
-def follow(journal: SqliteJournal, clock: Clock) -> None:
+def follow(journal: SqliteJournal, clock: Clock, recipients: int) -> None:
     """Let most messages be delivered."""
     states, weights = zip(*FATES, strict=True)
-    for recipient, _ in journal.to_ask(clock.now, 9_930):
+    for recipient, _ in journal.to_ask(clock.now, round(0.993 * recipients)):
         journal.set_delivery(recipient, clock.chance.choices(states, weights)[0])
 
 
-def campaign(path: Path) -> Campaign:
-    """Return the campaign in the end."""
+def campaign(path: Path, recipients: int) -> Campaign:
+    """Return the finished campaign."""
+    each = recipients // REQUESTS
     clock = Clock()
     journal = SqliteJournal.create(path, clock=clock)
-    rows = entries_of(rows_source(people(clock.chance)), sender="Knyharnia", text=TEXT, wappush=None)
+    rows = entries_of(rows_source(people(clock.chance, recipients)), sender="Knyharnia", text=TEXT, wappush=None)
     journal.add(rows, name="Свято весни 2026", forget_texts=False)
     clock.now = BEGIN
-    send(journal, clock)
+    send(journal, clock, each)
     clock.now += 160
     journal.resolve(Event.RESEND, batch=61, line=None, message_id=None, who="Ірина", note="Провайдер не бачить цього запиту")
-    send(journal, clock)
+    send(journal, clock, each)
     clock.now += 90
     journal.resolve(Event.ASSUME_SENT, batch=62, line=None, message_id=None, who="Ірина", note="Троє підтвердили, що отримали")
     clock.now += 5_000
-    follow(journal, clock)
+    follow(journal, clock, recipients)
     return Campaign(journal)
 
 
-def squeezed(picture: bytes) -> bytes:
-    """Return a PNG of the browser with 256 colours, which is a third of its size: its most frequent ones."""
-    chunks, at = [], 8
-    while at < len(picture):
-        (length,) = struct.unpack_from(">I", picture, at)
-        chunks.append((picture[at + 4 : at + 8], picture[at + 8 : at + 8 + length]))
-        at += 12 + length
-    width, height, _, kind = struct.unpack(">IIBB", chunks[0][1][:10])
-    size = {2: 3, 6: 4}[kind]
-    pixels = unfiltered(zlib.decompress(b"".join(data for name, data in chunks if name == b"IDAT")), width * size, height, size)
-    rows = [[row[x : x + 3] for x in range(0, len(row), size)] for row in pixels]
-    colours = Counter(pixel for row in rows for pixel in row)
-    palette = [colour for colour, _ in colours.most_common(256)]
-    places = {colour: place for place, colour in enumerate(palette)}
-    for colour in colours:
-        if colour not in places:
-            places[colour] = min(
-                range(256), key=lambda place: sum((a - b) ** 2 for a, b in zip(palette[place], colour, strict=True))
-            )
-    body = b"".join(b"\0" + bytes(places[pixel] for pixel in row) for row in rows)
-    head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    parts = ((b"IHDR", head), (b"PLTE", b"".join(palette)), (b"IDAT", zlib.compress(body, 9)), (b"IEND", b""))
-    return picture[:8] + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts
-    )
-
-
-def unfiltered(data: bytes, length: int, height: int, size: int) -> Iterator[bytes]:
-    """Yield the rows of a PNG as they were before each was filtered."""
-    above = bytes(length)
-    for place in range(height):
-        start = place * (length + 1)
-        kind, row = data[start], bytearray(data[start + 1 : start + 1 + length])
-        for x in range(length) if kind else ():
-            left, up, corner = (row[x - size], above[x], above[x - size]) if x >= size else (0, above[x], 0)
-            near = min((left, up, corner), key=lambda one: abs(left + up - corner - one)) if kind == 4 else 0
-            row[x] = (row[x] + (0, left, up, (left + up) // 2, near)[kind]) & 255
-        above = bytes(row)
-        yield above
-
-
 def main() -> None:
-    """Write the pictures, and the page beside them if a name is given."""
-    with TemporaryDirectory() as folder, campaign(Path(folder) / "spring.sms") as made, sync_playwright() as playwright:
-        page_path = Path(sys.argv[1] if len(sys.argv) > 1 else f"{folder}/report.html").absolute()
+    """Write both pictures, the page and its PDF."""
+    parser = argparse.ArgumentParser(description="Write the pictures of a campaign's report.")
+    parser.add_argument("--folder", type=Path, default=IMAGES, help="where to write the pictures (default: %(default)s)")
+    parser.add_argument("--page", type=Path, help="also keep the page in this file, and its PDF beside it")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="pixels of the picture for each of the page (default: %(default)s)"
+    )
+    parser.add_argument("--recipients", type=int, default=10_000, help=f"at least {REQUESTS} (default: %(default)s)")
+    options = parser.parse_args()
+    with (
+        TemporaryDirectory() as folder,
+        campaign(Path(folder) / "spring.sms", options.recipients) as made,
+        sync_playwright() as playwright,
+    ):
+        page_path = (options.page or Path(folder) / "report.html").absolute()
         clock = made.figures().decisions[-1].at + 7_000
         page_path.write_text("".join(html_report(made.journal, zone=KYIV, now=clock)), encoding="utf-8")
-        chromium = Path("/usr/bin/chromium")
-        browser = playwright.chromium.launch(executable_path=chromium if chromium.exists() else None, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for scheme in ("light", "dark"):
-            page = browser.new_page(viewport={"width": 860, "height": 1000}, color_scheme=scheme)
+            shape = {"width": 860, "height": 1000}
+            page = browser.new_page(viewport=shape, color_scheme=scheme, device_scale_factor=options.scale)
             page.goto(page_path.as_uri())
-            (IMAGES / f"report-{scheme}.png").write_bytes(squeezed(page.screenshot(full_page=True)))
+            path = options.folder / f"report-{scheme}.png"
+            path.write_bytes(smaller(page.screenshot(full_page=True)))
+            print(f"{path.name}: {path.stat().st_size // 1024} KB")  # noqa: T201 - a script
         page.pdf(path=page_path.with_suffix(".pdf"), prefer_css_page_size=True)
         browser.close()
 

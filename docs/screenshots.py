@@ -1,21 +1,21 @@
-"""Takes the screenshots of the inbox that the docs show: `python docs/screenshots.py`. Needs playwright and a chromium.
+"""Take the screenshots of the inbox that the documentation shows: `python docs/screenshots.py`.
+
+Needs playwright and chromium. `--scale 0.1 --folder /tmp` takes them quickly, to see that the script works.
 
 Rule of this file: what is on a picture was sent by the SDK to a real sandbox; only its clock is not of today.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import struct
 import time
-import zlib
-from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+from pictures import smaller
 from playwright.sync_api import Page, sync_playwright
 
 import smsgate
@@ -69,77 +69,11 @@ async def tell(sandbox: Sandbox, clock: Clock, story: tuple[tuple[float, str, st
         await session.get_credit_balance()
 
 
-def take(page: Page, name: str) -> None:
-    page.wait_for_timeout(500)  # what fades has faded
-    path = IMAGES / f"inbox-{name}.png"
+def take(page: Page, folder: Path, name: str) -> None:
+    page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished))")
+    path = folder / f"inbox-{name}.png"
     path.write_bytes(smaller(page.screenshot(animations="disabled", caret="hide")))
     print(f"{path.name}: {path.stat().st_size // 1024} KB")  # noqa: T201 - a script
-
-
-def smaller(png: bytes) -> bytes:
-    """Return the picture in 256 of its colours: a half of the bytes, and no eye sees it."""
-    width, height, depth, kind = struct.unpack(">IIBB", png[16:26])
-    assert (depth, kind) == (8, 2), "chromium writes three bytes a pixel"  # noqa: S101 - or this must be written anew
-    chunks, at = b"", 8
-    while at < len(png):
-        size, name = struct.unpack(">I4s", png[at : at + 8])
-        chunks += png[at + 8 : at + 8 + size] if name == b"IDAT" else b""
-        at += size + 12
-    rows = unfiltered(zlib.decompress(chunks), width * 3)
-    pixels = [[bytes(row[x : x + 3]) for x in range(0, len(row), 3)] for row in rows]
-    counts = Counter(pixel for row in pixels for pixel in row)
-    palette: list[bytes] = []
-    for colour, _ in counts.most_common():
-        # After the great areas a colour must be one of its own, or a small red icon would be lost among greys.
-        if len(palette) < 32 or min(distance(colour, one) for one in palette) > 90:
-            palette.append(colour)
-    del palette[256:]
-    nearest = {colour: min(range(len(palette)), key=lambda one: distance(palette[one], colour)) for colour in counts}
-    data = zlib.compress(b"".join(b"\0" + bytes(nearest[pixel] for pixel in row) for row in pixels), 9)
-    head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    return png[:8] + b"".join(
-        chunk(*one) for one in ((b"IHDR", head), (b"PLTE", b"".join(palette)), (b"IDAT", data), (b"IEND", b""))
-    )
-
-
-def unfiltered(data: bytes, stride: int) -> list[bytearray]:
-    """Undo the filters of PNG (RFC 2083, section 6), three bytes a pixel."""
-    rows, above = [], bytearray(stride)
-    for start in range(0, len(data), stride + 1):
-        row = bytearray(data[start + 1 : start + 1 + stride])
-        undo = _FILTERS[data[start]]
-        if undo:
-            for i in range(stride):
-                left, corner = (row[i - 3], above[i - 3]) if i >= 3 else (0, 0)
-                row[i] = (row[i] + undo(left, above[i], corner)) & 255
-        rows.append(row)
-        above = row
-    return rows
-
-
-def paeth(left: int, up: int, corner: int) -> int:
-    """Predict as the fourth filter does."""
-    guess = left + up - corner
-    return min((left, up, corner), key=lambda one: abs(guess - one))
-
-
-_FILTERS: tuple[Callable[[int, int, int], int] | None, ...] = (
-    None,
-    lambda left, _up, _corner: left,
-    lambda _left, up, _corner: up,
-    lambda left, up, _corner: (left + up) // 2,
-    paeth,
-)
-
-
-def distance(one: bytes, other: bytes) -> int:
-    """Return how far apart two colours are."""
-    return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
-
-
-def chunk(name: bytes, data: bytes) -> bytes:
-    """Write one chunk of a PNG."""
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def open_thread(page: Page, number: str) -> None:
@@ -149,21 +83,30 @@ def open_thread(page: Page, number: str) -> None:
 
 
 def main() -> None:
-    """Take them all."""
-    IMAGES.mkdir(exist_ok=True)
+    """Take all screenshots."""
+    parser = argparse.ArgumentParser(description="Take the screenshots of the inbox.")
+    parser.add_argument("--folder", type=Path, default=IMAGES, help="where to write them (default: %(default)s)")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="pixels of the picture for each of the page (default: %(default)s)"
+    )
+    parser.add_argument("--port", type=int, default=8025, help="of the sandbox; it is on a picture (default: %(default)s)")
+    options = parser.parse_args()
+    folder: Path = options.folder
+    folder.mkdir(exist_ok=True)
     clock = Clock()
     found = shutil.which("chromium") or shutil.which("google-chrome")
     with (
-        Sandbox(Settings(delivery_seconds=6, session_idle_seconds=1e6), port=8025, clock=clock) as sandbox,
+        Sandbox(Settings(delivery_seconds=6, session_idle_seconds=1e6), port=options.port, clock=clock) as sandbox,
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=found, args=["--no-sandbox"]) as browser,
     ):
-        wide = {scheme: browser.new_page(viewport=WIDE, color_scheme=scheme, locale="en-GB") for scheme in ("light", "dark")}
-        narrow = browser.new_page(viewport=NARROW, color_scheme="light", locale="en-GB")
+        shape = {"locale": "en-GB", "device_scale_factor": options.scale}
+        wide = {scheme: browser.new_page(viewport=WIDE, color_scheme=scheme, **shape) for scheme in ("light", "dark")}
+        narrow = browser.new_page(viewport=NARROW, color_scheme="light", **shape)
         for page in (*wide.values(), narrow):
             page.goto(sandbox.inbox_url)
             page.get_by_text("No messages yet").wait_for()
-        take(wide["light"], "empty")
+        take(wide["light"], folder, "empty")
         with ThreadPoolExecutor(1) as pool:
             # Playwright's event loop is in this thread.
             pool.submit(anyio.run, tell, sandbox, clock, STORY[:-2]).result()
@@ -173,20 +116,20 @@ def main() -> None:
             pool.submit(anyio.run, tell, sandbox, clock, STORY[-2:]).result()
         for scheme, page in wide.items():
             open_thread(page, ANNA)
-            take(page, scheme)
+            take(page, folder, scheme)
         open_thread(narrow, ANNA)
-        take(narrow, "narrow")
+        take(narrow, folder, "narrow")
         page = wide["light"]
         page.locator(".message", has_text="Ваш код для входу").locator(".meta").click()
         page.get_by_label("Delivery status from now on").select_option("not delivered")
         page.mouse.move(640, 20)
-        take(page, "details")
+        take(page, folder, "details")
         page.keyboard.press("Escape")
         sandbox.faults.add("reset after", operation="SendSMS", probability=0.1)
         sandbox.faults.add("slow", times=3)
         page.locator("#alarm").click()
         page.mouse.move(640, 20)
-        take(page, "faults")
+        take(page, folder, "faults")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""How many messages a second the sandbox takes with its inbox open in a browser, and how much memory it keeps.
+"""Measure how many messages a second the sandbox accepts while its inbox is open in a browser, and how much memory it keeps.
 
-Run it by hand: `nox -s benchmarks`. Sender, sandbox and browser are processes of this one machine: the figure is theirs together.
+Run it with `nox -s benchmarks -- sandbox`. Sender, sandbox and browser share one machine: the figures are for all three.
 """
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import shutil
 import threading
@@ -20,40 +21,43 @@ from playwright.sync_api import sync_playwright
 import smsgate
 from smsgate.sandbox import Sandbox, Settings
 
-SENDS, EACH = 2_000, 20
-KEPT = 10_000
 
-
-def serve(told: Connection) -> None:
+def serve(told: Connection, keep: int) -> None:
     def memory() -> float:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
-    with Sandbox(Settings(credits=10**9, keep_messages=KEPT)) as sandbox:
+    with Sandbox(Settings(credits=10**9, keep_messages=keep)) as sandbox:
         told.send((sandbox.url, sandbox.inbox_url))
         while True:
             told.recv()
             told.send((sandbox.accepted, memory()))
 
 
-def messages() -> Iterator[smsgate.Message]:
-    for count in range(SENDS):
-        numbers = [f"+38050{(count * EACH + place) % 500:07}" for place in range(EACH)]
+def messages(sends: int, numbers_each: int) -> Iterator[smsgate.Message]:
+    for count in range(sends):
+        numbers = [f"+38050{(count * numbers_each + place) % 500:07}" for place in range(numbers_each)]
         yield smsgate.Message(sender="Shop", destinations=numbers, text=f"Замовлення № {count} вже в дорозі")
 
 
-async def send(url: str) -> float:
+async def send(url: str, sends: int, numbers_each: int) -> float:
     async with smsgate.AsyncSession("sandbox", "sandbox", url=url, logins=8) as session:
         started = time.perf_counter()
-        async for outcome in session.send_many(messages()):
+        async for outcome in session.send_many(messages(sends, numbers_each)):
             assert outcome.result is not None
         return time.perf_counter() - started
 
 
 def main() -> None:
     """Measure with the page closed and with it open, and print both."""
+    parser = argparse.ArgumentParser(description="Send messages to the sandbox with its inbox closed, then open.")
+    parser.add_argument("--sends", type=int, default=2_000, help="requests of each of the two runs (default: %(default)s)")
+    parser.add_argument("--numbers", type=int, default=20, help="recipients of each request (default: %(default)s)")
+    parser.add_argument("--keep", type=int, default=10_000, help="messages that the sandbox keeps (default: %(default)s)")
+    options = parser.parse_args()
+    total = options.sends * options.numbers
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    sandbox = context.Process(target=serve, args=(theirs,), daemon=True)
+    sandbox = context.Process(target=serve, args=(theirs, options.keep), daemon=True)
     sandbox.start()
     url, inbox_url = ours.recv()
 
@@ -63,14 +67,14 @@ def main() -> None:
         return found
 
     try:
-        closed = SENDS * EACH / anyio.run(send, url)
+        closed = total / anyio.run(send, url, options.sends, options.numbers)
         _, full = look()
         with sync_playwright() as playwright, ThreadPoolExecutor() as threads:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             page = browser.new_page()
             page.goto(inbox_url)
-            page.wait_for_timeout(1_000)
-            sending = threads.submit(anyio.run, send, url)
+            page.locator(".row").first.wait_for()
+            sending = threads.submit(anyio.run, send, url, options.sends, options.numbers)
             longest, ended = 0.0, threading.Event()
             sending.add_done_callback(lambda _: ended.set())
             while not ended.is_set():
@@ -78,7 +82,7 @@ def main() -> None:
                 page.evaluate("new Promise(resolve => requestAnimationFrame(resolve))")
                 longest = max(longest, time.perf_counter() - asked)
                 page.wait_for_timeout(50)
-            opened = SENDS * EACH / sending.result()
+            opened = total / sending.result()
             browser.close()
         accepted, later = look()
     finally:
@@ -86,7 +90,7 @@ def main() -> None:
         sandbox.join()
     print(f"page closed: {closed:,.0f} messages a second; open: {opened:,.0f} ({opened / closed:.0%})")
     print(f"the page drew a frame at least every {longest * 1e3:,.0f} ms")
-    print(f"memory with {KEPT:,} kept: {full:.0f} MB after {accepted // 2:,}, {later:.0f} MB after {accepted:,}")
+    print(f"memory with {options.keep:,} kept: {full:.0f} MB after {accepted // 2:,}, {later:.0f} MB after {accepted:,}")
 
 
 if __name__ == "__main__":
