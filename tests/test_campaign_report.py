@@ -336,7 +336,7 @@ def test_the_page_of_a_million_recipients_is_no_larger_than_what_there_is_to_say
     assert "788 other reasons" in words(by_id(root, "skipped"))
     assert "And 288 more requests with 28,800 recipients" in words(by_id(root, "unknown"))
     assert "The last 40 of 500." in words(by_id(root, "decisions"))
-    assert "+38050" not in page
+    assert not re.search(r"\+38050\d", page)
 
 
 # The file

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import needles
 import pytest
 from fault_server import AFTER_THE_REQUEST, ENVELOPE, MESSAGE_ID, FaultServer, answering
 
@@ -28,7 +29,7 @@ GOOD = "+380501234567"
 NOT_RECOGNISED, COUNTRY, STAYS_QUEUED = "+380000000001", "+380000000002", "+380000000014"
 NOWHERE = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
 TEXT = "Ваш код: 4815"
-PASSWORD = "correct horse battery"
+PASSWORD = needles.PASSWORD
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
@@ -426,10 +427,10 @@ def wait_until(true: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 def test_a_password_shows_nowhere_even_in_the_most_talkative_log(smsgate: Smsgate) -> None:
-    for password, more in ((PASSWORD, ()), ("wrong horse", ()), ("wrong horse", ("--json",))):
+    for password, more in ((PASSWORD, ()), (needles.WRONG_PASSWORD, ()), (needles.WRONG_PASSWORD, ("--json",))):
         done = smsgate("send", GOOD, "--text", TEXT, "-vv", *more, SMSGATE_PASSWORD=password)
         assert "httpcore" in done.err
-        assert "horse" not in done.out + done.err
+        assert not [secret for secret in (PASSWORD, needles.WRONG_PASSWORD) if secret in done.out + done.err]
 
 
 def test_a_log_shows_masked_numbers_and_no_cookie(smsgate: Smsgate) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import needles
 import pytest
 import trustme
 from fault_server import COOKIE, ENVELOPE, FaultServer, Request, answering
@@ -34,7 +35,7 @@ from smsgate.sandbox import AccountState, Sandbox, Settings
 
 __all__ = ["bare"]  # a fixture of the neighbour's
 
-LOGIN, PASSWORD = "shop-7f3a91", "pass-word-0c55e2"
+LOGIN, PASSWORD = needles.LOGIN, needles.PASSWORD
 pytestmark = pytest.mark.heavy
 
 NUMBER = "+380501234567"
@@ -111,14 +112,14 @@ def test_how_many_logins_help_is_told_with_the_setting(doctor: Doctor) -> None:
 
 def test_a_wrong_password_is_tried_once_and_told_with_what_to_do(doctor: Doctor) -> None:
     with gateway() as sandbox:
-        done = doctor(sandbox.url, SMSGATE_PASSWORD="another-0815")
+        done = doctor(sandbox.url, SMSGATE_PASSWORD=needles.WRONG_PASSWORD)
         assert sandbox.calls["Auth"] == 1
     assert done.code == Exit.REFUSED
     shown = on_one_line(done.out)
     assert "✗ problem login" in shown
     assert "SMSGATE_LOGIN, SMSGATE_PASSWORD: Correct login and password" in shown
     assert "«SOAP» must be ticked" in shown
-    assert "another-0815" not in done.out
+    assert needles.WRONG_PASSWORD not in done.out
 
 
 @pytest.mark.parametrize("state", [state for state in AccountState if state is not AccountState.ACTIVE])
@@ -341,10 +342,11 @@ def test_a_secret_that_is_a_common_word_leaves_no_gap_that_tells_it(word: str, d
 
 
 def test_the_report_of_a_sound_gateway_holds_no_secret(doctor: Doctor) -> None:
-    with gateway() as sandbox:
+    with gateway(credits=Decimal(needles.CREDITS)) as sandbox:
         for arguments in ((), ("--json",)):
             done = doctor(sandbox.url, *arguments)
-            assert not [secret for secret in (LOGIN, PASSWORD, "PHPSESSID", "10000", "10,000") if secret in done.out]
+            balances = (needles.CREDITS, f"{int(needles.CREDITS):,}")
+            assert not [secret for secret in (LOGIN, PASSWORD, "PHPSESSID", *balances) if secret in done.out]
             assert not re.search(r"[0-9a-z]{26}", done.out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import needles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,7 +112,7 @@ def test_an_argument_that_the_operation_has_not_is_refused(operation: Operation)
         request_body(operation, ttl="1", flash="1")
 
 
-NEEDLE = "open sesame"
+NEEDLE = needles.TEXT
 SECRET = Hidden(NEEDLE)
 SPOILT = Hidden(f"{NEEDLE}\x00")
 

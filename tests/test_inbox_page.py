@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import needles
 import pytest
 from test_sandbox import User
 
@@ -668,7 +669,7 @@ ATTACKS = {
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_page_of_another_origin_is_refused(attack: str, sandbox: Sandbox, browser: Any):
-    send(sandbox, (ONE, "Ваш код: 4815"))
+    send(sandbox, (ONE, needles.TEXT))
     calls = sandbox.calls
     path, options = ATTACKS[attack]
     with ThreadingHTTPServer(("127.0.0.1", 0), OtherSite) as other:
@@ -686,5 +687,5 @@ def test_a_page_of_another_origin_is_refused(attack: str, sandbox: Sandbox, brow
         context.close()
         other.shutdown()
     assert set(answers) <= {403}, "what may not be read is not even told of"
-    assert "4815" not in said
+    assert needles.WORD not in said
     assert (sandbox.accepted, sandbox.calls, sandbox.faults.rules) == (1, calls, ())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unicodedata import category
 
+import needles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -472,9 +473,9 @@ def test_the_schema_of_a_message_names_what_may_be_given():
 
 # Privacy
 
-NEEDLE, DIGITS = "open sesame", "50123"
+NEEDLE, DIGITS = needles.TEXT, "5012345"
 SECRET_TEXT, SPOILT_TEXT, SECRET_PUSH = Hidden(NEEDLE), Hidden(f"{NEEDLE}\x00"), Hidden(f"ftp://{NEEDLE}")
-SECRET_NUMBER, SPOILT_NUMBER = Hidden(f"+380{DIGITS}4567"), Hidden(f"+380{DIGITS}4567x")
+SECRET_NUMBER, SPOILT_NUMBER = Hidden(f"+380{DIGITS}67"), Hidden(f"+380{DIGITS}67x")
 
 
 class Order(BaseModel):

@@ -42,7 +42,7 @@ LAYOUT_12 = (
     '<env:Envelope xmlns:env="http://www.w3.org/2003/05/soap-envelope" xmlns:ns1="http://turbosms.in.ua/api/Turbo">'
     "<env:Body>{}</env:Body></env:Envelope>\n"
 )
-GOOD, OTHER, BAD = "+380501234567", "+380671234567", "+9873"
+GOOD, OTHER, BAD = "+380501234567", "+380671234567", "+9873000"
 SENT = "Сообщения успешно отправлены"
 UNRECOGNISED_NUMBER = "Не удалось распознать номер получателя"
 MISSING = "Не достаточно параметров для выполнения функции"

@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import fault_server
 import httpx
+import needles
 import pytest
 from fault_server import COOKIE, Connection, FaultServer
 from pydantic import ValidationError
@@ -24,9 +25,9 @@ import smsgate
 pytestmark = pytest.mark.anyio
 
 # Module constants, so that no frame of these tests holds them as a local.
-LOGIN, PASSWORD = "login-7f3a91", "pass-word-0c55e2"
+LOGIN, PASSWORD = needles.LOGIN, needles.PASSWORD
 DIGITS = "380501234567"
-TEXT = "Секретний код 48151623"
+TEXT = needles.TEXT
 SECRETS = {
     "login": LOGIN,
     "password": PASSWORD,
