@@ -34,7 +34,7 @@ TESTED_ELSEWHERE = {
 
 def run(script: Path, *options: str) -> str:
     command = [sys.executable, str(script), *options]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
