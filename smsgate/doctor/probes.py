@@ -269,7 +269,8 @@ class Probe:
             finally:
                 for login, cookie in zip(several, own, strict=True):
                     login.cookie = cookie
-        return CookieTimes(alone, min(same), min(apart), self.way)
+        # The connection ended at the proxy, so the way from there to the gateway is in none of the times.
+        return CookieTimes(alone, min(same), min(apart), None if self.setup.proxy else self.way)
 
     async def _open(self, count: int) -> None:
         while len(self._leased) < count:

@@ -68,6 +68,9 @@ _WORTH_IT = 1.15
 """A further login is worth its place if throughput grows by more than 15 %."""
 _WORK_LEAST = 0.010
 """Seconds that the gateway must work on a call: below, a lock could not be told from the noise of this machine."""
+_WORK_SURE = 0.050
+"""Seconds of work from which calls that did not wait show that there is no lock. Below, what looks like work may be the time that
+this machine and the network take, and a lock of a shorter work would not be seen."""
 _CROWDED = 2.0
 """So many times slower than a call alone may calls with cookies of their own be; above, something else makes them wait."""
 _LOCKED, _FREE = 0.6, 0.25
@@ -109,13 +112,13 @@ _OF_CHECK = {
 class CookieTimes:
     """Seconds that balance calls took: one `alone`, and `AT_ONCE` of them with the `same` cookie or each with its own, `apart`.
 
-    `way` is what the network takes there and back, of which a lock knows nothing.
+    `way` is what the network takes there and back, of which a lock knows nothing; None if it is not known.
     """
 
     alone: float
     same: float
     apart: float
-    way: float = 0.0
+    way: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +264,12 @@ def judge_cookie(times: CookieTimes) -> Finding:
     """Judge whether one cookie is served one request at a time.
 
     With a lock the last of the calls with one cookie waits for the work on all others, without one it waits for none. How much
-    of that waiting was seen decides.
+    of that waiting was seen decides. Waiting that was seen shows a lock. That none was seen shows none only if the gateway works
+    so long that the waiting could not have been missed, and longer than the network takes.
     """
-    work = times.alone - times.way
+    way = times.way or 0.0
+    work = times.alone - way
+    sure = times.way is not None and work >= max(_WORK_SURE, way)
     waited = (times.same - times.apart) / ((AT_ONCE - 1) * work) if work > 0 else 0.0
     seen = f"{AT_ONCE} at once took {_time(times.same)} with one cookie, {_time(times.apart)} with {AT_ONCE}"
     if work < _WORK_LEAST:
@@ -272,6 +278,8 @@ def judge_cookie(times: CookieTimes) -> Finding:
         verdict, why = "cannot be told", f"calls with cookies of their own waited, too: one alone takes {_time(times.alone)}"
     elif waited >= _LOCKED:
         verdict, why = "locked", "a cookie is served one call at a time"
+    elif waited <= _FREE and not sure:
+        verdict, why = "cannot be told", "no call waited, but the gateway works too short for a lock to be seen at this latency"
     elif waited <= _FREE:
         verdict, why = "not locked", "a cookie is served several calls at once"
     else:
