@@ -30,7 +30,7 @@ from ..campaign import (
 from ..campaign.journal import Evidence
 from ..campaign.wording import things
 from ..privacy import mask_number, mask_numbers
-from .views import VIEWS, Look, View, pairs, printable, table
+from .views import VIEWS, Look, View, pairs, printable, table, unbroken
 
 __all__ = [
     "LOOKS",
@@ -164,7 +164,7 @@ def _moment(at: float | None) -> str:
 
 def _made_screen(made: Made) -> RenderableType:
     next_step = (
-        Text.assemble(("Send it: ", "dim"), f"smsgate campaign run {made.path}")
+        unbroken(("Send it: ", "dim"), f"smsgate campaign run {made.path}")
         if made.added.pending
         else Text("Nobody can be sent to.", "yellow")
     )
@@ -196,7 +196,7 @@ def _skipped_counts(made: Made) -> list[RenderableType]:
     rows = table(">skipped", "reason")
     for reason, count in made.added.skipped.items():
         rows.add_row(f"{count:,}", Text(printable(reason)))
-    return [rows, Text(f"Which lines: smsgate campaign skipped {made.path}\n", "dim")]
+    return [rows, unbroken((f"Which lines: smsgate campaign skipped {made.path}\n", "dim"))]
 
 
 def _skipped_screen(skipped: Skipped) -> RenderableType:
@@ -305,7 +305,7 @@ def _states_table(states: Mapping[RecipientState, int]) -> RenderableType:
 
 
 _NEXT = {
-    _S.UNKNOWN: "Nobody knows whether the unknown were sent. Look at them: smsgate campaign unknown {path}",
+    _S.UNKNOWN: "Nobody knows whether the unknown were sent. Look at them:\n  smsgate campaign unknown {path}",
     _S.PENDING: "Go on when you like: smsgate campaign run {path}",
     _S.ACCEPTED: "Follow their delivery: smsgate campaign poll {path}",
 }
@@ -313,7 +313,7 @@ _NEXT = {
 
 def _done_screen(done: Done) -> RenderableType:
     end = done.end
-    hints = [Text(said.format(path=done.path), "dim") for state, said in _NEXT.items() if end.states.get(state)]
+    hints = [unbroken((said.format(path=done.path), "dim")) for state, said in _NEXT.items() if end.states.get(state)]
     said = Text.assemble((str(end.ending).capitalize(), "bold"), f": {printable(end.why)}" if end.why else "")
     return Group(said, Text(), _states_table(end.states), Text(), *hints)
 

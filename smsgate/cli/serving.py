@@ -1,4 +1,4 @@
-"""The command `smsgate sandbox`: a gateway on this machine, until Ctrl-C.
+"""The command `smsgate sandbox`: a gateway on this machine, until a signal stops it.
 
 Rule of this file: the sandbox and its libraries are imported when they are asked for, since they are an extra of their own.
 """
@@ -23,7 +23,7 @@ from ..options import travels_in_clear
 from ..privacy import mask_number
 from .options import ShowNumbers
 from .output import Output
-from .views import VIEWS, View, pairs
+from .views import VIEWS, View, pairs, unbroken
 
 if TYPE_CHECKING:
     from ..sandbox import SandboxMessage, Settings
@@ -204,7 +204,7 @@ async def sandbox(
                     shown = message.sequence
                 await anyio.sleep(_LOOK_AGAIN)
         except anyio.get_cancelled_exc_class():
-            # Ctrl-C is how it ends, so it is no error.
+            # A signal is how it ends, so it is no error.
             calls = sum(running.calls.values())
             output.note(f"Stopped. Calls: {calls:,}; messages: {running.accepted:,}.")
 
@@ -224,10 +224,10 @@ def _running_screen(running: Running) -> RenderableType:
         pairs({"inbox": running.inbox_url, "url": running.url, "WSDL": running.wsdl_url}),
         pairs({"login": running.login, "password": running.password, "faults": "; ".join(running.faults) or "none"}),
         Text("\nTry it from another terminal:\n", "bold"),
-        Text(f"  export SMSGATE_URL={shlex.quote(running.url)}"),
-        Text(f"  export {exports}"),
+        unbroken(f"  export SMSGATE_URL={shlex.quote(running.url)}"),
+        unbroken(f"  export {exports}"),
         Text("  export SMSGATE_SENDER=Shop"),
-        Text('  smsgate send +380501234567 --text "Привіт"'),
+        unbroken('  smsgate send +380501234567 --text "Привіт"'),
         Text("\nNumbers that bring an answer on demand:\n", "bold"),
         pairs(dict(running.numbers)),
         Text("\nWhat arrives:\n", "bold"),

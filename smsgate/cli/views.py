@@ -15,7 +15,9 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -41,6 +43,7 @@ __all__ = [
     "printable",
     "state_look",
     "table",
+    "unbroken",
     "view_of",
 ]
 
@@ -64,6 +67,8 @@ OUTCOMES: dict[bool | None, Look] = {
 }
 
 _CHARACTERS_SHOWN = 12
+_WIDEST = 10_000
+"""Characters that no screen has in a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +140,48 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
 
 
-def table(*columns: str) -> Table:
-    """Return an empty table in the style of this command. A column whose name begins with `>` is set to the right.
+def unbroken(*parts: str | Text | tuple[str, str]) -> Text:
+    """Return a line that is longer than the screen if it must: a terminal that breaks it still copies it whole."""
+    return Text.assemble(*parts, no_wrap=True, overflow="ignore")
 
-    Only the last column may wrap, so that an id can be copied.
+
+class Rows:
+    """A table whose last column may wrap between words, never inside one: an id must be whole to be copied.
+
+    On a screen that is too narrow for that, the last cell of each row stands below the others.
     """
-    made = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
-    for place, column in enumerate(columns, start=1):
-        justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
-        made.add_column(column.removeprefix(">"), justify=justify, overflow="fold", no_wrap=place < len(columns))
-    return made
+
+    def __init__(self, *columns: str) -> None:
+        self._columns = columns
+        self._rows: list[tuple[Text, ...]] = []
+
+    def add_row(self, *cells: Text | str) -> None:
+        """Add a row with a cell for each column."""
+        self._rows.append(tuple(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        narrowest = [(*first, Text(max(last.plain.split(), key=cell_len, default=""))) for *first, last in self._rows]
+        if console.measure(self._grid(narrowest), options=options.update(max_width=_WIDEST)).maximum <= options.max_width:
+            yield self._grid(self._rows)
+            return
+        for *first, last in self._rows:
+            yield unbroken(Text("  ").join(first))
+            longest = max(map(cell_len, last.plain.split()), default=0)
+            yield Padding(last, (0, 0, 0, 2)) if longest <= options.max_width - 2 else unbroken(last)
+
+    def _grid(self, rows: Sequence[tuple[Text, ...]]) -> Table:
+        grid = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
+        for place, column in enumerate(self._columns, start=1):
+            justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
+            grid.add_column(column.removeprefix(">"), justify=justify, no_wrap=place < len(self._columns))
+        for row in rows:
+            grid.add_row(*row)
+        return grid
+
+
+def table(*columns: str) -> Rows:
+    """Return an empty table in the style of this command. A column whose name begins with `>` is set to the right."""
+    return Rows(*columns)
 
 
 def pairs(rows: Mapping[str, str]) -> Text:
