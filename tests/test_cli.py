@@ -413,10 +413,10 @@ def test_ctrl_c_when_nothing_was_sent_just_ends(tmp_path: Path, account: dict[st
         wait_until(lambda: slow.calls["Auth"] == 1)
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=10)
-    assert (child.returncode, out, err) == (Exit.INTERRUPTED, "", "error: interrupted\n")
+    assert (child.returncode, out, err) == (Exit.INTERRUPTED, "", "error: interrupted by Ctrl-C\n")
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
@@ -632,3 +632,37 @@ def test_importing_the_package_loads_nothing_of_the_command() -> None:
     others = {"typer", "dotenv", "starlette", "uvicorn", "smsgate.cli", "smsgate.sandbox"}
     loaded = f"import smsgate, sys; print(sorted({others!r} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", loaded], text=True, env=clean_environment()) == "[]\n"
+
+
+# --- what people read -----------------------------------------------------------------------------------------------------
+
+
+def test_no_help_shows_the_name_of_a_python_type() -> None:
+    code = (
+        "import typer\nfrom smsgate.cli.app import app, run\n"
+        "def names(command):\n"
+        "    yield []\n"
+        "    for name, inner in getattr(command, 'commands', {}).items():\n"
+        "        yield from ([name, *more] for more in names(inner))\n"
+        "for words in names(typer.main.get_command(app)): run([*words, '--help'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(), check=True)
+    assert done.stdout.count("Show this message and exit.") > 15
+    assert re.findall(r"<\w+(?:\[\w+\])?>", done.stdout) == []
+
+
+def test_an_outage_is_told_in_a_few_lines(smsgate: Smsgate) -> None:
+    ids = [NOWHERE.replace("c9", f"c{place}") for place in range(5)]
+    done = smsgate("status", *ids, "--url", CLOSED)
+    assert done.code == Exit.NOT_SENT
+    repeats = [line for line in done.err.splitlines() if "trying again" in line]
+    assert len(repeats) == 3
+    assert "warning: and 12 more of the same kind; -v shows each\n" in done.err
+    assert smsgate("status", *ids, "--url", CLOSED, "-v").err.count("trying again") == 15
+
+
+@pytest.mark.parametrize("columns", ["80", "60", "30"])
+def test_an_id_is_in_one_piece_however_narrow_the_screen(smsgate: Smsgate, message_id: str, columns: str) -> None:
+    sends, follows = ("send", STAYS_QUEUED, NOT_RECOGNISED, "--text", TEXT), ("status", message_id, "--follow")
+    for arguments in (sends, ("status", message_id, message_id), ("new",), follows):
+        assert UUID.search(smsgate(*arguments, COLUMNS=columns).out), arguments

@@ -34,11 +34,13 @@ COLOUR = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3|9)[0-7](?:;[0-9;]*)?m")
 class Terminal:
     """A child process at a terminal of 80 columns. `screen` is what came to it; standard output may be a pipe instead."""
 
-    def __init__(self, arguments: Sequence[str], cwd: Path, variables: Mapping[str, str], *, pipe: bool) -> None:
+    def __init__(self, arguments: Sequence[str], cwd: Path, variables: Mapping[str, str], *, pipe: bool, leads: bool) -> None:
         self.screen = ""
         self._master, slave = pty.openpty()
+        # Whoever leads a session and opens a terminal is controlled by it, and hears SIGHUP when it is closed.
+        opened = f"<{os.ttyname(slave)}" if leads else ""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "smsgate", *arguments],
+            ["/bin/sh", "-c", f'exec "$0" -m smsgate "$@" {opened}', sys.executable, *arguments],
             stdin=slave,
             stdout=subprocess.PIPE if pipe else slave,
             stderr=slave,
@@ -68,8 +70,14 @@ class Terminal:
             self.screen = raw.decode(errors="ignore")
         return self.screen
 
-    def close(self) -> None:
+    def hang_up(self) -> None:
+        """Close the terminal, as a window is closed: whoever it controls hears SIGHUP, and nothing can be written any more."""
         os.close(self._master)
+        self._master = -1
+
+    def close(self) -> None:
+        if self._master >= 0:
+            os.close(self._master)
         with suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait(10)
@@ -78,8 +86,10 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*arguments: str, cwd: Path, variables: Mapping[str, str] = {}, pipe: bool = False) -> Iterator[Terminal]:
-    opened = Terminal(arguments, cwd, variables, pipe=pipe)
+def terminal(
+    *arguments: str, cwd: Path, variables: Mapping[str, str] = {}, pipe: bool = False, leads: bool = False
+) -> Iterator[Terminal]:
+    opened = Terminal(arguments, cwd, variables, pipe=pipe, leads=leads)
     try:
         yield opened
     finally:
@@ -379,4 +389,4 @@ def test_ctrl_c_ends_the_demo_at_once(tmp_path: Path) -> None:
         pass
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=10)
-    assert (child.returncode, err) == (Exit.INTERRUPTED, "error: interrupted\n")
+    assert (child.returncode, err) == (Exit.INTERRUPTED, "error: interrupted by Ctrl-C\n")

@@ -1,24 +1,32 @@
 """The command `smsgate`.
 
 Rule of this file: it imports nothing of the extra `cli`, so that a command without its libraries says in one line what to
-install. It is also the only place where that is said.
+install. It is also the only place where that is said. Signals are heard before the libraries are loaded, which takes a second.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from ..extras import MissingExtra, missing
+from .signals import SIGNALS, Signalled
 
 __all__ = ["main"]
 
 
 def main() -> int:
     """Run the command with the arguments of this process and return its exit code."""
+    SIGNALS.listen()
+    SIGNALS.pipes_end(it=True)
     try:
         from .app import run  # noqa: PLC0415 - the guard is the point of this file
 
         return run(sys.argv[1:])
+    except Signalled:
+        with suppress(OSError):
+            print(f"smsgate: {SIGNALS.said}", file=sys.stderr)
+        return SIGNALS.code
     except ModuleNotFoundError as error:
         needed = missing(error, "this command")
         if not isinstance(needed, MissingExtra):

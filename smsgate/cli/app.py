@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import anyio
 import typer
 
 from ..errors import MessageNotFound, SmsGateError
+from ..observing import CallEnd, CallStart
 from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, Message, SendResult
 from ..protocol.segments import segments as count_segments
@@ -18,10 +19,12 @@ from ..version import __version__
 from .campaign import app as campaigns
 from .demo import demo
 from .doctor import doctor
-from .exits import SendInterrupted, UsageError, exit_of_send, exit_of_statuses
+from .exits import Exit, Interrupted, SendInterrupted, UsageError, exit_of_send, exit_of_statuses
+from .help import PlainGroup
 from .options import Account, Country, ShowNumbers, command
 from .output import Machines, Output, People
 from .serving import sandbox
+from .signals import SIGNALS
 from .views import Balance, NewMessages, Sent, Statuses, TextSize
 
 __all__ = ["run"]
@@ -31,8 +34,9 @@ _FOLLOWED = 300.0
 
 app: typer.Typer = typer.Typer(
     name="smsgate",
+    cls=PlainGroup,
     help="Send SMS through the gateway of TurboSMS, at most once, and see what became of them.",
-    epilog="Exit codes: 0 done, 2 usage, 3 refused, 4 not sent, 5 in doubt, 6 done in part, 130 interrupted.",
+    epilog="Exit codes: 0 done, 2 usage, 3 refused, 4 not sent, 5 in doubt, 6 done in part, 128 + n ended by signal n.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -42,10 +46,12 @@ app: typer.Typer = typer.Typer(
 def run(arguments: Sequence[str]) -> int:
     """Run the command with these arguments and return its exit code."""
     try:
-        return int(app(list(arguments), prog_name="smsgate", standalone_mode=False) or 0)
+        code = int(app(list(arguments), prog_name="smsgate", standalone_mode=False) or 0)
     except UsageError as error:
         # The line could not be parsed, so whether JSON was asked for is seen in the words themselves.
         return (Machines if "--json" in arguments else People)().fail(error)
+    # typer takes every signal that comes before a command begins for Ctrl-C.
+    return SIGNALS.code if code == Exit.INTERRUPTED else code
 
 
 def _version(asked: bool) -> None:
@@ -76,8 +82,9 @@ async def send(
     """Send one message to one or several numbers."""
     message = Message(sender=sender, destinations=numbers, text=_text(text), wappush=wappush, country=account.country(country))
     output.addressed = message.destinations
-    async with account.session(sender=sender) as session:
-        result = await _sent(session, message)
+    ends = Ends()
+    async with account.session(sender=sender, observer=ends) as session:
+        result = await _sent(session, message, ends)
     output.show(Sent(result, show_numbers))
     shown = {recipient.answer for recipient in result.recipients}
     for said in result.answers:
@@ -136,7 +143,7 @@ def segments(
 
 
 app.add_typer(campaigns)
-command(app)(sandbox)
+command(app, serves=True)(sandbox)
 command(app)(demo)
 command(app)(doctor)
 
@@ -151,12 +158,20 @@ def _text(given: str | None) -> str | None:
         raise ValueError("standard input is not UTF-8") from None
 
 
-async def _sent(session: AsyncSession, message: Message) -> SendResult:
+class Ends(list[CallEnd]):
+    """An observer that keeps how each call ended."""
+
+    def begin(self, _call: CallStart) -> Callable[[CallEnd], object]:
+        """Take note of the end of a call when it is there."""
+        return self.append
+
+
+async def _sent(session: AsyncSession, message: Message, ends: Sequence[CallEnd]) -> SendResult:
     try:
         return await session.send(message)
     except anyio.get_cancelled_exc_class():
-        # Nothing but Ctrl-C cancels here. What it says to the user must not get lost on the way out.
-        raise SendInterrupted from None
+        # Nothing but a signal cancels here. What it says to the user must not get lost on the way out.
+        raise (SendInterrupted if any("in doubt" in end.recipients for end in ends) else Interrupted) from None
 
 
 async def _statuses(session: AsyncSession, ids: Sequence[str]) -> tuple[DeliveryStatus, ...]:

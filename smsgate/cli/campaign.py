@@ -1,6 +1,6 @@
 """The commands `smsgate campaign ...`: bulk sending that survives `kill -9`.
 
-Rule of this file: a command opens the file, asks the campaign, and shows the answer. The first Ctrl-C waits for what is under
+Rule of this file: a command opens the file, asks the campaign, and shows the answer. The first signal waits for what is under
 way, the second stops at once.
 """
 
@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import getpass
 import shlex
-import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from math import inf
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Annotated
 
 import anyio
 import typer
-from anyio.abc import TaskStatus
+from anyio.lowlevel import current_token
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
@@ -43,16 +42,20 @@ from ..campaign.states import before
 from ..campaign.wording import things
 from ..errors import InDoubt, NotSent
 from ..session import AsyncSession
+from ..spawn import call_soon
 from .campaign_views import LOOKS, Advance, Done, Made, Planned, Polled, Resolved, Skipped, Status, Unknown, time_left
-from .credentials import country_of, prompting
+from .credentials import at_terminal, country_of
 from .exits import Exit
+from .help import PlainGroup
 from .options import Account, Country, ShowNumbers, command
 from .output import Machines, Output
+from .signals import SIGNALS
 
 __all__ = ["app"]
 
 app: typer.Typer = typer.Typer(
     name="campaign",
+    cls=PlainGroup,
     help="Send to many from a file that survives kill -9, and see what became of everybody.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -82,7 +85,7 @@ class Contents:
     forget_texts: Annotated[bool, typer.Option("--forget-texts", help="Drop texts once they are sent.")] = False
 
 
-@command(app)
+@command(app, changes=True)
 def new(
     output: Output,
     file: File,
@@ -135,7 +138,7 @@ async def run(
             with _Shown(output, plan.pending) as shown:
                 runner = campaign.runner(session, rate=rate, batch=batch, on_progress=shown.run)
                 end: RunEnd | None = None
-                async with _stopping(output, runner.stop, "Ctrl-C again stops at once and leaves it unknown."):
+                with _stopping(output, runner.stop, "Ctrl-C again stops at once and leaves it unknown."):
                     end = await runner.run()
         quoted = shlex.quote(str(file))
         if end is None:
@@ -213,7 +216,7 @@ _RISKS = {
 }
 
 
-@command(app)
+@command(app, changes=True)
 def resolve(
     output: Output,
     file: File,
@@ -237,7 +240,7 @@ def resolve(
     return Exit.DONE
 
 
-@command(app)
+@command(app, changes=True)
 async def poll(
     output: Output,
     file: File,
@@ -252,10 +255,12 @@ async def poll(
         async with account.session() as session:
             with _Shown(output, campaign.journal.next_ask()[0]) as shown:
                 poller = campaign.poller(session, rate=rate, again=again, timeout=timeout, on_progress=shown.poll)
-                async with _stopping(output, poller.stop, "Ctrl-C again stops at once."):
+                with _stopping(output, poller.stop, "Ctrl-C again stops at once."):
                     await poller.poll()
         progress = poller.progress
         output.show(Polled(progress, campaign.figures().deliveries))
+        if SIGNALS.first and progress.open:
+            return SIGNALS.code
         return Exit.IN_PART if progress.open else Exit.DONE
 
 
@@ -292,7 +297,7 @@ def export(
     output.note(f"Written: {target}")
 
 
-@command(app)
+@command(app, changes=True)
 def purge(output: Output, file: File, *, yes: Yes = False) -> None:
     """Forget numbers, texts and ids, and keep the figures."""
     with Campaign.open(file) as campaign:
@@ -305,52 +310,37 @@ def _ask(question: str, *, yes: bool) -> None:
     """Return if the user agrees. Raises `ValueError` if not, or if there is nobody to ask."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not at_terminal():
         raise ValueError("nobody is there to agree: say --yes")
-    with prompting():
+    with SIGNALS.blocking():
         print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
         said = sys.stdin.readline().strip().lower()
     if said not in ("y", "yes", "т", "так"):
         raise ValueError("not agreed; nothing was done")
 
 
-def _exit_of(end: RunEnd) -> Exit:
+def _exit_of(end: RunEnd) -> int:
     """Return the exit code of a run: the first row that fits."""
     rows = (
         (end.ending is Ending.PAUSED, Exit.REFUSED),
-        (end.ending in (Ending.STOPPED, Ending.CUT_OFF), Exit.INTERRUPTED),
+        (end.ending in (Ending.STOPPED, Ending.CUT_OFF), SIGNALS.code),
         (end.states.get(_S.UNKNOWN, 0) > 0, Exit.IN_DOUBT),
         (end.states.get(_S.REJECTED, 0) > 0, Exit.IN_PART),
     )
     return next((code for fits, code in rows if fits), Exit.DONE)
 
 
-@asynccontextmanager
-async def _stopping(output: Output, stop: Callable[[], None], again: str) -> AsyncIterator[None]:
-    """Let the first Ctrl-C stop gently, and the second at once. `again` says what that means."""
+@contextmanager
+def _stopping(output: Output, stop: Callable[[], None], again: str) -> Iterator[None]:
+    """Let the first signal stop gently, and the second at once. `again` says what that means."""
 
-    async def listen(*, task_status: TaskStatus[None]) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            task_status.started()
-            async for _ in signals:
-                if asked:
-                    tasks.cancel_scope.cancel()
-                    return
-                asked.append(True)
-                stop()
-                output.note(f"Stopping: waiting for what is under way. {again}")
+    def gently() -> None:
+        stop()
+        output.note(f"Stopping ({SIGNALS.said}): waiting for what is under way. {again}")
 
-    asked: list[bool] = []
-    failure: Exception | None = None
-    async with anyio.create_task_group() as tasks:
-        await tasks.start(listen)
-        try:
-            yield
-        except Exception as error:
-            failure = error  # raised outside, or it would come as a group
-        tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+    soon = partial(call_soon, current_token())
+    with anyio.CancelScope() as scope, SIGNALS.reacting(partial(soon, scope.cancel)), SIGNALS.reacting(partial(soon, gently)):
+        yield
 
 
 class _Shown:
@@ -367,7 +357,7 @@ class _Shown:
             TextColumn("{task.description}"),
             console=output.messages,
             transient=True,
-            disable=not output.messages.is_terminal or isinstance(output, Machines),
+            disable=not output.at_terminal or isinstance(output, Machines),
         )
         self._task = self._bar.add_task("", total=total)
 
@@ -402,7 +392,4 @@ class _Shown:
         if not self._bar.disable or now - self._said_at < self._every:
             return
         self._said_at = now
-        try:
-            self._output.stream(advance)
-        except BrokenPipeError:
-            self._every = inf  # nobody listens any more, which is no reason to leave requests without their answers
+        self._output.stream(advance)

@@ -5,10 +5,8 @@ Rule of this file: a password is never an argument, and nothing here prints a va
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from getpass import getpass
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from ..environment import variable
 from ..settings import FileSettings, SmsGateSettings
+from .signals import SIGNALS
 
-__all__ = ["country_of", "prompting", "settings_of"]
+__all__ = ["at_terminal", "country_of", "settings_of"]
 
 
 def settings_of(
@@ -70,7 +69,7 @@ class _Prompt(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         absent = [name for name in _PROMPTS if not self.current_state.get(name)]
         said = " and ".join(map(variable, absent))
-        if absent and not sys.stdin.isatty():
+        if absent and not at_terminal():
             raise ValueError(f"{said} must be set, in the environment or in an .env file (--env-file)")
         try:
             return {name: _PROMPTS[name]() for name in absent}
@@ -82,24 +81,19 @@ def _existing(path: Path | None) -> Path | None:
     return Path(".env") if path is None and Path(".env").is_file() else path
 
 
-@contextmanager
-def prompting() -> Iterator[None]:
-    """Let Ctrl-C end the wait for a line. An event loop would only note it, and go on when the line is there."""
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
+def at_terminal() -> bool:
+    """Return whether somebody is there to answer. A process may be started without any standard input."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _ask_login() -> str:
-    with prompting():
+    with SIGNALS.blocking():
         print("Login: ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().rstrip("\r\n")
 
 
 def _ask_password() -> str:
-    with prompting():
+    with SIGNALS.blocking():
         return getpass("Password: ", stream=sys.stderr)
 
 

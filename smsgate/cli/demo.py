@@ -180,7 +180,7 @@ async def _send_many(output: Output, session: AsyncSession, trouble: Sequence[st
         TimeElapsedColumn(),
         console=output.messages,
         transient=True,
-        disable=not output.messages.is_terminal,
+        disable=not output.at_terminal,
     )
     with bar:
         task = bar.add_task("", total=_MANY)

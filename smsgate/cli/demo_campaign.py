@@ -123,7 +123,7 @@ async def _run(output: Output, file: Path, sandbox: Sandbox, *, until: float | N
         TextColumn("{task.description}"),
         console=output.messages,
         transient=True,
-        disable=not output.messages.is_terminal,
+        disable=not output.at_terminal,
     )
     with Campaign.open(file, writing=False) as campaign:
         process = subprocess.Popen(  # noqa: ASYNC220, S603 - this very program; starting it takes no time

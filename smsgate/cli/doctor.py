@@ -80,7 +80,7 @@ def _trusting(path: Path) -> ssl.SSLContext:
 @contextmanager
 def _waiting(output: Output) -> Iterator[Callable[[str], None]]:
     """Show on a terminal which check is under way: the whole takes some seconds."""
-    if not output.messages.is_terminal:
+    if not output.at_terminal:
         yield lambda _: None
         return
     with output.messages.status("") as shown:

@@ -5,6 +5,7 @@ Rule of this file: the first row that fits decides, so a class stands above its 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -33,12 +34,14 @@ from ..errors import (
 from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, SendResult
 from ..session import GATEWAY_URL
+from .signals import SIGNALS
 
 __all__ = [
     "ENDINGS",
     "Ending",
     "Exit",
     "Interrupted",
+    "NobodyReads",
     "SendInterrupted",
     "UsageError",
     "ending_of",
@@ -61,25 +64,39 @@ class Exit(IntEnum):
     NOT_SENT = 4
     IN_DOUBT = 5
     IN_PART = 6
+    # 128 and the number of the signal, as a shell tells it.
+    HUNG_UP = 129
     INTERRUPTED = 130
+    UNREAD = 141
+    TERMINATED = 143
 
 
 class Interrupted(Exception):
-    """Ctrl-C, when no send was under way."""
+    """A signal, when no send was under way."""
 
     sent: ClassVar[bool | None] = False
 
-    def __init__(self, message: str = "interrupted") -> None:
-        super().__init__(message)
+    def __init__(self, where: str = "") -> None:
+        super().__init__(SIGNALS.said + where)
+        self.code = Exit(SIGNALS.code)
 
 
 class SendInterrupted(Interrupted):
-    """Ctrl-C, when a send was under way."""
+    """A signal, when the request of a send may have left."""
 
     sent: ClassVar[bool | None] = None
 
     def __init__(self) -> None:
-        super().__init__("interrupted while the message was on its way, so its result is in doubt")
+        super().__init__(" while the message was on its way, so its result is in doubt")
+
+
+class NobodyReads(Exception):
+    """Standard output cannot be written to. `closed`: its reader has gone, as `head` does when it has seen enough."""
+
+    def __init__(self, error: OSError) -> None:
+        self.closed = error.errno in (errno.EPIPE, errno.EIO)
+        self.code = Exit.UNREAD if self.closed else Exit.FAULT
+        super().__init__(f"standard output: {error.strerror}, so what was printed is not complete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,10 @@ class Ending:
     word: str
     advice: str = ""
     reading: str | None = None
+
+    def code_of(self, error: BaseException) -> Exit:
+        """Return the exit code, which a signal decides itself."""
+        return getattr(error, "code", self.code)
 
     def next_step(self, *, sends: bool) -> str:
         """Return what the user does next."""
@@ -130,6 +151,13 @@ ENDINGS: tuple[Ending, ...] = (
     Ending(TimeoutError, Exit.IN_PART, "timed out", "Ask again later, or give a longer --timeout."),
     Ending(SendInterrupted, Exit.INTERRUPTED, "interrupted", _DO_NOT_REPEAT),
     Ending(Interrupted, Exit.INTERRUPTED, "interrupted"),
+    Ending(
+        NobodyReads,
+        Exit.FAULT,
+        "output lost",
+        "The message was handed to the gateway all the same. Do not send it again to see the result.",
+        "Make room, or write to another place.",
+    ),
     Ending(JournalError, Exit.USAGE, "usage"),
     Ending(ValidationError, Exit.USAGE, "usage"),
     Ending(ValueError, Exit.USAGE, "usage"),

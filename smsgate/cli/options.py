@@ -6,7 +6,7 @@ of the group. What every command needs is done here once: output, logging, the e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import partial
 from inspect import Parameter, Signature, iscoroutinefunction, signature
@@ -15,12 +15,17 @@ from typing import Annotated, Any, get_type_hints
 
 import anyio
 import typer
+from anyio.lowlevel import current_token
 
 from ..environment import GatewaySettings
+from ..observing import Observer
 from ..session import AsyncSession
+from ..spawn import call_soon
 from .credentials import country_of, settings_of
 from .exits import Exit, Interrupted
-from .output import Machines, People
+from .help import PlainCommand
+from .output import Machines, Output, People
+from .signals import SIGNALS, Signalled
 
 __all__ = ["Account", "Command", "Common", "Country", "ShowNumbers", "command"]
 
@@ -80,12 +85,12 @@ class Account:
         typer.Option(metavar="PATH", help="A folder of secret files, such as smsgate_password.", rich_help_panel=_ACCOUNT),
     ] = None
 
-    def session(self, **options: str | None) -> AsyncSession:
+    def session(self, observer: Observer | None = None, **options: str | None) -> AsyncSession:
         """Return a session with these settings. May ask for login and password; raises `ValueError`.
 
         A further option, given as None, is a setting that must be found elsewhere.
         """
-        return AsyncSession.from_settings(self.settings(**options))
+        return AsyncSession.from_settings(self.settings(**options), observer=observer)
 
     def settings(self, **options: str | None) -> GatewaySettings:
         """Return these settings. May ask for login and password; raises `ValueError`."""
@@ -97,10 +102,14 @@ class Account:
         return given or country_of(self.env_file, self.secrets_dir)
 
 
-def command(app: typer.Typer, *, sends: bool = False) -> Callable[[Command], Command]:
-    """Make a function a command of its name. `sends` says that it sends messages, which changes what an error advises.
+def command(
+    app: typer.Typer, *, sends: bool = False, changes: bool = False, serves: bool = False
+) -> Callable[[Command], Command]:
+    """Make a function a command of its name. It takes the output first, then its own options, and groups as dataclasses.
 
-    The function takes the output first, then its own options, and groups of options as dataclasses.
+    `sends` says that it sends messages, which changes what an error advises. `changes` says that it does more than to show
+    something, as whatever sends does: then it goes on if nobody reads what it prints, and its exit code says what it did.
+    `serves` says that only a signal ends it.
     """
 
     def register(function: Command) -> Command:
@@ -109,18 +118,24 @@ def command(app: typer.Typer, *, sends: bool = False) -> Callable[[Command], Com
 
         def run(**given: Any) -> int:
             common = _taken(Common, given)
-            output = (Machines if common.as_json else People)(common.verbose)
+            output = (Machines if common.as_json else People)(common.verbose, goes_on=sends or changes)
             arguments = {name: _taken(group, given) for name, group in groups.items()}
             work = partial(function, output, **given, **arguments)
-            try:
-                with output.listening():
-                    return (anyio.run(work) if iscoroutinefunction(function) else work()) or Exit.DONE
-            except (BrokenPipeError, ModuleNotFoundError):
-                raise
-            except KeyboardInterrupt:
-                return output.fail(Interrupted(), sends=sends)
-            except Exception as error:
-                return output.fail(error, sends=sends)
+            SIGNALS.listen(serving=serves)
+            SIGNALS.pipes_end(it=False)
+            with output.listening():
+                try:
+                    if SIGNALS.first:
+                        raise Signalled  # the first one came in a place where Python drops exceptions
+                    if iscoroutinefunction(function):
+                        return anyio.run(_in_loop, work, partial(_end, output, sends))
+                    return _end(output, sends, code=work())
+                except ModuleNotFoundError:
+                    raise
+                except Signalled:
+                    return _end(output, sends, Interrupted())
+                except Exception as error:
+                    return _end(output, sends, error)
 
         _, *own = signature(function).parameters.values()
         parameters = [
@@ -131,10 +146,32 @@ def command(app: typer.Typer, *, sends: bool = False) -> Callable[[Command], Com
         described.__name__, described.__doc__ = function.__name__, function.__doc__
         described.__signature__ = Signature(parameters)
         described.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        app.command()(described)
+        app.command(cls=PlainCommand)(described)
         return function
 
     return register
+
+
+async def _in_loop(work: Callable[[], Awaitable[int | None]], end: Callable[..., int]) -> int:
+    """Await the work, and cancel it on a signal unless it reacts itself. How it ended is told before the loop is closed.
+
+    Closing may take long: a name that is being looked up cannot be cancelled.
+    """
+    try:
+        with anyio.CancelScope() as scope, SIGNALS.reacting(partial(call_soon, current_token(), scope.cancel)):
+            return end(code=await work())
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:
+        return end(error)
+    return end(Interrupted())
+
+
+def _end(output: Output, sends: bool, error: Exception | None = None, *, code: int | None = None) -> int:
+    """Tell how a command ended and return its exit code. From here on a signal just ends the process."""
+    code = output.end(error, code or Exit.DONE, sends=sends)
+    SIGNALS.settled()
+    return code
 
 
 def _parameters(group: type) -> Iterator[Parameter]:

@@ -12,24 +12,27 @@ import sys
 import traceback
 import warnings
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import TextIOWrapper
 from typing import Any
 
 from pydantic import ValidationError
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from ..errors import PlainHttpWarning
 from ..privacy import redact_http_logs
-from .exits import Ending, Exit, ending_of, hint_of
+from .exits import Ending, Exit, NobodyReads, ending_of, hint_of
+from .streams import Stream
 from .views import as_json, doubted_document, printable, view_of
 
 __all__ = ["Machines", "Output", "People"]
 
 _LEVELS = (logging.WARNING, logging.DEBUG)
+_SHOWN_OF_A_KIND = 3
+"""As many as the repeats of one call."""
 _HTTP_LIBRARIES = 2
 """How often `-v` is given for what the libraries below log, too."""
 
@@ -37,19 +40,40 @@ _HTTP_LIBRARIES = 2
 class Output(ABC):
     """Where a command puts what it has to say. `stage` is for what only people want told on the way to a result.
 
-    `addressed` is to whom a message goes: whoever it is, if the send ends in doubt, so is each of them.
+    `addressed` is to whom a message goes: if the send ends in doubt, each of them is in doubt. `goes_on` says that the command
+    goes on if nobody reads its results any more, as it does more than to show them.
     """
 
-    def __init__(self, verbosity: int = 0) -> None:
-        for stream in (sys.stdout, sys.stderr):
-            # A symbol that the terminal cannot show is no reason to fail. JSON is ASCII there.
-            if isinstance(stream, TextIOWrapper):
-                stream.reconfigure(errors="replace")
+    def __init__(self, verbosity: int = 0, *, goes_on: bool = False) -> None:
         self.verbosity = verbosity
         self.addressed: tuple[str, ...] = ()
-        self.results: Console = Console(highlight=False)
-        self.messages: Console = Console(stderr=True, highlight=False)
+        self._goes_on = goes_on
+        self._unread: NobodyReads | None = None
+        self._out = Stream(sys.stdout, self._lost)
+        err: Any = Stream(sys.stderr, lambda _: None)
+        out: Any = self._out
+        self.results: Console = Console(file=out, highlight=False)
+        self.messages: Console = Console(file=err, stderr=True, highlight=False)
+        self.at_terminal: bool = err.isatty() and not self.messages.is_dumb_terminal
+        """Somebody sits before the messages. Not asked of rich: there, FORCE_COLOR makes a terminal of a log file."""
         self.stage: Console = self.results
+
+    def _lost(self, error: OSError) -> None:
+        self._unread = NobodyReads(error)
+        if not self._goes_on:
+            raise self._unread
+
+    def end(self, error: Exception | None, code: int, *, sends: bool) -> int:
+        """Tell how the command ended, by an error or else with this exit code, and return the exit code."""
+        stays, self._goes_on = self._goes_on, True  # who does not hear the end has no use for another error
+        if error is not None and error is not self._unread:
+            code = self.fail(error, sends=sends)
+        if self._unread is None or code != Exit.DONE:
+            return code
+        if self._unread.closed:
+            return code if stays else self._unread.code
+        self._say("error:", "bold red", str(self._unread), ending_of(self._unread).next_step(sends=sends))
+        return self._unread.code
 
     @abstractmethod
     def show(self, value: Any) -> None:
@@ -73,7 +97,7 @@ class Output(ABC):
 
     def _say(self, word: str, style: str, *lines: str) -> None:
         lines = tuple(printable(line) for line in lines if line)
-        if self.messages.is_terminal:
+        if self.at_terminal:
             table = Table.grid(padding=(0, 1, 0, 0))
             for row, line in enumerate(lines):
                 table.add_row(*([Text("" if row else word, style)] if word else []), Text(line))
@@ -81,7 +105,7 @@ class Output(ABC):
             return
         # Somebody greps in it, so a line stays a line.
         for row, line in enumerate(lines):
-            self.messages.print(Text(f"{'' if row else word} {line}".strip()), soft_wrap=True)
+            self.messages.print(Text.assemble((f"{word} " if word and not row else "", style), line), soft_wrap=True)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -108,13 +132,15 @@ class Output(ABC):
         finally:
             logger.removeHandler(handler)
             logger.setLevel(level)
+            handler.close()
 
 
 class People(Output):
     """Tables and colour."""
 
     def show(self, value: Any) -> None:
-        self.results.print(view_of(value).people(value))
+        # In a group, as rich would forget of a text alone that it is not to be broken.
+        self.results.print(Group(view_of(value).people(value)), crop=False)
 
     def stream(self, value: Any) -> None:
         self.show(value)
@@ -126,14 +152,14 @@ class People(Output):
         )
         if ending.code is Exit.FAULT and self.verbosity:
             traceback.print_exception(error)
-        return ending.code
+        return ending.code_of(error)
 
 
 class Machines(Output):
     """JSON: one document, or one line for each of a stream of results."""
 
-    def __init__(self, verbosity: int = 0) -> None:
-        super().__init__(verbosity)
+    def __init__(self, verbosity: int = 0, *, goes_on: bool = False) -> None:
+        super().__init__(verbosity, goes_on=goes_on)
         self.stage: Console = Console(quiet=True)
 
     def show(self, value: Any) -> None:
@@ -147,25 +173,40 @@ class Machines(Output):
         told = _error_document(error, ending)
         doubted = doubted_document(self.addressed) if self.addressed and told["sent"] is None else {}
         self._write({"error": told, **doubted}, indent=None)
-        return ending.code
+        return ending.code_of(error)
 
     def _write(self, document: Any, indent: int | None) -> None:
-        ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-        print(json.dumps(document, ensure_ascii=ascii_only, indent=indent, default=as_json), flush=True)
+        ascii_only = self._out.encoding.lower().replace("-", "") != "utf8"
+        print(json.dumps(document, ensure_ascii=ascii_only, indent=indent, default=as_json), file=self._out, flush=True)
 
 
 class _Handler(logging.Handler):
-    """Puts log records where the messages go, so that they do not tear a progress bar."""
+    """Puts log records where the messages go, so that they do not tear a progress bar.
+
+    While the gateway is out of order, each call of a campaign warns. Without `-v` the first few of a kind are shown, and how many
+    there were stands at the end.
+    """
 
     def __init__(self, output: Output) -> None:
         super().__init__()
         self._output = output
+        self._counts: Counter[object] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.WARNING and not self._output.verbosity:
-            self._output.warn(record.getMessage())
-        else:
+        if record.levelno < logging.WARNING or self._output.verbosity:
             self._output.note(f"{record.levelname.lower()} {record.name}: {record.getMessage()}")
+            return
+        self._counts[record.msg] += 1
+        if self._counts[record.msg] <= _SHOWN_OF_A_KIND:
+            self._output.warn(record.getMessage())
+
+    def close(self) -> None:
+        """Say how many were not shown."""
+        more = sum(count - _SHOWN_OF_A_KIND for count in self._counts.values() if count > _SHOWN_OF_A_KIND)
+        if more:
+            self._output.warn(f"and {more:,} more of the same kind; -v shows each")
+        self._counts.clear()
+        super().close()
 
 
 def _sentences(error: BaseException) -> list[str]:

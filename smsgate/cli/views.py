@@ -258,7 +258,7 @@ def state_look(status: DeliveryStatus) -> Look:
 
 def _status_line(status: DeliveryStatus) -> RenderableType:
     now = datetime.now().astimezone()
-    return Text.assemble((f"{now:%H:%M:%S}", "dim"), f"  {status.message_id}  ", state_look(status).text())
+    return unbroken((f"{now:%H:%M:%S}", "dim"), f"  {status.message_id}  ", state_look(status).text())
 
 
 def _status_table(value: Statuses) -> RenderableType:
@@ -337,7 +337,7 @@ VIEWS: dict[type, View] = {
     Statuses: View(_status_table, lambda value: {"messages": [_status_document(status) for status in value.statuses]}),
     DeliveryStatus: View(_status_line, _status_document),
     NewMessages: View(
-        lambda new: Group(*map(Text, new.message_ids)),
+        lambda new: Group(*map(unbroken, new.message_ids)),
         lambda new: {"message_ids": new.message_ids},
     ),
     TextSize: View(_size_table, _size_document),
