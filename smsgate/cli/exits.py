@@ -114,7 +114,7 @@ class Ending:
 
     def code_of(self, error: BaseException) -> Exit:
         """Return the exit code, which a signal decides itself."""
-        return getattr(error, "code", self.code)
+        return error.code if isinstance(error, (Interrupted, NobodyReads)) else self.code
 
     def next_step(self, *, sends: bool) -> str:
         """Return what the user does next."""

@@ -54,8 +54,8 @@ class Output(ABC):
         out: Any = self._out
         self.results: Console = Console(file=out, highlight=False)
         self.messages: Console = Console(file=err, stderr=True, highlight=False)
-        self.at_terminal: bool = err.isatty() and not self.messages.is_dumb_terminal
-        """Somebody sits before the messages. Not asked of rich: there, FORCE_COLOR makes a terminal of a log file."""
+        self.at_terminal: bool = err.isatty() and self.messages.is_interactive
+        """Somebody sits before the messages. Not asked of rich alone: there, FORCE_COLOR makes a terminal of a log file."""
         self.stage: Console = self.results
 
     def _lost(self, error: OSError) -> None:
