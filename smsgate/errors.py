@@ -54,6 +54,8 @@ class Reason(StrEnum):
 
     # NotSent
     NO_CONNECTION = "no connection"
+    NO_FREE_CONNECTION = "no free connection"
+    PROXY_REFUSED = "proxy refused"
     NOT_OPEN = "session not open"
     CLOSED = "session closed"
     OTHER_EVENT_LOOP = "other event loop"
@@ -62,6 +64,7 @@ class Reason(StrEnum):
     TIMED_OUT = "timed out"
     # InDoubt
     CONNECTION_LOST = "connection lost"
+    CLIENT_FAILED = "HTTP client failed"
     HTTP_STATUS = "HTTP status"
     TOO_LARGE = "reply too large"
     ENCODED = "reply encoded"

@@ -48,7 +48,9 @@ T = TypeVar("T")
 
 _PAUSES = (0.25, 0.5, 1.0)
 """Seconds before each repeat, at most."""
-_PASSING = frozenset({Reason.NO_CONNECTION, Reason.CONNECTION_LOST, Reason.HTTP_STATUS})
+_PASSING = frozenset(
+    {Reason.NO_CONNECTION, Reason.NO_FREE_CONNECTION, Reason.CONNECTION_LOST, Reason.CLIENT_FAILED, Reason.HTTP_STATUS}
+)
 """What may be over the next moment."""
 
 
@@ -451,7 +453,7 @@ class AsyncSession:
                 failure = error
             except anyio.get_cancelled_exc_class():
                 if call.left and call.operation is SEND_SMS:
-                    _log.warning("SendSMS%s was cancelled after the request had begun to leave: in doubt", call.subject)
+                    _log.warning("SendSMS%s was cancelled, and the request may have left: in doubt", call.subject)
                 raise
             finally:
                 self._active -= 1
@@ -566,8 +568,8 @@ def _passing(error: NotSent | InDoubt) -> bool:
 
 def _timed_out(call: _Call) -> SmsGateError:
     after = f"after {call.deadline:g} s"
-    if call.left:
-        return InDoubt(f"{Reason.TIMED_OUT} {after}, when the request had begun to leave", reason=Reason.TIMED_OUT)
+    if call.left and call.exchange is not None:
+        return InDoubt(f"{Reason.TIMED_OUT} {after}, {call.exchange.doubt}", reason=Reason.TIMED_OUT)
     return NotSent(f"nothing was sent: {Reason.TIMED_OUT} {after}", reason=Reason.TIMED_OUT)
 
 

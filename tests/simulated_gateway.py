@@ -7,12 +7,14 @@ Rule of this file: no real clock and no real randomness, so that one seed gives 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 import httpx
 import trio
 
+from smsgate.protocol.operations import SEND_SMS
 from smsgate.sandbox import FAULTS, FaultKind, Settings
 from smsgate.sandbox.faults import Ending, FaultRow, Reply
 from smsgate.sandbox.gateway import Gateway
@@ -35,10 +37,12 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
     """Answers requests after a while. `share` is how many meet a fault, or never reach the gateway; `told` hears what happens.
 
     `up_at` is when it can first be reached; `fault_of` chooses the fault for the body of a request in place of chance.
+    `sentence` is what it answers to every send, once it is set.
     """
 
     up_at = 0.0
     fault_of: Callable[[bytes], FaultKind | None] | None = None
+    sentence = ""
 
     def __init__(self, random: Random, settings: Settings, share: float, told: Callable[[str], None]) -> None:
         self.gateway = Gateway(settings, trio.current_time)
@@ -50,15 +54,18 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
         """Answer one request, or raise what httpx would. Once it has left, the work may be done even if nobody waits for it."""
         trace = request.extensions["trace"]
         patience: float = request.extensions["timeout"]["read"]
-        body = await request.aread()
         cookie = request.headers.get("cookie", "").removeprefix("PHPSESSID=") or None
-        kind = self.fault_of(body) if self.fault_of else self._draw()
-        fault = FAULTS[kind] if kind else None
-        await trace("connection.connect_tcp.started", {"request": request})
+        kind = None if self.fault_of else self._draw()
+        await trace("connection.connect_tcp.started", {})
         await trio.sleep(self._random.uniform(0, 0.01))
         if trio.current_time() < self.up_at or self._random.random() < self.share / 4:
-            raise httpx.ConnectError("refused")
+            refused = httpx.ConnectError("refused")
+            await trace("connection.connect_tcp.failed", {"exception": refused})
+            raise refused
         await trace("http11.send_request_headers.started", {"request": request})
+        body = await request.aread()
+        kind = self.fault_of(body) if self.fault_of else kind
+        fault = FAULTS[kind] if kind else None
         done: list[httpx.Response] = []
 
         def work() -> httpx.Response:
@@ -94,6 +101,8 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
         if fault is None or fault.works:
             answered = self.gateway.call(session, call.operation, call.arguments)
             accepted = answered.accepted
+            if self.sentence and call.operation is SEND_SMS:
+                answered = replace(answered, result=(self.sentence,))
             reply = Reply(200, call.version.content_type, result_body(call.version, call.operation, answered.result))
         if fault and fault.changes:
             reply = fault.changes(reply)

@@ -1,6 +1,6 @@
-"""The transport: every exception of the HTTP library is mapped, and a client without trace events proves nothing it cannot.
+"""The transport: every exception of the HTTP library is mapped, and a client without trace events proves nothing.
 
-Design, section 5; reliability, sections 2.2 and 2.3. What happens on real sockets stands in test_faults.
+What happens on real sockets stands in test_faults, and with what other tools make of httpx in test_proof.
 """
 
 from __future__ import annotations
@@ -21,7 +21,18 @@ import pytest
 from fault_server import FaultServer
 
 import smsgate
-from smsgate.transport import FAULTS, Body, Exchange, HttpReply, Transport, _Own, lent_transport, own_transport, ssl_settings
+from smsgate.transport import (
+    FAULTS,
+    Body,
+    Exchange,
+    HttpReply,
+    Transport,
+    _Own,
+    cause_of,
+    lent_transport,
+    own_transport,
+    ssl_settings,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -77,6 +88,7 @@ def test_every_exception_of_the_library_has_a_row(module: str) -> None:
 async def test_without_trace_events_nothing_is_shown_whatever_the_class(module: str, kind: type[Exception]) -> None:
     error, exchange = await verdict_on(MODULES[module], made(kind))
     assert isinstance(error, smsgate.InDoubt)
+    assert "it is not known whether the request left" in str(error)
     assert exchange.left
     assert "secret" not in f"{error} {error!r} {error.args}"
     assert error.__context__ is None
@@ -123,36 +135,51 @@ async def test_a_request_that_cannot_be_made_is_not_sent() -> None:
 
 
 async def test_a_client_without_trace_events_is_known_to_have_sent_once_it_answers() -> None:
-    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200, content=b"x"))) as client:
+    seen: list[bool] = []
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        seen.append(exchange.left)
+        return httpx.Response(200, content=b"x")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
         transport = lent_transport(URL, client, connect=1.0)
         exchange = transport.exchange()
-        assert exchange.left, "nothing can be shown beforehand"
+        assert not exchange.left, "nobody has it yet"
         reply = await post(transport, exchange)
         assert (reply.status, reply.body) == (200, b"x")
+        assert seen == [True]
         assert exchange.left
 
 
-async def test_a_lent_client_that_gives_trace_events_is_believed_from_the_first_one_on() -> None:
-    with FaultServer(fault_server.accept).running() as server:
-        async with httpx.AsyncClient() as client:
-            transport = lent_transport(server.url, client, connect=1.0)
-            first = transport.exchange()
-            assert first.left
-            await transport.post(Body(b"<ns1:Auth>"), {}, limit=10_000, exchange=first)
-            assert first.traced
-            second = transport.exchange()
-            assert not second.left, "it is known by now"
-            server.stop_listening()
-            with pytest.raises(smsgate.NotSent):
-                await post(transport, second)
-
-
 async def test_a_connect_to_a_proxy_is_not_the_request() -> None:
-    exchange = Exchange(traced=True)
+    exchange = Exchange(handed_over=True)
     await exchange.trace("http11.send_request_headers.started", {"request": type("Request", (), {"method": b"CONNECT"})()})
     assert not exchange.left
     await exchange.trace("http11.send_request_headers.started", {"request": type("Request", (), {"method": b"POST"})()})
     assert exchange.left
+
+
+def looped(length: int) -> Exception:
+    """An error whose chain has no end, as `raise error from error` makes it."""
+    errors = [httpx.ReadTimeout("secret") for _ in range(length)]
+    for error, following in zip(errors, [*errors[1:], errors[0]], strict=True):
+        error.__cause__ = following
+    return errors[0]
+
+
+class Endless(Exception):
+    """An error with a cause that is made anew each time that somebody looks."""
+
+    @property
+    def __cause__(self) -> Exception:  # type: ignore[override]
+        return Endless()
+
+
+@pytest.mark.parametrize("error", [looped(1), looped(2), looped(7), Endless()], ids=["itself", "two", "seven", "endless"])
+async def test_a_loop_in_the_chain_of_an_exception_ends(error: Exception) -> None:
+    assert cause_of(error) == ""
+    verdict, _ = await verdict_on(httpx, error)
+    assert isinstance(verdict, smsgate.InDoubt)
 
 
 async def test_cancelling_before_anything_left_is_known_not_to_have_sent() -> None:
@@ -229,7 +256,7 @@ async def test_a_client_that_cannot_be_closed_is_closed_once_and_disturbs_no_cal
         return httpx.AsyncClient(transport=opened[-1], trust_env=False)
 
     with FaultServer(fault_server.accept).running() as server:
-        transport = Transport(_Own(open_client), server.url, connect=1.0, traced=True)
+        transport = Transport(_Own(open_client), server.url, connect=1.0)
         for _ in range(3):
             assert (await transport.post(Body(b"<ns1:Auth>"), {}, limit=10_000, exchange=transport.exchange())).status == 200
         await transport.aclose()
