@@ -11,7 +11,7 @@
     │   ├── SenderForbidden          signature not allowed by the administrator
     │   ├── NotEnoughCredits         .missing: Decimal
     │   ├── BadDestination           no number was recognised, or its country is not served
-    │   ├── GatewayFailure           the gateway could not send or could not save the message
+    │   ├── GatewayFailure           the gateway could not send the message
     │   └── MessageNotFound          unknown message id
     └── InDoubt                None  the request left and no readable answer came, or the answer does not say
 
@@ -74,6 +74,7 @@ class Reason(StrEnum):
     SLOTS = "wrong number of slots"
     CONTRADICTION = "answer contradicts itself"
     OUTCOME_UNKNOWN = "gateway does not know"
+    NOT_SAVED = "gateway could not save"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ class BadDestination(Refused):
 
 
 class GatewayFailure(Refused):
-    """The gateway could not send or save the message and says so. Try again later; nothing was sent."""
+    """The gateway could not send the message and says so. Try again later; nothing was sent."""
 
 
 class MessageNotFound(Refused):

@@ -64,7 +64,7 @@ SENTENCES: tuple[tuple[str, Answer, type[errors.Refused] | None], ...] = (
     (f"Невозможно отправить SMS {LONG_FAILURE}", Answer.CANNOT_SEND, errors.GatewayFailure),
     (f"Невозможно отправить SMS. {LONG_FAILURE}", Answer.CANNOT_SEND, errors.GatewayFailure),
     ("Не удалось отправить сообщение на некоторые номера", Answer.PARTLY_SENT, None),
-    ("Не удалось сохранить данные сообщения, свяжитесь с администрацией", Answer.NOT_SAVED, errors.GatewayFailure),
+    ("Не удалось сохранить данные сообщения, свяжитесь с администрацией", Answer.NOT_SAVED, None),
     (OUTCOME_UNKNOWN, Answer.OUTCOME_UNKNOWN, None),
     # 5
     ("Сообщение с ID c9482a41-27d1-44f8-bd5c-d34104ca5ba9 не найдено", Answer.MESSAGE_NOT_FOUND, errors.MessageNotFound),

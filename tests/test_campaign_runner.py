@@ -126,20 +126,32 @@ async def test_numbers_that_are_refused_stop_nobody_else(tmp_path: Path):
         assert all(one.reason for one in here.journal.recipients() if one.state is S.REJECTED)
 
 
-@pytest.mark.parametrize("number", ["+380000000021", "+380000000023"])
-async def test_a_number_that_spoils_its_whole_batch_is_found_and_the_others_are_sent_to(number: str, tmp_path: Path):
-    async with world(tmp_path, [*NUMBERS[:5], number, *NUMBERS[5:10]]) as here:
+async def test_a_number_that_spoils_its_whole_batch_is_found_and_the_others_are_sent_to(tmp_path: Path):
+    async with world(tmp_path, [*NUMBERS[:5], "+380000000023", *NUMBERS[5:10]]) as here:
         end = await Runner(here.journal, here.session, batch=4).run()
         assert (end.ending, end.states) == (Ending.FINISHED, {S.ACCEPTED: 10, S.REJECTED: 1})
         assert set(here.taken().values()) == {1}
 
 
-async def test_what_the_gateway_itself_does_not_know_is_unknown_for_that_batch_alone(tmp_path: Path):
-    async with world(tmp_path, ["+380000000022", *NUMBERS[:9]]) as here:
+@pytest.mark.parametrize("number", ["+380000000021", "+380000000022"], ids=["not saved", "does not know"])
+async def test_what_the_gateway_itself_does_not_know_is_unknown_for_that_batch_alone(number: str, tmp_path: Path):
+    async with world(tmp_path, [number, *NUMBERS[:9]]) as here:
         end = await Runner(here.journal, here.session, batch=5).run()
         assert (end.ending, end.states) == (Ending.FINISHED, {S.ACCEPTED: 5, S.UNKNOWN: 5})
         (batch,) = here.journal.unknown()
         assert (batch.size, batch.unknown, batch.cost) == (5, 5, 5)
+        assert here.account.calls["SendSMS"] == 2, "no recipient is tried again"
+
+
+async def test_a_gateway_that_can_save_nothing_is_waited_for_and_costs_few_recipients(tmp_path: Path):
+    async with world(tmp_path, NUMBERS[:100]) as here:
+        here.gateway.sentence = "Не удалось сохранить данные сообщения, свяжитесь с администрацией"
+        end = await Runner(here.journal, here.session, batch=5, patience=60).run()
+        assert end.ending is Ending.PAUSED
+        assert "gateway could not save" in end.why
+        assert end.states[S.PENDING] >= 50
+        assert end.states[S.PENDING] + end.states[S.UNKNOWN] == 100
+        assert here.account.calls["SendSMS"] * 5 == end.states[S.UNKNOWN]
 
 
 # A gateway that does not work

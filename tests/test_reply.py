@@ -43,6 +43,7 @@ POOR = "Не хватает 2.56 кредитов для отправки SMS"
 BAD_NUMBER = "Не удалось распознать номер получателя"
 NO_COUNTRY = "Страна не поддерживается"
 NOT_AUTHORISED = ("Вы не авторизованы", "Вы не авторизированы")
+NOT_SAVED = "Не удалось сохранить данные сообщения, свяжитесь с администрацией"
 DONT_KNOW = (
     "Не удалось распознать статус отправки сообщения, свяжитесь с администрацией, указав тип подключения, время отправки и"
     " данные отправляемого сообщения"
@@ -454,7 +455,9 @@ def test_an_id_may_be_in_capitals_in_braces_or_in_white_space(written: str):
         (SENT, [f"{NO_COUNTRY} | {NEW}", ID], [(U, None, Answer.UNRECOGNISED, NEW), (A, ID, Answer.SENT, "")]),
         (SENT, [SENT, ID], [(U, None, Answer.SENT, SENT), (A, ID, Answer.SENT, "")]),
         (SENT, [DONT_KNOW, ID], [(U, None, Answer.OUTCOME_UNKNOWN, DONT_KNOW), (A, ID, Answer.SENT, "")]),
+        (SENT, [NOT_SAVED, ID], [(U, None, Answer.NOT_SAVED, NOT_SAVED), (A, ID, Answer.SENT, "")]),
         (DONT_KNOW, ["", ID], [(U, None, None, ""), (A, ID, Answer.SENT, "")]),
+        (NOT_SAVED, ["", ID], [(U, None, None, ""), (A, ID, Answer.SENT, "")]),
         (NEW, ["", ID], [(U, None, None, ""), (A, ID, Answer.SENT, "")]),
         ("", ["", ID], [(U, None, None, ""), (A, ID, Answer.SENT, "")]),
         (None, [None, ID], [(U, None, None, ""), (A, ID, Answer.SENT, "")]),
@@ -491,7 +494,6 @@ REFUSED = {
     POOR: errors.NotEnoughCredits,
     BAD_NUMBER: errors.BadDestination,
     "Невозможно отправить SMS": errors.GatewayFailure,
-    "Не удалось сохранить данные сообщения, свяжитесь с администрацией": errors.GatewayFailure,
 }
 
 
@@ -577,6 +579,10 @@ def test_a_dead_cookie_is_told_first_wherever_the_sentence_stands(items: tuple[s
         ((f"{POOR} | {DONT_KNOW}",), Reason.OUTCOME_UNKNOWN, "the answer does not say which destinations were sent"),
         ((SENT, DONT_KNOW, ""), Reason.OUTCOME_UNKNOWN, "the answer does not say which destinations were sent"),
         ((POOR, DONT_KNOW, ""), Reason.OUTCOME_UNKNOWN, "the answer does not say which destinations were sent"),
+        ((NOT_SAVED,), Reason.NOT_SAVED, "the answer does not say which destinations were sent"),
+        ((NOT_SAVED, "", ""), Reason.NOT_SAVED, "the answer does not say which destinations were sent"),
+        ((f"{POOR} | {NOT_SAVED}",), Reason.NOT_SAVED, "the answer does not say which destinations were sent"),
+        ((SENT, NOT_SAVED, ""), Reason.NOT_SAVED, "the answer does not say which destinations were sent"),
         ((NEW,), Reason.UNRECOGNISED, "the answer does not say which destinations were sent"),
         ((NEW, "", ""), Reason.UNRECOGNISED, "the answer does not say which destinations were sent"),
         ((f"{POOR} | {NEW}", "", ""), Reason.UNRECOGNISED, "the answer does not say which destinations were sent"),

@@ -201,7 +201,7 @@ ANSWERS: tuple[AnswerRow, ...] = (
     AnswerRow(
         f"Невозможно отправить SMS. {_LINK_BROKEN}", Answer.CANNOT_SEND, GatewayFailure, "both in one; the separator is not known"
     ),
-    AnswerRow(f"Не удалось сохранить данные сообщения, {_CONTACT}", Answer.NOT_SAVED, GatewayFailure),
+    AnswerRow(f"Не удалось сохранить данные сообщения, {_CONTACT}", Answer.NOT_SAVED, None, "does not say that nothing went out"),
     AnswerRow("Не удалось отправить сообщение на некоторые номера", Answer.PARTLY_SENT, None, "some numbers were sent"),
     AnswerRow(
         f"Не удалось распознать статус отправки сообщения, {_CONTACT}, указав тип подключения, время отправки и данные"

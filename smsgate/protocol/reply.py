@@ -38,6 +38,7 @@ _LOOKED_AT = 16
 # What a sentence may mean in an answer that nevertheless did nothing: only if every sentence is a refusal.
 _UNDECIDED = {
     Answer.OUTCOME_UNKNOWN: Reason.OUTCOME_UNKNOWN,
+    Answer.NOT_SAVED: Reason.NOT_SAVED,
     Answer.UNRECOGNISED: Reason.UNRECOGNISED,
 }
 
