@@ -87,9 +87,7 @@ def bad_option(
         http_client is not None
         and (proxy is not None or verify is not True)
         and "http_client: proxy and verify are settings of the client that is handed in",
-        http_client is not None
-        and not all(hasattr(http_client, name) for name in ("build_request", "send", "is_closed"))
-        and "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient",
+        http_client is not None and _client(http_client),
         country is not None and _country(country),
     )
     return next((found for found in checks if found), None)
@@ -126,6 +124,17 @@ def odd_credentials(**credentials: str) -> Iterator[str]:
             yield f"{name}: has quotes around it, which are part of it here; write it without them unless they are meant"
         if value != value.strip():
             yield f"{name}: begins or ends with white space, which is part of it here; remove it unless it is meant"
+
+
+def _client(value: Any) -> str | None:
+    rule = "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient"
+    if isinstance(value, type):
+        return f"{rule}, not the class itself: write {value.__name__}()"
+    if not all(hasattr(value, name) for name in ("build_request", "send", "is_closed")):
+        return rule
+    # A client that is only entered and closed synchronously also sends synchronously, and would block the event loop.
+    synchronous = hasattr(value, "__enter__") and not hasattr(value, "__aenter__")
+    return f"{rule}, not a synchronous client" if synchronous else None
 
 
 def _country(value: Any) -> str | None:

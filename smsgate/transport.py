@@ -259,11 +259,11 @@ def own_transport(url: str, context: ssl.SSLContext, *, proxy: str | None, conne
     A connection that was idle for `keep_alive` seconds is not used again, as the server may be closing it at that moment. TCP
     keep-alive finds a dead network without limiting a slow gateway. `context` is used towards an https proxy as well.
     """
-    through = None
-    if proxy is not None:
-        through = httpx.Proxy(proxy, ssl_context=context if proxy.lower().startswith("https:") else None)
 
     def open_client() -> httpx.AsyncClient:
+        through = None
+        if proxy is not None:
+            through = httpx.Proxy(proxy, ssl_context=context if proxy.lower().startswith("https:") else None)
         transport = httpx.AsyncHTTPTransport(
             verify=context,
             trust_env=False,

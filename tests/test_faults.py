@@ -182,20 +182,61 @@ async def test_a_server_that_accepts_no_more_connections_sends_nothing() -> None
     assert isinstance(error, smsgate.NotSent)
 
 
-@pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "502 Bad Gateway"])
-async def test_a_proxy_that_refuses_the_tunnel_sends_nothing(status: str) -> None:
+def refusing_the_tunnel(status: str, tls: ssl.SSLContext | None) -> FaultServer:
     def refuse(connection: fault_server.Connection) -> None:
-        connection.headers()
+        assert connection.headers().startswith("CONNECT gateway.invalid:443 ")
         connection.send(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
 
-    server = FaultServer(refuse)
+    server = FaultServer(refuse, tls)
     server.requests.append(fault_server.Request("", b"<ns1:Auth>"))  # straight to the fault
-    with server.running():
+    return server
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "times"),
+    [(407, smsgate.Reason.PROXY_REFUSED, 1), (403, smsgate.Reason.PROXY_REFUSED, 1), (502, smsgate.Reason.NO_CONNECTION, 4)],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_refuses_the_tunnel_sends_nothing_and_is_named(
+    status: int, reason: smsgate.Reason, times: int, scheme: str, request: pytest.FixtureRequest
+) -> None:
+    server_tls, client_tls = request.getfixturevalue("server_tls"), request.getfixturevalue("client_tls")
+    with refusing_the_tunnel(f"{status} secret", server_tls if scheme == "https" else None).running() as server:
         proxy = server.url.removesuffix("/api/soap.html")
-        options = {"sender": "Shop", "url": "https://gateway.invalid/api/soap.html", "proxy": proxy, "timeouts": LONG}
-        async with smsgate.AsyncSession("login", "password", **options) as session:
+        options = {"url": "https://gateway.invalid/api/soap.html", "proxy": proxy, "timeouts": LONG, "verify": client_tls}
+        async with smsgate.AsyncSession("login", "password", sender="Shop", **options) as session:
             error = await verdict(session)
     assert isinstance(error, smsgate.NotSent)
+    assert error.reason is reason
+    assert f"the proxy refused to connect: {status}" in str(error)
+    assert "secret" not in str(error)
+    assert server.connections == times
+
+
+async def test_an_https_proxy_is_trusted_by_the_tls_settings_of_the_session(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    with FaultServer(fault_server.accept, server_tls).running() as server:
+        options = {"url": "http://localhost/api/soap.html", "proxy": server.url.removesuffix("/api/soap.html"), "timeouts": LONG}
+        async with smsgate.AsyncSession("login", "password", sender="Shop", verify=client_tls, **options) as session:
+            assert (await session.send_sms("+380501234567", "hello")).message_ids == (fault_server.MESSAGE_ID,)
+        async with smsgate.AsyncSession("login", "password", sender="Shop", **options) as session:
+            error = await verdict(session)
+    assert isinstance(error, smsgate.NotSent)
+    assert "certificate" in str(error)
+    assert len(server.sends()) == 1
+
+
+async def test_a_proxy_that_asks_for_a_password_is_named_and_asked_once() -> None:
+    with FaultServer(fault_server.answering(b"", status="407 secret")).running() as server:
+        proxy = server.url.removesuffix("/api/soap.html")
+        options = {"url": "http://localhost/api/soap.html", "proxy": proxy, "timeouts": LONG, "logins": 1}
+        async with smsgate.AsyncSession("login", "password", sender="Shop", **options) as session:
+            for call in (session.send_sms("+380501234567", "hello"), session.get_credit_balance()):
+                with pytest.raises(smsgate.InDoubt, match="407 Proxy Authentication Required") as caught:
+                    await call
+                assert "secret" not in str(caught.value)
+    assert len(server.requests) == 3, "one login, and each was asked once"
 
 
 async def test_a_redirect_is_not_followed_even_by_a_client_that_follows_redirects() -> None:

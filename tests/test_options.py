@@ -159,6 +159,18 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ({"verify": 1}, "verify: must be True, False or an ssl.SSLContext"),
         ({"http_client": SomethingElse()}, "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient"),
         (
+            {"http_client": httpx.AsyncClient},
+            "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient, not the class itself: write AsyncClient()",
+        ),
+        (
+            {"http_client": httpx.Client()},
+            "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient, not a synchronous client",
+        ),
+        (
+            {"http_client": httpx2.Client()},
+            "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient, not a synchronous client",
+        ),
+        (
             {"http_client": httpx.AsyncClient(), "verify": False},
             "http_client: proxy and verify are settings of the client that is handed in",
         ),

@@ -33,6 +33,7 @@ __all__ = [
 
 _BALANCE = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?\Z")
 _ID = re.compile(rb"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
+_STATUS_MEANS = {407: "407 Proxy Authentication Required (the proxy asks for a user and a password)"}
 _LOOKED_AT = 16
 """Items that are searched for sentences to log, or to find out why a list of ids is none."""
 # What a sentence may mean in an answer that nevertheless did nothing: only if every sentence is a refusal.
@@ -90,7 +91,7 @@ def read_reply(operation: Operation, body: bytes, status: int = 200) -> Reply:
     reason, detail = Reason.UNREADABLE, ""
     try:
         if not 200 <= status < 300:
-            reason, detail = Reason.HTTP_STATUS, str(status)
+            reason, detail = Reason.HTTP_STATUS, _STATUS_MEANS.get(status, str(status))
         elif _is_fault(tree := parse(body)):
             reason, detail = Reason.FAULT, "the gateway answered with a fault"
         else:
