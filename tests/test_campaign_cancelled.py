@@ -20,13 +20,15 @@ import pytest
 import trio
 import trio.testing
 from simulated_gateway import URL, SimulatedGateway
+from soak import count
 
 import smsgate
 from smsgate.campaign import Campaign, Ending, Event, RecipientState, Runner, SqliteJournal, rows_source
 from smsgate.sandbox import Sandbox, Settings
 
 S = RecipientState
-TIMES, CHUNKS = 5_000, 4
+CHUNKS = count(short=1, full=4)
+TIMES = count(short=250, full=5_000)
 """For each event loop."""
 
 
