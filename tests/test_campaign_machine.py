@@ -24,6 +24,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from soak import count
 
 from smsgate.campaign import TRANSITIONS, Campaign, Event, JournalError, RecipientState, SqliteJournal, rows_source
 from smsgate.campaign.journal import BatchEnd, Claim, Verdict
@@ -172,7 +173,7 @@ class JournalMachine(RuleBasedStateMachine):
         assert len(self.journal.figures().decisions) == self.decisions
 
 
-EFFORT = settings(max_examples=100, stateful_step_count=40)
+EFFORT = settings(max_examples=count(short=20, full=100), stateful_step_count=40)
 
 
 def test_the_journal_keeps_to_the_table():

@@ -24,6 +24,7 @@ import httpx2
 import pytest
 from fault_server import FaultServer
 from pydantic import ValidationError
+from soak import count
 
 import smsgate
 from smsgate.sandbox import Sandbox, Settings
@@ -38,7 +39,7 @@ def session_at(sandbox: Sandbox, **options: Any) -> smsgate.AsyncSession:
     return smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url, **{"sender": "Shop", **options})
 
 
-async def together(count: int, call: Callable[[], Awaitable[object]]) -> list[object]:
+async def together(calls: int, call: Callable[[], Awaitable[object]]) -> list[object]:
     """Make so many calls at once; return what each gave or raised."""
     ended: list[object] = []
 
@@ -49,7 +50,7 @@ async def together(count: int, call: Callable[[], Awaitable[object]]) -> list[ob
             ended.append(error)
 
     async with anyio.create_task_group() as tasks:
-        for _ in range(count):
+        for _ in range(calls):
             tasks.start_soon(one)
     return ended
 
@@ -248,7 +249,7 @@ async def test_each_session_loss_costs_one_login_however_many_calls_wait() -> No
     with Sandbox() as sandbox:
         async with session_at(sandbox, logins=1) as session:
             await session.auth()
-            for loss in range(1, 21):
+            for loss in range(1, count(short=4, full=20) + 1):
                 sandbox.drop_sessions()
                 ended = await together(100, session.get_credit_balance)
                 assert all(isinstance(one, Decimal) for one in ended)

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -153,19 +154,22 @@ def floor_of(module: str) -> float:
     return PACKAGES[package]
 
 
-def imports_of(module: str) -> Iterator[str]:
-    """Yield the full name of every module that is imported, and of every name that is imported from one."""
+@cache
+def imports_of(module: str) -> tuple[str, ...]:
+    """Return the full name of every module that is imported, and of every name that is imported from one."""
     path = SOURCES[module]
     package = ["smsgate", *(module.split(".") if module else [])]
     if path.name != "__init__.py":
         package = package[:-1]
+    found: list[str] = []
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
             source = ".".join([*above, *([node.module] if node.module else [])])
-            yield from (f"{source}.{alias.name}" for alias in node.names)
+            found += (f"{source}.{alias.name}" for alias in node.names)
+    return tuple(found)
 
 
 def own_imports_of(module: str) -> Iterator[str]:
