@@ -1,65 +1,43 @@
-"""The pytest plugin, as the tests of a user see it: in a pytest of its own, with a file of its own."""
+"""The pytest plugin, as the tests of a user see it: in a pytest of its own, with files of its own."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 PAGE = Path(__file__).parent.parent / "docs/testing.md"
+(EXAMPLE,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
-Pytest = Callable[..., tuple[int, str]]
+FILES = {
+    "the example of the documentation": (EXAMPLE, 5),
+    "the example with another fault": (EXAMPLE.replace('operation="SendSMS")', 'operation="Auth")'), 5),
+    **{
+        f"the session works on {backend} without any plugin": (
+            f"""
+            import anyio
 
-
-@pytest.fixture
-def user(tmp_path: Path) -> Pytest:
-    def run(test: str, *arguments: str) -> tuple[int, str]:
-        (tmp_path / "test_user.py").write_text(textwrap.dedent(test), "utf-8")
-        command = [sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", "--strict-markers", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
-        return done.returncode, done.stdout + done.stderr
-
-    return run
-
-
-def test_the_example_of_the_documentation_runs(user: Pytest):
-    (example,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    code, said = user(example)
-    assert code == 0, said
-    assert "5 passed" in said
-
-
-def test_the_example_can_fail(user: Pytest):
-    (example,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    code, said = user(example.replace('operation="SendSMS")', 'operation="Auth")'))
-    assert code == 1
-    assert "1 failed, 4 passed" in said
-
-
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_the_session_works_on_either_loop_without_any_plugin(user: Pytest, backend: str):
-    code, said = user(f"""
-        import anyio
-
-        def test_it(smsgate_sandbox, smsgate_session):
-            async def main():
-                async with smsgate_session as session:
-                    result = await session.send_sms("+380501234567", "a")
-                    status = await session.get_message_status(result.message_ids[0])
-                    assert status.delivered
-            anyio.run(main, backend="{backend}")
-            assert [message.text for message in smsgate_sandbox.messages] == ["a"]
-    """)
-    assert code == 0, said
-
-
-def test_each_test_has_a_gateway_of_its_own_with_the_same_ids(user: Pytest):
-    code, said = user("""
+            def test_it(smsgate_sandbox, smsgate_session):
+                async def main():
+                    async with smsgate_session as session:
+                        result = await session.send_sms("+380501234567", "a")
+                        status = await session.get_message_status(result.message_ids[0])
+                        assert status.delivered
+                anyio.run(main, backend="{backend}")
+                assert [message.text for message in smsgate_sandbox.messages] == ["a"]
+            """,
+            1,
+        )
+        for backend in ("asyncio", "trio")
+    },
+    "each test has a gateway of its own with the same ids": (
+        """
         import anyio, pytest
 
         seen = []
@@ -73,12 +51,11 @@ def test_each_test_has_a_gateway_of_its_own_with_the_same_ids(user: Pytest):
             (message,) = smsgate_sandbox.messages
             seen.append(message.id)
             assert len(set(seen)) == 1
-    """)
-    assert code == 0, said
-
-
-def test_the_nearest_marker_decides_and_the_fixture_can_be_overridden(user: Pytest):
-    code, said = user("""
+        """,
+        3,
+    ),
+    "the nearest marker decides and the fixture can be overridden": (
+        """
         import pytest
         from smsgate.sandbox import Settings
 
@@ -95,12 +72,11 @@ def test_the_nearest_marker_decides_and_the_fixture_can_be_overridden(user: Pyte
 
             def test_it(self, smsgate_sandbox):
                 assert smsgate_sandbox.balance == 9
-    """)
-    assert code == 0, said
-
-
-def test_the_environment_is_as_it_was_after_the_test(user: Pytest):
-    code, said = user("""
+        """,
+        2,
+    ),
+    "the environment is as it was after the test": (
+        """
         import os, urllib.request
 
         def test_during(smsgate_environment, smsgate_server):
@@ -109,14 +85,11 @@ def test_the_environment_is_as_it_was_after_the_test(user: Pytest):
 
         def test_after():
             assert "SMSGATE_URL" not in os.environ
-    """)
-    assert code == 0, said
-
-
-def test_the_settings_of_the_machine_do_not_decide_whether_a_test_passes(user: Pytest, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("SMSGATE_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("smsgate_country", "UA")
-    code, said = user("""
+        """,
+        2,
+    ),
+    "the settings of the machine do not decide whether a test passes": (
+        """
         import anyio, os, smsgate
 
         def test_it(smsgate_environment):
@@ -128,38 +101,92 @@ def test_the_settings_of_the_machine_do_not_decide_whether_a_test_passes(user: P
 
         def test_after():
             assert os.environ["SMSGATE_PROXY"] and os.environ["smsgate_country"]
-    """)
-    assert code == 0, said
-
-
-@pytest.mark.parametrize(
-    ("marker", "complaint"),
-    [("credits=-1", "ValueError: credits: a Decimal or an int, 0 or more"), ("credit=1", "TypeError: .*'credit'")],
-)
-def test_a_wrong_marker_is_told_by_name(user: Pytest, marker: str, complaint: str):
-    code, said = user(f"""
+        """,
+        2,
+    ),
+    "a setting with a wrong value": (
+        """
         import pytest
 
-        @pytest.mark.smsgate({marker})
+        @pytest.mark.smsgate(credits=-1)
         def test_it(smsgate_sandbox):
             pass
-    """)
-    assert code == 1
-    assert re.search(complaint, said)
+        """,
+        1,
+    ),
+    "a setting that is misspelled": (
+        """
+        import pytest
+
+        @pytest.mark.smsgate(credit=1)
+        def test_it(smsgate_sandbox):
+            pass
+        """,
+        1,
+    ),
+}
+"""The files of a user, each with the number of its tests."""
+
+COMPLAINTS = {
+    "the example with another fault": r"assert",
+    "a setting with a wrong value": "ValueError: credits: a Decimal or an int, 0 or more",
+    "a setting that is misspelled": "TypeError: .*'credit'",
+}
+"""The files with a test that must fail, and what it must say."""
 
 
-def test_the_fixtures_are_listed_with_what_they_give(user: Pytest):
-    _, said = user("", "--fixtures")
+def run_pytest(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", "--strict-markers", *arguments]
+    environment = os.environ | variables
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder, check=False, env=environment)
+
+
+def file_name(title: str) -> str:
+    return f"test_{title.replace(' ', '_')}.py"
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What one pytest says of each test in each file: nothing, or how it failed. Starting it takes longer than all the tests."""
+    folder = tmp_path_factory.mktemp("user")
+    for title, (source, _) in FILES.items():
+        (folder / file_name(title)).write_text(textwrap.dedent(source), "utf-8")
+    done = run_pytest(folder, "--junitxml=report.xml", SMSGATE_PROXY="http://127.0.0.1:9", smsgate_country="UA")
+    assert done.returncode == 1, done.stdout + done.stderr
+    found: dict[str, list[str]] = {title: [] for title in FILES}
+    for case in ElementTree.parse(folder / "report.xml").iter("testcase"):
+        (title,) = [title for title in FILES if case.attrib["classname"].split(".")[0] == file_name(title).removesuffix(".py")]
+        found[title].append("".join(f"{part.get('message')}\n{part.text}" for part in case))
+    return found
+
+
+@pytest.mark.parametrize("title", FILES)
+def test_the_plugin_keeps_its_promise(title: str, reports: dict[str, list[str]]):
+    assert len(reports[title]) == FILES[title][1]
+    failed = [said for said in reports[title] if said]
+    if title not in COMPLAINTS:
+        assert failed == []
+    else:
+        (said,) = failed
+        assert re.search(COMPLAINTS[title], said)
+
+
+def test_the_fixtures_are_listed_with_what_they_give(tmp_path: Path):
+    said = run_pytest(tmp_path, "--fixtures").stdout + run_pytest(tmp_path, "--markers").stdout
     for name in ("smsgate_sandbox", "smsgate_session", "smsgate_server", "smsgate_environment", "smsgate_settings"):
         assert re.search(rf"^{name} -- .*\n    \S", said, re.MULTILINE), name
-    assert "smsgate(**settings)" in user("", "--markers")[1]
+    assert "smsgate(**settings)" in said
 
 
-def test_the_plugin_asks_for_nothing_until_a_fixture_is_used(user: Pytest):
-    code, said = user("""
+def test_the_plugin_asks_for_nothing_until_a_fixture_is_used(tmp_path: Path):
+    (tmp_path / "test_user.py").write_text(
+        textwrap.dedent("""
         import sys
 
         def test_it():
             assert not {"starlette", "uvicorn", "smsgate.sandbox"} & set(sys.modules)
-    """)
-    assert code == 0, said
+        """),
+        "utf-8",
+    )
+    done = run_pytest(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
