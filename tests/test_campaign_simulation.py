@@ -77,7 +77,9 @@ class Life:
             delivery_seconds=0,  # ids that are to be looked up would be, in a thread, which has no mock clock
         )
         self.gateway = SimulatedGateway(random, settings, random.choice([0.0, 0.1, 0.3]), self._note)
-        numbers = [f"+3805011111{number:02}" for number in range(random.randint(1, 30))] + random.sample(MAGIC, random.randint(0, 2))
+        numbers = [f"+3805011111{number:02}" for number in range(random.randint(1, 30))] + random.sample(
+            MAGIC, random.randint(0, 2)
+        )
         random.shuffle(numbers)
         rows = rows_source({"phone": number, "name": random.choice("АБВ")} for number in numbers)
         text = random.choice(["Вітаємо", "Вітаємо, {name}", "Привіт! " * 12])
