@@ -28,6 +28,10 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` is applied
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest."""
+    """Mark the tests of each module that has a full count, and begin with what takes longest."""
+    for item in items:
+        if isinstance(item, pytest.Function) and getattr(item.module, "count", None) is soak.count:
+            item.add_marker("soak")
     items.sort(key=lambda item: item.get_closest_marker("longest") is None)
