@@ -17,6 +17,7 @@ from typing import Any
 
 import needles
 import pytest
+from commands import run_command
 from fault_server import AFTER_THE_REQUEST, ENVELOPE, MESSAGE_ID, FaultServer, answering
 
 from smsgate import errors
@@ -73,16 +74,9 @@ def bare(tmp_path: Path) -> Smsgate:
     """The command with nothing set, in an empty folder."""
 
     def run(*arguments: str, stdin: str | bytes = b"", **variables: str) -> Finished:
-        done = subprocess.run(
-            [sys.executable, "-m", "smsgate", *arguments],
-            input=stdin.encode() if isinstance(stdin, str) else stdin,
-            capture_output=True,
-            env=clean_environment(**variables),
-            cwd=tmp_path,
-            timeout=60,
-            check=False,
-        )
-        return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        done = run_command(arguments, stdin=given, environment=clean_environment(**variables), folder=tmp_path)
+        return Finished(done.code, done.out.decode(), done.err.decode())
 
     return run
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commands import run_command
 from test_cli import PASSWORD, Finished, Smsgate, clean_environment, start
 
 from smsgate.campaign import Campaign, RecipientState, rows_source
@@ -50,17 +51,9 @@ def campaign(tmp_path: Path, account: dict[str, str]) -> Smsgate:
     (tmp_path / "contacts.csv").write_text(LIST, "utf-8", newline="")
 
     def run(*arguments: str, stdin: str = "", **variables: str) -> Finished:
-        done = subprocess.run(
-            [sys.executable, "-m", "smsgate", "campaign", *arguments],
-            input=stdin,
-            capture_output=True,
-            encoding="utf-8",
-            env=clean_environment(**(account | variables)),
-            cwd=tmp_path,
-            timeout=60,
-            check=False,
-        )
-        return Finished(done.returncode, done.stdout, done.stderr)
+        environment = clean_environment(**(account | variables))
+        done = run_command(["campaign", *arguments], stdin=stdin.encode(), environment=environment, folder=tmp_path)
+        return Finished(done.code, done.out.decode(), done.err.decode())
 
     return run
 
