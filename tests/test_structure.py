@@ -246,7 +246,7 @@ def test_the_libraries_of_the_command_stand_in_the_command(library: str):
         ("phonenumbers", "phone"),
         ("opentelemetry", "integrations.otel"),
         ("sqlite3", "campaign.sqlite"),
-        ("python_calamine", "campaign.sources"),
+        ("python_calamine", "campaign.spreadsheets"),
         ("fastapi", "integrations.fastapi"),
         ("aiohttp", "integrations.aiohttp"),
     ],

@@ -11,7 +11,7 @@ stopped: who was in flight is unknown then, never sent again by itself (design, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
@@ -34,11 +34,12 @@ from .journal import (
     TimeSlot,
     Unsettled,
 )
-from .planning import Plan, entries_of, plan_of
+from .planning import Plan, Preview, Sample, entries_of, plan_of
 from .polling import Poller, PollOptions, PollProgress
 from .report import html_report, write_html
 from .runner import Ending, Progress, RunEnd, Runner, RunOptions
-from .sources import Row, Source, csv_source, file_source, rows_source, table_source
+from .sources import ListOptions, Row, Source, csv_source, file_source, rows_source, table_source
+from .spreadsheets import HiddenRows
 from .sqlite import SqliteJournal
 from .states import TRANSITIONS, Event, RecipientState, Transition
 
@@ -51,13 +52,16 @@ __all__ = [
     "Event",
     "Evidence",
     "Figures",
+    "HiddenRows",
     "Journal",
     "JournalError",
+    "ListOptions",
     "Loss",
     "Plan",
     "PollOptions",
     "PollProgress",
     "Poller",
+    "Preview",
     "Progress",
     "RecipientRecord",
     "RecipientState",
@@ -65,6 +69,7 @@ __all__ = [
     "RunEnd",
     "RunOptions",
     "Runner",
+    "Sample",
     "Source",
     "SqliteJournal",
     "Text",
@@ -86,10 +91,12 @@ _log = logging.getLogger("smsgate")
 class Campaign:
     """One campaign and its journal. Make it with `create` or `open`, and use it as `with`, or call `close` at the end."""
 
-    def __init__(self, journal: SqliteJournal, added: Added | None = None) -> None:
+    def __init__(self, journal: SqliteJournal, added: Added | None = None, preview: Preview | None = None) -> None:
         self.journal: SqliteJournal = journal
         self.added: Added | None = added
         """What was added when it was made; None if it was opened."""
+        self.preview: Preview | None = preview
+        """The longest text and some random ones, to be looked at when it was made; None if it was opened."""
 
     @classmethod
     def create(
@@ -103,23 +110,26 @@ class Campaign:
         country: str | None = None,
         name: str | None = None,
         forget_texts: bool = False,
+        on_progress: Callable[[int], None] | None = None,
     ) -> Self:
         """Make a campaign in a new file, readable by its owner alone. Nothing is sent yet.
 
         `text` may have fields, `{name}`, each a column of the source; `{{` means a brace. With `forget_texts` a text is dropped
         as soon as nobody needs it, and its hash stays. With a `country` local numbers are understood, and those that cannot exist
-        or are not of mobile phones are skipped. What is wrong with one recipient makes it skipped, with the reason. Raises
-        `ValueError` for what is wrong with all, `FileExistsError`, `OSError` or `JournalError`; then there is no file.
+        or are not of mobile phones are skipped. What is wrong with one recipient makes it skipped, with the reason.
+        `on_progress` is called with the number of rows read so far, every thousand rows. Raises `ValueError` for what is wrong
+        with all, `FileExistsError`, `OSError` or `JournalError`; then there is no file.
         """
         path = Path(path)
-        entries = entries_of(source, sender=sender, text=text, wappush=wappush, country=country)
+        preview = Preview(on_progress)
+        entries = entries_of(source, sender=sender, text=text, wappush=wappush, country=country, preview=preview)
         journal = SqliteJournal.create(path)
         try:
             added = journal.add(entries, name=name or path.stem, forget_texts=forget_texts)
         except BaseException:
             journal.remove()
             raise
-        return cls(journal, added)
+        return cls(journal, added, preview)
 
     @classmethod
     def open(cls, path: str | PathLike[str], *, writing: bool = True) -> Self:
@@ -197,6 +207,7 @@ class Campaign:
         show_numbers: bool = True,
         delimiter: str = ",",
         byte_order_mark: bool = True,
+        on_progress: Callable[[int], None] | None = None,
     ) -> None:
         """Write everybody to a CSV file; see `export_csv` for the options."""
         export_csv(
@@ -206,6 +217,7 @@ class Campaign:
             show_numbers=show_numbers,
             delimiter=delimiter,
             byte_order_mark=byte_order_mark,
+            on_progress=on_progress,
         )
 
     # The unknown

@@ -6,7 +6,7 @@ Rule of this file: no cell is a formula. Numbers are digits, and a cell that a s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Protocol, TextIO
@@ -20,6 +20,7 @@ __all__ = ["COLUMNS", "Exportable", "csv_rows", "export_csv"]
 COLUMNS = ("line", "number", "state", "reason", "message_id", "delivery", "parts", "batch", "attempts")
 
 _DELIMITERS = ",;\t|"
+_EVERY = 1_000
 _DIGITS = re.compile(r"\+?([0-9]+)\Z")
 _FORMULA = re.compile(r"(^|[,;|\t\r\n])(?=[\s\0\"]*[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r\n])")
 """Where a spreadsheet may see a formula begin: at the start, and after what it may take for the end of a cell."""
@@ -42,21 +43,31 @@ def export_csv(
     show_numbers: bool = True,
     delimiter: str = ",",
     byte_order_mark: bool = True,
+    on_progress: Callable[[int], None] | None = None,
 ) -> None:
     """Write everybody to a file of its owner's alone, or to an open text stream. The columns are those of `COLUMNS`.
 
     The batch is the number by which unknown recipients are resolved. Excel needs the byte order mark, and `delimiter=";"` where
-    the comma separates decimals. With `show_numbers=False` their middle is hidden. A file is written whole or not at all. Raises
-    `ValueError`, `FileExistsError` unless it may `overwrite`, or another `OSError`.
+    the comma separates decimals. With `show_numbers=False` their middle is hidden. A file is written whole or not at all.
+    `on_progress` is called with the number of recipients written so far, every thousand of them. Raises `ValueError`,
+    `FileExistsError` unless it may `overwrite`, or another `OSError`.
     """
     if len(delimiter) != 1 or delimiter not in _DELIMITERS:
         raise ValueError("delimiter: a comma, a semicolon, a tab or a bar")
-    lines = csv_rows(journal.recipients(), show_numbers=show_numbers, delimiter=delimiter)
+    recipients = journal.recipients() if on_progress is None else _counted(journal.recipients(), on_progress)
+    lines = csv_rows(recipients, show_numbers=show_numbers, delimiter=delimiter)
     pieces = _marked(lines) if byte_order_mark else lines
     if isinstance(target, (str, PathLike)):
         write_whole(Path(target), pieces, overwrite=overwrite)
     else:
         target.writelines(pieces)
+
+
+def _counted(recipients: Iterable[RecipientRecord], on_progress: Callable[[int], None]) -> Iterator[RecipientRecord]:
+    for count, one in enumerate(recipients, start=1):
+        if count % _EVERY == 0:
+            on_progress(count)
+        yield one
 
 
 def csv_rows(recipients: Iterable[RecipientRecord], *, show_numbers: bool, delimiter: str) -> Iterator[str]:

@@ -5,20 +5,23 @@ Rule of this file: what is wrong with one row becomes a reason to skip it and ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from decimal import Decimal
+from random import Random
 
 from pydantic import ValidationError
 
 from ..protocol.models import Message
+from ..protocol.numbers import has_trunk_zero
 from ..protocol.segments import segments
+from .columns import SHORTENED, given_number, has_several_numbers
 from .journal import Entry, Figures, Text
 from .sources import Row, Source
 from .states import RecipientState
 from .template import MissingField, Template
 
-__all__ = ["Plan", "entries_of", "plan_of"]
+__all__ = ["Plan", "Preview", "Sample", "entries_of", "plan_of"]
 
 
 _EXISTS = "+380501234567"
@@ -44,6 +47,70 @@ class Plan:
         return None if self.balance is None else self.balance >= self.cost
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One recipient and its text, to be looked at before anything is sent."""
+
+    line: int
+    number: str = field(repr=False)
+    text: Text
+
+
+class Preview:
+    """What a person looks at before a campaign is run: the longest text and a few random ones, and numbers that look wrong.
+
+    It is filled while the list is read. `on_progress` is called with the number of rows that were read, now and then.
+    """
+
+    _RANDOM = 3
+    _EVERY = 1_000
+    _LINES = 5
+
+    def __init__(self, on_progress: Callable[[int], None] | None = None, *, random: Random | None = None) -> None:
+        self.longest: Sample | None = None
+        self.doubtful = 0
+        """How many numbers have a 0 after the country code that is dialled only at home. They are sent to all the same."""
+        self.doubtful_lines: list[int] = []
+        """The lines of the first of them."""
+        self._drawn: list[Sample] = []
+        self._on_progress = on_progress
+        self._random = random or Random()  # noqa: S311 - nobody must be unable to guess it
+        self._read = self._pending = 0
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The longest text first, then the random ones, in the order of the list; each text once."""
+        found: dict[Text, Sample] = {}
+        for sample in ([self.longest] if self.longest else []) + sorted(self._drawn, key=lambda one: one.line):
+            found.setdefault(sample.text, sample)
+        return tuple(found.values())
+
+    def look_at(self, entry: Entry) -> None:
+        """Take an entry in."""
+        self._read += 1
+        if self._on_progress and self._read % self._EVERY == 0:
+            self._on_progress(self._read)
+        if entry.text is None:
+            return
+        if has_trunk_zero(entry.number):
+            self.doubtful += 1
+            if len(self.doubtful_lines) < self._LINES:
+                self.doubtful_lines.append(entry.line)
+        sample = Sample(entry.line, entry.number, entry.text)
+        if self.longest is None or _size(sample) > _size(self.longest):
+            self.longest = sample
+        # Each row is kept with the same chance, however many come.
+        self._pending += 1
+        if len(self._drawn) < self._RANDOM:
+            self._drawn.append(sample)
+        elif (place := self._random.randrange(self._pending)) < self._RANDOM:
+            self._drawn[place] = sample
+
+
+def _size(sample: Sample) -> tuple[int, int]:
+    return sample.text.parts, len(sample.text.text or sample.text.wappush or "")
+
+
 def plan_of(figures: Figures, *, balance: Decimal | None, rate: float | None) -> Plan:
     """Return what a run will do."""
     pending = figures.count(RecipientState.PENDING)
@@ -51,14 +118,23 @@ def plan_of(figures: Figures, *, balance: Decimal | None, rate: float | None) ->
 
 
 def entries_of(
-    source: Source, *, sender: str, text: str | None, wappush: str | None, country: str | None = None
+    source: Source,
+    *,
+    sender: str,
+    text: str | None,
+    wappush: str | None,
+    country: str | None = None,
+    preview: Preview | None = None,
 ) -> Iterator[Entry]:
     """Yield an entry for each recipient. Raises `ValueError` before the first for what is wrong with all of them."""
     _check_all(sender, wappush, text, country)
     template = None if text is None else Template.of(text)
     if template is not None:
+        for name in template.fields:
+            if name in source.repeated:
+                raise ValueError(f"text: several columns are named {name}, so {{{name}}} could be any of them; rename them")
         template.check(source.columns)
-    return _entries(source, template, _Alike(sender, wappush, country))
+    return _entries(source, template, _Alike(sender, wappush, country), preview or Preview())
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +158,22 @@ def _check_all(sender: str, wappush: str | None, text: str | None, country: str 
         raise ValueError(_said(error)) from None
 
 
-def _entries(source: Source, template: Template | None, alike: _Alike) -> Iterator[Entry]:
+def _entries(source: Source, template: Template | None, alike: _Alike, preview: Preview) -> Iterator[Entry]:
     known: dict[str | None, Text] = {}
     for row in source.rows:
         try:
             message = _message(row, template, alike)
-        except MissingField as error:
-            yield Entry(row.line, row.number, reason=str(error))
         except ValidationError as error:
-            yield Entry(row.line, row.number, reason=_said(error))
-        except _UnreadableRow as error:
-            yield Entry(row.line, row.number, reason=str(error))
+            entry = Entry(row.line, row.number, reason=_said(error))
+        except (MissingField, _UnreadableRow) as error:
+            entry = Entry(row.line, row.number, reason=str(error))
         else:
             if message.text not in known:
                 # Texts of one kind come one after the other or all differ, so one is enough to remember.
                 known = {message.text: _text_of(message)}
-            yield Entry(row.line, message.destinations[0], known[message.text])
+            entry = Entry(row.line, message.destinations[0], known[message.text])
+        preview.look_at(entry)
+        yield entry
 
 
 class _UnreadableRow(ValueError):
@@ -107,12 +183,22 @@ class _UnreadableRow(ValueError):
 def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
     if row.complaint:
         raise _UnreadableRow(row.complaint)
-    if not row.number:
+    number = given_number(row.number)
+    if not number:
         raise _UnreadableRow("no number")
-    if "," in row.number:
+    if SHORTENED.match(number):
+        raise _UnreadableRow("Excel has shortened this number: make the column a text, or wider, and save it again")
+    if "," in number or has_several_numbers(number):
         raise _UnreadableRow("more than one number in one cell")
-    text = None if template is None else template.fill(row.values)
-    return Message(sender=alike.sender, destinations=row.number, text=text, wappush=alike.wappush, country=alike.country)
+    text = None if template is None else _filled(template, row)
+    return Message(sender=alike.sender, destinations=number, text=text, wappush=alike.wappush, country=alike.country)
+
+
+def _filled(template: Template, row: Row) -> str:
+    for name in template.fields if row.faults else ():
+        if name in row.faults:
+            raise _UnreadableRow(f"in the column {name}: {row.faults[name]}")
+    return template.fill(row.values)
 
 
 def _text_of(message: Message) -> Text:

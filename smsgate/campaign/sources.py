@@ -1,51 +1,57 @@
 """Recipients from a CSV file, a spreadsheet or any iterable, read as a stream.
 
-Rule of this file: what is wrong with the whole (no such file, no phone column) is an error before anything is read on; what is
-wrong with one row is that row's affair and never stops the others. The one importer of csv and of python-calamine.
+Rules of this file: a file is opened once, so that a pipe loses nothing. What is wrong with the whole (no such file, no phone
+column) is an error before the rows are read; what is wrong with one row makes that row skipped and never stops the others.
 """
 
 from __future__ import annotations
 
-import csv
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, NamedTuple, TypedDict, Unpack
 
-from ..extras import missing
+from .columns import Columns, columns_of
+from .delimited import delimited_rows, delimiter_of
+from .encodings import encoding_of, errors_of
+from .spreadsheets import HiddenRows, is_spreadsheet, open_sheet
 
-__all__ = ["Row", "Source", "csv_source", "file_source", "rows_source", "table_source"]
+__all__ = ["ListOptions", "Row", "Source", "csv_source", "file_source", "rows_source", "table_source"]
 
-PHONE_COLUMNS = (
-    "phone", "number", "tel", "telephone", "mobile", "msisdn", "phone number", "destination", "recipient",
-    "телефон", "номер", "номер телефону", "мобільний", "тел", "номер телефона", "мобильный", "получатель", "отримувач",
-)  # fmt: skip
-"""Headers under which the phone column is looked for, in this order, in any case."""
-
-_DELIMITERS = ",;\t|"
-_SAMPLE = 64 * 1024
-_SAMPLED_ROWS = 50
-_LOOKS_LIKE_NUMBER = re.compile(r"\+?[0-9][0-9 ()\-\u00a0]{7,19}\Z")
-_EXCEL_DELIMITER = re.compile(r"sep=([^\r\n])\r?\n")
-"""A line before the header, by which Excel is told the delimiter."""
-_QUOTED = re.compile(r'"[^"]*"')
-_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_ENCODINGS = ("utf-8", "cp1251")
-"""Tried in this order on the beginning of a file without a byte order mark. Excel in Ukraine writes the second."""
+_TABLES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+_SAMPLED_ROWS = 200
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNREADABLE = "bytes that are not of the encoding of the file"
+_ERRORS = {
+    "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#Н/Д", "#ССЫЛКА!", "#ЗНАЧ!", "#ДЕЛ/0!", "#ИМЯ?",
+    "#ПУСТО!", "#ЧИСЛО!", "#ПОСИЛАННЯ!", "#ДІЛ/0!", "#ІМ'Я?", "#ЗНАЧЕННЯ!",
+}  # fmt: skip
+"""What stands in a cell whose formula has failed, also in a CSV file that Excel wrote."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One recipient as it was given: the line of the file (the header is line 1) or the place in the iterable, and the values."""
+    """One recipient as it was given: the line of the file (a header is line 1) or the place in the iterable, and the values."""
 
     line: int
     number: str = field(repr=False)
     values: Mapping[str, str] = field(repr=False)
     complaint: str = ""
     """What is wrong with the row itself, so that it cannot be read."""
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with single cells, by their column: it matters only if a text needs them."""
+
+
+def _unknown_part() -> float:
+    return 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,56 +64,58 @@ class Source:
     encoding: str = ""
     delimiter: str = ""
     sheet: str = ""
+    headed: bool = True
+    """Whether the columns have names, or numbers, as there is no header."""
+    repeated: tuple[str, ...] = ()
+    """Names of several columns, which no text can use."""
+    part: Callable[[], float] = _unknown_part
+    """Which part of the file was read by now, from 0 to 1; 0 if that is not known."""
 
 
-def file_source(
-    path: Path, *, phone_column: str | None = None, encoding: str | None = None, delimiter: str | None = None
-) -> Source:
-    """Return the recipients of a CSV file, or of the first sheet of an XLSX file, by its name.
+class ListOptions(TypedDict, total=False):
+    """How a list is read. What is not given, or None, is found out."""
 
-    Raises `OSError` if it cannot be read, `ValueError` if it has no header, no phone column, or other columns than asked for.
+    phone_column: str | None
+    """The column with the numbers; without a header its place, from `"1"`."""
+    header: bool | None
+    """Whether the first line has the names of the columns."""
+    encoding: str | None
+    """Of a CSV file."""
+    delimiter: str | None
+    """Of a CSV file: one character."""
+    sheet: str | None
+    """Of a spreadsheet; the first one that is visible if not given."""
+    hidden: HiddenRows | None
+    """Of a spreadsheet: what becomes of rows that a filter or a user has hidden. If not given, they are an error."""
+
+
+class _Line(NamedTuple):
+    number: int
+    cells: list[str]
+    complaint: str = ""
+    faults: Mapping[int, str] = {}
+
+
+def file_source(path: Path, **options: Unpack[ListOptions]) -> Source:
+    """Return the recipients of a CSV file or of a sheet of a spreadsheet; `Path("-")` is standard input.
+
+    Which of the two it is, is told by the name of the file, or by how it begins. It is opened once, so it may be a pipe. Raises
+    `OSError` if it cannot be read, `ValueError` if it has no phone column, or others than asked for, or would have to be guessed.
     """
-    if path.suffix.lower() in (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"):
-        return table_source(path, phone_column=phone_column)
-    return csv_source(path, phone_column=phone_column, encoding=encoding, delimiter=delimiter)
+    return _opened_source(path, None, options)
 
 
-def csv_source(
-    path: Path, *, phone_column: str | None = None, encoding: str | None = None, delimiter: str | None = None
-) -> Source:
-    """Return the recipients of a CSV file with a header. What is not given is found. Raises as `file_source` does."""
-    with path.open("rb") as opened:
-        sample = opened.read(_SAMPLE)
-    encoding = encoding or _encoding_of(sample)
-    try:
-        head = sample.decode(encoding, "replace").lstrip("\ufeff")
-    except LookupError:
-        raise ValueError("encoding: there is no such encoding") from None
-    told = _EXCEL_DELIMITER.match(head)
-    delimiter = delimiter or (str(told[1]) if told else _delimiter_of(head))
-    if len(delimiter) != 1:
-        raise ValueError("delimiter: one character")
-    lines = _csv_rows(path, encoding, delimiter)
-    if told:
-        next(lines)
-    return _source(lines, phone_column, encoding, delimiter)
+def csv_source(path: Path, **options: Unpack[ListOptions]) -> Source:
+    """Return the recipients of a CSV file, whatever its name. Takes the options of `file_source`, and raises as it does."""
+    return _opened_source(path, False, options)
 
 
-def table_source(path: Path, *, phone_column: str | None = None) -> Source:
-    """Return the recipients of the first sheet of a spreadsheet with a header. Needs the extra `tables`."""
-    try:
-        from python_calamine import CalamineError, load_workbook  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise missing(error, "a spreadsheet") from None
-    with path.open("rb") as opened:
-        try:
-            book = load_workbook(opened)
-            sheet = book.get_sheet_by_index(0)
-        except (CalamineError, IndexError) as error:
-            raise ValueError(f"the file is no spreadsheet that can be read ({type(error).__name__})") from None
-    rows = ((line, [_cell(value) for value in row]) for line, row in enumerate(sheet.iter_rows(), start=1))
-    others = len(book.sheet_names) - 1
-    return _source(rows, phone_column, sheet=f"{sheet.name}, the first of {others + 1}" if others else sheet.name)
+def table_source(path: Path, **options: Unpack[ListOptions]) -> Source:
+    """Return the recipients of a sheet of a spreadsheet, whatever the name of the file. Needs the extra `tables`.
+
+    Takes the options of `file_source`, and raises as it does.
+    """
+    return _opened_source(path, True, options)
 
 
 def rows_source(rows: Iterable[str | Mapping[str, Any]], *, phone_column: str | None = None) -> Source:
@@ -118,7 +126,7 @@ def rows_source(rows: Iterable[str | Mapping[str, Any]], *, phone_column: str | 
     given = iter(rows)
     first = list(islice(given, 1))
     columns = tuple(map(str, first[0])) if first and isinstance(first[0], Mapping) else ("phone",)
-    column = _phone_column(columns, phone_column, [])
+    column = columns[columns_of(columns, [], asked=phone_column, header=True).phone]
     return Source((_row(line, one, column) for line, one in enumerate(chain(first, given), start=1)), columns, column)
 
 
@@ -127,12 +135,12 @@ def _row(line: int, given: Any, column: str) -> Row:
         return Row(line, given, {column: given})
     if not isinstance(given, Mapping):
         return Row(line, "", {}, "neither a number nor a mapping of columns")
-    values = {str(name): _cell(value) for name, value in given.items()}
+    values = {str(name): _text(value) for name, value in given.items()}
     return Row(line, values.get(column, ""), values)
 
 
-def _cell(value: Any) -> str:
-    """Return what stands in a cell as text: a number that a spreadsheet made of a phone number becomes its digits again."""
+def _text(value: Any) -> str:
+    """Return a value as text: a number that a program made of a phone number becomes its digits again."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -140,100 +148,119 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def _csv_rows(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    with path.open("rb") as opened, TextIOWrapper(opened, encoding, errors="surrogateescape", newline="") as text:
-        reader = csv.reader(text, delimiter=delimiter, strict=True)
-        while True:
-            line = reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except UnicodeError:
-                raise ValueError(f"line {line}: the file ends in the middle of a character; is it whole?") from None
-            except csv.Error as error:
-                # What the reader has swallowed may be any number of rows, so no row can be named that is to blame.
-                raise ValueError(f"line {line}: no CSV from here on ({error}); is a quote missing?") from None
-            if reader.line_num > line and _holds_rows(cells, delimiter):
-                raise ValueError(f"line {line}: a cell goes on over other rows; a quote is missing, or there is one too many")
-            yield line, cells
+def _opened_source(path: Path, table: bool | None, options: ListOptions) -> Source:
+    with ExitStack() as held:
+        opened = held.enter_context(_opened(path))
+        if table is None:
+            table = path.suffix.lower() in _TABLES or is_spreadsheet(opened.read(8))
+            opened.seek(0)
+        source = _table(opened, options) if table else _csv(opened, options)
+        if not table:
+            held.pop_all()  # closed by whoever reads the rows, to the end or not
+        return source
 
 
-def _holds_rows(cells: Sequence[str], delimiter: str) -> bool:
-    """Return whether a line inside of a cell looks like a row of its own, with a number in it."""
-    lines = [line for cell in cells if "\n" in cell or "\r" in cell for line in cell.splitlines()[1:]]
-    return any(_LOOKS_LIKE_NUMBER.match(part.strip(' "')) for line in lines for part in line.split(delimiter))
+def _opened(path: Path) -> BinaryIO:
+    """Open a file, or what a pipe has to say in a file without a name: it can be read once only, and is looked at twice."""
+    if str(path) == "-":
+        return _spooled(sys.stdin.buffer)
+    opened = path.open("rb")
+    if stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+        return opened
+    with opened:
+        return _spooled(opened)
 
 
-def _source(
-    lines: Iterator[tuple[int, list[str]]],
-    phone_column: str | None,
-    encoding: str = "",
-    delimiter: str = "",
-    sheet: str = "",
-) -> Source:
-    filled = (cells for _, cells in lines if any(cell.strip("\ufeff \t") for cell in cells))
-    header = [name.strip().lstrip("\ufeff") for name in next(filled, [])]
-    if not header:
-        raise ValueError("the file is empty: a header with the names of the columns is needed")
-    named = [name for name in header if name]
-    if len(set(named)) < len(named):
-        raise ValueError(f"the header names a column twice: {', '.join(named)}")
-    sampled = list(islice(lines, _SAMPLED_ROWS))
-    column = _phone_column(header, phone_column, [cells for _, cells in sampled])
-    place = header.index(column)
-    if _LOOKS_LIKE_NUMBER.match(column):
-        raise ValueError("the first line has a number where the name of a column should be: a header is needed")
-    rows = (_read(line, cells, header, place) for line, cells in chain(sampled, lines) if any(cell.strip() for cell in cells))
-    return Source(rows, tuple(named), column, encoding, delimiter, sheet)
+def _spooled(pipe: BinaryIO) -> BinaryIO:
+    spool = TemporaryFile()  # noqa: SIM115 - closed with the source; its owner's alone, and gone with the process
+    try:
+        shutil.copyfileobj(pipe, spool, 1 << 20)
+        spool.seek(0)
+    except BaseException:
+        spool.close()
+        raise
+    return spool
 
 
-def _read(line: int, cells: Sequence[str], header: Sequence[str], place: int) -> Row:
-    if any("\ud800" <= character <= "\udfff" for cell in cells for character in cell):
-        return Row(line, "", {}, "bytes that are not of the encoding of the file")
-    values = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name}
-    complaint = "more cells than the header has" if len(cells) > len(header) and any(cells[len(header) :]) else ""
-    return Row(line, cells[place].strip() if place < len(cells) else "", values, complaint)
+def _csv(opened: BinaryIO, options: ListOptions) -> Source:
+    encoding = options.get("encoding") or encoding_of(opened)
+    errors_of(encoding)
+    size = max(os.fstat(opened.fileno()).st_size, 1)
+    found, told = delimiter_of(opened, encoding)
+    delimiter = options.get("delimiter") or found
+    if len(delimiter) != 1:
+        raise ValueError("delimiter: one character")
+    rows = (_Line(line, cells, complaint) for line, cells, complaint in delimited_rows(opened, encoding, delimiter))
+    if told:
+        next(rows)
+    return _source(
+        rows, options, encoding=encoding, delimiter=delimiter, part=lambda: 1.0 if opened.closed else opened.tell() / size
+    )
 
 
-def _phone_column(header: Sequence[str], asked: str | None, sample: Sequence[Sequence[str]]) -> str:
-    """Return the column with the numbers: the one that was asked for, one of a known name, or the only one that looks so."""
-    names = ", ".join(name for name in header if name)
-    if asked is not None:
-        if asked not in header:
-            raise ValueError(f"phone column: there is none of this name; the columns are {names}")
-        return asked
-    looking = [name for place, name in enumerate(header) if name and _all_numbers([row[place : place + 1] for row in sample])]
-    by_name = {name.casefold(): name for name in header}
-    known = [by_name[name] for name in PHONE_COLUMNS if name in by_name]
-    # A column «номер» beside «мобільний» may well have the numbers of orders.
-    for candidates in ([name for name in known if name in looking], known):
-        if candidates:
-            return candidates[0]
-    if len(looking) == 1:
-        return looking[0]
-    raise ValueError(f"phone column: it cannot be told which one it is; name it. The columns are {names}")
+def _table(opened: BinaryIO, options: ListOptions) -> Source:
+    hidden = options.get("hidden")
+    if hidden not in (None, "include", "skip"):
+        raise ValueError("hidden: include or skip")
+    sheet = open_sheet(opened, name=options.get("sheet"), hidden=hidden)
+    reached = 0
+
+    def rows() -> Iterator[_Line]:
+        nonlocal reached
+        for line, cells, faults, is_hidden in sheet.rows:
+            reached = line
+            yield _Line(line, cells, "the row is hidden in the sheet" if is_hidden and hidden == "skip" else "", faults)
+
+    return _source(rows(), options, sheet=sheet.name, part=lambda: reached / max(sheet.height, 1))
 
 
-def _all_numbers(cells: Sequence[Sequence[str]]) -> bool:
-    return bool(cells) and sum(bool(cell) and bool(_LOOKS_LIKE_NUMBER.match(cell[0].strip())) for cell in cells) * 2 > len(cells)
+def _source(lines: Iterator[_Line], options: ListOptions, **found: Any) -> Source:
+    filled = (line for line in lines if line.complaint or "".join(line.cells).strip("\ufeff \t\r\n"))
+    first = next(filled, None)
+    if first is None:
+        raise ValueError("the file is empty")
+    if not first.cells:
+        raise ValueError(f"line {first.number}: {first.complaint}, and it may name the columns; correct or remove it")
+    sampled = list(islice(filled, _SAMPLED_ROWS))
+    header = [cell.strip().lstrip("\ufeff") for cell in first.cells]
+    if _is_unreadable("".join(header)):
+        raise ValueError(f"line {first.number}: {_UNREADABLE}; name another with --encoding, or correct the line")
+    columns = columns_of(
+        header,
+        [[cell.strip() for cell in line.cells] for line in sampled if not line.complaint],
+        asked=options.get("phone_column"),
+        header=options.get("header"),
+    )
+    if not columns.headed:
+        sampled.insert(0, first._replace(cells=header))
+    rows = (_read(line, columns) for line in chain(sampled, filled))
+    if len(columns.names) == 1:
+        found["delimiter"] = ""
+    names = tuple(filter(None, columns.names))
+    return Source(rows, names, columns.names[columns.phone], headed=columns.headed, repeated=columns.repeated, **found)
 
 
-def _encoding_of(sample: bytes) -> str:
-    for mark, encoding in _BYTE_ORDER_MARKS:
-        if sample.startswith(mark):
-            return encoding
-    # The sample may end in the middle of a character.
-    whole = sample if len(sample) < _SAMPLE else sample[: sample.rfind(b"\n") + 1] or sample[:-4]
-    for encoding in _ENCODINGS:
-        try:
-            whole.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return encoding
-    return _ENCODINGS[0]
+def _is_unreadable(text: str) -> bool:
+    return not text.isascii() and bool(_SURROGATE.search(text))
 
 
-def _delimiter_of(head: str) -> str:
-    header = next((line for line in head.splitlines() if line.strip()), "")
-    return max(_DELIMITERS, key=_QUOTED.sub("", header).count)
+def _read(line: _Line, columns: Columns) -> Row:
+    cells = line.cells
+    together = "".join(cells)
+    if _is_unreadable(together):
+        return Row(line.number, "", {}, _UNREADABLE)
+    number = cells[columns.phone].strip() if columns.phone < len(cells) else ""
+    if line.complaint:
+        return Row(line.number, number, {}, line.complaint)
+    values = {name: cell.strip() for name, cell in zip(columns.names, cells, strict=False) if name}
+    if len(cells) > len(columns.names) and any(cells[len(columns.names) :]):
+        return Row(
+            line.number, number, values, "more cells than the header has" if columns.headed else "more cells than others have"
+        )
+    faults = _faults(line, columns.names) if line.faults or "#" in together else {}
+    return Row(line.number, number, values, faults=faults)
+
+
+def _faults(line: _Line, names: Sequence[str]) -> dict[str, str]:
+    failed = {place: "a formula that has failed" for place, cell in enumerate(line.cells) if cell.strip() in _ERRORS}
+    return {names[place]: fault for place, fault in {**failed, **line.faults}.items() if place < len(names) and names[place]}

@@ -28,12 +28,14 @@ from ..campaign import (
     Campaign,
     Ending,
     Event,
+    HiddenRows,
     JournalError,
     Loss,
     PollProgress,
     Progress,
     RecipientState,
     RunEnd,
+    Source,
     Unsettled,
     file_source,
 )
@@ -78,35 +80,62 @@ class Contents:
     text: Annotated[str | None, typer.Option(metavar="TEXT", help="The text; {column} stands for a field of the list.")] = None
     wappush: Annotated[str | None, typer.Option(metavar="URL", help="An address to send as a WAP push.")] = None
     phone_column: Annotated[str | None, typer.Option(metavar="NAME", help="The column of the numbers, if not found.")] = None
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The first line is a recipient; columns are {1}, {2} ... Found where it is plain.")
+    ] = False
     encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Encoding of a CSV file, if not found.")] = None
     delimiter: Annotated[str | None, typer.Option(metavar="C", help="Delimiter of a CSV file, if not found.")] = None
+    sheet: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Sheet of a spreadsheet; the first visible one if absent.")
+    ] = None
+    hidden: Annotated[
+        HiddenRows | None,
+        typer.Option(help="Hidden rows of a spreadsheet: send to them, too, or leave them out. Refused if absent."),
+    ] = None
     country: Country = None
     name: Annotated[str | None, typer.Option(metavar="NAME", help="A name for reports; that of the file if absent.")] = None
     forget_texts: Annotated[bool, typer.Option("--forget-texts", help="Drop texts once they are sent.")] = False
+
+    def source(self, path: Path) -> Source:
+        """Return the recipients of a list. Raises as `file_source` does."""
+        return file_source(
+            path,
+            phone_column=self.phone_column,
+            header=False if self.no_header else None,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            sheet=self.sheet,
+            hidden=self.hidden,
+        )
 
 
 @command(app, changes=True)
 def new(
     output: Output,
     file: File,
-    contacts: Annotated[Path, typer.Argument(metavar="LIST", help="CSV with a header, or a spreadsheet.")],
+    contacts: Annotated[
+        Path, typer.Argument(metavar="LIST", help="A CSV file or a spreadsheet; - reads CSV from standard input.")
+    ],
     contents: Contents,
+    show_numbers: ShowNumbers = False,
 ) -> None:
     """Make a campaign from a list. Nothing is sent yet."""
-    source = file_source(contacts, phone_column=contents.phone_column, encoding=contents.encoding, delimiter=contents.delimiter)
-    made = Campaign.create(
-        file,
-        source,
-        sender=contents.sender,
-        text=contents.text,
-        wappush=contents.wappush,
-        country=contents.country or country_of(None),
-        name=contents.name,
-        forget_texts=contents.forget_texts,
-    )
+    with _working(output, "Reading the list") as tell:
+        source = contents.source(contacts)
+        made = Campaign.create(
+            file,
+            source,
+            sender=contents.sender,
+            text=contents.text,
+            wappush=contents.wappush,
+            country=contents.country or country_of(None),
+            name=contents.name,
+            forget_texts=contents.forget_texts,
+            on_progress=lambda rows: tell(source.part(), f"{rows:,} rows"),
+        )
     with made as campaign:
-        if campaign.added is not None:
-            output.show(Made(shlex.quote(str(file)), campaign.added, campaign.plan(), source))
+        if campaign.added is not None and campaign.preview is not None:
+            output.show(Made(shlex.quote(str(file)), campaign.added, campaign.plan(), source, campaign.preview, show_numbers))
 
 
 @command(app)
@@ -275,9 +304,12 @@ def report(
     """Show what became of everybody, or write it as a page with charts."""
     with Campaign.open(file, writing=False) as campaign:
         if html is None:
-            output.show(Status(campaign.figures()))
+            with _working(output, "Counting"):
+                figures = campaign.figures()
+            output.show(Status(figures))
         else:
-            campaign.write_report(html, show_numbers=show_numbers)
+            with _working(output, "Writing the report"):
+                campaign.write_report(html, show_numbers=show_numbers)
             output.note(f"Written: {html}")
 
 
@@ -293,7 +325,15 @@ def export(
 ) -> None:
     """Write everybody to a CSV file that is safe to open in a spreadsheet. It has the numbers in full, unless told otherwise."""
     with Campaign.open(file, writing=False) as campaign:
-        campaign.export(target, overwrite=overwrite, show_numbers=not mask_numbers, delimiter=delimiter)
+        total = sum(campaign.journal.states().values()) or 1
+        with _working(output, "Writing the list") as tell:
+            campaign.export(
+                target,
+                overwrite=overwrite,
+                show_numbers=not mask_numbers,
+                delimiter=delimiter,
+                on_progress=lambda rows: tell(rows / total, f"{rows:,} of {total:,}"),
+            )
     output.note(f"Written: {target}")
 
 
@@ -341,6 +381,34 @@ def _stopping(output: Output, stop: Callable[[], None], again: str) -> Iterator[
     soon = partial(call_soon, current_token())
     with anyio.CancelScope() as scope, SIGNALS.reacting(partial(soon, scope.cancel)), SIGNALS.reacting(partial(soon, gently)):
         yield
+
+
+@contextmanager
+def _working(output: Output, words: str) -> Iterator[Callable[[float, str], None]]:
+    """Show that work is being done while the block runs: a bar on a terminal, else a line now and then.
+
+    Yields a function that takes which part is done, from 0 to 1, and a few words.
+    """
+    every, said_at = _EVERY[False], monotonic()
+    bar = Bar(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20, complete_style="cyan", finished_style="green"),
+        TextColumn("{task.fields[said]}"),
+        console=output.messages,
+        transient=True,
+        disable=not output.messages.is_terminal or isinstance(output, Machines),
+    )
+    task = bar.add_task(words, total=None, said="")
+
+    def tell(part: float, said: str) -> None:
+        nonlocal said_at
+        bar.update(task, total=1.0 if part else None, completed=part, said=said)
+        if bar.disable and monotonic() - said_at >= every:
+            said_at = monotonic()
+            output.note(f"{words}: {said}")
+
+    with bar:
+        yield tell
 
 
 class _Shown:

@@ -5,6 +5,7 @@ Rule of this file: as in `views.py`, a new result is a new row of `VIEWS`, and n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -20,10 +21,12 @@ from ..campaign import (
     Loss,
     Plan,
     PollProgress,
+    Preview,
     Progress,
     RecipientRecord,
     RecipientState,
     RunEnd,
+    Sample,
     Source,
     Unsettled,
 )
@@ -75,6 +78,8 @@ class Made:
     added: Added
     plan: Plan
     source: Source
+    preview: Preview
+    show_numbers: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +176,48 @@ def _made_screen(made: Made) -> RenderableType:
     return Group(
         Text.assemble((made.path, "bold"), f": {things(made.added.pending, 'recipient')}. Nothing is sent yet.\n"),
         *_skipped_counts(made),
-        pairs({"list": printable(_list(made.source)), **_plan_rows(Planned(made.plan, None))}),
+        pairs({"list": printable(_list(made.source)), **_plan_rows(Planned(made.plan, None), example=False)}),
         Text(),
+        *_samples(made),
         next_step,
     )
+
+
+def _samples(made: Made) -> list[RenderableType]:
+    """Return what is to be checked: numbers that look wrong, and the longest text and some others, whole."""
+    blocks: list[RenderableType] = []
+    if made.preview.doubtful:
+        numbers = things(made.preview.doubtful, "number has", "numbers have")
+        lines = ", ".join(f"{line:,}" for line in made.preview.doubtful_lines)
+        more = ", ..." if made.preview.doubtful > len(made.preview.doubtful_lines) else ""
+        blocks += [Text(f"{numbers} a 0 after the country code, which is dialled only at home: line {lines}{more}", "yellow")]
+        blocks += [Text()]
+    samples = made.preview.samples
+    for place, sample in enumerate(samples):
+        kind = "a random text" if place else "the longest text" if len(samples) > 1 else "the text"
+        head = f"{kind}: line {sample.line:,}, {_number(sample.number, made.show_numbers)}, {things(sample.text.parts, 'part')}"
+        blocks += [Text(head, "dim"), Text(printable(_sample_text(sample, made.show_numbers))), Text()]
+    return blocks
+
+
+def _sample_text(sample: Sample, show_numbers: bool) -> str:
+    """Return a text in which nothing is masked but the number of the recipient."""
+    text = sample.text.text or sample.text.wappush or ""
+    if show_numbers:
+        return text
+    digits = _BETWEEN_DIGITS.join(sample.number[-_OWN_DIGITS:])
+    own = re.compile(rf"\+?(?:[0-9]{_BETWEEN_DIGITS})*{digits}")
+    return own.sub(lambda found: mask_number(re.sub(r"[^0-9+]", "", found[0])), text)
+
+
+_OWN_DIGITS = 9
+_BETWEEN_DIGITS = r"[ \-()\u00a0]{0,2}"
 
 
 def _list(source: Source) -> str:
     read_as = (
         f"numbers from the column {source.phone_column!r}",
+        "" if source.headed else "no header",
         source.sheet and f"sheet {source.sheet}",
         source.delimiter and f"delimiter {_DELIMITERS.get(source.delimiter, source.delimiter)}",
         source.encoding,
@@ -227,7 +265,7 @@ def _plan_screen(planned: Planned) -> RenderableType:
     return pairs(_plan_rows(planned))
 
 
-def _plan_rows(planned: Planned) -> dict[str, str]:
+def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
     plan, figures = planned.plan, planned.plan.figures
     parts = ", ".join(f"{count:,} of {number} part{'' if number == 1 else 's'}" for number, count in figures.parts.items())
     rows = {
@@ -240,10 +278,11 @@ def _plan_rows(planned: Planned) -> dict[str, str]:
         rows["balance"] = f"{plan.balance:,f} credits" + ("" if plan.enough else ": NOT ENOUGH, the run will pause")
     if plan.seconds is not None:
         rows["duration"] = f"{duration(plan.seconds)} at {planned.rate:g} recipients a second"
-    example = figures.example
-    if example is not None:
-        rows["sender"] = printable(mask_numbers(example.sender))
-        rows["longest text"] = printable(mask_numbers(example.text or example.wappush or ""))
+    longest = figures.example
+    if longest is not None:
+        rows["sender"] = printable(mask_numbers(longest.sender))
+        if example:
+            rows["longest text"] = printable(mask_numbers(longest.text or longest.wappush or ""))
     return rows
 
 
@@ -272,10 +311,21 @@ def _made_document(made: Made) -> dict[str, Any]:
         "added": made.added.pending,
         "list": {
             "phone_column": source.phone_column,
+            "header": source.headed,
             "sheet": source.sheet or None,
             "delimiter": source.delimiter or None,
             "encoding": source.encoding or None,
         },
+        "doubtful": {"numbers": made.preview.doubtful, "lines": made.preview.doubtful_lines},
+        "samples": [
+            {
+                "line": sample.line,
+                "destination": _number(sample.number, made.show_numbers),
+                "text": _sample_text(sample, made.show_numbers),
+                "parts": sample.text.parts,
+            }
+            for sample in made.preview.samples
+        ],
         **_plan_document(Planned(made.plan, None))["plan"],
     }
 

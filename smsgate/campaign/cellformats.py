@@ -1,0 +1,160 @@
+"""Shows a cell of a spreadsheet as the sheet does: dates, percentages, booleans, leading zeros and the other number formats.
+
+Rules of this file: pure. What depends on the language of the program that shows the sheet is fixed: a point separates decimals,
+a space separates thousands, and the short date is day, month, year. The name of a month or a day cannot be known, so it is an
+error of that cell.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+__all__ = ["BUILT_IN", "GENERAL", "shown"]
+
+GENERAL = "General"
+_SHORT_DATE = "dd.mm.yyyy"
+
+BUILT_IN: dict[int, str] = {
+    1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 14: _SHORT_DATE,
+    15: "d-mmm-yy", 16: "d-mmm", 17: "mmm-yy",
+    18: "h:mm AM/PM", 19: "h:mm:ss AM/PM", 20: "h:mm", 21: "h:mm:ss", 22: f"{_SHORT_DATE} h:mm", 37: "#,##0;-#,##0",
+    38: "#,##0;-#,##0", 39: "#,##0.00;-#,##0.00", 40: "#,##0.00;-#,##0.00", 45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss",
+}  # fmt: skip
+"""The formats that a file names by number alone."""
+
+_SECTION = re.compile(r'(?:[^;"\\\[]|"[^"]*"|\\.|\[[^\]]*\])+', re.DOTALL)
+_LITERAL = (
+    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|\[\$(?P<currency>[^\]-]*)[^\]]*\]|(?P<nothing>[_*].|\[(?!h+\]|m+\]|s+\])[^\]]*\])'
+)
+_NUMBER_TOKEN = re.compile(
+    rf"{_LITERAL}|(?P<digit>[0#?])|(?P<point>\.)|(?P<comma>,)|(?P<percent>%)|(?P<other>.)", re.DOTALL | re.IGNORECASE
+)
+_DATE_TOKEN = re.compile(
+    rf"{_LITERAL}|(?P<span>\[(?:h+|m+|s+)\])|(?P<half>AM/PM|A/P)|(?P<field>y+|m+|d+|h+|s+)|(?P<other>.)",
+    re.DOTALL | re.IGNORECASE,
+)
+_NOT_SHOWN = re.compile(r"[Ee/@A-Za-z]")
+"""Scientific notation, fractions and words that are no literals: such a number is shown as it is."""
+
+
+def shown(value: Any, code: str = GENERAL) -> str:
+    """Return what the sheet shows for a value in this format. Raises `ValueError` if that depends on the reader's language."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, (int, float)):
+        return _number(value, code)
+    if isinstance(value, (date, time, timedelta)):
+        return _moment(value, code)
+    return str(value)
+
+
+def _general(value: float) -> str:
+    if not isinstance(value, int) and not value.is_integer():
+        short = f"{value:.11g}"  # 0.1 + 0.2 is 0.3 in a sheet
+        return repr(value) if "e" in short else short
+    return str(int(value))
+
+
+def _number(value: float, code: str) -> str:
+    sections = _SECTION.findall(code)
+    if code == GENERAL or not sections or "[<" in code or "[>" in code or "[=" in code:
+        return _general(value)
+    place = 2 if value == 0 and len(sections) > 2 else 1 if value < 0 and len(sections) > 1 else 0
+    tokens = [(token.lastgroup or "", token[token.lastgroup or 0]) for token in _NUMBER_TOKEN.finditer(sections[place])]
+    plain = "".join(text for kind, text in tokens if kind == "other")
+    digits = [at for at, (kind, _) in enumerate(tokens) if kind == "digit"]
+    if not digits and not _NOT_SHOWN.search(plain):
+        return "".join(text for kind, text in tokens if kind != "nothing").strip()
+    if not digits or _NOT_SHOWN.search(plain) or tokens[digits[-1] + 1 : digits[-1] + 2] == [("comma", ",")]:
+        return _general(value)
+    filled = _filled(Decimal(repr(value)), tokens, digits)
+    return f"-{filled}" if value < 0 and place == 0 else filled
+
+
+def _filled(value: Decimal, tokens: list[tuple[str, str]], digits: list[int]) -> str:
+    """Put the digits of a number into the places of a format, from the point to both sides."""
+    kinds = [kind for kind, _ in tokens]
+    point = kinds.index("point") if "point" in kinds else len(tokens)
+    whole = [at for at in digits if at < point]
+    fraction = [at for at in digits if at > point]
+    scaled = abs(value).scaleb(2 * kinds.count("percent")).quantize(Decimal(1).scaleb(-len(fraction)), ROUND_HALF_UP)
+    before, _, after = f"{scaled:f}".partition(".")
+    before = before.lstrip("0")
+    placed = {at: text for at, (kind, text) in enumerate(tokens) if kind not in ("digit", "comma", "nothing")}
+    grouped = bool(whole) and any(kind == "comma" for kind in kinds[whole[0] : whole[-1]])
+    for place, at in enumerate(reversed(whole)):
+        left = len(before) - place
+        text = before[left - 1 : left] if left > 0 else "0" if tokens[at][1] == "0" else ""
+        if at == whole[0]:
+            text = before[: max(left - 1, 0)] + text
+        placed[at] = text
+    if grouped:
+        together = "".join(placed.pop(at) for at in whole)
+        placed[whole[0]] = f"{int(together or 0):,}".replace(",", " ") if together else ""
+    for place, at in enumerate(fraction):
+        optional = tokens[at][1] != "0" and not after[place:].strip("0")
+        placed[at] = "" if optional else after[place]
+    if fraction and not any(placed[at] for at in fraction):
+        placed.pop(point)
+    return "".join(text for _, text in sorted(placed.items())).strip()
+
+
+def _moment(value: date | time | timedelta, code: str) -> str:
+    if code == GENERAL:
+        code = _SHORT_DATE if type(value) is date else f"{_SHORT_DATE} hh:mm" if isinstance(value, datetime) else "[h]:mm"
+    seconds = _seconds_of(value)
+    moment = value if isinstance(value, datetime) else datetime(1900, 1, 1) + timedelta(seconds=seconds)  # noqa: DTZ001 - a cell has none
+    if type(value) is date:
+        moment = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - as above
+    tokens = [
+        (token.lastgroup or "", token[token.lastgroup or 0])
+        for token in _DATE_TOKEN.finditer((_SECTION.findall(code) or [""])[0])
+    ]
+    halves = any(kind == "half" for kind, _ in tokens)
+    written, fields = (
+        [],
+        [text[:1].lower() if kind == "field" else text[1:2].lower() for kind, text in tokens if kind in ("field", "span")],
+    )
+    place = -1
+    for kind, text in tokens:
+        if kind in ("field", "span"):
+            place += 1
+        if kind == "span":
+            written.append(_padded(seconds // {"h": 3600, "m": 60, "s": 1}[text[1].lower()], len(text) - 2))
+        elif kind == "half":
+            written.append(("AM" if moment.hour < 12 else "PM")[: len(text) // 2])
+        elif kind == "field":
+            minutes = "h" in fields[place - 1 : place][:1] or "s" in fields[place + 1 : place + 2]
+            written.append(_field(moment, text.lower(), minutes=minutes, halves=halves))
+        elif kind != "nothing":
+            written.append(text)
+    return "".join(written).strip()
+
+
+def _field(moment: datetime, field: str, *, minutes: bool, halves: bool) -> str:
+    if field[0] in "md" and len(field) > 2:
+        raise ValueError(
+            "a date with the name of a month or a day, which depends on the language of the program: write it as text"
+        )
+    if field[0] == "y":
+        return f"{moment.year:04}" if len(field) > 2 else f"{moment.year % 100:02}"
+    hour = (moment.hour % 12 or 12) if halves else moment.hour
+    values = {"m": moment.minute if minutes else moment.month, "d": moment.day, "h": hour, "s": moment.second}
+    return _padded(values[field[0]], len(field))
+
+
+def _padded(number: int, width: int) -> str:
+    return f"{number:0{width}}"
+
+
+def _seconds_of(value: date | time | timedelta) -> int:
+    if isinstance(value, timedelta):
+        return round(value.total_seconds())
+    if isinstance(value, (datetime, time)):
+        return value.hour * 3600 + value.minute * 60 + value.second
+    return 0

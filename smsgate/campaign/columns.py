@@ -1,0 +1,148 @@
+"""Judges the columns of a list: is the first line a header, and which column has the numbers. Pure.
+
+Rule of this file: the cells decide, then the name of the column, and where two columns fit the error asks which one is meant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["SHORTENED", "Columns", "columns_of", "given_number", "has_several_numbers", "is_number"]
+
+PHONE_COLUMNS = (
+    "phone", "number", "tel", "telephone", "mobile", "msisdn", "phone number", "destination", "recipient",
+    "телефон", "номер", "номер телефону", "мобільний", "тел", "номер телефона", "мобильный", "получатель", "отримувач",
+)  # fmt: skip
+"""Headers under which the numbers are looked for where the cells do not tell, in this order, in any case."""
+
+SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]{1,2}\Z")
+"""What Excel leaves of a long number in a narrow column, and writes into a CSV file."""
+_FORMULA = re.compile(r'="(.*)"\Z', re.DOTALL)
+"""How a number is kept a text in a CSV file for Excel."""
+_APOSTROPHES = "'’`"
+_SPACED = re.compile(r"[\s()\[\]\-\u00ad\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
+_BREAKS = re.compile(r"[,;|/\r\n]+|(?<=[0-9])\s*(?=\+)")
+_NUMBER = re.compile(r"(\+?)([0-9]{8,15})\Z")
+_DATE = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}-[0-9]{2}-[0-9]{4})\b")
+_INTERNATIONAL, _LIKELY, _PERHAPS, _NO = 3, 2, 1, 0
+_TOLD = 8
+_SPARSE = 10
+"""A column with less than this part of the numbers of another one is no rival to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a list by their place, "" for one that cannot be used, and the place of that with the numbers."""
+
+    names: tuple[str, ...]
+    phone: int
+    headed: bool
+    repeated: tuple[str, ...] = ()
+    """Names that stand over several columns, none of which can be used in a text."""
+
+
+def given_number(cell: str) -> str:
+    """Return a number without what a spreadsheet or an address book puts before it."""
+    cell = cell.strip()
+    if found := _FORMULA.match(cell):
+        cell = found[1]
+    cell = cell.strip(_APOSTROPHES + " ")
+    return cell[4:].strip() if cell[:4].lower() == "tel:" else cell
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a cell looks like a phone number."""
+    return _likelihood(cell) > _NO
+
+
+def has_several_numbers(cell: str) -> bool:
+    """Return whether there is more than one phone number in a cell."""
+    return sum(map(is_number, _BREAKS.split(cell))) > 1
+
+
+def columns_of(first: Sequence[str], sample: Sequence[Sequence[str]], *, asked: str | None, header: bool | None) -> Columns:
+    """Judge the columns by the first line and those that follow. `header` is None if it is to be found out.
+
+    Raises `ValueError` if it cannot be told which column has the numbers, or if there is none of the name that is asked for.
+    """
+    headed = not _is_data(first) if header is None else header
+    if headed:
+        counts = Counter(filter(None, first))
+        repeated = tuple(name for name, count in counts.items() if count > 1)
+        names = list(first)
+    else:
+        repeated, sample = (), [first, *sample]
+        names = [str(place) for place in range(1, max(map(len, sample)) + 1)]
+    phone = _phone(names, sample, asked, headed=headed)
+    kept = tuple("" if name in repeated and place != phone else name for place, name in enumerate(names))
+    return Columns(kept, phone, headed, repeated)
+
+
+def _is_data(first: Sequence[str]) -> bool:
+    """Return whether the first line is no header: it has a number, even a bad one, or digits and no letter at all."""
+    if any(is_number(cell) or (sum(map(str.isdigit, cell)) >= 9 and cell.lstrip("+'")[:1].isdigit()) for cell in first):
+        return True
+    together = "".join(first)
+    return any(map(str.isdigit, together)) and not any(map(str.isalpha, together))
+
+
+def _phone(names: Sequence[str], sample: Sequence[Sequence[str]], asked: str | None, *, headed: bool) -> int:
+    told = ", ".join(dict.fromkeys(filter(None, names)))
+    if asked is not None:
+        places = [place for place, name in enumerate(names) if name == asked]
+        if not places:
+            raise ValueError(f"phone column: there is none of this name; the columns are {told}")
+        if len(places) > 1:
+            raise ValueError(f"phone column: {len(places)} columns have this name; rename one of them")
+        return places[0]
+    if len(names) == 1 and not headed:
+        return 0
+    fits = [_fit(place, sample) for place in range(len(names))]
+    best = max((level for level, _ in fits), default=_NO)
+    most = max((count for level, count in fits if level == best), default=0)
+    fitting = [place for place, (level, count) in enumerate(fits) if level == best and names[place] and count * _SPARSE > most]
+    known = sorted(
+        (place for place in range(len(names)) if _known(names[place]) is not None), key=lambda at: _known(names[at]) or 0
+    )
+    candidates = fitting if best > _NO else known[:1]
+    if best in (_PERHAPS, _LIKELY) and len(candidates) > 1:
+        # Two columns of bare digits, of which one may hold the numbers of orders: the name tells.
+        candidates = [place for place in fitting if place in known] or candidates
+    elif best == _PERHAPS and known and not set(known) & set(fitting):
+        candidates = [*known, *fitting]
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        fit = ", ".join(dict.fromkeys(names[place] for place in candidates[:_TOLD])) + (
+            ", ..." if len(candidates) > _TOLD else ""
+        )
+        raise ValueError(f"phone column: it cannot be told which one it is, as several may have the numbers ({fit}); name it")
+    raise ValueError(f"phone column: it cannot be told which one it is; name it. The columns are {told}")
+
+
+def _known(name: str) -> int | None:
+    folded = name.casefold()
+    return PHONE_COLUMNS.index(folded) if folded in PHONE_COLUMNS else None
+
+
+def _fit(place: int, sample: Sequence[Sequence[str]]) -> tuple[int, int]:
+    """Return how surely a column has numbers, judged by most of its filled cells, and how many of them are filled."""
+    filled = [row[place] for row in sample if place < len(row) and row[place]]
+    levels = sorted((max(_likelihood(cell), _likelihood(_BREAKS.split(cell)[0])) for cell in filled), reverse=True)
+    return (levels[len(levels) // 2] if levels else _NO), len(levels)
+
+
+def _likelihood(cell: str) -> int:
+    cell = given_number(cell)
+    if SHORTENED.match(cell):
+        return _LIKELY
+    found = None if _DATE.match(cell) else _NUMBER.match(_SPACED.sub("", cell))
+    if not found:
+        return _NO
+    plus, digits = found.groups()
+    if plus or (digits.startswith("380") and len(digits) == 12):
+        return _INTERNATIONAL
+    return _LIKELY if len(digits) >= 11 or (len(digits) == 10 and digits.startswith("0")) else _PERHAPS

@@ -1,0 +1,262 @@
+"""Reads the rows of one sheet as it is shown: which rows are hidden, and how the cells look. The one importer of calamine.
+
+Rule of this file: calamine reads the values. The hidden rows and number formats of an XLSX file, which calamine does not tell,
+are read from the same file with expat, which accepts no DOCTYPE here. In other kinds of files neither can be seen, and the error
+says so.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, Literal
+from xml.parsers import expat
+from zipfile import BadZipFile, ZipFile
+
+from ..extras import missing
+from .cellformats import BUILT_IN, GENERAL, shown
+
+__all__ = ["Cells", "HiddenRows", "Sheet", "is_spreadsheet", "open_sheet"]
+
+HiddenRows = Literal["include", "skip"]
+"""What becomes of rows that are hidden, by a filter or by hand."""
+
+_SIGNATURES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+"""How a zip archive begins, and the container of older programs."""
+_PIECE = 1 << 16
+_NAMED = 5
+_HIDDEN_CHOICE = "say --hidden skip to leave them out, or --hidden include to send to them, too"
+
+Cells = tuple[int, list[str], dict[int, str], bool]
+"""A row: its number, its cells, what is wrong with which of them, and whether it is hidden."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One sheet: its name for people, its rows to be read once, and how many there are."""
+
+    name: str
+    rows: Iterator[Cells]
+    height: int
+
+
+def is_spreadsheet(beginning: bytes) -> bool:
+    """Return whether a file that begins so is a spreadsheet, whatever its name."""
+    return beginning.startswith(_SIGNATURES)
+
+
+def open_sheet(opened: BinaryIO, *, name: str | None, hidden: HiddenRows | None) -> Sheet:
+    """Return a sheet: the one of this name, or the first that is visible. Needs the extra `tables`.
+
+    Raises `ValueError` if the file cannot be read, if it has no such sheet, or if rows are hidden and `hidden` is None.
+    """
+    try:
+        from python_calamine import CalamineError, PasswordError, SheetTypeEnum, SheetVisibleEnum, load_workbook  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise missing(error, "a spreadsheet") from None
+    try:
+        book = load_workbook(opened)
+        visible = [
+            sheet.name
+            for sheet in book.sheets_metadata
+            if sheet.typ is SheetTypeEnum.WorkSheet and sheet.visible is SheetVisibleEnum.Visible
+        ]
+        if name is not None and name not in book.sheet_names:
+            raise ValueError(f"sheet: there is none of this name; the sheets are {', '.join(book.sheet_names)}")
+        if name is None and not visible:
+            raise ValueError(f"sheet: all are hidden; name one with --sheet: {', '.join(book.sheet_names)}")
+        chosen = visible[0] if name is None else name
+        sheet = book.get_sheet_by_name(chosen)
+        layout = _layout_of(opened, chosen)
+    except PasswordError:
+        raise ValueError("the file is protected by a password; save it without one") from None
+    except (CalamineError, BadZipFile, expat.ExpatError, LookupError) as error:
+        raise ValueError(f"the file is no spreadsheet that can be read ({type(error).__name__})") from None
+    _check_hidden(layout, chosen, hidden)
+    count = len(book.sheet_names)
+    of_several = "" if name or count == 1 else f", the first {'visible ' if len(visible) < count else ''}of {count}"
+    first = (sheet.start or (0, 0))[1]
+    return Sheet(f"{chosen}{of_several}", _rows(sheet.iter_rows(), first, layout or _Layout()), sheet.total_height)
+
+
+def _check_hidden(layout: _Layout | None, sheet: str, hidden: HiddenRows | None) -> None:
+    if layout is None and hidden != "include":
+        raise ValueError(
+            "hidden rows cannot be seen in a file of this kind: save it as XLSX, or say --hidden include if no row is hidden"
+        )
+    if layout is None or hidden is not None:
+        return
+    if rows := layout.hidden_rows:
+        named = ", ".join(map(str, rows[:_NAMED])) + (", ..." if len(rows) > _NAMED else "")
+        many = (
+            f"{len(rows):,} rows of the sheet {sheet!r} are hidden"
+            if len(rows) > 1
+            else f"a row of the sheet {sheet!r} is hidden"
+        )
+        raise ValueError(f"{many} (by a filter or by hand: {named}); {_HIDDEN_CHOICE}")
+
+
+def _rows(given: Iterator[list[Any]], first: int, layout: _Layout) -> Iterator[Cells]:
+    for line, values in enumerate(given, start=1):
+        hidden, formats = layout.of(line)
+        cells, faults = [], {}
+        for place, value in enumerate(values):
+            try:
+                cells.append(value if isinstance(value, str) else shown(value, formats.get(first + place, GENERAL)))
+            except ValueError as error:
+                cells.append("")
+                faults[place] = str(error)
+        yield line, cells, faults, hidden
+
+
+# What an XLSX file says beside its values
+
+
+_Kind = tuple[bool, Mapping[int, str]]
+
+
+@dataclass(slots=True)
+class _Layout:
+    """Whether a row is hidden, and the formats of its cells by column: for each row the number of a kind, as most are alike."""
+
+    kinds: list[_Kind] = field(default_factory=lambda: [(False, {})])
+    rows: array[int] = field(default_factory=lambda: array("I"))
+    hidden_rows: list[int] = field(default_factory=list)
+    """Those with something in them."""
+
+    def of(self, line: int) -> _Kind:
+        return self.kinds[self.rows[line] if line < len(self.rows) else 0]
+
+
+def _layout_of(opened: BinaryIO, sheet: str) -> _Layout | None:
+    """Return the layout of a sheet of an XLSX file, None for another kind of file. Raises as zip and XML do, and `ValueError`."""
+    opened.seek(0)
+    if not opened.read(4).startswith(_SIGNATURES[0]):
+        return None
+    with ZipFile(opened) as archive:
+        targets = _targets(archive, "")
+        book = next((target for kind, target in targets.values() if kind == "officeDocument"), "")
+        if not book.endswith(".xml") or "mimetype" in archive.namelist():
+            return None
+        parts = _targets(archive, book)
+        key = _sheet_keys(archive, book)[sheet]
+        styles = next((target for kind, target in parts.values() if kind == "styles"), "")
+        reader = _SheetReader(_formats(archive, styles) if styles else [])
+        _parse(archive, parts[key][1], reader.start, reader.end)
+        return reader.layout
+
+
+def _targets(archive: ZipFile, part: str) -> dict[str, tuple[str, str]]:
+    """Return what a part of the archive refers to: its kind and its name there, by the key of the reference."""
+    path = PurePosixPath(part)
+    found: dict[str, tuple[str, str]] = {}
+
+    def start(name: str, given: dict[str, str]) -> None:
+        if name == "Relationship" and given.get("TargetMode") != "External":
+            target = given["Target"]
+            absolute = target.lstrip("/") if target.startswith("/") else str(path.parent / target)
+            found[given["Id"]] = (given["Type"].rpartition("/")[2], absolute)
+
+    relations = str(path.parent / "_rels" / f"{path.name}.rels")
+    if relations in archive.namelist():
+        _parse(archive, relations, start)
+    return found
+
+
+def _sheet_keys(archive: ZipFile, book: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+
+    def start(name: str, given: dict[str, str]) -> None:
+        if name == "sheet":
+            found[given["name"]] = next(value for key, value in given.items() if key.endswith(":id"))
+
+    _parse(archive, book, start)
+    return found
+
+
+def _formats(archive: ZipFile, part: str) -> list[str]:
+    """Return the number format of each style of cells."""
+    codes, styles, inside = dict(BUILT_IN), list[str](), False
+
+    def start(name: str, given: dict[str, str]) -> None:
+        nonlocal inside
+        if name == "numFmt":
+            codes[int(given["numFmtId"])] = given["formatCode"]
+        elif name in ("cellXfs", "cellStyleXfs", "dxfs"):
+            inside = name == "cellXfs"
+        elif name == "xf" and inside:
+            styles.append(codes.get(int(given.get("numFmtId", "0")), GENERAL))
+
+    _parse(archive, part, start)
+    return styles
+
+
+class _SheetReader:
+    """Takes the layout out of a sheet's XML."""
+
+    def __init__(self, formats: list[str]) -> None:
+        self.layout = _Layout()
+        self._formats = formats
+        self._known: dict[tuple[bool, tuple[tuple[int, str], ...]], int] = {(False, ()): 0}
+        self._row = self._column = 0
+        self._hidden = self._filled = False
+        self._cells: list[tuple[int, str]] = []
+
+    def start(self, name: str, given: dict[str, str]) -> None:
+        if name == "c":
+            place = given.get("r")
+            self._column = _column(place) if place else self._column + 1
+            style = int(given.get("s", "0"))
+            if style < len(self._formats) and self._formats[style] != GENERAL:
+                self._cells.append((self._column, self._formats[style]))
+        elif name in ("v", "is"):
+            self._filled = True
+        elif name == "row":
+            self._row = int(given.get("r", self._row + 1))
+            self._column, self._hidden, self._filled = -1, given.get("hidden") in ("1", "true"), False
+            self._cells = []
+
+    def end(self, name: str) -> None:
+        if name != "row" or not 0 < self._row <= 1 << 20:
+            return
+        kind = (self._hidden, tuple(self._cells))
+        if kind not in self._known:
+            self._known[kind] = len(self.layout.kinds)
+            self.layout.kinds.append((self._hidden, dict(self._cells)))
+        rows = self.layout.rows
+        rows.extend([0] * (self._row + 1 - len(rows)))
+        rows[self._row] = self._known[kind]
+        if self._hidden and self._filled:
+            self.layout.hidden_rows.append(self._row)
+
+
+def _column(place: str) -> int:
+    """Return the column of a cell such as `AB12`, from 0."""
+    column = 0
+    for letter in place.rstrip("0123456789"):
+        column = column * 26 + ord(letter) - 64
+    return column - 1
+
+
+def _parse(
+    archive: ZipFile,
+    part: str,
+    start: Callable[[str, dict[str, str]], None],
+    end: Callable[[str], None] | None = None,
+) -> None:
+    """Tell the elements of a part of the archive, by their local names."""
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    parser.StartElementHandler = lambda name, given: start(name.rpartition(":")[2], given)
+    if end is not None:
+        parser.EndElementHandler = lambda name: end(name.rpartition(":")[2])
+    with archive.open(part) as opened:
+        while piece := opened.read(_PIECE):
+            parser.Parse(piece, False)
+    parser.Parse(b"", True)
+
+
+def _refuse_doctype(*_given: object) -> None:
+    raise ValueError("the file is no spreadsheet that can be read (it has a DOCTYPE)")

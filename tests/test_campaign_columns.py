@@ -1,0 +1,210 @@
+"""Which column has the numbers, is there a header, and what is the affair of one row."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from smsgate.campaign import Campaign, Preview, Source, csv_source, file_source, rows_source
+from smsgate.campaign.planning import entries_of
+
+
+def of(folder: Path, content: str, **options: str) -> Source:
+    path = folder / "list.csv"
+    path.write_text(content, "utf-8", newline="")
+    return csv_source(path, **options)  # type: ignore[arg-type]
+
+
+def skipped(folder: Path, source: Source, text: str = "a", country: str | None = None) -> dict[int, str]:
+    (folder / "x.sms").unlink(missing_ok=True)
+    with Campaign.create(folder / "x.sms", source, sender="Shop", text=text, country=country) as campaign:
+        return {one.line: one.reason or "" for one in campaign.skipped()}
+
+
+# The column with the numbers
+
+
+@pytest.mark.parametrize(
+    ("content", "column"),
+    [
+        ("Номер;Контакт\n" + "".join(f"1001234{n};+38050111111{n}\n" for n in range(9)), "Контакт"),
+        ("Номер;Контакт\n100123456789;380501111111\n100123456790;380501111112\n", "Контакт"),
+        ("phone;id\n0501111111;48200012345\n0501111112;48200012346\n", "phone"),
+        ("ІПН;Телефон\n3124567890;0501111111\n3124567891;0501111112\n", "Телефон"),
+        ("телефон;дата\n+380501111111;2026-08-24\n", "телефон"),
+        ("a;b\n1;'+380501111111\n2;tel:+380501111112\n", "b"),
+        ("a;b\n2026-08-24;3,80671E+11\n2026-08-25;3,80671E+11\n", "b"),
+        ("main;second\n" + "".join(f"+3805011111{n:02};\n" for n in range(20)) + "+380502222222;+380503333333\n", "main"),
+        ("phone;name\n12;a\n", "phone"),
+    ],
+)
+def test_the_cells_decide_which_column_has_the_numbers(content: str, column: str, tmp_path: Path):
+    assert of(tmp_path, content).phone_column == column
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Телефон;Телефон 2\n+380501111111;+380502222222\n",
+        "phone;b\n+380501111111;+380502222222\n",
+        "Номер;Телефон\n100123456789;0501111111\n",
+        "Телефон;ІПН\n;3124567890\n;3124567891\n",
+        "Телефон;Телефон\n+380501111111;+380502222222\n",
+    ],
+)
+def test_where_two_columns_fit_it_is_asked_which_one(content: str, tmp_path: Path):
+    with pytest.raises(
+        ValueError, match=r"phone column: it cannot be told which one it is, as several may have the numbers \(\w"
+    ):
+        of(tmp_path, content)
+
+
+def test_a_column_named_twice_matters_only_if_a_text_needs_it(tmp_path: Path):
+    content = "phone,note,note\n+380501111111,a,b\n"
+    assert skipped(tmp_path, of(tmp_path, content)) == {}
+    with pytest.raises(ValueError, match=r"text: several columns are named note"):
+        skipped(tmp_path, of(tmp_path, content), text="{note}")
+    source = of(tmp_path, "Телефон,Телефон\n,+380501111111\n")
+    assert [row.number for row in source.rows] == ["", "+380501111111"][1:]
+
+
+# No header
+
+
+@pytest.mark.parametrize(
+    ("content", "numbers"),
+    [
+        ("+380501111111\n+380501111112\n", ["+380501111111", "+380501111112"]),
+        ("380501111111\r\n380501111112", ["380501111111", "380501111112"]),
+        ("+38 (050) 111-11-11\n\n+380501111112\n", ["+38 (050) 111-11-11", "+380501111112"]),
+        ("12\n+380501111112\n", ["12", "+380501111112"]),
+        ("+38050111111O\n+380501111112\n", ["+38050111111O", "+380501111112"]),
+        ("Олена;+380501111111\nІван;+380501111112\n", ["+380501111111", "+380501111112"]),
+        ("3,80671E+11\n", ["3,80671E+11"]),
+    ],
+)
+def test_a_list_without_a_header_loses_nobody(content: str, numbers: list[str], tmp_path: Path):
+    source = of(tmp_path, content, delimiter=";")
+    assert (source.headed, [row.number for row in source.rows]) == (False, numbers)
+
+
+@pytest.mark.parametrize("header", ["Телефон;2026", "Телефон;01.01.2026", "phone;v2", "№;тел;1"])
+def test_digits_in_a_header_do_not_make_it_a_recipient(header: str, tmp_path: Path):
+    source = of(tmp_path, f"{header}\n1;+380501111111;1\n" if header.count(";") > 1 else f"{header}\n+380501111111;1\n")
+    assert (source.headed, [row.line for row in source.rows]) == (True, [2])
+
+
+def test_no_header_can_be_said_and_columns_have_numbers(tmp_path: Path):
+    source = of(tmp_path, "Олена;нема\nІван;+380501111112\n", header=False, phone_column="2")  # type: ignore[arg-type]
+    assert (source.columns, source.phone_column) == (("1", "2"), "2")
+    assert [(row.line, row.number, row.values["1"]) for row in source.rows] == [
+        (1, "нема", "Олена"),
+        (2, "+380501111112", "Іван"),
+    ]
+    with pytest.raises(ValueError, match=r"text: there is no column for the field {name}; the columns are 1, 2"):
+        skipped(tmp_path, of(tmp_path, "Олена;+380501111111\n"), text="{name}")
+
+
+# What is the affair of one row
+
+
+def test_a_row_that_cannot_be_read_stops_no_other(tmp_path: Path):
+    content = (
+        "phone,address\n"
+        '"+380501111111\n+380501111112",a\n'
+        '+380501111113,"вул. Хрещатик, 1\n+380441234567"\n'
+        f"+380501111114,{'x' * 200_000}\n"
+        f"+380501111115,{'x,' * 600_000}\n"
+        '+380501111116,"ТОВ "Ромашка""\n'
+        '"3,80671E+11",a\n'
+        "+380501111117 +380501111118,a\n"
+        "+380501111119/+380501111120,a\n"
+        "'+380501111121,a\n"
+        "tel:+380501111122,a\n"
+        '"=""+380501111123""",a\n'
+        '+380501111124,"Ann'
+    )
+    found = skipped(tmp_path, of(tmp_path, content))
+    several = "more than one number in one cell"
+    assert found == {
+        2: several,
+        6: "a cell is too long",
+        7: "more cells than the header has",
+        8: "quotes that cannot be read",
+        9: "Excel has shortened this number: make the column a text, or wider, and save it again",
+        10: several,
+        11: several,
+        15: "quotes that cannot be read",
+    }
+    with Campaign.open(tmp_path / "x.sms", writing=False) as campaign:
+        pending = [(one.line, (one.number or "")[-2:]) for one in campaign.recipients() if one.state == "pending"]
+    assert pending == [(4, "13"), (12, "21"), (13, "22"), (14, "23")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'phone\n"+380501111111\n+380501111112\n+380501111113\n+380501111114"\n',
+        'name,phone\n"Ann,+380501111111\nBob,+380502222222\nEve",+380503333333\n',
+    ],
+)
+def test_rows_that_a_quote_has_swallowed_are_still_an_error(content: str, tmp_path: Path):
+    with pytest.raises(ValueError, match="line 2: a cell goes on over other rows"):
+        skipped(tmp_path, of(tmp_path, content))
+
+
+def test_an_endless_line_is_not_held_in_memory(tmp_path: Path):
+    path = tmp_path / "list.csv"
+    path.write_bytes(b"phone,a\n+380501111111," + b"x" * 30_000_000 + b"\n+380501111112,a\n")
+    tracemalloc.start()
+    try:
+        assert [row.complaint for row in file_source(path).rows] == ["a cell is too long", ""]
+        assert tracemalloc.get_traced_memory()[1] < 12_000_000
+    finally:
+        tracemalloc.stop()
+
+
+# The preview
+
+
+def test_the_preview_has_the_longest_text_and_three_others_by_chance():
+    people = [{"phone": f"+38050{n:07}", "name": "a" * (40 if n == 7 else 1) + str(n)} for n in range(20)]
+    entries = list(entries_of(rows_source(people), sender="Shop", text="{name}", wappush=None))
+    seen: set[int] = set()
+    for seed in range(60):
+        preview = Preview(random=random.Random(seed))
+        for entry in entries:
+            preview.look_at(entry)
+        longest, *drawn = preview.samples
+        assert (longest.line, longest.number, longest.text.text) == (8, "+380500000007", "a" * 40 + "7")
+        assert len(drawn) == 3 - (8 in {one.line for one in drawn}) or len(drawn) == 2
+        seen.update(one.line for one in drawn)
+    assert seen == set(range(1, 21)) - {8}, "each may be drawn"
+
+
+def test_progress_is_told_every_thousand_rows(tmp_path: Path):
+    told: list[int] = []
+    source = rows_source(f"+38050{n:07}" for n in range(2_500))
+    with Campaign.create(tmp_path / "a.sms", source, sender="Shop", text="a", on_progress=told.append) as campaign:
+        campaign.export(tmp_path / "a.csv", on_progress=told.append)
+    assert told == [1_000, 2_000] * 2
+
+
+def test_a_file_tells_which_part_of_it_was_read(tmp_path: Path):
+    source = of(tmp_path, "phone\n" + "".join(f"+38050{n:07}\n" for n in range(20_000)))
+    parts = [source.part() for _ in source.rows]
+    assert parts == sorted(parts)
+    assert 0 < parts[0] < parts[len(parts) // 2] < parts[-1] == 1.0
+
+
+def test_numbers_with_the_zero_of_home_are_pointed_out_and_sent_to(tmp_path: Path):
+    numbers = ["+380501111111", *(f"+3800501111{n:03}" for n in range(7)), "12"]
+    with Campaign.create(tmp_path / "a.sms", rows_source(numbers), sender="Shop", text="a") as campaign:
+        assert campaign.preview
+        assert (campaign.preview.doubtful, campaign.preview.doubtful_lines) == (7, [2, 3, 4, 5, 6])
+        assert campaign.added
+        assert campaign.added.pending == 8
+        assert len(campaign.preview.samples) == 1, "all texts are the same"
