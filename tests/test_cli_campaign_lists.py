@@ -1,0 +1,131 @@
+"""`smsgate campaign new` and `export` in child processes: pipes, hidden rows, the preview, and progress at a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import openpyxl
+import pytest
+from test_cli import Finished, clean_environment
+
+from smsgate.campaign import Campaign
+from smsgate.cli.exits import Exit
+
+pytestmark = pytest.mark.processes
+
+ROWS = 6_000
+LIST = "phone;name\n" + "".join(f"+38050{n:07};Олена {n}\n" for n in range(ROWS))
+"""More than a pipe and the first look at a file hold."""
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "smsgate", "campaign", *arguments]
+
+
+def campaign(folder: Path, *arguments: str, stdin: str = "") -> Finished:
+    done = subprocess.run(
+        command(*arguments),
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        env=clean_environment(),
+        cwd=folder,
+        timeout=60,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def new(folder: Path, list_: str, *more: str, text: str = "Привіт, {name}", stdin: str = "") -> Finished:
+    return campaign(folder, "new", "a.sms", list_, "--sender", "Shop", "--text", text, *more, stdin=stdin)
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+def test_standard_input_loses_nobody(name: str, tmp_path: Path):
+    done = new(tmp_path, name, stdin=LIST)
+    assert (done.code, done.err) == (0, "")
+    with Campaign.open(tmp_path / "a.sms", writing=False) as made:
+        assert [one.number for one in made.recipients()] == [f"+38050{n:07}" for n in range(ROWS)]
+
+
+def test_a_fifo_loses_nobody(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(LIST, "utf-8"))
+    writer.start()
+    done = new(tmp_path, "pipe", "--json")
+    writer.join(30)
+    assert (done.document["added"], done.document["list"]["phone_column"]) == (ROWS, "phone")
+
+
+def test_hidden_rows_are_a_choice_and_a_sheet_can_be_named(tmp_path: Path):
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet
+    for row in (["phone", "name"], ["+380501111111", "Олена"], ["+380501111112", "Іван"]):
+        sheet.append(row)
+    sheet.row_dimensions[3].hidden = True
+    book.create_sheet("Other").append(["phone"])
+    book.save(tmp_path / "list.xlsx")
+    refused = new(tmp_path, "list.xlsx")
+    assert refused.code == Exit.USAGE
+    assert "a row of the sheet 'Sheet' is hidden" in refused.err
+    assert "say --hidden skip to leave them out, or --hidden include" in refused.err
+    assert not list(tmp_path.glob("a.sms*"))
+    done = new(tmp_path, "list.xlsx", "--hidden", "skip", "--sheet", "Sheet", "--json")
+    assert (done.document["added"], done.document["skipped"]) == (1, {"the row is hidden in the sheet": 1})
+    assert new(tmp_path, "list.xlsx", "--hidden", "perhaps").code == Exit.USAGE
+
+
+def test_the_preview_shows_texts_whole_and_masks_only_the_recipient(tmp_path: Path):
+    text = "{2}, ваше замовлення 20260824, тел. 0800123456, ваш номер {1}"
+    (tmp_path / "list.csv").write_text("+380501111111,Олена\n+3800501111112,Олександра\n", "utf-8")
+    done = new(tmp_path, "list.csv", text=text)
+    said = " ".join(done.out.split())
+    assert "the longest text: line 2, +380******1112, " in said
+    assert "Олександра, ваше замовлення 20260824, тел. 0800123456, ваш номер +380" in said
+    assert "a random text: line 1, +380*****1111" in said
+    assert "no header" in said
+    assert "1 number has a 0 after the country code, which is dialled only at home: line 2" in said
+    assert not re.search(r"0501111111|0501111112", said)
+    (tmp_path / "a.sms").unlink()
+    shown = new(tmp_path, "list.csv", "--show-numbers", "--no-header", text=text)
+    assert "ваш номер +380501111111" in " ".join(shown.out.split())
+
+
+@pytest.mark.parametrize("columns", ["80", "60"])
+def test_progress_is_shown_at_a_terminal_and_goes_away(columns: str, tmp_path: Path):
+    (tmp_path / "list.csv").write_text(LIST, "utf-8")
+    for arguments, words in (
+        (["new", "a.sms", "list.csv", "--sender", "Shop", "--text", "a"], "Reading the list"),
+        (["export", "a.sms", "out.csv"], "Writing the list"),
+        (["report", "a.sms", "--html", "out.html"], "Writing the report"),
+    ):
+        master, slave = pty.openpty()
+        child = subprocess.Popen(
+            command(*arguments),
+            stdout=subprocess.PIPE,
+            stderr=slave,
+            env=clean_environment(COLUMNS=columns, TERM="xterm"),
+            cwd=tmp_path,
+        )
+        os.close(slave)
+        said = bytearray()
+        try:
+            while piece := os.read(master, 65_536):
+                said += piece
+        except OSError:
+            pass  # Linux says so where the other end is closed
+        os.close(master)
+        assert child.stdout
+        assert words.encode() not in child.stdout.read()
+        child.stdout.close()
+        assert child.wait(30) == 0
+        assert words.encode() in said
+        lines = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in said.decode(errors="replace").splitlines()]
+        assert max(map(len, re.split(r"\r", "\r".join(lines)))) <= int(columns)
