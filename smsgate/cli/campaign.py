@@ -396,7 +396,7 @@ def _working(output: Output, words: str) -> Iterator[Callable[[float, str], None
         TextColumn("{task.fields[said]}"),
         console=output.messages,
         transient=True,
-        disable=not output.messages.is_terminal or isinstance(output, Machines),
+        disable=not output.at_terminal or isinstance(output, Machines),
     )
     task = bar.add_task(words, total=None, said="")
 
