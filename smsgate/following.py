@@ -27,6 +27,12 @@ class Following(AsyncIterator[str]):
         self._due: list[tuple[float, int, str]] = [(0.0, place, one) for place, one in enumerate(self._pending)]
         self._turn = self._total
         self._answered = anyio.Event()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Give no further id, and end a waiting for the next one."""
+        self._stopped = True
+        self._answered.set()
 
     def time_left(self) -> float:
         """Return how many seconds are left, 0 if none are. The clock starts with the first question."""
@@ -36,7 +42,7 @@ class Following(AsyncIterator[str]):
         return max(self._deadline - now, 0.0)
 
     async def __anext__(self) -> str:
-        while self._pending:
+        while self._pending and not self._stopped:
             left = self.time_left()
             if not left:
                 raise TimeoutError(

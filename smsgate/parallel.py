@@ -2,7 +2,8 @@
 
 Rules of this file: the source is read only as fast as the work is done and the results are taken, and an item that was read is
 worked on. Work that has begun is never cut off: who leaves the loop early stops the reading, and what is under way ends by
-itself. A result stays where it is until `__anext__` returns it, so that no cancellation can lose it on the way.
+itself. Nothing is cancelled in the source, which may hold an item: one that is waiting goes on waiting, in its own time. A
+result stays where it is until `__anext__` returns it, so that no cancellation can lose it on the way.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Generic, TypeVar
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+from warnings import warn
 
 import anyio
 from anyio.lowlevel import EventLoopToken, checkpoint, current_token
@@ -23,6 +26,9 @@ __all__ = ["Pace", "Parallel"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_HANDING_OVER = 1.0
+"""Seconds that `aclose` gives a source that is being read to hand over the item that it may hold."""
 
 
 class Pace(Generic[Item]):
@@ -57,6 +63,7 @@ class _Workers(Generic[Item, Result]):
         work: Callable[[Item], Awaitable[Result | None]],
         pace: Pace[Item] | None,
         unclaimed: Callable[[Result], None],
+        stop: Callable[[], None],
     ) -> None:
         self._source: Iterator[Item] | AsyncIterator[Item] = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
         # An iterator that was handed in is its owner's, who may want to read on; one that was made here is closed here.
@@ -64,13 +71,14 @@ class _Workers(Generic[Item, Result]):
         self._work = work
         self._pace = pace
         self._unclaimed = unclaimed
+        self._stop_source = stop
         self._reading = anyio.Lock()
-        self._scope = anyio.CancelScope()
+        self._pausing = anyio.CancelScope()
         self._finished: deque[_Finished[Result]] = deque()
         self._changed = anyio.Event()
-        self._running = 0
-        self._stopped = self._forsaken = False
-        self._error: Exception | None = None
+        self._running = self._at_work = 0
+        self._in_source = self._stopped = self._forsaken = False
+        self._error: BaseException | None = None
         self.ended = anyio.Event()
 
     def start(self, width: int) -> None:
@@ -78,25 +86,43 @@ class _Workers(Generic[Item, Result]):
         for number in range(width):
             spawn(self._worker, f"smsgate worker {number + 1}")
 
+    @property
+    def _over(self) -> bool:
+        """Nothing is under way, and nothing will come but what a source still gives that was being read when it was stopped."""
+        return self.ended.is_set() or (self._stopped and self._in_source and not self._at_work)
+
     async def take(self) -> Result:
         """Return the next result, or raise what ended the work, once, and then `StopAsyncIteration`."""
         await checkpoint()
-        while not self._finished and not self.ended.is_set():
+        while not self._finished and not self._over:
             await self._changed.wait()
         if self._finished:
             # Nothing can come between this and the caller.
             finished = self._finished.popleft()
             finished.taken.set()
             return finished.result
+        self.forsake()
         error, self._error = self._error, None
         raise error or StopAsyncIteration
 
     def leave(self) -> None:
-        """Nobody takes results any more: read no further. Only waiting is cut off, for the source or the pace."""
+        """Nobody takes results any more: read no further."""
         self._stop()
         for finished in self._finished:
             finished.taken.set()
         self.forsake()
+
+    async def finish(self) -> None:
+        """Leave, and wait for what is under way. A source that is waiting for its next item is not waited for."""
+        self.leave()
+        await self._until_over()
+        with anyio.move_on_after(_HANDING_OVER):
+            await self.ended.wait()
+        await self._until_over()
+
+    async def _until_over(self) -> None:
+        while not self._over:
+            await self._changed.wait()
 
     def forsake(self) -> None:
         """Report the results that nobody takes any more, those to come included."""
@@ -106,7 +132,9 @@ class _Workers(Generic[Item, Result]):
 
     def _stop(self) -> None:
         self._stopped = True
-        self._scope.cancel()
+        self._pausing.cancel()
+        self._stop_source()
+        self._announce()
 
     def _announce(self) -> None:
         self._changed.set()
@@ -115,12 +143,22 @@ class _Workers(Generic[Item, Result]):
     async def _worker(self) -> None:
         try:
             while items := await self._next():
-                result = await self._work(items[0])
-                if result is not None:
-                    await self._hand_over(result)
+                self._at_work += 1
+                try:
+                    result = await self._work(items[0])
+                    if result is not None:
+                        await self._hand_over(result)
+                finally:
+                    self._at_work -= 1
+                    self._announce()
         except Exception as error:
             self._error = self._error or error
             self._stop()
+        except BaseException as error:
+            # A source may also let out that something of its own was cancelled: that is no end of the items.
+            self._error = self._error or error
+            self._stopped = True
+            raise
         finally:
             # The last one out closes the source, before the iterator learns of the end.
             self._running -= 1
@@ -144,22 +182,27 @@ class _Workers(Generic[Item, Result]):
         async with self._reading:
             if self._stopped:
                 return []
-            with anyio.CancelScope() as self._scope:
-                if self._pace is not None:
+            if self._pace is not None:
+                with anyio.CancelScope() as self._pausing:
                     await self._pace.due()
-                items = await self._read()
-                if items and self._pace is not None:
-                    self._pace.charge(items[0])
-                self._stopped |= not items
-                return items
-            return []
+                if self._stopped:
+                    return []
+            items = await self._read()
+            if items and self._pace is not None:
+                self._pace.charge(items[0])
+            self._stopped |= not items
+            return items
 
     async def _read(self) -> list[Item]:
-        if isinstance(self._source, AsyncIterator):
+        if not isinstance(self._source, AsyncIterator):
+            return list(islice(self._source, 1))
+        self._in_source = True
+        try:
             async for item in self._source:
                 return [item]
             return []
-        return list(islice(self._source, 1))
+        finally:
+            self._in_source = False
 
     async def _end(self) -> None:
         try:
@@ -175,10 +218,14 @@ class _Workers(Generic[Item, Result]):
 
 
 class Parallel(AsyncIterator[Result], Generic[Item, Result]):
-    """Iterate over it once. Leaving the loop early, or `aclose`, stops it; `aclose` also waits for what is under way."""
+    """An async iterator, to iterate over once. Leaving the loop early, or `aclose`, stops it.
+
+    As `async with` it is closed when the block is left: that, and `aclose`, also wait for what is under way.
+    """
 
     _workers: _Workers[Item, Result] | None = None
     _token: EventLoopToken
+    _unused = ""
     _closed = False
 
     def __init__(
@@ -189,12 +236,15 @@ class Parallel(AsyncIterator[Result], Generic[Item, Result]):
         width: int,
         pace: Pace[Item] | None = None,
         unclaimed: Callable[[Result], None],
+        stop: Callable[[], None] = lambda: None,
+        unused: str = "",
     ) -> None:
         # Made with the first step, on the event loop that it will run on.
-        self._begin = partial(_Workers[Item, Result], source, work, pace, unclaimed)
+        self._begin = partial(_Workers[Item, Result], source, work, pace, unclaimed, stop)
         self._width = width
+        self._unused = unused
 
-    def __aiter__(self) -> Parallel[Item, Result]:
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Result:
@@ -205,14 +255,30 @@ class Parallel(AsyncIterator[Result], Generic[Item, Result]):
             self._workers.start(self._width)
         return await self._workers.take()
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._warn_if_unused()
+        await self.aclose()
+
     async def aclose(self) -> None:
         """Stop, and wait for what is under way."""
         self._closed = True
         if self._workers is not None:
-            self._workers.leave()
-            await self._workers.ended.wait()
+            await self._workers.finish()
+
+    def _warn_if_unused(self) -> None:
+        if self._workers is None and not self._closed and self._unused:
+            self._closed = True
+            # As Python warns of a coroutine that was never awaited.
+            warn(f"{self._unused}: use 'async for'", RuntimeWarning, stacklevel=3, source=self)
 
     def __del__(self) -> None:
+        self._warn_if_unused()
         if self._workers is None or self._workers.ended.is_set():
             return
         # The garbage collector may call from any thread, and after the event loop has ended: then nothing is left to stop.

@@ -358,6 +358,7 @@ class AsyncSession:
             width=self._width,
             pace=None if rate is None else Pace(rate, _recipients),
             unclaimed=_unclaimed,
+            unused="nobody iterated over what send_many returned, so nothing was sent",
         )
 
     async def _outcome(self, message: Message) -> SendOutcome:
@@ -377,7 +378,14 @@ class AsyncSession:
         if not positive(timeout):
             raise ValueError("timeout: must be a number of seconds greater than 0")
         following = Following([_checked_id(one) for one in ([ids] if isinstance(ids, str) else ids)], timeout)
-        return Parallel(following, partial(self._followed, following), width=self._width, unclaimed=_of_no_use)
+        return Parallel(
+            following,
+            partial(self._followed, following),
+            width=self._width,
+            unclaimed=_of_no_use,
+            stop=following.stop,
+            unused="nobody iterated over what wait_for_delivery returned, so nothing was asked",
+        )
 
     async def _followed(self, following: Following, asked: str) -> DeliveryStatus | None:
         status: DeliveryStatus | None = None

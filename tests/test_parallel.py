@@ -9,7 +9,8 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, suppress
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,7 @@ from fault_server import FaultServer
 from pydantic import ValidationError
 
 import smsgate
+from smsgate import parallel
 from smsgate.parallel import Parallel
 from smsgate.sandbox import Sandbox, Settings
 
@@ -157,23 +159,183 @@ async def test_an_iterator_that_was_never_begun_sends_nothing() -> None:
         assert not sandbox.calls
 
 
-async def test_leaving_while_the_source_keeps_us_waiting_stops_the_waiting() -> None:
-    ended = anyio.Event()
+class Source:
+    """An async generator over a queue, as its owner would write it, that knows what happened to it."""
 
-    async def source() -> AsyncIterator[smsgate.Message]:
+    def __init__(self) -> None:
+        self.waiting, self.got, self.go_on = anyio.Event(), anyio.Event(), anyio.Event()
+        self.cancelled = False
+
+    async def __call__(self) -> AsyncGenerator[smsgate.Message]:
         try:
             yield message(1)
-            await anyio.sleep(3600)
-            yield message(2)
-        finally:
-            ended.set()
+            self.waiting.set()
+            await self.got.wait()
+            held = message(2)  # taken out of the queue, and not handed over yet
+            await self.go_on.wait()
+            yield held
+        except anyio.get_cancelled_exc_class():
+            self.cancelled = True
+            raise
 
+
+async def test_a_source_that_holds_an_item_when_the_loop_is_left_hands_it_over(caplog: pytest.LogCaptureFixture) -> None:
+    source = Source()
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session, aclosing(source()) as messages:
+            outcomes = session.send_many(messages)
+            await anext(outcomes)
+            source.got.set()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(outcomes.aclose)
+                await anyio.lowlevel.checkpoint()
+                source.go_on.set()
+            assert not source.cancelled
+        assert [one.text for one in sandbox.messages] == ["message 1", "message 2"]
+    (record,) = [record for record in caplog.records if "was left before this was taken" in record.getMessage()]
+    assert sandbox.messages[1].id in record.getMessage()
+
+
+async def test_a_source_that_waits_is_neither_cancelled_nor_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(parallel, "_HANDING_OVER", 0.05)
+    source = Source()
+    with Sandbox() as sandbox:
+        messages = source()
+        async with session_at(sandbox) as session:
+            async with session.send_many(messages) as outcomes:
+                async for _ in outcomes:
+                    break
+                await source.waiting.wait()
+            with pytest.raises(StopAsyncIteration):
+                await anext(outcomes)
+        source.got.set()
+        source.go_on.set()
+        with anyio.fail_after(20):
+            while "was left before this was taken" not in caplog.text:  # noqa: ASYNC110 - a log record sets no event
+                await anyio.sleep(0.01)
+        assert not source.cancelled
+        await messages.aclose()
+        assert [one.text for one in sandbox.messages] == ["message 1"], "the session was closed by then"
+    assert "was left before this was taken: to +380*****0002: the session is closed" in caplog.text
+
+
+async def test_what_a_source_still_gives_is_waited_for_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(parallel, "_HANDING_OVER", 0.3)
+    source = Source()
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
-            outcomes = session.send_many(source())
+            messages = source()
+            outcomes = session.send_many(messages)
             await anext(outcomes)
-            await outcomes.aclose()
-    assert ended.is_set()
+            await source.waiting.wait()
+            sandbox.faults.add("slow", operation="SendSMS", seconds=0.8)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(outcomes.aclose)
+                await anyio.lowlevel.checkpoint()
+                source.got.set()
+                source.go_on.set()
+            assert "was left before this was taken: to +380*****0002: accepted as" in caplog.text
+            await messages.aclose()
+
+
+async def test_an_error_is_raised_though_the_source_waits_for_its_next_item() -> None:
+    waiting, go_on = anyio.Event(), anyio.Event()
+    unclaimed: list[int] = []
+
+    async def source() -> AsyncGenerator[int]:
+        yield 1
+        waiting.set()
+        await go_on.wait()
+        yield 2
+
+    async def work(item: int) -> int:
+        if item == 1:
+            await waiting.wait()
+            raise KeyError(item)
+        return item
+
+    async with aclosing(source()) as numbers:
+        results = Parallel(numbers, work, width=2, unclaimed=unclaimed.append)
+        with pytest.raises(KeyError), anyio.fail_after(20):
+            await anext(results)
+        with pytest.raises(StopAsyncIteration):
+            await anext(results)
+        go_on.set()
+        await results.aclose()
+    assert unclaimed == [2], "it was read, so it was worked on and reported"
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_source_in_which_something_was_cancelled_does_not_look_as_if_it_had_ended() -> None:
+    async def source() -> AsyncIterator[smsgate.Message]:
+        yield message(1)
+        task = asyncio.ensure_future(asyncio.sleep(60))
+        task.cancel()
+        await task
+        yield message(2)
+
+    taken = []
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            with pytest.raises(asyncio.CancelledError):
+                async for outcome in session.send_many(source()):
+                    taken.append(outcome)  # noqa: PERF401 - what came before the error counts
+    assert len(taken) == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_leaving_the_block_waits_for_what_is_under_way(fails: bool) -> None:
+    with Sandbox(Settings(hold_seconds=0.1)) as sandbox:
+        async with session_at(sandbox, logins=4) as session:
+            with suppress(KeyError):
+                async with session.send_many([message(number) for number in range(100)]) as outcomes:
+                    await anext(outcomes)
+                    if fails:
+                        raise KeyError
+            arrived = len(sandbox.messages)
+            assert sandbox.calls["SendSMS"] == arrived
+            with pytest.raises(StopAsyncIteration):
+                await anext(outcomes)
+
+
+UNUSED = {
+    "send_many": lambda session: session.send_many([message(1)]),
+    "wait_for_delivery": lambda session: session.wait_for_delivery(fault_server.MESSAGE_ID, timeout=1),
+}
+
+
+@pytest.mark.parametrize("name", UNUSED)
+async def test_an_iterator_that_nobody_iterates_over_warns_where_it_was_made(name: str) -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            with pytest.warns(RuntimeWarning, match=f"nobody iterated over what {name} returned, so nothing was") as warned:
+                UNUSED[name](session)
+            assert [one.filename for one in warned] == [__file__]
+        assert not sandbox.calls
+
+
+@pytest.mark.parametrize("name", UNUSED)
+async def test_a_block_in_which_nobody_iterates_warns(name: str) -> None:
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            with pytest.warns(RuntimeWarning, match=name) as warned:
+                async with UNUSED[name](session):
+                    pass
+            assert [one.filename for one in warned] == [__file__]
+
+
+async def test_an_iterator_that_is_closed_or_whose_block_fails_does_not_warn() -> None:
+    async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
+        for make in UNUSED.values():
+            await make(session).aclose()
+            with pytest.raises(KeyError):
+                async with make(session):
+                    raise KeyError
+            gc.collect()
 
 
 async def test_what_the_source_raises_is_raised_after_the_outcomes_of_what_was_read() -> None:
