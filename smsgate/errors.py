@@ -57,10 +57,10 @@ class Reason(StrEnum):
     NO_FREE_CONNECTION = "no free connection"
     PROXY_REFUSED = "proxy refused"
     NOT_OPEN = "session not open"
-    CLOSED = "session closed"
     OTHER_EVENT_LOOP = "other event loop"
     BAD_REQUEST = "request could not be made"
     # NotSent or InDoubt: what counts is whether a byte had left
+    CLOSED = "session closed"
     TIMED_OUT = "timed out"
     # InDoubt
     CONNECTION_LOST = "connection lost"
@@ -75,6 +75,14 @@ class Reason(StrEnum):
     CONTRADICTION = "answer contradicts itself"
     OUTCOME_UNKNOWN = "gateway does not know"
     NOT_SAVED = "gateway could not save"
+
+    @property
+    def ends_session(self) -> bool:
+        """No later call of this session will work either."""
+        return self in _ENDS_SESSION
+
+
+_ENDS_SESSION = frozenset({Reason.NOT_OPEN, Reason.CLOSED, Reason.OTHER_EVENT_LOOP})
 
 
 @dataclass(frozen=True, slots=True)

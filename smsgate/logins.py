@@ -5,12 +5,14 @@ reliability, section 5.1), so the number of logins is the speed, and a second re
 
 Rules of this file: whoever has leased a login has it alone, so one Auth for it is made however many calls wait. Auth goes
 out without a cookie, and its cookie is taken from that response only. A refused login is remembered for a while, not asked
-again by every call.
+again by every call. No call waits longer for the Auths of other calls than for one of its own: an Auth has a deadline, and
+the calls that waited while it hung fail together with it instead of hanging one after the other.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +22,7 @@ from dataclasses import dataclass, field
 import anyio
 import anyio.to_thread
 
-from .errors import AccountSuspended, BadCredentials, InDoubt, Reason, Refused
+from .errors import AccountSuspended, BadCredentials, InDoubt, NotSent, Reason, Refused
 from .protocol.cookies import cookie_header, seconds_of
 from .protocol.envelope import request_body
 from .protocol.operations import AUTH, Operation
@@ -34,6 +36,8 @@ _log = logging.getLogger("smsgate")
 
 REFUSAL_REMEMBERED = 30.0
 """Seconds for which a refused login is not tried again."""
+SLOW_FAILURE = 1.0
+"""Seconds. If an Auth takes at least this long to fail, the calls that waited meanwhile fail together with it."""
 COOKIE_TRUSTED = 20 * 60.0
 """Seconds of idleness after which a cookie is taken for dead: below PHP's default of 24 minutes (protocol, section 3)."""
 AUTH_LIMIT = 64 * 1024
@@ -85,6 +89,8 @@ class Logins:
         self._proven = False
         self._refusal: Refused | None = None
         self._refused_at = 0.0
+        self._hung: NotSent | InDoubt | None = None
+        self._hung_at = -math.inf
         self._closing = False
 
     @asynccontextmanager
@@ -111,20 +117,57 @@ class Logins:
         while self._idle:
             await self._idle.pop().transport.aclose()
 
-    async def authenticate(self, login: Login, exchange: Exchange) -> None:
-        """Make one Auth for the leased login. Raises `BadCredentials`, `AccountSuspended`, `NotSent` or `InDoubt`."""
-        if not self._proven:
-            async with self._first:
-                self._raise_remembered()
-                if not self._proven:
-                    return await self._auth(login, exchange)
-        self._raise_remembered()
-        return await self._auth(login, exchange)
+    async def authenticate(self, login: Login, exchange: Exchange, *, within: float = math.inf, since: float = math.inf) -> None:
+        """Make one Auth for the leased login.
 
-    def _raise_remembered(self) -> None:
+        Args:
+            login: the leased login.
+            exchange: the record of the request.
+            within: seconds for the whole, waiting for the Auth of another call included.
+            since: when the call began to wait. If another call's Auth has hung since then, this call fails at once.
+
+        Raises:
+            BadCredentials, AccountSuspended: the gateway refuses the login, now or a short while ago.
+            NotSent, InDoubt: the Auth failed, or took too long.
+        """
+        until = anyio.current_time() + within
+        if self._proven:
+            return await self._auth_until(until, login, exchange, since)
+        held = False
+        with anyio.CancelScope(deadline=until):
+            await self._first.acquire()
+            held = True
+        if not held:
+            raise NotSent(
+                f"{Reason.TIMED_OUT} after {within:g} s, waiting for the login of another call", reason=Reason.TIMED_OUT
+            )
+        try:
+            if not self._proven:
+                return await self._auth_until(until, login, exchange, since)
+        finally:
+            self._first.release()
+        return await self._auth_until(until, login, exchange, since)
+
+    async def _auth_until(self, until: float, login: Login, exchange: Exchange, since: float) -> None:
+        self._raise_known(since)
+        started = anyio.current_time()
+        failure: NotSent | InDoubt
+        try:
+            with anyio.CancelScope(deadline=until):
+                return await self._auth(login, exchange)
+            failure = _too_slow(exchange, until - started)
+        except (NotSent, InDoubt) as error:
+            failure = error
+        if failure.reason is Reason.TIMED_OUT or anyio.current_time() - started >= SLOW_FAILURE:
+            self._hung, self._hung_at = failure, anyio.current_time()
+        raise failure
+
+    def _raise_known(self, since: float) -> None:
         if self._refusal is not None and anyio.current_time() - self._refused_at < REFUSAL_REMEMBERED:
             known = self._refusal
             raise type(known)(str(known), answer=known.answer, text=known.text)
+        if self._hung is not None and self._hung_at > since:
+            raise type(self._hung)(str(self._hung), reason=self._hung.reason)
 
     async def _auth(self, login: Login, exchange: Exchange) -> None:
         login.cookie = None
@@ -141,7 +184,7 @@ class Logins:
             raise InDoubt("the gateway accepted the login and set no cookie", reason=Reason.UNREADABLE, evidence=reply.evidence)
         login.cookie = cookie
         login.generation += 1
-        self._refusal, self._proven = None, True
+        self._refusal, self._hung, self._proven = None, None, True
         _log.info("login %d %s", login.number, "opened" if login.generation == 1 else f"renewed for the {login.generation}. time")
 
     async def ask(self, login: Login, operation: Operation, body: Body, limit: int, exchange: Exchange) -> Reply:
@@ -185,7 +228,17 @@ def _clock_of(http: HttpReply) -> float:
     return time.time() if told is None else told
 
 
+def _too_slow(exchange: Exchange, within: float) -> NotSent | InDoubt:
+    said = f"{Reason.TIMED_OUT} after {within:g} s"
+    if exchange.left:
+        return InDoubt(f"{said}, without an answer to Auth", reason=Reason.TIMED_OUT)
+    return NotSent(f"{said}, before Auth was sent", reason=Reason.TIMED_OUT)
+
+
 async def _parsed(operation: Operation, http: HttpReply) -> Reply:
     if len(http.body) < PARSED_IN_THREAD:
         return read_reply(operation, http.body, http.status)
-    return await anyio.to_thread.run_sync(read_reply, operation, http.body, http.status)
+    # The answer has arrived: a deadline that ends now must not turn it into one that was lost.
+    with anyio.CancelScope(shield=True):
+        reply = await anyio.to_thread.run_sync(read_reply, operation, http.body, http.status)
+    return reply  # noqa: RET504 - to mypy the scope might swallow a return from inside

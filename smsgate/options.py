@@ -40,13 +40,16 @@ def positive(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Deadlines in seconds.
+    """Deadlines in seconds. Every call takes `timeout=` for one of its own.
 
-    `connect` is for one connection, TCP and TLS each. `read` is for a whole call of a reading operation and `send` for a whole
-    send, waiting for a free login, logging in and repeats included. A send that runs out of time after its first byte is in
-    doubt, and the provider asks not to cut sends off, so leave `send` long. `keep_alive` is how long a connection may be
-    idle and still be used again: well below the server's own limit, or sends end in doubt for nothing (reliability,
-    section 2.4).
+    Attributes:
+        connect: one connection, TCP and TLS each.
+        read: a whole call of a reading operation: waiting for a free login, logging in and repeats included. Also one login on
+            the way to a send, which is repeated if its answer does not come: nothing of the send has left by then.
+        send: a whole send: waiting for a free login, logging in and repeats included. A send that runs out of time after its
+            first byte is in doubt, and the provider asks not to cut sends off, so leave it long.
+        keep_alive: how long a connection may be idle and still be used again. Keep it well below the server's own limit, or
+            sends end in doubt for nothing.
     """
 
     connect: float = 10.0

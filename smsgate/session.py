@@ -49,9 +49,18 @@ T = TypeVar("T")
 _PAUSES = (0.25, 0.5, 1.0)
 """Seconds before each repeat, at most."""
 _PASSING = frozenset(
-    {Reason.NO_CONNECTION, Reason.NO_FREE_CONNECTION, Reason.CONNECTION_LOST, Reason.CLIENT_FAILED, Reason.HTTP_STATUS}
+    {
+        Reason.NO_CONNECTION,
+        Reason.NO_FREE_CONNECTION,
+        Reason.CONNECTION_LOST,
+        Reason.CLIENT_FAILED,
+        Reason.TIMED_OUT,
+        Reason.HTTP_STATUS,
+    }
 )
 """What may be over the next moment."""
+_CLEANING_UP = 1.0
+"""Seconds that `aclose` waits, after its grace is over, for the calls that it has ended to let go of their connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ class _Call:
 
     operation: Operation
     deadline: float
+    """Seconds for the whole call."""
     body: Body = field(default=Body(b""), repr=False)
     limit: int = REPLY_LIMIT
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -83,11 +93,24 @@ class _Call:
     exchange: Exchange | None = None
     lasting: bool = False
     """The login failed in a way that will not be over the next moment."""
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    """What the deadline and `aclose` end the call by."""
+    waiting_since: float = 0.0
+    """When the current try began to wait for a login."""
+    closed_after: float | None = None
+    """The grace of the `aclose` that ended the call."""
 
     @property
     def left(self) -> bool:
         """The request may have left, and no answer has shown that it did nothing."""
         return self.exchange is not None and self.exchange.left
+
+    def cut_off(self) -> NotSent | InDoubt:
+        """Return the error of a call that was ended by its deadline or by `aclose`."""
+        reason, after = (Reason.TIMED_OUT, self.deadline) if self.closed_after is None else (Reason.CLOSED, self.closed_after)
+        if self.left and self.exchange is not None:
+            return InDoubt(f"{reason} after {after:g} s, {self.exchange.doubt}", reason=reason)
+        return NotSent(f"nothing was sent: {reason} after {after:g} s", reason=reason)
 
 
 class AsyncSession:
@@ -103,7 +126,7 @@ class AsyncSession:
 
     Use it as `async with AsyncSession(...) as session`. Where no block fits, open it with `await session.__aenter__()` and call
     `aclose` at the end. All of it happens on one event loop; the session may be made anywhere. Leaving the block, and `aclose`,
-    wait for calls that are under way.
+    wait for calls that are under way: each has a deadline. `aclose(grace=...)` waits for a time that you choose.
 
     Raises `ValueError` or `TypeError` for a bad argument, by name and without its value. Warns with `PlainHttpWarning` if the
     address is plain http and not of this machine.
@@ -157,7 +180,7 @@ class AsyncSession:
         self._token: EventLoopToken | None = None
         self._closed = False
         self._released = False
-        self._active = 0
+        self._under_way: set[_Call] = set()
         self._drained: anyio.Event | None = None
         del login, password, proxy
         if travels_in_clear(url):
@@ -243,12 +266,23 @@ class AsyncSession:
     ) -> None:
         await self.aclose()
 
-    async def aclose(self) -> None:
-        """Take no more calls, wait for those that are under way, and close the connections. Calling it again is harmless.
+    async def aclose(self, *, grace: float | None = None) -> None:
+        """Take no more calls, wait for those that are under way, and close the connections.
 
-        If the waiting is cancelled, each call that is under way closes its connection when it ends; calling this again waits for
-        them. Raises `NotSent` on another event loop than the session's, where its connections cannot be closed.
+        Calling it again is harmless, also while another `aclose` waits. If the waiting is cancelled, each call that is under way
+        closes its connection when it ends; calling this again waits for them.
+
+        Args:
+            grace: seconds to wait at most, 0 for none. Calls that have not ended by then are ended: each raises `InDoubt` if its
+                request had begun to leave and `NotSent` if not, with the reason `Reason.CLOSED`. By default every call has the
+                time of its own deadline.
+
+        Raises:
+            NotSent: this is another event loop than the session's, where its connections cannot be closed.
+            ValueError: `grace` is not a number of seconds.
         """
+        if grace is not None and not (grace == 0 or positive(grace)):
+            raise ValueError("grace: must be a number of seconds, 0 or more")
         if self._token is None or self._released:
             self._closed = True
             return
@@ -256,13 +290,27 @@ class AsyncSession:
             raise _misplaced()
         self._closed = True
         try:
-            if self._active:
-                self._drained = self._drained or anyio.Event()
-                await self._drained.wait()
+            with anyio.move_on_after(grace):
+                await self._drain()
+            if self._under_way and grace is not None:
+                self._end_calls(grace)
+                with anyio.move_on_after(_CLEANING_UP):
+                    await self._drain()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._logins.aclose()
-        self._released = True
+        self._released = not self._under_way
+
+    async def _drain(self) -> None:
+        if self._under_way:
+            self._drained = self._drained or anyio.Event()
+            await self._drained.wait()
+
+    def _end_calls(self, grace: float) -> None:
+        _log.warning("the session is closed: %d calls have not ended after %g s and are ended now", len(self._under_way), grace)
+        for call in self._under_way:
+            call.closed_after = grace
+            call.scope.cancel()
 
     @property
     def logins(self) -> int:
@@ -271,20 +319,32 @@ class AsyncSession:
 
     # --- the five operations --------------------------------------------------------------------------------------------
 
-    async def auth(self) -> None:
+    # Each takes `timeout`, so that nobody has to cut off a call from outside and then does not know what became of it.
+
+    async def auth(self, *, timeout: float | None = None) -> None:
         """Log in now, to find out at start-up whether the gateway takes login and password. Nothing else needs it.
 
-        Raises `BadCredentials`, `AccountSuspended`, `NotSent` or `InDoubt`. A refusal is remembered for 30 seconds (protocol,
-        section 4.1).
-        """
-        await self._run(_Call(AUTH, self._timeouts.read), self._attempt_auth)
+        A refusal is remembered for 30 seconds.
 
-    async def get_credit_balance(self) -> Decimal:
-        """Return the balance in credits; one part of an SMS costs about one (protocol, section 6).
+        Args:
+            timeout: seconds for the whole call, repeats included; by default `timeouts.read`.
 
-        Raises `Refused`, `NotSent` or `InDoubt`.
+        Raises:
+            BadCredentials, AccountSuspended: the gateway refuses the login.
+            NotSent, InDoubt: the gateway could not be reached, or did not answer.
         """
-        return await self._run_reading(GET_CREDIT_BALANCE, read_balance)
+        await self._run(_Call(AUTH, self._reading(timeout)), self._attempt_auth)
+
+    async def get_credit_balance(self, *, timeout: float | None = None) -> Decimal:
+        """Return the balance in credits; one part of an SMS costs about one.
+
+        Args:
+            timeout: seconds for the whole call, logging in and repeats included; by default `timeouts.read`.
+
+        Raises:
+            Refused, NotSent, InDoubt: there is no answer.
+        """
+        return await self._run_reading(GET_CREDIT_BALANCE, read_balance, self._reading(timeout))
 
     async def send_sms(
         self,
@@ -293,42 +353,75 @@ class AsyncSession:
         *,
         wappush: str | None = None,
         sender: str | None = None,
+        timeout: float | None = None,
     ) -> SendResult:
-        """Send one message to one or several numbers. See `Message` for what is allowed.
+        """Send one message to one or several numbers. It never sends twice by itself. See `Message` for what is allowed.
 
-        Returns what became of each number, if at least one was accepted; look at `rejected` and `in_doubt` of the result where
-        there are several. Raises `pydantic.ValidationError` before anything is sent, `Refused` if the gateway refused all,
-        `NotSent` if nothing left this process, `InDoubt` if it is not known. It never sends twice by itself (protocol,
-        section 7).
+            result = await session.send_sms("+380501234567", "Ваш код: 4815", timeout=30)
+            result.message_ids[0]
+
+        Args:
+            destination: one number, several in one string with commas, or an iterable of numbers.
+            text: what is sent; or `wappush`, an http(s) address.
+            sender: a signature or a number; by default the session's.
+            timeout: seconds for the whole call, logging in included; by default `timeouts.send`. A send that runs out of time is
+                in doubt if its request had begun to leave, and not sent if not. The gateway works on what it has received, so a
+                short time saves nothing and costs the answer.
+
+        Returns:
+            What became of each number, if at least one was accepted; look at `rejected` and `in_doubt` of the result where there
+            are several.
+
+        Raises:
+            pydantic.ValidationError: the message cannot be sent as it is; nothing was sent.
+            ValueError: `timeout` is not a number of seconds greater than 0; nothing was sent.
+            Refused: the gateway refused all recipients.
+            NotSent: nothing left this process.
+            InDoubt: it is not known whether the message was sent.
         """
         made = _message_or_error(sender=sender, destinations=destination, text=text, wappush=wappush, country=self._country)
         del destination, text, wappush, sender
         if isinstance(made, ValidationError):
             raise made.with_traceback(None)
-        return await self.send(made)
+        return await self.send(made, timeout=timeout)
 
-    async def send(self, message: Message) -> SendResult:
-        """Send a message. Returns and raises what `send_sms` does: a copy of a message may hold what no rule has seen."""
+    async def send(self, message: Message, *, timeout: float | None = None) -> SendResult:
+        """Send a message. Takes `timeout`, returns and raises as `send_sms` does.
+
+        The message is checked again: a copy of a message may hold what no rule has seen.
+        """
         checked = checked_again(_a_message(message))
         if isinstance(checked, ValidationError):
             raise checked.with_traceback(None)
-        return await self._run(self._call_of(checked), partial(self._attempt, partial(read_send, message=checked)))
+        call = self._call_of(checked, _deadline(timeout, self._timeouts.send))
+        return await self._run(call, partial(self._attempt, partial(read_send, message=checked)))
 
-    async def get_new_messages(self) -> list[str]:
+    async def get_new_messages(self, *, timeout: float | None = None) -> list[str]:
         """Return the ids of messages whose status the gateway does not know yet. These are not incoming SMS.
 
-        The official page no longer lists this operation, so it may stop working (protocol, sections 1.1 and 6). Raises `Refused`,
-        `NotSent` or `InDoubt`.
-        """
-        return await self._run_reading(GET_NEW_MESSAGES, read_new_messages, limit=REPLY_LIMIT_MOST)
+        The provider's page no longer lists this operation, so it may stop working.
 
-    async def get_message_status(self, message_id: str) -> DeliveryStatus:
-        """Return the delivery status of one message (protocol, section 5).
+        Args:
+            timeout: seconds for the whole call, logging in and repeats included; by default `timeouts.read`.
 
-        A sentence that is not in the table gives `DeliveryState.UNRECOGNISED`. Raises `ValueError` for what is no message id,
-        `MessageNotFound`, another `Refused`, `NotSent` or `InDoubt`.
+        Raises:
+            Refused, NotSent, InDoubt: there is no answer.
         """
-        return await self._status(_checked_id(message_id), self._timeouts.read)
+        return await self._run_reading(GET_NEW_MESSAGES, read_new_messages, self._reading(timeout), limit=REPLY_LIMIT_MOST)
+
+    async def get_message_status(self, message_id: str, *, timeout: float | None = None) -> DeliveryStatus:
+        """Return the delivery status of one message. A sentence that is not known gives `DeliveryState.UNRECOGNISED`.
+
+        Args:
+            message_id: as a send returned it.
+            timeout: seconds for the whole call, logging in and repeats included; by default `timeouts.read`.
+
+        Raises:
+            ValueError: this is no message id, or no number of seconds.
+            MessageNotFound: the gateway does not know the id: it is wrong, or too old.
+            Refused, NotSent, InDoubt: there is no answer.
+        """
+        return await self._status(_checked_id(message_id), self._reading(timeout))
 
     async def _status(self, asked: str, deadline: float) -> DeliveryStatus:
         return await self._run_reading(GET_MESSAGE_STATUS, partial(read_status, asked=asked), deadline, MessageId=asked)
@@ -336,44 +429,73 @@ class AsyncSession:
     # --- on top of them -------------------------------------------------------------------------------------------------
 
     def send_many(
-        self, messages: Iterable[Message] | AsyncIterable[Message], *, rate: float | None = None
+        self,
+        messages: Iterable[Message] | AsyncIterable[Message],
+        *,
+        rate: float | None = None,
+        timeout: float | None = None,
     ) -> Parallel[Message, SendOutcome]:
-        """Send many messages and iterate over what became of each, as it ends and so in no order.
+        """Send many messages and iterate over what became of each, as it ends and so in no order. Errors come as values.
 
-        `messages` may be any iterable or async iterable; it is read only as fast as it is sent. `rate` is how many recipients a
-        second at most. Errors come as values. Leaving the loop early stops the reading; sends that are under way end by
-        themselves, and `aclose()` of the iterator waits for them. An iterator or a generator that is handed over stays yours: it
-        is not closed, and what is left in it was not touched. What the iterable raises is raised here, after the outcomes of what
-        had been read. A campaign that must survive a crash needs a journal beside it.
+            async with session.send_many(messages, rate=10) as outcomes:
+                async for outcome in outcomes:
+                    print(outcome.message.text, outcome.result or outcome.error)
 
-        Raises `TypeError` for what is no iterable and `ValueError` for a bad `rate`.
+        Leaving the loop early stops the reading. Sends that are under way end by themselves; leaving the `async with` block, or
+        `aclose()`, waits for them, and outcomes that nobody takes any more are logged. Nothing is ever cancelled in `messages`:
+        if it is waiting for its next item when the loop is left, it goes on waiting, and what it still gives is sent and logged.
+        An iterator or a generator that is handed over stays yours: it is not closed, and what is left in it was not touched.
+        A campaign that must survive a crash needs a journal beside it.
+
+        Args:
+            messages: any iterable or async iterable. It is read only as fast as it is sent.
+            rate: recipients a second at most; by default as fast as the gateway answers.
+            timeout: seconds for each message, as in `send_sms`; by default `timeouts.send`.
+
+        Raises:
+            TypeError: `messages` is no iterable.
+            ValueError: `rate` or `timeout` is not a number greater than 0.
+            Exception: what `messages` raises is raised by the loop, after the outcomes of what had been read.
         """
         if rate is not None and not positive(rate):
             raise ValueError("rate: must be a number of recipients a second, greater than 0")
+        deadline = _deadline(timeout, self._timeouts.send)
         if not isinstance(messages, (Iterable, AsyncIterable)):
             raise TypeError("messages: must be an iterable or an async iterable of smsgate.Message")
         return Parallel(
             messages,
-            self._outcome,
+            partial(self._outcome, deadline),
             width=self._width,
             pace=None if rate is None else Pace(rate, _recipients),
             unclaimed=_unclaimed,
             unused="nobody iterated over what send_many returned, so nothing was sent",
         )
 
-    async def _outcome(self, message: Message) -> SendOutcome:
+    async def _outcome(self, deadline: float, message: Message) -> SendOutcome:
         try:
-            return SendOutcome(message, result=await self.send(message))
+            return SendOutcome(message, result=await self.send(message, timeout=deadline))
         except (SmsGateError, ValidationError) as error:
             return SendOutcome(message, error=error)
 
     def wait_for_delivery(self, ids: str | Iterable[str], *, timeout: float) -> Parallel[str, DeliveryStatus]:
         """Follow messages and iterate over the changes of their delivery status, until each is final.
 
-        `ids` is one message id or several. Each is asked for again after half a second at first and then less and less often, up
-        to every 30 seconds; a fault of the transport is tried again in its turn. An id that the gateway does not know ends as
-        `DeliveryState.NOT_FOUND`. Raises `ValueError` for what is no message id, builtin `TimeoutError` if some are not final
-        after `timeout` seconds, and `Refused` if the gateway refuses to answer at all.
+            async with session.wait_for_delivery(result.message_ids, timeout=60) as changes:
+                async for status in changes:
+                    print(status.message_id, status.state)
+
+        Each message is asked for again after half a second at first and then less and less often, up to every 30 seconds. A
+        fault of the transport is tried again in its turn. An id that the gateway does not know ends as `DeliveryState.NOT_FOUND`.
+        The loop may be left at any time.
+
+        Args:
+            ids: one message id, or several.
+            timeout: seconds for all of them together, from the first step of the loop on.
+
+        Raises:
+            ValueError: one is no message id, or `timeout` is not a number of seconds greater than 0.
+            TimeoutError: raised by the loop if some are not final after `timeout` seconds.
+            Refused: raised by the loop if the gateway refuses to answer at all.
         """
         if not positive(timeout):
             raise ValueError("timeout: must be a number of seconds greater than 0")
@@ -400,7 +522,7 @@ class AsyncSession:
 
     # --- a call on its way ----------------------------------------------------------------------------------------------
 
-    def _call_of(self, message: Message) -> _Call:
+    def _call_of(self, message: Message, deadline: float) -> _Call:
         sender = message.sender or self._sender
         if sender is None:
             raise invalid_message(
@@ -412,7 +534,7 @@ class AsyncSession:
             _log.debug("SendSMS%s: %s", _subject(message), size)
         return _Call(
             SEND_SMS,
-            self._timeouts.send,
+            deadline,
             Body(
                 request_body(SEND_SMS, sender=sender, destination=",".join(numbers), text=message.text, wappush=message.wappush)
             ),
@@ -422,17 +544,20 @@ class AsyncSession:
             message,
         )
 
+    def _reading(self, timeout: float | None) -> float:
+        return _deadline(timeout, self._timeouts.read)
+
     async def _run_reading(
         self,
         operation: Operation,
         read: Callable[[Reply], T],
-        deadline: float | None = None,
+        deadline: float,
         *,
         limit: int = REPLY_LIMIT,
         **arguments: str,
     ) -> T:
         body = Body(request_body(operation, **arguments))
-        call = _Call(operation, self._timeouts.read if deadline is None else deadline, body, limit)
+        call = _Call(operation, deadline, body, limit)
         return await self._run(call, partial(self._attempt, read))
 
     async def _run(self, call: _Call, attempt: Callable[[_Call], Awaitable[T]]) -> T:
@@ -452,20 +577,22 @@ class AsyncSession:
         """Make the call within its deadline. What it raises has no frames below this one."""
         failure = self._unusable()
         if failure is None:
-            self._active += 1
+            self._under_way.add(call)
+            call.scope.deadline = anyio.current_time() + call.deadline
             try:
-                with anyio.move_on_after(call.deadline):
+                with call.scope:
                     return await self._repeat(call, attempt)
-                failure = _timed_out(call)
+                failure = call.cut_off()
+                if call.closed_after is not None:
+                    _log_doubt(call, "was ended by aclose")
             except SmsGateError as error:
                 failure = error
             except anyio.get_cancelled_exc_class():
-                if call.left and call.operation is SEND_SMS:
-                    _log.warning("SendSMS%s was cancelled, and the request may have left: in doubt", call.subject)
+                _log_doubt(call, "was cancelled")
                 raise
             finally:
-                self._active -= 1
-                if self._drained is not None and not self._active:
+                self._under_way.discard(call)
+                if self._drained is not None and not self._under_way:
                     self._drained.set()
         failure.__context__ = failure.__cause__ = None
         raise failure.with_traceback(None)
@@ -496,10 +623,13 @@ class AsyncSession:
                     harmless,
                     error,
                 )
+                if error.reason is Reason.TIMED_OUT:
+                    continue  # It has waited longer than any pause, and its deadline goes on.
             await anyio.sleep(random.uniform(0.5, 1.0) * pause)  # noqa: S311 - jitter, not a secret
         return await attempt(call)
 
     async def _attempt(self, read: Callable[[Reply], T], call: _Call) -> T:
+        call.waiting_since = anyio.current_time()
         async with self._logins.lease() as login:
             call.exchange = None
             if not login.authenticated:
@@ -509,6 +639,7 @@ class AsyncSession:
             except NotAuthorised:
                 # The gateway answered before it did anything, so the request may go out once more.
                 login.cookie = call.exchange = None
+            call.waiting_since = anyio.current_time()
             await self._authenticate(login, call)
             try:
                 return await self._ask(login, call, read)
@@ -517,14 +648,21 @@ class AsyncSession:
                 raise
 
     async def _attempt_auth(self, call: _Call) -> None:
+        call.waiting_since = anyio.current_time()
         async with self._logins.lease() as login:
             call.exchange = login.transport.exchange()
-            await self._logins.authenticate(login, call.exchange)
+            await self._log_in(login, call.exchange, call)
+
+    async def _log_in(self, login: Login, exchange: Exchange, call: _Call) -> None:
+        """Make one Auth, soon enough to be able to repeat it: within the reading deadline, or half of it if no more is left."""
+        read, left = self._timeouts.read, call.scope.deadline - anyio.current_time()
+        within = min(read, max(left, read) / 2)
+        await self._logins.authenticate(login, exchange, within=within, since=call.waiting_since)
 
     async def _authenticate(self, login: Login, call: _Call) -> None:
         """Log in on the way to another operation, of which nothing has left if this fails."""
         try:
-            await self._logins.authenticate(login, login.transport.exchange())
+            await self._log_in(login, login.transport.exchange(), call)
         except (NotSent, InDoubt) as error:
             call.lasting = not _passing(error)
             failure = NotSent(f"the login failed: {error}", reason=error.reason)
@@ -574,11 +712,18 @@ def _passing(error: NotSent | InDoubt) -> bool:
     return error.reason in _PASSING and not lasting
 
 
-def _timed_out(call: _Call) -> SmsGateError:
-    after = f"after {call.deadline:g} s"
-    if call.left and call.exchange is not None:
-        return InDoubt(f"{Reason.TIMED_OUT} {after}, {call.exchange.doubt}", reason=Reason.TIMED_OUT)
-    return NotSent(f"nothing was sent: {Reason.TIMED_OUT} {after}", reason=Reason.TIMED_OUT)
+def _log_doubt(call: _Call, how: str) -> None:
+    """Log a send that nobody may hear of: its task ends, too."""
+    if call.left and call.operation is SEND_SMS:
+        _log.warning("SendSMS%s %s, and the request may have left: in doubt", call.subject, how)
+
+
+def _deadline(timeout: float | None, usual: float) -> float:
+    if timeout is None:
+        return usual
+    if not positive(timeout):
+        raise ValueError("timeout: must be a number of seconds greater than 0")
+    return timeout
 
 
 def _subject(message: Message) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from random import Random
 from typing import Any
 
@@ -53,7 +54,7 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request, or raise what httpx would. Once it has left, the work may be done even if nobody waits for it."""
         trace = request.extensions["trace"]
-        patience: float = request.extensions["timeout"]["read"]
+        patience: float | None = request.extensions["timeout"]["read"]
         cookie = request.headers.get("cookie", "").removeprefix("PHPSESSID=") or None
         kind = None if self.fault_of else self._draw()
         await trace("connection.connect_tcp.started", {})
@@ -82,7 +83,7 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
                 work()
             raise
         if fault and fault.ends is Ending.SILENT:
-            await trio.sleep(patience)
+            await trio.sleep(inf if patience is None else patience)
             raise httpx.ReadTimeout("")
         if fault and fault.ends:
             kind, message = _EXCEPTIONS[fault.ends]

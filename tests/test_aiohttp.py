@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -62,3 +63,22 @@ async def test_the_session_of_an_aiohttp_application_is_closed_with_it():
         assert await session.get_credit_balance() == 10_000
     with pytest.raises(smsgate.NotSent, match="closed"):
         await session.get_credit_balance()
+
+
+async def test_the_shutdown_ends_what_outlasts_the_grace_and_says_so(smsgate_sandbox: Sandbox):
+    smsgate_sandbox.faults.add("silent after", operation="SendSMS")
+    app = web.Application()
+    app.cleanup_ctx.append(sms_context(grace=0.1))
+    ended = []
+
+    async def send(session: smsgate.AsyncSession) -> None:
+        with pytest.raises(smsgate.InDoubt) as caught:
+            await session.send_sms(NUMBER, "hello")
+        ended.append(caught.value.reason)
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks, aiohttp_client(app):
+            tasks.start_soon(send, app[SMS_SESSION])
+            while not smsgate_sandbox.messages:  # noqa: ASYNC110 - the sandbox serves in a thread
+                await anyio.sleep(0.01)
+    assert ended == [smsgate.Reason.CLOSED]

@@ -336,3 +336,22 @@ async def test_without_the_lifespan_the_error_says_what_is_missing():
         with pytest.raises(RuntimeError, match=r"lifespan=sms_lifespan\(\)"):
             await client.get("/")
     assert sms_session.__doc__
+
+
+@pytest.mark.parametrize("grace", [0.1, 0])
+async def test_the_shutdown_ends_what_outlasts_the_grace_and_says_so(grace: float, smsgate_sandbox: Sandbox):
+    smsgate_sandbox.faults.add("silent after", operation="SendSMS")
+    app = FastAPI(lifespan=sms_lifespan(grace=grace))
+    ended = []
+
+    async def send(session: smsgate.AsyncSession) -> None:
+        with pytest.raises(smsgate.InDoubt) as caught:
+            await session.send_sms(NUMBER, "hello")
+        ended.append(caught.value.reason)
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks, app.router.lifespan_context(app) as state:
+            tasks.start_soon(send, state["smsgate"])
+            while not smsgate_sandbox.messages:  # noqa: ASYNC110 - the sandbox serves in a thread
+                await anyio.sleep(0.01)
+    assert ended == [smsgate.Reason.CLOSED]

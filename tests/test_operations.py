@@ -7,7 +7,7 @@ import pytest
 from smsgate.protocol.operations import NAMESPACE, OPERATIONS
 
 TABLE = {
-    "Auth": (("login", "password"), "AuthResult", False, False),
+    "Auth": (("login", "password"), "AuthResult", False, True),
     "GetCreditBalance": ((), "GetCreditBalanceResult", False, True),
     "SendSMS": (("sender", "destination", "text", "wappush"), "SendSMSResult", True, False),
     "GetNewMessages": ((), "GetNewMessagesResult", True, True),

@@ -28,15 +28,24 @@ SMS_SESSION: web.AppKey[AsyncSession] = web.AppKey("smsgate", AsyncSession)
 """The key of the session: `request.app[SMS_SESSION]`, or `request.config_dict[SMS_SESSION]` in a sub-application."""
 
 
-def sms_context(make: Callable[[], AsyncSession] = AsyncSession.from_env) -> Callable[[web.Application], AsyncIterator[None]]:
+def sms_context(
+    make: Callable[[], AsyncSession] = AsyncSession.from_env, *, grace: float | None = 8.0
+) -> Callable[[web.Application], AsyncIterator[None]]:
     """Return a cleanup context that opens a session when the application starts and closes it when it stops.
 
-    `make` makes the session, from the environment unless told otherwise.
+    Args:
+        make: makes the session; by default from the environment.
+        grace: seconds that calls which are still under way have at shutdown, see `AsyncSession.aclose`. The default ends them
+            before Docker kills the process, which it does after 10 seconds. None waits for each call's own deadline.
     """
 
     async def context(app: web.Application) -> AsyncIterator[None]:
-        async with make() as session:
+        # No `async with`: if the shutdown itself is cancelled, its own `aclose` would wait without a grace.
+        session = await make().__aenter__()
+        try:
             app[SMS_SESSION] = session
             yield
+        finally:
+            await session.aclose(grace=grace)
 
     return context

@@ -55,19 +55,28 @@ _MISTAKES = {
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
 
-def sms_lifespan(make: Callable[[], AsyncSession] = AsyncSession.from_env) -> Lifespan:
+def sms_lifespan(make: Callable[[], AsyncSession] = AsyncSession.from_env, *, grace: float | None = 8.0) -> Lifespan:
     """Return a lifespan that opens a session when the application starts and closes it when it stops.
 
-    `make` makes the session, from the environment unless told otherwise. In a lifespan of your own, hand on its state::
+    In a lifespan of your own, hand on its state::
 
         async with sms_lifespan()(app) as state:
             yield {**state, "mine": ...}
+
+    Args:
+        make: makes the session; by default from the environment.
+        grace: seconds that calls which are still under way have at shutdown, see `AsyncSession.aclose`. The default ends them
+            before Docker kills the process, which it does after 10 seconds. None waits for each call's own deadline.
     """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        async with make() as session:
+        # No `async with`: if the shutdown itself is cancelled, its own `aclose` would wait without a grace.
+        session = await make().__aenter__()
+        try:
             yield {_STATE: session}
+        finally:
+            await session.aclose(grace=grace)
 
     return lifespan
 

@@ -44,7 +44,7 @@ class Operation:
         return f"{NAMESPACE}/{self.name}"
 
 
-AUTH = Operation("Auth", ("login", "password"), array=False, repeatable=False)
+AUTH = Operation("Auth", ("login", "password"), array=False, repeatable=True)
 GET_CREDIT_BALANCE = Operation("GetCreditBalance", (), array=False, repeatable=True)
 SEND_SMS = Operation("SendSMS", ("sender", "destination", "text", "wappush"), array=True, repeatable=False)
 GET_NEW_MESSAGES = Operation("GetNewMessages", (), array=True, repeatable=True)
