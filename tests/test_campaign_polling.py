@@ -198,6 +198,13 @@ async def test_a_gateway_that_is_down_is_asked_less_and_less_often_and_all_in_tu
         assert len(tried) > 10, "one that fails keeps nobody else from being asked for"
 
 
+async def test_a_session_that_is_closed_is_no_reason_to_wait(tmp_path: Path):
+    async with sent(tmp_path) as here:
+        await here.session.aclose()
+        with pytest.raises(smsgate.NotSent, match="closed"), trio.fail_after(10):
+            await here.poller().poll()
+
+
 async def test_a_refusal_of_the_account_is_raised(tmp_path: Path):
     async with sent(tmp_path) as here:
         here.gateway.gateway.drop_sessions()

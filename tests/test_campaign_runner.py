@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -175,6 +176,30 @@ async def test_a_gateway_that_is_down_is_waited_for_with_growing_pauses_and_then
         assert end.why.startswith(f"the gateway has not worked for {sum(seconds)} s: ")
         assert end.states == {S.PENDING: 10}
         assert 30 < trio.current_time() - began < 200
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile", "in flight"])
+async def test_a_session_that_is_closed_is_no_reason_to_wait(when: str, tmp_path: Path):
+    async with world(tmp_path, NUMBERS[:40]) as here:
+        began = trio.current_time()
+        if when == "before":
+            await here.session.aclose()
+
+        def close(point: str) -> None:
+            # Between two requests, or when the answer to one cannot come any more.
+            if point == "sending" and here.account.messages:
+                if when == "in flight":
+                    here.gateway.fault_of = lambda body: FaultKind.SILENT_AFTER if b"SendSMS" in body else None
+                tasks.start_soon(partial(here.session.aclose, grace=1 if when == "in flight" else None))
+
+        async with trio.open_nursery() as tasks:
+            end = await Runner(here.journal, here.session, batch=5, hook=close).run()
+        assert (end.ending, trio.current_time() - began < 10) == (Ending.PAUSED, True)
+        assert "session" in end.why
+        assert "closed" in end.why
+        assert sum(end.states.values()) == 40
+        assert (S.UNKNOWN in end.states) == (when == "in flight")
+        assert end.states.get(S.ACCEPTED, 0) == len(here.taken()) - end.states.get(S.UNKNOWN, 0)
 
 
 async def test_a_gateway_that_comes_back_finds_the_campaign_waiting(tmp_path: Path):

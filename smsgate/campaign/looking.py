@@ -28,6 +28,8 @@ class Lookout:
     seen: Seen | None = None
     trouble: str = ""
     """Why the gateway was not at work when it was looked at last; "" if it was."""
+    session_ended: bool = False
+    """The session itself is closed, so there is nothing to wait for."""
     _lists_ids: bool = True
     _looked_back: bool = False
 
@@ -56,6 +58,7 @@ class Lookout:
             balance = await self.session.get_credit_balance()
         except (NotSent, InDoubt, GatewayFailure) as error:
             self.trouble = str(error)
+            self.session_ended = not isinstance(error, GatewayFailure) and error.reason.ends_session
         except SmsGateError:
             pass
         else:

@@ -76,7 +76,10 @@ class Poller:
         """Where it stands, also after it was cancelled."""
 
     async def poll(self) -> PollProgress:
-        """Ask until every status is final or the time is over, and return how it stands. Raises `Refused` if the gateway does."""
+        """Ask until every status is final or the time is over, and return how it stands.
+
+        Raises `Refused` if the gateway refuses to answer, and `NotSent` or `InDoubt` if the session is closed.
+        """
         progress = self.progress
         progress.open, _ = self._journal.next_ask()
         self._stop_asked = anyio.Event()
@@ -130,6 +133,8 @@ class Poller:
         except MessageNotFound:
             state = DeliveryState.NOT_FOUND
         except (NotSent, InDoubt, GatewayFailure) as error:
+            if not isinstance(error, GatewayFailure) and error.reason.ends_session:
+                raise
             # Asking is harmless, so it is asked again in its turn; the session has tried a few times already.
             self._journal.put_off(recipient)
             self._pause(str(error))

@@ -175,7 +175,7 @@ class Runner:
         self._on_progress(self._progress)
         ending = Ending.CUT_OFF
         try:
-            if not await self._lookout.look():
+            if not await self._look():
                 # Nothing is risked on a gateway that cannot even tell the balance.
                 self._failures, self._failed = _BAD_LUCK, self._lookout.trouble
             await side_by_side(self._session.logins, self._work)
@@ -233,10 +233,16 @@ class Runner:
             self._on_progress(self._progress)
             await self._sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - jitter, not a secret
             self._progress.waiting = ""
-            if await self._lookout.look():
+            if await self._look():
                 return
             self._failures += 1
             self._failed = self._lookout.trouble
+
+    async def _look(self) -> bool:
+        works = await self._lookout.look()
+        if self._lookout.session_ended:
+            self._end(Ending.PAUSED, self._lookout.trouble)
+        return works
 
     async def _sleep(self, seconds: float) -> None:
         if seconds > 0 and self._stop_asked is not None:

@@ -94,11 +94,13 @@ def _slot(key: int, slot: RecipientResult) -> Verdict:
 def judge_error(claim: Claim, error: BaseException) -> Judgement:
     """Return what it means that a request ended in this error."""
     if isinstance(error, NotSent):
-        return _all(claim, Event.NOT_SENT, BatchEnd(str(error)), Trouble.WAIT, str(error))
+        trouble = Trouble.PAUSE if error.reason.ends_session else Trouble.WAIT
+        return _all(claim, Event.NOT_SENT, BatchEnd(str(error)), trouble, str(error))
     if isinstance(error, InDoubt):
         seen = error.evidence
         # A gateway that says itself that it does not know is at work; one that cannot be read may be in trouble.
         trouble = Trouble.NONE if error.reason is Reason.OUTCOME_UNKNOWN else Trouble.WAIT
+        trouble = Trouble.PAUSE if error.reason.ends_session else trouble
         return _all(claim, Event.LOST, BatchEnd(str(error), seen.status, seen.reply or None), trouble, str(error))
     if isinstance(error, Refused):
         return _refused(claim, error)
