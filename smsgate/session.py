@@ -307,7 +307,9 @@ class AsyncSession:
             await self._drained.wait()
 
     def _end_calls(self, grace: float) -> None:
-        _log.warning("the session is closed: %d calls have not ended after %g s and are ended now", len(self._under_way), grace)
+        _log.warning(
+            "the session is closed: calls that have not ended after %g s and are ended now: %d", grace, len(self._under_way)
+        )
         for call in self._under_way:
             call.closed_after = grace
             call.scope.cancel()

@@ -330,7 +330,7 @@ async def test_calls_that_outlast_the_grace_end_as_in_doubt_or_not_sent(grace: f
     assert str(kept) == f"nothing was sent: session closed after {grace:g} s"
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert told == [
-        f"the session is closed: 2 calls have not ended after {grace:g} s and are ended now",
+        f"the session is closed: calls that have not ended after {grace:g} s and are ended now: 2",
         "SendSMS to +380*****4567 was ended by aclose, and the request may have left: in doubt",
     ]
 
