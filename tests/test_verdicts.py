@@ -11,10 +11,14 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from random import Random
+from typing import Any
 
 import anyio
 import anyio.to_thread
+import httpx
+import httpx2
 import pytest
 import trustme
 from soak import count
@@ -61,6 +65,40 @@ def messages(seed: int) -> Iterator[smsgate.Message]:
         if random.random() < 0.1:
             numbers.insert(random.randrange(len(numbers) + 1), REFUSED)
         yield smsgate.Message(sender="Shop", destinations=numbers, text=f"Замовлення {number}")
+
+
+def meddler(module: Any, random: Random, trust: ssl.SSLContext | bool) -> Any:
+    """A transport that does by chance what doubles, sampling hooks and second lines do, with a gateway that is real.
+
+    It takes the events of a request away; it lets the gateway work and then raises something else, from itself as respx does;
+    and it turns to a second line without events after a first one that cannot be reached.
+    """
+    raised = [module.ReadTimeout, module.ConnectError, module.ConnectTimeout, module.PoolTimeout, RuntimeError]
+
+    class Meddler(module.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            self.line = module.AsyncHTTPTransport(verify=trust)
+            self.nowhere = module.AsyncHTTPTransport(proxy=f"http://localhost:{free_port()}")
+
+        async def handle_async_request(self, request: Any) -> Any:
+            drawn = random.random()
+            if drawn < 0.04:
+                with suppress(module.ConnectError):
+                    return await self.nowhere.handle_async_request(request)
+            if drawn < 0.08:
+                request.extensions = {name: value for name, value in request.extensions.items() if name != "trace"}
+            response = await self.line.handle_async_request(request)
+            if drawn < 0.02 or drawn > 0.98:
+                await response.aclose()
+                error = random.choice(raised)("meddled")
+                raise error from error
+            return response
+
+        async def aclose(self) -> None:
+            await self.line.aclose()
+            await self.nowhere.aclose()
+
+    return Meddler()
 
 
 def free_port() -> int:
@@ -118,7 +156,12 @@ async def test_no_verdict_contradicts_the_ledger(secure: bool, authority: trustm
             sandbox.faults.add(kind, times=1, seconds=seconds)  # and once for certain
 
     await start(sandbox)
-    options = {"url": sandbox.url, "logins": 8, "timeouts": QUICK, "verify": client_tls(authority) if secure else True}
+    options = {"url": sandbox.url, "logins": 8, "timeouts": QUICK}
+    trust = client_tls(authority) if secure else True
+    # Half of the sends go through connections of the session, half through lent clients with a meddler in between.
+    lent = {("asyncio", True): httpx, ("trio", False): httpx2}.get((anyio_backend_name, secure))
+    client = lent.AsyncClient(transport=meddler(lent, Random(seed), trust)) if lent else None
+    options |= {"http_client": client} if client else {"verify": trust}
     try:
         async with smsgate.AsyncSession("sandbox", "sandbox", **options) as session:
             async for outcome in session.send_many(messages(seed)):
@@ -129,6 +172,8 @@ async def test_no_verdict_contradicts_the_ledger(secure: bool, authority: trustm
                     await anyio.sleep(0.02)
                     await start(sandbox)
     finally:
+        if client is not None:
+            await client.aclose()
         await stop(sandbox)
         gc.collect()  # or the next test would be told of what this one left
 
