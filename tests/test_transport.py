@@ -134,6 +134,16 @@ async def test_a_request_that_cannot_be_made_is_not_sent() -> None:
     await transport.aclose()
 
 
+async def test_a_client_that_cannot_be_made_is_not_sent() -> None:
+    transport = own_transport(URL, ssl_settings(verify=False), proxy="http://\x00secret/", connect=1.0, keep_alive=1.0)
+    exchange = transport.exchange()
+    with pytest.raises(smsgate.NotSent) as caught:
+        await post(transport, exchange)
+    assert caught.value.reason is smsgate.Reason.BAD_REQUEST
+    assert "secret" not in str(caught.value)
+    assert not exchange.left
+
+
 async def test_a_client_without_trace_events_is_known_to_have_sent_once_it_answers() -> None:
     seen: list[bool] = []
 
