@@ -143,12 +143,15 @@ def test_what_the_file_exports_is_the_tree_and_what_stands_beside_it():
 def test_reasons_are_words_that_a_program_can_compare():
     assert {str(reason) for reason in Reason} == {
         "no connection",
+        "no free connection",
+        "proxy refused",
         "session not open",
         "session closed",
         "other event loop",
         "request could not be made",
         "timed out",
         "connection lost",
+        "HTTP client failed",
         "HTTP status",
         "reply too large",
         "reply encoded",
@@ -158,4 +161,5 @@ def test_reasons_are_words_that_a_program_can_compare():
         "wrong number of slots",
         "answer contradicts itself",
         "gateway does not know",
+        "gateway could not save",
     }

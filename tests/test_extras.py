@@ -6,8 +6,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from smsgate.extras import EXTRA_OF, MissingExtra, missing
@@ -35,7 +37,7 @@ for module in modules:
 
 from smsgate.campaign import file_source
 try:
-    file_source(Path("list.xlsx"))
+    file_source(Path(sys.argv[3]))
 except Exception as error:
     said["list.xlsx"] = f"{type(error).__name__}: {error}"
 
@@ -59,8 +61,9 @@ NEEDED = {
 }
 
 
-def said_without(absent: Iterable[str], modules: Iterable[str]) -> dict[str, Any]:
-    command = [sys.executable, "-c", PROGRAM, json.dumps(list(absent)), json.dumps(list(modules))]
+def said_without(absent: Iterable[str], modules: Iterable[str], spreadsheet: Path) -> dict[str, Any]:
+    openpyxl.Workbook().save(spreadsheet)
+    command = [sys.executable, "-c", PROGRAM, json.dumps(list(absent)), json.dumps(list(modules)), str(spreadsheet)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     found: dict[str, Any] = json.loads(done.stdout)
@@ -68,8 +71,8 @@ def said_without(absent: Iterable[str], modules: Iterable[str]) -> dict[str, Any
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, Any]:
-    return said_without(EXTRA_OF, NEEDED)
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return said_without(EXTRA_OF, NEEDED, tmp_path_factory.mktemp("lists") / "list.xlsx")
 
 
 @pytest.mark.parametrize("module", NEEDED)
@@ -91,8 +94,8 @@ def test_the_command_names_the_extra_that_it_needs_in_one_line(said: dict[str, A
     assert said["command"].count("\n") == 1
 
 
-def test_a_module_that_no_extra_brings_is_not_explained_away():
-    said = said_without(["smsgate.cli.views"], [])
+def test_a_module_that_no_extra_brings_is_not_explained_away(tmp_path: Path):
+    said = said_without(["smsgate.cli.views"], [], tmp_path / "list.xlsx")
     assert said["exit code"] == "ModuleNotFoundError: No module named 'smsgate.cli.views'"
     assert said["command"] == ""
 
