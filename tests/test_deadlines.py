@@ -381,3 +381,17 @@ async def test_a_client_that_cannot_be_cancelled_does_not_hold_the_closing(monke
                 await opened.aclose(grace=0.05)
             let_go.set()
         await opened.aclose()
+
+
+@simulated_time
+async def test_an_auth_that_was_not_sent_in_time_is_said_so() -> None:
+    async with simulated() as (gateway, session):
+
+        async def connect(request: httpx.Request) -> httpx.Response:
+            await request.extensions["trace"]("connection.connect_tcp.started", {})
+            await trio.sleep_forever()
+            raise AssertionError
+
+        gateway.handle_async_request = connect  # type: ignore[method-assign]  # the fault under test
+        with pytest.raises(smsgate.NotSent, match=r"the login failed: timed out after 30 s, before Auth was sent"):
+            await session.send_sms(NUMBER, "hello")
