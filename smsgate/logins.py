@@ -241,4 +241,5 @@ async def _parsed(operation: Operation, http: HttpReply) -> Reply:
     # The answer has arrived: a deadline that ends now must not turn it into one that was lost.
     with anyio.CancelScope(shield=True):
         reply = await anyio.to_thread.run_sync(read_reply, operation, http.body, http.status)
-    return reply  # noqa: RET504 - to mypy the scope might swallow a return from inside
+    # To a type checker the scope might swallow an exception.
+    return reply  # noqa: RET504 # pyright: ignore[reportPossiblyUnboundVariable]

@@ -161,7 +161,7 @@ def _text(given: str | None) -> str | None:
 class Ends(list[CallEnd]):
     """An observer that keeps how each call ended."""
 
-    def begin(self, _call: CallStart) -> Callable[[CallEnd], object]:
+    def begin(self, call: CallStart) -> Callable[[CallEnd], object]:  # noqa: ARG002 - of the contract
         """Take note of the end of a call when it is there."""
         return self.append
 

@@ -25,12 +25,7 @@ class Stream(TextIOBase):
             file.reconfigure(errors="replace")
         self._file = file
         self._broke = broke
-        self._encoding = getattr(file, "encoding", None) or "utf-8"
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override] # read only, which is all that anybody does with it
-        """The encoding of what is written."""
-        return self._encoding
+        self.encoding = getattr(file, "encoding", None) or "utf-8"
 
     def isatty(self) -> bool:
         """Return whether it is a terminal."""
