@@ -80,9 +80,16 @@ def test_what_did_not_leave_is_pending_again_and_the_run_waits():
     assert (judgement.trouble, judgement.why, judgement.unforeseen) == (Trouble.WAIT, "no route", False)
 
 
+USELESS = (Reason.CLOSED, Reason.NOT_OPEN, Reason.OTHER_EVENT_LOOP)
+"""With a session in this state, waiting helps nobody."""
+
+
 @pytest.mark.parametrize(
     ("reason", "trouble"),
-    [(reason, Trouble.NONE if reason is Reason.OUTCOME_UNKNOWN else Trouble.WAIT) for reason in Reason],
+    [
+        (reason, {Reason.OUTCOME_UNKNOWN: Trouble.NONE, **dict.fromkeys(USELESS, Trouble.PAUSE)}.get(reason, Trouble.WAIT))
+        for reason in Reason
+    ],
     ids=list(Reason),
 )
 def test_a_lost_answer_makes_everybody_unknown_and_keeps_what_came(reason: Reason, trouble: Trouble):

@@ -25,7 +25,13 @@ class Stream(TextIOBase):
             file.reconfigure(errors="replace")
         self._file = file
         self._broke = broke
-        self.encoding = getattr(file, "encoding", None) or "utf-8"
+        self._encoding = getattr(file, "encoding", None) or "utf-8"
+
+    # Read only, which is all that anybody does with it.
+    @property
+    def encoding(self) -> str:  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
+        """The encoding of what is written."""
+        return self._encoding
 
     def isatty(self) -> bool:
         """Return whether it is a terminal."""
