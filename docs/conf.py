@@ -20,7 +20,7 @@ author = "The smsgate founders"
 copyright = author  # noqa: A001 - Sphinx wants this name
 version = release = smsgate.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "smsgate"

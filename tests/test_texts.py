@@ -63,12 +63,9 @@ async def test_a_text_arrives_exactly_as_given_or_is_refused_before_a_connection
 
 
 @settings(max_examples=50)
-@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn", "Co"]), min_size=1, max_size=12))
+# A line feed, an invisible character or a quote at an end is a mistake that `test_options.py` is about.
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"], exclude_characters="'\""), min_size=1, max_size=12))
 async def test_login_and_password_arrive_exactly_as_given(sandbox: Sandbox, word: str) -> None:
-    if not word.strip():
-        with pytest.raises(ValueError, match="login"):
-            smsgate.AsyncSession(word, "password", url=sandbox.url)
-        return
     async with smsgate.AsyncSession("sandbox", word, url=sandbox.url, verify=False) as session:
         with pytest.raises(smsgate.BadCredentials):  # and no fault, so the request was well-formed
             await session.auth()
