@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,7 +20,8 @@ import anyio
 
 import smsgate
 from smsgate.campaign import Event, Runner, SqliteJournal
-from smsgate.campaign.journal import Around, BatchEnd, Claim, Seen, Verdict
+from smsgate.campaign.journal import Around, BatchEnd, Claim, JournalInUse, Seen, Verdict
+from smsgate.cli.app import run as command
 from smsgate.protocol.models import SendResult
 
 QUICK = smsgate.Timeouts(connect=5.0, read=0.5, send=0.5)
@@ -118,8 +121,49 @@ def run(path: str, url: str, told: Connection, options: dict[str, Any], *, bug: 
     async def main() -> None:
         journal = journal_class.open(Path(path), hook=hook)
         async with smsgate.AsyncSession("sandbox", "sandbox", url=url, logins=logins, timeouts=QUICK) as session:
-            await runner_class(journal, session, pauses=(0.01,), hook=hook, **options).run()
+            runner = runner_class(journal, session, pauses=(0.01,), hook=hook, **options)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(stop_when_asked, runner)
+                await runner.run()
+                tasks.cancel_scope.cancel()
         journal.close()
 
     anyio.run(main)
     told.send("finished")
+
+
+async def stop_when_asked(runner: Runner) -> None:
+    """Let SIGTERM and SIGHUP end the run as the command does: what is under way is waited for."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
+        async for _ in signals:
+            runner.stop()
+
+
+def look(path: str, kind: str) -> None:
+    """Do what an operator does between two runs, with the real command."""
+    words = {"unknown": ["unknown"], "status": ["status"], "resolve": ["resolve", "--sent", "--note", "between two runs"]}[kind]
+    logging.disable()
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # noqa: PTH123
+        code = command(["campaign", words[0], path, *words[1:]])
+    sys.exit(code)
+
+
+def die_in_flight(path: str, events: Sequence[Event] = (), message_id: str = "") -> None:
+    """Settle two recipients with each of these events, claim two more, and die."""
+    journal = SqliteJournal.open(Path(path))
+    number = journal.start_run()
+    for event in events:
+        claim = journal.claim(number, 2)
+        assert claim
+        told = message_id if event is Event.ACCEPTED else None
+        journal.settle(claim, [Verdict(key, event, told, "as the test says") for key, _ in claim.recipients], BatchEnd())
+    journal.claim(number, 2)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def open_it(path: str, writing: bool) -> None:
+    """Open a file. Exit with 1 if another run has it."""
+    try:
+        SqliteJournal.open(Path(path), writing=writing).close()
+    except JournalInUse:
+        sys.exit(1)

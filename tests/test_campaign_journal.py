@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
+import campaign_child
 import pytest
+from forks import in_child
 
 from smsgate.campaign import Campaign, Event, Evidence, JournalError, RecipientState, SqliteJournal, rows_source
 from smsgate.campaign.journal import BatchEnd, Claim, Seen, Verdict
@@ -81,11 +81,10 @@ def test_a_file_that_is_there_a_link_and_a_folder_of_everybody_are_refused(path:
 
 
 def test_only_one_may_write_and_others_may_look(path: Path, journal: SqliteJournal):
-    code = f"from smsgate.campaign import *; from pathlib import Path; Campaign.open(Path({str(path)!r}), writing=%s).close()"
-    for writing, code_of_end in ((True, 1), (False, 0)):
-        ended = subprocess.run([sys.executable, "-c", code % writing], capture_output=True, text=True, timeout=60, check=False)
-        assert ended.returncode == code_of_end, ended.stderr
-        assert ("the campaign is in use by another run" in ended.stderr) == writing
+    for writing in (True, False):
+        assert in_child(campaign_child.open_it, str(path), writing) == int(writing)
+    with pytest.raises(JournalError, match="the campaign is in use by another run"):
+        SqliteJournal.open(path)
     journal.claim(journal.start_run(), 2)
     with Campaign.open(path, writing=False) as seen:
         assert seen.figures().count(S.IN_FLIGHT) == 2
@@ -118,10 +117,9 @@ def test_an_older_file_is_migrated_when_it_is_opened_for_writing(tmp_path: Path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA application_id = 0x534D5347")  # version 0: a file before its first table
         connection.commit()
-    with pytest.raises(JournalError, match="the file is of an older version"):
-        SqliteJournal.open(path, writing=False)
-    with pytest.raises(JournalError, match="not finished being made"):
-        SqliteJournal.open(path)
+    for writing in (False, True):
+        with pytest.raises(JournalError, match="not finished being made"):
+            SqliteJournal.open(path, writing=writing)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
         assert connection.execute("SELECT count(*) FROM recipient").fetchone() == (0,)
@@ -404,12 +402,7 @@ def test_the_timeline_adds_up(path: Path):
 
 def killed_in_flight(path: Path) -> None:
     """Leave the file as a process does that is killed with a request under way."""
-    code = (
-        "import os, signal; from pathlib import Path; from smsgate.campaign import SqliteJournal\n"
-        f"journal = SqliteJournal.open(Path({str(path)!r})); run = journal.start_run()\n"
-        "journal.claim(run, 2); os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+    assert in_child(campaign_child.die_in_flight, str(path)) == -9
 
 
 def test_a_file_without_the_log_of_its_last_run_is_refused(path: Path, tmp_path: Path):

@@ -231,3 +231,25 @@ async def test_a_bad_option_is_named_with_what_is_allowed(option: str, value: fl
         async with smsgate.AsyncSession("sandbox", "sandbox", url=URL) as session:
             with pytest.raises(ValueError, match=f"^{option}: a number greater than 0$"):
                 campaign.poller(session, **{option: value})  # type: ignore[arg-type]
+
+
+async def test_a_clock_that_steps_back_an_hour_stalls_nothing(tmp_path: Path):
+    async with sent(tmp_path, delivery_seconds=60.0) as here:
+        await here.poller(again=15, timeout=10).poll()
+        asked = len(here.gateway.asked)
+        assert asked >= len(NUMBERS)
+        here.campaign.journal._clock = lambda: trio.current_time() - 3_600
+        began = trio.current_time()
+        progress = await here.poller(again=15, timeout=3_000).poll()
+        assert (progress.open, trio.current_time() - began < 600) == (0, True)
+        assert here.deliveries() == {"delivered": len(NUMBERS)}
+
+
+async def test_a_clock_that_steps_back_for_a_moment_costs_one_pause(tmp_path: Path):
+    async with sent(tmp_path, delivery_seconds=60.0) as here:
+        await here.poller(again=15, timeout=10).poll()
+        began = trio.current_time()
+        steps = iter([0, 3_600])  # it is right again before the poller asks who is due
+        here.campaign.journal._clock = lambda: trio.current_time() - next(steps, 0)
+        assert (await here.poller(again=15, timeout=3_000).poll()).open == 0
+        assert trio.current_time() - began < 600

@@ -20,7 +20,17 @@ import trio.testing
 from simulated_gateway import URL, SimulatedGateway
 
 import smsgate
-from smsgate.campaign import Campaign, Ending, JournalError, Progress, RecipientState, Runner, SqliteJournal, rows_source
+from smsgate.campaign import (
+    Campaign,
+    Ending,
+    JournalError,
+    JournalLost,
+    Progress,
+    RecipientState,
+    Runner,
+    SqliteJournal,
+    rows_source,
+)
 from smsgate.sandbox import FaultKind, Settings
 from smsgate.sandbox.settings import AccountState
 
@@ -485,3 +495,84 @@ async def test_a_journal_that_cannot_be_written_ends_the_run_before_anybody_is_s
                 assert one.number
                 taken = here.taken()[one.number]
                 assert taken <= (one.state in {S.ACCEPTED, S.UNKNOWN})
+
+
+# The file
+
+
+async def test_a_run_waits_for_a_program_that_reads_the_file(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    async with world(tmp_path, NUMBERS[:20]) as here:
+        with Campaign.open(tmp_path / "a.sms", writing=False) as campaign:
+            reading = campaign.recipients()
+            next(reading)
+            waits: list[str] = []
+
+            def watch(progress: Progress) -> None:
+                waits.append(progress.waiting)
+                if len(waits) == 3:
+                    reading.close()
+
+            end = await Runner(here.journal, here.session, on_progress=watch).run()
+        assert (end.ending, end.states) == (Ending.FINISHED, {S.ACCEPTED: 20})
+        assert all("another program reads the file" in wait for wait in waits[:3])
+        assert set(waits[3:]) == {""}
+        assert sum("the run begins when it has ended" in line for line in caplog.messages) == 1, "it is said once"
+
+
+async def test_a_run_that_waits_for_a_reader_can_be_stopped_and_gives_up_in_the_end(tmp_path: Path):
+    async with world(tmp_path, NUMBERS[:20]) as here:
+        with Campaign.open(tmp_path / "a.sms", writing=False) as campaign:
+            reading = campaign.recipients()
+            next(reading)
+            with pytest.raises(
+                JournalError, match=r"another program reads the file .*; the run has waited 5 s for it\. Run it again"
+            ):
+                await Runner(here.journal, here.session, patience=5).run()
+            runner = Runner(here.journal, here.session, on_progress=lambda _: runner.stop())
+            assert (await runner.run()).ending is Ending.STOPPED
+            reading.close()
+        assert not here.taken()
+        assert here.journal.figures().runs == 0
+
+
+def saved_in(folder: Path) -> Path:
+    (saved,) = folder.glob("a.sms.saved-*[0-9a-f]")
+    return saved
+
+
+async def test_a_file_that_is_gone_in_mid_run_stops_it_and_what_is_under_way_is_waited_for(tmp_path: Path):
+    path = tmp_path / "a.sms"
+    async with world(tmp_path, NUMBERS[:100]) as here:
+
+        def remove(progress: Progress) -> None:
+            if progress.count(S.ACCEPTED) >= 20:
+                path.unlink(missing_ok=True)
+
+        with pytest.raises(JournalLost, match=r"a\.sms was removed or replaced while a run was using it\. Nothing more is sent"):
+            await Runner(here.journal, here.session, batch=5, on_progress=remove).run()
+        here.journal.close()
+        with Campaign.open(saved_in(tmp_path)) as campaign:
+            accepted = {one.number for one in campaign.recipients() if one.state is S.ACCEPTED}
+            assert set(campaign.figures().states) == {S.ACCEPTED, S.PENDING}
+        assert accepted == set(here.taken())
+        assert 20 <= len(accepted) < 40
+
+
+@pytest.mark.parametrize(("recipients", "doubted"), [(5, 5), (40, 10)], ids=["one worker waits for the other", "both send"])
+async def test_an_answer_that_cannot_be_written_ends_the_run(recipients: int, doubted: int, tmp_path: Path):
+    async with world(tmp_path, NUMBERS[:recipients]) as here:
+        settle = here.journal._sql["settle"]
+
+        def fail(progress: Progress) -> None:
+            if progress.under_way:  # from the first claim on
+                here.journal._sql = here.journal._sql | {"settle": settle.replace("recipient", "nobody")}
+
+        with pytest.raises(
+            JournalLost, match=f"What became of {doubted} recipients could not be written down: they are in doubt"
+        ):
+            with trio.fail_after(600):
+                await Runner(here.journal, here.session, batch=5, on_progress=fail).run()
+        here.journal.close()
+        with Campaign.open(tmp_path / "a.sms") as campaign:
+            states = campaign.figures().states
+        assert (states[S.UNKNOWN], states.get(S.PENDING, 0)) == (doubted, recipients - doubted)

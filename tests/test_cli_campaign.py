@@ -223,9 +223,9 @@ def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_oper
         ([], "say one of --sent, --resend, --give-up, --found ID and --call-off"),
         (["--sent", "--give-up"], "say one of --sent, --resend, --give-up, --found ID and --call-off"),
         (["--found", "nothing"], "message_id: "),
-        (["--sent", "--batch", "99"], "there is nobody unknown"),
+        (["--sent", "--batch", "99"], "no recipient of request 99 is unknown; they are in request 1"),
         (["--resend"], "nobody is there to agree: say --yes"),
-        (["--call-off", "--yes"], "there is nobody pending"),
+        (["--call-off", "--yes"], "no recipient of this campaign is pending"),
     ],
 )
 def test_a_word_that_makes_no_sense_changes_nothing(arguments: list[str], complaint: str, campaign: Smsgate, tmp_path: Path):

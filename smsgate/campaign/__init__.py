@@ -28,6 +28,7 @@ from .journal import (
     Figures,
     Journal,
     JournalError,
+    JournalLost,
     Loss,
     RecipientRecord,
     Text,
@@ -55,6 +56,7 @@ __all__ = [
     "HiddenRows",
     "Journal",
     "JournalError",
+    "JournalLost",
     "ListOptions",
     "Loss",
     "Plan",
@@ -135,11 +137,17 @@ class Campaign:
     def open(cls, path: str | PathLike[str], *, writing: bool = True) -> Self:
         """Open a campaign: for one user alone, or, with `writing=False`, to look at it while it runs.
 
-        For one user alone, who was in flight when an earlier run was killed is unknown from now on. Raises `FileNotFoundError`,
-        or `JournalError` if it is in use, of a newer version, without the log of its last run, or no campaign at all.
+        Recipients that were in flight when an earlier run was killed are unknown from now on; with `writing=False` they are shown
+        so, and the file stays as it is. Raises `FileNotFoundError`, or `JournalError` if the file is in use, damaged, of a newer
+        version, without the log of its last run, or no campaign at all.
         """
-        opened = cls(SqliteJournal.open(Path(path), writing=writing))
-        if writing and (lost := opened.journal.recover()):
+        journal = SqliteJournal.open(Path(path), writing=writing)
+        try:
+            opened, lost = cls(journal), journal.recover() if writing else 0
+        except BaseException:
+            journal.close()
+            raise
+        if lost:
             _log.warning("the last run was cut off while requests were under way: %d recipients are unknown", lost)
         return opened
 

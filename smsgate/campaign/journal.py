@@ -25,7 +25,10 @@ __all__ = [
     "Evidence",
     "Figures",
     "Journal",
+    "JournalBusy",
     "JournalError",
+    "JournalInUse",
+    "JournalLost",
     "Loss",
     "RecipientRecord",
     "Seen",
@@ -37,7 +40,19 @@ __all__ = [
 
 
 class JournalError(Exception):
-    """The file of a campaign cannot be used: it is none, of a newer version, incomplete, or in use by another run."""
+    """The file of a campaign cannot be used: it is none, of a newer version, incomplete, damaged, or in use by another run."""
+
+
+class JournalInUse(JournalError):
+    """Another run has the lock of the campaign."""
+
+
+class JournalBusy(JournalError):
+    """Another program reads the file, and a run cannot begin before that has ended."""
+
+
+class JournalLost(JournalError):
+    """The journal failed while a run was using it, so it does not say what became of everybody. Nothing more was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +275,7 @@ class Journal(Protocol):
         ...
 
     def start_run(self) -> int:
-        """Note that a run begins and return its number."""
+        """Note that a run begins and return its number. Raises `JournalBusy` while another program is in the way."""
         ...
 
     def end_run(self, run: int, ending: str) -> None:

@@ -92,7 +92,8 @@ class Poller:
                 if waiting:
                     await self._ask_all(waiting, progress)
                 else:
-                    await self._sleep(max(self._again - longest, 0.05))
+                    # At most `again`, whatever the clock of the journal does.
+                    await self._sleep(min(max(self._again - longest, 0.05), self._again))
         return progress
 
     def stop(self) -> None:

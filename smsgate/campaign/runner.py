@@ -10,6 +10,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypedDict
@@ -21,7 +22,7 @@ from ..options import positive
 from ..protocol.limits import MOST_RECIPIENTS
 from ..protocol.models import Message, SendResult
 from ..session import AsyncSession
-from .journal import Claim, Journal
+from .journal import Claim, Journal, JournalBusy, JournalError, JournalLost
 from .looking import Lookout
 from .states import Event, RecipientState, after, before
 from .verdicts import Judgement, Trouble, judge, judge_error
@@ -35,6 +36,8 @@ _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Seconds between two tries of a gateway that does not work, the last for all further ones."""
 _BAD_LUCK = 3
 """So many failures in a row, with no request in between that worked, are no bad luck any more."""
+_BUSY_PAUSE = 1.0
+"""Seconds between two tries to begin while another program reads the file."""
 
 
 class Ending(StrEnum):
@@ -117,6 +120,7 @@ class Runner:
     At a low rate requests are smaller, so that none has more recipients than a second allows.
 
     A gateway that does not work is tried again after longer and longer waits, `patience` seconds in all; then the run pauses.
+    Another program that reads the file keeps the run from beginning; it is waited for as long.
     `on_progress` is called after each change. `hook` is called with a name at each step: a test can end the process there.
     """
 
@@ -159,31 +163,79 @@ class Runner:
         self._failures = 0
         self._failed = ""
         self._waited = 0.0
+        self._broken: JournalError | None = None
 
     async def run(self) -> RunEnd:
         """Send to everybody who is pending, and return when nobody is, or when it makes no sense to go on.
 
         Who was in flight when an earlier run was killed is unknown from now on. A request that goes wrong raises nothing; if the
-        run itself is cancelled, or the journal or `on_progress` fails, what is under way is written down as unknown first.
+        run itself is cancelled, or `on_progress` fails, what is under way is written down as unknown first. If the journal
+        fails, nothing more is sent, what is under way is waited for, and `JournalError` is raised: `JournalLost` if the journal
+        does not say what became of some recipients.
         """
         self._stop_asked, self._turn, self._settled = anyio.Event(), anyio.Lock(), anyio.Condition()
         if lost := self._journal.recover():
             _log.warning("the last run was cut off while requests were under way: %d recipients are unknown", lost)
         self._hook("recovered")
-        self._run = self._journal.start_run()
         self._progress = Progress(self._journal.states())
+        if not await self._begin():
+            return RunEnd(Ending.STOPPED, "", self._journal.states())
         self._on_progress(self._progress)
-        ending = Ending.CUT_OFF
         try:
-            if not await self._look():
-                # Nothing is risked on a gateway that cannot even tell the balance.
-                self._failures, self._failed = _BAD_LUCK, self._lookout.trouble
-            await side_by_side(self._session.logins, self._work)
-            ending = self._ending or Ending.FINISHED
-        finally:
-            self._journal.end_run(self._run, f"{ending}: {self._why}" if self._why else ending)
+            try:
+                if not await self._look():
+                    # Nothing is risked on a gateway that cannot even tell the balance.
+                    self._failures, self._failed = _BAD_LUCK, self._lookout.trouble
+                await side_by_side(self._session.logins, self._work)
+            except JournalError as error:
+                await self._break(error)
+            if self._broken is not None:
+                raise self._what_broke(self._broken)
+        except BaseException:
+            with suppress(JournalError):  # the first error is the one to tell
+                self._journal.end_run(self._run, Ending.CUT_OFF)
+            raise
+        ending = self._ending or Ending.FINISHED
+        self._journal.end_run(self._run, f"{ending}: {self._why}" if self._why else ending)
         self._hook("ended")
         return RunEnd(ending, self._why, self._journal.states())
+
+    async def _begin(self) -> bool:
+        """Begin as soon as no other program is in the way. False if the run is stopped before."""
+        waited = 0.0
+        while True:
+            try:
+                self._run = self._journal.start_run()
+            except JournalBusy as error:
+                if waited >= self._patience:
+                    raise JournalBusy(
+                        f"{error}; the run has waited {waited:.0f} s for it. Run it again when it has ended"
+                    ) from None
+                if not waited:
+                    _log.warning("%s; the run begins when it has ended", error)
+                self._progress.waiting = str(error)
+                self._on_progress(self._progress)
+            else:
+                self._progress.waiting = ""
+                return True
+            await self._sleep(_BUSY_PAUSE)
+            waited += _BUSY_PAUSE
+            if self._ending:
+                return False
+
+    async def _break(self, error: JournalError) -> None:
+        """Send nothing more, since the journal does not work; what is under way is waited for."""
+        if self._broken is None:
+            self._broken = error
+            self._end(Ending.CUT_OFF, "")
+        async with self._settled:
+            self._settled.notify_all()
+
+    def _what_broke(self, broken: JournalError) -> JournalError:
+        left = self._progress.count(RecipientState.IN_FLIGHT)
+        if not left or isinstance(broken, JournalLost):
+            return broken
+        return JournalLost(f"{broken}. What became of {left} recipients could not be written down: they are in doubt")
 
     def stop(self) -> None:
         """Send nothing more, and let `run` return when what is under way has ended."""
@@ -209,6 +261,8 @@ class Runner:
                         in_turn = False
                     await self._send(claim)
                     continue
+            except JournalError as error:
+                await self._break(error)
             finally:
                 if in_turn:
                     self._turn.release()
@@ -216,7 +270,7 @@ class Runner:
                 return
             # What is under way may come back as not sent.
             async with self._settled:
-                if self._progress.under_way:
+                if self._progress.under_way and not self._ending:
                     await self._settled.wait()
 
     async def _wait(self) -> None:

@@ -6,21 +6,24 @@ file; the file is its owner's alone (reliability, section 2.6).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
 import sqlite3
-import stat
 import sys
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict
 from decimal import Decimal
+from functools import wraps
 from pathlib import Path
-from typing import Any, Self
+from secrets import token_hex
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from ..protocol.answers import DeliveryState
 from .journal import (
@@ -32,7 +35,9 @@ from .journal import (
     Entry,
     Evidence,
     Figures,
+    JournalBusy,
     JournalError,
+    JournalInUse,
     Loss,
     RecipientRecord,
     Seen,
@@ -41,6 +46,7 @@ from .journal import (
     Unsettled,
     Verdict,
 )
+from .place import INDEX, LOCK, LOG, Place, beside
 from .statements import SCHEMA_VERSION, schema, statements
 from .states import OPERATOR_EVENTS, TRANSITIONS, Event, RecipientState, after, before
 
@@ -51,6 +57,9 @@ _APPLICATION_ID = 0x534D5347  # SMSG
 _MARK = "claims_in_log"
 """A setting that stands in the file while a run is at it: without its log the file does not know who was sent to."""
 _MASKED = re.compile(r' ?"?\+?[0-9]*\*+[0-9]*"?')
+_QUICK, _PATIENT = 200, 5_000
+"""Milliseconds for which a lock is waited for: where whoever calls can wait by itself, and elsewhere."""
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 _OUTCOMES = {row.event for row in TRANSITIONS if row.source is RecipientState.IN_FLIGHT}
 
 
@@ -66,37 +75,51 @@ class SqliteJournal:
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
         connection: sqlite3.Connection,
-        lock: _Lock | None,
         clock: Callable[[], float],
         hook: Callable[[str], None],
+        *,
+        keeper: sqlite3.Connection | None = None,
+        lock: _Lock | None = None,
     ) -> None:
-        self.path: Path = path
+        self.path: Path = place.path
+        self._place = place
         self._connection = connection
-        self._lock = lock
+        self._keeper = keeper
         self._clock = clock
         self._hook = hook
         self._sql = statements()
         self._texts: dict[int, Text] = {}
-        self._marked = False
-        self._forget_texts = self._settings().get("forget_texts") == "1"
+        self._saved = beside(place.path, f".saved-{token_hex(4)}")
+        # The writing connection goes first: the last one merges the log into the file, also where the mark could not be removed.
+        self._let_go = weakref.finalize(self, _close_all, connection, keeper, lock)
+        settings = self._settings()
+        self._marked = keeper is not None and _MARK in settings
+        self._mark_in_file = False
+        self._forget_texts = settings.get("forget_texts") == "1"
         if self._forget_texts:
             connection.execute("PRAGMA secure_delete = ON")
 
     @classmethod
     def create(cls, path: Path, *, clock: Callable[[], float] = time.time, hook: Callable[[str], None] = _nothing) -> Self:
         """Make a new file, readable by its owner alone. Raises `FileExistsError`, `OSError` or `JournalError`."""
-        _check_folder(path)
+        place = Place(path)
+        place.check_new()
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600))
-        with ExitStack() as held:
-            lock = held.enter_context(_Lock(path))
-            connection = held.enter_context(closing(_connect(path, writing=True)))
-            with _transaction(connection):
-                connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                _migrate(connection, 0)
-            journal = cls(path, connection, lock, clock, hook)
-            held.pop_all()
+        with ExitStack() as made:
+            made.callback(path.unlink, missing_ok=True)
+            with ExitStack() as held:
+                lock = held.enter_context(_Lock(path))
+                connection = held.enter_context(closing(_connect(path)))
+                with _transaction(connection):
+                    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                    _migrate(connection, 0)
+                keeper = held.enter_context(closing(_connect_to_read(path)))
+                journal = cls(place, connection, clock, hook, keeper=keeper, lock=lock)
+                held.pop_all()
+            made.pop_all()
+        place.remember("", LOCK)
         return journal
 
     @classmethod
@@ -110,51 +133,106 @@ class SqliteJournal:
     ) -> Self:
         """Open the file of a campaign: for one run alone, or, with `writing=False`, to look at it while another runs.
 
-        Raises `FileNotFoundError` or `JournalError`.
+        Whoever looks at a file whose last run was killed, or that is of an older version, gets a copy in memory in which
+        recipients in flight are in doubt. Raises `FileNotFoundError` or `JournalError`.
         """
-        if path.is_symlink():
-            # The lock and the log go by the name.
-            raise JournalError("this is a symbolic link, under which the campaign could be run at once: name the file itself")
-        if not path.is_file():
-            raise FileNotFoundError(2, "there is no campaign in this place", str(path))
-        _check_folder(path)
-        if path.stat().st_nlink > 1:
-            raise JournalError("the file has a second name (a hard link), under which it could be run at once: remove that")
-        with _damage():
-            _check_log(path)
-        with _damage(), ExitStack() as held:
-            lock = held.enter_context(_Lock(path)) if writing else None
-            connection = held.enter_context(closing(_connect(path, writing=writing)))
-            version = _version_of(connection)
-            if version < SCHEMA_VERSION and writing:
-                with _transaction(connection):
-                    _migrate(connection, version)
-            elif version < SCHEMA_VERSION:
-                raise JournalError("the file is of an older version: it is migrated when the campaign is run the next time")
-            journal = cls(path, connection, lock, clock, hook)
-            if "name" not in journal._settings():
-                raise JournalError("the campaign was not finished being made: delete the file and make it anew")
-            if writing:
-                path.chmod(0o600)
+        place = Place(path)
+        place.check()
+        _check_log(path)
+        journal = cls._open(place, clock, hook) if writing else cls._look(place, clock, hook)
+        if "name" not in journal._settings():
+            journal.close()
+            raise JournalError("the campaign was not finished being made: delete the file and make it anew")
+        return journal
+
+    @classmethod
+    def _open(cls, place: Place, clock: Callable[[], float], hook: Callable[[str], None]) -> Self:
+        with ExitStack() as held:
+            lock = held.enter_context(_Lock(place.path))
+            # It is closed last if anything fails here, so that the log stays beside a file that has the mark.
+            keeper = held.enter_context(closing(_connect_to_read(place.path)))
+            version = _version_of(keeper)
+            connection = held.enter_context(closing(_connect(place.path)))
+            with _transaction(connection):
+                _migrate(connection, version)
+            keeper.execute("SELECT 1 FROM sqlite_master").fetchall()
+            journal = cls(place, connection, clock, hook, keeper=keeper, lock=lock)
+            place.remember("", LOCK)
+            place.path.chmod(0o600)
             held.pop_all()
         return journal
 
+    @classmethod
+    def _look(cls, place: Place, clock: Callable[[], float], hook: Callable[[str], None]) -> Self:
+        with ExitStack() as held:
+            alone = not _in_use(place.path)
+            source, frozen = _connect_to_look(place.path)
+            held.enter_context(closing(source))
+            version = _version_of(source)
+            killed = alone and version > 0 and source.execute("SELECT 1 FROM batch WHERE settled_at IS NULL").fetchone()
+            if not frozen and not killed and version == SCHEMA_VERSION:
+                journal = cls(place, source, clock, hook)
+                held.pop_all()
+                return journal
+            copy = _connection_to(":memory:")
+            held.callback(copy.close)
+            source.backup(copy)
+            with _transaction(copy):
+                _migrate(copy, version)
+            journal = cls(place, copy, clock, hook)
+            if killed and not _in_use(place.path):
+                journal.recover()
+            held.pop_all()
+            source.close()
+        return journal
+
     def close(self) -> None:
-        """Close the file and let go of the lock."""
-        if self._marked:
-            self._marked = False
-            with suppress(sqlite3.Error):  # if it cannot be written, the mark stays, which is on the safe side
+        """Close the file and let go of the lock, whatever else fails.
+
+        Raises `JournalError` if the file was removed while a run was at it and what the run knew could not be saved.
+        """
+        try:
+            if self._let_go.alive and self._merge() and self._keeper:
+                self._keeper.close()
+        finally:
+            self._let_go()
+
+    def _merge(self) -> bool:
+        """Bring all that the log has into the file. False if the log must stay beside it."""
+        if not self._marked:
+            return True
+        lost = self._place.lost()
+        if lost == "":
+            self._save()
+            return False
+        if lost == LOCK:
+            return False  # another run may be at the file, and its mark must stay
+        try:
+            with self._transaction():
                 self._run("unset", name=_MARK)
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._connection.close()
-        if self._lock:
-            self._lock.release()
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except JournalError:
+            return False  # the log stays beside the file, so the mark may
+        self._marked = False
+        return True
+
+    def _save(self) -> None:
+        """Write all that the journal knows into another file, since its own has no name any more."""
+        try:
+            os.close(os.open(self._saved, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            with self._transaction():
+                self._run("unset", name=_MARK)
+            self._connection.execute("VACUUM INTO ?", (str(self._saved),))
+        except (JournalError, OSError) as error:
+            raise JournalError(
+                f"the file was removed, and what the run knew could not be saved as {self._saved.name}: {error}"
+            ) from None
 
     def remove(self) -> None:
         """Close the file and delete it, since it was not finished being made."""
         self.close()
-        for suffix in ("", "-wal", "-shm", "-lock"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        for suffix in ("", LOG, INDEX, LOCK):
+            beside(self.path, suffix).unlink(missing_ok=True)
 
     # Filling
 
@@ -206,18 +284,25 @@ class SqliteJournal:
             return self._run("lose_recipients", source=source, target=target, reason=ENDED_EARLY).rowcount
 
     def start_run(self) -> int:
-        """Note that a run begins and return its number."""
+        """Note that a run begins and return its number. Raises `JournalBusy` while another program reads the file."""
+        self._place.check_kept(self._saved)
+        if not self._mark_in_file:
+            self._marked = True
+            with self._transaction():
+                self._run("set", name=_MARK, value="1")
+            self._bring_mark_into_file()
+            self._place.remember(LOG, INDEX)
+            self._mark_in_file = True
         with self._transaction():
-            run = int(self._run("start_run", now=self._clock()).lastrowid or 0)
-            self._run("set", name=_MARK, value=str(run))
-        if self._marked:
-            return run
-        self._marked = True
-        # From now on claims stand in the log, and the file alone must say so. RESTART leaves the log there, unlike TRUNCATE.
-        ((busy, *_),) = self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
+            return int(self._run("start_run", now=self._clock()).lastrowid or 0)
+
+    def _bring_mark_into_file(self) -> None:
+        """Write the log into the file and leave it there: from now on it has the claims, and the file alone must say so."""
+        self._connection.execute(f"PRAGMA busy_timeout = {_QUICK}")  # who calls can wait better
+        ((busy, *_),) = self._connection.execute("PRAGMA wal_checkpoint(FULL)")
+        self._connection.execute(f"PRAGMA busy_timeout = {_PATIENT}")
         if busy:
-            raise JournalError("another program reads the file and keeps it from being written; run it again when it has ended")
-        return run
+            raise JournalBusy("another program reads the file of the campaign (a report, an export, an SQLite program)")
 
     def end_run(self, run: int, ending: str) -> None:
         """Note how a run ended."""
@@ -229,6 +314,7 @@ class SqliteJournal:
 
         `seen` is the last balance that was seen; it is kept with the claim.
         """
+        self._place.check_kept(self._saved)
         balance = {"balance": None, "balance_at": None} if seen is None else {"balance": str(seen.balance), "balance_at": seen.at}
         with self._transaction():
             first = self._run("first_pending").fetchone()
@@ -306,7 +392,7 @@ class SqliteJournal:
         """Return those of these message ids that no answer has told. It takes a while; any thread may ask."""
         if not message_ids:
             return []
-        with closing(_connect(self.path, writing=False)) as connection:
+        with closing(_connect_to_read(self.path)) as connection:
             known = {row[0] for row in connection.execute(self._sql["known_ids"], {"ids": json.dumps(message_ids)})}
         return [one for one in message_ids if one not in known]
 
@@ -314,23 +400,27 @@ class SqliteJournal:
 
     def unknown(self) -> list[Unsettled]:
         """Return requests with unknown recipients, oldest first."""
-        return [
-            Unsettled(
-                batch=batch,
-                claimed_at=claimed_at,
-                settled_at=settled_at,
-                size=size,
-                unknown=unknown,
-                cost=parts * unknown,
-                reason=reason or "",
-                status=status,
-                reply_size=reply_size or 0,
-                evidence=None if evidence is None else _evidence(json.loads(evidence)),
-            )
-            for batch, claimed_at, settled_at, size, reason, status, reply_size, evidence, parts, unknown in self._run(
-                "unknown_batches"
-            )
-        ]
+        with _transaction(self._connection, "DEFERRED"), _reading():
+            found = [
+                Unsettled(
+                    batch=batch,
+                    claimed_at=claimed_at,
+                    settled_at=settled_at,
+                    size=size,
+                    unknown=unknown,
+                    cost=parts * unknown,
+                    reason=reason or "",
+                    status=status,
+                    reply_size=reply_size or 0,
+                    evidence=None if evidence is None else _evidence(json.loads(evidence)),
+                )
+                for batch, claimed_at, settled_at, size, reason, status, reply_size, evidence, parts, unknown in self._run(
+                    "unknown_batches"
+                )
+            ]
+            if sum(one.unknown for one in found) != self._counted().get(RecipientState.UNKNOWN, 0):
+                raise JournalError(_DAMAGED)  # an index or a table has lost somebody
+        return found
 
     def losses(self, batch: int) -> list[Loss]:
         """Return the unknown recipients of one request."""
@@ -352,6 +442,8 @@ class SqliteJournal:
         target = after(source, event)
         resend = target is RecipientState.PENDING
         with self._transaction():
+            if message_id is not None and (owner := self._run("find_id", message_id=message_id).fetchone()):
+                raise ValueError(f"message_id: line {owner[0]} has this id already, and an id belongs to one recipient")
             moved = self._run(
                 "resolve",
                 source=source,
@@ -376,7 +468,8 @@ class SqliteJournal:
 
     def to_ask(self, again: float, most: int) -> list[tuple[int, str]]:
         """Return accepted messages without a final status not asked for in the last `again` seconds, longest ago first."""
-        return self._run("to_ask", before=self._clock() - again, most=most).fetchall()
+        now = self._clock()
+        return self._run("to_ask", before=now - again, now=now, most=most).fetchall()
 
     def next_ask(self) -> tuple[int, float]:
         """Return how many statuses are not final, and for how many seconds the longest was not asked for."""
@@ -398,11 +491,20 @@ class SqliteJournal:
 
     def states(self) -> dict[RecipientState, int]:
         """Return how many recipients are in each state."""
-        return {RecipientState(state): count for state, count in self._run("states")}
+        with _reading():
+            return {RecipientState(state): count for state, count in self._run("states")}
+
+    def _counted(self) -> dict[RecipientState, int]:
+        """Return the same, and make sure that nobody is missing: their keys are 1, 2, 3 and so on."""
+        states = self.states()
+        ((last,),) = self._run("last_recipient")
+        if sum(states.values()) != last:
+            raise JournalError(_DAMAGED)
+        return states
 
     def figures(self) -> Figures:
         """Return the campaign in figures."""
-        with _transaction(self._connection, "DEFERRED"):
+        with _transaction(self._connection, "DEFERRED"), _reading():
             return self._figures()
 
     def _figures(self) -> Figures:
@@ -424,7 +526,7 @@ class SqliteJournal:
             name=settings["name"],
             created_at=float(settings["created_at"]),
             purged="purged_at" in settings,
-            states=self.states(),
+            states=self._counted(),
             skipped=self._reasons(RecipientState.SKIPPED),
             rejected=self._reasons(RecipientState.REJECTED),
             unknown=self._reasons(RecipientState.UNKNOWN),
@@ -464,7 +566,9 @@ class SqliteJournal:
     def recipients(self) -> Iterator[RecipientRecord]:
         """Yield everybody, in the order of the file."""
         for line, number, state, *rest in self._run("recipients"):
-            yield RecipientRecord(line, number, RecipientState(state), *rest)
+            with _reading():
+                known = RecipientState(state)
+            yield RecipientRecord(line, number, known, *rest)
 
     # Forgetting
 
@@ -487,13 +591,11 @@ class SqliteJournal:
         return dict(self._run("settings"))
 
     def _run(self, statement: str, /, **values: Any) -> sqlite3.Cursor:
-        with _damage():
-            return self._connection.execute(self._sql[statement], values)
+        return self._connection.execute(self._sql[statement], values)
 
     def _run_many(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run a statement for each row. Every one must find its recipient in the state that it expects."""
-        with _damage():
-            changed = self._connection.executemany(self._sql[statement], rows).rowcount
+        changed = self._connection.executemany(self._sql[statement], rows).rowcount
         if changed != len(rows):
             raise JournalError(f"{len(rows) - changed} recipients are not in the state that the journal had for them")
 
@@ -506,27 +608,119 @@ def _transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Ite
     connection.execute(f"BEGIN {kind}")
     try:
         yield
-        with _damage():
-            connection.execute("COMMIT")
+        connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:
+        with suppress(JournalError):  # SQLite has already rolled back, or the first error is the one to tell
             connection.execute("ROLLBACK")
         raise
 
 
 @contextmanager
-def _damage() -> Iterator[None]:
-    """Say in our words what SQLite says of a file that it cannot read."""
+def _reading() -> Iterator[None]:
+    """Say in our words that what was read cannot have been written by this package."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
-        raise JournalError(f"the file is no campaign, or damaged, or cannot be written ({error})") from None
+    except (ArithmeticError, KeyError, TypeError, ValueError):
+        raise JournalError(_DAMAGED) from None
 
 
-def _connect(path: Path, *, writing: bool) -> sqlite3.Connection:
-    if not writing:
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5)
-    connection = sqlite3.connect(path, isolation_level=None, timeout=5)
+_DAMAGED = (
+    "the file is damaged: restore it from a backup. A campaign made anew would not know to whom this one has sent, and send again"
+)
+_NO_CAMPAIGN = "the file is no campaign"
+_BUSY = "another program holds the file: try again when it has ended"
+_SENTENCES: dict[int, str] = {
+    sqlite3.SQLITE_FULL: "the disk is full: free some space, then do the same again",
+    sqlite3.SQLITE_IOERR: "the disk cannot be read or written, or it is full: look at the disk, then do the same again",
+    sqlite3.SQLITE_READONLY: "the file or its folder is read-only: copy the campaign to where you can write",
+    sqlite3.SQLITE_CANTOPEN: "the file, or its log beside it, cannot be opened: look at the rights of both and of the folder",
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_NOTADB: _NO_CAMPAIGN,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+}
+"""What each kind of error of SQLite means for the user."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+def _told(error: sqlite3.DatabaseError) -> JournalError:
+    """Return our error for one of SQLite."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return JournalError(_DAMAGED)  # a text that cannot be decoded; the error quotes it
+    kind = JournalBusy if code & 0xFF == sqlite3.SQLITE_BUSY else JournalError
+    return kind(f"{_SENTENCES.get(code & 0xFF, f'{_NO_CAMPAIGN}, or damaged')} ({error})")
+
+
+def _plainly(method: Callable[Concatenate[_T, _P], _R]) -> Callable[Concatenate[_T, _P], _R]:
+    """Make a method of sqlite3 raise our errors. `ProgrammingError` is a fault of ours and stays as it is."""
+
+    @wraps(method)
+    def call(self: _T, /, *arguments: _P.args, **named: _P.kwargs) -> _R:
+        try:
+            return method(self, *arguments, **named)
+        except sqlite3.ProgrammingError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise _told(error) from None
+
+    return call
+
+
+class _Cursor(sqlite3.Cursor):
+    """A cursor that raises our errors. SQLite reads as it goes, so a damaged page is often met only here."""
+
+    execute = _plainly(sqlite3.Cursor.execute)
+    executemany = _plainly(sqlite3.Cursor.executemany)
+    fetchone = _plainly(sqlite3.Cursor.fetchone)
+    fetchall = _plainly(sqlite3.Cursor.fetchall)
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except sqlite3.DatabaseError as error:
+            raise _told(error) from None
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that raises our errors, and that is closed when it has been closed.
+
+    SQLite puts off the end of a connection until the last of its cursors is gone, for which a traceback may care much later.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._cursors = weakref.WeakSet[_Cursor]()
+
+    def _cursor(self) -> _Cursor:
+        made = self.cursor(_Cursor)
+        self._cursors.add(made)
+        return made
+
+    def execute(self, sql: str, values: Any = (), /) -> sqlite3.Cursor:
+        return self._cursor().execute(sql, values)
+
+    def executemany(self, sql: str, values: Any, /) -> sqlite3.Cursor:
+        return self._cursor().executemany(sql, values)
+
+    def close(self) -> None:
+        for cursor in tuple(self._cursors):
+            cursor.close()
+        super().close()
+
+    backup = _plainly(sqlite3.Connection.backup)
+
+
+def _connection_to(place: str, *, timeout: float = _PATIENT / 1000) -> sqlite3.Connection:
+    return sqlite3.connect(place, isolation_level=None, timeout=timeout, uri=place.startswith("file:"), factory=_Connection)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open the file for writing."""
+    connection = _connection_to(path.absolute().as_uri())
     settings = [("journal_mode", "WAL", "wal"), ("synchronous", "FULL", 2)]
     if sys.platform == "darwin":
         settings.append(("fullfsync", "1", 1))
@@ -540,6 +734,35 @@ def _connect(path: Path, *, writing: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _connect_to_read(path: Path, *options: str) -> sqlite3.Connection:
+    """Open the file for reading. Such a connection never merges the log into the file."""
+    connection = _connection_to("?".join([path.absolute().as_uri(), "&".join(["mode=ro", *options])]))
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect_to_look(path: Path) -> tuple[sqlite3.Connection, bool]:
+    """Open the file for reading, also where nothing can be written. Then the second value is True, and it must be copied."""
+    try:
+        return _connect_to_read(path), False
+    except JournalError:
+        # SQLite must write beside a file to share its log. A file without one can be read as it is.
+        if _has_log(path):
+            raise
+    return _connect_to_read(path, "immutable=1"), True
+
+
+def _close_all(connection: sqlite3.Connection, keeper: sqlite3.Connection | None, lock: _Lock | None) -> None:
+    for one in (connection, keeper, lock):
+        with suppress(sqlite3.Error):
+            if one is not None:
+                one.close()
 
 
 def _version_of(connection: sqlite3.Connection) -> int:
@@ -563,19 +786,37 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
         connection.execute(f"PRAGMA user_version = {newer}")
 
 
+def _has_log(path: Path) -> bool:
+    log = beside(path, LOG)
+    return log.exists() and log.stat().st_size > 0
+
+
 def _check_log(path: Path) -> None:
     """Raise `JournalError` if a run was at the file and its log, which has the claims, is not beside it."""
-    log = path.with_name(path.name + "-wal")
-    if log.exists() and log.stat().st_size:
+    if _has_log(path):
         return
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as alone:
+    with closing(_connect_to_read(path, "immutable=1")) as alone:
         ((tables,),) = alone.execute("SELECT count(*) FROM sqlite_master WHERE name = 'setting'")
-        if tables and alone.execute("SELECT 1 FROM setting WHERE name = ?", (_MARK,)).fetchone():
-            raise JournalError(
-                f"{log.name} is missing, which has what the last run did: put it beside the file under this name. Without it"
-                " nobody knows who was sent to, and they would be sent to again. Only if another SQLite program opened the file"
-                f" since, and so has merged it: delete the row {_MARK!r} from the table 'setting' with that program"
-            )
+        marked = tables and alone.execute("SELECT 1 FROM setting WHERE name = ?", (_MARK,)).fetchone()
+    if marked and not _has_log(path):  # a run may have begun since
+        raise JournalError(
+            f"{beside(path, LOG).name} is missing, which has what the last run did: put it beside the file under this name."
+            " Without it nobody knows who was sent to, and they would be sent to again. Only if another SQLite program opened the"
+            f" file since, and so has merged it: delete the row {_MARK!r} from the table 'setting' with that program"
+        )
+
+
+def _in_use(path: Path) -> bool:
+    """Return whether a run, or a command that writes, is at the file."""
+    lock = beside(path, LOCK)
+    try:
+        with closing(_connection_to(f"{lock.absolute().as_uri()}?mode=ro", timeout=0)) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+    except JournalBusy:
+        return True
+    except (JournalError, sqlite3.Error):
+        return False  # there is no lock, or it cannot be read
+    return False
 
 
 class _Lock:
@@ -585,30 +826,32 @@ class _Lock:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path: Path = path.with_name(path.name + "-lock")
-        descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        os.close(descriptor)
-        self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=0)
+        lock = beside(path, LOCK)
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        except OSError as error:
+            if error.errno not in _NOT_WRITABLE:
+                raise
+            raise JournalError(
+                f"{lock.name} cannot be written beside the file ({error.strerror}): copy the campaign to where you can write"
+            ) from None
+        self._connection = _connection_to(str(lock), timeout=_QUICK / 1000)
         try:
             self._connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
+        except JournalError as error:
             self._connection.close()
-            raise JournalError("the campaign is in use by another run; wait for it, or stop it with Ctrl-C") from None
+            if isinstance(error, JournalBusy):
+                raise JournalInUse("the campaign is in use by another run; wait for it, or stop it with Ctrl-C") from None
+            raise JournalError(f"{lock.name}: {error}") from None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.release()
+        self.close()
 
-    def release(self) -> None:
+    def close(self) -> None:
         self._connection.close()
-
-
-def _check_folder(path: Path) -> None:
-    mode = path.absolute().parent.stat().st_mode
-    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-        raise JournalError("the folder can be written to by everybody, who could then put another file in this place")
 
 
 def _kind_of(reason: str) -> str:

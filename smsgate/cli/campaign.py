@@ -71,6 +71,9 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 _S = RecipientState
 
+_NAMED = 10
+"""Requests that an error names at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -204,9 +207,9 @@ def unknown(output: Output, file: File, show_numbers: ShowNumbers = False) -> in
 
 def _looked_at(file: Path) -> Campaign:
     """Open a campaign to look at it. If no run is at it, who was in flight when the last one was killed is unknown by now."""
-    with suppress(JournalError, PermissionError):
+    with suppress(JournalError, OSError):
         return Campaign.open(file)
-    return Campaign.open(file, writing=False)
+    return Campaign.open(file, writing=False)  # a run is at it, or nothing can be written here, or it tells what is wrong
 
 
 def _unknown(campaign: Campaign) -> tuple[tuple[Unsettled, tuple[Loss, ...]], ...]:
@@ -262,11 +265,23 @@ def resolve(
         if event in _RISKS:
             _ask(_RISKS[event], yes=yes)
         moved = campaign.resolve(event, batch=batch, line=line, who=getpass.getuser(), note=note, message_id=word.found)
+        if not moved:
+            raise ValueError(_not_there(campaign, before(event), batch, line))
         left = campaign.figures().count(_S.UNKNOWN)
-    if not moved:
-        raise ValueError(f"there is nobody {before(event)}: look with 'smsgate campaign status' and 'smsgate campaign unknown'")
     output.show(Resolved(moved, event, left))
     return Exit.DONE
+
+
+def _not_there(campaign: Campaign, state: RecipientState, batch: int | None, line: int | None) -> str:
+    """Return why a word of the operator was about nobody."""
+    request = None if batch is None else f"request {batch}"
+    named = " of ".join(part for part in (None if line is None else f"line {line}", request) if part)
+    if not named or not campaign.figures().count(state):
+        return f"no recipient of this campaign is {state}: look with 'smsgate campaign status'"
+    others = [str(one.batch) for one in campaign.unknown()] if state is _S.UNKNOWN else []
+    more = "" if len(others) <= _NAMED else f" and {len(others) - _NAMED} more"
+    instead = f"; they are in request {', '.join(others[:_NAMED])}{more}" if others else ""
+    return f"no recipient of {named} is {state}{instead}: look with 'smsgate campaign unknown' or 'smsgate campaign export'"
 
 
 @command(app, changes=True)

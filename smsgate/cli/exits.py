@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 from typer import BadParameter
 
-from ..campaign import JournalError
+from ..campaign import JournalError, JournalLost
 from ..errors import (
     AccountSuspended,
     BadCredentials,
@@ -157,6 +157,12 @@ ENDINGS: tuple[Ending, ...] = (
         "output lost",
         "The message was handed to the gateway all the same. Do not send it again to see the result.",
         "Make room, or write to another place.",
+    ),
+    Ending(
+        JournalLost,
+        Exit.IN_DOUBT,
+        "in doubt",
+        "Mend that first. Then 'smsgate campaign unknown FILE' shows who is in doubt; nobody of them is sent to again by itself.",
     ),
     Ending(JournalError, Exit.USAGE, "usage"),
     Ending(ValidationError, Exit.USAGE, "usage"),

@@ -114,6 +114,10 @@ UPDATE run SET ended_at = :now, ending = :ending WHERE id = :run;
 UPDATE recipient SET state = :target, alone = :alone, reason = :reason, message_id = :message_id
 WHERE state = :source AND (:batch IS NULL OR batch = :batch) AND (:line IS NULL OR line = :line);
 
+-- name: find_id
+-- The line of the recipient who has a message id. It reads all recipients, as an operator does rarely.
+SELECT line FROM recipient WHERE message_id = :message_id LIMIT 1;
+
 -- name: add_decision
 -- Keep what the operator said.
 INSERT INTO decision (at, who, event, note, batch, line, recipients) VALUES (:now, :who, :event, :note, :batch, :line, :recipients);
@@ -125,6 +129,10 @@ SELECT at, who, event, note, batch, line, recipients FROM decision ORDER BY id;
 -- name: states
 -- How many recipients are in each state.
 SELECT state, count(*) FROM recipient GROUP BY state;
+
+-- name: last_recipient
+-- The last key, which is the number of all recipients.
+SELECT coalesce(max(id), 0) FROM recipient;
 
 -- name: reasons
 -- Why recipients are in a state.
@@ -177,14 +185,15 @@ SELECT id, started_at, ended_at, ending FROM run ORDER BY id;
 SELECT min(claimed_at), max(settled_at), count(*) FROM batch;
 
 -- name: timeline
--- Recipients by time of their answer, in steps.
-SELECT cast((settled_at - :start) / :step AS INTEGER) AS slot, sum(accepted), sum(rejected), sum(lost)
+-- Recipients by time of their answer, in steps. An answer before the start came after the clock was set back.
+SELECT max(cast((settled_at - :start) / :step AS INTEGER), 0) AS slot, sum(accepted), sum(rejected), sum(lost)
 FROM batch WHERE settled_at IS NOT NULL GROUP BY slot ORDER BY slot;
 
 -- name: to_ask
--- Accepted messages whose status is not final, asked longest ago first.
+-- Accepted messages whose status is not final, asked longest ago first. The clock was set back if one was asked in the future.
 SELECT id, message_id FROM recipient
-WHERE state = 'accepted' AND delivery_final = 0 AND message_id IS NOT NULL AND (asked_at IS NULL OR asked_at <= :before)
+WHERE state = 'accepted' AND delivery_final = 0 AND message_id IS NOT NULL
+AND (asked_at IS NULL OR asked_at <= :before OR asked_at > :now)
 ORDER BY asked_at, id LIMIT :most;
 
 -- name: next_ask

@@ -1,0 +1,33 @@
+"""Child processes that cost no start-up: a server that has imported everything, has one thread, and forks."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+__all__ = ["FORKS", "in_child", "start_server"]
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["campaign_child", "anyio._backends._asyncio", "httpx"])
+
+
+def start_server() -> None:
+    """Start the server, unless it runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Python 3.11 does not give the server its own path: it would find nothing to import, and say nothing.
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        forkserver.ensure_running()
+
+
+def in_child(target: Callable[..., None], *arguments: Any) -> int | None:
+    """Call a function in a child process and return the exit code of that."""
+    start_server()
+    process = FORKS.Process(target=target, args=arguments, daemon=True)
+    process.start()
+    process.join()
+    return process.exitcode
