@@ -130,7 +130,8 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(event=st.sampled_from(WORDS), recipient=st.integers(1, 10))
     def decide(self, event: Event, recipient: int) -> None:
-        found = ID if event is Event.FOUND else None
+        # An id belongs to one recipient.
+        found = f"00000000-0000-4000-8000-{recipient:012}" if event is Event.FOUND else None
         moved = self.journal.resolve(event, who="me", note="", batch=None, line=recipient, message_id=found)
         assert moved == ((self.states[recipient], event) in EDGES)
         if moved:
