@@ -165,7 +165,7 @@ class Life:
                 for loss in campaign.losses(batch.batch):
                     if random.random() < 0.5:
                         word = random.choice(WORDS)
-                        given = {"message_id": "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"} if word is Event.FOUND else {}
+                        given = {"message_id": f"c9482a41-27d1-44f8-bd5c-{loss.line:012}"} if word is Event.FOUND else {}
                         assert campaign.resolve(word, who="operator", line=loss.line, **given) == 1
                         self.resent[loss.number] += word is Event.RESEND
         if random.random() < 0.5:
