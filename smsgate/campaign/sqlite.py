@@ -675,8 +675,8 @@ class _Cursor(sqlite3.Cursor):
 
     execute = _plainly(sqlite3.Cursor.execute)
     executemany = _plainly(sqlite3.Cursor.executemany)
-    fetchone = _plainly(sqlite3.Cursor.fetchone)
-    fetchall = _plainly(sqlite3.Cursor.fetchall)
+    fetchone = _plainly(sqlite3.Cursor.fetchone)  # pyright: ignore[reportAssignmentType] # nobody gives self by name
+    fetchall = _plainly(sqlite3.Cursor.fetchall)  # pyright: ignore[reportAssignmentType] # nobody gives self by name
 
     def __next__(self) -> Any:
         try:
@@ -711,7 +711,7 @@ class _Connection(sqlite3.Connection):
             cursor.close()
         super().close()
 
-    backup = _plainly(sqlite3.Connection.backup)
+    backup = _plainly(sqlite3.Connection.backup)  # pyright: ignore[reportAssignmentType] # nobody gives self by name
 
 
 def _connection_to(place: str, *, timeout: float = _PATIENT / 1000) -> sqlite3.Connection:
