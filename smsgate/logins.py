@@ -167,7 +167,10 @@ class Logins:
             known = self._refusal
             raise type(known)(str(known), answer=known.answer, text=known.text)
         if self._hung is not None and self._hung_at > since:
-            raise type(self._hung)(str(self._hung), reason=self._hung.reason)
+            hung = self._hung
+            if isinstance(hung, InDoubt):  # with its status, which says whether it may pass
+                raise InDoubt(str(hung), reason=hung.reason, evidence=hung.evidence)
+            raise NotSent(str(hung), reason=hung.reason)
 
     async def _auth(self, login: Login, exchange: Exchange) -> None:
         login.cookie = None

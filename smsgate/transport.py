@@ -176,7 +176,12 @@ class Exchange:
             self.tunnel_status = info["return_value"][1]
 
     def take(self) -> None:
-        """Note that somebody takes the body, and may send it by whatever way."""
+        """Note that somebody takes the body, and may send it by whatever way.
+
+        Raises `NotSent` if it was said that nothing left: a transport that goes on in the background must not make that untrue.
+        """
+        if self._ended is False:
+            raise NotSent("this request was given up: nothing of it may leave any more", reason=Reason.CLOSED)
         self._taken = True
 
     def not_sent(self, error: Exception) -> bool:

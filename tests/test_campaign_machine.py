@@ -58,6 +58,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.may_have_been_sent = Counter[int]()
         self.resent = Counter[int]()
         self.decisions = 0
+        self.ids = 0
 
     def teardown(self) -> None:
         self.journal.close()
@@ -130,8 +131,9 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(event=st.sampled_from(WORDS), recipient=st.integers(1, 10))
     def decide(self, event: Event, recipient: int) -> None:
-        # An id belongs to one recipient.
-        found = f"00000000-0000-4000-8000-{recipient:012}" if event is Event.FOUND else None
+        # An id belongs to one recipient, and is told once.
+        self.ids += event is Event.FOUND
+        found = f"00000000-0000-4000-8000-{self.ids:012}" if event is Event.FOUND else None
         moved = self.journal.resolve(event, who="me", note="", batch=None, line=recipient, message_id=found)
         assert moved == ((self.states[recipient], event) in EDGES)
         if moved:

@@ -416,3 +416,38 @@ async def test_a_lent_client_without_a_free_connection_says_what_to_do(module: A
     assert error.reason is smsgate.Reason.NO_FREE_CONNECTION
     assert "as many connections as the session has logins" in str(error)
     assert len(server.sends()) == 1
+
+
+async def test_nothing_leaves_after_it_was_said_not_to_have_been_sent() -> None:
+    # A transport that goes on in the background must not make a lie of it.
+    took: list[BaseException | None] = []
+
+    class GoesOn(httpx.AsyncBaseTransport):
+        def __init__(self, tasks: anyio.abc.TaskGroup) -> None:
+            self.tasks = tasks
+            self.go = anyio.Event()
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if b"SendSMS" not in request.headers["soapaction"].encode().replace(b"sendsms", b"SendSMS"):
+                return httpx.Response(200, content=fault_server.AUTHORISED, headers={"Set-Cookie": "PHPSESSID=abc"})
+            await request.extensions["trace"]("connection.connect_tcp.started", {})
+            self.tasks.start_soon(self.later, request)
+            await anyio.sleep_forever()
+            raise AssertionError
+
+        async def later(self, request: httpx.Request) -> None:
+            await self.go.wait()
+            try:
+                async for _ in request.stream:  # type: ignore[union-attr]
+                    pass
+                took.append(None)
+            except BaseException as error:
+                took.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        transport = GoesOn(tasks)
+        error = await send("http://127.0.0.1:9/", httpx.AsyncClient(transport=transport), QUICK)
+        assert isinstance(error, smsgate.NotSent)
+        transport.go.set()
+    (given_up,) = took
+    assert isinstance(given_up, smsgate.NotSent)

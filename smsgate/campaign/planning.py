@@ -68,7 +68,7 @@ class Preview:
 
     def __init__(self, on_progress: Callable[[int], None] | None = None, *, random: Random | None = None) -> None:
         self.longest: Sample | None = None
-        self.doubtful = 0
+        self.doubtful: int = 0
         """How many numbers have a 0 after the country code that is dialled only at home. They are sent to all the same."""
         self.doubtful_lines: list[int] = []
         """The lines of the first of them."""

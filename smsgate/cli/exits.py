@@ -78,7 +78,7 @@ class Interrupted(Exception):
 
     def __init__(self, where: str = "") -> None:
         super().__init__(SIGNALS.said + where)
-        self.code = Exit(SIGNALS.code)
+        self.code: Exit = Exit(SIGNALS.code)
 
 
 class SendInterrupted(Interrupted):
@@ -94,7 +94,7 @@ class NobodyReads(Exception):
     """Standard output cannot be written to. `closed`: its reader has gone, as `head` does when it has seen enough."""
 
     def __init__(self, error: OSError) -> None:
-        self.closed = error.errno in (errno.EPIPE, errno.EIO)
+        self.closed: bool = error.errno in (errno.EPIPE, errno.EIO)
         self.code = Exit.UNREAD if self.closed else Exit.FAULT
         super().__init__(f"standard output: {error.strerror}, so what was printed is not complete")
 

@@ -47,7 +47,7 @@ class Signals:
     """Hears the signals of this process. `first` is the number of the first one that was heard, 0 for none."""
 
     def __init__(self) -> None:
-        self.first = 0
+        self.first: int = 0
         self._reactions: list[Callable[[], object]] = []
         self._heard_at = 0.0
 

@@ -43,6 +43,7 @@ _MISTAKES = {
     "destination",
     "destination_repeated",
     "destinations_missing",
+    "destinations_too_many",
     "destinations_type",
     "text_blank",
     "text_character",
