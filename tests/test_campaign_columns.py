@@ -30,8 +30,7 @@ def skipped(folder: Path, source: Source, text: str = "a", country: str | None =
 @pytest.mark.parametrize(
     ("content", "column"),
     [
-        ("Номер;Контакт\n" + "".join(f"1001234{n};+38050111111{n}\n" for n in range(9)), "Контакт"),
-        ("Номер;Контакт\n100123456789;380501111111\n100123456790;380501111112\n", "Контакт"),
+        ("Номер;Телефон\n1;+380501111111\n2;+380501111112\n", "Телефон"),
         ("phone;id\n0501111111;48200012345\n0501111112;48200012346\n", "phone"),
         ("ІПН;Телефон\n3124567890;0501111111\n3124567891;0501111112\n", "Телефон"),
         ("телефон;дата\n+380501111111;2026-08-24\n", "телефон"),
@@ -53,6 +52,13 @@ def test_the_cells_decide_which_column_has_the_numbers(content: str, column: str
         "Номер;Телефон\n100123456789;0501111111\n",
         "Телефон;ІПН\n;3124567890\n;3124567891\n",
         "Телефон;Телефон\n+380501111111;+380502222222\n",
+        "Номер;Контакт\n" + "".join(f"1001234{n};+38050111111{n}\n" for n in range(9)),
+        "Номер;Контакт\n100123456789;380501111111\n100123456790;380501111112\n",
+        "Ім'я;Телефон;Штрихкод\nA0;671234560;4820024700010\nA1;671234561;4820024700027\n",
+        "Клієнт;Телефон;Менеджер\nA0;0671234560;+380502223330\nA1;0671234561;+380502223330\n",
+        "Клієнт;Телефон;Менеджер\nA0;ask Olena;+380502223330\n",
+        "Телефон;Дод\n0501111111;\n0501111112;\n0501111113;\n0501111114;\n0501111115;+380502222222\n",
+        "Моб;Дод\n0501111111;\n0501111112;\n0501111113;\n0501111114;\n0501111115;+380502222222\n",
     ],
 )
 def test_where_two_columns_fit_it_is_asked_which_one(content: str, tmp_path: Path):
@@ -71,6 +77,12 @@ def test_a_column_named_twice_matters_only_if_a_text_needs_it(tmp_path: Path):
     assert [row.number for row in source.rows] == ["", "+380501111111"][1:]
 
 
+def test_a_number_taken_for_the_name_of_a_column_is_masked_in_the_error(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"the columns are \+380\*\*\*\*\*4567") as caught:
+        of(tmp_path, "+380501234567;Ivan\n+380501234568;Olga\n", header=True, phone_column="phone")  # type: ignore[arg-type]
+    assert "1234567" not in str(caught.value)
+
+
 # No header
 
 
@@ -84,6 +96,19 @@ def test_a_column_named_twice_matters_only_if_a_text_needs_it(tmp_path: Path):
         ("+38050111111O\n+380501111112\n", ["+38050111111O", "+380501111112"]),
         ("Олена;+380501111111\nІван;+380501111112\n", ["+380501111111", "+380501111112"]),
         ("3,80671E+11\n", ["3,80671E+11"]),
+        (
+            "моб. +380501111111;Ivan\n+380501111112;Olga\n+380501111113;Eve",
+            ["моб. +380501111111", "+380501111112", "+380501111113"],
+        ),
+        ("тел +380501111111\n+380501111112\n", ["тел +380501111111", "+380501111112"]),
+        (
+            "\uff0b380501111111;Ivan\n+380501111112;Olga\n+380501111113;Eve",
+            ["\uff0b380501111111", "+380501111112", "+380501111113"],
+        ),
+        (
+            "Ivan;(050) 111-11-11 дод. 3;Kyiv\nOlga;+380501111112;Kyiv\nEve;+380501111113;Lviv",
+            ["(050) 111-11-11 дод. 3", "+380501111112", "+380501111113"],
+        ),
     ],
 )
 def test_a_list_without_a_header_loses_nobody(content: str, numbers: list[str], tmp_path: Path):

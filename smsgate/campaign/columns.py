@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..privacy import mask_numbers
+
 __all__ = ["SHORTENED", "Columns", "columns_of", "given_number", "has_several_numbers", "is_number"]
 
 PHONE_COLUMNS = (
@@ -29,6 +31,8 @@ _NUMBER = re.compile(r"(\+?)([0-9]{8,15})\Z")
 _DATE = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}-[0-9]{2}-[0-9]{4})\b")
 _INTERNATIONAL, _LIKELY, _PERHAPS, _NO = 3, 2, 1, 0
 _TOLD = 8
+_DIGITS = 9
+"""A first line with a cell of so many digits is a recipient, even one that cannot be sent to, and no header."""
 _SPARSE = 10
 """A column with less than this part of the numbers of another one is no rival to it."""
 
@@ -82,15 +86,15 @@ def columns_of(first: Sequence[str], sample: Sequence[Sequence[str]], *, asked: 
 
 
 def _is_data(first: Sequence[str]) -> bool:
-    """Return whether the first line is no header: it has a number, even a bad one, or digits and no letter at all."""
-    if any(is_number(cell) or (sum(map(str.isdigit, cell)) >= 9 and cell.lstrip("+'")[:1].isdigit()) for cell in first):
+    """Return whether the first line is no header: a cell has as many digits as a number, or there are digits and no letter."""
+    if any(is_number(cell) or sum(map(str.isdigit, cell)) >= _DIGITS for cell in first):
         return True
     together = "".join(first)
     return any(map(str.isdigit, together)) and not any(map(str.isalpha, together))
 
 
 def _phone(names: Sequence[str], sample: Sequence[Sequence[str]], asked: str | None, *, headed: bool) -> int:
-    told = ", ".join(dict.fromkeys(filter(None, names)))
+    told = _names(names)
     if asked is not None:
         places = [place for place, name in enumerate(names) if name == asked]
         if not places:
@@ -113,14 +117,38 @@ def _phone(names: Sequence[str], sample: Sequence[Sequence[str]], asked: str | N
         candidates = [place for place in fitting if place in known] or candidates
     elif best == _PERHAPS and known and not set(known) & set(fitting):
         candidates = [*known, *fitting]
+    if candidates:
+        candidates = [*candidates, *_overlooked(candidates, known, fits)]
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
-        fit = ", ".join(dict.fromkeys(names[place] for place in candidates[:_TOLD])) + (
-            ", ..." if len(candidates) > _TOLD else ""
-        )
+        fit = _names([names[place] for place in candidates[:_TOLD]]) + (", ..." if len(candidates) > _TOLD else "")
         raise ValueError(f"phone column: it cannot be told which one it is, as several may have the numbers ({fit}); name it")
     raise ValueError(f"phone column: it cannot be told which one it is; name it. The columns are {told}")
+
+
+def _overlooked(candidates: Sequence[int], known: Sequence[int], fits: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the columns that may be the right one although the cells of the candidates look better.
+
+    These are the filled ones with a known name, unless a candidate has one and they have no numbers, and, if the candidates are
+    filled in few rows, those that have numbers in most.
+    """
+    is_named = any(place in known for place in candidates)
+    most = max(fits[place][1] for place in candidates)
+    return [
+        place
+        for place, (level, filled) in enumerate(fits)
+        if place not in candidates
+        and (
+            (place in known and filled and (level > _NO or not is_named) and filled * _SPARSE > most)
+            or (level > _NO and filled > most * 2)
+        )
+    ]
+
+
+def _names(names: Sequence[str]) -> str:
+    """Return names of columns for an error: what was taken for a name may be a number."""
+    return ", ".join(dict.fromkeys(mask_numbers(name) for name in names if name))
 
 
 def _known(name: str) -> int | None:

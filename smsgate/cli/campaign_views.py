@@ -216,7 +216,7 @@ _BETWEEN_DIGITS = r"[ \-()\u00a0]{0,2}"
 
 def _list(source: Source) -> str:
     read_as = (
-        f"numbers from the column {source.phone_column!r}",
+        f"numbers from the column {mask_numbers(source.phone_column)!r}",
         "" if source.headed else "no header",
         source.sheet and f"sheet {source.sheet}",
         source.delimiter and f"delimiter {_DELIMITERS.get(source.delimiter, source.delimiter)}",
