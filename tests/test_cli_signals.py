@@ -8,7 +8,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,92 @@ def test_a_signal_before_a_send_has_left_does_not_claim_doubt(
     assert (code, err) == (128 + number, "")
     assert json.loads(out)["error"]["sent"] is False
     assert "recipients" not in json.loads(out)
+
+
+EVERY_ONE_INSISTS = """
+import sys
+from smsgate.cli import main, signals
+for number, row in signals._ROWS.items():
+    signals._ROWS[number] = row._replace(insists=0.0)
+sys.exit(main())
+"""
+
+
+def start_impatient(*arguments: str, cwd: Path, **variables: str) -> subprocess.Popen[str]:
+    """Start the command so that each further signal counts, however soon it comes."""
+    return subprocess.Popen(
+        [sys.executable, "-c", EVERY_ONE_INSISTS, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(**variables),
+        cwd=cwd,
+    )
+
+
+def hit(child: subprocess.Popen[str], numbers: Sequence[int]) -> None:
+    """Send the signals in quick succession, but one by one: two of a kind that nobody has taken yet are one."""
+    for number in numbers:
+        child.send_signal(number)
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("begin", [start, start_impatient])
+def test_two_quick_signals_during_a_send_tell_one_ending_and_it_is_in_doubt(
+    begin: Callable[..., subprocess.Popen[str]], sandbox: Sandbox, account: dict[str, str], tmp_path: Path
+) -> None:
+    sandbox.faults.add("slow", operation="SendSMS", seconds=LONG)
+    child = begin("send", GOOD, "--text", TEXT, "--json", cwd=tmp_path, **account)
+    wait_until(lambda: sandbox.accepted == 1)
+    hit(child, [signal.SIGINT] * 2)
+    code, out, _ = ended(child)
+    assert abs(code) in (signal.SIGINT, 128 + signal.SIGINT)
+    assert [json.loads(line)["error"]["sent"] for line in out.splitlines()] == [None]
+    assert [one["outcome"] for one in json.loads(out)["recipients"]] == ["in doubt"]
+
+
+@pytest.mark.parametrize("later", [signal.SIGHUP, signal.SIGTERM])
+def test_what_follows_a_signal_at_once_does_not_change_the_exit_code(later: int, tmp_path: Path) -> None:
+    # The command has told its ending and still closes: that is when the later signal comes.
+    script = """
+import os, signal, sys
+from smsgate.cli.signals import SIGNALS, Signalled
+SIGNALS.listen()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+except Signalled:
+    SIGNALS.settled()
+print("settled", flush=True)
+sys.stdin.readline()
+sys.exit(SIGNALS.code)
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert child.stdout
+    assert child.stdout.readline() == "settled\n"
+    child.send_signal(later)
+    assert ended(child)[0] == 128 + signal.SIGTERM
+
+
+def test_a_signal_that_insists_ends_what_is_settled(tmp_path: Path) -> None:
+    script = (
+        "import signal, sys; from smsgate.cli.signals import SIGNALS; SIGNALS.listen(); SIGNALS.first = 15; SIGNALS.settled()"
+    )
+    script += "; print('settled', flush=True); sys.stdin.readline()"
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert child.stdout
+    assert child.stdout.readline() == "settled\n"
+    child.send_signal(signal.SIGINT)
+    assert ended(child)[0] == -signal.SIGINT
 
 
 MESSAGE_ID = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
@@ -191,6 +278,25 @@ def test_a_signal_stops_a_run_gently(number: int, sandbox: Sandbox, account: dic
     assert left[_S.ACCEPTED] == sandbox.accepted
 
 
+@pytest.mark.parametrize("begin", [start, start_impatient])
+def test_three_quick_signals_never_say_that_a_run_sent_nothing(
+    begin: Callable[..., subprocess.Popen[str]], sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
+) -> None:
+    sandbox.faults.add("slow", operation="SendSMS", seconds=1)
+    child = begin("campaign", "run", file.name, "--yes", "--batch", "5", "--logins", "2", "--json", cwd=tmp_path, **account)
+    wait_until(lambda: sandbox.accepted > 0)
+    hit(child, [signal.SIGINT] * 3)
+    code, out, _ = ended(child)
+    assert abs(code) in (signal.SIGINT, 128 + signal.SIGINT)
+    last = json.loads(out.splitlines()[-1])
+    if "error" in last:
+        assert last["error"]["sent"] is None
+        assert f"'smsgate campaign unknown {file.name}'" in last["error"]["message"]
+    else:
+        assert last["ending"] in ("stopped", "cut off")
+    assert sum(states(file).values()) == 30
+
+
 def test_a_run_whose_terminal_is_closed_writes_down_what_is_under_way(
     sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
 ) -> None:
@@ -253,7 +359,7 @@ def test_the_sandbox_has_handlers_of_its_own_without_which_process_1_hears_no_si
 
 
 def heard(numbers: Sequence[int]) -> list[str]:
-    """Return what a loop with two reactions, one around the other, does on these signals in quick succession."""
+    """Return what a loop with two reactions, one around the other, does on these signals."""
     did: list[str] = []
     signals = Signals()
     with signals.reacting(lambda: did.append("outer")), signals.reacting(lambda: did.append("inner")):
@@ -269,20 +375,33 @@ def heard(numbers: Sequence[int]) -> list[str]:
     ("numbers", "did"),
     [
         ([signal.SIGTERM], ["inner"]),
-        ([signal.SIGINT] * 3, ["inner", "outer", "raised"]),
+        ([signal.SIGINT] * 3, ["inner"]),
         ([signal.SIGTERM] * 3, ["inner"]),
         ([signal.SIGHUP] * 3, ["inner"]),
-        ([signal.SIGHUP, signal.SIGINT], ["inner", "outer"]),
+        ([signal.SIGHUP, signal.SIGINT], ["inner"]),
     ],
 )
 def test_a_second_signal_counts_if_somebody_insists(numbers: Sequence[int], did: list[str]) -> None:
     assert heard(numbers) == did
 
 
-def test_a_second_sigterm_counts_a_second_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = iter([10.0, 11.5])
+@pytest.mark.parametrize(
+    ("numbers", "times", "did"),
+    [
+        ([signal.SIGTERM] * 2, [10.0, 11.5], ["inner", "outer"]),
+        ([signal.SIGTERM] * 3, [10.0, 10.6, 11.2], ["inner", "outer"]),
+        ([signal.SIGINT] * 3, [10.0, 10.5, 11.0], ["inner", "outer", "raised"]),
+        ([signal.SIGINT] * 4, [10.0, 10.2, 10.4, 10.6], ["inner", "outer"]),
+        ([signal.SIGHUP, signal.SIGINT], [10.0, 10.5], ["inner", "outer"]),
+        ([signal.SIGHUP] * 2, [10.0, 99.0], ["inner"]),
+    ],
+)
+def test_a_second_signal_counts_some_time_later(
+    numbers: Sequence[int], times: list[float], did: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter(times)
     monkeypatch.setattr("smsgate.cli.signals.monotonic", lambda: next(now))
-    assert heard([signal.SIGTERM] * 2) == ["inner", "outer"]
+    assert heard(numbers) == did
 
 
 # --- nobody reads ---------------------------------------------------------------------------------------------------------

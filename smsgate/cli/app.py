@@ -84,6 +84,7 @@ async def send(
     output.addressed = message.destinations
     ends = Ends()
     async with account.session(sender=sender, observer=ends) as session:
+        output.interrupted = SendInterrupted
         result = await _sent(session, message, ends)
     output.show(Sent(result, show_numbers))
     shown = {recipient.answer for recipient in result.recipients}
@@ -166,12 +167,15 @@ class Ends(list[CallEnd]):
         return self.append
 
 
+_MAYBE_SENT = {"accepted", "in doubt"}
+
+
 async def _sent(session: AsyncSession, message: Message, ends: Sequence[CallEnd]) -> SendResult:
     try:
         return await session.send(message)
     except anyio.get_cancelled_exc_class():
         # Nothing but a signal cancels here. What it says to the user must not get lost on the way out.
-        raise (SendInterrupted if any("in doubt" in end.recipients for end in ends) else Interrupted) from None
+        raise (SendInterrupted if any(_MAYBE_SENT & end.recipients.keys() for end in ends) else Interrupted) from None
 
 
 async def _statuses(session: AsyncSession, ids: Sequence[str]) -> tuple[DeliveryStatus, ...]:

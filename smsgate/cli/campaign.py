@@ -47,7 +47,7 @@ from ..session import AsyncSession
 from ..spawn import call_soon
 from .campaign_views import LOOKS, Advance, Done, Made, Planned, Polled, Resolved, Skipped, Status, Unknown, time_left
 from .credentials import at_terminal, country_of
-from .exits import Exit
+from .exits import Exit, RunInterrupted
 from .help import PlainGroup
 from .options import Account, Country, ShowNumbers, command
 from .output import Machines, Output
@@ -159,6 +159,7 @@ async def run(
     yes: Yes = False,
 ) -> int:
     """Send to everybody who is pending. Run it again after any interruption."""
+    quoted = shlex.quote(str(file))
     with Campaign.open(file) as campaign:
         async with account.session() as session:
             plan = campaign.plan(balance=await _balance(output, session), rate=rate)
@@ -170,9 +171,9 @@ async def run(
             with _Shown(output, plan.pending) as shown:
                 runner = campaign.runner(session, rate=rate, batch=batch, on_progress=shown.run)
                 end: RunEnd | None = None
+                output.interrupted = partial(RunInterrupted, quoted)
                 with _stopping(output, runner.stop, "Ctrl-C again stops at once and leaves it unknown."):
                     end = await runner.run()
-        quoted = shlex.quote(str(file))
         if end is None:
             end = RunEnd(Ending.CUT_OFF, "stopped at once", campaign.journal.states())
             output.stream(Unknown(quoted, _unknown(campaign), show_numbers=False))

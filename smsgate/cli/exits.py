@@ -42,6 +42,7 @@ __all__ = [
     "Exit",
     "Interrupted",
     "NobodyReads",
+    "RunInterrupted",
     "SendInterrupted",
     "UsageError",
     "ending_of",
@@ -86,8 +87,15 @@ class SendInterrupted(Interrupted):
 
     sent: ClassVar[bool | None] = None
 
-    def __init__(self) -> None:
-        super().__init__(" while the message was on its way, so its result is in doubt")
+    def __init__(self, where: str = " while the message was on its way, so its result is in doubt") -> None:
+        super().__init__(where)
+
+
+class RunInterrupted(SendInterrupted):
+    """A signal that broke out of the run of a campaign. `file` is its file, quoted for a shell."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(f" during the run, so recipients may be in doubt: 'smsgate campaign unknown {file}' lists them")
 
 
 class NobodyReads(Exception):
@@ -149,6 +157,12 @@ ENDINGS: tuple[Ending, ...] = (
     Ending(NotSent, Exit.NOT_SENT, "not sent", f"{_REACH}. Sending again is safe.", f"{_REACH}, then try again."),
     Ending(InDoubt, Exit.IN_DOUBT, "in doubt", _DO_NOT_REPEAT, "Asking again is harmless."),
     Ending(TimeoutError, Exit.IN_PART, "timed out", "Ask again later, or give a longer --timeout."),
+    Ending(
+        RunInterrupted,
+        Exit.INTERRUPTED,
+        "interrupted",
+        "Run the campaign again to go on: nobody who is in doubt is sent to again by itself.",
+    ),
     Ending(SendInterrupted, Exit.INTERRUPTED, "interrupted", _DO_NOT_REPEAT),
     Ending(Interrupted, Exit.INTERRUPTED, "interrupted"),
     Ending(

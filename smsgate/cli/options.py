@@ -22,7 +22,7 @@ from ..observing import Observer
 from ..session import AsyncSession
 from ..spawn import call_soon
 from .credentials import country_of, settings_of
-from .exits import Exit, Interrupted
+from .exits import Exit
 from .help import PlainCommand
 from .output import Machines, Output, People
 from .signals import SIGNALS, Signalled
@@ -128,12 +128,12 @@ def command(
                     if SIGNALS.first:
                         raise Signalled  # the first one came in a place where Python drops exceptions
                     if iscoroutinefunction(function):
-                        return anyio.run(_in_loop, work, partial(_end, output, sends))
+                        return anyio.run(_in_loop, work, output, partial(_end, output, sends))
                     return _end(output, sends, code=work())
                 except ModuleNotFoundError:
                     raise
                 except Signalled:
-                    return _end(output, sends, Interrupted())
+                    return _end(output, sends, output.interrupted())
                 except Exception as error:
                     return _end(output, sends, error)
 
@@ -152,7 +152,7 @@ def command(
     return register
 
 
-async def _in_loop(work: Callable[[], Awaitable[int | None]], end: Callable[..., int]) -> int:
+async def _in_loop(work: Callable[[], Awaitable[int | None]], output: Output, end: Callable[..., int]) -> int:
     """Await the work, and cancel it on a signal unless it reacts itself. How it ended is told before the loop is closed.
 
     Closing may take long: a name that is being looked up cannot be cancelled.
@@ -164,11 +164,11 @@ async def _in_loop(work: Callable[[], Awaitable[int | None]], end: Callable[...,
         raise
     except Exception as error:
         return end(error)
-    return end(Interrupted())
+    return end(output.interrupted())
 
 
 def _end(output: Output, sends: bool, error: Exception | None = None, *, code: int | None = None) -> int:
-    """Tell how a command ended and return its exit code. From here on a signal just ends the process."""
+    """Tell how a command ended and return its exit code. From here on a signal that counts just ends the process."""
     code = output.end(error, code or Exit.DONE, sends=sends)
     SIGNALS.settled()
     return code

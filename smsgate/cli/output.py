@@ -13,7 +13,7 @@ import traceback
 import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +24,7 @@ from rich.text import Text
 
 from ..errors import PlainHttpWarning
 from ..privacy import redact_http_logs
-from .exits import Ending, Exit, NobodyReads, ending_of, hint_of
+from .exits import Ending, Exit, Interrupted, NobodyReads, ending_of, hint_of
 from .streams import Stream
 from .views import as_json, doubted_document, printable, view_of
 
@@ -47,7 +47,10 @@ class Output(ABC):
     def __init__(self, verbosity: int = 0, *, goes_on: bool = False) -> None:
         self.verbosity = verbosity
         self.addressed: tuple[str, ...] = ()
+        self.interrupted: Callable[[], Interrupted] = Interrupted
+        """Makes what is told of a signal that breaks out of the command. A command that begins to send sets another one."""
         self._goes_on = goes_on
+        self._ended: int | None = None
         self._unread: NobodyReads | None = None
         self._out = Stream(sys.stdout, self._lost)
         err: Any = Stream(sys.stderr, lambda _: None)
@@ -64,7 +67,17 @@ class Output(ABC):
             raise self._unread
 
     def end(self, error: Exception | None, code: int, *, sends: bool) -> int:
-        """Tell how the command ended, by an error or else with this exit code, and return the exit code."""
+        """Tell how the command ended, by an error or else with this exit code, and return the exit code.
+
+        A command ends once: what a later call says is not told, and it returns the code of the first.
+        """
+        if self._ended is None:
+            # Known before it is told: a signal may break out of the telling.
+            self._ended = code if error is None else ending_of(error).code_of(error)
+            self._ended = self._tell_end(error, code, sends=sends)
+        return self._ended
+
+    def _tell_end(self, error: Exception | None, code: int, *, sends: bool) -> int:
         stays, self._goes_on = self._goes_on, True  # who does not hear the end has no use for another error
         if error is not None and error is not self._unread:
             code = self.fail(error, sends=sends)

@@ -21,8 +21,9 @@ __all__ = ["SIGNALS", "EndingSignal", "Signalled", "Signals"]
 class EndingSignal(NamedTuple):
     """One signal that ends a command.
 
-    `insists` is how many seconds after the signal before it counts as a second one; None if it never does. A shell and the
-    kernel both send SIGHUP when a terminal is closed, and `timeout` sends SIGTERM twice: that is nobody who insists.
+    `insists` is how many seconds after the last signal that counted it counts as a further one; None if it never does. A shell
+    and the kernel both send SIGHUP when a terminal is closed, `timeout` sends SIGTERM twice, and wrappers pass on a Ctrl-C that
+    the terminal sent already: that is nobody who insists.
     """
 
     name: str
@@ -31,7 +32,7 @@ class EndingSignal(NamedTuple):
 
 
 _TABLE = (
-    EndingSignal("SIGINT", "interrupted by Ctrl-C", 0.0),
+    EndingSignal("SIGINT", "interrupted by Ctrl-C", 0.3),
     EndingSignal("SIGTERM", "ended by SIGTERM", 1.0),
     EndingSignal("SIGHUP", "the terminal was closed (SIGHUP)", None),
 )
@@ -49,7 +50,8 @@ class Signals:
     def __init__(self) -> None:
         self.first: int = 0
         self._reactions: list[Callable[[], object]] = []
-        self._heard_at = 0.0
+        self._counted_at = 0.0
+        self._settled = False
 
     def listen(self, *, serving: bool = False) -> None:
         """Hear the signals from now on.
@@ -93,10 +95,18 @@ class Signals:
             self._reactions = kept
 
     def settled(self) -> None:
-        """Let a further signal end the process at once: everything is told."""
-        for number in _ROWS:
-            if signal.getsignal(number) == self._hear:
+        """Let a signal end the process at once: everything is told.
+
+        After a first signal, only one that insists does. Any other would change the exit code that the first one decided.
+        """
+        self._settled = True
+        for number, row in _ROWS.items():
+            if signal.getsignal(number) != self._hear:
+                continue
+            if not self.first:
                 signal.signal(number, signal.SIG_DFL)
+            elif row.insists is None:
+                signal.signal(number, signal.SIG_IGN)
 
     @property
     def code(self) -> int:
@@ -109,11 +119,15 @@ class Signals:
         return _ROWS[self.first or int(signal.SIGINT)].said
 
     def _hear(self, number: int, _frame: object) -> None:
-        heard_at, self._heard_at = self._heard_at, monotonic()
+        now = monotonic()
         if self.first:
             insists = _ROWS[number].insists
-            if insists is None or self._heard_at - heard_at < insists:
+            if insists is None or now - self._counted_at < insists:
                 return
+        self._counted_at = now
+        if self._settled:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
         self.first = self.first or number
         if not self._reactions:
             raise Signalled
