@@ -363,7 +363,7 @@ def test_reasons_that_differ_are_told_for_each_destination(smsgate: Smsgate) -> 
 
 def test_following_that_runs_out_of_time_is_done_in_part(smsgate: Smsgate) -> None:
     sent = smsgate("send", STAYS_QUEUED, "--text", TEXT, "--json").document["recipients"][0]["message_id"]
-    done = smsgate("status", sent, "--follow", "--timeout", "3", "--json")
+    done = smsgate("status", sent, "--follow", "--timeout", "8", "--json")
     assert done.code == Exit.IN_PART
     *changes, last = done.lines
     assert changes[-1]["state"] == "queued"
