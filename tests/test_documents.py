@@ -44,25 +44,14 @@ CODE = [
 ]
 
 
-# What some blocks are about is a warning in the log, which goes to the standard error if nothing else is set.
-LOGGED = {
-    "timeouts-and-shutdown.md-1": r"SendSMS to \+380\*{5}4567 was cancelled, and the request may have left: in doubt\n",
-    "timeouts-and-shutdown.md-2": (
-        r"the session is closed: calls that have not ended .*\nSendSMS to \+380\*{5}4567 was ended by aclose, .*: in doubt\n"
-    ),
-    "timeouts-and-shutdown.md-3": r"(send_many was left before this was taken: to \+380\*{5}\d{4}: accepted as \S+\n)*",
-}
-
-
 @pytest.mark.processes
 @pytest.mark.parametrize("block", CODE)
-def test_each_block_of_code_runs_as_it_stands(block: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_each_block_of_code_runs_as_it_stands(block: str, tmp_path: Path) -> None:
     script = tmp_path / "block.py"
     script.write_text(block, "utf-8")
     command = [sys.executable, "-W", "error", str(script)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
-    assert ended.returncode == 0, ended.stderr
-    assert re.fullmatch(LOGGED.get(request.node.callspec.id, ""), ended.stderr)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_there_are_blocks_to_run() -> None:
