@@ -436,14 +436,14 @@ def test_a_damaged_page_hides_nobody_who_is_in_doubt(
 def test_a_text_that_cannot_be_read_is_told_as_damage_and_not_quoted(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE recipient SET number = CAST(x'2b333830ff' AS TEXT) WHERE id = 1")
+        connection.execute("UPDATE recipient SET number = CAST(x'2b333830353031313131ff' AS TEXT) WHERE id = 1")
         connection.execute("UPDATE recipient SET state = 'sent' WHERE id = 2")
         connection.commit()
     with Campaign.open(path, writing=False) as campaign:
         for read in (campaign.figures, campaign.unknown, lambda: list(campaign.recipients())):
             with pytest.raises(JournalError, match=r"^the file is damaged: restore it from a backup") as caught:
                 read()
-            assert "380" not in str(caught.value)
+            assert "380501111" not in str(caught.value)
 
 
 def test_somebody_who_is_missing_is_told_as_damage(tmp_path: Path):
