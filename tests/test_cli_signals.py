@@ -18,6 +18,7 @@ from test_cli_terminal import terminal
 
 from smsgate.campaign import Campaign, RecipientState, rows_source
 from smsgate.cli.signals import Signalled, Signals
+from smsgate.cli.streams import Stream
 from smsgate.sandbox import Sandbox, Settings
 
 pytestmark = pytest.mark.heavy
@@ -483,6 +484,18 @@ def test_a_command_without_standard_streams_does_its_work(sandbox: Sandbox, acco
     command = ["/bin/sh", "-c", script, sys.executable, "send", GOOD, "--text", TEXT, "--json"]
     assert subprocess.run(command, env=clean_environment(**account), cwd=tmp_path, timeout=60, check=False).returncode == 0
     assert sandbox.accepted == 1
+
+
+def test_a_stream_whose_owner_closed_it_stays_silent(tmp_path: Path) -> None:
+    broke: list[OSError] = []
+    with (tmp_path / "output").open("w") as file:
+        stream = Stream(file, broke.append)
+        stream.write("kept")
+    stream.write("lost")
+    stream.flush()
+    stream.close()  # as Python does when it collects the object
+    assert (tmp_path / "output").read_text() == "kept"
+    assert broke == []
 
 
 # --- colour without a terminal --------------------------------------------------------------------------------------------

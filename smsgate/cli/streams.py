@@ -39,20 +39,24 @@ class Stream(TextIOBase):
 
     def write(self, text: str, /) -> int:
         """Write, as far as the stream still works."""
-        if self._file is not None:
+        if (file := self._open()) is not None:
             try:
-                self._file.write(text)
+                file.write(text)
             except OSError as error:
-                self._break(self._file, error)
+                self._break(file, error)
         return len(text)
 
     def flush(self) -> None:
         """Hand on what was written."""
-        if self._file is not None:
+        if (file := self._open()) is not None:
             try:
-                self._file.flush()
+                file.flush()
             except OSError as error:
-                self._break(self._file, error)
+                self._break(file, error)
+
+    def _open(self) -> TextIO | None:
+        # Who gave us the file may close it first, and Python flushes this object once more when it is collected.
+        return self._file if self._file is not None and not self._file.closed else None
 
     def _break(self, file: TextIO, error: OSError) -> None:
         self._file = None
