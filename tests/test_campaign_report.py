@@ -9,6 +9,7 @@ import re
 import stat
 import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -312,10 +313,15 @@ def test_a_campaign_of_one_is_spoken_of_in_the_singular(tmp_path: Path):
 
 
 def test_a_purged_campaign_keeps_its_figures_and_says_what_is_forgotten(tmp_path: Path):
-    with made(tmp_path / "c.sms", numbers(5), text="Secret words") as campaign, Sandbox() as sandbox:
-        anyio.run(run_only, campaign, sandbox)
-        campaign.purge()
-        page = page_of(campaign.journal)
+    def purged() -> str:
+        with made(tmp_path / "c.sms", numbers(5), text="Secret words") as campaign, Sandbox() as sandbox:
+            anyio.run(run_only, campaign, sandbox)
+            campaign.purge()
+            return page_of(campaign.journal)
+
+    # The browser, if it is open by now, has its event loop in this thread.
+    with ThreadPoolExecutor(1) as pool:
+        page = pool.submit(purged).result()
     said = words(parsed(page))
     assert "5 of 5 were accepted." in said
     assert "This campaign is purged" in said
@@ -732,9 +738,9 @@ def test_words_and_bars_can_be_told_from_the_paper(dark: bool):
 # In a browser
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser(campaign: Campaign) -> Iterator[Any]:  # noqa: ARG001 - it is made before a loop runs in this thread
-    """A browser for one test: while it is open, nothing else can run a loop in this thread."""
+    """A browser. While it is open, nothing else can run a loop in this thread."""
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415 - it may be missing
 
