@@ -17,7 +17,7 @@ from typing import Any
 
 import needles
 import pytest
-from commands import run_command
+from commands import Child, run_command, start_command
 from fault_server import AFTER_THE_REQUEST, ENVELOPE, MESSAGE_ID, FaultServer, answering
 
 from smsgate import errors
@@ -96,17 +96,8 @@ def message_id(smsgate: Smsgate) -> str:
     return str(smsgate("send", GOOD, "--text", TEXT, "--json").document["recipients"][0]["message_id"])
 
 
-def start(*arguments: str, cwd: Path, **variables: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "smsgate", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env=clean_environment(**variables),
-        cwd=cwd,
-    )
+def start(*arguments: str, cwd: Path, **variables: str) -> Child:
+    return start_command(arguments, environment=clean_environment(**variables), folder=cwd)
 
 
 # --- results ------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from commands import run_command
 from test_cli import Finished, clean_environment
 
 from smsgate.campaign import Campaign
@@ -29,17 +30,8 @@ def command(*arguments: str) -> list[str]:
 
 
 def campaign(folder: Path, *arguments: str, stdin: str = "") -> Finished:
-    done = subprocess.run(
-        command(*arguments),
-        input=stdin,
-        capture_output=True,
-        encoding="utf-8",
-        env=clean_environment(),
-        cwd=folder,
-        timeout=60,
-        check=False,
-    )
-    return Finished(done.returncode, done.stdout, done.stderr)
+    done = run_command(["campaign", *arguments], stdin=stdin.encode(), environment=clean_environment(), folder=folder)
+    return Finished(done.code, done.out.decode(), done.err.decode())
 
 
 def new(folder: Path, list_: str, *more: str, text: str = "Привіт, {name}", stdin: str = "") -> Finished:

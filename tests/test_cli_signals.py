@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from commands import Child
 from test_cli import GOOD, PASSWORD, TEXT, clean_environment, start, wait_until
 from test_cli_terminal import terminal
 
@@ -58,8 +59,12 @@ def states(file: Path) -> dict[_S, int]:
         return {state: count for state, count in campaign.figures().states.items() if count}
 
 
-def ended(child: subprocess.Popen[str]) -> tuple[int, str, str]:
+Started = Child | subprocess.Popen[str]
+
+
+def ended(child: Started) -> tuple[int, str, str]:
     out, err = child.communicate(timeout=60)
+    assert child.returncode is not None
     return child.returncode, out, err
 
 
@@ -123,7 +128,7 @@ def start_impatient(*arguments: str, cwd: Path, **variables: str) -> subprocess.
     )
 
 
-def hit(child: subprocess.Popen[str], numbers: Sequence[int]) -> None:
+def hit(child: Started, numbers: Sequence[int]) -> None:
     """Send the signals in quick succession, but one by one: two of a kind that nobody has taken yet are one."""
     for number in numbers:
         child.send_signal(number)
@@ -132,7 +137,7 @@ def hit(child: subprocess.Popen[str], numbers: Sequence[int]) -> None:
 
 @pytest.mark.parametrize("begin", [start, start_impatient])
 def test_two_quick_signals_during_a_send_tell_one_ending_and_it_is_in_doubt(
-    begin: Callable[..., subprocess.Popen[str]], sandbox: Sandbox, account: dict[str, str], tmp_path: Path
+    begin: Callable[..., Started], sandbox: Sandbox, account: dict[str, str], tmp_path: Path
 ) -> None:
     sandbox.faults.add("slow", operation="SendSMS", seconds=LONG)
     child = begin("send", GOOD, "--text", TEXT, "--json", cwd=tmp_path, **account)
@@ -225,7 +230,14 @@ def test_a_signal_ends_the_wait_for_a_password(number: int, account: dict[str, s
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_command_is_loading_leaves_no_traceback(number: int, tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n", "utf-8")
-    child = start("balance", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    child = subprocess.Popen(
+        [sys.executable, "-m", "smsgate", "balance"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(PYTHONPATH=str(tmp_path)),
+        cwd=tmp_path,
+    )
     assert child.stdout
     assert child.stdout.readline() == "loading\n"
     child.send_signal(number)
@@ -281,7 +293,7 @@ def test_a_signal_stops_a_run_gently(number: int, sandbox: Sandbox, account: dic
 
 @pytest.mark.parametrize("begin", [start, start_impatient])
 def test_three_quick_signals_never_say_that_a_run_sent_nothing(
-    begin: Callable[..., subprocess.Popen[str]], sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
+    begin: Callable[..., Started], sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
 ) -> None:
     sandbox.faults.add("slow", operation="SendSMS", seconds=1)
     child = begin("campaign", "run", file.name, "--yes", "--batch", "5", "--logins", "2", "--json", cwd=tmp_path, **account)

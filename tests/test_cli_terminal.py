@@ -13,13 +13,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
 import trustme
+from commands import NOBODY, Child, fork, text_of
 from test_cli import GOOD, PASSWORD, TEXT, clean_environment, start
 
 from smsgate.cli.exits import Exit
@@ -37,17 +38,15 @@ class Terminal:
     def __init__(self, arguments: Sequence[str], cwd: Path, variables: Mapping[str, str], *, pipe: bool, leads: bool) -> None:
         self.screen = ""
         self._master, slave = pty.openpty()
-        # Whoever leads a session and opens a terminal is controlled by it, and hears SIGHUP when it is closed.
-        opened = f"<{os.ttyname(slave)}" if leads else ""
-        self.process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$0" -m smsgate "$@" {opened}', sys.executable, *arguments],
-            stdin=slave,
-            stdout=subprocess.PIPE if pipe else slave,
-            stderr=slave,
-            env=clean_environment(TERM="xterm-256color", COLUMNS="80", LINES="40", **variables),
-            cwd=cwd,
-            start_new_session=True,
+        outward, theirs = os.pipe() if pipe else (-1, os.dup(slave))
+        process = fork(
+            arguments,
+            [os.dup(slave), theirs, os.dup(slave)],
+            environment=clean_environment(TERM="xterm-256color", COLUMNS="80", LINES="40", **variables),
+            folder=cwd,
+            terminal=os.ttyname(slave) if leads else NOBODY,
         )
+        self.process = Child(process, text_of(outward) if pipe else None, None)
         os.close(slave)
 
     def type(self, line: str) -> None:
@@ -78,9 +77,7 @@ class Terminal:
     def close(self) -> None:
         if self._master >= 0:
             os.close(self._master)
-        with suppress(ProcessLookupError):
-            self.process.kill()
-        self.process.wait(10)
+        self.process.kill()
         if self.process.stdout:
             self.process.stdout.close()
 
@@ -113,7 +110,7 @@ def test_on_a_terminal_login_and_password_are_asked_for_the_password_without_ech
         child.type(PASSWORD)
         child.read()
         assert child.process.stdout
-        assert child.process.stdout.read().decode() == f"{sandbox.balance:,f} credits\n"
+        assert child.process.stdout.read() == f"{sandbox.balance:,f} credits\n"
         assert child.process.wait(10) == 0
         assert "Login: shop" in child.screen
         assert "horse" not in child.screen
@@ -372,7 +369,7 @@ def test_the_demo_shows_progress_on_a_terminal_and_its_results_fit_80_columns_an
         screen = child.read(until=" 0:00:0", seconds=SECONDS)
         child.read(seconds=SECONDS)
         assert child.process.stdout
-        out = child.process.stdout.read().decode()
+        out = child.process.stdout.read()
         assert child.process.wait(10) == 0
     assert re.search(r"\d/1000", screen)
     assert "\x1b" not in out

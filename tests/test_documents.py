@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
-import sys
 import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run_command
 from typer.main import get_command
 
 import smsgate
@@ -49,9 +50,8 @@ CODE = [
 def test_each_block_of_code_runs_as_it_stands(block: str, tmp_path: Path) -> None:
     script = tmp_path / "block.py"
     script.write_text(block, "utf-8")
-    command = [sys.executable, "-W", "error", str(script)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    ended = run_command([], script=str(script), environment=os.environ, folder=tmp_path)
+    assert (ended.code, ended.err.decode()) == (0, "")
 
 
 def test_there_are_blocks_to_run() -> None:
