@@ -24,8 +24,6 @@ from smsgate import errors
 from smsgate.cli.exits import ENDINGS, Exit, ending_of
 from smsgate.sandbox import Sandbox, Settings
 
-pytestmark = pytest.mark.processes
-
 GOOD = "+380501234567"
 NOT_RECOGNISED, COUNTRY, STAYS_QUEUED = "+380000000001", "+380000000002", "+380000000014"
 NOWHERE = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"

@@ -21,8 +21,6 @@ from smsgate.campaign import Campaign, RecipientState, rows_source
 from smsgate.cli.exits import Exit
 from smsgate.sandbox import Sandbox, Settings
 
-pytestmark = pytest.mark.processes
-
 NOT_RECOGNISED, OUTCOME_UNKNOWN = "+380000000001", "+380000000022"
 TEXT = "Вітаємо, {name}! Знижка {percent}%"
 LIST = "\ufeffname;phone;percent\r\n" + "".join(f"Олена {n};+38050{n:07};{n % 3}\r\n" for n in range(1, 31))

@@ -18,8 +18,6 @@ from test_cli import Finished, clean_environment
 from smsgate.campaign import Campaign
 from smsgate.cli.exits import Exit
 
-pytestmark = pytest.mark.processes
-
 ROWS = 6_000
 LIST = "phone;name\n" + "".join(f"+38050{n:07};Олена {n}\n" for n in range(ROWS))
 """More than a pipe and the first look at a file hold."""

@@ -45,7 +45,6 @@ CODE = [
 ]
 
 
-@pytest.mark.processes
 @pytest.mark.parametrize("block", CODE)
 def test_each_block_of_code_runs_as_it_stands(block: str, tmp_path: Path) -> None:
     script = tmp_path / "block.py"

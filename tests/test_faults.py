@@ -23,7 +23,7 @@ import smsgate
 
 pytestmark = pytest.mark.anyio
 
-SHORT = smsgate.Timeouts(connect=0.5, read=1.0, send=0.6)
+SHORT = smsgate.Timeouts(connect=5.0, read=20.0, send=1.0)
 LONG = smsgate.Timeouts(connect=5.0, read=20.0, send=20.0)
 
 
@@ -70,6 +70,7 @@ async def test_what_happens_after_the_whole_request_was_read_leaves_it_in_doubt(
         async with CLIENTS[client]() as http_client:
             options = {"sender": "Shop", "url": server.url, "timeouts": timeouts, "http_client": http_client}
             async with smsgate.AsyncSession("login", "password", **options) as session:
+                await session.auth()  # not in the short time that the send has
                 error = await verdict(session)
     assert isinstance(error, smsgate.InDoubt)
     assert error.reason == reason
@@ -84,6 +85,7 @@ async def test_over_tls_the_verdict_is_the_same(name: str, server_tls: ssl.SSLCo
     with FaultServer(fault, server_tls).running() as server:
         options = {"sender": "Shop", "url": server.url, "timeouts": timeouts, "verify": client_tls}
         async with smsgate.AsyncSession("login", "password", **options) as session:
+            await session.auth()
             error = await verdict(session)
     assert isinstance(error, smsgate.InDoubt)
     assert error.reason == reason
