@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import tracemalloc
 from collections.abc import Iterator
@@ -108,7 +109,8 @@ def test_what_is_wrong_with_a_row_is_that_rows_affair(tmp_path: Path):
         ("", {}, "the file is empty"),
         ("\n", {}, "the file is empty"),
         ('phone,"na""me\n1,2\n', {}, "line 1: no CSV from here on"),
-        ('phone,"na"me"\n1,2\n', {}, "line 1: quotes that cannot be read, and it may name the columns"),
+        ('phone,"na"me"\n1,2\n', {}, "line 1: no CSV from here on (quotes that cannot be read)"),
+        ('phone,"na" me\n1,2\n', {}, "line 1: quotes that cannot be read, and it may name the columns"),
         ("phone,phone,x\n", {"phone_column": "phone"}, "phone column: 2 columns have this name; rename one of them"),
         ("a,b\nx,y\n", {}, "phone column: it cannot be told which one it is; name it. The columns are a, b"),
         ("a,b\n+380501111111,+380501111112\n", {}, "phone column: it cannot be told which one it is"),
@@ -280,6 +282,16 @@ def test_an_error_in_the_source_leaves_no_file(tmp_path: Path):
         ('phone,name\n+380501111111,"Ann\n+380502222222,Bob\n+380503333333,Eve\n', "line 2: no CSV from here on"),
         ('phone,name\n+380501111111,"Ann\n+380502222222,"Bob"\n', "line 2: no CSV from here on"),
         ('phone,name\n+380501111111,"Ann\n+380502222222,Bob\n+380503333333,Eve"\n', "line 2: a cell goes on over other rows"),
+        ('sep=;\nphone;b;c\n+380501111111;"Ann\n+380502222222;Bob;1"\n', "line 3: a cell goes on over other rows"),
+        ('phone,name\n"+380501111111,Ann\n+380502222222",Bob\n', "line 2: a cell goes on over other rows"),
+        ('phone,name,city\n+380501111111,"Ann\n+380502222222,Bob"\n', "line 2: a cell goes on over other rows"),
+        ('phone,name\n+380501111111,"Ann\n+380502222222,Bob,Kyiv,1"\n', "line 2: a cell goes on over other rows"),
+        ('phone,name\n+380501111111,"Ann\nмоб. 050 222-22-22,Bob"\n', "line 2: a cell goes on over other rows"),
+        ('phone,name\n+380501111111,"Ann\n+38050222222O,Bob"\n', "line 2: a cell goes on over other rows"),
+        (
+            'phone,name\n+380501111111,"Ann\n' + "".join(f"+38050222222{n}\n" for n in range(4)) + '"\n',
+            "line 2: a cell goes on over other rows",
+        ),
     ],
 )
 def test_rows_that_would_be_lost_are_an_error_for_the_whole_list(content: str, says: str, tmp_path: Path):
@@ -290,11 +302,73 @@ def test_rows_that_would_be_lost_are_an_error_for_the_whole_list(content: str, s
     assert not (tmp_path / "a.sms").exists()
 
 
-def test_a_cell_may_have_lines_that_are_no_rows(tmp_path: Path):
+@pytest.mark.parametrize(
+    "address",
+    [
+        "Київ,\nвул. Хрещатик, 1",
+        "Київ\n+380441234567",
+        "2026-08-24 10:15, дзвонили\n24.08.2026 10:15:30, відповіла",
+        "UA213223130000026007233566001, ЄДРПОУ 12345678\nМФО 300001, 01001",
+    ],
+)
+def test_a_cell_may_have_lines_that_are_no_rows(address: str, tmp_path: Path):
     path = tmp_path / "list.csv"
-    path.write_text('phone,address\n+380501111111,"Київ,\nвул. Хрещатик, 1"\n+380502222222,Львів\n', "utf-8")
+    path.write_text(f'phone,address\n+380501111111,"{address}"\n+380502222222,Львів\n', "utf-8")
     with Campaign.create(tmp_path / "a.sms", csv_source(path), sender="Shop", text="Привіт") as campaign:
         assert campaign.figures().states == {RecipientState.PENDING: 2}
+
+
+# A quoted cell that the reader lost
+
+
+LONG = "x" * 200_000
+LONGER = "x" * 1_100_000
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        (f'"{LONG}', "a cell is too long"),
+        (f'"{LONGER}', "the line is too long"),
+        ('"ТОВ "Ромашка"","вул. 1', "quotes that cannot be read"),
+        ('"ТОВ "Ромашка", вул. 1', "quotes that cannot be read"),
+        ('"a"b",x,"вул. 1', "quotes that cannot be read"),
+    ],
+)
+def test_the_rest_of_a_cell_that_cannot_be_read_is_never_read_as_rows(cell: str, says: str, tmp_path: Path):
+    content = f'phone,a\n+380501111111,{cell}\n+380502222222,office"\n+380503333333,b\n'
+    with pytest.raises(ValueError, match=rf"line 2: no CSV from here on \({says}\); is a quote missing"):
+        list(csv_source(written(tmp_path, content)).rows)
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        (LONG, "a cell is too long"),
+        (f'"{LONG}"', "a cell is too long"),
+        (f'"a"" b","{LONG}"', "a cell is too long"),
+        (LONGER, "the line is too long"),
+        (f'"{LONGER}"', "the line is too long"),
+        ('"ТОВ "Ромашка"", Київ', "quotes that cannot be read"),
+    ],
+)
+def test_a_cell_that_cannot_be_read_and_ends_in_its_line_skips_one_row(cell: str, says: str, tmp_path: Path):
+    content = f"phone,a\n+380501111111,{cell}\n+380503333333,b\n"
+    assert rows(csv_source(written(tmp_path, content))) == [(2, "", says), (3, "+380503333333", "")]
+
+
+def test_the_limit_of_csv_that_another_program_part_sets_changes_nothing(tmp_path: Path):
+    old = csv.field_size_limit(1 << 30)
+    try:
+        found = rows(csv_source(written(tmp_path, f'phone,a\n+380501111111,"{LONG}"\n+380503333333,b\n')))
+    finally:
+        csv.field_size_limit(old)
+    assert found == [(2, "", "a cell is too long"), (3, "+380503333333", "")]
+
+
+def test_a_quote_after_a_space_opens_a_cell(tmp_path: Path):
+    content = 'phone, address\n+380501111111, "вул. Хрещатик\n+380441234567; офіс"\n+380503333333, b\n'
+    assert rows(csv_source(written(tmp_path, content))) == [(2, "+380501111111", ""), (4, "+380503333333", "")]
 
 
 def test_a_number_that_no_text_can_hold_is_skipped_like_any_other(tmp_path: Path):

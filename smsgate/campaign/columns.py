@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..privacy import mask_numbers
 
-__all__ = ["SHORTENED", "Columns", "columns_of", "given_number", "has_several_numbers", "is_number"]
+__all__ = ["SHORTENED", "Columns", "columns_of", "given_number", "has_several_numbers", "holds_number", "is_number"]
 
 PHONE_COLUMNS = (
     "phone", "number", "tel", "telephone", "mobile", "msisdn", "phone number", "destination", "recipient",
@@ -28,6 +28,12 @@ _APOSTROPHES = "'’`"
 _SPACED = re.compile(r"[\s()\[\]\-\u00ad\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 _BREAKS = re.compile(r"[,;|/\r\n]+|(?<=[0-9])\s*(?=\+)")
 _NUMBER = re.compile(r"(\+?)([0-9]{8,15})\Z")
+_HELD = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[\s()./\-\u2010-\u2015]{0,3}[0-9]){8,14}(?![0-9])")
+"""A number among other words: as many digits as a phone number, and no part of an account or a code with letters before it."""
+_DATES = re.compile(
+    r"(?<![0-9+])(?:(?:19|20)[0-9]{2}[-./][0-9]{2}[-./][0-9]{2}|[0-9]{1,2}[-./][0-9]{1,2}[-./](?:19|20)[0-9]{2})"
+    r"(?:[T ]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)?(?![-./]?[0-9])"
+)
 _DATE = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}-[0-9]{2}-[0-9]{4})\b")
 _INTERNATIONAL, _LIKELY, _PERHAPS, _NO = 3, 2, 1, 0
 _TOLD = 8
@@ -65,6 +71,11 @@ def is_number(cell: str) -> bool:
 def has_several_numbers(cell: str) -> bool:
     """Return whether there is more than one phone number in a cell."""
     return sum(map(is_number, _BREAKS.split(cell))) > 1
+
+
+def holds_number(text: str) -> bool:
+    """Return whether there may be a phone number in a text, also one with words around it."""
+    return is_number(text.strip(' "')) or bool(_HELD.search(_DATES.sub(" , ", text)))
 
 
 def columns_of(first: Sequence[str], sample: Sequence[Sequence[str]], *, asked: str | None, header: bool | None) -> Columns:
