@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, NamedTuple, TypedDict, Unpack
 
 from .columns import Columns, columns_of
 from .delimited import delimited_rows, delimiter_of
-from .encodings import encoding_of, errors_of
+from .encodings import encoding_of, errors_of, is_one_byte, is_rather_unicode
 from .spreadsheets import HiddenRows, is_spreadsheet, open_sheet
 
 __all__ = ["ListOptions", "Row", "Source", "csv_source", "file_source", "rows_source", "table_source"]
@@ -223,8 +223,10 @@ def _source(lines: Iterator[_Line], options: ListOptions, **found: Any) -> Sourc
         raise ValueError(f"line {first.number}: {first.complaint}, and it may name the columns; correct or remove it")
     sampled = list(islice(filled, _SAMPLED_ROWS))
     header = [cell.strip().lstrip("\ufeff") for cell in first.cells]
-    if _is_unreadable("".join(header)):
-        raise ValueError(f"line {first.number}: {_UNREADABLE}; name another with --encoding, or correct the line")
+    encoding: str = found.get("encoding", "")
+    one_byte = encoding if encoding and is_one_byte(encoding) else ""
+    if fault := _fault_of(header, one_byte):
+        raise ValueError(f"line {first.number}: {fault}; name another with --encoding, or correct the line")
     columns = columns_of(
         header,
         [[cell.strip() for cell in line.cells] for line in sampled if not line.complaint],
@@ -233,22 +235,30 @@ def _source(lines: Iterator[_Line], options: ListOptions, **found: Any) -> Sourc
     )
     if not columns.headed:
         sampled.insert(0, first._replace(cells=header))
-    rows = (_read(line, columns) for line in chain(sampled, filled))
+    rows = (_read(line, columns, one_byte) for line in chain(sampled, filled))
     if len(columns.names) == 1:
         found["delimiter"] = ""
     names = tuple(filter(None, columns.names))
     return Source(rows, names, columns.names[columns.phone], headed=columns.headed, repeated=columns.repeated, **found)
 
 
-def _is_unreadable(text: str) -> bool:
-    return not text.isascii() and bool(_SURROGATE.search(text))
-
-
-def _read(line: _Line, columns: Columns) -> Row:
-    cells = line.cells
+def _fault_of(cells: Sequence[str], one_byte: str) -> str:
+    """Return what is wrong with the bytes of a row, "" if nothing is. `one_byte` is the encoding if it is a one-byte one."""
     together = "".join(cells)
-    if _is_unreadable(together):
-        return Row(line.number, "", {}, _UNREADABLE)
+    if together.isascii():
+        return ""
+    if _SURROGATE.search(together):
+        return _UNREADABLE
+    if one_byte and any(is_rather_unicode(cell, one_byte) for cell in cells):
+        return f"bytes of UTF-8, and the list is read as {one_byte}"
+    return ""
+
+
+def _read(line: _Line, columns: Columns, one_byte: str) -> Row:
+    cells = line.cells
+    if fault := _fault_of(cells, one_byte):
+        return Row(line.number, "", {}, fault)
+    together = "".join(cells)
     number = cells[columns.phone].strip() if columns.phone < len(cells) else ""
     if line.complaint:
         return Row(line.number, number, {}, line.complaint)
