@@ -226,7 +226,7 @@ def test_a_file_tells_which_part_of_it_was_read(tmp_path: Path):
 
 
 def test_numbers_with_the_zero_of_home_are_pointed_out_and_sent_to(tmp_path: Path):
-    numbers = ["+380501111111", *(f"+3800501111{n:03}" for n in range(7)), "12"]
+    numbers = ["+380501111111", *(f"+490170111{n:04}" for n in range(7)), "12"]
     with Campaign.create(tmp_path / "a.sms", rows_source(numbers), sender="Shop", text="a") as campaign:
         assert campaign.preview
         assert (campaign.preview.doubtful, campaign.preview.doubtful_lines) == (7, [2, 3, 4, 5, 6])

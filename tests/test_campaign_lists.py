@@ -199,6 +199,29 @@ def test_numbers_that_repeat_or_are_no_good_are_skipped_with_the_reason(tmp_path
     }
 
 
+@pytest.mark.parametrize("cell", ["12345 678901", "2345678\u00a09876543", "(38050)\t111-11-11", "380501 111111"])
+def test_two_groups_of_digits_without_a_plus_may_be_two_numbers(cell: str, tmp_path: Path):
+    found = skipped(tmp_path, rows_source([cell]))
+    assert found == {1: "perhaps two numbers in one cell; if it is one, write + and the country code, or set a country"}
+
+
+@pytest.mark.parametrize("cell", ["38 050 1111111", "380 50 111 11 11", "+38050 1111111", "\u202a+38050 1111111", "380501111111"])
+def test_other_groups_of_digits_are_one_number(cell: str, tmp_path: Path):
+    assert skipped(tmp_path, rows_source([cell])) == {}
+
+
+def test_with_a_country_groups_of_digits_are_one_number(tmp_path: Path):
+    source = rows_source(["050111 1111111", "05011 11111"])
+    with Campaign.create(tmp_path / "x.sms", source, sender="Shop", text="a", country="UA") as campaign:
+        assert [(one.line, one.number) for one in campaign.recipients() if one.state == "pending"] == [(2, "+380501111111")]
+
+
+@pytest.mark.parametrize(("number", "digits"), [("+38050111111", 8), ("+3800501111111", 10), ("380 50 111 11 1", 8)])
+def test_a_number_of_ukraine_has_nine_digits(number: str, digits: int, tmp_path: Path):
+    found = skipped(tmp_path, rows_source([number, "+380501111111", "+38970111111"]))
+    assert found == {1: f"not a number of Ukraine: it has {digits} digits after +380, not 9"}
+
+
 # Texts
 
 

@@ -84,11 +84,11 @@ def test_hidden_rows_are_a_choice_and_a_sheet_can_be_named(tmp_path: Path):
 
 def test_the_preview_shows_texts_whole_and_masks_only_the_recipient(tmp_path: Path):
     text = "{2}, ваше замовлення 20260824, тел. 0800123456, ваш номер {1}"
-    (tmp_path / "list.csv").write_text("+380501111111,Олена\n+3800501111112,Олександра\n", "utf-8")
+    (tmp_path / "list.csv").write_text("+380501111111,Олена\n+3590501111112,Олександра\n", "utf-8")
     done = new(tmp_path, "list.csv", text=text)
     said = " ".join(done.out.split())
-    assert "the longest text: line 2, +380******1112, " in said
-    assert "Олександра, ваше замовлення 20260824, тел. 0800123456, ваш номер +380" in said
+    assert "the longest text: line 2, +359******1112, " in said
+    assert "Олександра, ваше замовлення 20260824, тел. 0800123456, ваш номер +359" in said
     assert "a random text: line 1, +380*****1111" in said
     assert "no header" in said
     assert "1 number has a 0 after the country code, which is dialled only at home: line 2" in said

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 
 from ..privacy import mask_numbers
 
-__all__ = ["SHORTENED", "Columns", "columns_of", "given_number", "has_several_numbers", "holds_number", "is_number"]
+__all__ = [
+    "SHORTENED",
+    "Columns",
+    "columns_of",
+    "given_number",
+    "has_several_numbers",
+    "holds_number",
+    "is_number",
+    "may_be_two_numbers",
+]
 
 PHONE_COLUMNS = (
     "phone", "number", "tel", "telephone", "mobile", "msisdn", "phone number", "destination", "recipient",
@@ -39,6 +48,8 @@ _INTERNATIONAL, _LIKELY, _PERHAPS, _NO = 3, 2, 1, 0
 _TOLD = 8
 _DIGITS = 9
 """A first line with a cell of so many digits is a recipient, even one that cannot be sent to, and no header."""
+_SHORT = 5
+"""Digits of the shortest local number."""
 _SPARSE = 10
 """A column with less than this part of the numbers of another one is no rival to it."""
 
@@ -71,6 +82,12 @@ def is_number(cell: str) -> bool:
 def has_several_numbers(cell: str) -> bool:
     """Return whether there is more than one phone number in a cell."""
     return sum(map(is_number, _BREAKS.split(cell))) > 1
+
+
+def may_be_two_numbers(cell: str) -> bool:
+    """Return whether white space in a cell without a + may separate two short numbers, which together make a third one."""
+    groups = [group for group in cell.split() if sum(map(str.isdigit, group)) >= _SHORT]
+    return "+" not in cell and len(groups) > 1
 
 
 def holds_number(text: str) -> bool:
