@@ -14,15 +14,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, NamedTuple, TypedDict, Unpack
 
-from .columns import Columns, columns_of
+from .columns import Columns, columns_of, is_number
 from .delimited import delimited_rows, delimiter_of
 from .encodings import encoding_of, errors_of, is_one_byte, is_rather_unicode
-from .spreadsheets import HiddenRows, is_spreadsheet, open_sheet
+from .spreadsheets import HiddenRows, check_columns, is_spreadsheet, open_sheet
 
 __all__ = ["ListOptions", "Row", "Source", "csv_source", "file_source", "rows_source", "table_source"]
 
@@ -86,7 +86,8 @@ class ListOptions(TypedDict, total=False):
     sheet: str | None
     """Of a spreadsheet; the first one that is visible if not given."""
     hidden: HiddenRows | None
-    """Of a spreadsheet: what becomes of rows that a filter or a user has hidden. If not given, they are an error."""
+    """Of a spreadsheet: what becomes of rows that a filter or a user has hidden, and of hidden columns with numbers. If not
+    given, they are an error."""
 
 
 class _Line(NamedTuple):
@@ -203,18 +204,21 @@ def _table(opened: BinaryIO, options: ListOptions) -> Source:
     if hidden not in (None, "include", "skip"):
         raise ValueError("hidden: include or skip")
     sheet = open_sheet(opened, name=options.get("sheet"), hidden=hidden)
+    omitted = sheet.hidden_columns if hidden == "skip" else {}
     reached = 0
 
     def rows() -> Iterator[_Line]:
         nonlocal reached
         for line, cells, faults, is_hidden in sheet.rows:
             reached = line
-            yield _Line(line, cells, "the row is hidden in the sheet" if is_hidden and hidden == "skip" else "", faults)
+            left = ["" if place in omitted else cell for place, cell in enumerate(cells)] if omitted else cells
+            yield _Line(line, left, "the row is hidden in the sheet" if is_hidden and hidden == "skip" else "", faults)
 
-    return _source(rows(), options, sheet=sheet.name, part=lambda: reached / max(sheet.height, 1))
+    unasked = {} if hidden else sheet.hidden_columns
+    return _source(rows(), options, unasked, sheet=sheet.name, part=lambda: reached / max(sheet.height, 1))
 
 
-def _source(lines: Iterator[_Line], options: ListOptions, **found: Any) -> Source:
+def _source(lines: Iterator[_Line], options: ListOptions, hidden_columns: Mapping[int, str] = {}, **found: Any) -> Source:
     filled = (line for line in lines if line.complaint or "".join(line.cells).strip("\ufeff \t\r\n"))
     first = next(filled, None)
     if first is None:
@@ -227,12 +231,15 @@ def _source(lines: Iterator[_Line], options: ListOptions, **found: Any) -> Sourc
     one_byte = encoding if encoding and is_one_byte(encoding) else ""
     if fault := _fault_of(header, one_byte):
         raise ValueError(f"line {first.number}: {fault}; name another with --encoding, or correct the line")
-    columns = columns_of(
-        header,
-        [[cell.strip() for cell in line.cells] for line in sampled if not line.complaint],
-        asked=options.get("phone_column"),
-        header=options.get("header"),
-    )
+    sample = [[cell.strip() for cell in line.cells] for line in sampled if not line.complaint]
+    asked = options.get("phone_column")
+    if asked is None:
+        filled_columns = zip_longest(header, *sample, fillvalue="")
+        check_columns(
+            [hidden_columns[at] for at, cells in enumerate(filled_columns) if at in hidden_columns and any(map(is_number, cells))]
+        )
+    columns = columns_of(header, sample, asked=asked, header=options.get("header"))
+    check_columns([letters for place, letters in hidden_columns.items() if place == columns.phone])
     if not columns.headed:
         sampled.insert(0, first._replace(cells=header))
     rows = (_read(line, columns, one_byte) for line in chain(sampled, filled))

@@ -93,7 +93,7 @@ class Contents:
     ] = None
     hidden: Annotated[
         HiddenRows | None,
-        typer.Option(help="Hidden rows of a spreadsheet: send to them, too, or leave them out. Refused if absent."),
+        typer.Option(help="Hidden rows and columns of a spreadsheet: use them, or leave them out. Refused if absent."),
     ] = None
     country: Country = None
     name: Annotated[str | None, typer.Option(metavar="NAME", help="A name for reports; that of the file if absent.")] = None
