@@ -63,6 +63,13 @@ def test_encoding_delimiter_and_phone_column_are_found(content: bytes, encoding:
         ("\ufeffsep=,\nphone;x,b\n1,+380501111111\n", ",", "b", 3),
         ("\r\n\r\nphone;b\r\n+380501111111;1\r\n", ";", "phone", 4),
         ('"phone";"a, b, c"\n+380501111111;1\n', ";", "phone", 2),
+        ("phone;a, b, c\n+380501111111;1\n", ";", "phone", 2),
+        ("phone;sum\n+380501111111;12,50\n", ";", "phone", 2),
+        ("a, b, c;phone;x\n12,50;+380501111111;1,5\n", ";", "phone", 2),
+        ("+380501111111;Lee, Ann, Dr\n", ";", "1", 1),
+        ("note;phone\n1,2,3;+380501111111\n4,5,6;\n", ";", "phone", 2),
+        ('phone;name\n+380501111111;"Lee, Ann\n1,2,3,4,5"\n', ";", "phone", 2),
+        ("a|b,phone\nx|y|z,+380501111111\n", ",", "phone", 2),
         ("номер;мобільний\n1001;+380501111111\n", ";", "мобільний", 2),
         ("номер;заказ\n+380501111111;1001\n", ";", "номер", 2),
     ],
@@ -70,7 +77,22 @@ def test_encoding_delimiter_and_phone_column_are_found(content: bytes, encoding:
 def test_lists_as_they_come_from_real_desks(content: str, delimiter: str, column: str, line: int, tmp_path: Path):
     source = csv_source(written(tmp_path, content.encode()))
     assert (source.delimiter, source.phone_column) == (delimiter, column)
-    assert [(row.line, row.number) for row in source.rows] == [(line, "+380501111111")]
+    assert [(row.line, row.number) for row in source.rows if row.number] == [(line, "+380501111111")]
+
+
+def test_two_numbers_in_each_cell_do_not_make_a_delimiter(tmp_path: Path):
+    content = "phone;name\n" + "".join(f"+38050111111{n},+38050222222{n};Ann\n" for n in range(3))
+    found = skipped(tmp_path, csv_source(written(tmp_path, content)))
+    assert found == dict.fromkeys((2, 3, 4), "more than one number in one cell")
+
+
+def test_two_delimiters_that_leave_numbers_are_asked_about(tmp_path: Path):
+    content = written(tmp_path, "+380501111111,a;+380502222222\n" * 3)
+    with pytest.raises(
+        ValueError, match="delimiter: it cannot be told whether it is the comma or semicolon; name it with --delim"
+    ):
+        csv_source(content)
+    assert csv_source(content, delimiter=",").phone_column == "1"
 
 
 def test_a_file_that_was_cut_in_the_middle_of_a_character_is_told_so(tmp_path: Path):
@@ -117,6 +139,7 @@ def test_what_is_wrong_with_a_row_is_that_rows_affair(tmp_path: Path):
         ("a,b\nx,y\n", {"phone_column": "c"}, "phone column: there is none of this name; the columns are a, b"),
         ("phone\n", {"encoding": "nothing"}, "encoding: there is no such encoding"),
         ("phone\n", {"delimiter": "ab"}, "delimiter: one character"),
+        ("phone\n", {"delimiter": '"'}, "delimiter: one character, and neither a quote nor a line break"),
     ],
 )
 def test_what_is_wrong_with_the_whole_is_an_error(content: str, options: dict[str, str], complaint: str, tmp_path: Path):

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import BinaryIO
 
-from .columns import holds_number
+from .columns import has_several_numbers, holds_number, is_number
 from .encodings import errors_of
 
-__all__ = ["delimited_rows", "delimiter_of"]
+__all__ = ["DELIMITER_NAMES", "delimited_rows", "delimiter_of"]
 
-_DELIMITERS = ",;\t|"
+DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_DELIMITERS = "".join(DELIMITER_NAMES)
 _SAMPLE = 1 << 16
 _LONGEST = 1 << 20
 """Characters of one row that are read; a longer one is passed over, so that memory stays flat."""
@@ -33,14 +35,45 @@ _TOO_LONG = "field larger"
 _CELL_TOO_LONG = "a cell is too long"
 
 
-def delimiter_of(opened: BinaryIO, encoding: str) -> tuple[str, bool]:
-    """Return the delimiter of a file, and whether its first line does nothing but tell it."""
+def delimiter_of(opened: BinaryIO, encoding: str, *, asked: str | None) -> tuple[str, bool]:
+    """Return the delimiter of a file, and whether its first line does nothing but tell it.
+
+    Raises `ValueError` if two delimiters fit as well and leave different numbers, and for one that cannot be asked for.
+    """
+    if asked is not None and (len(asked) != 1 or asked in '"\r\n'):
+        raise ValueError("delimiter: one character, and neither a quote nor a line break")
     opened.seek(0)
-    head = opened.read(_SAMPLE).decode(encoding, "replace").lstrip("\ufeff")
-    if told := _EXCEL_DELIMITER.match(head):
-        return told[1], True
-    header = _QUOTED.sub("", next((line for line in head.splitlines() if line.strip()), ""))
-    return max(_DELIMITERS, key=header.count), False
+    octets = opened.read(_SAMPLE)
+    head = octets.decode(encoding, "replace").lstrip("\ufeff")
+    told = _EXCEL_DELIMITER.match(head)
+    if asked or told:
+        return asked or (told[1] if told else ""), bool(told)
+    lines = head.splitlines(keepends=True)
+    return _likely_delimiter(lines[:-1] if len(octets) == _SAMPLE and len(lines) > 1 else lines), False
+
+
+def _likely_delimiter(lines: list[str]) -> str:
+    """Return the delimiter that leaves numbers in most rows, and then the same number of cells in most."""
+    header = _QUOTED.sub("", next((line for line in lines if line.strip()), ""))
+    fits = {delimiter: fit for delimiter in _DELIMITERS if (fit := _fit(lines, delimiter))}
+    best = max(fits.values(), default=(0, 0))
+    likely = [delimiter for delimiter, fit in fits.items() if fit == best]
+    if best[0] and len(likely) > 1:
+        names = " or ".join(DELIMITER_NAMES[delimiter] for delimiter in likely)
+        raise ValueError(f"delimiter: it cannot be told whether it is the {names}; name it with --delimiter")
+    return max(likely or _DELIMITERS, key=header.count)
+
+
+def _fit(lines: list[str], delimiter: str) -> tuple[int, int] | None:
+    """Return how many rows have a number in a cell, and how many the usual number of cells; None if no row has several."""
+    rows = list[list[str]]()
+    with suppress(csv.Error):
+        rows.extend(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
+    widths = Counter(len(row) for row in rows if len(row) > 1)
+    if not widths:
+        return None
+    numbers = sum(any(is_number(cell.strip()) or has_several_numbers(cell) for cell in row) for row in rows)
+    return numbers, max(widths.values())
 
 
 def delimited_rows(opened: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str], str]]:

@@ -187,10 +187,7 @@ def _csv(opened: BinaryIO, options: ListOptions) -> Source:
     encoding = options.get("encoding") or encoding_of(opened)
     errors_of(encoding)
     size = max(os.fstat(opened.fileno()).st_size, 1)
-    found, told = delimiter_of(opened, encoding)
-    delimiter = options.get("delimiter") or found
-    if len(delimiter) != 1:
-        raise ValueError("delimiter: one character")
+    delimiter, told = delimiter_of(opened, encoding, asked=options.get("delimiter"))
     rows = (_Line(line, cells, complaint) for line, cells, complaint in delimited_rows(opened, encoding, delimiter))
     if told:
         next(rows)

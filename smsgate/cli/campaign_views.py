@@ -30,6 +30,7 @@ from ..campaign import (
     Source,
     Unsettled,
 )
+from ..campaign.delimited import DELIMITER_NAMES
 from ..campaign.journal import Evidence
 from ..campaign.wording import things
 from ..privacy import mask_number, mask_numbers
@@ -219,13 +220,10 @@ def _list(source: Source) -> str:
         f"numbers from the column {mask_numbers(source.phone_column)!r}",
         "" if source.headed else "no header",
         source.sheet and f"sheet {source.sheet}",
-        source.delimiter and f"delimiter {_DELIMITERS.get(source.delimiter, source.delimiter)}",
+        source.delimiter and f"delimiter {DELIMITER_NAMES.get(source.delimiter, source.delimiter)}",
         source.encoding,
     )
     return ", ".join(filter(None, read_as))
-
-
-_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
 def _skipped_counts(made: Made) -> list[RenderableType]:
