@@ -68,6 +68,28 @@ def test_where_two_columns_fit_it_is_asked_which_one(content: str, tmp_path: Pat
         of(tmp_path, content)
 
 
+FIRST = 200
+"""Rows by which the column is chosen while the list is read."""
+
+
+@pytest.mark.parametrize(
+    ("header", "first", "then", "says"),
+    [
+        ("Клієнт;Телефон;Менеджер", "A;;+380502223330", "A;+380501111{:03};+380502223330", r"several .* \(Телефон, Менеджер\)"),
+        ("main;second", "+380501111{:03};", ";+380502222{:03}", r"several .* \(main, second\)"),
+        ("a;b", "100111{:03};x", "x;+380502222{:03}", "the first rows point to 'a' and all rows to 'b'; name it"),
+    ],
+)
+def test_later_rows_may_not_lead_to_another_column(header: str, first: str, then: str, says: str, tmp_path: Path):
+    rows = [first.format(n) for n in range(FIRST)] + [then.format(n) for n in range(FIRST * 2)]
+    source = of(tmp_path, "\n".join([header, *rows]))
+    with pytest.raises(ValueError, match=f"phone column: .*{says}"):
+        skipped(tmp_path, source)
+    assert not (tmp_path / "x.sms").exists()
+    named = of(tmp_path, "\n".join([header, *rows]), phone_column=source.phone_column)
+    assert len(list(named.rows)) == FIRST * 3
+
+
 def test_a_column_named_twice_matters_only_if_a_text_needs_it(tmp_path: Path):
     content = "phone,note,note\n+380501111111,a,b\n"
     assert skipped(tmp_path, of(tmp_path, content)) == {}

@@ -30,6 +30,7 @@ _ASK = "name it with --encoding, such as utf-8, cp1251 (Windows), cp1125 (DOS), 
 
 _ASCII = bytes(range(128))
 _WORD = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_UNICODE_BEGINS = re.compile(rb"[\x00-\x7f]*[\xc2-\xf4][\x80-\xbf]")
 _WORDS = 50_000
 """Different words that are judged at most."""
 
@@ -88,10 +89,8 @@ def is_rather_unicode(cell: str, encoding: str) -> bool:
     """
     if cell.isascii():
         return False
-    try:
-        octets = cell.encode(encoding, errors_of(encoding))
-        octets.decode()
-    except UnicodeError:
+    octets = cell.encode(encoding, "surrogateescape")
+    if not _UNICODE_BEGINS.match(octets) or not _is_unicode(octets):
         return False
     words = _WORD.findall(octets)
     read, unicode = (sum(_worth_of_a_cell(word.decode(one, "replace")) for word in words) for one in (encoding, "utf-8"))

@@ -102,6 +102,7 @@ def file_source(path: Path, **options: Unpack[ListOptions]) -> Source:
 
     Which of the two it is, is told by the name of the file, or by how it begins. It is opened once, so it may be a pipe. Raises
     `OSError` if it cannot be read, `ValueError` if it has no phone column, or others than asked for, or would have to be guessed.
+    The rows raise `ValueError` at their end if all of them do not lead to the phone column that the first 200 led to.
     """
     return _opened_source(path, None, options)
 
@@ -239,11 +240,20 @@ def _source(lines: Iterator[_Line], options: ListOptions, hidden_columns: Mappin
     check_columns([letters for place, letters in hidden_columns.items() if place == columns.phone])
     if not columns.headed:
         sampled.insert(0, first._replace(cells=header))
-    rows = (_read(line, columns, one_byte) for line in chain(sampled, filled))
+    rows = (_read(line, columns, one_byte) for line in chain(sampled, _judged(filled, columns)))
     if len(columns.names) == 1:
         found["delimiter"] = ""
     names = tuple(filter(None, columns.names))
     return Source(rows, names, columns.names[columns.phone], headed=columns.headed, repeated=columns.repeated, **found)
+
+
+def _judged(lines: Iterator[_Line], columns: Columns) -> Iterator[_Line]:
+    """Yield the lines after the first ones, and check at the end that they leave the choice of the phone column as it is."""
+    for line in lines:
+        if columns.judged and not line.complaint:
+            columns.judged.add([cell.strip() for cell in line.cells])
+        yield line
+    columns.check()
 
 
 def _fault_of(cells: Sequence[str], one_byte: str) -> str:
