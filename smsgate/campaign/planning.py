@@ -12,6 +12,7 @@ from random import Random
 
 from pydantic import ValidationError
 
+from ..privacy import mask_numbers
 from ..protocol.models import Message
 from ..protocol.numbers import has_trunk_zero
 from ..protocol.segments import segments
@@ -134,7 +135,8 @@ def entries_of(
     if template is not None:
         for name in template.fields:
             if name in source.repeated:
-                raise ValueError(f"text: several columns are named {name}, so {{{name}}} could be any of them; rename them")
+                known = mask_numbers(name)
+                raise ValueError(f"text: several columns are named {known}, so {{{known}}} could be any of them; rename them")
         template.check(source.columns)
     return _entries(source, template, _Alike(sender, wappush, country), preview or Preview())
 
@@ -209,7 +211,7 @@ def _check_length(number: str) -> None:
 def _filled(template: Template, row: Row) -> str:
     for name in template.fields if row.faults else ():
         if name in row.faults:
-            raise _UnreadableRow(f"in the column {name}: {row.faults[name]}")
+            raise _UnreadableRow(f"in the column {mask_numbers(name)}: {row.faults[name]}")
     return template.fill(row.values)
 
 

@@ -519,7 +519,7 @@ class SqliteJournal:
         for characters, count in self._run("forced_by"):
             for character in characters:
                 forced[character] += count
-        example = self._run("example").fetchone()
+        *example, example_number = self._run("example").fetchone() or (None,)
         ((first, last, batches),) = self._run("span")
         runs = self._run("runs").fetchall()
         return Figures(
@@ -546,6 +546,7 @@ class SqliteJournal:
             first_claim=first,
             last_answer=last,
             last_ending=runs[-1][3] if runs else None,
+            example_number=example_number,
         )
 
     def _reasons(self, state: RecipientState) -> dict[str, int]:
