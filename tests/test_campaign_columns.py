@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -238,6 +239,16 @@ def test_progress_is_told_every_thousand_rows(tmp_path: Path):
     with Campaign.create(tmp_path / "a.sms", source, sender="Shop", text="a", on_progress=told.append) as campaign:
         campaign.export(tmp_path / "a.csv", on_progress=told.append)
     assert told == [1_000, 2_000] * 2
+
+
+def test_figures_and_a_report_tell_which_part_is_done(tmp_path: Path):
+    parts: list[float] = []
+    with Campaign.create(tmp_path / "a.sms", rows_source(["+380501111111"]), sender="Shop", text="a") as campaign:
+        for work in (campaign.figures, partial(campaign.write_report, tmp_path / "a.html")):
+            parts.clear()
+            work(on_progress=parts.append)
+            assert parts == sorted(parts)
+            assert (len(parts) > 10, 0 < parts[0] < 0.2, parts[-1]) == (True, True, 1.0)
 
 
 def test_a_file_tells_which_part_of_it_was_read(tmp_path: Path):

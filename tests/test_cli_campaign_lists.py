@@ -105,6 +105,7 @@ def test_progress_is_shown_at_a_terminal_and_goes_away(columns: str, tmp_path: P
         (["new", "a.sms", "list.csv", "--sender", "Shop", "--text", "a"], "Reading the list"),
         (["export", "a.sms", "out.csv"], "Writing the list"),
         (["report", "a.sms", "--html", "out.html"], "Writing the report"),
+        (["status", "a.sms"], "Counting"),
     ):
         master, slave = pty.openpty()
         child = subprocess.Popen(
@@ -126,6 +127,6 @@ def test_progress_is_shown_at_a_terminal_and_goes_away(columns: str, tmp_path: P
         assert words.encode() not in child.stdout.read()
         child.stdout.close()
         assert child.wait(30) == 0
-        assert words.encode() in said
+        assert re.search(words.encode() + rb".* [1-9][0-9]*%", said)
         lines = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in said.decode(errors="replace").splitlines()]
         assert max(map(len, re.split(r"\r", "\r".join(lines)))) <= int(columns)
