@@ -147,6 +147,15 @@ def test_what_is_wrong_with_the_whole_is_an_error(content: str, options: dict[st
         csv_source(written(tmp_path, content), **options)
 
 
+def test_an_error_of_a_list_names_the_file(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"^clients\.csv: phone column: it cannot be told"):
+        csv_source(written(tmp_path, "a,b\nx,y\n", "clients.csv"))
+    many = "".join(f"+38050{number:07},a\n" for number in range(300))
+    source = csv_source(written(tmp_path, f'phone,a\n{many}+380501111111,"Ann\nBob,x\n', "clients.csv"))
+    with pytest.raises(ValueError, match=r"^clients\.csv: line 302: no CSV from here on"):
+        list(source.rows)
+
+
 def test_a_column_that_looks_like_numbers_is_taken_if_it_is_the_only_one(tmp_path: Path):
     assert csv_source(written(tmp_path, "a,b\nx,+38 (050) 111-11-11\ny,380501111112\n")).phone_column == "b"
 

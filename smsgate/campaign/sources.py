@@ -12,8 +12,8 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -151,7 +151,8 @@ def _text(value: Any) -> str:
 
 
 def _opened_source(path: Path, table: bool | None, options: ListOptions) -> Source:
-    with ExitStack() as held:
+    name = "standard input" if str(path) == "-" else path.name
+    with ExitStack() as held, _naming(name):
         opened = held.enter_context(_opened(path))
         if table is None:
             table = path.suffix.lower() in _TABLES or is_spreadsheet(opened.read(8))
@@ -159,7 +160,21 @@ def _opened_source(path: Path, table: bool | None, options: ListOptions) -> Sour
         source = _table(opened, options) if table else _csv(opened, options)
         if not table:
             held.pop_all()  # closed by whoever reads the rows, to the end or not
-        return source
+        return replace(source, rows=_named(source.rows, name))
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Name the list in what is wrong with it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _named(rows: Iterator[Row], name: str) -> Iterator[Row]:
+    with _naming(name):
+        yield from rows
 
 
 def _opened(path: Path) -> BinaryIO:
