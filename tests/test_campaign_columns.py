@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,28 @@ def test_where_two_columns_fit_it_is_asked_which_one(content: str, tmp_path: Pat
         ValueError, match=r"phone column: it cannot be told which one it is, as several may have the numbers \(\w"
     ):
         of(tmp_path, content)
+
+
+FIRST = 200
+"""Rows by which the column is chosen while the list is read."""
+
+
+@pytest.mark.parametrize(
+    ("header", "first", "then", "says"),
+    [
+        ("Клієнт;Телефон;Менеджер", "A;;+380502223330", "A;+380501111{:03};+380502223330", r"several .* \(Телефон, Менеджер\)"),
+        ("main;second", "+380501111{:03};", ";+380502222{:03}", r"several .* \(main, second\)"),
+        ("a;b", "100111{:03};x", "x;+380502222{:03}", "the first rows point to 'a' and all rows to 'b'; name it"),
+    ],
+)
+def test_later_rows_may_not_lead_to_another_column(header: str, first: str, then: str, says: str, tmp_path: Path):
+    rows = [first.format(n) for n in range(FIRST)] + [then.format(n) for n in range(FIRST * 2)]
+    source = of(tmp_path, "\n".join([header, *rows]))
+    with pytest.raises(ValueError, match=f"phone column: .*{says}"):
+        skipped(tmp_path, source)
+    assert not (tmp_path / "x.sms").exists()
+    named = of(tmp_path, "\n".join([header, *rows]), phone_column=source.phone_column)
+    assert len(list(named.rows)) == FIRST * 3
 
 
 def test_a_column_named_twice_matters_only_if_a_text_needs_it(tmp_path: Path):
@@ -157,7 +180,7 @@ def test_a_row_that_cannot_be_read_stops_no_other(tmp_path: Path):
     assert found == {
         2: several,
         6: "a cell is too long",
-        7: "more cells than the header has",
+        7: "the line is too long",
         8: "quotes that cannot be read",
         9: "Excel has shortened this number: make the column a text, or wider, and save it again",
         10: several,
@@ -186,7 +209,7 @@ def test_an_endless_line_is_not_held_in_memory(tmp_path: Path):
     path.write_bytes(b"phone,a\n+380501111111," + b"x" * 30_000_000 + b"\n+380501111112,a\n")
     tracemalloc.start()
     try:
-        assert [row.complaint for row in file_source(path).rows] == ["a cell is too long", ""]
+        assert [row.complaint for row in file_source(path).rows] == ["the line is too long", ""]
         assert tracemalloc.get_traced_memory()[1] < 12_000_000
     finally:
         tracemalloc.stop()
@@ -218,6 +241,16 @@ def test_progress_is_told_every_thousand_rows(tmp_path: Path):
     assert told == [1_000, 2_000] * 2
 
 
+def test_figures_and_a_report_tell_which_part_is_done(tmp_path: Path):
+    parts: list[float] = []
+    with Campaign.create(tmp_path / "a.sms", rows_source(["+380501111111"]), sender="Shop", text="a") as campaign:
+        for work in (campaign.figures, partial(campaign.write_report, tmp_path / "a.html")):
+            parts.clear()
+            work(on_progress=parts.append)
+            assert parts == sorted(parts)
+            assert (len(parts) > 10, 0 < parts[0] < 0.2, parts[-1]) == (True, True, 1.0)
+
+
 def test_a_file_tells_which_part_of_it_was_read(tmp_path: Path):
     source = of(tmp_path, "phone\n" + "".join(f"+38050{n:07}\n" for n in range(20_000)))
     parts = [source.part() for _ in source.rows]
@@ -226,7 +259,7 @@ def test_a_file_tells_which_part_of_it_was_read(tmp_path: Path):
 
 
 def test_numbers_with_the_zero_of_home_are_pointed_out_and_sent_to(tmp_path: Path):
-    numbers = ["+380501111111", *(f"+3800501111{n:03}" for n in range(7)), "12"]
+    numbers = ["+380501111111", *(f"+490170111{n:04}" for n in range(7)), "12"]
     with Campaign.create(tmp_path / "a.sms", rows_source(numbers), sender="Shop", text="a") as campaign:
         assert campaign.preview
         assert (campaign.preview.doubtful, campaign.preview.doubtful_lines) == (7, [2, 3, 4, 5, 6])

@@ -62,6 +62,49 @@ def test_a_list_in_two_encodings_is_asked_about():
         found(text(30).encode("cp1251") + text(9).encode())
 
 
+UTF_8_ROW = "bytes of UTF-8, and the list is read as {}"
+
+
+@pytest.mark.parametrize("encoding", [*ONE_BYTE, "cp866"])
+@pytest.mark.parametrize("name", ["Олена", "ЄВА", "Müller", "«Shop»", "№ 5", "10°", "1\u00a0000"])
+def test_a_row_of_utf_8_in_a_list_in_a_one_byte_encoding_is_skipped(name: str, encoding: str, tmp_path: Path):
+    rows = [f"{city};+38050{number:07};так".replace("і", "i") for number, city in enumerate(CITIES[:5])]
+    content = "\n".join(["Місто;Телефон;Знижка".replace("і", "i"), *rows]).encode(encoding)
+    path = tmp_path / "list.csv"
+    path.write_bytes(content + f"\n{name};+380502222222;1\n".encode())
+    with Campaign.create(tmp_path / "a.sms", csv_source(path, encoding=encoding), sender="Shop", text="a") as campaign:
+        assert {one.line: one.reason for one in campaign.skipped()} == {7: UTF_8_ROW.format(encoding)}
+
+
+def test_one_row_of_utf_8_is_skipped_where_the_encoding_is_found(tmp_path: Path):
+    path = tmp_path / "list.csv"
+    path.write_bytes(text(300).encode("cp1251") + "Іван;+380502222222;Kyiv\r\n".encode())
+    found = [(one.line, one.complaint) for one in csv_source(path).rows if one.complaint]
+    assert found == [(302, UTF_8_ROW.format("cp1251"))]
+
+
+def test_a_cell_of_utf_8_in_a_row_of_another_encoding_is_found(tmp_path: Path):
+    path = tmp_path / "list.csv"
+    path.write_bytes("телефон;b;c\n+380501111111;Олена;".encode("cp1251") + "Київ\n".encode())
+    (one,) = csv_source(path, encoding="cp1251").rows
+    assert one.complaint == UTF_8_ROW.format("cp1251")
+
+
+@pytest.mark.parametrize("word", ["Ні", "Ви", "Рі", "НІ", "Лі", "Сі", "ні", "В", "«Він»", "№", "—", "1 000 грн", "Її"])
+def test_a_word_that_is_utf_8_by_chance_is_no_utf_8(word: str, tmp_path: Path):
+    path = tmp_path / "list.csv"
+    path.write_bytes(f"телефон;згода\n+380501111111;{word}\n".encode("cp1251"))
+    (one,) = csv_source(path, encoding="cp1251").rows
+    assert (one.complaint, one.values.get("згода")) == ("", word)
+
+
+def test_a_header_of_utf_8_that_is_read_as_something_else_is_an_error(tmp_path: Path):
+    path = tmp_path / "list.csv"
+    path.write_bytes(text(3).encode())
+    with pytest.raises(ValueError, match=r"line 1: bytes of UTF-8, and the list is read as cp1251; name another with --encoding"):
+        csv_source(path, encoding="cp1251")
+
+
 @pytest.mark.parametrize("rows", [1, 3, 30, 3_000])
 @pytest.mark.parametrize("encoding", [*ONE_BYTE, "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_an_encoding_is_recognised(encoding: str, rows: int, tmp_path: Path):

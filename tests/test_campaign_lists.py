@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import tracemalloc
 from collections.abc import Iterator
@@ -62,6 +63,13 @@ def test_encoding_delimiter_and_phone_column_are_found(content: bytes, encoding:
         ("\ufeffsep=,\nphone;x,b\n1,+380501111111\n", ",", "b", 3),
         ("\r\n\r\nphone;b\r\n+380501111111;1\r\n", ";", "phone", 4),
         ('"phone";"a, b, c"\n+380501111111;1\n', ";", "phone", 2),
+        ("phone;a, b, c\n+380501111111;1\n", ";", "phone", 2),
+        ("phone;sum\n+380501111111;12,50\n", ";", "phone", 2),
+        ("a, b, c;phone;x\n12,50;+380501111111;1,5\n", ";", "phone", 2),
+        ("+380501111111;Lee, Ann, Dr\n", ";", "1", 1),
+        ("note;phone\n1,2,3;+380501111111\n4,5,6;\n", ";", "phone", 2),
+        ('phone;name\n+380501111111;"Lee, Ann\n1,2,3,4,5"\n', ";", "phone", 2),
+        ("a|b,phone\nx|y|z,+380501111111\n", ",", "phone", 2),
         ("номер;мобільний\n1001;+380501111111\n", ";", "мобільний", 2),
         ("номер;заказ\n+380501111111;1001\n", ";", "номер", 2),
     ],
@@ -69,7 +77,22 @@ def test_encoding_delimiter_and_phone_column_are_found(content: bytes, encoding:
 def test_lists_as_they_come_from_real_desks(content: str, delimiter: str, column: str, line: int, tmp_path: Path):
     source = csv_source(written(tmp_path, content.encode()))
     assert (source.delimiter, source.phone_column) == (delimiter, column)
-    assert [(row.line, row.number) for row in source.rows] == [(line, "+380501111111")]
+    assert [(row.line, row.number) for row in source.rows if row.number] == [(line, "+380501111111")]
+
+
+def test_two_numbers_in_each_cell_do_not_make_a_delimiter(tmp_path: Path):
+    content = "phone;name\n" + "".join(f"+38050111111{n},+38050222222{n};Ann\n" for n in range(3))
+    found = skipped(tmp_path, csv_source(written(tmp_path, content)))
+    assert found == dict.fromkeys((2, 3, 4), "more than one number in one cell")
+
+
+def test_two_delimiters_that_leave_numbers_are_asked_about(tmp_path: Path):
+    content = written(tmp_path, "+380501111111,a;+380502222222\n" * 3)
+    with pytest.raises(
+        ValueError, match="delimiter: it cannot be told whether it is the comma or semicolon; name it with --delim"
+    ):
+        csv_source(content)
+    assert csv_source(content, delimiter=",").phone_column == "1"
 
 
 def test_a_file_that_was_cut_in_the_middle_of_a_character_is_told_so(tmp_path: Path):
@@ -108,18 +131,29 @@ def test_what_is_wrong_with_a_row_is_that_rows_affair(tmp_path: Path):
         ("", {}, "the file is empty"),
         ("\n", {}, "the file is empty"),
         ('phone,"na""me\n1,2\n', {}, "line 1: no CSV from here on"),
-        ('phone,"na"me"\n1,2\n', {}, "line 1: quotes that cannot be read, and it may name the columns"),
+        ('phone,"na"me"\n1,2\n', {}, "line 1: no CSV from here on (quotes that cannot be read)"),
+        ('phone,"na" me\n1,2\n', {}, "line 1: quotes that cannot be read, and it may name the columns"),
         ("phone,phone,x\n", {"phone_column": "phone"}, "phone column: 2 columns have this name; rename one of them"),
         ("a,b\nx,y\n", {}, "phone column: it cannot be told which one it is; name it. The columns are a, b"),
         ("a,b\n+380501111111,+380501111112\n", {}, "phone column: it cannot be told which one it is"),
         ("a,b\nx,y\n", {"phone_column": "c"}, "phone column: there is none of this name; the columns are a, b"),
         ("phone\n", {"encoding": "nothing"}, "encoding: there is no such encoding"),
         ("phone\n", {"delimiter": "ab"}, "delimiter: one character"),
+        ("phone\n", {"delimiter": '"'}, "delimiter: one character, and neither a quote nor a line break"),
     ],
 )
 def test_what_is_wrong_with_the_whole_is_an_error(content: str, options: dict[str, str], complaint: str, tmp_path: Path):
     with pytest.raises(ValueError, match=re.escape(complaint)):
         csv_source(written(tmp_path, content), **options)
+
+
+def test_an_error_of_a_list_names_the_file(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"^clients\.csv: phone column: it cannot be told"):
+        csv_source(written(tmp_path, "a,b\nx,y\n", "clients.csv"))
+    many = "".join(f"+38050{number:07},a\n" for number in range(300))
+    source = csv_source(written(tmp_path, f'phone,a\n{many}+380501111111,"Ann\nBob,x\n', "clients.csv"))
+    with pytest.raises(ValueError, match=r"^clients\.csv: line 302: no CSV from here on"):
+        list(source.rows)
 
 
 def test_a_column_that_looks_like_numbers_is_taken_if_it_is_the_only_one(tmp_path: Path):
@@ -195,6 +229,29 @@ def test_numbers_that_repeat_or_are_no_good_are_skipped_with_the_reason(tmp_path
         "write + and the country code, or set a country",
         4: "more than one number in one cell",
     }
+
+
+@pytest.mark.parametrize("cell", ["12345 678901", "2345678\u00a09876543", "(38050)\t111-11-11", "380501 111111"])
+def test_two_groups_of_digits_without_a_plus_may_be_two_numbers(cell: str, tmp_path: Path):
+    found = skipped(tmp_path, rows_source([cell]))
+    assert found == {1: "perhaps two numbers in one cell; if it is one, write + and the country code, or set a country"}
+
+
+@pytest.mark.parametrize("cell", ["38 050 1111111", "380 50 111 11 11", "+38050 1111111", "\u202a+38050 1111111", "380501111111"])
+def test_other_groups_of_digits_are_one_number(cell: str, tmp_path: Path):
+    assert skipped(tmp_path, rows_source([cell])) == {}
+
+
+def test_with_a_country_groups_of_digits_are_one_number(tmp_path: Path):
+    source = rows_source(["050111 1111111", "05011 11111"])
+    with Campaign.create(tmp_path / "x.sms", source, sender="Shop", text="a", country="UA") as campaign:
+        assert [(one.line, one.number) for one in campaign.recipients() if one.state == "pending"] == [(2, "+380501111111")]
+
+
+@pytest.mark.parametrize(("number", "digits"), [("+38050111111", 8), ("+3800501111111", 10), ("380 50 111 11 1", 8)])
+def test_a_number_of_ukraine_has_nine_digits(number: str, digits: int, tmp_path: Path):
+    found = skipped(tmp_path, rows_source([number, "+380501111111", "+38970111111"]))
+    assert found == {1: f"not a number of Ukraine: it has {digits} digits after +380, not 9"}
 
 
 # Texts
@@ -280,6 +337,16 @@ def test_an_error_in_the_source_leaves_no_file(tmp_path: Path):
         ('phone,name\n+380501111111,"Ann\n+380502222222,Bob\n+380503333333,Eve\n', "line 2: no CSV from here on"),
         ('phone,name\n+380501111111,"Ann\n+380502222222,"Bob"\n', "line 2: no CSV from here on"),
         ('phone,name\n+380501111111,"Ann\n+380502222222,Bob\n+380503333333,Eve"\n', "line 2: a cell goes on over other rows"),
+        ('sep=;\nphone;b;c\n+380501111111;"Ann\n+380502222222;Bob;1"\n', "line 3: a cell goes on over other rows"),
+        ('phone,name\n"+380501111111,Ann\n+380502222222",Bob\n', "line 2: a cell goes on over other rows"),
+        ('phone,name,city\n+380501111111,"Ann\n+380502222222,Bob"\n', "line 2: a cell goes on over other rows"),
+        ('phone,name\n+380501111111,"Ann\n+380502222222,Bob,Kyiv,1"\n', "line 2: a cell goes on over other rows"),
+        ('phone,name\n+380501111111,"Ann\nмоб. 050 222-22-22,Bob"\n', "line 2: a cell goes on over other rows"),
+        ('phone,name\n+380501111111,"Ann\n+38050222222O,Bob"\n', "line 2: a cell goes on over other rows"),
+        (
+            'phone,name\n+380501111111,"Ann\n' + "".join(f"+38050222222{n}\n" for n in range(4)) + '"\n',
+            "line 2: a cell goes on over other rows",
+        ),
     ],
 )
 def test_rows_that_would_be_lost_are_an_error_for_the_whole_list(content: str, says: str, tmp_path: Path):
@@ -290,11 +357,73 @@ def test_rows_that_would_be_lost_are_an_error_for_the_whole_list(content: str, s
     assert not (tmp_path / "a.sms").exists()
 
 
-def test_a_cell_may_have_lines_that_are_no_rows(tmp_path: Path):
+@pytest.mark.parametrize(
+    "address",
+    [
+        "Київ,\nвул. Хрещатик, 1",
+        "Київ\n+380441234567",
+        "2026-08-24 10:15, дзвонили\n24.08.2026 10:15:30, відповіла",
+        "UA213223130000026007233566001, ЄДРПОУ 12345678\nМФО 300001, 01001",
+    ],
+)
+def test_a_cell_may_have_lines_that_are_no_rows(address: str, tmp_path: Path):
     path = tmp_path / "list.csv"
-    path.write_text('phone,address\n+380501111111,"Київ,\nвул. Хрещатик, 1"\n+380502222222,Львів\n', "utf-8")
+    path.write_text(f'phone,address\n+380501111111,"{address}"\n+380502222222,Львів\n', "utf-8")
     with Campaign.create(tmp_path / "a.sms", csv_source(path), sender="Shop", text="Привіт") as campaign:
         assert campaign.figures().states == {RecipientState.PENDING: 2}
+
+
+# A quoted cell that the reader lost
+
+
+LONG = "x" * 200_000
+LONGER = "x" * 1_100_000
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        (f'"{LONG}', "a cell is too long"),
+        (f'"{LONGER}', "the line is too long"),
+        ('"ТОВ "Ромашка"","вул. 1', "quotes that cannot be read"),
+        ('"ТОВ "Ромашка", вул. 1', "quotes that cannot be read"),
+        ('"a"b",x,"вул. 1', "quotes that cannot be read"),
+    ],
+)
+def test_the_rest_of_a_cell_that_cannot_be_read_is_never_read_as_rows(cell: str, says: str, tmp_path: Path):
+    content = f'phone,a\n+380501111111,{cell}\n+380502222222,office"\n+380503333333,b\n'
+    with pytest.raises(ValueError, match=rf"line 2: no CSV from here on \({says}\); is a quote missing"):
+        list(csv_source(written(tmp_path, content)).rows)
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        (LONG, "a cell is too long"),
+        (f'"{LONG}"', "a cell is too long"),
+        (f'"a"" b","{LONG}"', "a cell is too long"),
+        (LONGER, "the line is too long"),
+        (f'"{LONGER}"', "the line is too long"),
+        ('"ТОВ "Ромашка"", Київ', "quotes that cannot be read"),
+    ],
+)
+def test_a_cell_that_cannot_be_read_and_ends_in_its_line_skips_one_row(cell: str, says: str, tmp_path: Path):
+    content = f"phone,a\n+380501111111,{cell}\n+380503333333,b\n"
+    assert rows(csv_source(written(tmp_path, content))) == [(2, "", says), (3, "+380503333333", "")]
+
+
+def test_the_limit_of_csv_that_another_program_part_sets_changes_nothing(tmp_path: Path):
+    old = csv.field_size_limit(1 << 30)
+    try:
+        found = rows(csv_source(written(tmp_path, f'phone,a\n+380501111111,"{LONG}"\n+380503333333,b\n')))
+    finally:
+        csv.field_size_limit(old)
+    assert found == [(2, "", "a cell is too long"), (3, "+380503333333", "")]
+
+
+def test_a_quote_after_a_space_opens_a_cell(tmp_path: Path):
+    content = 'phone, address\n+380501111111, "вул. Хрещатик\n+380441234567; офіс"\n+380503333333, b\n'
+    assert rows(csv_source(written(tmp_path, content))) == [(2, "+380501111111", ""), (4, "+380503333333", "")]
 
 
 def test_a_number_that_no_text_can_hold_is_skipped_like_any_other(tmp_path: Path):

@@ -70,6 +70,69 @@ def test_hidden_rows_without_anything_in_them_do_not_matter(tmp_path: Path):
     assert len(list(file_source(saved(tmp_path, PEOPLE, hiding(20, 30))).rows)) == 6
 
 
+def rewritten(path: Path, old: bytes, new: bytes) -> Path:
+    """Change the XML of the sheet as no library writes it."""
+    target = path.with_name("other.xlsx")
+    with zipfile.ZipFile(path) as before, zipfile.ZipFile(target, "w") as after:
+        for name in before.namelist():
+            content = before.read(name)
+            if name.endswith("sheet1.xml"):
+                assert old in content
+                content = content.replace(old, new)
+            after.writestr(name, content)
+    return target
+
+
+@pytest.mark.parametrize("attributes", [b'ht="0" customHeight="1"', b'ht="0.0"', b'hidden="true"'])
+def test_a_row_without_height_is_hidden(attributes: bytes, tmp_path: Path):
+    path = rewritten(saved(tmp_path, PEOPLE), b'<row r="3"', b'<row r="3" ' + attributes)
+    with pytest.raises(ValueError, match=r"a row of the sheet 'Sheet' is hidden \(by a filter or by hand: 3\)"):
+        file_source(path)
+    assert [row.line for row in file_source(path, hidden="skip").rows if row.complaint] == [3]
+
+
+OLD_PHONES = [["phone", "name", "old"], ["+380501111111", "Ann", "+380502222222"], ["+380501111112", "Bob", "+380502222223"]]
+
+
+@pytest.mark.parametrize("attributes", [b'hidden="1"', b'hidden="true"', b'width="0" customWidth="1"'])
+@pytest.mark.parametrize("column", ["C", "A"])
+def test_numbers_in_a_hidden_column_are_refused_until_it_is_said_what_becomes_of_them(
+    column: str, attributes: bytes, tmp_path: Path
+):
+    place = b"3" if column == "C" else b"1"
+    cols = b'<cols><col min="' + place + b'" max="' + place + b'" ' + attributes + b"/></cols><sheetData>"
+    path = rewritten(saved(tmp_path, OLD_PHONES), b"<sheetData>", cols)
+    with pytest.raises(ValueError, match=rf"a column with numbers is hidden in the sheet \({column}\); say --hidden skip"):
+        file_source(path)
+    shown_column = "phone" if column == "C" else "old"
+    assert file_source(path, hidden="skip").phone_column == shown_column
+    with pytest.raises(ValueError, match=r"several may have the numbers \(phone, old\)"):
+        file_source(path, hidden="include")
+    assert [row.number[-1] for row in file_source(path, phone_column=shown_column).rows][:1] == ["1" if column == "C" else "2"]
+    hidden_column = "old" if column == "C" else "phone"
+    with pytest.raises(ValueError, match="a column with numbers is hidden"):
+        file_source(path, phone_column=hidden_column)
+    assert file_source(path, phone_column=hidden_column, hidden="include").phone_column == hidden_column
+
+
+def test_a_hidden_column_without_numbers_does_not_matter_until_it_is_left_out(tmp_path: Path):
+    def hide(sheet: Worksheet) -> None:
+        sheet.column_dimensions["B"].hidden = True
+
+    path = saved(tmp_path, PEOPLE, hide)
+    assert [row.values["name"] for row in file_source(path).rows][:1] == ["Name 1"]
+    assert file_source(path, hidden="skip").columns == ("phone",)
+
+
+def test_hidden_columns_are_those_of_the_sheet_where_the_table_begins_further_right(tmp_path: Path):
+    def move(sheet: Worksheet) -> None:
+        sheet.insert_cols(1, 27)
+        sheet.column_dimensions["AD"].hidden = True
+
+    with pytest.raises(ValueError, match=r"hidden in the sheet \(AD\)"):
+        file_source(saved(tmp_path, OLD_PHONES, move))
+
+
 @pytest.mark.parametrize(("name", "found"), [(None, "Shown, the first visible of 3"), ("Old", "Old"), ("Other", "Other")])
 def test_the_first_visible_sheet_is_taken_or_the_one_that_is_named(name: str | None, found: str, tmp_path: Path):
     book = openpyxl.Workbook()
@@ -106,7 +169,7 @@ def test_it_is_told_what_cannot_be_seen_in_other_kinds_of_files(tmp_path: Path):
         )
     for hidden in (None, "skip"):
         with pytest.raises(
-            ValueError, match=r"hidden rows cannot be seen in a file of this kind: save it as XLSX, or say --hidden"
+            ValueError, match=r"hidden rows and columns cannot be seen in a file of this kind: save it as XLSX, or say --hidden"
         ):
             file_source(path, hidden=hidden)
     assert [row.number for row in file_source(path, hidden="include").rows] == ["+380501111111"]
@@ -164,7 +227,27 @@ def test_cells_in_a_text_look_as_in_the_sheet(tmp_path: Path):
         (380671234567, "\\+00\\(000\\)000\\-00\\-00", "+38(067)123-45-67"),
         (380671234567, "0.00E+00", "380671234567"),
         (380671234567.0, "General", "380671234567"),
-        (5551234, "[<=9999999]###\\-####;0", "5551234"),
+        (0, "0;-0;;@", ""),
+        (5, "0;-0;;@", "5"),
+        (-5, "0;-0;;@", "-5"),
+        ("Яна", "0;-0;;@", "Яна"),
+        (0, "#,##0;;", ""),
+        (-5, "0;;", ""),
+        (0, "0;@", "0"),
+        (-5, "0;@", "-5"),
+        (5, ";;;", ""),
+        ("Яна", ";;;", ""),
+        (True, ";;;", ""),
+        (True, "0;-0;;@", "TRUE"),
+        ("Яна", '"пані "@', "пані Яна"),
+        ("Яна", "0.00", "Яна"),
+        ("a;b", '0" @;";-0', "a;b"),
+        (0, '[=0]"";General', ""),
+        (7, '[=0]"";General', "7"),
+        (-7, '[>100]"багато";0', "-7"),
+        (0, '[>5]"багато";[<0]"борг";"нема"', "нема"),
+        (5551234, "[<=9999999]###\\-####;0", "555-1234"),
+        (380671234567, "[<=9999999]###\\-####;0", "380671234567"),
         (1e-20, "General", "1e-20"),
         (0.5, "# ?/?", "0.5"),
         (1500, "0,", "1500"),

@@ -185,9 +185,9 @@ class Campaign:
         """Return what a run will do, and cost against this balance."""
         return plan_of(self.figures(), balance=balance, rate=rate)
 
-    def figures(self) -> Figures:
-        """Return the campaign in figures."""
-        return self.journal.figures()
+    def figures(self, *, on_progress: Callable[[float], None] | None = None) -> Figures:
+        """Return the campaign in figures. `on_progress` is called with the part that is done, from 0 to 1."""
+        return self.journal.figures(on_progress=on_progress)
 
     def timeline(self, steps: int = 60) -> list[TimeSlot]:
         """Return when recipients got their verdicts, in at most so many steps."""
@@ -203,9 +203,11 @@ class Campaign:
 
     # Handing on
 
-    def write_report(self, path: str | PathLike[str], *, show_numbers: bool = False) -> None:
+    def write_report(
+        self, path: str | PathLike[str], *, show_numbers: bool = False, on_progress: Callable[[float], None] | None = None
+    ) -> None:
         """Write the report, one HTML page, to a file; see `write_html`."""
-        write_html(self.journal, path, show_numbers=show_numbers)
+        write_html(self.journal, path, show_numbers=show_numbers, on_progress=on_progress)
 
     def export(
         self,

@@ -8,8 +8,11 @@ error of that cell.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 __all__ = ["BUILT_IN", "GENERAL", "shown"]
@@ -25,7 +28,9 @@ BUILT_IN: dict[int, str] = {
 }  # fmt: skip
 """The formats that a file names by number alone."""
 
-_SECTION = re.compile(r'(?:[^;"\\\[]|"[^"]*"|\\.|\[[^\]]*\])+', re.DOTALL)
+_SECTION = re.compile(r'(?:[^;"\\\[]|"[^"]*"|\\.|\[[^\]]*\])*', re.DOTALL)
+_CONDITION = re.compile(r"\[(<>|<=|>=|<|>|=)(-?[0-9.]+)\]")
+_COMPARED: dict[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge, "=": eq, "<>": ne}
 _LITERAL = (
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|\[\$(?P<currency>[^\]-]*)[^\]]*\]|(?P<nothing>[_*].|\[(?!h+\]|m+\]|s+\])[^\]]*\])'
 )
@@ -42,15 +47,40 @@ _NOT_SHOWN = re.compile(r"[Ee/@A-Za-z]")
 
 def shown(value: Any, code: str = GENERAL) -> str:
     """Return what the sheet shows for a value in this format. Raises `ValueError` if that depends on the reader's language."""
+    if isinstance(value, str):
+        return _words(value, code)
     if value is None:
         return ""
     if isinstance(value, bool):
-        return str(value).upper()
+        return _words(str(value).upper(), code)
     if isinstance(value, (int, float)):
         return _number(value, code)
     if isinstance(value, (date, time, timedelta)):
         return _moment(value, code)
-    return str(value)
+    return _words(str(value), code)
+
+
+@lru_cache(maxsize=256)
+def _sections(code: str) -> tuple[tuple[str, ...], str]:
+    """Return the parts of a format that are for numbers, which may be empty as they hide them, and the one for texts."""
+    found, at = list[str](), 0
+    while at <= len(code):
+        section = _SECTION.match(code, at)
+        found.append(section[0] if section else "")
+        at += len(found[-1]) + 1
+    if len(found) > 3:
+        return tuple(found[:3]), found[3]
+    if "@" in re.sub(r'"[^"]*"|\\.', "", found[-1]):
+        return tuple(found[:-1]), found[-1]
+    return tuple(found), "@"
+
+
+def _words(value: str, code: str) -> str:
+    """Return what the sheet shows for a text: all of it, unless its format has a part for texts."""
+    if code == GENERAL or ("@" not in code and code.count(";") < 3):
+        return value
+    tokens = [(token.lastgroup or "", token[token.lastgroup or 0]) for token in _NUMBER_TOKEN.finditer(_sections(code)[1])]
+    return "".join(value if (kind, text) == ("other", "@") else text for kind, text in tokens if kind != "nothing")
 
 
 def _general(value: float) -> str:
@@ -61,10 +91,12 @@ def _general(value: float) -> str:
 
 
 def _number(value: float, code: str) -> str:
-    sections = _SECTION.findall(code)
-    if code == GENERAL or not sections or "[<" in code or "[>" in code or "[=" in code:
+    sections, _ = _sections(code)
+    if code == GENERAL or not sections:
         return _general(value)
-    place = 2 if value == 0 and len(sections) > 2 else 1 if value < 0 and len(sections) > 1 else 0
+    place = _place(value, sections)
+    if sections[place].lower() == GENERAL.lower():
+        return _general(value)
     tokens = [(token.lastgroup or "", token[token.lastgroup or 0]) for token in _NUMBER_TOKEN.finditer(sections[place])]
     plain = "".join(text for kind, text in tokens if kind == "other")
     digits = [at for at, (kind, _) in enumerate(tokens) if kind == "digit"]
@@ -73,7 +105,18 @@ def _number(value: float, code: str) -> str:
     if not digits or _NOT_SHOWN.search(plain) or tokens[digits[-1] + 1 : digits[-1] + 2] == [("comma", ",")]:
         return _general(value)
     filled = _filled(Decimal(repr(value)), tokens, digits)
-    return f"-{filled}" if value < 0 and place == 0 else filled
+    return f"-{filled}" if value < 0 and (place == 0 or _CONDITION.search(code)) else filled
+
+
+def _place(value: float, sections: Sequence[str]) -> int:
+    """Return which part of a format is for this number."""
+    conditions = [_CONDITION.search(section) for section in sections[:2]]
+    if any(conditions):
+        for place, found in enumerate(conditions):
+            if found and _COMPARED[found[1]](value, float(found[2])):
+                return place
+        return min(2 if all(conditions) else 1, len(sections) - 1)
+    return 2 if value == 0 and len(sections) > 2 else 1 if value < 0 and len(sections) > 1 else 0
 
 
 def _filled(value: Decimal, tokens: list[tuple[str, str]], digits: list[int]) -> str:

@@ -8,11 +8,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..privacy import mask_numbers
 
-__all__ = ["SHORTENED", "Columns", "columns_of", "given_number", "has_several_numbers", "is_number"]
+__all__ = [
+    "SHORTENED",
+    "Columns",
+    "columns_of",
+    "given_number",
+    "has_several_numbers",
+    "holds_number",
+    "is_number",
+    "may_be_two_numbers",
+]
 
 PHONE_COLUMNS = (
     "phone", "number", "tel", "telephone", "mobile", "msisdn", "phone number", "destination", "recipient",
@@ -27,12 +36,21 @@ _FORMULA = re.compile(r'="(.*)"\Z', re.DOTALL)
 _APOSTROPHES = "'’`"
 _SPACED = re.compile(r"[\s()\[\]\-\u00ad\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 _BREAKS = re.compile(r"[,;|/\r\n]+|(?<=[0-9])\s*(?=\+)")
-_NUMBER = re.compile(r"(\+?)([0-9]{8,15})\Z")
+_FEWEST = 8
+_PLAIN = re.compile(r"\+?[0-9]{8,15}\Z")
+_HELD = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[\s()./\-\u2010-\u2015]{0,3}[0-9]){8,14}(?![0-9])")
+"""A number among other words: as many digits as a phone number, and no part of an account or a code with letters before it."""
+_DATES = re.compile(
+    r"(?<![0-9+])(?:(?:19|20)[0-9]{2}[-./][0-9]{2}[-./][0-9]{2}|[0-9]{1,2}[-./][0-9]{1,2}[-./](?:19|20)[0-9]{2})"
+    r"(?:[T ]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)?(?![-./]?[0-9])"
+)
 _DATE = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}-[0-9]{2}-[0-9]{4})\b")
 _INTERNATIONAL, _LIKELY, _PERHAPS, _NO = 3, 2, 1, 0
 _TOLD = 8
 _DIGITS = 9
 """A first line with a cell of so many digits is a recipient, even one that cannot be sent to, and no header."""
+_SHORT = 5
+"""Digits of the shortest local number."""
 _SPARSE = 10
 """A column with less than this part of the numbers of another one is no rival to it."""
 
@@ -46,6 +64,36 @@ class Columns:
     headed: bool
     repeated: tuple[str, ...] = ()
     """Names that stand over several columns, none of which can be used in a text."""
+    judged: Cells | None = field(default=None, repr=False, compare=False)
+    """What the choice rests on, to be fed with the other rows and checked at the end; None if the column was asked for."""
+
+    def check(self) -> None:
+        """Raise `ValueError` if all rows that were seen by now do not lead to the column that the first ones led to."""
+        if self.judged is None:
+            return
+        found = self.judged.phone()
+        if found != self.phone:
+            first, all_ = (mask_numbers(self.judged.names[place]) for place in (self.phone, found))
+            raise ValueError(f"phone column: the first rows point to {first!r} and all rows to {all_!r}; name it")
+
+
+class Cells:
+    """How much the cells of each column look like phone numbers, counted row by row."""
+
+    def __init__(self, names: Sequence[str], *, headed: bool) -> None:
+        self.names: Sequence[str] = names
+        self._headed = headed
+        self._counts = [[0] * (_INTERNATIONAL + 1) for _ in names]
+
+    def add(self, row: Sequence[str]) -> None:
+        """Count the cells of a row."""
+        for counts, cell in zip(self._counts, row, strict=False):
+            if cell:
+                counts[_likelihood_of_first(cell)] += 1
+
+    def phone(self) -> int:
+        """Return the place of the column with the numbers. Raises `ValueError` if it cannot be told."""
+        return _phone(self.names, [_fit(counts) for counts in self._counts], headed=self._headed)
 
 
 def given_number(cell: str) -> str:
@@ -67,6 +115,17 @@ def has_several_numbers(cell: str) -> bool:
     return sum(map(is_number, _BREAKS.split(cell))) > 1
 
 
+def may_be_two_numbers(cell: str) -> bool:
+    """Return whether white space in a cell without a + may separate two short numbers, which together make a third one."""
+    groups = [group for group in cell.split() if sum(map(str.isdigit, group)) >= _SHORT]
+    return "+" not in cell and len(groups) > 1
+
+
+def holds_number(text: str) -> bool:
+    """Return whether there may be a phone number in a text, also one with words around it."""
+    return is_number(text.strip(' "')) or bool(_HELD.search(_DATES.sub(" , ", text)))
+
+
 def columns_of(first: Sequence[str], sample: Sequence[Sequence[str]], *, asked: str | None, header: bool | None) -> Columns:
     """Judge the columns by the first line and those that follow. `header` is None if it is to be found out.
 
@@ -80,9 +139,16 @@ def columns_of(first: Sequence[str], sample: Sequence[Sequence[str]], *, asked: 
     else:
         repeated, sample = (), [first, *sample]
         names = [str(place) for place in range(1, max(map(len, sample)) + 1)]
-    phone = _phone(names, sample, asked, headed=headed)
+    judged = None
+    if asked is not None:
+        phone = _asked(names, asked)
+    else:
+        judged = Cells(names, headed=headed)
+        for row in sample:
+            judged.add(row)
+        phone = judged.phone()
     kept = tuple("" if name in repeated and place != phone else name for place, name in enumerate(names))
-    return Columns(kept, phone, headed, repeated)
+    return Columns(kept, phone, headed, repeated, judged)
 
 
 def _is_data(first: Sequence[str]) -> bool:
@@ -93,18 +159,18 @@ def _is_data(first: Sequence[str]) -> bool:
     return any(map(str.isdigit, together)) and not any(map(str.isalpha, together))
 
 
-def _phone(names: Sequence[str], sample: Sequence[Sequence[str]], asked: str | None, *, headed: bool) -> int:
-    told = _names(names)
-    if asked is not None:
-        places = [place for place, name in enumerate(names) if name == asked]
-        if not places:
-            raise ValueError(f"phone column: there is none of this name; the columns are {told}")
-        if len(places) > 1:
-            raise ValueError(f"phone column: {len(places)} columns have this name; rename one of them")
-        return places[0]
+def _asked(names: Sequence[str], asked: str) -> int:
+    places = [place for place, name in enumerate(names) if name == asked]
+    if not places:
+        raise ValueError(f"phone column: there is none of this name; the columns are {_names(names)}")
+    if len(places) > 1:
+        raise ValueError(f"phone column: {len(places)} columns have this name; rename one of them")
+    return places[0]
+
+
+def _phone(names: Sequence[str], fits: Sequence[tuple[int, int]], *, headed: bool) -> int:
     if len(names) == 1 and not headed:
         return 0
-    fits = [_fit(place, sample) for place in range(len(names))]
     best = max((level for level, _ in fits), default=_NO)
     most = max((count for level, count in fits if level == best), default=0)
     fitting = [place for place, (level, count) in enumerate(fits) if level == best and names[place] and count * _SPARSE > most]
@@ -124,7 +190,7 @@ def _phone(names: Sequence[str], sample: Sequence[Sequence[str]], asked: str | N
     if candidates:
         fit = _names([names[place] for place in candidates[:_TOLD]]) + (", ..." if len(candidates) > _TOLD else "")
         raise ValueError(f"phone column: it cannot be told which one it is, as several may have the numbers ({fit}); name it")
-    raise ValueError(f"phone column: it cannot be told which one it is; name it. The columns are {told}")
+    raise ValueError(f"phone column: it cannot be told which one it is; name it. The columns are {_names(names)}")
 
 
 def _overlooked(candidates: Sequence[int], known: Sequence[int], fits: Sequence[tuple[int, int]]) -> list[int]:
@@ -156,21 +222,39 @@ def _known(name: str) -> int | None:
     return PHONE_COLUMNS.index(folded) if folded in PHONE_COLUMNS else None
 
 
-def _fit(place: int, sample: Sequence[Sequence[str]]) -> tuple[int, int]:
-    """Return how surely a column has numbers, judged by most of its filled cells, and how many of them are filled."""
-    filled = [row[place] for row in sample if place < len(row) and row[place]]
-    levels = sorted((max(_likelihood(cell), _likelihood(_BREAKS.split(cell)[0])) for cell in filled), reverse=True)
-    return (levels[len(levels) // 2] if levels else _NO), len(levels)
+def _fit(counts: Sequence[int]) -> tuple[int, int]:
+    """Return how surely a column has numbers, judged by most of its filled cells, and how many of them are filled.
+
+    `counts` tells how many of the cells are on each level.
+    """
+    filled = sum(counts)
+    above = 0
+    for level in range(len(counts) - 1, _NO, -1):
+        above += counts[level]
+        if above > filled // 2:
+            return level, filled
+    return _NO, filled
+
+
+def _likelihood_of_first(cell: str) -> int:
+    """Return the likelihood of a cell that may have several numbers."""
+    level = _likelihood(cell)
+    if level < _LIKELY and not cell[:1].isalpha() and len(parts := _BREAKS.split(cell, maxsplit=1)) > 1:
+        return max(level, _likelihood(parts[0]))
+    return level
 
 
 def _likelihood(cell: str) -> int:
-    cell = given_number(cell)
+    if ((first := cell[:1]).isalpha() and first not in "tT") or (len(cell) < _FEWEST and "e" not in cell.lower()):
+        return _NO
+    if not _PLAIN.match(cell):
+        cell = given_number(cell)
     if SHORTENED.match(cell):
         return _LIKELY
-    found = None if _DATE.match(cell) else _NUMBER.match(_SPACED.sub("", cell))
+    found = _PLAIN.match(cell) or (None if _DATE.match(cell) else _PLAIN.match(_SPACED.sub("", cell)))
     if not found:
         return _NO
-    plus, digits = found.groups()
-    if plus or (digits.startswith("380") and len(digits) == 12):
+    digits = found[0]
+    if digits.startswith("+") or (digits.startswith("380") and len(digits) == 12):
         return _INTERNATIONAL
     return _LIKELY if len(digits) >= 11 or (len(digits) == 10 and digits.startswith("0")) else _PERHAPS

@@ -8,45 +8,84 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import BinaryIO
 
-from .columns import is_number
+from .columns import has_several_numbers, holds_number, is_number
 from .encodings import errors_of
 
-__all__ = ["delimited_rows", "delimiter_of"]
+__all__ = ["DELIMITER_NAMES", "delimited_rows", "delimiter_of"]
 
-_DELIMITERS = ",;\t|"
+DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_DELIMITERS = "".join(DELIMITER_NAMES)
 _SAMPLE = 1 << 16
 _LONGEST = 1 << 20
-"""Characters of one line that are read; the rest of a longer one is passed over, so that memory stays flat."""
+"""Characters of one row that are read; a longer one is passed over, so that memory stays flat."""
+_LONGEST_CELL = 1 << 17
+"""Characters of one cell; this is also the limit of csv, which any other part of the process may change."""
 _EXCEL_DELIMITER = re.compile(r"sep=([^\r\n])\r?\n")
 """A line before the header, by which Excel is told the delimiter."""
 _QUOTED = re.compile(r'"[^"]*"')
-_FEW = 3
-"""Lines with a number that one cell of a list with one column may have; more of them are rows that a quote has swallowed."""
+_MOST_NUMBERS = 3
+"""Lines with a number and no delimiter that one cell may have; more of them are rows that a quote has swallowed."""
 _TOO_LONG = "field larger"
+_CELL_TOO_LONG = "a cell is too long"
 
 
-def delimiter_of(opened: BinaryIO, encoding: str) -> tuple[str, bool]:
-    """Return the delimiter of a file, and whether its first line does nothing but tell it."""
+def delimiter_of(opened: BinaryIO, encoding: str, *, asked: str | None) -> tuple[str, bool]:
+    """Return the delimiter of a file, and whether its first line does nothing but tell it.
+
+    Raises `ValueError` if two delimiters fit as well and leave different numbers, and for one that cannot be asked for.
+    """
+    if asked is not None and (len(asked) != 1 or asked in '"\r\n'):
+        raise ValueError("delimiter: one character, and neither a quote nor a line break")
     opened.seek(0)
-    head = opened.read(_SAMPLE).decode(encoding, "replace").lstrip("\ufeff")
-    if told := _EXCEL_DELIMITER.match(head):
-        return told[1], True
-    header = _QUOTED.sub("", next((line for line in head.splitlines() if line.strip()), ""))
-    return max(_DELIMITERS, key=header.count), False
+    octets = opened.read(_SAMPLE)
+    head = octets.decode(encoding, "replace").lstrip("\ufeff")
+    told = _EXCEL_DELIMITER.match(head)
+    if asked or told:
+        return asked or (told[1] if told else ""), bool(told)
+    lines = head.splitlines(keepends=True)
+    return _likely_delimiter(lines[:-1] if len(octets) == _SAMPLE and len(lines) > 1 else lines), False
+
+
+def _likely_delimiter(lines: list[str]) -> str:
+    """Return the delimiter that leaves numbers in most rows, and then the same number of cells in most."""
+    header = _QUOTED.sub("", next((line for line in lines if line.strip()), ""))
+    fits = {delimiter: fit for delimiter in _DELIMITERS if (fit := _fit(lines, delimiter))}
+    best = max(fits.values(), default=(0, 0))
+    likely = [delimiter for delimiter, fit in fits.items() if fit == best]
+    if best[0] and len(likely) > 1:
+        names = " or ".join(DELIMITER_NAMES[delimiter] for delimiter in likely)
+        raise ValueError(f"delimiter: it cannot be told whether it is the {names}; name it with --delimiter")
+    return max(likely or _DELIMITERS, key=header.count)
+
+
+def _fit(lines: list[str], delimiter: str) -> tuple[int, int] | None:
+    """Return how many rows have a number in a cell, and how many the usual number of cells; None if no row has several."""
+    rows = list[list[str]]()
+    with suppress(csv.Error):
+        rows.extend(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
+    widths = Counter(len(row) for row in rows if len(row) > 1)
+    if not widths:
+        return None
+    numbers = sum(any(is_number(cell.strip()) or has_several_numbers(cell) for cell in row) for row in rows)
+    return numbers, max(widths.values())
 
 
 def delimited_rows(opened: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str], str]]:
     """Yield the number of the line, the cells and a complaint for each row, and close the file. Raises `ValueError`."""
     opened.seek(0)
     with TextIOWrapper(opened, encoding, errors=errors_of(encoding), newline="") as text:
-        reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
-        width = 0
+        lines = _Lines(text)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
         while True:
             line = reader.line_num + 1
+            lines.begin_row()
+            cells, complaint = [], ""
             try:
                 cells = next(reader)
             except StopIteration:
@@ -54,31 +93,99 @@ def delimited_rows(opened: BinaryIO, encoding: str, delimiter: str) -> Iterator[
             except UnicodeError:
                 raise ValueError(f"line {line}: the file ends in the middle of a character; is it whole?") from None
             except csv.Error as error:
-                if reader.line_num > line:
-                    # What the reader has swallowed may be any number of rows, so no row can be named that is to blame.
-                    raise ValueError(f"line {line}: no CSV from here on ({error}); is a quote missing?") from None
-                yield line, [], "a cell is too long" if str(error).startswith(_TOO_LONG) else "quotes that cannot be read"
-                continue
-            width = width or len(cells)
-            if reader.line_num > line and _holds_rows(cells, delimiter, width):
-                raise ValueError(f"line {line}: a cell goes on over other rows; a quote is missing, or there is one too many")
-            yield line, cells, ""
+                complaint = _CELL_TOO_LONG if str(error).startswith(_TOO_LONG) else "quotes that cannot be read"
+                # csv forgets an open quote here and would read the rest of its cell as rows.
+                if reader.line_num > line or (lines.may_stay_open(delimiter) and lines.has_more()):
+                    raise ValueError(f"line {line}: no CSV from here on ({complaint}); is a quote missing?") from None
+            if lines.overlong:
+                complaint = "the line is too long"
+                if reader.line_num > line or lines.quotes % 2:
+                    raise ValueError(f"line {line}: no CSV from here on ({complaint}); is a quote missing?")
+            if reader.line_num > line and _holds_rows(cells, delimiter):
+                raise ValueError(
+                    f"line {line}: a cell goes on over other rows; a quote is missing, or there is one too many. "
+                    "If the cell is right, write it in one line"
+                )
+            if any(len(cell) > _LONGEST_CELL for cell in cells):
+                cells, complaint = [], _CELL_TOO_LONG
+            yield line, cells, complaint
 
 
-def _lines(text: TextIOWrapper) -> Iterator[str]:
-    while piece := text.readline(_LONGEST):
-        more = piece
-        while len(more) == _LONGEST and more[-1] not in "\r\n":
-            more = text.readline(_LONGEST)
-        yield piece
+class _Lines:
+    """The lines of a text for csv, and what has to be known of them: whether a quoted cell may go on after the last one."""
+
+    def __init__(self, text: TextIOWrapper) -> None:
+        self._text = text
+        self._line = self._next = ""
+        self._read = 0
+        self.quotes = 0
+        """How many quotes the last line has."""
+        self.overlong = False
+        """Whether the row is longer than what is read of it."""
+
+    def begin_row(self) -> None:
+        """Note that a row begins."""
+        self._read = 0
+        self.overlong = False
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        piece = self._next or self._text.readline(_LONGEST)
+        self._next = ""
+        if not piece:
+            raise StopIteration
+        self.quotes = piece.count('"')
+        self._read += len(piece)
+        self._line = piece
+        if self._read < _LONGEST:
+            return piece
+        self.overlong = True
+        while len(piece) == _LONGEST and piece[-1] not in "\r\n":
+            piece = self._text.readline(_LONGEST)
+            self.quotes += piece.count('"')
+        return ""
+
+    def has_more(self) -> bool:
+        """Return whether there is another line."""
+        with suppress(UnicodeError):
+            self._next = self._next or self._text.readline(_LONGEST)
+            return bool(self._next)
+        return True
+
+    def may_stay_open(self, delimiter: str) -> bool:
+        """Return whether a cell of the last line, which has misplaced quotes, may go on in the next one."""
+        return bool(self.quotes % 2) or _stays_open(self._line, delimiter)
 
 
-def _holds_rows(cells: Sequence[str], delimiter: str, width: int) -> bool:
-    """Return whether lines inside of a cell look like rows of their own: as wide as the others, with a number in them."""
-    lines = [line for cell in cells if "\n" in cell or "\r" in cell for line in cell.splitlines()[1:]]
-    rows = [parts for line in lines if len(parts := line.split(delimiter)) == width and any(map(_has_number, parts))]
-    return len(rows) > (0 if width > 1 else _FEW - 1)
+def _stays_open(line: str, delimiter: str) -> bool:
+    """Return whether the line ends inside of quotes if text after a closing quote belongs to the same cell."""
+    at = 0
+    while True:
+        while line[at : at + 1] == " ":
+            at += 1
+        if line[at : at + 1] == '"':
+            at = _closing(line, at + 1)
+            if at < 0:
+                return True
+        at = line.find(delimiter, at) + 1
+        if not at:
+            return False
 
 
-def _has_number(part: str) -> bool:
-    return is_number(part.strip(' "'))
+def _closing(line: str, at: int) -> int:
+    """Return where the quotes end that were opened before this place, -1 if they do not."""
+    while (at := line.find('"', at)) >= 0 and line[at + 1 : at + 2] == '"':
+        at += 2
+    return at
+
+
+def _holds_rows(cells: Sequence[str], delimiter: str) -> bool:
+    """Return whether lines inside of a cell look like rows, or parts of rows, of their own.
+
+    These are lines with a number and a delimiter, however many cells they have, or many with a number alone.
+    """
+    lines = [line for cell in cells if "\n" in cell or "\r" in cell for line in cell.splitlines()]
+    numbers = [line for line in lines if any(map(holds_number, line.split(delimiter)))]
+    return len(numbers) > _MOST_NUMBERS or any(delimiter in line for line in numbers)

@@ -1,7 +1,8 @@
 """Finds out in which encoding a list is written, from all of its bytes and in flat memory.
 
-Rules of this file: UTF-8 stays UTF-8 although a few lines are not; those lines are skipped later, one by one. A one-byte
-encoding is taken only if the words make sense in it and in no other; else the error asks for the encoding. Pure but for reading.
+Rules of this file: UTF-8 stays UTF-8 although a few lines are not, and a one-byte encoding although a few lines are UTF-8;
+those lines are skipped later, one by one. A one-byte encoding is taken only if the words make sense in it and in no other; else
+the error asks for the encoding. Pure but for reading.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from math import log
 from typing import BinaryIO
 
-__all__ = ["encoding_of", "errors_of"]
+__all__ = ["encoding_of", "errors_of", "is_one_byte", "is_rather_unicode"]
 
 _CHUNK = 1 << 16
 _MARKS = (
@@ -29,6 +30,7 @@ _ASK = "name it with --encoding, such as utf-8, cp1251 (Windows), cp1125 (DOS), 
 
 _ASCII = bytes(range(128))
 _WORD = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_UNICODE_BEGINS = re.compile(rb"[\x00-\x7f]*[\xc2-\xf4][\x80-\xbf]")
 _WORDS = 50_000
 """Different words that are judged at most."""
 
@@ -58,6 +60,9 @@ _UNUSUAL = -1.0
 """Any encoding but Windows-1251, which is by far the most frequent one."""
 _MARGIN = 4.0
 _MOSTLY = 0.7
+_SEPARATED = -1.5
+_DOUBT = 1.0
+"""How much more likely a cell must be in a one-byte encoding than in UTF-8 to be read so."""
 
 
 def errors_of(encoding: str) -> str:
@@ -69,6 +74,32 @@ def errors_of(encoding: str) -> str:
     except (LookupError, ValueError):
         raise ValueError("encoding: there is no such encoding") from None
     return "surrogatepass" if name.startswith(("utf-16", "utf-32")) else "surrogateescape"
+
+
+def is_one_byte(encoding: str) -> bool:
+    """Return whether each byte is one character in this encoding."""
+    alone = sum("\ufffd" not in bytes([octet]).decode(encoding, "replace") for octet in range(128, 256))
+    return alone > 64  # the others leave more of them to the longer characters
+
+
+def is_rather_unicode(cell: str, encoding: str) -> bool:
+    """Return whether a cell that was read in a one-byte encoding is UTF-8, in which its words make more sense.
+
+    Short words of another encoding may be UTF-8 by chance, such as "Ні" in Windows-1251.
+    """
+    if cell.isascii():
+        return False
+    octets = cell.encode(encoding, "surrogateescape")
+    if not _UNICODE_BEGINS.match(octets) or not _is_unicode(octets):
+        return False
+    words = _WORD.findall(octets)
+    read, unicode = (sum(_worth_of_a_cell(word.decode(one, "replace")) for word in words) for one in (encoding, "utf-8"))
+    return unicode > read - _DOUBT
+
+
+def _worth_of_a_cell(word: str) -> float:
+    """Return how likely a word is. Dashes and quotes inside of it are not: UTF-8 looks so in Mac Cyrillic."""
+    return _worth(word) + _SEPARATED * sum(map(word.count, _PUNCTUATION))
 
 
 def encoding_of(opened: BinaryIO) -> str:

@@ -248,6 +248,8 @@ class Figures:
     first_claim: float | None
     last_answer: float | None
     last_ending: str | None
+    example_number: str | None = field(default=None, repr=False)
+    """The number of a recipient of the example; None if it is not known any more."""
 
     @property
     def recipients(self) -> int:

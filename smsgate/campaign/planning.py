@@ -12,10 +12,11 @@ from random import Random
 
 from pydantic import ValidationError
 
+from ..privacy import mask_numbers
 from ..protocol.models import Message
 from ..protocol.numbers import has_trunk_zero
 from ..protocol.segments import segments
-from .columns import SHORTENED, given_number, has_several_numbers
+from .columns import SHORTENED, given_number, has_several_numbers, may_be_two_numbers
 from .journal import Entry, Figures, Text
 from .sources import Row, Source
 from .states import RecipientState
@@ -26,6 +27,8 @@ __all__ = ["Plan", "Preview", "Sample", "entries_of", "plan_of"]
 
 _EXISTS = "+380501234567"
 """A number that can exist, so that only the country can be wrong."""
+_UKRAINE = "+380"
+_UKRAINIAN_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,8 @@ def entries_of(
     if template is not None:
         for name in template.fields:
             if name in source.repeated:
-                raise ValueError(f"text: several columns are named {name}, so {{{name}}} could be any of them; rename them")
+                known = mask_numbers(name)
+                raise ValueError(f"text: several columns are named {known}, so {{{known}}} could be any of them; rename them")
         template.check(source.columns)
     return _entries(source, template, _Alike(sender, wappush, country), preview or Preview())
 
@@ -190,14 +194,24 @@ def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
         raise _UnreadableRow("Excel has shortened this number: make the column a text, or wider, and save it again")
     if "," in number or has_several_numbers(number):
         raise _UnreadableRow("more than one number in one cell")
+    if alike.country is None and may_be_two_numbers(number):
+        raise _UnreadableRow("perhaps two numbers in one cell; if it is one, write + and the country code, or set a country")
     text = None if template is None else _filled(template, row)
-    return Message(sender=alike.sender, destinations=number, text=text, wappush=alike.wappush, country=alike.country)
+    message = Message(sender=alike.sender, destinations=number, text=text, wappush=alike.wappush, country=alike.country)
+    _check_length(message.destinations[0])
+    return message
+
+
+def _check_length(number: str) -> None:
+    digits = len(number.removeprefix(_UKRAINE))
+    if number.startswith(_UKRAINE) and digits != _UKRAINIAN_DIGITS:
+        raise _UnreadableRow(f"not a number of Ukraine: it has {digits} digits after {_UKRAINE}, not {_UKRAINIAN_DIGITS}")
 
 
 def _filled(template: Template, row: Row) -> str:
     for name in template.fields if row.faults else ():
         if name in row.faults:
-            raise _UnreadableRow(f"in the column {name}: {row.faults[name]}")
+            raise _UnreadableRow(f"in the column {mask_numbers(name)}: {row.faults[name]}")
     return template.fill(row.values)
 
 

@@ -7,7 +7,7 @@ grows with what there is to say, never with the number of recipients; what is no
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import cache
@@ -100,13 +100,20 @@ class Reportable(Protocol):
         ...
 
 
-def write_html(journal: Reportable, path: str | PathLike[str], *, show_numbers: bool = False) -> None:
+def write_html(
+    journal: Reportable,
+    path: str | PathLike[str],
+    *,
+    show_numbers: bool = False,
+    on_progress: Callable[[float], None] | None = None,
+) -> None:
     """Write the report to a file of its owner's alone, whole or not at all. An older report in its place is replaced.
 
-    Raises `FileExistsError` if what is there is no web page, or another `OSError`.
+    `on_progress` is called with the part that is done, from 0 to 1. Raises `FileExistsError` if what is there is no web page, or
+    another `OSError`.
     """
     path = Path(path)
-    write_whole(path, html_report(journal, show_numbers=show_numbers), overwrite=_is_page(path))
+    write_whole(path, html_report(journal, show_numbers=show_numbers, on_progress=on_progress), overwrite=_is_page(path))
 
 
 def _is_page(path: Path) -> bool:
@@ -117,13 +124,26 @@ def _is_page(path: Path) -> bool:
 
 
 def html_report(
-    journal: Reportable, *, show_numbers: bool = False, now: float | None = None, zone: tzinfo | None = None
+    journal: Reportable,
+    *,
+    show_numbers: bool = False,
+    now: float | None = None,
+    zone: tzinfo | None = None,
+    on_progress: Callable[[float], None] | None = None,
 ) -> Iterator[str]:
-    """Yield the page in pieces. Numbers are masked unless `show_numbers`; `zone` is for its times, None for this machine's."""
+    """Yield the page in pieces. Numbers are masked unless `show_numbers`; `zone` is for its times, None for this machine's.
+
+    `on_progress` is called with the part that is done, from 0 to 1.
+    """
     page = _Page(journal, journal.figures(), show_numbers, time.time() if now is None else now, zone)
-    for part in (_head, _everyone, _times, _reasons, _delivery, _unknown, _decisions, _cost, _example, _foot):
+    parts = (_head, _everyone, _times, _reasons, _delivery, _unknown, _decisions, _cost, _example, _foot)
+    for done, part in enumerate(parts, start=1):
+        if on_progress:
+            on_progress(done / (len(parts) + 1))  # the figures are the first part
         for line in part(page):
             yield f"{line}\n"
+    if on_progress:
+        on_progress(1.0)
 
 
 @dataclass(frozen=True, slots=True)

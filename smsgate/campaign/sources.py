@@ -12,17 +12,17 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from itertools import chain, islice
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, NamedTuple, TypedDict, Unpack
 
-from .columns import Columns, columns_of
+from .columns import Columns, columns_of, is_number
 from .delimited import delimited_rows, delimiter_of
-from .encodings import encoding_of, errors_of
-from .spreadsheets import HiddenRows, is_spreadsheet, open_sheet
+from .encodings import encoding_of, errors_of, is_one_byte, is_rather_unicode
+from .spreadsheets import HiddenRows, check_columns, is_spreadsheet, open_sheet
 
 __all__ = ["ListOptions", "Row", "Source", "csv_source", "file_source", "rows_source", "table_source"]
 
@@ -86,7 +86,8 @@ class ListOptions(TypedDict, total=False):
     sheet: str | None
     """Of a spreadsheet; the first one that is visible if not given."""
     hidden: HiddenRows | None
-    """Of a spreadsheet: what becomes of rows that a filter or a user has hidden. If not given, they are an error."""
+    """Of a spreadsheet: what becomes of rows that a filter or a user has hidden, and of hidden columns with numbers. If not
+    given, they are an error."""
 
 
 class _Line(NamedTuple):
@@ -101,6 +102,7 @@ def file_source(path: Path, **options: Unpack[ListOptions]) -> Source:
 
     Which of the two it is, is told by the name of the file, or by how it begins. It is opened once, so it may be a pipe. Raises
     `OSError` if it cannot be read, `ValueError` if it has no phone column, or others than asked for, or would have to be guessed.
+    The rows raise `ValueError` at their end if all of them do not lead to the phone column that the first 200 led to.
     """
     return _opened_source(path, None, options)
 
@@ -149,7 +151,8 @@ def _text(value: Any) -> str:
 
 
 def _opened_source(path: Path, table: bool | None, options: ListOptions) -> Source:
-    with ExitStack() as held:
+    name = "standard input" if str(path) == "-" else path.name
+    with ExitStack() as held, _naming(name):
         opened = held.enter_context(_opened(path))
         if table is None:
             table = path.suffix.lower() in _TABLES or is_spreadsheet(opened.read(8))
@@ -157,7 +160,21 @@ def _opened_source(path: Path, table: bool | None, options: ListOptions) -> Sour
         source = _table(opened, options) if table else _csv(opened, options)
         if not table:
             held.pop_all()  # closed by whoever reads the rows, to the end or not
-        return source
+        return replace(source, rows=_named(source.rows, name))
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Name the list in what is wrong with it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _named(rows: Iterator[Row], name: str) -> Iterator[Row]:
+    with _naming(name):
+        yield from rows
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -186,10 +203,7 @@ def _csv(opened: BinaryIO, options: ListOptions) -> Source:
     encoding = options.get("encoding") or encoding_of(opened)
     errors_of(encoding)
     size = max(os.fstat(opened.fileno()).st_size, 1)
-    found, told = delimiter_of(opened, encoding)
-    delimiter = options.get("delimiter") or found
-    if len(delimiter) != 1:
-        raise ValueError("delimiter: one character")
+    delimiter, told = delimiter_of(opened, encoding, asked=options.get("delimiter"))
     rows = (_Line(line, cells, complaint) for line, cells, complaint in delimited_rows(opened, encoding, delimiter))
     if told:
         next(rows)
@@ -203,18 +217,21 @@ def _table(opened: BinaryIO, options: ListOptions) -> Source:
     if hidden not in (None, "include", "skip"):
         raise ValueError("hidden: include or skip")
     sheet = open_sheet(opened, name=options.get("sheet"), hidden=hidden)
+    omitted = sheet.hidden_columns if hidden == "skip" else {}
     reached = 0
 
     def rows() -> Iterator[_Line]:
         nonlocal reached
         for line, cells, faults, is_hidden in sheet.rows:
             reached = line
-            yield _Line(line, cells, "the row is hidden in the sheet" if is_hidden and hidden == "skip" else "", faults)
+            left = ["" if place in omitted else cell for place, cell in enumerate(cells)] if omitted else cells
+            yield _Line(line, left, "the row is hidden in the sheet" if is_hidden and hidden == "skip" else "", faults)
 
-    return _source(rows(), options, sheet=sheet.name, part=lambda: reached / max(sheet.height, 1))
+    unasked = {} if hidden else sheet.hidden_columns
+    return _source(rows(), options, unasked, sheet=sheet.name, part=lambda: reached / max(sheet.height, 1))
 
 
-def _source(lines: Iterator[_Line], options: ListOptions, **found: Any) -> Source:
+def _source(lines: Iterator[_Line], options: ListOptions, hidden_columns: Mapping[int, str] = {}, **found: Any) -> Source:
     filled = (line for line in lines if line.complaint or "".join(line.cells).strip("\ufeff \t\r\n"))
     first = next(filled, None)
     if first is None:
@@ -223,32 +240,54 @@ def _source(lines: Iterator[_Line], options: ListOptions, **found: Any) -> Sourc
         raise ValueError(f"line {first.number}: {first.complaint}, and it may name the columns; correct or remove it")
     sampled = list(islice(filled, _SAMPLED_ROWS))
     header = [cell.strip().lstrip("\ufeff") for cell in first.cells]
-    if _is_unreadable("".join(header)):
-        raise ValueError(f"line {first.number}: {_UNREADABLE}; name another with --encoding, or correct the line")
-    columns = columns_of(
-        header,
-        [[cell.strip() for cell in line.cells] for line in sampled if not line.complaint],
-        asked=options.get("phone_column"),
-        header=options.get("header"),
-    )
+    encoding: str = found.get("encoding", "")
+    one_byte = encoding if encoding and is_one_byte(encoding) else ""
+    if fault := _fault_of(header, one_byte):
+        raise ValueError(f"line {first.number}: {fault}; name another with --encoding, or correct the line")
+    sample = [[cell.strip() for cell in line.cells] for line in sampled if not line.complaint]
+    asked = options.get("phone_column")
+    if asked is None:
+        filled_columns = zip_longest(header, *sample, fillvalue="")
+        check_columns(
+            [hidden_columns[at] for at, cells in enumerate(filled_columns) if at in hidden_columns and any(map(is_number, cells))]
+        )
+    columns = columns_of(header, sample, asked=asked, header=options.get("header"))
+    check_columns([letters for place, letters in hidden_columns.items() if place == columns.phone])
     if not columns.headed:
         sampled.insert(0, first._replace(cells=header))
-    rows = (_read(line, columns) for line in chain(sampled, filled))
+    rows = (_read(line, columns, one_byte) for line in chain(sampled, _judged(filled, columns)))
     if len(columns.names) == 1:
         found["delimiter"] = ""
     names = tuple(filter(None, columns.names))
     return Source(rows, names, columns.names[columns.phone], headed=columns.headed, repeated=columns.repeated, **found)
 
 
-def _is_unreadable(text: str) -> bool:
-    return not text.isascii() and bool(_SURROGATE.search(text))
+def _judged(lines: Iterator[_Line], columns: Columns) -> Iterator[_Line]:
+    """Yield the lines after the first ones, and check at the end that they leave the choice of the phone column as it is."""
+    for line in lines:
+        if columns.judged and not line.complaint:
+            columns.judged.add([cell.strip() for cell in line.cells])
+        yield line
+    columns.check()
 
 
-def _read(line: _Line, columns: Columns) -> Row:
-    cells = line.cells
+def _fault_of(cells: Sequence[str], one_byte: str) -> str:
+    """Return what is wrong with the bytes of a row, "" if nothing is. `one_byte` is the encoding if it is a one-byte one."""
     together = "".join(cells)
-    if _is_unreadable(together):
-        return Row(line.number, "", {}, _UNREADABLE)
+    if together.isascii():
+        return ""
+    if _SURROGATE.search(together):
+        return _UNREADABLE
+    if one_byte and any(is_rather_unicode(cell, one_byte) for cell in cells):
+        return f"bytes of UTF-8, and the list is read as {one_byte}"
+    return ""
+
+
+def _read(line: _Line, columns: Columns, one_byte: str) -> Row:
+    cells = line.cells
+    if fault := _fault_of(cells, one_byte):
+        return Row(line.number, "", {}, fault)
+    together = "".join(cells)
     number = cells[columns.phone].strip() if columns.phone < len(cells) else ""
     if line.complaint:
         return Row(line.number, number, {}, line.complaint)

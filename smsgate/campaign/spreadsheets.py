@@ -1,14 +1,14 @@
 """Reads the rows of one sheet as it is shown: which rows are hidden, and how the cells look. The one importer of calamine.
 
-Rule of this file: calamine reads the values. The hidden rows and number formats of an XLSX file, which calamine does not tell,
-are read from the same file with expat, which accepts no DOCTYPE here. In other kinds of files neither can be seen, and the error
-says so.
+Rule of this file: calamine reads the values. The hidden rows and columns and the number formats of an XLSX file, which calamine
+does not tell, are read from the same file with expat, which accepts no DOCTYPE here. In other kinds of files none of them can be
+seen, and the error says so.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Literal
@@ -18,10 +18,10 @@ from zipfile import BadZipFile, ZipFile
 from ..extras import missing
 from .cellformats import BUILT_IN, GENERAL, shown
 
-__all__ = ["Cells", "HiddenRows", "Sheet", "is_spreadsheet", "open_sheet"]
+__all__ = ["Cells", "HiddenRows", "Sheet", "check_columns", "is_spreadsheet", "open_sheet"]
 
 HiddenRows = Literal["include", "skip"]
-"""What becomes of rows that are hidden, by a filter or by hand."""
+"""What becomes of rows and columns that are hidden, by a filter or by hand."""
 
 _SIGNATURES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 """How a zip archive begins, and the container of older programs."""
@@ -35,11 +35,13 @@ Cells = tuple[int, list[str], dict[int, str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One sheet: its name for people, its rows to be read once, and how many there are."""
+    """One sheet: its name for people, its rows to be read once, how many there are, and the places of hidden columns."""
 
     name: str
     rows: Iterator[Cells]
     height: int
+    hidden_columns: Mapping[int, str] = field(default_factory=dict)
+    """Each with its letters."""
 
 
 def is_spreadsheet(beginning: bytes) -> bool:
@@ -77,14 +79,24 @@ def open_sheet(opened: BinaryIO, *, name: str | None, hidden: HiddenRows | None)
     _check_hidden(layout, chosen, hidden)
     count = len(book.sheet_names)
     of_several = "" if name or count == 1 else f", the first {'visible ' if len(visible) < count else ''}of {count}"
+    layout = layout or _Layout()
     first = (sheet.start or (0, 0))[1]
-    return Sheet(f"{chosen}{of_several}", _rows(sheet.iter_rows(), first, layout or _Layout()), sheet.total_height)
+    hidden_columns = {place: _letters(first + place) for place in range(sheet.width) if layout.hides_column(first + place)}
+    return Sheet(f"{chosen}{of_several}", _rows(sheet.iter_rows(), first, layout), sheet.total_height, hidden_columns)
+
+
+def check_columns(hidden: Collection[str]) -> None:
+    """Raise `ValueError` if these columns, which have numbers, are hidden."""
+    if hidden:
+        are = "columns with numbers are" if len(hidden) > 1 else "a column with numbers is"
+        raise ValueError(f"{are} hidden in the sheet ({', '.join(hidden)}); {_HIDDEN_CHOICE}")
 
 
 def _check_hidden(layout: _Layout | None, sheet: str, hidden: HiddenRows | None) -> None:
     if layout is None and hidden != "include":
         raise ValueError(
-            "hidden rows cannot be seen in a file of this kind: save it as XLSX, or say --hidden include if no row is hidden"
+            "hidden rows and columns cannot be seen in a file of this kind: save it as XLSX, "
+            "or say --hidden include if none is hidden"
         )
     if layout is None or hidden is not None:
         return
@@ -104,7 +116,7 @@ def _rows(given: Iterator[list[Any]], first: int, layout: _Layout) -> Iterator[C
         cells, faults = [], {}
         for place, value in enumerate(values):
             try:
-                cells.append(value if isinstance(value, str) else shown(value, formats.get(first + place, GENERAL)))
+                cells.append(shown(value, formats.get(first + place, GENERAL)))
             except ValueError as error:
                 cells.append("")
                 faults[place] = str(error)
@@ -125,6 +137,11 @@ class _Layout:
     rows: array[int] = field(default_factory=lambda: array("I"))
     hidden_rows: list[int] = field(default_factory=list)
     """Those with something in them."""
+    hidden_columns: list[tuple[int, int]] = field(default_factory=list)
+    """The first and the last of neighbours, from 0."""
+
+    def hides_column(self, column: int) -> bool:
+        return any(first <= column <= last for first, last in self.hidden_columns)
 
     def of(self, line: int) -> _Kind:
         return self.kinds[self.rows[line] if line < len(self.rows) else 0]
@@ -215,8 +232,10 @@ class _SheetReader:
             self._filled = True
         elif name == "row":
             self._row = int(given.get("r", self._row + 1))
-            self._column, self._hidden, self._filled = -1, given.get("hidden") in ("1", "true"), False
+            self._column, self._hidden, self._filled = -1, _is_hidden(given, "ht"), False
             self._cells = []
+        elif name == "col" and "min" in given and _is_hidden(given, "width"):
+            self.layout.hidden_columns.append((int(given["min"]) - 1, int(given.get("max", given["min"])) - 1))
 
     def end(self, name: str) -> None:
         if name != "row" or not 0 < self._row <= 1 << 20:
@@ -230,6 +249,20 @@ class _SheetReader:
         rows[self._row] = self._known[kind]
         if self._hidden and self._filled:
             self.layout.hidden_rows.append(self._row)
+
+
+def _is_hidden(given: Mapping[str, str], size: str) -> bool:
+    """Return whether a row or a column is hidden, or has no size, which looks the same."""
+    return given.get("hidden") in ("1", "true") or float(given.get(size, "1")) <= 0
+
+
+def _letters(column: int) -> str:
+    """Return the name of a column, such as `AB`, from its place from 0."""
+    name, left = "", column + 1
+    while left:
+        left, letter = divmod(left - 1, 26)
+        name = chr(65 + letter) + name
+    return name
 
 
 def _column(place: str) -> int:

@@ -502,50 +502,53 @@ class SqliteJournal:
             raise JournalError(_DAMAGED)
         return states
 
-    def figures(self) -> Figures:
-        """Return the campaign in figures."""
+    def figures(self, *, on_progress: Callable[[float], None] | None = None) -> Figures:
+        """Return the campaign in figures. `on_progress` is called with the part that is done, from 0 to 1."""
         with _transaction(self._connection, "DEFERRED"), _reading():
-            return self._figures()
+            return self._figures(_Answered(on_progress))
 
-    def _figures(self) -> Figures:
-        settings = self._settings()
+    def _figures(self, done: _Answered) -> Figures:
+        settings = done(self._settings())
         parts, ucs2, cost = Counter[int](), 0, Counter[str]()
-        for state, count_of_parts, alphabet, count in self._run("parts"):
+        for state, count_of_parts, alphabet, count in done(self._run("parts").fetchall()):
             parts[count_of_parts] += count
             ucs2 += count if alphabet == "UCS-2" else 0
             cost[state] += count_of_parts * count
-        ((texts, _),) = self._run("texts")
+        ((texts, _),) = done(self._run("texts").fetchall())
         forced = Counter[str]()
-        for characters, count in self._run("forced_by"):
+        for characters, count in done(self._run("forced_by")):
             for character in characters:
                 forced[character] += count
-        example = self._run("example").fetchone()
-        ((first, last, batches),) = self._run("span")
+        *example, example_number = done(self._run("example").fetchone()) or (None,)
+        ((first, last, batches),) = done(self._run("span").fetchall())
         runs = self._run("runs").fetchall()
         return Figures(
             name=settings["name"],
             created_at=float(settings["created_at"]),
             purged="purged_at" in settings,
-            states=self._counted(),
-            skipped=self._reasons(RecipientState.SKIPPED),
-            rejected=self._reasons(RecipientState.REJECTED),
-            unknown=self._reasons(RecipientState.UNKNOWN),
-            deliveries=dict(self._run("deliveries")),
+            states=done(self._counted()),
+            skipped=done(self._reasons(RecipientState.SKIPPED)),
+            rejected=done(self._reasons(RecipientState.REJECTED)),
+            unknown=done(self._reasons(RecipientState.UNKNOWN)),
+            deliveries=done(dict(self._run("deliveries"))),
             parts=dict(sorted(parts.items())),
             ucs2=ucs2,
             texts=texts,
             forced_by="".join(character for character, _ in forced.most_common()),
             costs={RecipientState(state): paid for state, paid in cost.items()},
             example=Text(*example) if example else None,
-            decisions=tuple(
-                Decision(at, who, Event(event), note, batch, line, recipients)
-                for at, who, event, note, batch, line, recipients in self._run("decisions")
+            decisions=done(
+                tuple(
+                    Decision(at, who, Event(event), note, batch, line, recipients)
+                    for at, who, event, note, batch, line, recipients in self._run("decisions")
+                )
             ),
             runs=len(runs),
             batches=batches,
             first_claim=first,
             last_answer=last,
             last_ending=runs[-1][3] if runs else None,
+            example_number=example_number,
         )
 
     def _reasons(self, state: RecipientState) -> dict[str, int]:
@@ -863,3 +866,19 @@ def _evidence(stored: dict[str, Any]) -> Evidence:
     balances = {name: Decimal(stored[name]) for name in ("before", "after") if stored[name] is not None}
     lists = {name: tuple(stored[name]) for name in ("new_ids", "reply_ids")}
     return Evidence(**{**stored, **balances, **lists})
+
+
+class _Answered:
+    """Tells how many of the questions about a campaign are answered."""
+
+    _QUESTIONS = 12
+
+    def __init__(self, on_progress: Callable[[float], None] | None) -> None:
+        self._on_progress = on_progress
+        self._answered = 0
+
+    def __call__(self, answer: _T) -> _T:
+        self._answered += 1
+        if self._on_progress:
+            self._on_progress(self._answered / self._QUESTIONS)
+        return answer

@@ -9,6 +9,8 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from ..privacy import mask_numbers
+
 __all__ = ["MissingField", "Template"]
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -42,11 +44,12 @@ class Template:
         """Raise `ValueError` for a field that is no column."""
         for name in self.fields:
             if name not in columns:
-                raise ValueError(f"text: there is no column for the field {{{name}}}; the columns are {', '.join(columns)}")
+                known = mask_numbers(", ".join(columns))
+                raise ValueError(f"text: there is no column for the field {{{mask_numbers(name)}}}; the columns are {known}")
 
     def fill(self, values: Mapping[str, str]) -> str:
         """Return the text of one recipient. Raises `MissingField`, which names the column, if it is absent or blank."""
         for name in self.fields:
             if not values.get(name, "").strip():
-                raise MissingField(f"nothing in the column {name}")
+                raise MissingField(f"nothing in the column {mask_numbers(name)}")
         return _TOKEN.sub(lambda token: token[0][0] if token[1] is None else values[token[1].strip()].strip(), self.text)

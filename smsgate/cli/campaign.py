@@ -16,7 +16,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import anyio
 import typer
@@ -28,6 +28,7 @@ from ..campaign import (
     Campaign,
     Ending,
     Event,
+    Figures,
     HiddenRows,
     JournalError,
     Loss,
@@ -93,7 +94,7 @@ class Contents:
     ] = None
     hidden: Annotated[
         HiddenRows | None,
-        typer.Option(help="Hidden rows of a spreadsheet: send to them, too, or leave them out. Refused if absent."),
+        typer.Option(help="Hidden rows and columns of a spreadsheet: use them, or leave them out. Refused if absent."),
     ] = None
     country: Country = None
     name: Annotated[str | None, typer.Option(metavar="NAME", help="A name for reports; that of the file if absent.")] = None
@@ -194,7 +195,12 @@ async def _balance(output: Output, session: AsyncSession) -> Decimal | None:
 def status(output: Output, file: File) -> None:
     """Show where a campaign stands, also while it runs."""
     with _looked_at(file) as campaign:
-        output.show(Status(campaign.figures()))
+        output.show(Status(_counted(output, campaign)))
+
+
+def _counted(output: Output, campaign: Campaign) -> Figures:
+    with _working(output, "Counting") as tell:
+        return campaign.figures(on_progress=tell)
 
 
 @command(app)
@@ -320,12 +326,10 @@ def report(
     """Show what became of everybody, or write it as a page with charts."""
     with Campaign.open(file, writing=False) as campaign:
         if html is None:
-            with _working(output, "Counting"):
-                figures = campaign.figures()
-            output.show(Status(figures))
+            output.show(Status(_counted(output, campaign)))
         else:
-            with _working(output, "Writing the report"):
-                campaign.write_report(html, show_numbers=show_numbers)
+            with _working(output, "Writing the report") as tell:
+                campaign.write_report(html, show_numbers=show_numbers, on_progress=tell)
             output.note(f"Written: {html}")
 
 
@@ -399,11 +403,17 @@ def _stopping(output: Output, stop: Callable[[], None], again: str) -> Iterator[
         yield
 
 
+class Tell(Protocol):
+    """Takes which part is done, from 0 to 1 or 0 if that is not known, and perhaps a few words."""
+
+    def __call__(self, part: float, more: str = "") -> None: ...
+
+
 @contextmanager
-def _working(output: Output, words: str) -> Iterator[Callable[[float, str], None]]:
+def _working(output: Output, words: str) -> Iterator[Tell]:
     """Show that work is being done while the block runs: a bar on a terminal, else a line now and then.
 
-    Yields a function that takes which part is done, from 0 to 1, and a few words.
+    Yields a function that is told how far it is.
     """
     every, said_at = _EVERY[False], monotonic()
     bar = Bar(
@@ -416,8 +426,9 @@ def _working(output: Output, words: str) -> Iterator[Callable[[float, str], None
     )
     task = bar.add_task(words, total=None, said="")
 
-    def tell(part: float, said: str) -> None:
+    def tell(part: float, more: str = "") -> None:
         nonlocal said_at
+        said = ", ".join(filter(None, (f"{part:.0%}" if part else "", more)))
         bar.update(task, total=1.0 if part else None, completed=part, said=said)
         if bar.disable and monotonic() - said_at >= every:
             said_at = monotonic()

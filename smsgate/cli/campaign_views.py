@@ -26,11 +26,12 @@ from ..campaign import (
     RecipientRecord,
     RecipientState,
     RunEnd,
-    Sample,
     Source,
     Unsettled,
 )
+from ..campaign.delimited import DELIMITER_NAMES
 from ..campaign.journal import Evidence
+from ..campaign.journal import Text as TextOfOne
 from ..campaign.wording import things
 from ..privacy import mask_number, mask_numbers
 from .views import VIEWS, Look, View, pairs, printable, table, unbroken
@@ -176,7 +177,7 @@ def _made_screen(made: Made) -> RenderableType:
     return Group(
         Text.assemble((made.path, "bold"), f": {things(made.added.pending, 'recipient')}. Nothing is sent yet.\n"),
         *_skipped_counts(made),
-        pairs({"list": printable(_list(made.source)), **_plan_rows(Planned(made.plan, None), example=False)}),
+        pairs({"list": printable(_list(made.source, made.show_numbers)), **_plan_rows(Planned(made.plan, None), example=False)}),
         Text(),
         *_samples(made),
         next_step,
@@ -196,16 +197,16 @@ def _samples(made: Made) -> list[RenderableType]:
     for place, sample in enumerate(samples):
         kind = "a random text" if place else "the longest text" if len(samples) > 1 else "the text"
         head = f"{kind}: line {sample.line:,}, {_number(sample.number, made.show_numbers)}, {things(sample.text.parts, 'part')}"
-        blocks += [Text(head, "dim"), Text(printable(_sample_text(sample, made.show_numbers))), Text()]
+        blocks += [Text(head, "dim"), Text(printable(_sample_text(sample.text, sample.number, made.show_numbers))), Text()]
     return blocks
 
 
-def _sample_text(sample: Sample, show_numbers: bool) -> str:
+def _sample_text(text_of_one: TextOfOne, number: str, show_numbers: bool) -> str:
     """Return a text in which nothing is masked but the number of the recipient."""
-    text = sample.text.text or sample.text.wappush or ""
+    text = text_of_one.text or text_of_one.wappush or ""
     if show_numbers:
         return text
-    digits = _BETWEEN_DIGITS.join(sample.number[-_OWN_DIGITS:])
+    digits = _BETWEEN_DIGITS.join(number[-_OWN_DIGITS:])
     own = re.compile(rf"\+?(?:[0-9]{_BETWEEN_DIGITS})*{digits}")
     return own.sub(lambda found: mask_number(re.sub(r"[^0-9+]", "", found[0])), text)
 
@@ -214,18 +215,16 @@ _OWN_DIGITS = 9
 _BETWEEN_DIGITS = r"[ \-()\u00a0]{0,2}"
 
 
-def _list(source: Source) -> str:
+def _list(source: Source, show_numbers: bool) -> str:
+    column = source.phone_column if show_numbers else mask_numbers(source.phone_column)
     read_as = (
-        f"numbers from the column {mask_numbers(source.phone_column)!r}",
+        f"numbers from the column {column!r}",
         "" if source.headed else "no header",
         source.sheet and f"sheet {source.sheet}",
-        source.delimiter and f"delimiter {_DELIMITERS.get(source.delimiter, source.delimiter)}",
+        source.delimiter and f"delimiter {DELIMITER_NAMES.get(source.delimiter, source.delimiter)}",
         source.encoding,
     )
     return ", ".join(filter(None, read_as))
-
-
-_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
 def _skipped_counts(made: Made) -> list[RenderableType]:
@@ -282,7 +281,9 @@ def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
     if longest is not None:
         rows["sender"] = printable(mask_numbers(longest.sender))
         if example:
-            rows["longest text"] = printable(mask_numbers(longest.text or longest.wappush or ""))
+            number = figures.example_number
+            whole = longest.text or longest.wappush or ""
+            rows["longest text"] = printable(mask_numbers(whole) if number is None else _sample_text(longest, number, False))
     return rows
 
 
@@ -310,7 +311,7 @@ def _made_document(made: Made) -> dict[str, Any]:
         "path": made.path,
         "added": made.added.pending,
         "list": {
-            "phone_column": source.phone_column,
+            "phone_column": source.phone_column if made.show_numbers else mask_numbers(source.phone_column),
             "header": source.headed,
             "sheet": source.sheet or None,
             "delimiter": source.delimiter or None,
@@ -321,7 +322,7 @@ def _made_document(made: Made) -> dict[str, Any]:
             {
                 "line": sample.line,
                 "destination": _number(sample.number, made.show_numbers),
-                "text": _sample_text(sample, made.show_numbers),
+                "text": _sample_text(sample.text, sample.number, made.show_numbers),
                 "parts": sample.text.parts,
             }
             for sample in made.preview.samples

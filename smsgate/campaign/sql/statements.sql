@@ -157,8 +157,9 @@ SELECT count(*), coalesce(sum(alphabet = 'UCS-2'), 0) FROM text;
 SELECT forced_by, count(*) FROM text WHERE forced_by <> '' GROUP BY forced_by ORDER BY count(*) DESC LIMIT 100;
 
 -- name: example
--- A text to look at: the longest.
-SELECT sender, body, wappush FROM text WHERE body IS NOT NULL OR wappush IS NOT NULL ORDER BY parts DESC, id LIMIT 1;
+-- A text to look at, the longest, and a number that it is for.
+SELECT sender, body, wappush, (SELECT number FROM recipient WHERE recipient.text = longest.id LIMIT 1)
+FROM (SELECT * FROM text WHERE body IS NOT NULL OR wappush IS NOT NULL ORDER BY parts DESC, id LIMIT 1) AS longest;
 
 -- name: unknown_batches
 -- Requests with unknown recipients, oldest first.

@@ -1,0 +1,91 @@
+"""What `smsgate campaign` shows: a number is masked wherever it stands, and a text that must be checked is shown whole."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import openpyxl
+import pytest
+from rich.console import Console
+
+from smsgate.campaign import Campaign, Source, csv_source, file_source
+from smsgate.cli.campaign_views import Made, Planned
+from smsgate.cli.views import view_of
+
+HEADER = "Phone 050 111-22-33"
+DIGITS = "1112233", "111-22-33"
+
+
+def screen(result: object) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(view_of(result).people(result))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def headed(folder: Path, rows: str = "+380501234567;Ann\n") -> Source:
+    path = folder / "list.csv"
+    path.write_text(f"{HEADER};name\n{rows}", "utf-8")
+    return csv_source(path, header=True)
+
+
+def made(folder: Path, source: Source, text: str, *, show_numbers: bool = False) -> Made:
+    with Campaign.create(folder / "a.sms", source, sender="Shop", text=text) as campaign:
+        assert campaign.added
+        assert campaign.preview
+        return Made("a.sms", campaign.added, campaign.plan(), source, campaign.preview, show_numbers)
+
+
+def test_a_number_in_the_name_of_a_column_is_masked(tmp_path: Path):
+    result = made(tmp_path, headed(tmp_path), "Hi")
+    document = view_of(result).machines(result)
+    assert document["list"]["phone_column"] == "Phone 05******33"
+    for said in (screen(result), json.dumps(document)):
+        assert "Phone 05******33" in said
+        assert not any(digits in said for digits in DIGITS)
+
+
+def test_a_number_in_the_name_of_a_column_is_shown_on_demand(tmp_path: Path):
+    result = made(tmp_path, headed(tmp_path), "Hi", show_numbers=True)
+    assert HEADER in screen(result)
+    assert view_of(result).machines(result)["list"]["phone_column"] == HEADER
+
+
+def test_a_number_in_the_name_of_a_column_is_masked_in_reasons_and_errors(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"the columns are Phone 05\*{6}33, name$") as unknown:
+        made(tmp_path, headed(tmp_path), "{absent}")
+    path = tmp_path / "twice.csv"
+    path.write_text(f"phone;{HEADER};{HEADER}\n+380501234567;a;b\n", "utf-8")
+    with pytest.raises(ValueError, match="several columns are named Phone") as twice:
+        made(tmp_path, csv_source(path, header=True), f"{{{HEADER}}}")
+    path.write_text(f"phone;{HEADER}\n+380501234567;\n+380501234568;#N/A\n", "utf-8")
+    made(tmp_path, csv_source(path, header=True), f"{{{HEADER}}}")
+    with Campaign.open(tmp_path / "a.sms", writing=False) as campaign:
+        reasons = [one.reason or "" for one in campaign.skipped()]
+    column = "the column Phone 05******33"
+    assert reasons == [f"nothing in {column}", f"in {column}: a formula that has failed"]
+    for said in (str(unknown.value), str(twice.value), *reasons):
+        assert not any(digits in said for digits in DIGITS)
+
+
+def test_a_number_in_the_name_of_a_hidden_column_is_not_shown(tmp_path: Path):
+    book = openpyxl.Workbook()
+    assert book.active
+    book.active.append([HEADER, "name"])
+    book.active.append(["+380501234567", "Ann"])
+    book.active.column_dimensions["A"].hidden = True
+    book.save(tmp_path / "list.xlsx")
+    with pytest.raises(ValueError, match=r"a column with numbers is hidden in the sheet \(A\)"):
+        file_source(tmp_path / "list.xlsx", header=True)
+
+
+def test_a_run_shows_the_longest_text_whole_and_masks_the_number_of_its_recipient(tmp_path: Path):
+    source = headed(tmp_path, "+380501234567;Ann\n+380507654321;Alexandra with a longer name\n")
+    text = f"{{name}}, order 20260824, call 0800123456, you are {{{HEADER}}}" + "." * 100
+    plan = made(tmp_path, source, text).plan
+    said = screen(Planned(plan, None))
+    assert "order 20260824, call 0800123456, you are +380*****" in said
+    assert "501234567" not in said
+    assert "507654321" not in said
