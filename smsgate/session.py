@@ -652,7 +652,7 @@ class AsyncSession:
     async def _attempt_auth(self, call: _Call) -> None:
         call.waiting_since = anyio.current_time()
         async with self._logins.lease() as login:
-            call.exchange = login.transport.exchange()
+            call.exchange = Exchange()
             await self._log_in(login, call.exchange, call)
 
     async def _log_in(self, login: Login, exchange: Exchange, call: _Call) -> None:
@@ -664,7 +664,7 @@ class AsyncSession:
     async def _authenticate(self, login: Login, call: _Call) -> None:
         """Log in on the way to another operation, of which nothing has left if this fails."""
         try:
-            await self._log_in(login, login.transport.exchange(), call)
+            await self._log_in(login, Exchange(), call)
         except (NotSent, InDoubt) as error:
             call.lasting = not _passing(error)
             failure = NotSent(f"the login failed: {error}", reason=error.reason)
@@ -673,7 +673,7 @@ class AsyncSession:
         raise failure
 
     async def _ask(self, login: Login, call: _Call, read: Callable[[Reply], T]) -> T:
-        call.exchange = login.transport.exchange()
+        call.exchange = Exchange()
         reply = await self._logins.ask(login, call.operation, call.body, call.limit, call.exchange)
         for sentence in unrecognised(reply):
             # To a send the gateway may answer with half of its text, which no search for the whole would find.
