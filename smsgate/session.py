@@ -29,7 +29,7 @@ from .errors import InDoubt, MessageNotFound, NotAuthorised, NotSent, PlainHttpW
 from .following import Following
 from .logins import Credentials, Login, Logins
 from .observing import CallStart, Observation, Observer, end_of, end_of_error
-from .options import GATEWAY_URL, Timeouts, address_of, bad_option, odd_credentials, positive, travels_in_clear
+from .options import GATEWAY_URL, Timeouts, address_of, bad_grace, bad_option, odd_credentials, positive, travels_in_clear
 from .parallel import Pace, Parallel
 from .privacy import mask_number, redact
 from .protocol.answers import DeliveryState
@@ -281,8 +281,8 @@ class AsyncSession:
             NotSent: this is another event loop than the session's, where its connections cannot be closed.
             ValueError: `grace` is not a number of seconds.
         """
-        if grace is not None and not (grace == 0 or positive(grace)):
-            raise ValueError("grace: must be a number of seconds, 0 or more")
+        if found := bad_grace(grace):
+            raise ValueError(found)
         if self._token is None or self._released:
             self._closed = True
             return
