@@ -623,7 +623,7 @@ class AsyncSession:
                     turn,
                     len(_PAUSES),
                     harmless,
-                    error,
+                    str(error),  # handlers keep what they are given, and an error holds frames
                 )
                 if error.reason is Reason.TIMED_OUT:
                     continue  # It has waited longer than any pause, and its deadline goes on.
@@ -764,7 +764,7 @@ def _of_no_use(status: DeliveryStatus) -> None:
 
 
 def _unclaimed(outcome: SendOutcome) -> None:
-    became = outcome.error or f"accepted as {', '.join(outcome.result.message_ids) if outcome.result else ''}"
+    became = str(outcome.error or "") or f"accepted as {', '.join(outcome.result.message_ids) if outcome.result else ''}"
     checked = checked_again(outcome.message)
     subject = f"{_subject(checked)}:" if isinstance(checked, Message) else ""
     _log.warning("send_many was left before this was taken:%s %s", subject, became)

@@ -212,7 +212,7 @@ class Runner:
                         f"{error}; the run has waited {waited:.0f} s for it. Run it again when it has ended"
                     ) from None
                 if not waited:
-                    _log.warning("%s; the run begins when it has ended", error)
+                    _log.warning("%s; the run begins when it has ended", str(error))
                 self._progress.waiting = str(error)
                 self._on_progress(self._progress)
             else:
