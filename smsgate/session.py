@@ -113,6 +113,23 @@ class _Call:
         return NotSent(f"nothing was sent: {reason} after {after:g} s", reason=reason)
 
 
+@dataclass(slots=True, eq=False)
+class SendRecord:
+    """Tells of one send whether its request may have left, also after it was cancelled."""
+
+    call: _Call | None = field(default=None, repr=False)
+
+    @property
+    def left(self) -> bool:
+        """The request may have left, and no answer has shown that it did nothing."""
+        return self.call is not None and self.call.left
+
+
+async def send_recorded(session: AsyncSession, message: Message, record: SendRecord) -> SendResult:
+    """Send a message as `AsyncSession.send` does, for a caller that writes down what became of a send that was cancelled."""
+    return await session._send(message, None, record)
+
+
 class AsyncSession:
     """A session with the gateway: logs in by itself, keeps the cookies, and logs in again when the gateway forgets them.
 
@@ -392,11 +409,14 @@ class AsyncSession:
 
         The message is checked again: a copy of a message may hold what no rule has seen.
         """
+        return await self._send(message, timeout, SendRecord())
+
+    async def _send(self, message: Message, timeout: float | None, record: SendRecord) -> SendResult:
         checked = checked_again(_a_message(message))
         if isinstance(checked, ValidationError):
             raise checked.with_traceback(None)
-        call = self._call_of(checked, _deadline(timeout, self._timeouts.send))
-        return await self._run(call, partial(self._attempt, partial(read_send, message=checked)))
+        record.call = self._call_of(checked, _deadline(timeout, self._timeouts.send))
+        return await self._run(record.call, partial(self._attempt, partial(read_send, message=checked)))
 
     async def get_new_messages(self, *, timeout: float | None = None) -> list[str]:
         """Return the ids of messages whose status the gateway does not know yet. These are not incoming SMS.
