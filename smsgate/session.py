@@ -490,6 +490,7 @@ class AsyncSession:
             width=self._width,
             pace=None if rate is None else Pace(rate, _recipients),
             unclaimed=_unclaimed,
+            named=_named,
             unused="nobody iterated over what send_many returned, so nothing was sent",
         )
 
@@ -611,6 +612,10 @@ class AsyncSession:
                 failure = error
             except anyio.get_cancelled_exc_class():
                 _log_doubt(call, "was cancelled")
+                raise
+            except Exception as error:  # which nobody foresaw
+                _log_doubt(call, "failed")
+                error.add_note("the request may have left: in doubt" if call.left else "nothing of the request has left")
                 raise
             finally:
                 self._under_way.discard(call)
@@ -777,6 +782,11 @@ def _checked_id(text: Any) -> str:
     if found is None:
         raise ValueError("message_id: must be a UUID, 32 hexadecimal digits in five groups, as the gateway gives it")
     return found
+
+
+def _named(message: Any) -> str:
+    checked = checked_again(message) if isinstance(message, Message) else None
+    return f"SendSMS{_subject(checked)}" if isinstance(checked, Message) else f"no valid message: a {type(message).__name__}"
 
 
 def _of_no_use(status: DeliveryStatus) -> None:
