@@ -328,7 +328,7 @@ async def test_more_recipients_than_an_answer_is_read_for_are_the_mistake_of_the
     assert answer.status_code == 422
     assert answer.json()["sent"] is False
     assert answer.json()["detail"].startswith(f"at most {MOST_RECIPIENTS} destinations in one message")
-    assert "38050" not in answer.text
+    assert f"{380_500_000_000}" not in answer.text
 
 
 OF_THE_APPLICATION = {
