@@ -31,7 +31,9 @@ from smsgate.campaign import TRANSITIONS
 from smsgate.campaign.states import ENTRIES, RecipientState
 from smsgate.cli.app import app
 from smsgate.cli.exits import ENDINGS, Exit
+from smsgate.errors import Evidence
 from smsgate.protocol.answers import ANSWERS, STATUSES, Answer, AnswerRow
+from smsgate.protocol.reply import Reply, read_send
 from smsgate.sandbox import FAULTS, MAGIC, MagicNumber
 from smsgate.sandbox.sentences import say, say_state
 
@@ -72,9 +74,10 @@ def sentences() -> str:
         if row.error:
             return _api(row.error.__name__)
         return {
+            Answer.AUTHORISED: "success",
+            Answer.SENT: "success",
             Answer.PARTLY_SENT: "a result: who has no id in the slot is refused",
-            Answer.OUTCOME_UNKNOWN: f"{_api('InDoubt')}, for numbers without an id in their slot",
-        }.get(row.meaning, "success")
+        }.get(row.meaning, f"{_api('InDoubt')}, for numbers without an id in their slot")
 
     def filled(sentence: str) -> str:
         return re.sub(r"\{(\w+)\}", r"*\1*", sentence)
@@ -102,14 +105,26 @@ Each becomes a member of {_api("DeliveryState")}. A final status does not change
 {_table(("sentence", "state", "final", "note"), statuses)}"""
 
 
+def _said_of(answer: Answer) -> str:
+    """Return what the client says of a send that is answered with this one sentence."""
+    reply = Reply((say(answer),), Evidence())
+    try:
+        read_send(reply, smsgate.Message(destinations="+380501234567", text="x"))
+    except smsgate.Refused:
+        return "refused"
+    except smsgate.InDoubt:
+        return "in doubt"
+    raise AssertionError(f"{answer} is no answer to a whole request")
+
+
 def numbers() -> str:
     """Return the page of the magic numbers and faults of the sandbox."""
 
     def happens(row: MagicNumber) -> str:
         if row.refuses:
             return f"this number is refused: {say(row.refuses)}"
-        if row.refuses_all:
-            return f"the whole request is answered with: {say(row.refuses_all)}"
+        if row.answers_all:
+            return f"nothing is sent, and the client says {_said_of(row.answers_all)}: {say(row.answers_all)}"
         return f"accepted, and ends as: {say_state(row.ends)}"
 
     magic = [(f"`{row.number}`", row.note, happens(row)) for row in MAGIC]

@@ -17,7 +17,9 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -37,13 +39,22 @@ _log = logging.getLogger("smsgate")
 REFUSAL_REMEMBERED = 30.0
 """Seconds for which a refused login is not tried again."""
 SLOW_FAILURE = 1.0
-"""Seconds. If an Auth takes at least this long to fail, the calls that waited meanwhile fail together with it."""
+"""Seconds. If an Auth takes at least this long to fail, the calls that waited meanwhile fail together with it.
+
+An Auth that may not take that long at all has been given a fair chance after half of its time.
+"""
 COOKIE_TRUSTED = 20 * 60.0
 """Seconds of idleness after which a cookie is taken for dead: below PHP's default of 24 minutes (protocol, section 3)."""
 AUTH_LIMIT = 64 * 1024
 """Bytes of a reply to Auth that are read at most."""
 PARSED_IN_THREAD = 256 * 1024
 """Bytes from which on a reply is parsed in a worker thread, so that the event loop goes on."""
+PARSING_THREADS = 1
+"""Replies of a session that are parsed at once. More would gain nothing, as the interpreter runs one thread at a time."""
+_WORTH_TELLING = 0.1
+"""Seconds of waiting from which on a message tells of them."""
+
+Failure = TypeVar("Failure", NotSent | InDoubt, Refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +98,13 @@ class Logins:
         # Until one login has succeeded, one Auth is made at a time, so that a wrong password is tried once, not `limit` times.
         self._first = anyio.Lock()
         self._proven = False
+        # Copies of what was raised: an error that was raised holds the frames of its caller.
         self._refusal: Refused | None = None
         self._refused_at = 0.0
         self._hung: NotSent | InDoubt | None = None
         self._hung_at = -math.inf
+        # anyio's own limiter is the application's, too: if that fills it, replies would wait for the application.
+        self._parsing = anyio.CapacityLimiter(PARSING_THREADS)
         self._closing = False
 
     @asynccontextmanager
@@ -132,7 +146,7 @@ class Logins:
         """
         until = anyio.current_time() + within
         if self._proven:
-            return await self._auth_until(until, login, exchange, since)
+            return await self._auth_until(until, within, login, exchange, since)
         held = False
         with anyio.CancelScope(deadline=until):
             await self._first.acquire()
@@ -143,44 +157,42 @@ class Logins:
             )
         try:
             if not self._proven:
-                return await self._auth_until(until, login, exchange, since)
+                return await self._auth_until(until, within, login, exchange, since)
         finally:
             self._first.release()
-        return await self._auth_until(until, login, exchange, since)
+        return await self._auth_until(until, within, login, exchange, since)
 
-    async def _auth_until(self, until: float, login: Login, exchange: Exchange, since: float) -> None:
+    async def _auth_until(self, until: float, within: float, login: Login, exchange: Exchange, since: float) -> None:
         self._raise_known(since)
         started = anyio.current_time()
         failure: NotSent | InDoubt
         try:
             with anyio.CancelScope(deadline=until):
                 return await self._auth(login, exchange)
-            failure = _too_slow(exchange, until - started)
+            failure = _too_slow(exchange, within, waited=started + within - until)
         except (NotSent, InDoubt) as error:
             failure = error
-        if failure.reason is Reason.TIMED_OUT or anyio.current_time() - started >= SLOW_FAILURE:
-            self._hung, self._hung_at = failure, anyio.current_time()
+        # What was left of the time of a call that had waited is no fair chance, and says nothing of the gateway.
+        if anyio.current_time() - started >= min(SLOW_FAILURE, within / 2):
+            self._hung, self._hung_at = _copied(failure), anyio.current_time()
         raise failure
 
     def _raise_known(self, since: float) -> None:
         if self._refusal is not None and anyio.current_time() - self._refused_at < REFUSAL_REMEMBERED:
-            known = self._refusal
-            raise type(known)(str(known), answer=known.answer, text=known.text)
+            raise _copied(self._refusal)
         if self._hung is not None and self._hung_at > since:
-            hung = self._hung
-            if isinstance(hung, InDoubt):  # with its status, which says whether it may pass
-                raise InDoubt(str(hung), reason=hung.reason, evidence=hung.evidence)
-            raise NotSent(str(hung), reason=hung.reason)
+            # With its evidence: the status says whether it may pass.
+            raise _copied(self._hung, " (the login of another call)")
 
     async def _auth(self, login: Login, exchange: Exchange) -> None:
         login.cookie = None
         body = Body(request_body(AUTH, login=self._credentials.login, password=self._credentials.password))
         http = await self._post(login, AUTH, body, AUTH_LIMIT, exchange)
-        reply = await _parsed(AUTH, http)
+        reply = await self._parsed(AUTH, http)
         try:
             read_auth(reply)
         except (BadCredentials, AccountSuspended) as refusal:
-            self._refusal, self._refused_at, self._proven = refusal, anyio.current_time(), False
+            self._refusal, self._refused_at, self._proven = _copied(refusal), anyio.current_time(), False
             raise
         cookie = cookie_header(http.cookies, now=_clock_of(http))
         if cookie is None:
@@ -197,7 +209,7 @@ class Logins:
         it is the cookie of a new session, which is not logged in.
         """
         http = await self._post(login, operation, body, limit, exchange)
-        reply = await _parsed(operation, http)
+        reply = await self._parsed(operation, http)
         if http.cookies and shows_session(reply):
             login.cookie = cookie_header(http.cookies, now=_clock_of(http), held=login.cookie)
         return reply
@@ -213,6 +225,15 @@ class Logins:
                 login.cookie = None
         login.last_used = anyio.current_time()
         return http
+
+    async def _parsed(self, operation: Operation, http: HttpReply) -> Reply:
+        if len(http.body) < PARSED_IN_THREAD:
+            return read_reply(operation, http.body, http.status)
+        # The answer has arrived: a deadline that ends now must not turn it into one that was lost.
+        with anyio.CancelScope(shield=True):
+            reply = await anyio.to_thread.run_sync(read_reply, operation, http.body, http.status, limiter=self._parsing)
+        # To a type checker the scope might swallow an exception.
+        return reply  # noqa: RET504 # pyright: ignore[reportPossiblyUnboundVariable]
 
 
 def headers_of(operation: Operation, cookie: str | None) -> dict[str, str]:
@@ -231,18 +252,17 @@ def _clock_of(http: HttpReply) -> float:
     return time.time() if told is None else told
 
 
-def _too_slow(exchange: Exchange, within: float) -> NotSent | InDoubt:
+def _too_slow(exchange: Exchange, within: float, *, waited: float) -> NotSent | InDoubt:
     said = f"{Reason.TIMED_OUT} after {within:g} s"
+    if waited >= _WORTH_TELLING:
+        said = f"{said}, {waited:.1f} s of which passed in waiting for the login of another call"
     if exchange.left:
         return InDoubt(f"{said}, without an answer to Auth", reason=Reason.TIMED_OUT)
     return NotSent(f"{said}, before Auth was sent", reason=Reason.TIMED_OUT)
 
 
-async def _parsed(operation: Operation, http: HttpReply) -> Reply:
-    if len(http.body) < PARSED_IN_THREAD:
-        return read_reply(operation, http.body, http.status)
-    # The answer has arrived: a deadline that ends now must not turn it into one that was lost.
-    with anyio.CancelScope(shield=True):
-        reply = await anyio.to_thread.run_sync(read_reply, operation, http.body, http.status)
-    # To a type checker the scope might swallow an exception.
-    return reply  # noqa: RET504 # pyright: ignore[reportPossiblyUnboundVariable]
+def _copied(error: Failure, more: str = "") -> Failure:
+    """Return the error anew, with more words: without the traceback and the frames of the call that raised it."""
+    made = copy(error)
+    made.args = (f"{error}{more}",)
+    return made

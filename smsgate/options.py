@@ -21,6 +21,7 @@ __all__ = [
     "GATEWAY_URL",
     "Timeouts",
     "address_of",
+    "bad_grace",
     "bad_option",
     "credential_flaw",
     "in_quotes",
@@ -61,6 +62,13 @@ class Timeouts:
         for name in ("connect", "read", "send", "keep_alive"):
             if not positive(getattr(self, name)):
                 raise ValueError(f"timeouts: {name} must be a number of seconds greater than 0")
+
+
+def bad_grace(value: Any) -> str | None:
+    """Return what is wrong with the grace of a closing session, None if nothing is."""
+    if value is None or (value == 0 and not isinstance(value, bool)) or positive(value):
+        return None
+    return "grace: must be a number of seconds, 0 or more, or None to give each call its own deadline"
 
 
 def bad_option(

@@ -3,18 +3,18 @@
 Rules of this file: the source is read only as fast as the work is done and the results are taken, and an item that was read is
 worked on. Work that has begun is never cut off: who leaves the loop early stops the reading, and what is under way ends by
 itself. Nothing is cancelled in the source, which may hold an item: one that is waiting goes on waiting, in its own time. A
-result stays where it is until `__anext__` returns it, so that no cancellation can lose it on the way.
+result stays where it is until `__anext__` returns it, so that no cancellation can lose it on the way. An error that the work
+raises has a note that says on which item.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from warnings import warn
 
 import anyio
@@ -61,16 +61,21 @@ class _Workers(Generic[Item, Result]):
         self,
         source: Iterable[Item] | AsyncIterable[Item],
         work: Callable[[Item], Awaitable[Result | None]],
+        *,
         pace: Pace[Item] | None,
         unclaimed: Callable[[Result], None],
+        named: Callable[[Item], str],
         stop: Callable[[], None],
     ) -> None:
-        self._source: Iterator[Item] | AsyncIterator[Item] = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
+        # Asked for once, and then only stepped: what an iterator does when it is asked for itself again is its own affair.
+        self._source: Any = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
+        self._awaits = isinstance(source, AsyncIterable)
         # An iterator that was handed in is its owner's, who may want to read on; one that was made here is closed here.
         self._made_here = self._source is not source
         self._work = work
         self._pace = pace
         self._unclaimed = unclaimed
+        self._named = named
         self._stop_source = stop
         self._reading = anyio.Lock()
         self._pausing = anyio.CancelScope()
@@ -145,7 +150,7 @@ class _Workers(Generic[Item, Result]):
             while items := await self._next():
                 self._at_work += 1
                 try:
-                    result = await self._work(items[0])
+                    result = await self._work_on(items[0])
                     if result is not None:
                         await self._hand_over(result)
                 finally:
@@ -166,6 +171,13 @@ class _Workers(Generic[Item, Result]):
                 # There are results left only if the event loop is ending and cut off the waiting for somebody to take them.
                 self.forsake()
                 await self._end()
+
+    async def _work_on(self, item: Item) -> Result | None:
+        try:
+            return await self._work(item)
+        except Exception as error:
+            error.add_note(self._named(item))
+            raise
 
     async def _hand_over(self, result: Result) -> None:
         """Wait until the result is taken: as long as it is not, its worker reads nothing more."""
@@ -194,12 +206,12 @@ class _Workers(Generic[Item, Result]):
             return items
 
     async def _read(self) -> list[Item]:
-        if not isinstance(self._source, AsyncIterator):
-            return list(islice(self._source, 1))
-        self._in_source = True
         try:
-            async for item in self._source:
-                return [item]
+            if not self._awaits:
+                return [next(self._source)]
+            self._in_source = True
+            return [await anext(self._source)]
+        except (StopIteration, StopAsyncIteration):
             return []
         finally:
             self._in_source = False
@@ -236,11 +248,12 @@ class Parallel(AsyncIterator[Result], Generic[Item, Result]):
         width: int,
         pace: Pace[Item] | None = None,
         unclaimed: Callable[[Result], None],
+        named: Callable[[Item], str] = str,
         stop: Callable[[], None] = lambda: None,
         unused: str = "",
     ) -> None:
         # Made with the first step, on the event loop that it will run on.
-        self._begin = partial(_Workers[Item, Result], source, work, pace, unclaimed, stop)
+        self._begin = partial(_Workers[Item, Result], source, work, pace=pace, unclaimed=unclaimed, named=named, stop=stop)
         self._width = width
         self._unused = unused
 

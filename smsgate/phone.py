@@ -5,12 +5,15 @@ Rule of this file: it is imported only where a country is set, and a complaint n
 
 from __future__ import annotations
 
+import re
+
 from .extras import missing
 
 try:
     from phonenumbers import (
         SUPPORTED_REGIONS,
         NumberParseException,
+        PhoneMetadata,
         PhoneNumberFormat,
         PhoneNumberType,
         format_number,
@@ -59,6 +62,13 @@ def international(number: str, country: str) -> str:
         raise ValueError("is not that of a mobile phone")
     found = str(format_number(parsed, PhoneNumberFormat.E164))
     trunk = ndd_prefix_for_region(region_code_for_number(parsed) or "", True)
-    if trunk and bare.endswith(f"{parsed.country_code}{trunk}{parsed.national_number}"):
+    # What stands before must be a way to dial abroad, or the trunk prefix is only the end of one: 011 1 650… in the USA.
+    wrong = trunk and re.fullmatch(f"(.*){parsed.country_code}{trunk}{parsed.national_number}", bare)
+    if wrong and (wrong[1] in ("", "+") or re.fullmatch(_abroad(country), wrong[1])):
         raise ValueError(f"has {trunk} after the country code {parsed.country_code}, where it is not dialled; leave it out")
     return found
+
+
+def _abroad(country: str) -> str:
+    """Return the pattern of what is dialled in this country before the code of another one."""
+    return str(getattr(PhoneMetadata.metadata_for_region(country), "international_prefix", ""))

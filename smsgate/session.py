@@ -29,7 +29,7 @@ from .errors import InDoubt, MessageNotFound, NotAuthorised, NotSent, PlainHttpW
 from .following import Following
 from .logins import Credentials, Login, Logins
 from .observing import CallStart, Observation, Observer, end_of, end_of_error
-from .options import GATEWAY_URL, Timeouts, address_of, bad_option, odd_credentials, positive, travels_in_clear
+from .options import GATEWAY_URL, Timeouts, address_of, bad_grace, bad_option, odd_credentials, positive, travels_in_clear
 from .parallel import Pace, Parallel
 from .privacy import mask_number, redact
 from .protocol.answers import DeliveryState
@@ -111,6 +111,23 @@ class _Call:
         if self.left and self.exchange is not None:
             return InDoubt(f"{reason} after {after:g} s, {self.exchange.doubt}", reason=reason)
         return NotSent(f"nothing was sent: {reason} after {after:g} s", reason=reason)
+
+
+@dataclass(slots=True, eq=False)
+class SendRecord:
+    """Tells of one send whether its request may have left, also after it was cancelled."""
+
+    call: _Call | None = field(default=None, repr=False)
+
+    @property
+    def left(self) -> bool:
+        """The request may have left, and no answer has shown that it did nothing."""
+        return self.call is not None and self.call.left
+
+
+async def send_recorded(session: AsyncSession, message: Message, record: SendRecord) -> SendResult:
+    """Send a message as `AsyncSession.send` does, for a caller that writes down what became of a send that was cancelled."""
+    return await session._send(message, None, record)
 
 
 class AsyncSession:
@@ -281,8 +298,8 @@ class AsyncSession:
             NotSent: this is another event loop than the session's, where its connections cannot be closed.
             ValueError: `grace` is not a number of seconds.
         """
-        if grace is not None and not (grace == 0 or positive(grace)):
-            raise ValueError("grace: must be a number of seconds, 0 or more")
+        if found := bad_grace(grace):
+            raise ValueError(found)
         if self._token is None or self._released:
             self._closed = True
             return
@@ -392,11 +409,14 @@ class AsyncSession:
 
         The message is checked again: a copy of a message may hold what no rule has seen.
         """
+        return await self._send(message, timeout, SendRecord())
+
+    async def _send(self, message: Message, timeout: float | None, record: SendRecord) -> SendResult:
         checked = checked_again(_a_message(message))
         if isinstance(checked, ValidationError):
             raise checked.with_traceback(None)
-        call = self._call_of(checked, _deadline(timeout, self._timeouts.send))
-        return await self._run(call, partial(self._attempt, partial(read_send, message=checked)))
+        record.call = self._call_of(checked, _deadline(timeout, self._timeouts.send))
+        return await self._run(record.call, partial(self._attempt, partial(read_send, message=checked)))
 
     async def get_new_messages(self, *, timeout: float | None = None) -> list[str]:
         """Return the ids of messages whose status the gateway does not know yet. These are not incoming SMS.
@@ -470,6 +490,7 @@ class AsyncSession:
             width=self._width,
             pace=None if rate is None else Pace(rate, _recipients),
             unclaimed=_unclaimed,
+            named=_named,
             unused="nobody iterated over what send_many returned, so nothing was sent",
         )
 
@@ -592,6 +613,10 @@ class AsyncSession:
             except anyio.get_cancelled_exc_class():
                 _log_doubt(call, "was cancelled")
                 raise
+            except Exception as error:  # which nobody foresaw
+                _log_doubt(call, "failed")
+                error.add_note("the request may have left: in doubt" if call.left else "nothing of the request has left")
+                raise
             finally:
                 self._under_way.discard(call)
                 if self._drained is not None and not self._under_way:
@@ -623,7 +648,7 @@ class AsyncSession:
                     turn,
                     len(_PAUSES),
                     harmless,
-                    error,
+                    str(error),  # handlers keep what they are given, and an error holds frames
                 )
                 if error.reason is Reason.TIMED_OUT:
                     continue  # It has waited longer than any pause, and its deadline goes on.
@@ -652,7 +677,7 @@ class AsyncSession:
     async def _attempt_auth(self, call: _Call) -> None:
         call.waiting_since = anyio.current_time()
         async with self._logins.lease() as login:
-            call.exchange = login.transport.exchange()
+            call.exchange = Exchange()
             await self._log_in(login, call.exchange, call)
 
     async def _log_in(self, login: Login, exchange: Exchange, call: _Call) -> None:
@@ -664,7 +689,7 @@ class AsyncSession:
     async def _authenticate(self, login: Login, call: _Call) -> None:
         """Log in on the way to another operation, of which nothing has left if this fails."""
         try:
-            await self._log_in(login, login.transport.exchange(), call)
+            await self._log_in(login, Exchange(), call)
         except (NotSent, InDoubt) as error:
             call.lasting = not _passing(error)
             failure = NotSent(f"the login failed: {error}", reason=error.reason)
@@ -673,7 +698,7 @@ class AsyncSession:
         raise failure
 
     async def _ask(self, login: Login, call: _Call, read: Callable[[Reply], T]) -> T:
-        call.exchange = login.transport.exchange()
+        call.exchange = Exchange()
         reply = await self._logins.ask(login, call.operation, call.body, call.limit, call.exchange)
         for sentence in unrecognised(reply):
             # To a send the gateway may answer with half of its text, which no search for the whole would find.
@@ -759,12 +784,17 @@ def _checked_id(text: Any) -> str:
     return found
 
 
+def _named(message: Any) -> str:
+    checked = checked_again(message) if isinstance(message, Message) else None
+    return f"SendSMS{_subject(checked)}" if isinstance(checked, Message) else f"no valid message: a {type(message).__name__}"
+
+
 def _of_no_use(status: DeliveryStatus) -> None:
     """Let go of a status that nobody took: the gateway will tell it again."""
 
 
 def _unclaimed(outcome: SendOutcome) -> None:
-    became = outcome.error or f"accepted as {', '.join(outcome.result.message_ids) if outcome.result else ''}"
+    became = str(outcome.error or "") or f"accepted as {', '.join(outcome.result.message_ids) if outcome.result else ''}"
     checked = checked_again(outcome.message)
     subject = f"{_subject(checked)}:" if isinstance(checked, Message) else ""
     _log.warning("send_many was left before this was taken:%s %s", subject, became)

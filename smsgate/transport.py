@@ -120,6 +120,9 @@ FAULTS: dict[str, Fault] = {
     "HTTPError": _LOST,
 }
 
+CLOSING = 1.0
+"""Seconds that closing a response or a client may take. What has not closed by then is given up."""
+
 _CORES = ("httpcore", "httpcore2")
 _LONGEST_CHAIN = 100
 
@@ -343,8 +346,7 @@ class _Own:
 
     async def _close_discarded(self) -> None:
         while self._discarded:
-            with anyio.CancelScope(shield=True):
-                await _closed(self._discarded.pop())
+            await _closed(self._discarded.pop())
 
     async def aclose(self) -> None:
         self.discard()
@@ -360,10 +362,6 @@ class Transport:
         # connect, read, write, pool: the deadline of the whole call is the session's.
         self._timeout = (connect, None, None, connect)
         self._when_full = f"no connection of the HTTP client became free within {connect:g} s: {client.WHEN_FULL}"
-
-    def exchange(self) -> Exchange:
-        """Return the record of a request that is about to be posted."""
-        return Exchange()
 
     async def aclose(self) -> None:
         """Close the client, if it is our own."""
@@ -422,7 +420,7 @@ class Transport:
             exchange.begun = True  # a response proves it, whoever the client is
             return await _read(response, limit)
         finally:
-            # What was read counts: an error in closing costs the client, not the reply.
+            # What was read counts: trouble in closing costs the client, not the reply.
             if not await _closed(response):
                 self._client.discard()
 
@@ -450,13 +448,20 @@ class Transport:
 
 
 async def _closed(opened: Any) -> bool:
-    """Close it, and return whether that went well. It is never tried again, and no call fails for it."""
-    try:
-        await opened.aclose()
-    except Exception as error:
-        _log.debug("a connection could not be closed: %s", type(error).__name__)
-        return False
-    return True
+    """Close it, and return whether that went well. It is never tried again, and no call fails for it or waits long for it.
+
+    A deadline that ends meanwhile does not cut it off: the reply that was read before would be lost with it.
+    """
+    trouble = f"not closed after {CLOSING:g} s"
+    with anyio.move_on_after(CLOSING, shield=True):
+        try:
+            await opened.aclose()
+        except Exception as error:
+            trouble = type(error).__name__
+        else:
+            return True
+    _log.debug("a connection could not be closed: %s", trouble)
+    return False
 
 
 async def _read(response: Any, limit: int) -> HttpReply | InDoubt:
@@ -483,7 +488,7 @@ async def _stream(response: Any, limit: int) -> bytes:
             else:
                 # Reading on from a closed response ends the library's generators; dropping them would leave them to trio's
                 # garbage collector, which complains.
-                await response.aclose()
+                await _closed(response)
     except Exception:
         if len(body) <= limit:
             raise

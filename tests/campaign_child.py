@@ -23,6 +23,7 @@ from smsgate.campaign import Event, Runner, SqliteJournal
 from smsgate.campaign.journal import Around, BatchEnd, Claim, JournalInUse, Seen, Verdict
 from smsgate.cli.app import run as command
 from smsgate.protocol.models import SendResult
+from smsgate.session import SendRecord
 
 QUICK = smsgate.Timeouts(connect=5.0, read=0.5, send=0.5)
 
@@ -79,9 +80,9 @@ class UnknownAgain(SqliteJournal):
 class ReadErrorNotSent(Runner):
     """A connection that is lost after the request counts as not sent."""
 
-    async def _post(self, claim: Claim) -> SendResult:
+    async def _post(self, claim: Claim, record: SendRecord) -> SendResult:
         try:
-            return await super()._post(claim)
+            return await super()._post(claim, record)
         except smsgate.InDoubt as error:
             if error.reason is not smsgate.Reason.CONNECTION_LOST:
                 raise

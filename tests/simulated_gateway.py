@@ -38,7 +38,7 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
     """Answers requests after a while. `share` is how many meet a fault, or never reach the gateway; `told` hears what happens.
 
     `up_at` is when it can first be reached; `fault_of` chooses the fault for the body of a request in place of chance.
-    `sentence` is what it answers to every send, once it is set.
+    `sentence` is what it answers to every send, once it is set. `left` are the bodies of the requests that have left.
     """
 
     up_at = 0.0
@@ -48,6 +48,7 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
     def __init__(self, random: Random, settings: Settings, share: float, told: Callable[[str], None]) -> None:
         self.gateway = Gateway(settings, trio.current_time)
         self.share = share
+        self.left: list[bytes] = []
         self._random = random
         self._told = told
 
@@ -65,6 +66,7 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
             raise refused
         await trace("http11.send_request_headers.started", {"request": request})
         body = await request.aread()
+        self.left.append(body)
         kind = self.fault_of(body) if self.fault_of else kind
         fault = FAULTS[kind] if kind else None
         done: list[httpx.Response] = []

@@ -82,3 +82,9 @@ async def test_the_shutdown_ends_what_outlasts_the_grace_and_says_so(smsgate_san
             while not smsgate_sandbox.messages:  # noqa: ASYNC110 - the sandbox serves in a thread
                 await anyio.sleep(0.01)
     assert ended == [smsgate.Reason.CLOSED]
+
+
+@pytest.mark.parametrize("grace", [-1, float("inf"), float("nan"), "8", True, False])
+def test_a_bad_grace_is_refused_where_it_is_given_and_not_at_shutdown(grace: Any):
+    with pytest.raises(ValueError, match=r"^grace: must be a number of seconds, 0 or more, or None"):
+        sms_context(grace=grace)

@@ -90,6 +90,9 @@ async def cancelled_at(step: int, path: Path) -> bool:
                     trio.lowlevel.remove_instrument(instrument)
             states = check(journal, Counter(message.destination for message in gateway.gateway.messages))
             assert all(batch.reason for batch in journal.unknown())
+            left = b"".join(gateway.left)
+            for one in journal.recipients():
+                assert one.state is not S.UNKNOWN or (one.number or "").encode() in left, "nothing of it had left"
             with trio.fail_after(60):
                 assert (await Runner(journal, session).run()).ending is Ending.FINISHED
         assert set(check(journal, Counter(message.destination for message in gateway.gateway.messages))) <= {

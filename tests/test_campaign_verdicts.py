@@ -75,7 +75,7 @@ def test_a_recipient_that_was_not_paid_for_is_pending_again_and_the_run_pauses()
 
 
 def test_what_did_not_leave_is_pending_again_and_the_run_waits():
-    judgement = judge_error(claim(2), errors.NotSent("no route"))
+    judgement = judge_error(claim(2), errors.NotSent("no route"), left=True)
     assert (events(judgement), reasons(judgement)) == ([Event.NOT_SENT] * 2, [None] * 2)
     assert (judgement.trouble, judgement.why, judgement.unforeseen) == (Trouble.WAIT, "no route", False)
 
@@ -94,11 +94,11 @@ USELESS = (Reason.CLOSED, Reason.NOT_OPEN, Reason.OTHER_EVENT_LOOP)
 )
 def test_a_lost_answer_makes_everybody_unknown_and_keeps_what_came(reason: Reason, trouble: Trouble):
     error = errors.InDoubt("lost", reason=reason, evidence=Evidence(502, 4, (), b"<htm"))
-    judgement = judge_error(claim(2), error)
+    judgement = judge_error(claim(2), error, left=True)
     assert (events(judgement), reasons(judgement)) == ([Event.LOST] * 2, ["lost"] * 2)
     assert judgement.end == BatchEnd("lost", 502, b"<htm")
     assert (judgement.trouble, judgement.lost) == (trouble, True)
-    assert judge_error(claim(1), errors.InDoubt("lost", reason=reason)).end == BatchEnd("lost", None, None)
+    assert judge_error(claim(1), errors.InDoubt("lost", reason=reason), left=True).end == BatchEnd("lost", None, None)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_lost_answer_makes_everybody_unknown_and_keeps_what_came(reason: Reaso
 )
 @pytest.mark.parametrize("text", ["the gateway's words", ""])
 def test_a_refusal_of_the_account_pauses_and_nobody_is_rejected(error: type[errors.Refused], advice: str, text: str):
-    judgement = judge_error(claim(2), error("it refused", text=text))
+    judgement = judge_error(claim(2), error("it refused", text=text), left=True)
     assert (events(judgement), reasons(judgement)) == ([Event.NOT_SENT] * 2, [None] * 2)
     assert not any(verdict.alone for verdict in judgement.verdicts)
     assert judgement.trouble is Trouble.PAUSE
@@ -125,26 +125,26 @@ def test_a_refusal_of_the_account_pauses_and_nobody_is_rejected(error: type[erro
 
 @pytest.mark.parametrize("error", [errors.BadDestination, errors.GatewayFailure, errors.Refused])
 def test_one_sentence_for_several_recipients_has_each_tried_alone(error: type[errors.Refused]):
-    judgement = judge_error(claim(2), error("it refused", text="no"))
+    judgement = judge_error(claim(2), error("it refused", text="no"), left=True)
     assert judgement.verdicts == (Verdict(1, Event.NOT_SENT, alone=True), Verdict(2, Event.NOT_SENT, alone=True))
     assert (judgement.end, judgement.trouble) == (BatchEnd("no"), Trouble.NONE)
 
 
 def test_a_sentence_for_each_recipient_is_its_reason():
-    judgement = judge_error(claim(2), errors.BadDestination("it refused", reasons=("bad", "worse")))
+    judgement = judge_error(claim(2), errors.BadDestination("it refused", reasons=("bad", "worse")), left=True)
     assert judgement.verdicts == (Verdict(1, Event.REJECTED, reason="bad"), Verdict(2, Event.REJECTED, reason="worse"))
 
 
 @pytest.mark.parametrize(("text", "reason"), [("no", "no"), ("", "it refused")])
 def test_one_recipient_that_is_refused_is_rejected_in_the_words_of_the_gateway(text: str, reason: str):
-    judgement = judge_error(claim(1), errors.BadDestination("it refused", text=text))
+    judgement = judge_error(claim(1), errors.BadDestination("it refused", text=text), left=True)
     assert judgement.verdicts == (Verdict(1, Event.REJECTED, reason=reason),)
     assert judgement.trouble is Trouble.NONE
 
 
 @pytest.mark.parametrize("alone", range(5))
 def test_a_gateway_that_fails_is_given_three_tries_for_one_recipient(alone: int):
-    judgement = judge_error(claim(1, alone=alone), errors.GatewayFailure("it failed", text="not saved"))
+    judgement = judge_error(claim(1, alone=alone), errors.GatewayFailure("it failed", text="not saved"), left=True)
     if alone < 3:
         assert judgement.verdicts == (Verdict(1, Event.NOT_SENT, alone=True),)
         assert (judgement.trouble, judgement.why) == (Trouble.WAIT, "it failed")
@@ -156,7 +156,7 @@ def test_a_gateway_that_fails_is_given_three_tries_for_one_recipient(alone: int)
 def test_a_message_that_cannot_be_made_is_rejected_and_its_text_is_not_told():
     with pytest.raises(ValidationError) as caught:
         Message(sender="Shop", destinations="+380501110001", text="zymurgy\x00")
-    judgement = judge_error(claim(1), caught.value)
+    judgement = judge_error(claim(1), caught.value, left=True)
     assert events(judgement) == [Event.REJECTED]
     assert judgement.end.reason == reasons(judgement)[0]
     assert judgement.end.reason
@@ -166,7 +166,16 @@ def test_a_message_that_cannot_be_made_is_rejected_and_its_text_is_not_told():
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("zymurgy"), GeneratorExit()], ids=lambda e: type(e).__name__)
 def test_what_nobody_foresaw_makes_everybody_unknown_and_goes_on_to_the_caller(error: BaseException):
-    judgement = judge_error(claim(2), error)
+    judgement = judge_error(claim(2), error, left=True)
     assert events(judgement) == [Event.LOST] * 2
     assert reasons(judgement) == ["interrupted while the request was under way"] * 2
     assert judgement.unforeseen
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("zymurgy"), GeneratorExit()], ids=lambda e: type(e).__name__)
+def test_what_nobody_foresaw_before_anything_had_left_leaves_everybody_pending(error: BaseException):
+    judgement = judge_error(claim(2), error, left=False)
+    assert events(judgement) == [Event.NOT_SENT] * 2
+    assert judgement.end.reason == "interrupted before anything of the request had left"
+    assert judgement.unforeseen
+    assert not judgement.lost

@@ -601,6 +601,30 @@ def test_a_measurement_has_one_verdict(finding: Finding, mark: Mark, setting: st
     assert not (mark is Mark.PROBLEM and finding.error is None)
 
 
+@pytest.mark.parametrize("proxied", [False, True], ids=["directly", "through a proxy"])
+@pytest.mark.parametrize("kind", [smsgate.NotSent, smsgate.InDoubt])
+@pytest.mark.parametrize("reason", smsgate.Reason)
+def test_every_reason_has_advice_of_its_own(reason: smsgate.Reason, kind: Any, proxied: bool) -> None:
+    finding = judge.failed("login", kind("x", reason=reason), "x", proxied=proxied)
+    assert finding.advice
+    assert finding.setting or reason is smsgate.Reason.UNRECOGNISED
+
+
+@pytest.mark.parametrize(
+    ("reason", "setting"),
+    [
+        (smsgate.Reason.NO_CONNECTION, "SMSGATE_PROXY"),
+        (smsgate.Reason.TIMED_OUT, "SMSGATE_PROXY"),
+        (smsgate.Reason.PROXY_REFUSED, "SMSGATE_PROXY"),
+        (smsgate.Reason.NO_FREE_CONNECTION, "http_client"),
+        (smsgate.Reason.CLIENT_FAILED, "http_client"),
+        (smsgate.Reason.NOT_SAVED, "the gateway"),
+    ],
+)
+def test_a_proxy_is_blamed_for_nothing_but_the_way(reason: smsgate.Reason, setting: str) -> None:
+    assert judge.failed("login", smsgate.NotSent("x", reason=reason), "x", proxied=True).setting == setting
+
+
 def test_the_id_that_is_asked_for_is_one_that_no_gateway_gives() -> None:
     assert UUID(NO_MESSAGE).version == 4
     assert set(NO_MESSAGE) == set("048-")

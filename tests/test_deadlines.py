@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import threading
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
 from random import Random
 from typing import Any
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import fault_server
 import httpx
 import pytest
@@ -169,6 +176,87 @@ async def test_an_auth_that_cannot_connect_for_long_is_shared_like_one_that_hang
     assert tries < 20
 
 
+def delayed(
+    gateway: SimulatedGateway, delay: Callable[[int], float], status: Callable[[int], int] = lambda _: 200
+) -> list[float]:
+    """Let the gateway answer the Auths late, and with a status, by their number. Returns when they came, which grows."""
+    answer, came = gateway.handle_async_request, list[float]()
+
+    async def late(request: httpx.Request) -> httpx.Response:
+        number = len(came)
+        if b"Auth>" in await request.aread():
+            came.append(trio.current_time())
+            await trio.sleep(delay(number))
+            if status(number) != 200:
+                await request.extensions["trace"]("http11.send_request_headers.started", {"request": request})
+                return httpx.Response(status(number))
+        return await answer(request)
+
+    gateway.handle_async_request = late  # type: ignore[method-assign]  # the fault under test
+    return came
+
+
+@simulated_time
+@pytest.mark.parametrize("status", [503, 404])
+async def test_calls_that_share_a_failed_auth_share_what_is_known_of_it(status: int) -> None:
+    async with simulated(logins=2) as (gateway, session):
+        came = delayed(gateway, lambda _: 2, lambda number: 200 if number else status)
+        first, *shared = await endings_of(*[session.auth] * 4)
+    if status == 503:  # which may pass, so that each tries again
+        assert [first, *shared] == [None] * 4
+        assert len(came) > 1
+        return
+    assert len(came) == 1
+    for error in (first, *shared):
+        assert isinstance(error, smsgate.InDoubt)
+        assert (error.reason, error.evidence.status) == (smsgate.Reason.HTTP_STATUS, 404)
+    assert [str(error).endswith(" (the login of another call)") for error in (first, *shared)] == [False, True, True, True]
+
+
+@simulated_time
+async def test_an_auth_with_too_little_time_left_says_so_and_fails_no_other_call(caplog: pytest.LogCaptureFixture) -> None:
+    async with simulated(logins=3) as (gateway, session):
+        delayed(gateway, lambda number: 1.5 if number else 60)
+        cut_off, late, send = await endings_of(
+            partial(session.get_credit_balance, timeout=14.9),
+            session.get_credit_balance,
+            lambda: session.send_sms(NUMBER, "hello"),
+        )
+    assert isinstance(cut_off, smsgate.InDoubt | smsgate.NotSent)
+    assert isinstance(late, Decimal)
+    assert isinstance(send, smsgate.SendResult)
+    assert "timed out after 15 s, 14.9 s of which passed in waiting for the login of another call" in caplog.text
+    assert "SendSMS" not in caplog.text
+    kept = [given for record in caplog.records for given in record.args or ()]
+    assert kept
+    assert not any(isinstance(given, BaseException) for given in kept), "a handler would keep its frames"
+
+
+@simulated_time
+@pytest.mark.parametrize("kind", ["refused", "hung"])
+async def test_a_session_that_remembers_a_failed_auth_keeps_nothing_of_its_caller(kind: str) -> None:
+    class Held:
+        pass
+
+    async def call(session: smsgate.AsyncSession) -> weakref.ref[Held]:
+        held = Held()
+        with pytest.raises(smsgate.SmsGateError):
+            await session.auth()
+        return weakref.ref(held)
+
+    async with simulated() as (gateway, session):
+        if kind == "refused":
+            gateway.gateway.settings = replace(gateway.gateway.settings, password="another")
+        else:
+            delayed(gateway, lambda _: 2, lambda _: 404)
+        held = await call(session)
+        await trio.lowlevel.checkpoint()  # trio holds the last cancellation of a task until its next step
+        gc.collect()
+        assert held() is None
+        with pytest.raises(smsgate.SmsGateError):  # it is remembered
+            await session.auth()
+
+
 @simulated_time
 async def test_a_slow_auth_is_waited_for_where_there_is_time() -> None:
     async with simulated() as (gateway, session):
@@ -300,6 +388,28 @@ async def test_an_answer_that_has_arrived_is_read_though_the_deadline_ends_meanw
     assert isinstance(result, smsgate.SendResult)
 
 
+async def test_an_answer_is_read_though_the_application_has_filled_the_limiter_of_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logins, "PARSED_IN_THREAD", 0)
+    answered = threading.Event()
+    waited: list[bool] = []
+
+    def hold() -> None:
+        waited.append(answered.wait(5))
+
+    limiter = anyio.to_thread.current_default_thread_limiter()
+    monkeypatch.setattr(limiter, "total_tokens", 1)
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session, anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.to_thread.run_sync, hold)
+            while not limiter.borrowed_tokens:
+                await anyio.lowlevel.checkpoint()
+            await session.send_sms(NUMBER, "hello")
+            answered.set()
+    assert waited == [True]
+
+
 # --- aclose(grace=) ------------------------------------------------------------------------------------------------------
 
 
@@ -355,10 +465,10 @@ async def test_a_grace_ends_the_calls_that_another_aclose_waits_for() -> None:
     assert isinstance(sent, smsgate.InDoubt)
 
 
-@pytest.mark.parametrize("grace", [-1, float("inf"), float("nan"), "10", True])
+@pytest.mark.parametrize("grace", [-1, float("inf"), float("nan"), "10", True, False])
 async def test_a_grace_is_checked_by_name(grace: Any) -> None:
     async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
-        with pytest.raises(ValueError, match=r"^grace: must be a number of seconds, 0 or more$"):
+        with pytest.raises(ValueError, match=r"^grace: must be a number of seconds, 0 or more, or None"):
             await session.aclose(grace=grace)
 
 

@@ -17,7 +17,7 @@ import smsgate.doctor
 import smsgate.sandbox
 from smsgate.campaign import TRANSITIONS
 from smsgate.cli.exits import ENDINGS
-from smsgate.protocol.answers import ANSWERS, STATUSES
+from smsgate.protocol.answers import ANSWERS, STATUSES, Answer
 from smsgate.sandbox import FAULTS, MAGIC
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -35,10 +35,19 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {path.name: path.read_text("utf-8") for path in folder.iterdir()}
 
 
+BECOMES = {
+    Answer.AUTHORISED: "| success |",
+    Answer.SENT: "| success |",
+    Answer.PARTLY_SENT: "| a result:",
+    Answer.NOT_SAVED: "InDoubt",
+    Answer.OUTCOME_UNKNOWN: "InDoubt",
+}
+
+
 def test_every_sentence_and_every_status_is_listed_with_what_it_becomes(pages: dict[str, str]):
     rows = pages["sentences.md"].splitlines()
     for answer in ANSWERS:
-        becomes = answer.error.__name__ if answer.error else f"`{answer.meaning.name}`"
+        becomes = answer.error.__name__ if answer.error else BECOMES[answer.meaning]
         start = " ".join(answer.sentence.split("{")[0].split())
         assert any(row.startswith(f"| {start}") and becomes in row for row in rows), answer.sentence
     for status in STATUSES:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from commands import run_command
+from replies import sent
 from typer.main import get_command
 
 import smsgate
@@ -22,8 +23,11 @@ from smsgate.cli.app import app
 from smsgate.cli.exits import Exit
 from smsgate.environment import GatewaySettings
 from smsgate.extras import EXTRA_OF
+from smsgate.protocol.reply import read_send
 from smsgate.sandbox import FAULTS, MAGIC, FaultRow, MagicNumber, Settings
 from smsgate.sandbox.api import REQUESTS
+from smsgate.sandbox.sentences import say
+from smsgate.session import _PASSING
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -85,6 +89,30 @@ def test_each_public_name_is_documented(name: str) -> None:
 @pytest.mark.parametrize("row", MAGIC, ids=lambda row: row.number)
 def test_each_magic_number_is_documented_with_its_meaning(row: MagicNumber) -> None:
     assert f"| `{row.number}` | {row.note} | " in SANDBOX
+
+
+@pytest.mark.parametrize("row", [row for row in MAGIC if row.answers_all], ids=lambda row: row.number)
+def test_each_magic_number_for_a_whole_request_is_documented_with_what_the_client_says(row: MagicNumber) -> None:
+    sentence = say(row.answers_all)
+    with pytest.raises(smsgate.SmsGateError) as caught:
+        read_send(sent(sentence), smsgate.Message(destinations=[row.number, "+380501234567"], text="t"))
+    word = {False: "refused", None: "in doubt"}[caught.value.sent]
+    assert f"| `{row.number}` | {row.note} | nothing is sent, and the client says {word}: {sentence} |" in SANDBOX
+
+
+def test_the_reasons_of_both_errors_are_documented() -> None:
+    (told,) = re.findall(
+        r"^`reason` is a member of `Reason`: for `NotSent` it is (.*?)\. Repeated are", REFERENCE, re.MULTILINE | re.DOTALL
+    )
+    of_not_sent, of_in_doubt = (set(re.findall(r"`([A-Z_]+)`", part)) for part in told.split("for `InDoubt` it is"))
+    assert of_not_sent | of_in_doubt == set(smsgate.Reason.__members__)
+    # Those that depend on whether a byte had left.
+    assert of_not_sent & of_in_doubt == {"CLOSED", "TIMED_OUT"}
+
+
+def test_the_reasons_that_are_tried_again_are_documented() -> None:
+    (told,) = re.findall(r"Repeated are .*? if the reason may pass: (.*?)\. They", REFERENCE, re.DOTALL)
+    assert set(re.findall(r"`([A-Z_]+)`", told)) == {reason.name for reason in _PASSING}
 
 
 @pytest.mark.parametrize("row", FAULTS.values(), ids=lambda row: row.kind)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import shlex
 import shutil
@@ -21,7 +23,10 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ValidationError
 
 import smsgate
-from smsgate.integrations.fastapi import PROBLEMS, SmsSession, answer_errors, sms_lifespan, sms_session
+from smsgate import session
+from smsgate.integrations.fastapi import _MISTAKES, PROBLEMS, SmsSession, answer_errors, sms_lifespan, sms_session
+from smsgate.protocol import models
+from smsgate.protocol.limits import MOST_RECIPIENTS
 from smsgate.sandbox import Sandbox
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("smsgate_environment")]
@@ -310,6 +315,50 @@ async def test_what_a_stranger_wrote_is_told_and_what_is_wrong_inside_is_not():
             await client.get("/own")
 
 
+async def test_more_recipients_than_an_answer_is_read_for_are_the_mistake_of_the_caller():
+    app = FastAPI()
+    answer_errors(app)
+
+    @app.post("/")
+    async def notify(numbers: list[str]) -> None:
+        smsgate.Message(destinations=numbers, text="Привіт")
+
+    async with client_of(app) as client:
+        answer = await client.post("/", json=[f"+{380_500_000_000 + number}" for number in range(MOST_RECIPIENTS + 1)])
+    assert answer.status_code == 422
+    assert answer.json()["sent"] is False
+    assert answer.json()["detail"].startswith(f"at most {MOST_RECIPIENTS} destinations in one message")
+    assert f"{380_500_000_000}" not in answer.text
+
+
+OF_THE_APPLICATION = {
+    "sender",  # which is the operator's to set
+    "missing",
+    "country",
+    "country_extra",
+    "text_missing",  # what it hands over, and how
+    "message_type",
+    "frozen_instance",
+}
+"""Complaints about what the application itself does, which no caller can put right: they stay errors of the server."""
+
+
+def test_every_complaint_of_ours_is_the_mistake_of_the_caller_or_of_the_application():
+    kinds: set[str] = set()
+    for module in (models, session):
+        for call in ast.walk(ast.parse(inspect.getsource(module))):
+            name = getattr(call.func, "id", "") if isinstance(call, ast.Call) else ""
+            if name == "_refuse" and isinstance(call.args[0], ast.Constant):
+                kinds.add(call.args[0].value)
+            elif name == "_string":  # which makes its kind of the name of the field
+                kinds.add(f"{call.args[1].value}_type")
+            elif name == "invalid_message":
+                kinds |= {row.elts[1].value for row in call.args if isinstance(row, ast.Tuple)}
+    assert {"destinations_too_many", "text_type", "wappush_type", "missing", "message_type"} <= kinds, "they are found"
+    assert kinds - _MISTAKES == OF_THE_APPLICATION
+    assert kinds >= _MISTAKES
+
+
 async def test_the_session_is_open_while_the_application_runs_and_closed_after(smsgate_server: Sandbox):
     seen: list[smsgate.AsyncSession] = []
     app = FastAPI(lifespan=sms_lifespan(lambda: smsgate.AsyncSession("sandbox", "sandbox", url=smsgate_server.url)))
@@ -355,3 +404,9 @@ async def test_the_shutdown_ends_what_outlasts_the_grace_and_says_so(grace: floa
             while not smsgate_sandbox.messages:  # noqa: ASYNC110 - the sandbox serves in a thread
                 await anyio.sleep(0.01)
     assert ended == [smsgate.Reason.CLOSED]
+
+
+@pytest.mark.parametrize("grace", [-1, float("inf"), float("nan"), "8", True, False])
+def test_a_bad_grace_is_refused_where_it_is_given_and_not_at_shutdown(grace: Any):
+    with pytest.raises(ValueError, match=r"^grace: must be a number of seconds, 0 or more, or None"):
+        sms_lifespan(grace=grace)

@@ -143,6 +143,10 @@ DECORATION = " ()-\t\u00a0\u2009\u202f\u3000\u2010\u2014\u2212\uff0d\u00ad\u200b
         ("80 123 456 7890", ("+801234567890",)),
         ("+931234567", ("+931234567",)),
         ("+80671234567", ("+80671234567",)),
+        ("+87011234567", ("+87011234567",)),
+        ("84912345678", ("+84912345678",)),
+        ("85291234567", ("+85291234567",)),
+        ("870773123456", ("+870773123456",)),
         ("+3800501234567", ("+3800501234567",)),
     ],
 )
@@ -161,6 +165,7 @@ HELP = "write + and the country code, or set a country"
 LOCAL = f"{RULE} it begins with 0, as a local number does; {HELP}"
 SHORT = f"{RULE} without a + it needs at least 11 digits; {HELP}"
 OLD = f"{RULE} 80 and nine digits is the old way to dial another town; {HELP}"
+AT_HOME = f"{RULE} 8 and ten digits is how one dials within Kazakhstan or Russia; {HELP}"
 STRANGE = "is not a phone number: the character at position {} ({}) cannot be part of one"
 BROKEN = "has a line break at position {} ({}); separate numbers by commas"
 
@@ -188,6 +193,9 @@ BROKEN = "has a line break at position {} ({}); separate numbers by commas"
         ("1", f"destination 1 {SHORT}"),
         ("80671234567", f"destination 1 {OLD}"),
         ("8 (067) 123-45-67", f"destination 1 {OLD}"),
+        ("87011234567", f"destination 1 {AT_HOME}"),
+        ("8 (916) 123-45-67", f"destination 1 {AT_HOME}"),
+        ("8 351 123 45 67", f"destination 1 {AT_HOME}"),
         ("+1234567", f"destination 1 {LENGTH}"),
         ("+1234567890123456", f"destination 1 {LENGTH}"),
         ("1234567890123456", f"destination 1 {LENGTH}"),
@@ -239,14 +247,18 @@ def bare(written: str) -> str | None:
     digits = "".join(left[1:] if plus else left)
     if not 8 <= len(digits) <= 15 or set(digits) - set("0123456789") or digits[0] == "0":
         return None
-    return "+" + digits if plus or (len(digits) >= 11 and not (len(digits) == 11 and digits[:2] == "80")) else None
+    return (
+        "+" + digits
+        if plus or (len(digits) >= 11 and not (len(digits) == 11 and digits[:2] in ("80", "83", "87", "89")))
+        else None
+    )
 
 
 @given(
     st.one_of(
         st.text(st.sampled_from("0123456789+" + DECORATION + BREAKS), max_size=22),
         st.text(st.sampled_from("0123456789"), min_size=7, max_size=17),
-        st.text(st.sampled_from("80"), min_size=10, max_size=12),
+        st.text(st.sampled_from("80379"), min_size=10, max_size=12),
         st.text(st.sampled_from("1234567890٧"), min_size=7, max_size=17),
         st.text(),
     )

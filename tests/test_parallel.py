@@ -338,6 +338,104 @@ async def test_an_iterator_that_is_closed_or_whose_block_fails_does_not_warn() -
             gc.collect()
 
 
+class Stepped:
+    """An iterator that can do nothing but step: that is all that a loop asks of one."""
+
+    def __init__(self, messages: list[smsgate.Message]) -> None:
+        self.messages = iter(messages)
+
+    def __next__(self) -> smsgate.Message:
+        return next(self.messages)
+
+    async def __anext__(self) -> smsgate.Message:
+        for one in self.messages:
+            return one
+        raise StopAsyncIteration
+
+
+class OpenedOnce:
+    """An iterable that would begin anew whenever it is asked for an iterator."""
+
+    def __init__(self, messages: list[smsgate.Message]) -> None:
+        self.messages, self.opened = messages, 0
+
+    def __iter__(self) -> Any:
+        self.opened += 1
+        assert self.opened == 1
+        return Stepped(self.messages)
+
+
+class OpenedOnceAwaited(OpenedOnce):
+    """The same as an async iterator of itself: it has `__anext__`, too."""
+
+    def __aiter__(self) -> Any:
+        self.stepped = iter(self)
+        return self
+
+    async def __anext__(self) -> smsgate.Message:
+        return await anext(self.stepped)
+
+
+class SteppedAwaited(OpenedOnce):
+    def __aiter__(self) -> Any:
+        return iter(self)
+
+
+@pytest.mark.parametrize("kind", [OpenedOnce, OpenedOnceAwaited, SteppedAwaited])
+async def test_a_source_is_asked_for_its_iterator_once(kind: type[OpenedOnce]) -> None:
+    source: Any = kind([message(number) for number in range(5)])
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session, session.send_many(source) as outcomes:
+            assert len([outcome async for outcome in outcomes if outcome.result]) == 5
+        assert len(sandbox.messages) == 5
+    assert source.opened == 1
+
+
+class Raising(logging.Filter):
+    """A filter of the user's own that fails at some records."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if self.name in record.getMessage():
+            raise KeyError("secret")
+        return True
+
+
+@pytest.mark.parametrize(
+    ("at", "left", "note"),
+    [
+        ("answer not recognised", True, "the request may have left: in doubt"),
+        ("login 1 opened", False, "nothing of the request has left"),
+    ],
+)
+async def test_an_error_that_nobody_foresaw_names_its_message_and_whether_it_may_have_left(
+    at: str, left: bool, note: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, raising = logging.getLogger("smsgate"), Raising()
+    raising.name = at
+    caplog.set_level(logging.INFO, "smsgate")
+    log.addFilter(raising)
+    strange = fault_server.answering(fault_server.ACCEPTED.replace(fault_server.MESSAGE_ID.encode(), "Щось нове".encode()))
+    try:
+        with FaultServer(strange).running() as server:
+            async with smsgate.AsyncSession("login", "password", sender="Shop", url=server.url) as session:
+                with pytest.raises(KeyError) as caught:
+                    async for _ in session.send_many([message(1)]):
+                        pass
+    finally:
+        log.removeFilter(raising)
+    assert caught.value.__notes__ == [note, "SendSMS to +380*****0001"]
+    assert ("SendSMS to +380*****0001 failed, and the request may have left: in doubt" in caplog.text) == left
+
+
+async def test_an_error_tells_of_an_item_that_is_no_message() -> None:
+    something: Any = "hello"
+    async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
+        outcomes = session.send_many([something])
+        with pytest.raises(TypeError) as caught:
+            await anext(outcomes)
+    assert caught.value.__notes__ == ["no valid message: a str"]
+
+
 async def test_what_the_source_raises_is_raised_after_the_outcomes_of_what_was_read() -> None:
     def source() -> Iterator[smsgate.Message]:
         yield from (message(number) for number in range(5))

@@ -51,6 +51,36 @@ def test_another_country_is_understood_by_its_code():
     assert international("312 345 6789", "IT") == international("0039 312 345 6789", "UA") == "+393123456789"
 
 
+@pytest.mark.parametrize(
+    ("written", "country", "read"),
+    [
+        ("011 1 650 253 0000", "US", "+16502530000"),
+        ("01116502530000", "CA", "+16502530000"),
+        ("1 650 253 0000", "US", "+16502530000"),
+        ("011 380 50 123 45 67", "US", "+380501234567"),
+        ("0011 61 412 345 678", "AU", "+61412345678"),
+        ("810 7 701 123 45 67", "KZ", "+77011234567"),
+        ("8 701 123 45 67", "KZ", "+77011234567"),
+    ],
+)
+def test_what_is_dialled_before_a_number_abroad_is_no_part_of_it(written: str, country: str, read: str):
+    assert international(written, country) == read
+
+
+@pytest.mark.parametrize(
+    ("written", "country", "trunk", "code"),
+    [
+        ("+1 1 650 253 0000", "US", 1, 1),
+        ("011 1 1 650 253 0000", "US", 1, 1),
+        ("0011 61 0412 345 678", "AU", 0, 61),
+        ("810 7 8 701 123 45 67", "KZ", 8, 7),
+    ],
+)
+def test_a_trunk_prefix_is_found_whatever_is_dialled_before_the_country_code(written: str, country: str, trunk: int, code: int):
+    with pytest.raises(ValueError, match=f"^has {trunk} after the country code {code}, where it is not dialled"):
+        international(written, country)
+
+
 def can_begin_with_zero(region: str) -> bool:
     """Return whether the numbering plan of a region has numbers that begin with 0, by trying many."""
     plan = PhoneMetadata.metadata_for_region(region).general_desc

@@ -28,7 +28,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from pytest_httpx import HTTPXMock, httpx_mock
 
 import smsgate
-from smsgate.transport import Body, Transport, client_of, lent_transport, own_transport, ssl_settings
+from smsgate.transport import Body, Exchange, Transport, client_of, lent_transport, own_transport, ssl_settings
 
 __all__ = ["httpx_mock"]
 
@@ -176,7 +176,7 @@ async def test_an_application_in_this_process_that_fails_proves_nothing() -> Non
         raise httpx.ConnectError("secret")
 
     transport = lent_transport("http://localhost/", client_of(app), connect=1.0)
-    exchange = transport.exchange()
+    exchange = Exchange()
     with pytest.raises(smsgate.InDoubt):
         await transport.post(Body(b"<x/>"), {}, limit=1000, exchange=exchange)
     assert len(asked) == 1
@@ -365,7 +365,7 @@ async def test_a_tool_that_wraps_httpx_changes_nothing(made: str) -> None:
         client, nobody = await client_for(made, stack), f"http://127.0.0.1:{closed_port()}/"
         transport = lent_transport(nobody, client, connect=5.0) if client else own(nobody)
         with pytest.raises(smsgate.NotSent, match="refused") as caught:
-            await transport.post(Body(b"<x/>"), {}, limit=1000, exchange=transport.exchange())
+            await transport.post(Body(b"<x/>"), {}, limit=1000, exchange=Exchange())
         assert caught.value.reason is smsgate.Reason.NO_CONNECTION
 
 
@@ -398,7 +398,7 @@ async def test_a_lent_client_without_a_free_connection_says_what_to_do(module: A
         limits = module.Limits(max_connections=1)
         async with module.AsyncClient(limits=limits) as client, anyio.create_task_group() as tasks:
             held = lent_transport(server.url, client, connect=5.0)
-            waiting = held.exchange()
+            waiting = Exchange()
             body = Body(b"<ns1:SendSMS>")
             server.requests.append(fault_server.Request("", b"<ns1:Auth>"))  # straight to the fault
 

@@ -776,15 +776,27 @@ def test_a_result_that_points_elsewhere_is_in_doubt(operation: str):
     assert doubt(lambda: read_reply(OPERATIONS[operation], body)).reason is Reason.UNREADABLE
 
 
-def test_the_reply_to_the_largest_call_can_be_read_whatever_each_slot_says():
+def references(form: str, text: str) -> str:
+    return "".join(character if character.isascii() else form.format(ord(character)) for character in text)
+
+
+@pytest.mark.parametrize("form", ["raw", "&#{};", "&#x{:04x};"], ids=["UTF-8", "decimal references", "hexadecimal references"])
+def test_the_reply_to_the_largest_call_can_be_read_whatever_each_slot_says(form: str):
     longest = max((row.sentence for row in ANSWERS), key=lambda sentence: len(sentence.encode()))
     number = NUMBERS[0]
-    said = longest.replace("{number}", number)
-    written = escape(f'{said} "{number}"')
-    assert len(f'<ns1:ResultArray xsi:type="xsd:string">{written}</ns1:ResultArray>'.encode()) <= SLOT_LIMIT
-    body = array_reply("SendSMS", SENT, *[written] * MOST_RECIPIENTS)
+    said = f'{longest.replace("{number}", number)} "{number}"'
+    written = escape(said, {'"': "&quot;"})
+    if form != "raw":
+        written = references(form, written)
+    slot = f'<ns1:ResultArray xsi:type="xsd:string">{written}</ns1:ResultArray>'
+    assert len(slot.encode()) <= SLOT_LIMIT
+    body = array_reply("SendSMS", SENT).replace(
+        b"</ns1:SendSMSResult>", slot.encode() * MOST_RECIPIENTS + b"</ns1:SendSMSResult>"
+    )
     assert len(body) <= reply_limit(MOST_RECIPIENTS) == REPLY_LIMIT_MOST - (REPLY_LIMIT_MOST - REPLY_LIMIT) % SLOT_LIMIT
-    assert len(read_reply(SEND_SMS, body).items) == MOST_RECIPIENTS + 1 < MAX_ELEMENTS
+    items = read_reply(SEND_SMS, body).items
+    assert len(items) == MOST_RECIPIENTS + 1 < MAX_ELEMENTS
+    assert set(items[1:]) == {said}
 
 
 def test_one_recipient_more_than_a_reply_is_read_for_is_refused_even_if_the_iterable_has_no_end():

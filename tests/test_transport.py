@@ -10,10 +10,12 @@ import gc
 import socket
 import ssl
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import fault_server
 import httpx
 import httpx2
@@ -69,7 +71,7 @@ async def verdict_on(module: Any, raised: BaseException) -> tuple[smsgate.SmsGat
 
     async with module.AsyncClient(transport=module.MockTransport(fail)) as client:
         transport = lent_transport(URL, client, connect=1.0)
-        exchange = transport.exchange()
+        exchange = Exchange()
         with pytest.raises(smsgate.SmsGateError) as caught:
             await post(transport, exchange)
     return caught.value, exchange
@@ -126,7 +128,7 @@ async def test_the_reason_is_told_in_fixed_words(cause: Exception, said: str) ->
 
 async def test_a_request_that_cannot_be_made_is_not_sent() -> None:
     transport = own_transport("http://\x00/", ssl_settings(verify=False), proxy=None, connect=1.0, keep_alive=1.0)
-    exchange = transport.exchange()
+    exchange = Exchange()
     with pytest.raises(smsgate.NotSent) as caught:
         await post(transport, exchange)
     assert caught.value.reason is smsgate.Reason.BAD_REQUEST
@@ -136,7 +138,7 @@ async def test_a_request_that_cannot_be_made_is_not_sent() -> None:
 
 async def test_a_client_that_cannot_be_made_is_not_sent() -> None:
     transport = own_transport(URL, ssl_settings(verify=False), proxy="http://\x00secret/", connect=1.0, keep_alive=1.0)
-    exchange = transport.exchange()
+    exchange = Exchange()
     with pytest.raises(smsgate.NotSent) as caught:
         await post(transport, exchange)
     assert caught.value.reason is smsgate.Reason.BAD_REQUEST
@@ -153,7 +155,7 @@ async def test_a_client_without_trace_events_is_known_to_have_sent_once_it_answe
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
         transport = lent_transport(URL, client, connect=1.0)
-        exchange = transport.exchange()
+        exchange = Exchange()
         assert not exchange.left, "nobody has it yet"
         reply = await post(transport, exchange)
         assert (reply.status, reply.body) == (200, b"x")
@@ -196,7 +198,7 @@ async def test_cancelling_before_anything_left_is_known_not_to_have_sent() -> No
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/"  # accepts, and never answers the handshake
         transport = own_transport(url, ssl_settings(verify=True), proxy=None, connect=30.0, keep_alive=1.0)
-        exchange = transport.exchange()
+        exchange = Exchange()
         with anyio.move_on_after(0.2) as scope:
             await post(transport, exchange)
         assert scope.cancelled_caught
@@ -208,25 +210,34 @@ async def test_cancelling_before_anything_left_is_known_not_to_have_sent() -> No
             gc.collect()
 
 
+async def failing() -> None:
+    raise OSError("secret")
+
+
 class BadClosing(httpx.AsyncHTTPTransport):
     """A transport whose responses cannot be closed, and which cannot be closed itself."""
 
-    closings = 0
+    def __init__(self, trouble: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
+        self.trouble = trouble
+        self.closings = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await super().handle_async_request(request)
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        return httpx.Response(response.status_code, headers=response.headers, stream=BadStream(response.stream))
+        stream = BadStream(response.stream, self.trouble)
+        return httpx.Response(response.status_code, headers=response.headers, stream=stream)
 
     async def aclose(self) -> None:
         self.closings += 1
         await super().aclose()
-        raise OSError("secret")
+        await self.trouble()
 
 
 class BadStream(httpx.AsyncByteStream):
-    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+    def __init__(self, stream: httpx.AsyncByteStream, trouble: Callable[[], Awaitable[None]]) -> None:
         self._stream = stream
+        self._trouble = trouble
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._stream:
@@ -234,41 +245,79 @@ class BadStream(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-        raise OSError("secret")
+        await self._trouble()
 
 
-def session_that_cannot_close(server: FaultServer) -> smsgate.AsyncSession:
-    client = httpx.AsyncClient(transport=BadClosing())
-    return smsgate.AsyncSession("login", "password", sender="Shop", url=server.url, http_client=client)
+@pytest.fixture(params=[failing, anyio.sleep_forever], ids=["closing fails", "closing hangs"])
+def trouble(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Awaitable[None]]:
+    monkeypatch.setattr(smsgate.transport, "CLOSING", 0.05)
+    found: Callable[[], Awaitable[None]] = request.param
+    return found
 
 
-async def test_a_reply_that_was_read_counts_though_its_connection_cannot_be_closed() -> None:
+@asynccontextmanager
+async def session_that_cannot_close(
+    server: FaultServer, trouble: Callable[[], Awaitable[None]]
+) -> AsyncIterator[smsgate.AsyncSession]:
+    client = httpx.AsyncClient(transport=BadClosing(trouble))
+    options = {"sender": "Shop", "url": server.url, "http_client": client}
+    with anyio.fail_after(20):
+        async with smsgate.AsyncSession("login", "password", **options) as session:
+            yield session
+
+
+async def test_a_reply_that_was_read_counts_though_its_connection_cannot_be_closed(trouble: Any) -> None:
     with FaultServer(fault_server.accept).running() as server:
-        async with session_that_cannot_close(server) as session:
+        async with session_that_cannot_close(server, trouble) as session:
             assert (await session.send_sms("+380501234567", "hello")).message_ids == (fault_server.MESSAGE_ID,)
         assert len(server.sends()) == 1
 
 
-async def test_what_is_known_of_an_answer_that_does_not_decide_counts_too() -> None:
-    with FaultServer(fault_server.answering(b"<br />", status="502 Bad Gateway")).running() as server:
-        async with session_that_cannot_close(server) as session:
+async def test_a_reply_that_was_read_counts_though_the_deadline_ends_while_it_is_closed() -> None:
+    with FaultServer(fault_server.accept).running() as server:
+
+        async def at_the_last_moment() -> None:
+            if server.sends():
+                scope.cancel()
+            await anyio.lowlevel.checkpoint()
+
+        async with session_that_cannot_close(server, at_the_last_moment) as session:
+            with anyio.CancelScope() as scope:
+                result = await session.send_sms("+380501234567", "hello")
+    assert scope.cancel_called
+    assert result.message_ids == (fault_server.MESSAGE_ID,)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "status"),
+    [
+        (fault_server.answering(b"<br />", status="502 Bad Gateway"), smsgate.Reason.HTTP_STATUS, 502),
+        (fault_server.AFTER_THE_REQUEST["oversized"][0], smsgate.Reason.TOO_LARGE, 200),
+    ],
+    ids=["502", "oversized"],
+)
+async def test_what_is_known_of_an_answer_that_does_not_decide_counts_too(
+    fault: fault_server.Fault, reason: smsgate.Reason, status: int, trouble: Any
+) -> None:
+    with FaultServer(fault).running() as server:
+        async with session_that_cannot_close(server, trouble) as session:
             with pytest.raises(smsgate.InDoubt) as caught:
                 await session.send_sms("+380501234567", "hello")
-    assert caught.value.reason is smsgate.Reason.HTTP_STATUS
-    assert caught.value.evidence.status == 502
+    assert caught.value.reason is reason
+    assert caught.value.evidence.status == status
 
 
-async def test_a_client_that_cannot_be_closed_is_closed_once_and_disturbs_no_call() -> None:
+async def test_a_client_that_cannot_be_closed_is_closed_once_and_disturbs_no_call(trouble: Any) -> None:
     opened: list[BadClosing] = []
 
     def open_client() -> httpx.AsyncClient:
-        opened.append(BadClosing())
+        opened.append(BadClosing(trouble))
         return httpx.AsyncClient(transport=opened[-1], trust_env=False)
 
-    with FaultServer(fault_server.accept).running() as server:
+    with FaultServer(fault_server.accept).running() as server, anyio.fail_after(20):
         transport = Transport(_Own(open_client), server.url, connect=1.0)
         for _ in range(3):
-            assert (await transport.post(Body(b"<ns1:Auth>"), {}, limit=10_000, exchange=transport.exchange())).status == 200
+            assert (await transport.post(Body(b"<ns1:Auth>"), {}, limit=10_000, exchange=Exchange())).status == 200
         await transport.aclose()
         await transport.aclose()
     assert [one.closings for one in opened] == [1] * 3

@@ -21,7 +21,7 @@ from ..errors import InDoubt
 from ..options import positive
 from ..protocol.limits import MOST_RECIPIENTS
 from ..protocol.models import Message, SendResult
-from ..session import AsyncSession
+from ..session import AsyncSession, SendRecord, send_recorded
 from .journal import Claim, Journal, JournalBusy, JournalError, JournalLost
 from .looking import Lookout
 from .states import Event, RecipientState, after, before
@@ -50,7 +50,7 @@ class Ending(StrEnum):
     PAUSED = "paused"
     """It makes no sense to go on before the operator has mended something."""
     CUT_OFF = "cut off"
-    """It was cancelled, or broke; what was under way is unknown."""
+    """It was cancelled, or broke; who was in a request that may have left is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +169,9 @@ class Runner:
         """Send to everybody who is pending, and return when nobody is, or when it makes no sense to go on.
 
         Who was in flight when an earlier run was killed is unknown from now on. A request that goes wrong raises nothing; if the
-        run itself is cancelled, or `on_progress` fails, what is under way is written down as unknown first. If the journal
-        fails, nothing more is sent, what is under way is waited for, and `JournalError` is raised: `JournalLost` if the journal
-        does not say what became of some recipients.
+        run itself is cancelled, or `on_progress` fails, who is in a request that may have left is written down as unknown first.
+        If the journal fails, nothing more is sent, what is under way is waited for, and `JournalError` is raised:
+        `JournalLost` if the journal does not say what became of some recipients.
         """
         self._stop_asked, self._turn, self._settled = anyio.Event(), anyio.Lock(), anyio.Condition()
         if lost := self._journal.recover():
@@ -212,7 +212,7 @@ class Runner:
                         f"{error}; the run has waited {waited:.0f} s for it. Run it again when it has ended"
                     ) from None
                 if not waited:
-                    _log.warning("%s; the run begins when it has ended", error)
+                    _log.warning("%s; the run begins when it has ended", str(error))
                 self._progress.waiting = str(error)
                 self._on_progress(self._progress)
             else:
@@ -315,23 +315,25 @@ class Runner:
 
     async def _send(self, claim: Claim) -> None:
         failure: BaseException | None = None
+        record = SendRecord()
         try:
             self._hook("sending")
-            result = await self._post(claim)
+            result = await self._post(claim, record)
             judgement = judge(claim, result)
         except BaseException as error:  # cancelled, too: what it means for the recipients is written before anything else happens
             failure = error
-            judgement = judge_error(claim, error)
+            judgement = judge_error(claim, error, left=record.left)
         self._hook("answered")
         self._write(claim, judgement)
         if judgement.unforeseen and failure is not None:
             raise failure
         await self._heed(claim, judgement, failure)
 
-    async def _post(self, claim: Claim) -> SendResult:
+    async def _post(self, claim: Claim, record: SendRecord) -> SendResult:
         what = claim.text
         numbers = [number for _, number in claim.recipients]
-        return await self._session.send(Message(sender=what.sender, destinations=numbers, text=what.text, wappush=what.wappush))
+        message = Message(sender=what.sender, destinations=numbers, text=what.text, wappush=what.wappush)
+        return await send_recorded(self._session, message, record)
 
     def _write(self, claim: Claim, judgement: Judgement) -> None:
         """Write down what became of everybody. Nothing is awaited here, so nothing can be cancelled."""

@@ -30,9 +30,10 @@ from ..protocol.models import RecipientResult, SendResult
 from .journal import BatchEnd, Claim, Verdict
 from .states import Event
 
-__all__ = ["INTERRUPTED", "Judgement", "Trouble", "judge", "judge_error"]
+__all__ = ["INTERRUPTED", "INTERRUPTED_BEFORE", "Judgement", "Trouble", "judge", "judge_error"]
 
 INTERRUPTED = "interrupted while the request was under way"
+INTERRUPTED_BEFORE = "interrupted before anything of the request had left"
 _TRIES = 3
 """How often a recipient is tried alone before the gateway's failure to send is taken for its answer."""
 
@@ -91,8 +92,11 @@ def _slot(key: int, slot: RecipientResult) -> Verdict:
     return Verdict(key, _SLOT_EVENTS[slot.accepted], slot.message_id, mask_numbers(slot.reason) or None)
 
 
-def judge_error(claim: Claim, error: BaseException) -> Judgement:
-    """Return what it means that a request ended in this error."""
+def judge_error(claim: Claim, error: BaseException, *, left: bool) -> Judgement:
+    """Return what it means that a request ended in this error.
+
+    `left` says whether the request may have left. It decides where the error does not: after a cancellation.
+    """
     if isinstance(error, NotSent):
         trouble = Trouble.PAUSE if error.reason.ends_session else Trouble.WAIT
         return _all(claim, Event.NOT_SENT, BatchEnd(str(error)), trouble, str(error))
@@ -107,8 +111,11 @@ def judge_error(claim: Claim, error: BaseException) -> Judgement:
     if isinstance(error, ValidationError):
         said = "; ".join(row["msg"] for row in error.errors(include_url=False, include_input=False, include_context=False))
         return _all(claim, Event.REJECTED, BatchEnd(said))
-    # Cancelled, or something that nobody foresaw: the request may have left.
-    return replace(_all(claim, Event.LOST, BatchEnd(INTERRUPTED)), unforeseen=True)
+    # Cancelled, or something that nobody foresaw.
+    interrupted = (
+        _all(claim, Event.LOST, BatchEnd(INTERRUPTED)) if left else _all(claim, Event.NOT_SENT, BatchEnd(INTERRUPTED_BEFORE))
+    )
+    return replace(interrupted, unforeseen=True)
 
 
 def _refused(claim: Claim, error: Refused) -> Judgement:

@@ -111,7 +111,7 @@ async def demo(output: Output) -> None:
     from ..sandbox import MAGIC, Sandbox, Settings  # noqa: PLC0415 - another extra, which only this command needs
 
     stage, settings = output.stage, Settings(credits=20_000)
-    trouble = [row.number for row in MAGIC if row.refuses or row.refuses_all]
+    trouble = [row.number for row in MAGIC if row.refuses or row.answers_all]
     with Sandbox(settings) as sandbox:
         async with AsyncSession(settings.login, settings.password, sender=_SENDER, url=sandbox.url, logins=_LOGINS) as session:
             await _log_in(stage, session, sandbox.url)

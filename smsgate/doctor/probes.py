@@ -28,7 +28,7 @@ from ..protocol.envelope import request_body
 from ..protocol.limits import REPLY_LIMIT_MOST
 from ..protocol.operations import AUTH, GET_CREDIT_BALANCE, Operation
 from ..protocol.reply import Reply, read_balance, read_reply, unrecognised
-from ..transport import Body, HttpReply, Transport, cause_of, own_transport, ssl_settings
+from ..transport import Body, Exchange, HttpReply, Transport, cause_of, own_transport, ssl_settings
 from .findings import Heard
 from .verdicts import AT_ONCE, LADDER, CookieTimes, Step
 
@@ -193,7 +193,7 @@ class Probe:
         self.requests += 1
         body = Body(request_body(GET_CREDIT_BALANCE))
         headers, before = headers_of(GET_CREDIT_BALANCE, None), time.time()
-        http = await transport.post(body, headers, limit=REPLY_LIMIT_MOST, exchange=transport.exchange())
+        http = await transport.post(body, headers, limit=REPLY_LIMIT_MOST, exchange=Exchange())
         if http.date is not None:
             self.clock = http.date, (before + time.time()) / 2
         return http
@@ -213,7 +213,7 @@ class Probe:
     async def _authenticate(self, login: Login) -> None:
         self.requests += 1
         try:
-            await self._within(self._logins.authenticate(login, login.transport.exchange()))
+            await self._within(self._logins.authenticate(login, Exchange()))
         except InDoubt as error:
             with suppress(InDoubt):
                 self._hear(AUTH, read_reply(AUTH, error.evidence.reply, error.evidence.status or 0))
@@ -223,7 +223,7 @@ class Probe:
     async def _ask(self, login: Login, operation: Operation, **arguments: str) -> Reply:
         self.requests += 1
         body = Body(request_body(operation, **arguments))
-        asked = self._logins.ask(login, operation, body, REPLY_LIMIT_MOST, login.transport.exchange())
+        asked = self._logins.ask(login, operation, body, REPLY_LIMIT_MOST, Exchange())
         reply = await self._within(asked)
         self._hear(operation, reply)
         return reply

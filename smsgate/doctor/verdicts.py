@@ -81,7 +81,6 @@ _SETTINGS: tuple[tuple[type[SmsGateError], str], ...] = (
     (AccountSuspended, "the account"),
     (NotEnoughCredits, "the account"),
     (NotAuthorised, "the account"),
-    (NotSent, "SMSGATE_URL"),
 )
 _SLOW = ("timeouts", "Look at the connection. If the gateway is that slow, give the session longer ones: timeouts=Timeouts(...).")
 _STRANGER = (
@@ -89,15 +88,41 @@ _STRANGER = (
     "What answers there is not the gateway, or it is out of order: look at the address, or try again later.",
 )
 _BROKEN = ("the connection", "Try again; if it stays so, look at what stands between this machine and the gateway.")
+_PROGRAM = ("the program", "Open the session with 'async with', and use it inside of the block, on the same event loop.")
+_PUZZLING = ("the gateway", "Look in the account whether the message is there. If it happens again, ask the provider.")
 _REASONS: dict[Reason, tuple[str, str]] = {
+    Reason.NO_CONNECTION: ("SMSGATE_URL", "Look at the connection of this machine and at the address of the gateway."),
+    Reason.NO_FREE_CONNECTION: (
+        "http_client",
+        "Give the client that is handed in at least as many connections as the session has logins. If it has them, replace it.",
+    ),
+    Reason.PROXY_REFUSED: (
+        "SMSGATE_PROXY",
+        "Look at the user and the password in its address, and whether it lets this machine through to the gateway.",
+    ),
+    Reason.NOT_OPEN: _PROGRAM,
+    Reason.OTHER_EVENT_LOOP: _PROGRAM,
+    Reason.CLOSED: _PROGRAM,
+    Reason.BAD_REQUEST: ("SMSGATE_URL", "No request can be made with this address or with this proxy: correct them."),
     Reason.TIMED_OUT: _SLOW,
     Reason.CONNECTION_LOST: _BROKEN,
+    Reason.CLIENT_FAILED: (
+        "http_client",
+        "A hook of the client, or a tool that replaces its transport, has failed: try without it.",
+    ),
     Reason.HTTP_STATUS: _STRANGER,
     Reason.UNREADABLE: _STRANGER,
     Reason.FAULT: _STRANGER,
     Reason.ENCODED: _STRANGER,
     Reason.TOO_LARGE: _STRANGER,
+    Reason.UNRECOGNISED: ("", "Update smsgate. If the newest does not know the sentence either, please report it."),
+    Reason.SLOTS: _PUZZLING,
+    Reason.CONTRADICTION: _PUZZLING,
+    Reason.OUTCOME_UNKNOWN: _PUZZLING,
+    Reason.NOT_SAVED: _PUZZLING,
 }
+_ON_THE_WAY = frozenset({Reason.NO_CONNECTION, Reason.TIMED_OUT, Reason.BAD_REQUEST})
+"""What may be the fault of a proxy, if one is asked."""
 _MOVED = ("SMSGATE_URL", "What answers there redirects, and smsgate never follows: set the address that it leads to.")
 _OF_CHECK = {
     "TLS": (
@@ -138,12 +163,14 @@ class Step:
 
 def failed(check: str, error: SmsGateError, text: str, *, proxied: bool = False) -> Finding:
     """Return the problem that an error is. `text` is its message; `proxied` says that a proxy was asked."""
-    if proxied and isinstance(error, NotSent):
+    if proxied and isinstance(error, NotSent) and error.reason in _ON_THE_WAY:
         return Finding(
             check, Mark.PROBLEM, text, error, "SMSGATE_PROXY", "Look at its address, and whether it lets this machine through."
         )
-    of_class = next((setting for kind, setting in _SETTINGS if isinstance(error, kind)), "")
-    of_reason = _REASONS.get(getattr(error, "reason", Reason.CLOSED), (of_class, ""))
+    if isinstance(error, NotSent | InDoubt):
+        of_reason = _REASONS[error.reason]
+    else:
+        of_reason = (next((setting for kind, setting in _SETTINGS if isinstance(error, kind)), ""), "")
     if isinstance(error, InDoubt) and error.evidence.status in _REDIRECTS:
         of_reason = _MOVED
     setting, advice = _OF_CHECK.get(check, of_reason)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 from ..extras import missing
+from ..options import bad_grace
 from ..session import AsyncSession
 
 try:
@@ -37,7 +38,13 @@ def sms_context(
         make: makes the session; by default from the environment.
         grace: seconds that calls which are still under way have at shutdown, see `AsyncSession.aclose`. The default ends them
             before Docker kills the process, which it does after 10 seconds. None waits for each call's own deadline.
+
+    Raises:
+        ValueError: `grace` is not a number of seconds.
     """
+    # Here, as the session itself would complain no sooner than at shutdown.
+    if found := bad_grace(grace):
+        raise ValueError(found)
 
     async def context(app: web.Application) -> AsyncIterator[None]:
         # No `async with`: if the shutdown itself is cancelled, its own `aclose` would wait without a grace.

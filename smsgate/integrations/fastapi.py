@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from ..errors import BadDestination, GatewayFailure, InDoubt, MessageNotFound, NotSent, Refused, SmsGateError
 from ..extras import missing
+from ..options import bad_grace
 from ..privacy import mask_numbers
 from ..session import AsyncSession
 
@@ -68,7 +69,13 @@ def sms_lifespan(make: Callable[[], AsyncSession] = AsyncSession.from_env, *, gr
         make: makes the session; by default from the environment.
         grace: seconds that calls which are still under way have at shutdown, see `AsyncSession.aclose`. The default ends them
             before Docker kills the process, which it does after 10 seconds. None waits for each call's own deadline.
+
+    Raises:
+        ValueError: `grace` is not a number of seconds.
     """
+    # Here, as the session itself would complain no sooner than at shutdown.
+    if found := bad_grace(grace):
+        raise ValueError(found)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:

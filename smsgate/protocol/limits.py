@@ -10,8 +10,9 @@ __all__ = ["MAX_ELEMENTS", "MOST_RECIPIENTS", "REPLY_LIMIT", "REPLY_LIMIT_MOST",
 
 REPLY_LIMIT = 64 * 1024
 """Bytes of a reply that are read at most, without its slots."""
-SLOT_LIMIT = 512
-"""Bytes of one slot: an id with its tags has about 75, the longest sentence that a gateway is known to give about 450."""
+SLOT_LIMIT = 2048
+"""Bytes of one slot: an id with its tags has about 75, the longest sentence that a gateway is known to give about 450 in UTF-8.
+Written as character references (`&#1053;`), which a gateway may do, that sentence has about 1,600."""
 REPLY_LIMIT_MOST = 4 * 1024 * 1024
 """Bytes of any reply that are read at most."""
 MAX_ELEMENTS = 70_000

@@ -159,10 +159,10 @@ class Message(_Frozen, frozen=True):
     `sender` is a signature of 1 to 11 characters out of `A-Z a-z 0-9 . - &`, or a phone number; None takes the session's.
     `destinations` takes one string, several numbers in one string with commas, or an iterable of strings; spaces, dashes,
     brackets and invisible characters are dropped, and a tuple of `+` and 8 to 15 digits comes out. Without a `+`, a number needs
-    at least 11 digits and must not begin with 0, nor be 80 and nine digits: it would be a number of another country. `text` or
-    `wappush` must be there; CR LF in a text becomes LF. With a `country`, its two-letter code, numbers may be written as people
-    there do, and those that cannot exist or are not of mobile phones are refused; it needs the extra `phone`, and is not part of
-    what is dumped.
+    at least 11 digits, must not begin with 0, and must not be as it is dialled at home after an 8 (`80671234567`, `87011234567`):
+    it would be a number of another country. `text` or `wappush` must be there; CR LF in a text becomes LF. With a `country`, its
+    two-letter code, numbers may be written as people there do, and those that cannot exist or are not of mobile phones are
+    refused; it needs the extra `phone`, and is not part of what is dumped.
 
     More recipients than an answer is read for (`smsgate.protocol.limits.MOST_RECIPIENTS`) are refused.
 

@@ -32,6 +32,8 @@ _COMPLAINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"0"), f"it begins with 0, as a local number does; {_HELP}"),
     (re.compile(r"\+0"), f"no country code begins with 0; {_LENGTH}"),
     (re.compile(r"80[0-9]{9}\Z"), f"80 and nine digits is the old way to dial another town; {_HELP}"),
+    # No number of 11 digits begins so: +83 and +89 are no country codes, and a number of +870 or +878 is longer.
+    (re.compile(r"8[379][0-9]{9}\Z"), f"8 and ten digits is how one dials within Kazakhstan or Russia; {_HELP}"),
     (re.compile(r"[0-9]{1,10}\Z"), f"without a + it needs at least 11 digits; {_HELP}"),
 )
 
@@ -79,7 +81,8 @@ def international_number(written: str) -> str:
     """Return `+` and 8 to 15 digits, from a number with its country code.
 
     Raises `ValueError` that goes on after "the number": what is wrong with it. Without a `+` it must have 11 digits at least and
-    must not begin with 0, nor be 80 and nine digits, since it would be a number of another country then.
+    must not begin with 0, nor be as it is dialled at home after an 8 (`80671234567`, `87011234567`), since it would be a number
+    of another country then.
     """
     bare = bare_number(written)
     complaint = next((said for pattern, said in _COMPLAINTS if pattern.match(bare)), None)

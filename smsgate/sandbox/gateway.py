@@ -21,7 +21,7 @@ from ..protocol.answers import Answer, DeliveryState
 from ..protocol.models import is_sender
 from ..protocol.operations import Operation
 from ..protocol.segments import Alphabet, segments
-from .journey import ending, refusal, refusal_of_all, state_after
+from .journey import answer_to_all, ending, refusal, state_after
 from .sentences import say, say_in_slot, say_state
 from .sessions import PhpSession, PhpSessions
 from .settings import AccountState, FailedSlot, Settings
@@ -294,9 +294,9 @@ class Gateway:
             return (self._say(Answer.MISSING_PARAMETERS),)
         numbers = destination.split(",")
         size = _size(text)
-        refused = self._refusal_of_sender(sender) or refusal_of_all(numbers)
-        if refused or size is None:
-            return (self._say(refused or Answer.NOT_SAVED),)
+        whole = self._refusal_of_sender(sender) or answer_to_all(numbers)
+        if whole or size is None:
+            return (self._say(whole or Answer.NOT_SAVED),)
         parts, alphabet = size
         verdicts = [refusal(number) for number in numbers]
         payable = [position for position, verdict in enumerate(verdicts) if verdict is None]

@@ -1,4 +1,4 @@
-"""What happens to a number: which are refused, what becomes of a message over time, and the magic numbers that choose.
+"""What happens to a number: which are not sent to, what becomes of a message over time, and the magic numbers that choose.
 
 Rule of this file: tables and lookups, no clock and no state. A new magic number is a new row of `MAGIC`.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..protocol.answers import Answer, DeliveryState
 from ..protocol.numbers import is_international
 
-__all__ = ["MAGIC", "SCHEDULE", "MagicNumber", "ending", "refusal", "refusal_of_all", "state_after"]
+__all__ = ["MAGIC", "SCHEDULE", "MagicNumber", "answer_to_all", "ending", "refusal", "state_after"]
 
 SCHEDULE: tuple[tuple[float, DeliveryState], ...] = (
     (0.0, DeliveryState.SENT),
@@ -22,12 +22,21 @@ SCHEDULE: tuple[tuple[float, DeliveryState], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class MagicNumber:
-    """One number that brings an answer on demand: it refuses this number, or all of the request, or ends in its own way."""
+    """One number that brings an answer on demand.
+
+    Attributes:
+        number: the number.
+        note: what it is for.
+        refuses: with what this number alone is refused.
+        answers_all: the one sentence that answers the whole request, of which nothing is sent. That is not always a refusal:
+            some of these sentences leave open what was sent, and a client must say so.
+        ends: the delivery state that a message reaches in the end.
+    """
 
     number: str
     note: str
     refuses: Answer | None = None
-    refuses_all: Answer | None = None
+    answers_all: Answer | None = None
     ends: DeliveryState = DeliveryState.DELIVERED
 
 
@@ -49,9 +58,9 @@ MAGIC: tuple[MagicNumber, ...] = (
     MagicNumber("+380000000013", "stays suspended, which is not final", ends=DeliveryState.SUSPENDED),
     MagicNumber("+380000000014", "stays in the queue, which is not final", ends=DeliveryState.QUEUED),
     # The whole request is answered with one sentence, and nothing is sent.
-    MagicNumber("+380000000021", "the data could not be saved", refuses_all=Answer.NOT_SAVED),
-    MagicNumber("+380000000022", "the outcome is not known, even to the gateway", refuses_all=Answer.OUTCOME_UNKNOWN),
-    MagicNumber("+380000000023", "nothing can be sent at all", refuses_all=Answer.CANNOT_SEND),
+    MagicNumber("+380000000021", "the data could not be saved", answers_all=Answer.NOT_SAVED),
+    MagicNumber("+380000000022", "the outcome is not known, even to the gateway", answers_all=Answer.OUTCOME_UNKNOWN),
+    MagicNumber("+380000000023", "nothing can be sent at all", answers_all=Answer.CANNOT_SEND),
 )
 
 _BY_NUMBER = {row.number: row for row in MAGIC}
@@ -65,9 +74,9 @@ def refusal(number: str) -> Answer | None:
     return _BY_NUMBER.get(number, _ORDINARY).refuses
 
 
-def refusal_of_all(numbers: list[str]) -> Answer | None:
-    """Return the one sentence's meaning with which a request to these numbers is refused as a whole, or None."""
-    return next((row.refuses_all for number in numbers if (row := _BY_NUMBER.get(number)) and row.refuses_all), None)
+def answer_to_all(numbers: list[str]) -> Answer | None:
+    """Return the meaning of the one sentence with which a request to these numbers is answered as a whole, or None."""
+    return next((row.answers_all for number in numbers if (row := _BY_NUMBER.get(number)) and row.answers_all), None)
 
 
 def ending(number: str) -> DeliveryState:
