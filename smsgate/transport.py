@@ -25,6 +25,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol
@@ -256,9 +257,14 @@ class HttpReply:
     """Its Date header: the gateway's clock."""
 
 
+@cache
+def _made_ssl_settings(verify: bool) -> ssl.SSLContext:
+    return httpx.create_ssl_context(verify=verify, trust_env=False)
+
+
 def ssl_settings(verify: bool | ssl.SSLContext) -> ssl.SSLContext:
-    """Return the TLS settings that all connections of a session share: making them costs 35 ms, so it is done once."""
-    return verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify=verify, trust_env=False)
+    """Return the TLS settings for all connections of a session. Making them costs 15 ms, so sessions with the same share them."""
+    return verify if isinstance(verify, ssl.SSLContext) else _made_ssl_settings(verify)
 
 
 def own_transport(url: str, context: ssl.SSLContext, *, proxy: str | None, connect: float, keep_alive: float) -> Transport:
