@@ -13,16 +13,19 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import anyio
 import campaign_child
 import pytest
 from forks import in_child
 
-from smsgate.campaign import Campaign, Event, JournalError, JournalLost, RecipientState, SqliteJournal, rows_source
+from smsgate import AsyncSession
+from smsgate.campaign import Campaign, Event, JournalError, JournalLost, Progress, RecipientState, SqliteJournal, rows_source
 from smsgate.campaign.journal import BatchEnd, JournalBusy, JournalInUse, Verdict
 from smsgate.campaign.sqlite import ENDED_EARLY
 from smsgate.campaign.statements import schema
@@ -459,7 +462,83 @@ def test_somebody_who_is_missing_is_told_as_damage(tmp_path: Path):
                 read()
 
 
+def test_a_journal_that_breaks_before_the_first_request_sends_nothing(killed: Path, sandbox: Sandbox):
+    def hurt(_: Progress) -> None:
+        with closing(sqlite3.connect(killed)) as connection:
+            connection.execute("ALTER TABLE batch RENAME TO lost")
+            connection.commit()
+
+    async def run() -> None:
+        with Campaign.open(killed) as campaign:
+            async with AsyncSession("shop", PASSWORD, url=sandbox.url) as session:
+                await campaign.run(session, on_progress=hurt)
+
+    with pytest.raises(JournalError, match="no such table: batch"):
+        anyio.run(run)
+    assert sandbox.calls["SendSMS"] == 0
+
+
+def test_a_claim_that_is_not_written_whole_is_none(tmp_path: Path):
+    path = make(tmp_path / "a.sms")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TRIGGER hold BEFORE UPDATE ON recipient WHEN old.id = 2 BEGIN SELECT RAISE(IGNORE); END")
+        connection.commit()
+    with closing(SqliteJournal.open(path)) as journal:
+        with pytest.raises(JournalError, match="others were claimed than were read"):
+            journal.claim(journal.start_run(), 3)
+        assert journal.states() == {S.PENDING: 10}
+
+
+def test_a_request_that_is_missing_hides_nobody_who_is_in_doubt(tmp_path: Path):
+    path = make(tmp_path / "a.sms")
+    with closing(SqliteJournal.open(path)) as journal:
+        lose(journal, 2)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM batch")
+        connection.commit()
+    with Campaign.open(path, writing=False) as campaign, pytest.raises(JournalError, match="the file is damaged"):
+        campaign.unknown()
+
+
+def test_a_lock_that_is_no_file_is_told_as_it_is(tmp_path: Path):
+    path = make(tmp_path / "a.sms")
+    (tmp_path / "a.sms-lock").unlink(missing_ok=True)
+    (tmp_path / "a.sms-lock").mkdir()
+    with pytest.raises(IsADirectoryError):
+        Campaign.open(path)
+
+
 # Others at the file
+
+
+def test_what_another_program_still_reads_is_not_said_to_be_forgotten(tmp_path: Path):
+    with Campaign.open(make(tmp_path / "a.sms")) as campaign, closing(sqlite3.connect(tmp_path / "a.sms")) as reader:
+        campaign.resolve(Event.CALL_OFF, who="operator")
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM recipient").fetchone() == (10,)
+        with pytest.raises(JournalError, match="what was forgotten still stands in its log: purge it again"):
+            campaign.purge()
+        reader.rollback()
+        campaign.purge()
+
+
+def test_a_file_whose_log_another_program_has_switched_off_is_not_opened_while_it_reads(tmp_path: Path):
+    path = make(tmp_path / "a.sms")
+    with closing(sqlite3.connect(path)) as reader:
+        assert reader.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM recipient").fetchone()
+        with pytest.raises(JournalBusy):
+            SqliteJournal.open(path)
+        reader.rollback()
+    SqliteJournal.open(path).close()
+
+
+def test_a_journal_belongs_to_one_thread(tmp_path: Path):
+    with closing(SqliteJournal.open(make(tmp_path / "a.sms"))) as journal, ThreadPoolExecutor(1) as pool:
+        with pytest.raises(sqlite3.ProgrammingError, match="thread"):
+            pool.submit(journal.states).result()
+        assert journal.untold([]) == []
 
 
 def test_a_run_that_meets_a_reader_says_so_at_once_and_begins_later(tmp_path: Path):
