@@ -711,7 +711,7 @@ class AsyncSession:
         if self._http_client is not None:
             return lent_transport(self._url, self._http_client, connect=self._timeouts.connect)
         if self._ssl is None:
-            self._ssl = ssl_settings(self._verify)
+            self._ssl = ssl_settings(self._verify, self._url, self._proxy)
         return own_transport(
             self._url, self._ssl, proxy=self._proxy, connect=self._timeouts.connect, keep_alive=self._timeouts.keep_alive
         )

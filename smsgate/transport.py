@@ -262,9 +262,20 @@ def _made_ssl_settings(verify: bool) -> ssl.SSLContext:
     return httpx.create_ssl_context(verify=verify, trust_env=False)
 
 
-def ssl_settings(verify: bool | ssl.SSLContext) -> ssl.SSLContext:
-    """Return the TLS settings for all connections of a session. Making them costs 15 ms, so sessions with the same share them."""
-    return verify if isinstance(verify, ssl.SSLContext) else _made_ssl_settings(verify)
+@cache
+def _settings_that_trust_nobody() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def ssl_settings(verify: bool | ssl.SSLContext, *addresses: str | None) -> ssl.SSLContext:
+    """Return the TLS settings for connections to these addresses.
+
+    Reading the certificates of all authorities takes 15 ms or more. So it is done once for all sessions, and not for plain http.
+    """
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    secure = any(address.lower().startswith("https:") for address in addresses if address)
+    return _made_ssl_settings(verify) if secure else _settings_that_trust_nobody()
 
 
 def own_transport(url: str, context: ssl.SSLContext, *, proxy: str | None, connect: float, keep_alive: float) -> Transport:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
+from pathlib import Path
 
+import certifi
 import hypothesis
 import pytest
 import soak
@@ -13,6 +17,19 @@ hypothesis.settings.load_profile("smsgate")
 
 # A shell starts what it runs in the background with Ctrl-C switched off, which every command under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Each of the many clients that tests lend reads the certificates of all authorities, which takes longer than most tests. None of
+# them is asked for, so one authority is enough.
+END = "-----END CERTIFICATE-----\n"
+AUTHORITY = Path(tempfile.mkdtemp(prefix="smsgate-tests-")) / "authority.pem"
+AUTHORITY.write_text(Path(certifi.where()).read_text("utf-8").partition(END)[0] + END, "utf-8")
+os.environ["SSL_CERT_FILE"] = str(AUTHORITY)
+
+
+def pytest_unconfigure() -> None:
+    AUTHORITY.unlink()
+    AUTHORITY.parent.rmdir()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

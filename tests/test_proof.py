@@ -61,7 +61,7 @@ async def send(url: str, client: Any = None, timeouts: smsgate.Timeouts = TIMEOU
 
 
 def own(url: str) -> Transport:
-    return own_transport(url, ssl_settings(verify=False), proxy=None, connect=5.0, keep_alive=1.0)
+    return own_transport(url, ssl_settings(False, url), proxy=None, connect=5.0, keep_alive=1.0)
 
 
 def in_doubt(error: smsgate.SmsGateError) -> smsgate.InDoubt:

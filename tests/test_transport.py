@@ -127,7 +127,7 @@ async def test_the_reason_is_told_in_fixed_words(cause: Exception, said: str) ->
 
 
 async def test_a_request_that_cannot_be_made_is_not_sent() -> None:
-    transport = own_transport("http://\x00/", ssl_settings(verify=False), proxy=None, connect=1.0, keep_alive=1.0)
+    transport = own_transport("http://\x00/", ssl_settings(False), proxy=None, connect=1.0, keep_alive=1.0)
     exchange = Exchange()
     with pytest.raises(smsgate.NotSent) as caught:
         await post(transport, exchange)
@@ -137,7 +137,7 @@ async def test_a_request_that_cannot_be_made_is_not_sent() -> None:
 
 
 async def test_a_client_that_cannot_be_made_is_not_sent() -> None:
-    transport = own_transport(URL, ssl_settings(verify=False), proxy="http://\x00secret/", connect=1.0, keep_alive=1.0)
+    transport = own_transport(URL, ssl_settings(False), proxy="http://\x00secret/", connect=1.0, keep_alive=1.0)
     exchange = Exchange()
     with pytest.raises(smsgate.NotSent) as caught:
         await post(transport, exchange)
@@ -197,7 +197,7 @@ async def test_a_loop_in_the_chain_of_an_exception_ends(error: Exception) -> Non
 async def test_cancelling_before_anything_left_is_known_not_to_have_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/"  # accepts, and never answers the handshake
-        transport = own_transport(url, ssl_settings(verify=True), proxy=None, connect=30.0, keep_alive=1.0)
+        transport = own_transport(url, ssl_settings(True, url), proxy=None, connect=30.0, keep_alive=1.0)
         exchange = Exchange()
         with anyio.move_on_after(0.2) as scope:
             await post(transport, exchange)
@@ -325,12 +325,18 @@ async def test_a_client_that_cannot_be_closed_is_closed_once_and_disturbs_no_cal
 
 @pytest.mark.parametrize("verify", [True, False])
 def test_tls_settings_verify_unless_told_not_to(verify: bool) -> None:
-    assert ssl_settings(verify).verify_mode is (ssl.CERT_REQUIRED if verify else ssl.CERT_NONE)
+    assert ssl_settings(verify, "HTTPS://gateway/").verify_mode is (ssl.CERT_REQUIRED if verify else ssl.CERT_NONE)
+    assert ssl_settings(verify, "http://gateway/", "https://proxy/") is ssl_settings(verify, "https://gateway/", None)
+
+
+def test_without_tls_no_authority_is_trusted_and_none_is_read() -> None:
+    context = ssl_settings(True, "http://gateway/", None)
+    assert (context.verify_mode, context.check_hostname, context.get_ca_certs()) == (ssl.CERT_REQUIRED, True, [])
 
 
 def test_tls_settings_of_the_user_are_taken_as_they_are() -> None:
     context = ssl.create_default_context()
-    assert ssl_settings(context) is context
+    assert ssl_settings(context, "https://gateway/") is context
 
 
 @pytest.mark.parametrize("shown", [Body(b"secret"), HttpReply(200, b"secret", ("secret",))], ids=["Body", "HttpReply"])

@@ -95,7 +95,6 @@ class Probe:
         """Seconds that a connection took: about the time of the network there and back."""
         self.clock: tuple[str, float] | None = None
         """A Date header, and what time it was here."""
-        self._ssl = ssl_settings(setup.verify)
         self._stack = stack
         self._logins = Logins(Credentials(setup.login, setup.password), max(LADDER), self._transport)
         self._leased: list[Login] = []
@@ -108,8 +107,9 @@ class Probe:
         return self._transport_to(self.setup.url)
 
     def _transport_to(self, url: str) -> Transport:
-        timeouts = self.setup.timeouts
-        return own_transport(url, self._ssl, proxy=self.setup.proxy, connect=timeouts.connect, keep_alive=timeouts.keep_alive)
+        setup, timeouts = self.setup, self.setup.timeouts
+        context = ssl_settings(setup.verify, url, setup.proxy)
+        return own_transport(url, context, proxy=setup.proxy, connect=timeouts.connect, keep_alive=timeouts.keep_alive)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -156,7 +156,8 @@ class Probe:
         with anyio.move_on_after(self.setup.timeouts.connect):
             try:
                 async with await anyio.connect_tcp(host, port) as stream:
-                    secured = await TLSStream.wrap(stream, hostname=host, ssl_context=self._ssl, standard_compatible=False)
+                    context = ssl_settings(self.setup.verify, f"https://{host}/")
+                    secured = await TLSStream.wrap(stream, hostname=host, ssl_context=context, standard_compatible=False)
                     told = secured.extra_attributes
                     version, certificate = told[TLSAttribute.tls_version](), told[TLSAttribute.peer_certificate]()
                     ends = (certificate or {}).get("notAfter")
