@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -176,7 +177,8 @@ class _Workers(Generic[Item, Result]):
         try:
             return await self._work(item)
         except Exception as error:
-            error.add_note(self._named(item))
+            with suppress(Exception):  # the error itself is the one to tell
+                error.add_note(self._named(item))
             raise
 
     async def _hand_over(self, result: Result) -> None:

@@ -34,6 +34,7 @@ COUNTRY_RULE = "a country is its two-letter code of ISO 3166, in capitals, such 
 
 _ALSO_DROPPED = "./"
 """What people write between the digits of a local number, beside spaces, dashes and brackets."""
+_DECIMALS = re.compile(r"\A\s*\+?[0-9]+[.,]0+\s*\Z")
 _MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 """The second is what plans say that do not tell them apart, as the North American one."""
 
@@ -49,6 +50,8 @@ def international(number: str, country: str) -> str:
     Raises `ValueError` that goes on after "the number": that it cannot be read, cannot exist, or is not that of a mobile phone.
     """
     # Never handed over as it is written: letters would be read as the keys of a telephone, and extensions would be cut off.
+    if _DECIMALS.search(number):
+        raise ValueError("has decimals, as a spreadsheet writes them")
     bare = bare_number(number, also=_ALSO_DROPPED)
     try:
         parsed = parse(bare, country)

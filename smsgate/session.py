@@ -13,6 +13,7 @@ import random
 import ssl
 import sys
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -117,17 +118,27 @@ class _Call:
 class SendRecord:
     """Tells of one send whether its request may have left, also after it was cancelled."""
 
-    call: _Call | None = field(default=None, repr=False)
+    begun: bool = False
+    calls: list[_Call] = field(default_factory=list, repr=False)
 
     @property
     def left(self) -> bool:
         """The request may have left, and no answer has shown that it did nothing."""
-        return self.call is not None and self.call.left
+        # A session with a `send` of its own may have sent in a way that is not seen here.
+        return self.begun and (not self.calls or any(call.left for call in self.calls))
+
+
+_RECORD: ContextVar[SendRecord | None] = ContextVar("_RECORD", default=None)
 
 
 async def send_recorded(session: AsyncSession, message: Message, record: SendRecord) -> SendResult:
-    """Send a message as `AsyncSession.send` does, for a caller that writes down what became of a send that was cancelled."""
-    return await session._send(message, None, record)
+    """Call `session.send` for a caller that writes down what became of a send that was cancelled."""
+    token = _RECORD.set(record)
+    record.begun = True
+    try:
+        return await session.send(message)
+    finally:
+        _RECORD.reset(token)
 
 
 class AsyncSession:
@@ -409,14 +420,13 @@ class AsyncSession:
 
         The message is checked again: a copy of a message may hold what no rule has seen.
         """
-        return await self._send(message, timeout, SendRecord())
-
-    async def _send(self, message: Message, timeout: float | None, record: SendRecord) -> SendResult:
         checked = checked_again(_a_message(message))
         if isinstance(checked, ValidationError):
             raise checked.with_traceback(None)
-        record.call = self._call_of(checked, _deadline(timeout, self._timeouts.send))
-        return await self._run(record.call, partial(self._attempt, partial(read_send, message=checked)))
+        call = self._call_of(checked, _deadline(timeout, self._timeouts.send))
+        if (record := _RECORD.get()) is not None:
+            record.calls.append(call)
+        return await self._run(call, partial(self._attempt, partial(read_send, message=checked)))
 
     async def get_new_messages(self, *, timeout: float | None = None) -> list[str]:
         """Return the ids of messages whose status the gateway does not know yet. These are not incoming SMS.

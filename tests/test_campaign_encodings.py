@@ -90,7 +90,7 @@ def test_a_cell_of_utf_8_in_a_row_of_another_encoding_is_found(tmp_path: Path):
     assert one.complaint == UTF_8_ROW.format("cp1251")
 
 
-@pytest.mark.parametrize("word", ["Ні", "Ви", "Рі", "НІ", "Лі", "Сі", "ні", "В", "«Він»", "№", "—", "1 000 грн", "Її"])
+@pytest.mark.parametrize("word", ["Ні", "Ви", "Рі", "НІ", "Лі", "Сі", "ні", "В", "«Він»", "№", "—", "1 000 грн", "Її", "К№1"])
 def test_a_word_that_is_utf_8_by_chance_is_no_utf_8(word: str, tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_bytes(f"телефон;згода\n+380501111111;{word}\n".encode("cp1251"))

@@ -343,6 +343,8 @@ def test_an_error_in_the_source_leaves_no_file(tmp_path: Path):
         ('phone,name\n+380501111111,"Ann\n+380502222222,Bob,Kyiv,1"\n', "line 2: a cell goes on over other rows"),
         ('phone,name\n+380501111111,"Ann\nмоб. 050 222-22-22,Bob"\n', "line 2: a cell goes on over other rows"),
         ('phone,name\n+380501111111,"Ann\n+38050222222O,Bob"\n', "line 2: a cell goes on over other rows"),
+        ('phone,name\n+380501111111,"Ann\n050.222.22.22,Bob"\n', "line 2: a cell goes on over other rows"),
+        ('phone,name\n+3725123455,"Ann\n512 3456,Bob"\n', "line 2: a cell goes on over other rows"),
         (
             'phone,name\n+380501111111,"Ann\n' + "".join(f"+38050222222{n}\n" for n in range(4)) + '"\n',
             "line 2: a cell goes on over other rows",
@@ -364,6 +366,11 @@ def test_rows_that_would_be_lost_are_an_error_for_the_whole_list(content: str, s
         "Київ\n+380441234567",
         "2026-08-24 10:15, дзвонили\n24.08.2026 10:15:30, відповіла",
         "UA213223130000026007233566001, ЄДРПОУ 12345678\nМФО 300001, 01001",
+        "order 1234567890, paid\ncall later",
+        "ТТН 20450012345678, НП\nok",
+        "Kyiv\n50.4501234567, 30.523456789",
+        "Сума 1 250 000 000, оплата\nok",
+        "see\nhttps://shop.example/o?id=1234567890, ok",
     ],
 )
 def test_a_cell_may_have_lines_that_are_no_rows(address: str, tmp_path: Path):
@@ -419,6 +426,33 @@ def test_the_limit_of_csv_that_another_program_part_sets_changes_nothing(tmp_pat
     finally:
         csv.field_size_limit(old)
     assert found == [(2, "", "a cell is too long"), (3, "+380503333333", "")]
+
+
+def test_a_space_before_a_quote_that_opens_no_cell_skips_nobody(tmp_path: Path):
+    content = 'phone;name\n+380501111111; "Ромашка" ТОВ\n+380502222222;b\n'
+    assert rows(csv_source(written(tmp_path, content))) == [(2, "+380501111111", ""), (3, "+380502222222", "")]
+
+
+def test_an_empty_cell_between_spaces_moves_no_other_cell(tmp_path: Path):
+    content = "name phone other\nA  +380671234568\nB +380501234567 +380671234569\n"
+    source = csv_source(written(tmp_path, content), delimiter=" ", phone_column="phone")
+    assert [row.number for row in source.rows] == ["", "+380501234567"]
+
+
+@pytest.mark.parametrize(
+    "number", ["38(050) 123-45-67", "380(50) 123-45-67", "38050 1234567", "380501234567.0", "380501234567,00", "+380501234567.00"]
+)
+def test_a_number_as_people_and_spreadsheets_write_it_is_one_number(number: str, tmp_path: Path):
+    source = csv_source(written(tmp_path, f'phone;name\n"{number}";a\n'))
+    with Campaign.create(tmp_path / "a.sms", source, sender="Shop", text="Привіт") as campaign:
+        assert [one.number for one in campaign.recipients()] == ["+380501234567"]
+
+
+def test_a_second_column_that_is_filled_late_does_not_refuse_the_list(tmp_path: Path):
+    early = "".join(f"a;+38050{n:07};\n" for n in range(300))
+    late = "".join(f"a;+38050{n:07};+38067{n:07}\n" for n in range(300, 400))
+    source = csv_source(written(tmp_path, f"name;phone;phone2\n{early}{late}"))
+    assert [row.number for row in source.rows] == [f"+38050{n:07}" for n in range(400)]
 
 
 def test_a_quote_after_a_space_opens_a_cell(tmp_path: Path):

@@ -54,12 +54,22 @@ def anyio_backend(autojump_clock: trio.testing.MockClock) -> tuple[str, dict[str
 class World:
     """A gateway, a session and a journal, all in simulated time."""
 
-    def __init__(self, path: Path, numbers: Iterable[str], settings: Settings, *, text: str, sender: str, password: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        numbers: Iterable[str],
+        settings: Settings,
+        *,
+        text: str,
+        sender: str,
+        password: str,
+        session: type[smsgate.AsyncSession],
+    ) -> None:
         self.gateway = SimulatedGateway(Random(1), settings, 0.0, lambda _: None)
         self.account = self.gateway.gateway
         Campaign.create(path, rows_source(numbers), sender=sender, text=text).close()
         self.journal = SqliteJournal.open(path, clock=trio.current_time)
-        self.session = smsgate.AsyncSession(
+        self.session = session(
             "sandbox",
             password,
             url=URL,
@@ -79,16 +89,49 @@ async def world(
     text: str = "Вітаємо!",
     sender: str = "Shop",
     password: str = "sandbox",
+    session: type[smsgate.AsyncSession] = smsgate.AsyncSession,
     **settings: Any,
 ) -> AsyncIterator[World]:
-    made = World(
-        folder / "a.sms", numbers, Settings(seed=1, delivery_seconds=0, **settings), text=text, sender=sender, password=password
-    )
+    account = Settings(seed=1, delivery_seconds=0, **settings)
+    made = World(folder / "a.sms", numbers, account, text=text, sender=sender, password=password, session=session)
     try:
         async with made.session:
             yield made
     finally:
         made.journal.close()
+
+
+# A session with a `send` of its own
+
+
+class Guarded(smsgate.AsyncSession):
+    """Sends to nobody but two."""
+
+    async def send(self, message: smsgate.Message, *, timeout: float | None = None) -> smsgate.SendResult:
+        if message.destinations[0].endswith("9"):
+            raise smsgate.NotSent("not to this one", reason=smsgate.Reason.CLOSED)
+        return await super().send(message, timeout=timeout)
+
+
+class Elsewhere(smsgate.AsyncSession):
+    """Sends by other means, which nobody here can see."""
+
+    async def send(self, message: smsgate.Message, *, timeout: float | None = None) -> smsgate.SendResult:  # noqa: ARG002
+        await trio.sleep_forever()
+        raise AssertionError
+
+
+async def test_a_session_with_a_send_of_its_own_is_asked(tmp_path: Path):
+    async with world(tmp_path, ["+380501111111", "+380501111119"], session=Guarded) as made:
+        await Runner(made.journal, made.session, batch=1).run()
+        assert made.taken() == {"+380501111111": 1}
+
+
+async def test_what_a_send_of_its_own_did_before_it_was_cancelled_is_in_doubt(tmp_path: Path):
+    async with world(tmp_path, ["+380501111111"], session=Elsewhere) as made:
+        with trio.move_on_after(1):
+            await Runner(made.journal, made.session).run()
+        assert made.journal.states() == {RecipientState.UNKNOWN: 1}
 
 
 # What pauses a campaign

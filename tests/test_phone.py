@@ -142,6 +142,12 @@ def test_a_number_that_cannot_be_sent_to_is_pointed_out_and_never_quoted(written
     assert str(caught.value) == says
 
 
+@pytest.mark.parametrize("written", ["6641234567.0", "6641234567,00", "436641234568.0", "+436641234567.000"])
+def test_decimals_of_a_spreadsheet_are_no_digits_of_a_number(written: str):
+    with pytest.raises(ValueError, match="has decimals, as a spreadsheet writes them"):
+        international(written, "AT")
+
+
 def test_a_message_takes_local_numbers_where_it_has_a_country():
     message = smsgate.Message(destinations=["050 123-45-67", "067 123 45 67"], text="Привіт", country="UA")
     assert message.destinations == ("+380501234567", "+380671234567")

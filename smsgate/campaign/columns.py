@@ -33,13 +33,20 @@ SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]{1,2}\Z")
 """What Excel leaves of a long number in a narrow column, and writes into a CSV file."""
 _FORMULA = re.compile(r'="(.*)"\Z', re.DOTALL)
 """How a number is kept a text in a CSV file for Excel."""
+_DECIMALS = re.compile(r"\A(\+?[0-9]{7,15})[.,]0{1,2}\Z")
+"""What a spreadsheet and pandas put after a number in a column of numbers."""
 _APOSTROPHES = "'’`"
 _SPACED = re.compile(r"[\s()\[\]\-\u00ad\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 _BREAKS = re.compile(r"[,;|/\r\n]+|(?<=[0-9])\s*(?=\+)")
 _FEWEST = 8
 _PLAIN = re.compile(r"\+?[0-9]{8,15}\Z")
-_HELD = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[\s()./\-\u2010-\u2015]{0,3}[0-9]){8,14}(?![0-9])")
-"""A number among other words: as many digits as a phone number, and no part of an account or a code with letters before it."""
+_NUMBER_ALONE = re.compile(
+    r"(?:(?:тел|моб|т|tel|mob|phone|ph|viber|whatsapp)[.:]*\s*)?(\+?[\s()./\-\u2010-\u2015]*[0-9][0-9\s()./\-\u2010-\u2015]*)\Z",
+    re.IGNORECASE,
+)
+"""A number with nothing beside it but the word for a phone, also one that is written with points."""
+_FEWEST_ALONE = 7
+_COORDINATE = re.compile(r"-?[0-9]{1,3}\.[0-9]{4,}\Z")
 _DATES = re.compile(
     r"(?<![0-9+])(?:(?:19|20)[0-9]{2}[-./][0-9]{2}[-./][0-9]{2}|[0-9]{1,2}[-./][0-9]{1,2}[-./](?:19|20)[0-9]{2})"
     r"(?:[T ]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)?(?![-./]?[0-9])"
@@ -51,6 +58,8 @@ _DIGITS = 9
 """A first line with a cell of so many digits is a recipient, even one that cannot be sent to, and no header."""
 _SHORT = 5
 """Digits of the shortest local number."""
+_UKRAINIAN = re.compile(r"38\s*\(0[0-9]{2}\)|380\s*\([0-9]{2}\)|380[0-9]{2}\s")
+_UKRAINIAN_DIGITS = 12
 _SPARSE = 10
 """A column with less than this part of the numbers of another one is no rival to it."""
 
@@ -71,7 +80,12 @@ class Columns:
         """Raise `ValueError` if all rows that were seen by now do not lead to the column that the first ones led to."""
         if self.judged is None:
             return
-        found = self.judged.phone()
+        try:
+            found = self.judged.phone()
+        except ValueError:
+            if _known(self.names[self.phone]) is not None:
+                return  # another column was filled later, but this one is named for numbers
+            raise
         if found != self.phone:
             first, all_ = (mask_numbers(self.judged.names[place]) for place in (self.phone, found))
             raise ValueError(f"phone column: the first rows point to {first!r} and all rows to {all_!r}; name it")
@@ -102,7 +116,9 @@ def given_number(cell: str) -> str:
     if found := _FORMULA.match(cell):
         cell = found[1]
     cell = cell.strip(_APOSTROPHES + " ")
-    return cell[4:].strip() if cell[:4].lower() == "tel:" else cell
+    if cell[:4].lower() == "tel:":
+        cell = cell[4:].strip()
+    return _DECIMALS.sub(r"\1", cell)
 
 
 def is_number(cell: str) -> bool:
@@ -117,13 +133,18 @@ def has_several_numbers(cell: str) -> bool:
 
 def may_be_two_numbers(cell: str) -> bool:
     """Return whether white space in a cell without a + may separate two short numbers, which together make a third one."""
-    groups = [group for group in cell.split() if sum(map(str.isdigit, group)) >= _SHORT]
-    return "+" not in cell and len(groups) > 1
+    if "+" in cell or (_UKRAINIAN.match(cell) and sum(map(str.isdigit, cell)) == _UKRAINIAN_DIGITS):
+        return False
+    return sum(sum(map(str.isdigit, group)) >= _SHORT for group in cell.split()) > 1
 
 
 def holds_number(text: str) -> bool:
-    """Return whether there may be a phone number in a text, also one with words around it."""
-    return is_number(text.strip(' "')) or bool(_HELD.search(_DATES.sub(" , ", text)))
+    """Return whether a part of a line may be the cell of a phone number, also one with a typing error."""
+    text = text.strip(' "')
+    if is_number(text) or (text.startswith("+") and sum(map(str.isdigit, text)) >= _FEWEST):
+        return True
+    found = None if _COORDINATE.match(text) else _NUMBER_ALONE.match(_DATES.sub("", text))
+    return found is not None and sum(map(str.isdigit, found[1])) >= _FEWEST_ALONE
 
 
 def columns_of(first: Sequence[str], sample: Sequence[Sequence[str]], *, asked: str | None, header: bool | None) -> Columns:

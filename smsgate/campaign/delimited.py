@@ -68,7 +68,7 @@ def _fit(lines: list[str], delimiter: str) -> tuple[int, int] | None:
     """Return how many rows have a number in a cell, and how many the usual number of cells; None if no row has several."""
     rows = list[list[str]]()
     with suppress(csv.Error):
-        rows.extend(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
+        rows.extend(csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " "))
     widths = Counter(len(row) for row in rows if len(row) > 1)
     if not widths:
         return None
@@ -81,7 +81,7 @@ def delimited_rows(opened: BinaryIO, encoding: str, delimiter: str) -> Iterator[
     opened.seek(0)
     with TextIOWrapper(opened, encoding, errors=errors_of(encoding), newline="") as text:
         lines = _Lines(text)
-        reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=delimiter != " ")
         while True:
             line = reader.line_num + 1
             lines.begin_row()
@@ -97,6 +97,8 @@ def delimited_rows(opened: BinaryIO, encoding: str, delimiter: str) -> Iterator[
                 # csv forgets an open quote here and would read the rest of its cell as rows.
                 if reader.line_num > line or (lines.may_stay_open(delimiter) and lines.has_more()):
                     raise ValueError(f"line {line}: no CSV from here on ({complaint}); is a quote missing?") from None
+                cells = _read_alone(lines.line, delimiter)
+                complaint = "" if cells else complaint
             if lines.overlong:
                 complaint = "the line is too long"
                 if reader.line_num > line or lines.quotes % 2:
@@ -111,12 +113,21 @@ def delimited_rows(opened: BinaryIO, encoding: str, delimiter: str) -> Iterator[
             yield line, cells, complaint
 
 
+def _read_alone(line: str, delimiter: str) -> list[str]:
+    """Return the cells of a line in which a quote after a space opens no cell, none if it cannot be read so."""
+    with suppress(csv.Error):
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+    return []
+
+
 class _Lines:
     """The lines of a text for csv, and what has to be known of them: whether a quoted cell may go on after the last one."""
 
     def __init__(self, text: TextIOWrapper) -> None:
         self._text = text
-        self._line = self._next = ""
+        self.line = ""
+        """The last line."""
+        self._next = ""
         self._read = 0
         self.quotes = 0
         """How many quotes the last line has."""
@@ -138,7 +149,7 @@ class _Lines:
             raise StopIteration
         self.quotes = piece.count('"')
         self._read += len(piece)
-        self._line = piece
+        self.line = piece
         if self._read < _LONGEST:
             return piece
         self.overlong = True
@@ -156,7 +167,7 @@ class _Lines:
 
     def may_stay_open(self, delimiter: str) -> bool:
         """Return whether a cell of the last line, which has misplaced quotes, may go on in the next one."""
-        return bool(self.quotes % 2) or _stays_open(self._line, delimiter)
+        return bool(self.quotes % 2) or _stays_open(self.line, delimiter)
 
 
 def _stays_open(line: str, delimiter: str) -> bool:

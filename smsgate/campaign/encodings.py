@@ -30,6 +30,8 @@ _ASK = "name it with --encoding, such as utf-8, cp1251 (Windows), cp1125 (DOS), 
 
 _ASCII = bytes(range(128))
 _WORD = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_STRANGE = re.compile("[\u0180-\u03ff\u0500-\u07ff]")
+"""Letters of other scripts, which two bytes of Cyrillic text are by chance, such as "К№"."""
 _UNICODE_BEGINS = re.compile(rb"[\x00-\x7f]*[\xc2-\xf4][\x80-\xbf]")
 _WORDS = 50_000
 """Different words that are judged at most."""
@@ -91,6 +93,8 @@ def is_rather_unicode(cell: str, encoding: str) -> bool:
         return False
     octets = cell.encode(encoding, "surrogateescape")
     if not _UNICODE_BEGINS.match(octets) or not _is_unicode(octets):
+        return False
+    if _STRANGE.search(octets.decode("utf-8", "replace")):
         return False
     words = _WORD.findall(octets)
     read, unicode = (sum(_worth_of_a_cell(word.decode(one, "replace")) for word in words) for one in (encoding, "utf-8"))

@@ -173,7 +173,7 @@ async def run(
                 runner = campaign.runner(session, rate=rate, batch=batch, on_progress=shown.run)
                 end: RunEnd | None = None
                 output.interrupted = partial(RunInterrupted, quoted)
-                with _stopping(output, runner.stop, "Ctrl-C again stops at once and leaves it unknown."):
+                with _stopping(output, runner.stop, "Ctrl-C again stops at once; what may have left stays unknown."):
                     end = await runner.run()
         if end is None:
             end = RunEnd(Ending.CUT_OFF, "stopped at once", campaign.journal.states())
