@@ -14,14 +14,14 @@ from .options import GATEWAY_URL, credential_flaw, in_quotes
 
 __all__ = ["GatewaySettings", "complaint_of", "credential_complaint", "read_environment", "settings_in", "variable"]
 
-_RULES = {"logins": "a whole number from 1 to 256"}
+_RULES = {"concurrency": "a whole number from 1 to 256"}
 
 
 class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True):
     """What a session needs to know, each a variable of the environment: `SMSGATE_` and the name of the field in capitals.
 
     `login` and `password` are those of the gateway. `sender` is used for messages that name none, `url` is the whole address of
-    the gateway, `logins` how many requests may be under way at once, `proxy` the address of an HTTP proxy, and `country` the
+    the gateway, `concurrency` how many requests are sent at once, `proxy` the address of an HTTP proxy, and `country` the
     two-letter code of the country whose local numbers are understood. The rules of `AsyncSession` hold for all of them.
     """
 
@@ -29,7 +29,7 @@ class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True):
     password: SecretStr
     sender: str | None = None
     url: str = GATEWAY_URL
-    logins: int = Field(default=4, ge=1, le=256)
+    concurrency: int = Field(default=4, ge=1, le=256)
     proxy: str | None = Field(default=None, repr=False)
     country: str | None = None
 

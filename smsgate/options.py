@@ -77,7 +77,7 @@ def bad_option(
     password: Any,
     sender: Any,
     url: Any,
-    logins: Any,
+    concurrency: Any,
     timeouts: Any,
     proxy: Any,
     verify: Any,
@@ -90,8 +90,8 @@ def bad_option(
         _credential("password", password),
         sender is not None and not is_sender(sender) and f"sender: {SENDER_RULE}",
         _address("url", url),
-        not (isinstance(logins, int) and not isinstance(logins, bool) and 1 <= logins <= 256)
-        and "logins: must be a whole number from 1 to 256",
+        not (isinstance(concurrency, int) and not isinstance(concurrency, bool) and 1 <= concurrency <= 256)
+        and "concurrency: must be a whole number from 1 to 256",
         not isinstance(timeouts, Timeouts) and "timeouts: must be a smsgate.Timeouts",
         proxy is not None and _address("proxy", proxy, schemes=("http", "https"), userinfo=True),
         not isinstance(verify, bool | ssl.SSLContext) and "verify: must be True, False or an ssl.SSLContext",

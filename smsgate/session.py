@@ -145,8 +145,8 @@ class AsyncSession:
     """A session with the gateway: logs in by itself, keeps the cookies, and logs in again when the gateway forgets them.
 
     `login` and `password` are those of the gateway, set in the account's settings, not those of the website. `sender` is
-    used for messages that name none. `logins` is how many cookies are kept at most; each serves one request at a time, so
-    it is also how many requests are under way at once, and further calls wait their turn. `proxy` is the address of an HTTP
+    used for messages that name none. `concurrency` is how many requests are under way at once at
+    most, each with a cookie and a connection of its own; further calls wait their turn. `proxy` is the address of an HTTP
     proxy; none is taken from the environment. `verify` is True, False, or an `ssl.SSLContext`. `http_client` is an
     `httpx.AsyncClient` or an `httpx2.AsyncClient` to use in place of our own connections; it is never closed here. `country` is
     the two-letter code of the country whose local numbers `send_sms` understands (extra `phone`). `observer` hears of every call,
@@ -167,7 +167,7 @@ class AsyncSession:
         *,
         sender: str | None = None,
         url: str = GATEWAY_URL,
-        logins: int = 4,
+        concurrency: int = 4,
         timeouts: Timeouts = Timeouts(),
         proxy: str | None = None,
         verify: bool | ssl.SSLContext = True,
@@ -180,7 +180,7 @@ class AsyncSession:
             password=password,
             sender=sender,
             url=url,
-            logins=logins,
+            concurrency=concurrency,
             timeouts=timeouts,
             proxy=proxy,
             verify=verify,
@@ -202,7 +202,7 @@ class AsyncSession:
         self._country = country
         self._observer = observer
         self._ssl: ssl.SSLContext | None = None
-        self._width = logins
+        self._width = concurrency
         # Made when the session is opened, as their locks are those of its event loop.
         self._logins: Logins
         self._token: EventLoopToken | None = None
@@ -231,9 +231,9 @@ class AsyncSession:
     ) -> Self:
         """Return a session with the settings that the environment holds.
 
-        `SMSGATE_LOGIN` and `SMSGATE_PASSWORD` must be there; `SMSGATE_SENDER`, `SMSGATE_URL`, `SMSGATE_LOGINS`, `SMSGATE_PROXY`
-        and `SMSGATE_COUNTRY` may be. A variable that is empty counts as absent, and `proxy` goes before its variable. Raises
-        `ValueError` that names the variable. For an `.env` file and secret files see `from_settings`.
+        `SMSGATE_LOGIN` and `SMSGATE_PASSWORD` must be there; `SMSGATE_SENDER`, `SMSGATE_URL`, `SMSGATE_CONCURRENCY`,
+        `SMSGATE_PROXY` and `SMSGATE_COUNTRY` may be. A variable that is empty counts as absent, and `proxy` goes before its
+        variable. Raises `ValueError` that names the variable. For an `.env` file and secret files see `from_settings`.
         """
         complaint = ""
         settings: GatewaySettings | None = None
@@ -265,7 +265,7 @@ class AsyncSession:
             settings.password.get_secret_value(),
             sender=settings.sender,
             url=settings.url,
-            logins=settings.logins,
+            concurrency=settings.concurrency,
             timeouts=timeouts,
             proxy=settings.proxy,
             verify=verify,
@@ -343,7 +343,7 @@ class AsyncSession:
             call.scope.cancel()
 
     @property
-    def logins(self) -> int:
+    def concurrency(self) -> int:
         """How many requests can be under way at once."""
         return self._width
 

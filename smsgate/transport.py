@@ -318,7 +318,7 @@ class _Lent:
     """The user's client, which we neither close nor replace."""
 
     WHEN_FULL = (
-        "give the client that was handed in at least as many connections as the session has logins"
+        "give the client that was handed in at least as many connections as the concurrency of the session"
         " (httpx.Limits(max_connections=…)); if it has them, replace it: httpx loses a connection for good when a call that"
         " waits for one is cancelled"
     )

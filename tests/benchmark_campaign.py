@@ -66,7 +66,7 @@ def measure(folder: Path, url: str, recipients: int) -> tuple[float, float, floa
 
     async def main() -> tuple[float, float]:
         journal = TimedJournal.open(path)
-        async with smsgate.AsyncSession("sandbox", "sandbox", url=url, logins=4) as session:
+        async with smsgate.AsyncSession("sandbox", "sandbox", url=url, concurrency=4) as session:
             started = time.perf_counter()
             end = await Runner(journal, session).run()
             seconds = time.perf_counter() - started

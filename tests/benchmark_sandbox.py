@@ -40,7 +40,7 @@ def messages(sends: int, numbers_each: int) -> Iterator[smsgate.Message]:
 
 
 async def send(url: str, sends: int, numbers_each: int) -> float:
-    async with smsgate.AsyncSession("sandbox", "sandbox", url=url, logins=8) as session:
+    async with smsgate.AsyncSession("sandbox", "sandbox", url=url, concurrency=8) as session:
         started = time.perf_counter()
         async for outcome in session.send_many(messages(sends, numbers_each)):
             assert outcome.result is not None

@@ -117,11 +117,11 @@ def run(path: str, url: str, told: Connection, options: dict[str, Any], *, bug: 
     logging.disable()  # a warning for each fault, of which there are thousands
     journal_class, runner_class = BUGS[bug]
     hook = steps(told, crash_at)
-    logins = options.pop("logins", 4)
+    concurrency = options.pop("concurrency", 4)
 
     async def main() -> None:
         journal = journal_class.open(Path(path), hook=hook)
-        async with smsgate.AsyncSession("sandbox", "sandbox", url=url, logins=logins, timeouts=QUICK) as session:
+        async with smsgate.AsyncSession("sandbox", "sandbox", url=url, concurrency=concurrency, timeouts=QUICK) as session:
             runner = runner_class(journal, session, pauses=(0.01,), hook=hook, **options)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(stop_when_asked, runner)

@@ -58,7 +58,7 @@ def tables() -> None:
 def settings() -> None:
     from smsgate.settings import SmsGateSettings
 
-    assert SmsGateSettings.read(login="a", password="b").logins == 4
+    assert SmsGateSettings.read(login="a", password="b").concurrency == 4
 
 
 def phone() -> None:

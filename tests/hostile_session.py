@@ -13,7 +13,7 @@ import smsgate
 
 
 async def main(url: str) -> None:
-    async with smsgate.AsyncSession("login", "password", sender="Shop", url=url, logins=1) as session:
+    async with smsgate.AsyncSession("login", "password", sender="Shop", url=url, concurrency=1) as session:
         await session.auth()
         before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
         try:

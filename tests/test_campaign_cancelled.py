@@ -80,7 +80,7 @@ async def cancelled_at(step: int, path: Path) -> bool:
     gateway = SimulatedGateway(Random(step), Settings(seed=step, delivery_seconds=0), 0.0, lambda _: None)
     client = httpx.AsyncClient(transport=gateway, trust_env=False)
     with closing(SqliteJournal.open(path, clock=trio.current_time)) as journal:
-        async with smsgate.AsyncSession("sandbox", "sandbox", url=URL, http_client=client, logins=2) as session:
+        async with smsgate.AsyncSession("sandbox", "sandbox", url=URL, http_client=client, concurrency=2) as session:
             with trio.CancelScope() as scope:
                 instrument = CancelAtStep(scope, step)
                 trio.lowlevel.add_instrument(instrument)
@@ -125,7 +125,7 @@ async def test_cancelled_thousands_of_times_at_random(chunk: int, tmp_path: Path
         closing(SqliteJournal.open(tmp_path / "a.sms")) as journal,
     ):
         sandbox.balance = 10**6
-        async with smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url, logins=2) as session:
+        async with smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url, concurrency=2) as session:
             for _ in range(times):
                 ends[await cut_off(Runner(journal, session, batch=random.randint(1, 5)), random.uniform(0, limit))] += 1
                 # However fast the machine is, some runs must get somewhere and some must not.
@@ -169,7 +169,7 @@ def test_a_native_cancel_at_each_turn_of_the_event_loop(twice: bool, tmp_path: P
         # Numbers of its own: the gateway may still be at work on what was cut off before.
         make(path, 4, first=4 * turns)
         with closing(SqliteJournal.open(path)) as journal:
-            async with smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url, logins=2) as session:
+            async with smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url, concurrency=2) as session:
                 task = asyncio.create_task(Runner(journal, session, batch=2).run())
                 for _ in range(turns):
                     await asyncio.sleep(0)

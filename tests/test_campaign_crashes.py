@@ -205,7 +205,7 @@ def test_kills_with_looks_between_send_nobody_twice_and_lose_nobody(tmp_path: Pa
 
 def test_a_crash_at_every_step_sends_nobody_twice_and_loses_nobody(tmp_path: Path):
     recipients, names, crash_at = times(6, 12), set[str](), 0
-    options = {"batch": 3, "logins": times(1, 2)}
+    options = {"batch": 3, "concurrency": times(1, 2)}
     with Sandbox(Settings(delivery_seconds=0)) as sandbox:
         while True:
             crash_at += 1
@@ -271,7 +271,7 @@ def test_the_claim_is_on_the_disk_before_the_first_byte_of_the_request(tmp_path:
     code = (
         "import sys, multiprocessing, campaign_child\n"
         "_, told = multiprocessing.Pipe()\n"
-        "campaign_child.run(sys.argv[1], sys.argv[2], told, {'batch': 10, 'logins': 1})\n"
+        "campaign_child.run(sys.argv[1], sys.argv[2], told, {'batch': 10, 'concurrency': 1})\n"
     )
     with Sandbox(Settings(delivery_seconds=0)) as sandbox:
         traced = ["strace", "-f", "-s", "2000", "-e", "trace=fsync,fdatasync,pwrite64,write,sendto,sendmsg", "-o", str(log)]

@@ -273,7 +273,7 @@ def test_a_disk_that_fills_up_in_mid_run_ends_as_in_doubt_if_somebody_is(
         shutil.copy(template, path)
         sandbox.reset()
         with full_disk(room * 1024):
-            code = run(["campaign", "run", str(path), "--yes", "--batch", "5", "--logins", "1"])
+            code = run(["campaign", "run", str(path), "--yes", "--batch", "5", "--concurrency", "1"])
         said = " ".join(capsys.readouterr().err.split())
         with Campaign.open(path) as campaign:
             states = campaign.journal.states()

@@ -70,7 +70,7 @@ async def sent(folder: Path, *more: str, delivery_seconds: float = 60.0) -> Asyn
     client = httpx.AsyncClient(transport=gateway, trust_env=False)
     with Campaign.open(path) as campaign:
         campaign.journal._clock = trio.current_time
-        async with smsgate.AsyncSession("sandbox", "sandbox", url=URL, logins=2, http_client=client) as session:
+        async with smsgate.AsyncSession("sandbox", "sandbox", url=URL, concurrency=2, http_client=client) as session:
             await campaign.run(session)
             yield World(campaign, session, gateway)
 

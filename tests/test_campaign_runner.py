@@ -73,7 +73,7 @@ class World:
             "sandbox",
             password,
             url=URL,
-            logins=2,
+            concurrency=2,
             http_client=httpx.AsyncClient(transport=self.gateway, trust_env=False),
         )
 

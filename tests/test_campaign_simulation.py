@@ -124,7 +124,7 @@ class Life:
         timeouts = smsgate.Timeouts(connect=5.0, read=30.0, send=30.0)
         with closing(self._journal.open(self.path, clock=trio.current_time, hook=self._step)) as journal:
             async with smsgate.AsyncSession(
-                "sandbox", "sandbox", url=URL, logins=random.randint(1, 3), http_client=client, timeouts=timeouts
+                "sandbox", "sandbox", url=URL, concurrency=random.randint(1, 3), http_client=client, timeouts=timeouts
             ) as session:
                 runner = self._runner(
                     journal,

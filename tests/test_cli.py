@@ -225,7 +225,7 @@ ERRORS: tuple[tuple[tuple[int, str, str], tuple[str, ...], dict[str, str]], ...]
     ((2, "ValidationError", "usage"), ("send", GOOD), {}),
     ((2, "ValueError", "usage"), ("status", "no-id"), {}),
     ((2, "ValueError", "usage"), ("segments", ""), {}),
-    ((2, "ValueError", "usage"), ("balance",), {"SMSGATE_LOGINS": "many"}),
+    ((2, "ValueError", "usage"), ("balance",), {"SMSGATE_CONCURRENCY": "many"}),
     ((2, "ValueError", "usage"), ("send", GOOD, "--text", "x"), {"SMSGATE_SENDER": ""}),
     ((3, "MessageNotFound", "message not found"), ("status", NOWHERE, "--follow"), {}),
     ((3, "BadCredentials", "bad credentials"), ("balance",), {"SMSGATE_PASSWORD": "wrong"}),
@@ -464,7 +464,7 @@ def test_an_env_file_in_the_working_directory_is_read(bare: Smsgate, account: di
 
 
 def test_another_env_file_takes_the_place_of_that_one(bare: Smsgate, account: dict[str, str], tmp_path: Path) -> None:
-    write_env(tmp_path / ".env", **account, SMSGATE_LOGINS="nonsense")
+    write_env(tmp_path / ".env", **account, SMSGATE_CONCURRENCY="nonsense")
     write_env(tmp_path / "work.env", **account)
     assert bare("balance").code == Exit.USAGE
     assert bare("balance", "--env-file", "work.env").code == 0

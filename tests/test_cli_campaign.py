@@ -161,7 +161,9 @@ def test_the_status_can_be_seen_while_it_runs_and_a_second_run_is_refused(made: 
 def test_a_second_ctrl_c_stops_at_once_and_lists_who_is_unknown(sandbox: Sandbox, tmp_path: Path):
     sandbox.faults.add("slow", operation="SendSMS", seconds=60)
     account = {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_URL": sandbox.url}
-    child = start("campaign", "run", "spring.sms", "--yes", "--json", "--batch", "5", "--logins", "2", cwd=tmp_path, **account)
+    child = start(
+        "campaign", "run", "spring.sms", "--yes", "--json", "--batch", "5", "--concurrency", "2", cwd=tmp_path, **account
+    )
     assert child.stdout
     assert child.stderr
     while sandbox.accepted < 2:
@@ -372,7 +374,7 @@ def test_purging_forgets_people_and_keeps_figures(made: Smsgate, tmp_path: Path)
 
 def test_a_killed_run_leaves_unknown_who_was_in_flight(made: Smsgate, sandbox: Sandbox, tmp_path: Path, account: dict[str, str]):
     sandbox.faults.add("slow", operation="SendSMS", seconds=60)
-    child = start("campaign", "run", "spring.sms", "--yes", "--batch", "5", "--logins", "1", cwd=tmp_path, **account)
+    child = start("campaign", "run", "spring.sms", "--yes", "--batch", "5", "--concurrency", "1", cwd=tmp_path, **account)
     while sandbox.accepted < 1:
         time.sleep(0.02)
     child.kill()

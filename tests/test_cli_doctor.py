@@ -48,10 +48,10 @@ Doctor = Callable[..., Finished]
 
 @pytest.fixture
 def doctor(bare: Smsgate) -> Doctor:
-    """The command with an account. SMSGATE_LOGINS is as many as it tries, so that a sound gateway leaves nothing to change."""
+    """The command with an account. Its concurrency is the highest that is tried, so a sound gateway leaves nothing to change."""
 
     def run(url: str, *arguments: str, **variables: str) -> Finished:
-        account = {"SMSGATE_LOGIN": LOGIN, "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_URL": url, "SMSGATE_LOGINS": "8"}
+        account = {"SMSGATE_LOGIN": LOGIN, "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_URL": url, "SMSGATE_CONCURRENCY": "8"}
         return bare("doctor", *arguments, **(account | variables))
 
     return run
@@ -99,16 +99,16 @@ def test_the_lock_of_a_cookie_is_seen_and_its_absence_too(doctor: Doctor) -> Non
             done = doctor(sandbox.url, "--json")
             assert sandbox.calls["SendSMS"] == 0
         verdicts[locked] = found(done)["cookie lock"]["facts"]["verdict"]
-        assert found(done)["logins"]["facts"]["useful"] == 8
+        assert found(done)["concurrency"]["facts"]["useful"] == 8
     assert verdicts == {True: "locked", False: "not locked"}
 
 
 def test_how_many_logins_help_is_told_with_the_setting(doctor: Doctor) -> None:
     # Long, so that a busy machine does not blur it.
     with gateway(hold_seconds=4 * HELD) as sandbox:
-        done = doctor(sandbox.url, SMSGATE_LOGINS="2")
+        done = doctor(sandbox.url, SMSGATE_CONCURRENCY="2")
     assert done.code == 0
-    assert "What to change SMSGATE_LOGINS=8: 8 logins at once are faster than 2" in on_one_line(done.out)
+    assert "What to change SMSGATE_CONCURRENCY=8: 8 requests at once are faster than 2" in on_one_line(done.out)
 
 
 def test_a_wrong_password_is_tried_once_and_told_with_what_to_do(doctor: Doctor) -> None:
@@ -139,7 +139,7 @@ def test_what_needs_a_login_is_skipped_without_one_and_the_rest_is_not(doctor: D
         "credits",
         "new messages",
         "status",
-        "logins",
+        "concurrency",
         "cookie lock",
     }
     assert seen["clock"] == seen["gateway"] == seen["proxy"] == "ok"
@@ -365,7 +365,7 @@ def test_the_document_is_one_and_holds_every_check_that_applies(doctor: Doctor) 
 @pytest.mark.parametrize(
     ("arguments", "variables", "complaint"),
     [
-        ((), {"SMSGATE_LOGINS": "many"}, "SMSGATE_LOGINS: a whole number from 1 to 256"),
+        ((), {"SMSGATE_CONCURRENCY": "many"}, "SMSGATE_CONCURRENCY: a whole number from 1 to 256"),
         ((), {"SMSGATE_SENDER": "Мій магазин"}, "sender: a sender is a signature of 1 to 11 characters"),
         ((), {"SMSGATE_COUNTRY": "Ukraine"}, "country: "),
         (("--proxy", "socks5://x"), {}, "proxy: must be an address"),
@@ -417,20 +417,22 @@ async def test_a_program_can_examine_too_on_both_event_loops() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("session_calls", "logins", "cookie"),
+    ("session_calls", "concurrency", "cookie"),
     [
         # Auth, three questions, then three calls alone, then two of each login: the session ends in the first or second of these.
-        (4, Mark.PROBLEM, "it needs the check «logins»"),
-        (8, Mark.NOTE, f"it needs {judge.AT_ONCE} logins that work at once"),
+        (4, Mark.PROBLEM, "it needs the check «concurrency»"),
+        (8, Mark.NOTE, f"it needs {judge.AT_ONCE} sessions that work at once"),
     ],
 )
-async def test_sessions_that_end_while_logins_are_counted_are_told(session_calls: int, logins: Mark, cookie: str) -> None:
+async def test_sessions_that_end_while_concurrency_is_measured_are_told(
+    session_calls: int, concurrency: Mark, cookie: str
+) -> None:
     with gateway(session_calls=session_calls) as sandbox:
         report = await examine(Setup(login=LOGIN, password=PASSWORD, url=sandbox.url))
     seen = {finding.check: finding for finding in report.findings}
     assert seen["status"].mark is Mark.OK
-    assert seen["logins"].mark is logins
-    assert isinstance(seen["logins"].error, smsgate.NotAuthorised) == (logins is Mark.PROBLEM)
+    assert seen["concurrency"].mark is concurrency
+    assert isinstance(seen["concurrency"].error, smsgate.NotAuthorised) == (concurrency is Mark.PROBLEM)
     assert (seen["cookie lock"].mark, cookie in seen["cookie lock"].text) == (Mark.SKIPPED, True)
 
 
@@ -500,7 +502,7 @@ def test_a_slow_gateway_is_not_measured_for_minutes(step: Step, goes_on: bool) -
 
 
 def climbed(*rates: float) -> list[Step]:
-    return [Step(logins, 10, 10 / rate) for logins, rate in zip(judge.LADDER, rates, strict=False)]
+    return [Step(at_once, 10, 10 / rate) for at_once, rate in zip(judge.LADDER, rates, strict=False)]
 
 
 @pytest.mark.parametrize(
@@ -515,26 +517,26 @@ def climbed(*rates: float) -> list[Step]:
     ],
 )
 def test_logins_are_useful_while_throughput_grows_by_fifteen_per_cent(rates: tuple[float, ...], useful: int) -> None:
-    assert judge.useful_logins(climbed(*rates)) == useful
+    assert judge.useful_concurrency(climbed(*rates)) == useful
 
 
 @pytest.mark.parametrize(
     ("rates", "configured", "broken", "setting"),
     [
         ((10, 20, 40, 80), 8, False, ""),
-        ((10, 20, 40, 80), 4, False, "SMSGATE_LOGINS=8"),
+        ((10, 20, 40, 80), 4, False, "SMSGATE_CONCURRENCY=8"),
         ((10, 20, 40, 80), 16, False, ""),  # beyond what was tried
-        ((10, 11, 11, 10), 4, False, ""),  # idle logins do no harm
-        ((10,), 4, True, "SMSGATE_LOGINS=1"),  # a second login ends the first
-        ((10, 20), 1, True, "SMSGATE_LOGINS=2"),
+        ((10, 11, 11, 10), 4, False, ""),  # idle sessions do no harm
+        ((10,), 4, True, "SMSGATE_CONCURRENCY=1"),  # a second login ends the first
+        ((10, 20), 1, True, "SMSGATE_CONCURRENCY=2"),
         ((300, 600), 1, False, ""),  # the noise of this machine
     ],
 )
-def test_the_advice_for_logins(rates: tuple[float, ...], configured: int, broken: bool, setting: str) -> None:
+def test_the_advice_for_concurrency(rates: tuple[float, ...], configured: int, broken: bool, setting: str) -> None:
     steps = climbed(*rates)
     if broken:
-        steps.append(Step(steps[-1].logins * 2, error=smsgate.NotAuthorised("no")))
-    finding = judge.judge_logins(steps, configured, "no")
+        steps.append(Step(steps[-1].concurrency * 2, error=smsgate.NotAuthorised("no")))
+    finding = judge.judge_concurrency(steps, configured, "no")
     assert finding.setting == setting
     assert bool(finding.advice) == bool(setting)
 

@@ -277,7 +277,7 @@ def test_a_signal_that_is_ignored_from_the_start_stays_ignored(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_a_run_gently(number: int, sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path) -> None:
     held = sandbox.faults.add("slow", operation="SendSMS", seconds=1)
-    child = start("campaign", "run", file.name, "--yes", "--batch", "5", "--logins", "2", "--json", cwd=tmp_path, **account)
+    child = start("campaign", "run", file.name, "--yes", "--batch", "5", "--concurrency", "2", "--json", cwd=tmp_path, **account)
     wait_until(lambda: sandbox.faults.struck[held.kind] > 0)
     # A shell and the kernel both tell of a closed terminal, and `timeout` ends a process twice. Nobody insists.
     child.send_signal(number)
@@ -296,7 +296,7 @@ def test_three_quick_signals_never_say_that_a_run_sent_nothing(
     begin: Callable[..., Started], sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
 ) -> None:
     sandbox.faults.add("slow", operation="SendSMS", seconds=1)
-    child = begin("campaign", "run", file.name, "--yes", "--batch", "5", "--logins", "2", "--json", cwd=tmp_path, **account)
+    child = begin("campaign", "run", file.name, "--yes", "--batch", "5", "--concurrency", "2", "--json", cwd=tmp_path, **account)
     wait_until(lambda: sandbox.accepted > 0)
     hit(child, [signal.SIGINT] * 3)
     code, out, _ = ended(child)
@@ -314,7 +314,7 @@ def test_a_run_whose_terminal_is_closed_writes_down_what_is_under_way(
     sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
 ) -> None:
     held = sandbox.faults.add("slow", operation="SendSMS", seconds=1)
-    arguments = ("campaign", "run", file.name, "--yes", "--batch", "5", "--logins", "2")
+    arguments = ("campaign", "run", file.name, "--yes", "--batch", "5", "--concurrency", "2")
     with terminal(*arguments, cwd=tmp_path, variables=account, leads=True) as child:
         wait_until(lambda: sandbox.faults.struck[held.kind] > 0)
         child.hang_up()

@@ -122,7 +122,7 @@ async def test_every_call_has_time_to_repeat_an_auth_whose_answer_is_lost(name: 
 @simulated_time
 @pytest.mark.parametrize("width", [1, 4])
 async def test_a_gateway_that_swallows_every_auth_holds_no_call_for_long(width: int) -> None:
-    async with simulated(logins=width) as (gateway, session):
+    async with simulated(concurrency=width) as (gateway, session):
         auths: list[float] = []
 
         def swallow(_: bytes) -> FaultKind | None:
@@ -166,7 +166,7 @@ async def test_an_auth_that_cannot_connect_for_long_is_shared_like_one_that_hang
         await trio.sleep(10)
         raise httpx.ConnectTimeout("")
 
-    async with simulated(logins=1) as (gateway, session):
+    async with simulated(concurrency=1) as (gateway, session):
         gateway.handle_async_request = hang_and_fail  # type: ignore[method-assign]  # the fault under test
         began = trio.current_time()
         endings = await endings_of(*[lambda: session.send_sms(NUMBER, "hello")] * 20)
@@ -199,7 +199,7 @@ def delayed(
 @simulated_time
 @pytest.mark.parametrize("status", [503, 404])
 async def test_calls_that_share_a_failed_auth_share_what_is_known_of_it(status: int) -> None:
-    async with simulated(logins=2) as (gateway, session):
+    async with simulated(concurrency=2) as (gateway, session):
         came = delayed(gateway, lambda _: 2, lambda number: 200 if number else status)
         first, *shared = await endings_of(*[session.auth] * 4)
     if status == 503:  # which may pass, so that each tries again
@@ -215,7 +215,7 @@ async def test_calls_that_share_a_failed_auth_share_what_is_known_of_it(status: 
 
 @simulated_time
 async def test_an_auth_with_too_little_time_left_says_so_and_fails_no_other_call(caplog: pytest.LogCaptureFixture) -> None:
-    async with simulated(logins=3) as (gateway, session):
+    async with simulated(concurrency=3) as (gateway, session):
         delayed(gateway, lambda number: 1.5 if number else 60)
         cut_off, late, send = await endings_of(
             partial(session.get_credit_balance, timeout=14.9),
@@ -274,7 +274,7 @@ async def test_a_slow_auth_is_waited_for_where_there_is_time() -> None:
 
 @simulated_time
 async def test_an_auth_that_fails_at_once_is_tried_by_each_call_itself() -> None:
-    async with simulated(logins=1) as (gateway, session):
+    async with simulated(concurrency=1) as (gateway, session):
         failing = iter([FaultKind.DROP_BEFORE] * 3)
         gateway.fault_of = lambda _: next(failing, None)
         endings = await endings_of(*[lambda: session.send_sms(NUMBER, "hello")] * 10)
@@ -302,7 +302,7 @@ async def test_every_call_takes_a_timeout_and_ends_in_doubt_when_its_request_had
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_call_whose_timeout_ends_while_it_waits_its_turn_is_not_sent(name: str) -> None:
     with Sandbox(Settings(hold_seconds=1.0)) as sandbox:
-        async with session_at(sandbox, logins=1) as session, anyio.create_task_group() as tasks:
+        async with session_at(sandbox, concurrency=1) as session, anyio.create_task_group() as tasks:
             tasks.start_soon(session.auth)
             await anyio.sleep(0.1)
             with pytest.raises(smsgate.NotSent, match=r"timed out after 0\.1 s") as caught:
@@ -326,7 +326,7 @@ async def test_a_timeout_is_checked_by_name_before_anything_is_sent(timeout: Any
 async def test_send_many_gives_each_message_its_own_time() -> None:
     messages = [smsgate.Message(destinations=f"+38050123456{number}", text="hello") for number in range(3)]
     with Sandbox() as sandbox:
-        async with session_at(sandbox, logins=1) as session:
+        async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
             sandbox.faults.add("silent after", operation="SendSMS", times=1)
             async with session.send_many(messages, timeout=0.5) as outcomes:
@@ -425,7 +425,7 @@ async def closing(session: smsgate.AsyncSession, sandbox: Sandbox, **options: An
 async def test_calls_that_outlast_the_grace_end_as_in_doubt_or_not_sent(grace: float, caplog: pytest.LogCaptureFixture) -> None:
     with Sandbox() as sandbox:
         sandbox.faults.add("silent after", operation="SendSMS")
-        async with session_at(sandbox, logins=1) as session:
+        async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
             *sends, _ = await endings_of(
                 *[lambda: session.send_sms(NUMBER, "hello")] * 2, lambda: closing(session, sandbox, grace=grace)

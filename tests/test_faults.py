@@ -148,7 +148,9 @@ async def test_a_refused_connection_sends_nothing(client: str) -> None:
 
 async def test_a_connection_that_is_refused_after_the_login_sends_nothing() -> None:
     with FaultServer(fault_server.accept).running() as server:
-        async with smsgate.AsyncSession("login", "password", sender="Shop", url=server.url, timeouts=LONG, logins=1) as session:
+        async with smsgate.AsyncSession(
+            "login", "password", sender="Shop", url=server.url, timeouts=LONG, concurrency=1
+        ) as session:
             await session.auth()
             server.stop_listening()
             error = await verdict(session)
@@ -232,7 +234,7 @@ async def test_an_https_proxy_is_trusted_by_the_tls_settings_of_the_session(
 async def test_a_proxy_that_asks_for_a_password_is_named_and_asked_once() -> None:
     with FaultServer(fault_server.answering(b"", status="407 secret")).running() as server:
         proxy = server.url.removesuffix("/api/soap.html")
-        options = {"url": "http://localhost/api/soap.html", "proxy": proxy, "timeouts": LONG, "logins": 1}
+        options = {"url": "http://localhost/api/soap.html", "proxy": proxy, "timeouts": LONG, "concurrency": 1}
         async with smsgate.AsyncSession("login", "password", sender="Shop", **options) as session:
             for call in (session.send_sms("+380501234567", "hello"), session.get_credit_balance()):
                 with pytest.raises(smsgate.InDoubt, match="407 Proxy Authentication Required") as caught:
@@ -277,7 +279,7 @@ async def test_the_request_carries_the_cookie_once_and_asks_for_identity(client:
 
 async def test_a_reading_operation_is_repeated_a_few_times_and_then_gives_up() -> None:
     with FaultServer(AFTER_THE_REQUEST["reset"][0]).running() as server:
-        async with smsgate.AsyncSession("login", "password", url=server.url, timeouts=LONG, logins=1) as session:
+        async with smsgate.AsyncSession("login", "password", url=server.url, timeouts=LONG, concurrency=1) as session:
             with pytest.raises(smsgate.SmsGateError):
                 await session.get_credit_balance()
     asked = [request for request in server.requests if b"GetCreditBalance" in request.body]
@@ -287,7 +289,7 @@ async def test_a_reading_operation_is_repeated_a_few_times_and_then_gives_up() -
 @pytest.mark.parametrize(("name", "times"), [("502", 4), ("404", 1), ("HTML", 1), ("fault with 200", 1)])
 async def test_only_a_fault_that_may_pass_is_repeated(name: str, times: int) -> None:
     with FaultServer(AFTER_THE_REQUEST[name][0]).running() as server:
-        async with smsgate.AsyncSession("login", "password", url=server.url, timeouts=LONG, logins=1) as session:
+        async with smsgate.AsyncSession("login", "password", url=server.url, timeouts=LONG, concurrency=1) as session:
             with pytest.raises(smsgate.InDoubt):
                 await session.get_credit_balance()
     asked = [request for request in server.requests if b"GetCreditBalance" in request.body]

@@ -17,7 +17,7 @@ GOOD: dict[str, Any] = {
     "password": "password",
     "sender": "Shop",
     "url": "http://turbosms.in.ua/api/soap.html",
-    "logins": 4,
+    "concurrency": 4,
     "timeouts": Timeouts(),
     "proxy": None,
     "verify": True,
@@ -72,8 +72,8 @@ def test_deadlines_cannot_be_changed():
         {"url": "https://gateway.example:8443/api/soap.html"},
         {"url": "http://[::1]:8080/"},
         {"url": "HTTP://127.0.0.1"},
-        {"logins": 1},
-        {"logins": 256},
+        {"concurrency": 1},
+        {"concurrency": 256},
         {"proxy": "http://user:password@proxy.example:3128"},
         {"verify": False},
         {"verify": ssl.create_default_context()},
@@ -146,10 +146,10 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ({"url": "http://gateway.example\\@qq/"}, "url: must not hold a user or a password"),
         ({"url": "http://gateway.example/?qq=1"}, "url: must not have a query or a fragment"),
         ({"url": "http://gateway.example/#qq"}, "url: must not have a query or a fragment"),
-        ({"logins": 0}, "logins: must be a whole number from 1 to 256"),
-        ({"logins": 257}, "logins: must be a whole number from 1 to 256"),
-        ({"logins": True}, "logins: must be a whole number from 1 to 256"),
-        ({"logins": 4.0}, "logins: must be a whole number from 1 to 256"),
+        ({"concurrency": 0}, "concurrency: must be a whole number from 1 to 256"),
+        ({"concurrency": 257}, "concurrency: must be a whole number from 1 to 256"),
+        ({"concurrency": True}, "concurrency: must be a whole number from 1 to 256"),
+        ({"concurrency": 4.0}, "concurrency: must be a whole number from 1 to 256"),
         ({"timeouts": 30}, "timeouts: must be a smsgate.Timeouts"),
         ({"proxy": "socks5://proxy.example"}, PROXY),
         ({"proxy": ""}, PROXY),
@@ -186,7 +186,7 @@ def test_a_complaint_names_the_argument_and_what_is_allowed_and_quotes_nothing(c
 
 
 def test_the_first_of_several_complaints_is_told():
-    assert bad_option(**{**GOOD, "password": "", "url": "", "logins": 0}) == "password: must be a string that is not blank"
+    assert bad_option(**{**GOOD, "password": "", "url": "", "concurrency": 0}) == "password: must be a string that is not blank"
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ async def test_errors_come_as_values_each_with_its_message() -> None:
 
 async def test_all_logins_are_kept_busy() -> None:
     with Sandbox(Settings(hold_seconds=0.02)) as sandbox:
-        async with session_at(sandbox, logins=4) as session:
+        async with session_at(sandbox, concurrency=4) as session:
             async for _ in session.send_many([message(number) for number in range(40)]):
                 pass
         assert sandbox.calls["Auth"] == 4
@@ -105,7 +105,7 @@ async def test_the_source_is_read_only_as_fast_as_it_is_sent_and_taken() -> None
     source = Counted([message(number) for number in range(1000)])
     taken = 0
     with Sandbox() as sandbox:
-        async with session_at(sandbox, logins=4) as session:
+        async with session_at(sandbox, concurrency=4) as session:
             async for _ in session.send_many(source):
                 taken += 1
                 await anyio.sleep(0.005)
@@ -117,7 +117,7 @@ async def test_the_source_is_read_only_as_fast_as_it_is_sent_and_taken() -> None
 async def test_leaving_the_loop_early_stops_it_and_cuts_nothing_off(caplog: pytest.LogCaptureFixture) -> None:
     source = Counted([message(number) for number in range(1000)])
     with Sandbox(Settings(hold_seconds=0.05)) as sandbox:
-        async with session_at(sandbox, logins=4) as session:
+        async with session_at(sandbox, concurrency=4) as session:
             taken = 0
             async for _ in session.send_many(source):
                 taken += 1
@@ -136,7 +136,7 @@ async def test_leaving_the_loop_early_stops_it_and_cuts_nothing_off(caplog: pyte
 async def test_closing_the_iterator_waits_for_what_is_under_way() -> None:
     source = Counted([message(number) for number in range(1000)])
     with Sandbox(Settings(hold_seconds=0.1)) as sandbox:
-        async with session_at(sandbox, logins=4) as session:
+        async with session_at(sandbox, concurrency=4) as session:
             outcomes = session.send_many(source)
             await anext(outcomes)
             await outcomes.aclose()
@@ -290,7 +290,7 @@ async def test_a_source_in_which_something_was_cancelled_does_not_look_as_if_it_
 @pytest.mark.parametrize("fails", [False, True])
 async def test_leaving_the_block_waits_for_what_is_under_way(fails: bool) -> None:
     with Sandbox(Settings(hold_seconds=0.1)) as sandbox:
-        async with session_at(sandbox, logins=4) as session:
+        async with session_at(sandbox, concurrency=4) as session:
             with suppress(KeyError):
                 async with session.send_many([message(number) for number in range(100)]) as outcomes:
                     await anext(outcomes)
@@ -477,7 +477,7 @@ async def test_a_copy_that_was_changed_for_the_worse_comes_with_its_error(
 ) -> None:
     bad = message(2).model_copy(update={"destinations": None})
     with Sandbox() as sandbox:
-        async with session_at(sandbox, logins=1) as session:
+        async with session_at(sandbox, concurrency=1) as session:
             outcomes = [outcome async for outcome in session.send_many([message(1), bad, message(3)], rate=rate)]
             left = session.send_many([message(4), bad])
             await anext(left)
@@ -517,7 +517,7 @@ async def test_a_rate_is_a_positive_number(rate: Any) -> None:
 
 async def test_a_session_that_is_closed_meanwhile_gives_the_rest_as_not_sent() -> None:
     with Sandbox() as sandbox:
-        async with session_at(sandbox, logins=1) as session:
+        async with session_at(sandbox, concurrency=1) as session:
             outcomes = session.send_many([message(number) for number in range(10)])
             await anext(outcomes)
         rest = [outcome async for outcome in outcomes]
@@ -624,7 +624,7 @@ async def test_following_may_be_left_at_any_time() -> None:
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_an_iterator_that_outlives_its_event_loop_is_collected_in_silence(backend: str) -> None:
     async def leave() -> object:
-        session = await session_at(sandbox, logins=2).__aenter__()
+        session = await session_at(sandbox, concurrency=2).__aenter__()
         outcomes = session.send_many([message(number) for number in range(100)])
         await anext(outcomes)
         await session.aclose()
@@ -641,7 +641,7 @@ def test_what_was_sent_and_not_taken_is_in_the_log_even_when_the_program_ends(
     backend: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def take_one() -> None:
-        async with session_at(sandbox, logins=4) as session:
+        async with session_at(sandbox, concurrency=4) as session:
             outcomes = session.send_many([message(number) for number in range(100)])
             await anext(outcomes)
             await anyio.sleep(0.5)
@@ -762,7 +762,7 @@ async def test_a_generator_that_is_handed_over_is_closed_by_who_made_it() -> Non
             yield one
 
     with Sandbox() as sandbox:
-        async with session_at(sandbox, logins=2) as session:
+        async with session_at(sandbox, concurrency=2) as session:
             plain, asynchronous = numbered(), awaited()
             for source in (plain, asynchronous):
                 outcomes = session.send_many(source)
@@ -786,7 +786,7 @@ async def test_an_async_generator_that_was_made_here_is_closed_here() -> None:
 
     rows = Rows()
     with Sandbox() as sandbox:
-        async with session_at(sandbox, logins=2) as session:
+        async with session_at(sandbox, concurrency=2) as session:
             outcomes = session.send_many(rows)
             await anext(outcomes)
             await outcomes.aclose()

@@ -52,7 +52,7 @@ def closed_port() -> int:
 
 async def send(url: str, client: Any = None, timeouts: smsgate.Timeouts = TIMEOUTS, **options: Any) -> smsgate.SmsGateError:
     """Send one message and return the error that comes of it."""
-    options = {"sender": "Shop", "url": url, "timeouts": timeouts, "logins": 1, "http_client": client} | options
+    options = {"sender": "Shop", "url": url, "timeouts": timeouts, "concurrency": 1, "http_client": client} | options
     with anyio.fail_after(60):
         async with smsgate.AsyncSession("login", "password", **options) as session:
             with pytest.raises(smsgate.SmsGateError) as caught:
@@ -379,7 +379,7 @@ async def test_cancelling_while_the_connection_is_being_made_is_not_sent(made: s
         async with AsyncExitStack() as stack:
             client = await client_for(made, stack)
             # The login is made in clear, then the gateway moves to where no TLS handshake is answered.
-            options = {"sender": "Shop", "url": server.url, "timeouts": TIMEOUTS, "logins": 1, "http_client": client}
+            options = {"sender": "Shop", "url": server.url, "timeouts": TIMEOUTS, "concurrency": 1, "http_client": client}
             async with smsgate.AsyncSession("login", "password", **options) as session:
                 await session.auth()
                 async with session._logins.lease() as login:
@@ -414,7 +414,7 @@ async def test_a_lent_client_without_a_free_connection_says_what_to_do(module: A
     gc.collect()
     assert isinstance(error, smsgate.NotSent)
     assert error.reason is smsgate.Reason.NO_FREE_CONNECTION
-    assert "as many connections as the session has logins" in str(error)
+    assert "as many connections as the concurrency of the session" in str(error)
     assert len(server.sends()) == 1
 
 

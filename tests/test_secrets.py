@@ -234,7 +234,7 @@ def test_a_session_that_is_refused_shows_none_of_its_settings(options: dict[str,
 async def test_a_cancelled_call_shows_no_secret_in_its_frames() -> None:
     caught: list[BaseException] = []
     with FaultServer(fault_server.then(Connection.hold)).running() as server:
-        async with smsgate.AsyncSession(LOGIN, PASSWORD, sender="Shop", url=server.url, logins=1) as session:
+        async with smsgate.AsyncSession(LOGIN, PASSWORD, sender="Shop", url=server.url, concurrency=1) as session:
             for seconds in (0.001, 0.3):  # on the way to the login, and while the answer to the send is awaited
                 with anyio.move_on_after(seconds):
                     try:

@@ -196,7 +196,7 @@ async def test_what_is_no_message_is_refused() -> None:
 
 async def test_one_cookie_never_has_two_requests_in_flight() -> None:
     with Sandbox(Settings(hold_seconds=0.01, lock_cookies=False)) as sandbox:
-        async with session_at(sandbox, logins=4) as session:
+        async with session_at(sandbox, concurrency=4) as session:
             ended = await together(60, session.get_credit_balance)
         assert len(ended) == 60
         assert sandbox.most_in_flight == 1
@@ -205,30 +205,30 @@ async def test_one_cookie_never_has_two_requests_in_flight() -> None:
 
 async def test_a_login_is_opened_only_when_the_others_are_busy() -> None:
     with Sandbox() as sandbox:
-        async with session_at(sandbox, logins=8) as session:
+        async with session_at(sandbox, concurrency=8) as session:
             for _ in range(10):
                 await session.get_credit_balance()
         assert sandbox.calls["Auth"] == 1
 
 
 async def test_eight_logins_are_about_eight_times_as_fast_as_one_when_the_gateway_locks_cookies() -> None:
-    async def seconds(logins: int) -> float:
+    async def seconds(concurrency: int) -> float:
         with Sandbox(Settings(hold_seconds=0.1)) as sandbox:
-            async with session_at(sandbox, logins=logins) as session:
-                await together(logins, session.get_credit_balance)
+            async with session_at(sandbox, concurrency=concurrency) as session:
+                await together(concurrency, session.get_credit_balance)
                 started = time.perf_counter()
                 await together(24, session.get_credit_balance)
                 return time.perf_counter() - started
 
     ratio = await seconds(1) / await seconds(8)
-    print(f"logins=8 is {ratio:.1f} times as fast as logins=1")
+    print(f"concurrency=8 is {ratio:.1f} times as fast as concurrency=1")
     assert ratio > 2, "one after the other would be 1, and a busy machine costs some of the 8"
 
 
 async def test_calls_are_served_first_come_first_served() -> None:
     order: list[int] = []
     with Sandbox() as sandbox:
-        async with session_at(sandbox, logins=1) as session, anyio.create_task_group() as tasks:
+        async with session_at(sandbox, concurrency=1) as session, anyio.create_task_group() as tasks:
 
             async def call(number: int) -> None:
                 await session.get_credit_balance()
@@ -247,7 +247,7 @@ async def test_calls_are_served_first_come_first_served() -> None:
 
 async def test_each_session_loss_costs_one_login_however_many_calls_wait() -> None:
     with Sandbox() as sandbox:
-        async with session_at(sandbox, logins=1) as session:
+        async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
             for loss in range(1, count(short=4, full=20) + 1):
                 sandbox.drop_sessions()
@@ -256,10 +256,10 @@ async def test_each_session_loss_costs_one_login_however_many_calls_wait() -> No
                 assert sandbox.calls["Auth"] == 1 + loss
 
 
-@pytest.mark.parametrize("logins", [1, 4])
-async def test_a_wrong_password_is_tried_once_however_many_calls_wait(logins: int) -> None:
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_a_wrong_password_is_tried_once_however_many_calls_wait(concurrency: int) -> None:
     with Sandbox() as sandbox:
-        async with smsgate.AsyncSession("sandbox", "wrong", sender="Shop", url=sandbox.url, logins=logins) as session:
+        async with smsgate.AsyncSession("sandbox", "wrong", sender="Shop", url=sandbox.url, concurrency=concurrency) as session:
             ended = await together(100, lambda: session.send_sms(NUMBER, "hello"))
             assert all(isinstance(one, smsgate.BadCredentials) for one in ended)
             with pytest.raises(smsgate.BadCredentials):
@@ -269,7 +269,7 @@ async def test_a_wrong_password_is_tried_once_however_many_calls_wait(logins: in
 
 async def test_a_password_that_was_changed_is_noticed_and_remembered() -> None:
     with Sandbox() as sandbox:
-        async with session_at(sandbox, logins=1) as session:
+        async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
             session._logins._credentials = type(session._logins._credentials)("sandbox", "changed meanwhile")
             sandbox.drop_sessions()
@@ -280,7 +280,7 @@ async def test_a_password_that_was_changed_is_noticed_and_remembered() -> None:
 
 async def test_a_send_that_meets_a_dead_cookie_goes_out_once() -> None:
     with Sandbox() as sandbox:
-        async with session_at(sandbox, logins=1) as session:
+        async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
             sandbox.drop_sessions()
             await session.send_sms(NUMBER, "hello")
@@ -320,7 +320,7 @@ async def test_a_login_without_a_cookie_sends_nothing() -> None:
 
 async def test_a_cookie_that_was_idle_for_long_is_renewed_before_it_is_used() -> None:
     with Sandbox() as sandbox:
-        async with session_at(sandbox, logins=1) as session:
+        async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
             session._logins._idle[0].last_used -= 20 * 60
             await session.send_sms(NUMBER, "hello")
@@ -333,7 +333,7 @@ async def test_a_cookie_that_was_idle_for_long_is_renewed_before_it_is_used() ->
 
 async def test_a_send_that_runs_out_of_time_is_in_doubt_and_one_that_waited_for_its_turn_is_not_sent() -> None:
     with Sandbox(Settings(hold_seconds=1.0)) as sandbox:
-        async with session_at(sandbox, logins=1) as session:
+        async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
             session._timeouts = smsgate.Timeouts(send=0.5)
             ended = await together(2, lambda: session.send_sms(NUMBER, "hello"))
@@ -405,7 +405,7 @@ async def test_cancelling_the_leading_call_at_every_trace_event_leaves_the_sessi
     while True:
         n += 1
         with Sandbox() as sandbox:
-            async with session_at(sandbox, logins=1) as session:
+            async with session_at(sandbox, concurrency=1) as session:
                 scope = anyio.CancelScope()
                 cancel = CancelAt(scope, n)
                 logger.addHandler(cancel)
@@ -441,7 +441,7 @@ async def test_cancelling_the_leading_call_at_every_trace_event_leaves_the_sessi
 
 async def test_a_cancelled_send_is_logged_as_in_doubt_if_its_request_had_begun_to_leave(caplog: pytest.LogCaptureFixture) -> None:
     with Sandbox(Settings(hold_seconds=0.5)) as sandbox:
-        async with session_at(sandbox, logins=1) as session:
+        async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
             with anyio.move_on_after(0.2):
                 await session.send_sms(NUMBER, "hello")
@@ -452,7 +452,7 @@ async def test_a_cancelled_send_is_logged_as_in_doubt_if_its_request_had_begun_t
 
 async def test_after_many_cancellations_at_random_moments_the_session_is_whole() -> None:
     with Sandbox() as sandbox:
-        async with session_at(sandbox, logins=4) as session:
+        async with session_at(sandbox, concurrency=4) as session:
             for turn in range(60):
                 async with anyio.create_task_group() as tasks:
                     for number in range(8):
@@ -470,7 +470,7 @@ async def test_after_many_cancellations_at_random_moments_the_session_is_whole()
 
 async def test_a_cookie_whose_request_was_cut_off_is_not_used_again_as_the_gateway_may_still_be_at_work_on_it() -> None:
     with Sandbox(Settings(hold_seconds=0.3)) as sandbox:
-        async with session_at(sandbox, logins=1) as session:
+        async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
             with anyio.move_on_after(0.1):
                 await session.send_sms(NUMBER, "hello")
@@ -483,7 +483,7 @@ async def test_a_cookie_whose_request_was_cut_off_is_not_used_again_as_the_gatew
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_task_that_is_cancelled_twice_leaves_the_session_whole(caplog: pytest.LogCaptureFixture) -> None:
     with Sandbox(Settings(hold_seconds=0.2)) as sandbox:
-        async with session_at(sandbox, logins=1, timeouts=smsgate.Timeouts(connect=1.0)) as session:
+        async with session_at(sandbox, concurrency=1, timeouts=smsgate.Timeouts(connect=1.0)) as session:
             for _ in range(5):
                 await session.auth()
                 task = asyncio.ensure_future(session.get_credit_balance())
@@ -553,7 +553,7 @@ def test_a_session_on_another_event_loop_sends_nothing() -> None:
 async def test_closing_waits_for_calls_that_are_under_way() -> None:
     ended: list[object] = []
     with Sandbox(Settings(hold_seconds=0.3)) as sandbox:
-        session = await session_at(sandbox, logins=1).__aenter__()
+        session = await session_at(sandbox, concurrency=1).__aenter__()
 
         async def send() -> None:
             ended.append(await session.send_sms(NUMBER, "hello"))
@@ -622,7 +622,7 @@ async def test_a_call_that_outlives_a_closing_that_was_cut_off_closes_its_own_co
 
 def test_a_session_may_be_made_under_another_event_loop_than_it_is_opened_on() -> None:
     async def make() -> smsgate.AsyncSession:
-        return session_at(sandbox, logins=1)
+        return session_at(sandbox, concurrency=1)
 
     async def use(session: smsgate.AsyncSession) -> list[object]:
         async with session:
@@ -647,7 +647,7 @@ async def test_an_error_in_the_block_comes_out_as_it_is() -> None:
 async def test_a_client_that_is_handed_in_is_used_and_not_closed(client: str) -> None:
     with Sandbox() as sandbox:
         async with CLIENTS[client]() as http_client:
-            async with session_at(sandbox, http_client=http_client, logins=3) as session:
+            async with session_at(sandbox, http_client=http_client, concurrency=3) as session:
                 ended = await together(30, lambda: session.send_sms(NUMBER, "hello"))
                 sandbox.drop_sessions()
                 ended += await together(30, lambda: session.send_sms(NUMBER, "hello"))
@@ -693,7 +693,7 @@ def test_the_environment_gives_the_settings() -> None:
         "SMSGATE_PASSWORD": "b",
         "SMSGATE_SENDER": "Shop",
         "SMSGATE_URL": "https://example.com/soap",
-        "SMSGATE_LOGINS": "7",
+        "SMSGATE_CONCURRENCY": "7",
     }
     session = smsgate.AsyncSession.from_env(environ=environ)
     assert repr(session) == "<AsyncSession https://example.com/soap not open>"
@@ -707,7 +707,7 @@ def test_the_environment_gives_the_settings() -> None:
         ({}, "SMSGATE_LOGIN and SMSGATE_PASSWORD"),
         ({"SMSGATE_LOGIN": "a"}, "SMSGATE_PASSWORD"),
         ({"SMSGATE_LOGIN": "a", "SMSGATE_PASSWORD": ""}, "SMSGATE_PASSWORD"),
-        ({"SMSGATE_LOGIN": "a", "SMSGATE_PASSWORD": "b", "SMSGATE_LOGINS": "many"}, "SMSGATE_LOGINS"),
+        ({"SMSGATE_LOGIN": "a", "SMSGATE_PASSWORD": "b", "SMSGATE_CONCURRENCY": "many"}, "SMSGATE_CONCURRENCY"),
     ],
 )
 def test_what_the_environment_lacks_is_named(environ: dict[str, str], named: str) -> None:

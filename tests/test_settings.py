@@ -25,7 +25,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def env_file(tmp_path: Path) -> Path:
     path = tmp_path / "my.env"
-    path.write_text(f"SMSGATE_LOGIN=file\nSMSGATE_PASSWORD='{SECRET}'\nSMSGATE_LOGINS=7\nOTHER=1\n", "utf-8-sig")
+    path.write_text(f"SMSGATE_LOGIN=file\nSMSGATE_PASSWORD='{SECRET}'\nSMSGATE_CONCURRENCY=7\nOTHER=1\n", "utf-8-sig")
     return path
 
 
@@ -40,11 +40,11 @@ def secrets(tmp_path: Path) -> Path:
 
 def test_each_source_goes_before_the_next(env_file: Path, secrets: Path, monkeypatch: pytest.MonkeyPatch):
     read = SmsGateSettings.read(env_file=env_file, secrets_dir=secrets)
-    assert (read.login, read.password.get_secret_value(), read.sender, read.logins) == ("file", SECRET, "Shop", 7)
+    assert (read.login, read.password.get_secret_value(), read.sender, read.concurrency) == ("file", SECRET, "Shop", 7)
     monkeypatch.setenv("SMSGATE_LOGIN", "environment")
-    monkeypatch.setenv("SMSGATE_LOGINS", "")
+    monkeypatch.setenv("SMSGATE_CONCURRENCY", "")
     read = SmsGateSettings.read(env_file=env_file, secrets_dir=secrets)
-    assert (read.login, read.logins) == ("environment", 7)
+    assert (read.login, read.concurrency) == ("environment", 7)
     assert SmsGateSettings.read(env_file=env_file, login="argument").login == "argument"
     assert SmsGateSettings.read(secrets_dir=secrets).password.get_secret_value() == "from a secret file"
 
@@ -61,7 +61,7 @@ def test_small_letters_will_do_wherever_they_stand(tmp_path: Path, monkeypatch: 
 
 def test_what_is_not_set_has_the_defaults_of_a_session():
     read = read_environment(LOGIN)
-    assert (read.sender, read.url, read.logins, read.proxy, read.country) == (None, smsgate.GATEWAY_URL, 4, None, None)
+    assert (read.sender, read.url, read.concurrency, read.proxy, read.country) == (None, smsgate.GATEWAY_URL, 4, None, None)
 
 
 @pytest.mark.filterwarnings("ignore::smsgate.PlainHttpWarning")
@@ -80,9 +80,9 @@ def test_a_session_is_made_of_settings_wherever_they_come_from(env_file: Path, m
         ({}, "SMSGATE_LOGIN and SMSGATE_PASSWORD must be set in the environment"),
         ({"SMSGATE_LOGIN": SECRET}, "SMSGATE_PASSWORD must be set in the environment"),
         ({**LOGIN, "SMSGATE_PASSWORD": ""}, "SMSGATE_PASSWORD must be set in the environment"),
-        ({**LOGIN, "SMSGATE_LOGINS": "many"}, "SMSGATE_LOGINS: a whole number from 1 to 256"),
-        ({**LOGIN, "SMSGATE_LOGINS": "0"}, "SMSGATE_LOGINS: a whole number from 1 to 256"),
-        ({**LOGIN, "SMSGATE_LOGINS": "257"}, "SMSGATE_LOGINS: a whole number from 1 to 256"),
+        ({**LOGIN, "SMSGATE_CONCURRENCY": "many"}, "SMSGATE_CONCURRENCY: a whole number from 1 to 256"),
+        ({**LOGIN, "SMSGATE_CONCURRENCY": "0"}, "SMSGATE_CONCURRENCY: a whole number from 1 to 256"),
+        ({**LOGIN, "SMSGATE_CONCURRENCY": "257"}, "SMSGATE_CONCURRENCY: a whole number from 1 to 256"),
         ({**LOGIN, "SMSGATE_URL": "gateway"}, "url: must be an address that begins with http:// or https://"),
         ({**LOGIN, "SMSGATE_PROXY": "socks5://x"}, "proxy: must be an address that begins with http:// or https://"),
         (

@@ -158,7 +158,7 @@ async def test_no_verdict_contradicts_the_ledger(secure: bool, authority: trustm
             sandbox.faults.add(kind, times=1, seconds=seconds)  # and once for certain
 
     await start(sandbox)
-    options = {"url": sandbox.url, "logins": 8, "timeouts": QUICK}
+    options = {"url": sandbox.url, "concurrency": 8, "timeouts": QUICK}
     trust = client_tls(authority) if secure else True
     # Half of the sends go through connections of the session, half through lent clients with a meddler in between.
     lent = {("asyncio", True): httpx, ("trio", False): httpx2}.get((anyio_backend_name, secure))
@@ -261,7 +261,7 @@ async def test_a_gateway_that_closes_idle_connections_leaves_almost_nothing_in_d
     async def work(url: str, kind: str, worker: int) -> None:
         random = Random(worker)
         await anyio.sleep(random.uniform(0, keep_alive))
-        options = {"sender": "Shop", "url": url, "logins": 1, "timeouts": smsgate.Timeouts(keep_alive=kinds[kind])}
+        options = {"sender": "Shop", "url": url, "concurrency": 1, "timeouts": smsgate.Timeouts(keep_alive=kinds[kind])}
         async with smsgate.AsyncSession("sandbox", "sandbox", **options) as session:
             for place in range(sends // workers):
                 try:

@@ -117,7 +117,7 @@ class Poller:
                     return
                 await self._ask(recipient, message_id, progress)
 
-        await side_by_side(self._session.logins, work)
+        await side_by_side(self._session.concurrency, work)
 
     async def _wait_for_turn(self) -> None:
         if self._rate is not None:

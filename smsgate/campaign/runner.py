@@ -186,7 +186,7 @@ class Runner:
                 if not await self._look():
                     # Nothing is risked on a gateway that cannot even tell the balance.
                     self._failures, self._failed = _BAD_LUCK, self._lookout.trouble
-                await side_by_side(self._session.logins, self._work)
+                await side_by_side(self._session.concurrency, self._work)
             except JournalError as error:
                 await self._break(error)
             if self._broken is not None:

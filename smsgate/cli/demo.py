@@ -40,7 +40,7 @@ _NUMBER = "+380501234567"
 _TEXT = "Ваше замовлення № 4815 вже в дорозі. Кур’єр зателефонує сьогодні з 14:00 до 16:00. Дякуємо, що обрали нас!"
 _PATIENCE = 20.0
 _PART_WIDTH = 72
-_MANY, _LOGINS = 1_000, 8
+_MANY, _CONCURRENCY = 1_000, 8
 _TROUBLE_EVERY = 16
 """One of so many messages goes to a number that brings trouble."""
 
@@ -94,7 +94,7 @@ class Report:
 
     one: One
     messages: int
-    logins: int
+    concurrency: int
     seconds: float
     outcomes: tuple[Outcomes, ...]
     book: Book
@@ -113,10 +113,12 @@ async def demo(output: Output) -> None:
     stage, settings = output.stage, Settings(credits=20_000)
     trouble = [row.number for row in MAGIC if row.refuses or row.answers_all]
     with Sandbox(settings) as sandbox:
-        async with AsyncSession(settings.login, settings.password, sender=_SENDER, url=sandbox.url, logins=_LOGINS) as session:
+        async with AsyncSession(
+            settings.login, settings.password, sender=_SENDER, url=sandbox.url, concurrency=_CONCURRENCY
+        ) as session:
             await _log_in(stage, session, sandbox.url)
             one = await _send_one(stage, session)
-            _heading(stage, 3, f"{_MANY:,} messages at once, over {_LOGINS} logins")
+            _heading(stage, 3, f"{_MANY:,} messages at once, {_CONCURRENCY} requests at a time")
             started = perf_counter()
             outcomes = await _send_many(output, session, trouble)
             seconds = perf_counter() - started
@@ -124,7 +126,7 @@ async def demo(output: Output) -> None:
             _told(stage, _outcomes_screen(outcomes, seconds, book))
         _heading(stage, 4, f"A campaign of {RECIPIENTS:,} recipients, killed half-way")
         shown = await campaign_scene(output, sandbox)
-        output.show(Report(one, _MANY, _LOGINS, seconds, outcomes, book, shown))
+        output.show(Report(one, _MANY, _CONCURRENCY, seconds, outcomes, book, shown))
 
 
 def _heading(stage: Console, number: int, title: str) -> None:
@@ -246,7 +248,7 @@ def _report_document(report: Report) -> dict[str, Any]:
         "one": asdict(one) | {"changes": [{"seconds": seconds, "state": state} for seconds, state in one.changes]},
         "many": {
             "messages": report.messages,
-            "logins": report.logins,
+            "concurrency": report.concurrency,
             "seconds": round(report.seconds, 3),
             "rate": round(report.rate, 1),
             "outcomes": [asdict(row) for row in report.outcomes],

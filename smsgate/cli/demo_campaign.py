@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["RECIPIENTS", "CampaignShown", "campaign_scene"]
 
 RECIPIENTS = 10_000
-_RATE, _BATCH, _LOGINS = 3_000, 25, 8
+_RATE, _BATCH, _CONCURRENCY = 3_000, 25, 8
 _KILLED_AT = 0.4
 """Which share has its verdict when the process is killed."""
 _LOOK_AGAIN = 0.1
@@ -114,7 +114,7 @@ async def _run(output: Output, file: Path, sandbox: Sandbox, *, until: float | N
     """
     settings = sandbox.settings
     account = {"SMSGATE_LOGIN": settings.login, "SMSGATE_PASSWORD": settings.password, "SMSGATE_URL": sandbox.url}
-    options = ["--rate", str(_RATE), "--batch", str(_BATCH), "--logins", str(_LOGINS), "--yes", "--json"]
+    options = ["--rate", str(_RATE), "--batch", str(_BATCH), "--concurrency", str(_CONCURRENCY), "--yes", "--json"]
     command = [sys.executable, "-m", "smsgate", "campaign", "run", str(file), *options]
     bar = Bar(
         TextColumn("  "),

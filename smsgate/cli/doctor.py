@@ -56,7 +56,7 @@ async def doctor(
         password=settings.password.get_secret_value(),
         sender=settings.sender,
         url=settings.url,
-        logins=settings.logins,
+        concurrency=settings.concurrency,
         proxy=proxy or settings.proxy,
         country=settings.country,
         verify=True if ca_file is None else _trusting(ca_file),

@@ -69,10 +69,14 @@ class Account:
         str | None,
         typer.Option(metavar="URL", help="Address of the gateway, or SMSGATE_URL.", rich_help_panel=_ACCOUNT),
     ] = None
-    logins: Annotated[
+    concurrency: Annotated[
         int | None,
         typer.Option(
-            min=1, max=256, metavar="N", help="Requests under way at once (4), or SMSGATE_LOGINS.", rich_help_panel=_ACCOUNT
+            min=1,
+            max=256,
+            metavar="N",
+            help="Requests that are sent at once (4), or SMSGATE_CONCURRENCY.",
+            rich_help_panel=_ACCOUNT,
         ),
     ] = None
     env_file: Annotated[
@@ -94,7 +98,7 @@ class Account:
 
     def settings(self, **options: str | None) -> GatewaySettings:
         """Return these settings. May ask for login and password; raises `ValueError`."""
-        given = {"url": self.url, "logins": self.logins}
+        given = {"url": self.url, "concurrency": self.concurrency}
         return settings_of(self.env_file, self.secrets_dir, given, options)
 
     def country(self, given: str | None) -> str | None:

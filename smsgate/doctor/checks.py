@@ -33,12 +33,12 @@ from .verdicts import (
     judge_answer_time,
     judge_certificate,
     judge_clock,
+    judge_concurrency,
     judge_connection,
     judge_cookie,
     judge_credits,
     judge_environment_proxies,
     judge_https,
-    judge_logins,
     judge_name,
     judge_sender,
     judge_status,
@@ -60,7 +60,7 @@ class _Room:
 
     probe: Probe
     show_balance: bool
-    most_logins: int = 0
+    most_at_once: int = 0
 
     @property
     def setup(self) -> Setup:
@@ -138,25 +138,25 @@ async def _status(room: _Room) -> Finding:
     return judge_status(found.state)
 
 
-async def _logins(room: _Room) -> Finding:
+async def _concurrency(room: _Room) -> Finding:
     steps = []
     # Closed here: trio complains of a generator that is left to the garbage collector.
     async with aclosing(room.probe.climb()) as climb:
         async for step in climb:
             steps.append(step)
             if step.error is None:
-                room.most_logins = step.logins
+                room.most_at_once = step.concurrency
             if not worth_climbing(step):
                 break
     if steps[0].error:
         raise steps[0].error
     last = steps[-1].error
-    return judge_logins(steps, room.setup.logins, str(last) if last else "")
+    return judge_concurrency(steps, room.setup.concurrency, str(last) if last else "")
 
 
 async def _cookie(room: _Room) -> Finding:
-    if room.most_logins < AT_ONCE:
-        return _skipped("cookie lock", f"it needs {AT_ONCE} logins that work at once, and fast answers")
+    if room.most_at_once < AT_ONCE:
+        return _skipped("cookie lock", f"it needs {AT_ONCE} sessions that work at once, and fast answers")
     return judge_cookie(await room.probe.cookie_times())
 
 
@@ -191,8 +191,8 @@ CHECKS: tuple[Check, ...] = (
     Check("credits", _credits, ("login",)),
     Check("new messages", _new_messages, ("login",)),
     Check("status", _status, ("login",)),
-    Check("logins", _logins, ("login",)),
-    Check("cookie lock", _cookie, ("login", "logins")),
+    Check("concurrency", _concurrency, ("login",)),
+    Check("cookie lock", _cookie, ("login", "concurrency")),
     Check("clock", _clock),
     Check("proxy", _proxy),
 )

@@ -53,7 +53,7 @@ class Setup:
     password: str = field(repr=False)
     sender: str | None = None
     url: str = GATEWAY_URL
-    logins: int = 4
+    concurrency: int = 4
     proxy: str | None = field(default=None, repr=False)
     country: str | None = None
     verify: bool | ssl.SSLContext = True
@@ -67,7 +67,7 @@ class Setup:
             password=self.password,
             sender=self.sender,
             url=self.url,
-            logins=self.logins,
+            concurrency=self.concurrency,
             timeouts=self.timeouts,
             proxy=self.proxy,
             verify=self.verify,
@@ -244,7 +244,7 @@ class Probe:
     # --- speed --------------------------------------------------------------------------------------------------------
 
     async def climb(self) -> AsyncGenerator[Step, None]:
-        """Yield how fast balance calls are with more and more logins, up to the first failure."""
+        """Yield how fast balance calls are with more and more requests at once, up to the first failure."""
         for count in LADDER:
             try:
                 await self._open(count)

@@ -37,23 +37,23 @@ __all__ = [
     "judge_answer_time",
     "judge_certificate",
     "judge_clock",
+    "judge_concurrency",
     "judge_connection",
     "judge_cookie",
     "judge_credits",
     "judge_environment_proxies",
     "judge_https",
-    "judge_logins",
     "judge_name",
     "judge_status",
     "shown_address",
-    "useful_logins",
+    "useful_concurrency",
     "worth_climbing",
 ]
 
 AT_ONCE: Final = 4
 """Calls that are made at once to find out about the lock of a cookie."""
 LADDER: Final = (1, 2, 4, 8)
-"""Counts of logins that are tried, never more."""
+"""How many requests at once are tried, never more."""
 
 _EXPIRES_SOON = 14
 """Days: whoever renews a certificate by a machine does it earlier than that."""
@@ -63,7 +63,7 @@ _SLOW_CONNECT, _SLOW_CALL = 1 / 3, 1 / 6
 _CLOCK_OFF = 30
 """Seconds. Certificates and delivery times are told by the clock; below that it may be the network."""
 _SLOWEST = 2.0
-"""Seconds of a call from which on more logins are not measured: that would take minutes."""
+"""Seconds of a call from which on more requests at once are not measured: that would take minutes."""
 _WORTH_IT = 1.15
 """A further login is worth its place if throughput grows by more than 15 %."""
 _WORK_LEAST = 0.010
@@ -94,7 +94,7 @@ _REASONS: dict[Reason, tuple[str, str]] = {
     Reason.NO_CONNECTION: ("SMSGATE_URL", "Look at the connection of this machine and at the address of the gateway."),
     Reason.NO_FREE_CONNECTION: (
         "http_client",
-        "Give the client that is handed in at least as many connections as the session has logins. If it has them, replace it.",
+        "Give the http_client at least as many connections as `concurrency`. If it has them, replace the client.",
     ),
     Reason.PROXY_REFUSED: (
         "SMSGATE_PROXY",
@@ -148,9 +148,9 @@ class CookieTimes:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How many calls so many logins made in so many seconds, or what went wrong."""
+    """How many calls were made in how many seconds at this concurrency, or what went wrong."""
 
-    logins: int
+    concurrency: int
     calls: int = 0
     seconds: float = 0.0
     error: SmsGateError | None = None
@@ -323,40 +323,42 @@ def judge_cookie(times: CookieTimes) -> Finding:
 
 
 def worth_climbing(step: Step) -> bool:
-    """Return whether more logins can be measured in a time that a person waits for."""
-    return step.error is None and step.seconds * step.logins <= _SLOWEST * step.calls
+    """Return whether a higher concurrency can be measured in a time that a person waits for."""
+    return step.error is None and step.seconds * step.concurrency <= _SLOWEST * step.calls
 
 
-def useful_logins(steps: Sequence[Step]) -> int:
-    """Return the smallest count of logins beyond which throughput grows by less than 15 %. Steps go up."""
+def useful_concurrency(steps: Sequence[Step]) -> int:
+    """Return the smallest concurrency beyond which throughput grows by less than 15 %. Steps go up."""
     return next(
-        step.logins for place, step in enumerate(steps) if all(later.rate < step.rate * _WORTH_IT for later in steps[place + 1 :])
+        step.concurrency
+        for place, step in enumerate(steps)
+        if all(later.rate < step.rate * _WORTH_IT for later in steps[place + 1 :])
     )
 
 
-def judge_logins(steps: Sequence[Step], configured: int, error_text: str = "") -> Finding:
-    """Judge how many logins help. A step with an error is the last one; `error_text` is its message."""
+def judge_concurrency(steps: Sequence[Step], configured: int, error_text: str = "") -> Finding:
+    """Judge which concurrency helps. A step with an error is the last one; `error_text` is its message."""
     sound = [step for step in steps if step.error is None]
-    useful, most = useful_logins(sound), sound[-1].logins
-    first, *others = [f"{_rate(step.rate)} calls a second with {step.logins}" for step in sound]
+    useful, most = useful_concurrency(sound), sound[-1].concurrency
+    first, *others = [f"{_rate(step.rate)} calls a second with {step.concurrency}" for step in sound]
     rates = ", ".join([first, *(other.replace(" calls a second", "") for other in others)])
     facts = {
         "useful": useful,
         "configured": configured,
-        "calls_a_second": {str(step.logins): round(step.rate, 1) for step in sound},
+        "calls_a_second": {str(step.concurrency): round(step.rate, 1) for step in sound},
     }
     broken = steps[-1]
-    text = rates if broken.error is None else f"{rates}; with {broken.logins}: {error_text}"
+    text = rates if broken.error is None else f"{rates}; with {broken.concurrency}: {error_text}"
     if broken.error is not None and configured > most:
-        advice = f"The gateway did not serve {broken.logins} logins at once."
-        return Finding("logins", Mark.NOTE, text, setting=f"SMSGATE_LOGINS={most}", advice=advice, facts=facts)
+        advice = f"The gateway did not serve {broken.concurrency} sessions at once."
+        return Finding("concurrency", Mark.NOTE, text, setting=f"SMSGATE_CONCURRENCY={most}", advice=advice, facts=facts)
     if sound[0].rate * _WORK_LEAST > 1:
-        return Finding("logins", Mark.OK, f"{text}; answers as fast as these tell nothing about logins", facts=facts)
+        return Finding("concurrency", Mark.OK, f"{text}; answers as fast as these tell nothing about concurrency", facts=facts)
     if useful > configured:
-        advice = f"{useful} logins at once are faster than {configured}; it matters if you send much."
-        return Finding("logins", Mark.NOTE, text, setting=f"SMSGATE_LOGINS={useful}", advice=advice, facts=facts)
+        advice = f"{useful} requests at once are faster than {configured}; it matters if you send much."
+        return Finding("concurrency", Mark.NOTE, text, setting=f"SMSGATE_CONCURRENCY={useful}", advice=advice, facts=facts)
     enough = f"; {useful} would do, and {configured} do no harm" if useful < configured <= most else ""
-    return Finding("logins", Mark.OK, f"{text}{enough}", facts=facts)
+    return Finding("concurrency", Mark.OK, f"{text}{enough}", facts=facts)
 
 
 # --- this machine -------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ async def the_five_operations(session: smsgate.AsyncSession) -> None:
 
 
 async def settings_and_observers() -> None:
-    found = SmsGateSettings.read(env_file=".env", secrets_dir=Path("/run/secrets"), logins=2)
+    found = SmsGateSettings.read(env_file=".env", secrets_dir=Path("/run/secrets"), concurrency=2)
     assert_type(found, SmsGateSettings)
     assert_type(smsgate.AsyncSession.from_settings(found, observer=Counting()), smsgate.AsyncSession)
     assert_type(smsgate.AsyncSession.from_env(observer=Counting()), smsgate.AsyncSession)
@@ -90,7 +90,12 @@ async def what_stands_on_top(session: smsgate.AsyncSession) -> None:
 def sessions() -> None:
     smsgate.AsyncSession("login", "password")
     smsgate.AsyncSession(
-        "login", "password", sender="Shop", logins=8, timeouts=smsgate.Timeouts(send=600), verify=ssl.create_default_context()
+        "login",
+        "password",
+        sender="Shop",
+        concurrency=8,
+        timeouts=smsgate.Timeouts(send=600),
+        verify=ssl.create_default_context(),
     )
     smsgate.AsyncSession("login", "password", http_client=httpx.AsyncClient())
     smsgate.AsyncSession("login", "password", http_client=httpx2.AsyncClient())
