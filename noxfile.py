@@ -117,7 +117,7 @@ def pytest(session: nox.Session, *arguments: str) -> list[str]:
         session.env["PYTEST_DEBUG_TEMPROOT"] = str(memory)
     # The script and not `-m pytest`, which would import the package from the checkout and not from the wheel.
     # More workers than most machines have cores, since many tests wait for a socket.
-    return [f"{session.bin}/pytest", "-n", "6", "--dist", "worksteal", "--durations=15", *arguments, *session.posargs]
+    return [f"{session.bin}/pytest", "-n", "4", "--dist", "worksteal", "--durations=15", *arguments, *session.posargs]
 
 
 @nox.session

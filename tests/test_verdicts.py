@@ -258,14 +258,14 @@ async def test_a_gateway_that_closes_idle_connections_leaves_almost_nothing_in_d
     kinds = {"half of the time": keep_alive / 2, "all of the time": keep_alive}
     said = {kind: Counter[str]() for kind in kinds}
 
-    async def work(url: str, kind: str, worker: int) -> None:
-        random = Random(worker)
+    async def work(url: str, kind: str, worker: int, lap: int) -> None:
+        random = Random(1_000 * lap + worker)
         await anyio.sleep(random.uniform(0, keep_alive))
         options = {"sender": "Shop", "url": url, "concurrency": 1, "timeouts": smsgate.Timeouts(keep_alive=kinds[kind])}
         async with smsgate.AsyncSession("sandbox", "sandbox", **options) as session:
             for place in range(sends // workers):
                 try:
-                    await session.send_sms(f"+38050{worker:02}{place:05}", "код")
+                    await session.send_sms(f"+3805{lap}{worker:02}{place:05}", "код")
                     said[kind]["accepted"] += 1
                 except smsgate.InDoubt:
                     said[kind]["in doubt"] += 1
@@ -274,17 +274,21 @@ async def test_a_gateway_that_closes_idle_connections_leaves_almost_nothing_in_d
                 long = random.random() < 0.5
                 await anyio.sleep(keep_alive - random.uniform(0, 2 * WAY) if long else keep_alive / 10)
 
+    laps = 0
     with Sandbox(Settings(keep_alive_seconds=keep_alive)) as sandbox:
-        async with far_away(sandbox) as url, anyio.create_task_group() as tasks:
-            for worker in range(workers):
-                for place, kind in enumerate(kinds):
-                    tasks.start_soon(work, url, kind, 2 * worker + place)
+        # How often the race is lost differs from one machine to the next, so it is run until it was lost often enough.
+        while said["all of the time"]["in doubt"] < sends // 20 and laps < 10:
+            async with far_away(sandbox) as url, anyio.create_task_group() as tasks:
+                for worker in range(workers):
+                    for place, kind in enumerate(kinds):
+                        tasks.start_soon(work, url, kind, 2 * worker + place, laps)
+            laps += 1
         closed = sandbox.idle_closed
     print(f"\n{said}, closed by the server while idle: {closed}")
     twice = [number for number, ids in ledger_of(sandbox).items() if len(ids) > 1]
     assert twice == []
     assert sandbox.accepted >= sum(one["accepted"] for one in said.values())
-    assert {sum(one.values()) for one in said.values()} == {sends}
+    assert {sum(one.values()) for one in said.values()} == {sends * laps}
     lost, lost_beside = (one["in doubt"] for one in said.values())
     assert lost_beside >= sends // 20, "the race was run"
     assert lost <= lost_beside // 2

@@ -173,8 +173,9 @@ async def _in_loop(work: Callable[[], Awaitable[int | None]], output: Output, en
 
 def _end(output: Output, sends: bool, error: Exception | None = None, *, code: int | None = None) -> int:
     """Tell how a command ended and return its exit code. From here on a signal that counts just ends the process."""
-    code = output.end(error, code or Exit.DONE, sends=sends)
-    SIGNALS.settled()
+    with SIGNALS.telling():
+        code = output.end(error, code or Exit.DONE, sends=sends)
+        SIGNALS.settled()
     return code
 
 

@@ -38,6 +38,8 @@ _TABLE = (
 )
 _ROWS = {int(getattr(signal, row.name)): row for row in _TABLE if hasattr(signal, row.name)}
 _PIPE = getattr(signal, "SIGPIPE", None)
+_TELLING = 1.0
+"""Seconds in which an ending is told, unless nobody reads it."""
 
 
 class Signalled(KeyboardInterrupt):
@@ -51,6 +53,7 @@ class Signals:
         self.first: int = 0
         self._reactions: list[Callable[[], object]] = []
         self._counted_at = 0.0
+        self._telling_until = 0.0
         self._settled = False
 
     def listen(self, *, serving: bool = False) -> None:
@@ -94,6 +97,15 @@ class Signals:
         finally:
             self._reactions = kept
 
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Let no signal break into the block, which tells how a command ended. One that comes late does: perhaps nobody reads."""
+        self._telling_until = monotonic() + _TELLING
+        try:
+            yield
+        finally:
+            self._telling_until = 0.0
+
     def settled(self) -> None:
         """Let a signal end the process at once: everything is told.
 
@@ -120,6 +132,8 @@ class Signals:
 
     def _hear(self, number: int, _frame: object) -> None:
         now = monotonic()
+        if now < self._telling_until:
+            return
         if self.first:
             insists = _ROWS[number].insists
             if insists is None or now - self._counted_at < insists:
