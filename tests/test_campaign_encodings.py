@@ -98,6 +98,33 @@ def test_a_word_that_is_utf_8_by_chance_is_no_utf_8(word: str, tmp_path: Path):
     assert (one.complaint, one.values.get("згода")) == ("", word)
 
 
+@pytest.mark.parametrize("answers", [["Ні"] * 5, ["Так", "Ні", "Ні", "Ні", "Так"]])
+def test_answers_in_windows_1251_are_never_read_as_utf_8_that_they_are_by_chance(answers: list[str], tmp_path: Path):
+    path = tmp_path / "list.csv"
+    rows = "".join(f"+38050{number:07};{answer}\n" for number, answer in enumerate(answers))
+    path.write_bytes(f"phone;active\n{rows}".encode("cp1251"))
+    try:
+        found = [row.values["active"] for row in csv_source(path).rows]
+    except ValueError as error:
+        assert "encoding: the list is not in UTF-8" in str(error)  # noqa: PT017 - either is right, and never another letter
+    else:
+        assert found == answers
+
+
+@pytest.mark.parametrize("name", ["Γιώργος", "Прокопʼюк", "за́мок", "יוסף", "محمد"])
+def test_names_in_any_script_leave_a_list_in_utf_8(name: str, tmp_path: Path):
+    path = tmp_path / "list.csv"
+    path.write_text(f"phone;name\n+380501111111;{name}\n", "utf-8")
+    assert [row.values["name"] for row in csv_source(path).rows] == [name]
+
+
+def test_a_row_of_utf_8_with_an_apostrophe_is_skipped_in_a_list_in_windows_1251(tmp_path: Path):
+    path = tmp_path / "list.csv"
+    path.write_bytes("телефон;прізвище\n+380501111111;".encode("cp1251") + "Прокопʼюк\n".encode())
+    (one,) = csv_source(path, encoding="cp1251").rows
+    assert one.complaint == UTF_8_ROW.format("cp1251")
+
+
 def test_a_header_of_utf_8_that_is_read_as_something_else_is_an_error(tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_bytes(text(3).encode())

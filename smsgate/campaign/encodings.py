@@ -30,8 +30,8 @@ _ASK = "name it with --encoding, such as utf-8, cp1251 (Windows), cp1125 (DOS), 
 
 _ASCII = bytes(range(128))
 _WORD = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
-_STRANGE = re.compile("[\u0180-\u03ff\u0500-\u07ff]")
-"""Letters of other scripts, which two bytes of Cyrillic text are by chance, such as "К№"."""
+_STRANGE = re.compile("[\u0180-\u02bb\u02bd-\u02ff\u0370-\u03ff\u0500-\u07ff]")
+"""Letters of other scripts, which two bytes of Cyrillic text are by chance, such as "Ні". U+02BC is the Ukrainian apostrophe."""
 _UNICODE_BEGINS = re.compile(rb"[\x00-\x7f]*[\xc2-\xf4][\x80-\xbf]")
 _WORDS = 50_000
 """Different words that are judged at most."""
@@ -140,10 +140,10 @@ class _Seen:
         if chunk.isascii():
             return
         lines = [line for line in chunk.splitlines() if not line.isascii()]
-        if _is_unicode(chunk):
+        if _is_unicode(chunk) and not _STRANGE.search(chunk.decode()):
             self.unicode += len(lines)
             return
-        others = [line for line in lines if not _is_unicode(line)]
+        others = [line for line in lines if not _is_unicode(line) or _is_unicode_by_chance(line)]
         self.unicode += len(lines) - len(others)
         self.other += len(others)
         text = b"\n".join(others)
@@ -158,6 +158,13 @@ def _is_unicode(some: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_unicode_by_chance(line: bytes) -> bool:
+    """Return whether a line that can be UTF-8 has letters of other scripts then, and nothing but words in Windows-1251."""
+    if not _STRANGE.search(line.decode()):
+        return False
+    return all(_worth_of_a_cell(word.decode("cp1251", "replace")) > 0 for word in _WORD.findall(line))
 
 
 def _by_lines(first: bytes, opened: BinaryIO) -> Iterator[bytes]:
