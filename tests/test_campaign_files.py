@@ -541,6 +541,14 @@ def test_a_journal_belongs_to_one_thread(tmp_path: Path):
         assert journal.untold([]) == []
 
 
+def test_a_wrong_use_of_sqlite_is_not_told_as_damage(tmp_path: Path):
+    with (
+        closing(SqliteJournal.open(make(tmp_path / "a.sms"))) as journal,
+        pytest.raises(sqlite3.ProgrammingError, match="bindings"),
+    ):
+        journal._connection.execute("SELECT ?")
+
+
 def test_a_run_that_meets_a_reader_says_so_at_once_and_begins_later(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     with closing(SqliteJournal.open(path)) as journal, Campaign.open(path, writing=False) as campaign:
