@@ -80,6 +80,14 @@ def make(path: Path, count: int = 10) -> Path:
     return path
 
 
+def edit(path: Path, *statements: str) -> None:
+    """Change the file behind the journal's back."""
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
 def lose(journal: SqliteJournal, count: int) -> None:
     claim = journal.claim(journal.start_run(), count)
     assert claim
@@ -438,10 +446,11 @@ def test_a_damaged_page_hides_nobody_who_is_in_doubt(
 
 def test_a_text_that_cannot_be_read_is_told_as_damage_and_not_quoted(tmp_path: Path):
     path = make(tmp_path / "a.sms")
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE recipient SET number = CAST(x'2b333830353031313131ff' AS TEXT) WHERE id = 1")
-        connection.execute("UPDATE recipient SET state = 'sent' WHERE id = 2")
-        connection.commit()
+    edit(
+        path,
+        "UPDATE recipient SET number = CAST(x'2b333830353031313131ff' AS TEXT) WHERE id = 1",
+        "UPDATE recipient SET state = 'sent' WHERE id = 2",
+    )
     with Campaign.open(path, writing=False) as campaign:
         for read in (campaign.figures, campaign.unknown, lambda: list(campaign.recipients())):
             with pytest.raises(JournalError, match=r"^the file is damaged: restore it from a backup") as caught:
@@ -453,9 +462,7 @@ def test_somebody_who_is_missing_is_told_as_damage(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     with closing(SqliteJournal.open(path)) as journal:
         lose(journal, 2)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DELETE FROM recipient WHERE id = 1")
-        connection.commit()
+    edit(path, "DELETE FROM recipient WHERE id = 1")
     with Campaign.open(path, writing=False) as campaign:
         for read in (campaign.figures, campaign.unknown):
             with pytest.raises(JournalError, match="the file is damaged"):
@@ -464,9 +471,7 @@ def test_somebody_who_is_missing_is_told_as_damage(tmp_path: Path):
 
 def test_a_journal_that_breaks_before_the_first_request_sends_nothing(killed: Path, sandbox: Sandbox):
     def hurt(_: Progress) -> None:
-        with closing(sqlite3.connect(killed)) as connection:
-            connection.execute("ALTER TABLE batch RENAME TO lost")
-            connection.commit()
+        edit(killed, "ALTER TABLE batch RENAME TO lost")
 
     async def run() -> None:
         with Campaign.open(killed) as campaign:
@@ -480,9 +485,7 @@ def test_a_journal_that_breaks_before_the_first_request_sends_nothing(killed: Pa
 
 def test_a_claim_that_is_not_written_whole_is_none(tmp_path: Path):
     path = make(tmp_path / "a.sms")
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TRIGGER hold BEFORE UPDATE ON recipient WHEN old.id = 2 BEGIN SELECT RAISE(IGNORE); END")
-        connection.commit()
+    edit(path, "CREATE TRIGGER hold BEFORE UPDATE ON recipient WHEN old.id = 2 BEGIN SELECT RAISE(IGNORE); END")
     with closing(SqliteJournal.open(path)) as journal:
         with pytest.raises(JournalError, match="others were claimed than were read"):
             journal.claim(journal.start_run(), 3)
@@ -493,9 +496,7 @@ def test_a_request_that_is_missing_hides_nobody_who_is_in_doubt(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     with closing(SqliteJournal.open(path)) as journal:
         lose(journal, 2)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DELETE FROM batch")
-        connection.commit()
+    edit(path, "DELETE FROM batch")
     with Campaign.open(path, writing=False) as campaign, pytest.raises(JournalError, match="the file is damaged"):
         campaign.unknown()
 
