@@ -116,6 +116,7 @@ class Guarded(smsgate.AsyncSession):
 class Elsewhere(smsgate.AsyncSession):
     """Sends by other means, which nobody here can see."""
 
+    # As the session declares it.
     async def send(self, message: smsgate.Message, *, timeout: float | None = None) -> smsgate.SendResult:  # noqa: ARG002
         await trio.sleep_forever()
         raise AssertionError
