@@ -96,6 +96,11 @@ def install_wheel(session: nox.Session, extras: str, *requirements: str) -> None
     session.install("--reinstall-package", "aiosmsgate", f"{wheel}{extras}", *requirements)
 
 
+def install_for_tests(session: nox.Session, *requirements: str) -> None:
+    # Workers that start at the same time would each compile the same files.
+    install_wheel(session, EVERYTHING, "--compile-bytecode", *requirements, *groups("test"))
+
+
 def side_by_side(session: nox.Session, *commands: list[str]) -> None:
     """Run the commands at the same time, print what each says when it has ended, and fail if one of them fails."""
     environment = os.environ | {"PATH": os.pathsep.join([session.bin, os.environ["PATH"]])}
@@ -118,7 +123,7 @@ def pytest(session: nox.Session, *arguments: str) -> list[str]:
         session.env["PYTEST_DEBUG_TEMPROOT"] = str(memory)
     # The script and not `-m pytest`, which would import the package from the checkout and not from the wheel.
     # More workers than most machines have cores, since many tests wait for a socket.
-    return [f"{session.bin}/pytest", "-n", "4", "--dist", "worksteal", "--durations=15", *arguments, *session.posargs]
+    return [f"{session.bin}/pytest", "-n", "6", "--dist", "worksteal", "--durations=15", *arguments, *session.posargs]
 
 
 @nox.session
@@ -151,7 +156,7 @@ def tests(session: nox.Session) -> None:
     """
     oldest, *_, newest = [*PYTHONS, *PYTHONS]
     between = session.python not in (oldest, newest)
-    install_wheel(session, EVERYTHING, *(lowest() if between else ()), *groups("test"))
+    install_for_tests(session, *(lowest() if between else ()))
     if session.python == oldest:
         session.run(*pytest(session))
     elif session.posargs:
@@ -194,7 +199,7 @@ def docs(session: nox.Session) -> None:
 @nox.session(default=False, python=next(iter(PYTHONS)))
 def coverage(session: nox.Session) -> None:
     """Measure the lines and branches that the tests reach, which doubles their time, and hold each area to its least."""
-    install_wheel(session, EVERYTHING, *groups("test"))
+    install_for_tests(session)
     measured = Path(session.create_tmp()) / "coverage"
     shutil.rmtree(measured, ignore_errors=True)
     measured.mkdir()
@@ -212,7 +217,7 @@ def coverage(session: nox.Session) -> None:
 @nox.session(default=False, python=next(iter(PYTHONS)))
 def soak(session: nox.Session) -> None:
     """Run the random tests with their full counts: kills, faults, cancellations, simulated lives."""
-    install_wheel(session, EVERYTHING, *groups("test"))
+    install_for_tests(session)
     session.run(*pytest(session, "--soak", "-m", "soak"))
 
 
