@@ -369,9 +369,9 @@ _PLACES: dict[RecipientState, Place] = {
     RecipientState.PENDING: (90, 85),
     RecipientState.SKIPPED: (690, 300),
     RecipientState.IN_FLIGHT: (370, 85),
-    RecipientState.REJECTED: (690, 40),
+    RecipientState.REFUSED: (690, 40),
     RecipientState.ACCEPTED: (690, 125),
-    RecipientState.UNKNOWN: (370, 240),
+    RecipientState.IN_DOUBT: (370, 240),
     RecipientState.ASSUMED_SENT: (690, 215),
     RecipientState.ABANDONED: (90, 300),
 }

@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 
 from smsgate import DeliveryState
 from smsgate.campaign import Campaign, Event, Evidence, SqliteJournal, html_report, rows_source
-from smsgate.campaign.journal import BatchEnd, Claim, Verdict
+from smsgate.campaign.journal import Claim, RecipientOutcome, RequestEnd
 from smsgate.campaign.planning import entries_of
 
 IMAGES = Path(__file__).parent / "images"
@@ -67,22 +67,22 @@ def people(chance: Random, recipients: int) -> Iterator[dict[str, str]]:
         yield {"phone": number}
 
 
-def verdicts(claim: Claim, lost: int, chance: Random) -> list[Verdict]:
+def outcomes(claim: Claim, lost: int, chance: Random) -> list[RecipientOutcome]:
     """Return what becomes of each recipient of a request."""
     said = []
     for place, (key, _) in enumerate(claim.recipients):
         if place >= len(claim.recipients) - lost:
-            said.append(Verdict(key, Event.LOST, reason="the connection broke before an answer"))
+            said.append(RecipientOutcome(key, Event.IN_DOUBT, reason="the connection broke before an answer"))
         elif chance.random() < 0.017:
-            said.append(Verdict(key, Event.REJECTED, reason=chance.choices(REFUSED, (6, 2, 1))[0]))
+            said.append(RecipientOutcome(key, Event.REFUSED, reason=chance.choices(REFUSED, (6, 2, 1))[0]))
         else:
-            said.append(Verdict(key, Event.ACCEPTED, message_id=f"{chance.getrandbits(128):032x}"))
+            said.append(RecipientOutcome(key, Event.ACCEPTED, message_id=f"{chance.getrandbits(128):032x}"))
     return said
 
 
-def evidence(clock: Clock, batch: int, lost: int, *, sent: bool) -> Evidence:
+def evidence(clock: Clock, request: int, lost: int, *, sent: bool) -> Evidence:
     """Return what was seen around a lost answer."""
-    before, spent, cost = Decimal(31_460 - 79 * batch), 156, 2 * lost
+    before, spent, cost = Decimal(31_460 - 79 * request), 156, 2 * lost
     ids = tuple(f"{clock.chance.getrandbits(32):08x}-4c1d-11f1-9a51-0242ac120002" for _ in range(lost if sent else 0))
     after = before - spent - (cost if sent else 0)
     return Evidence(before, clock.now - 31, spent, after, clock.now + 0.4, 0 if sent else 1, ids, len(ids))
@@ -92,15 +92,15 @@ def send(journal: SqliteJournal, clock: Clock, each: int) -> None:
     """Send it all, with some trouble on the way."""
     run = journal.start_run()
     while claim := journal.claim(run, each):
-        clock.now += 140 if claim.batch == TROUBLE_AT else clock.chance.uniform(2.2, 3.6)
-        share = LOST_AT.get(claim.batch, 0.0)
+        clock.now += 140 if claim.request == TROUBLE_AT else clock.chance.uniform(2.2, 3.6)
+        share = LOST_AT.get(claim.request, 0.0)
         lost = round(share * len(claim.recipients))
         reason = "the connection broke before an answer" if share == 1 else "the answer does not say what became of some"
         journal.settle(
-            claim, verdicts(claim, lost, clock.chance), BatchEnd(reason, None if share == 1 else 200) if lost else BatchEnd()
+            claim, outcomes(claim, lost, clock.chance), RequestEnd(reason, None if share == 1 else 200) if lost else RequestEnd()
         )
         if lost:
-            journal.add_evidence(claim.batch, evidence(clock, claim.batch, lost, sent=share == 1))
+            journal.add_evidence(claim.request, evidence(clock, claim.request, lost, sent=share == 1))
     journal.end_run(run, "finished")
 
 
@@ -121,10 +121,10 @@ def campaign(path: Path, recipients: int) -> Campaign:
     clock.now = BEGIN
     send(journal, clock, each)
     clock.now += 160
-    journal.resolve(Event.RESEND, batch=61, line=None, message_id=None, who="Ірина", note="Провайдер не бачить цього запиту")
+    journal.resolve(Event.RESEND, request=61, line=None, message_id=None, who="Ірина", note="Провайдер не бачить цього запиту")
     send(journal, clock, each)
     clock.now += 90
-    journal.resolve(Event.ASSUME_SENT, batch=62, line=None, message_id=None, who="Ірина", note="Троє підтвердили, що отримали")
+    journal.resolve(Event.ASSUME_SENT, request=62, line=None, message_id=None, who="Ірина", note="Троє підтвердили, що отримали")
     clock.now += 5_000
     follow(journal, clock, recipients)
     return Campaign(journal)

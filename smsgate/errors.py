@@ -125,7 +125,7 @@ class Refused(SmsGateError):
     """The gateway understood the request and did not do it. Mend what `text` complains of, then try again.
 
     `answer` is the meaning of the sentence (a `smsgate.Answer`), `text` the gateway's own words with numbers masked.
-    `reasons` holds one sentence for each destination, in order, where the gateway judged them one by one; else it is empty.
+    `reasons` holds one sentence for each destination, in order, where the gateway answered for each; else it is empty.
     """
 
     sent: ClassVar[bool | None] = False

@@ -76,7 +76,7 @@ class Observation:
 def end_of(result: object, message: Message | None) -> CallEnd:
     """Return the end of a call that was answered."""
     if isinstance(result, SendResult) and message is not None:
-        counts = {"accepted": len(result.accepted), "refused": len(result.rejected), "in doubt": len(result.in_doubt)}
+        counts = {"accepted": len(result.accepted), "refused": len(result.refused), "in doubt": len(result.in_doubt)}
         parts = segments(message.text).parts if message.text else 1
         complete = counts["accepted"] == len(result.recipients)
         return CallEnd(
@@ -102,5 +102,5 @@ def end_of_error(error: BaseException, operation: Operation, message: Message | 
     lost = outcome == "cancelled" and operation is SEND_SMS and left
     reason = getattr(error, "reason", None)
     name = str(reason) if reason else type(error).__name__
-    fate = "in doubt" if lost else "not sent" if outcome == "cancelled" else outcome
-    return CallEnd(outcome, name, {fate: len(message.destinations)} if message is not None else {})
+    word = "in doubt" if lost else "not sent" if outcome == "cancelled" else outcome
+    return CallEnd(outcome, name, {word: len(message.destinations)} if message is not None else {})

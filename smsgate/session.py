@@ -399,7 +399,7 @@ class AsyncSession:
                 short time saves nothing and costs the answer.
 
         Returns:
-            What became of each number, if at least one was accepted; look at `rejected` and `in_doubt` of the result where there
+            What became of each number, if at least one was accepted; look at `refused` and `in_doubt` of the result where there
             are several.
 
         Raises:

@@ -20,7 +20,7 @@ import anyio
 
 import smsgate
 from smsgate.campaign import Event, Runner, SqliteJournal
-from smsgate.campaign.journal import Around, BatchEnd, Claim, JournalInUse, Seen, Verdict
+from smsgate.campaign.journal import Around, Claim, JournalInUse, RecipientOutcome, RequestEnd, Seen
 from smsgate.cli.app import run as command
 from smsgate.protocol.models import SendResult
 from smsgate.session import SendRecord
@@ -51,29 +51,29 @@ class ClaimedAfterwards(SqliteJournal):
         self._hook("claimed")
         return Claim(-run, self._text(first[1]), first[0], tuple(rows)) if rows else None
 
-    def settle(self, claim: Claim, verdicts: Sequence[Verdict], end: BatchEnd) -> None:
+    def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
         keys = [key for key, _ in claim.recipients]
         hook, self._hook = self._hook, lambda _: None
         with self._transaction():
             text = self._connection.execute("SELECT text FROM recipient WHERE id = ?", keys[:1]).fetchone()[0]
-            batch = self._run(
-                "add_batch", run=-claim.batch, text=text, size=len(keys), now=0.0, balance=None, balance_at=None
+            request = self._run(
+                "add_request", run=-claim.request, text=text, size=len(keys), now=0.0, balance=None, balance_at=None
             ).lastrowid
-            rows = [(batch, key) for key in keys]
-            self._connection.executemany("UPDATE recipient SET state = 'in flight', batch = ? WHERE id = ?", rows)
-        super().settle(replace(claim, batch=int(batch or 0)), verdicts, end)
+            rows = [(request, key) for key in keys]
+            self._connection.executemany("UPDATE recipient SET state = 'in flight', request = ? WHERE id = ?", rows)
+        super().settle(replace(claim, request=int(request or 0)), outcomes, end)
         self._hook = hook
         self.__dict__["taken"].difference_update(keys)
 
-    def around(self, batch: int, until: float) -> Around:
-        return super().around(batch, until) if batch > 0 else Around(None, 0, 0)
+    def around(self, request: int, until: float) -> Around:
+        return super().around(request, until) if request > 0 else Around(None, 0, 0)
 
 
 class UnknownAgain(SqliteJournal):
-    """Who is unknown is put back to pending at once."""
+    """Who is in doubt is put back to pending at once."""
 
-    def settle(self, claim: Claim, verdicts: Sequence[Verdict], end: BatchEnd) -> None:
-        again = [replace(one, event=Event.NOT_SENT) if one.event is Event.LOST else one for one in verdicts]
+    def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
+        again = [replace(one, event=Event.NOT_SENT) if one.event is Event.IN_DOUBT else one for one in outcomes]
         super().settle(claim, again, end)
 
 
@@ -93,7 +93,7 @@ BUGS: dict[str, tuple[type[SqliteJournal], type[Runner]]] = {
     "": (SqliteJournal, Runner),
     "in flight put back to pending": (PendingAgain, Runner),
     "claim written after the request": (ClaimedAfterwards, Runner),
-    "an unknown retried": (UnknownAgain, Runner),
+    "one in doubt retried": (UnknownAgain, Runner),
     "a read error treated as not sent": (SqliteJournal, ReadErrorNotSent),
 }
 
@@ -142,7 +142,7 @@ async def stop_when_asked(runner: Runner) -> None:
 
 def look(path: str, kind: str) -> None:
     """Do what an operator does between two runs, with the real command."""
-    words = {"unknown": ["unknown"], "status": ["status"], "resolve": ["resolve", "--sent", "--note", "between two runs"]}[kind]
+    words = {"in-doubt": ["in-doubt"], "status": ["status"], "resolve": ["resolve", "--sent", "--note", "between two runs"]}[kind]
     logging.disable()
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # noqa: PTH123
         code = command(["campaign", words[0], path, *words[1:]])
@@ -157,7 +157,9 @@ def die_in_flight(path: str, events: Sequence[Event] = (), message_id: str = "")
         claim = journal.claim(number, 2)
         assert claim
         told = message_id if event is Event.ACCEPTED else None
-        journal.settle(claim, [Verdict(key, event, told, "as the test says") for key, _ in claim.recipients], BatchEnd())
+        journal.settle(
+            claim, [RecipientOutcome(key, event, told, "as the test says") for key, _ in claim.recipients], RequestEnd()
+        )
     journal.claim(number, 2)
     os.kill(os.getpid(), signal.SIGKILL)
 

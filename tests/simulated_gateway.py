@@ -17,7 +17,7 @@ import trio
 
 from smsgate.protocol.operations import SEND_SMS
 from smsgate.sandbox import FAULTS, FaultKind, Settings
-from smsgate.sandbox.faults import Ending, FaultRow, Reply
+from smsgate.sandbox.faults import ConnectionEnd, FaultRow, Reply
 from smsgate.sandbox.gateway import Gateway
 from smsgate.sandbox.soap import read_call, result_body
 
@@ -25,12 +25,12 @@ __all__ = ["URL", "SimulatedGateway"]
 
 URL = "https://gateway.test/api/soap.html"
 
-_EXCEPTIONS: dict[Ending, tuple[type[httpx.TransportError], str]] = {
-    Ending.CLOSED: (httpx.RemoteProtocolError, "Server disconnected without sending a response."),
-    Ending.RESET: (httpx.ReadError, ""),
-    Ending.CUT_HEADERS: (httpx.RemoteProtocolError, "Server disconnected without sending a response."),
-    Ending.CUT_BODY: (httpx.RemoteProtocolError, "peer closed connection without sending complete message body"),
-    Ending.NOT_HTTP: (httpx.RemoteProtocolError, "illegal status line"),
+_EXCEPTIONS: dict[ConnectionEnd, tuple[type[httpx.TransportError], str]] = {
+    ConnectionEnd.CLOSED: (httpx.RemoteProtocolError, "Server disconnected without sending a response."),
+    ConnectionEnd.RESET: (httpx.ReadError, ""),
+    ConnectionEnd.CUT_HEADERS: (httpx.RemoteProtocolError, "Server disconnected without sending a response."),
+    ConnectionEnd.CUT_BODY: (httpx.RemoteProtocolError, "peer closed connection without sending complete message body"),
+    ConnectionEnd.NOT_HTTP: (httpx.RemoteProtocolError, "illegal status line"),
 }
 
 
@@ -84,7 +84,7 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
             if not done and self._random.random() < 0.5:
                 work()
             raise
-        if fault and fault.ends is Ending.SILENT:
+        if fault and fault.ends is ConnectionEnd.SILENT:
             await trio.sleep(inf if patience is None else patience)
             raise httpx.ReadTimeout("")
         if fault and fault.ends:

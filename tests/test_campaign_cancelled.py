@@ -23,7 +23,7 @@ from simulated_gateway import URL, SimulatedGateway
 from soak import count
 
 import smsgate
-from smsgate.campaign import Campaign, Ending, Event, RecipientState, Runner, SqliteJournal, rows_source
+from smsgate.campaign import Campaign, Event, RecipientState, Runner, RunOutcome, SqliteJournal, rows_source
 from smsgate.sandbox import Sandbox, Settings
 
 S = RecipientState
@@ -89,15 +89,15 @@ async def cancelled_at(step: int, path: Path) -> bool:
                 finally:
                     trio.lowlevel.remove_instrument(instrument)
             states = check(journal, Counter(message.destination for message in gateway.gateway.messages))
-            assert all(batch.reason for batch in journal.unknown())
+            assert all(request.reason for request in journal.in_doubt())
             left = b"".join(gateway.left)
             for one in journal.recipients():
-                assert one.state is not S.UNKNOWN or (one.number or "").encode() in left, "nothing of it had left"
+                assert one.state is not S.IN_DOUBT or (one.number or "").encode() in left, "nothing of it had left"
             with trio.fail_after(60):
-                assert (await Runner(journal, session).run()).ending is Ending.FINISHED
+                assert (await Runner(journal, session).run()).outcome is RunOutcome.FINISHED
         assert set(check(journal, Counter(message.destination for message in gateway.gateway.messages))) <= {
             S.ACCEPTED,
-            S.UNKNOWN,
+            S.IN_DOUBT,
         }
     return not scope.cancelled_caught and states == {S.ACCEPTED: 5}
 
@@ -132,25 +132,25 @@ async def test_cancelled_thousands_of_times_at_random(chunk: int, tmp_path: Path
                 limit *= 1.05 if sandbox.accepted == taken else 0.97
                 taken = sandbox.accepted
                 assert not journal._connection.in_transaction
-                assert journal._connection.execute("SELECT 1 FROM batch WHERE settled_at IS NULL").fetchone() is None
+                assert journal._connection.execute("SELECT 1 FROM request WHERE settled_at IS NULL").fetchone() is None
             states = check(journal, Counter(message.destination for message in sandbox.messages))
-            assert all(batch.reason for batch in journal.unknown())
-            journal.resolve(Event.GIVE_UP, who="me", note="", batch=None, line=None, message_id=None)
+            assert all(request.reason for request in journal.in_doubt())
+            journal.resolve(Event.GIVE_UP, who="me", note="", request=None, line=None, message_id=None)
             # Every login still works, side by side.
             with anyio.fail_after(60):
-                assert (await Runner(journal, session, batch=1_000).run()).ending is Ending.FINISHED
+                assert (await Runner(journal, session, batch=1_000).run()).outcome is RunOutcome.FINISHED
                 async with anyio.create_task_group() as tasks:
                     for number in ("+380671111111", "+380672222222"):
                         tasks.start_soon(partial(session.send_sms, number, "Ще тут", sender="Shop"))
     gc.collect()
     assert open_sockets() == sockets
     # Both kinds must have been met, or the moments were drawn from the wrong range.
-    assert min(ends["cancelled"], states[S.UNKNOWN], states[S.ACCEPTED]) > times / 100
+    assert min(ends["cancelled"], states[S.IN_DOUBT], states[S.ACCEPTED]) > times / 100
 
 
 async def cut_off(runner: Runner, seconds: float) -> str:
     with anyio.move_on_after(seconds):
-        return str((await runner.run()).ending)
+        return str((await runner.run()).outcome)
     return "cancelled"
 
 

@@ -1,7 +1,7 @@
 """Campaigns under `kill -9` held against the ledger of the gateway (design, section 6; reliability, section 6).
 
 The process that sends is killed at random moments, or at every step in turn; the sandbox that keeps the ledger goes on. Whatever
-happens, nobody is sent to twice, nobody is lost, and who is unknown is listed. Planted bugs must turn that red.
+happens, nobody is sent to twice, nobody is lost, and who is in doubt is listed. Planted bugs must turn that red.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def fork_server() -> None:
 
 SIGNALS = (*[signal.SIGKILL] * 4, signal.SIGTERM, signal.SIGHUP)
 """What a run gets. After another one than SIGKILL it is killed a moment later, perhaps while it waits for its last answers."""
-LOOKS = ("", "", "unknown", "status", "resolve")
+LOOKS = ("", "", "in-doubt", "status", "resolve")
 """What the operator does before the next run, in a process of its own."""
 SHARE = 0.15
 """How many requests meet a fault."""
@@ -80,13 +80,13 @@ def heard(pipe: Connection) -> list[str]:
 def in_flight(path: Path) -> int:
     # Read-only, or SQLite would merge the log, which a journal then misses.
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-        return int(connection.execute("SELECT count(*) FROM batch WHERE settled_at IS NULL").fetchone()[0])
+        return int(connection.execute("SELECT count(*) FROM request WHERE settled_at IS NULL").fetchone()[0])
 
 
 def looked_at(path: Path, kind: str) -> None:
     """Let the operator look at the file, or decide about those in doubt."""
     code = in_child(campaign_child.look, str(path), kind)
-    expected = {"status": {0}, "unknown": {0, 5}, "resolve": {0, 2}}[kind]  # 2: nobody is in doubt
+    expected = {"status": {0}, "in-doubt": {0, 5}, "resolve": {0, 2}}[kind]  # 2: nobody is in doubt
     assert code in expected, f"{kind} ended with {code}"
 
 
@@ -162,14 +162,14 @@ def broken_promises(path: Path, sandbox: Sandbox, recipients: int) -> Counter[st
                 found["another id"] += one.message_id not in ids
             elif one.state is RecipientState.ASSUMED_SENT:
                 continue
-            elif one.state is RecipientState.UNKNOWN:
-                found["unknown without a reason or a batch"] += not (one.reason and one.batch)
-            elif one.state in (RecipientState.PENDING, RecipientState.REJECTED):
+            elif one.state is RecipientState.IN_DOUBT:
+                found["in doubt without a reason or a request"] += not (one.reason and one.request)
+            elif one.state in (RecipientState.PENDING, RecipientState.REFUSED):
                 found["paid and not listed"] += bool(ids)
             else:
                 found[f"left {one.state}"] += 1
-        listed = sum(batch.unknown for batch in campaign.unknown())
-        found["unknown and not listed"] += campaign.figures().count(RecipientState.UNKNOWN) - listed
+        listed = sum(request.in_doubt for request in campaign.in_doubt())
+        found["in doubt and not listed"] += campaign.figures().count(RecipientState.IN_DOUBT) - listed
     found["lost"] += recipients - len(seen)
     found["paid and never asked for"] += len(ledger.keys() - seen)
     with closing(sqlite3.connect(path)) as connection:

@@ -26,7 +26,7 @@ from forks import in_child
 
 from smsgate import AsyncSession
 from smsgate.campaign import Campaign, Event, JournalError, JournalLost, Progress, RecipientState, SqliteJournal, rows_source
-from smsgate.campaign.journal import BatchEnd, JournalBusy, JournalInUse, Verdict
+from smsgate.campaign.journal import JournalBusy, JournalInUse, RecipientOutcome, RequestEnd
 from smsgate.campaign.sqlite import ENDED_EARLY
 from smsgate.campaign.statements import schema
 from smsgate.cli.app import run
@@ -41,10 +41,10 @@ PASSWORD = "swordfish-of-the-tests"
 
 @pytest.fixture(scope="module")
 def killed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as a killed run left it: of ten recipients two are accepted, two are unknown, and two are in flight."""
+    """A folder as a killed run left it: of ten recipients two are accepted, two are in doubt, and two are in flight."""
     folder = tmp_path_factory.mktemp("killed")
     path = make(folder / "spring.sms")
-    assert in_child(campaign_child.die_in_flight, str(path), (Event.ACCEPTED, Event.LOST), ID) == -9
+    assert in_child(campaign_child.die_in_flight, str(path), (Event.ACCEPTED, Event.IN_DOUBT), ID) == -9
     assert (folder / "spring.sms-wal").stat().st_size
     return folder
 
@@ -91,7 +91,7 @@ def edit(path: Path, *statements: str) -> None:
 def lose(journal: SqliteJournal, count: int) -> None:
     claim = journal.claim(journal.start_run(), count)
     assert claim
-    journal.settle(claim, [Verdict(key, Event.LOST, None, "lost") for key, _ in claim.recipients], BatchEnd())
+    journal.settle(claim, [RecipientOutcome(key, Event.IN_DOUBT, None, "lost") for key, _ in claim.recipients], RequestEnd())
 
 
 # A killed run
@@ -99,9 +99,9 @@ def lose(journal: SqliteJournal, count: int) -> None:
 
 COMMANDS: dict[str, list[str]] = {
     "status": ["status", "FILE"],
-    "unknown": ["unknown", "FILE"],
+    "in-doubt": ["in-doubt", "FILE"],
     "resolve": ["resolve", "FILE", "--sent"],
-    "resolve nobody": ["resolve", "FILE", "--sent", "--batch", "99"],
+    "resolve nobody": ["resolve", "FILE", "--sent", "--request", "99"],
     "poll": ["poll", "FILE", "--timeout", "0.1"],
     "run": ["run", "FILE", "--yes"],
     "run not agreed": ["run", "FILE"],
@@ -144,7 +144,7 @@ def test_after_a_kill_any_two_commands_find_the_file_whole(
         do(second, path)
         with Campaign.open(path) as campaign:
             states = campaign.journal.states()
-        doubted = states.get(S.UNKNOWN, 0) + states.get(S.ASSUMED_SENT, 0)
+        doubted = states.get(S.IN_DOUBT, 0) + states.get(S.ASSUMED_SENT, 0)
         assert (doubted, states.get(S.IN_FLIGHT)) == (4, None), second
         assert states[S.ACCEPTED] + states.get(S.PENDING, 0) == 6
     assert {message.destination for message in sandbox.messages} <= set(NUMBERS[6:]), "who was claimed is not sent to again"
@@ -156,14 +156,14 @@ def test_a_file_that_cannot_be_opened_keeps_its_log(killed: Path, monkeypatch: p
         with pytest.raises(JournalError, match="install a newer one"):
             SqliteJournal.open(killed)
     with Campaign.open(killed) as campaign:
-        assert campaign.figures().count(S.UNKNOWN) == 4
+        assert campaign.figures().count(S.IN_DOUBT) == 4
 
 
 def test_who_looks_at_a_killed_run_sees_in_doubt_who_was_in_flight(killed: Path):
     before = {file.name: file.read_bytes() for file in killed.parent.iterdir() if not file.name.endswith("-shm")}
     with Campaign.open(killed, writing=False) as campaign:
-        assert campaign.figures().states == {S.ACCEPTED: 2, S.UNKNOWN: 4, S.PENDING: 4}
-        assert [request.reason for request in campaign.unknown()][-1] == ENDED_EARLY
+        assert campaign.figures().states == {S.ACCEPTED: 2, S.IN_DOUBT: 4, S.PENDING: 4}
+        assert [request.reason for request in campaign.in_doubt()][-1] == ENDED_EARLY
     assert before == {file.name: file.read_bytes() for file in killed.parent.iterdir() if not file.name.endswith("-shm")}
 
 
@@ -199,7 +199,7 @@ def test_no_claim_is_made_once_a_file_is_removed_or_replaced(happens: Callable[[
         with pytest.raises(JournalLost, match=f"a.sms{suffix} was removed or replaced while a run was using it. Nothing more"):
             journal.claim(number, 2)
         # What was under way may still be written down.
-        journal.settle(claim, [Verdict(key, Event.ACCEPTED, ID) for key, _ in claim.recipients], BatchEnd())
+        journal.settle(claim, [RecipientOutcome(key, Event.ACCEPTED, ID) for key, _ in claim.recipients], RequestEnd())
     (kept,) = [path] if suffix else tmp_path.glob("a.sms.saved-*[0-9a-f]")
     assert oct(kept.stat().st_mode & 0o777) == "0o600"
     with Campaign.open(kept) as campaign:
@@ -249,27 +249,27 @@ def test_close_lets_go_of_the_lock_on_a_full_disk(tmp_path: Path):
             journal.claim(1, 3)
         journal.close()
     with Campaign.open(path) as campaign:
-        assert campaign.figures().states == {S.UNKNOWN: 3, S.PENDING: 7}
+        assert campaign.figures().states == {S.IN_DOUBT: 3, S.PENDING: 7}
 
 
 def test_a_disk_that_is_full_when_a_killed_run_is_looked_at_hides_nobody(
     killed: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ):
     with full_disk(killed.with_name("spring.sms-wal").stat().st_size):
-        assert run(["campaign", "unknown", str(killed), "--json"]) == Exit.IN_DOUBT
-        assert sum(one["unknown"] for one in json.loads(capsys.readouterr().out)["requests"]) == 4
+        assert run(["campaign", "in-doubt", str(killed), "--json"]) == Exit.IN_DOUBT
+        assert sum(one["in_doubt"] for one in json.loads(capsys.readouterr().out)["requests"]) == 4
         assert run(["campaign", "status", str(killed), "--json"]) == Exit.DONE
-        assert json.loads(capsys.readouterr().out)["states"] == {"accepted": 2, "unknown": 4, "pending": 4}
+        assert json.loads(capsys.readouterr().out)["states"] == {"accepted": 2, "in doubt": 4, "pending": 4}
         assert run(["campaign", "run", str(killed), "--yes"]) == Exit.USAGE
         assert "or it is full" in capsys.readouterr().err
     with full_disk(0):
-        for command in ("unknown", "status"):
+        for command in ("in-doubt", "status"):
             assert run(["campaign", command, str(killed)]) == Exit.USAGE
             said = capsys.readouterr()
             assert ("or it is full" in said.err, said.out) == (True, "")
     assert sandbox.messages == ()
     with Campaign.open(killed) as campaign:
-        assert campaign.figures().count(S.UNKNOWN) == 4
+        assert campaign.figures().count(S.IN_DOUBT) == 4
 
 
 def test_a_disk_that_fills_up_in_mid_run_ends_as_in_doubt_if_somebody_is(
@@ -286,7 +286,7 @@ def test_a_disk_that_fills_up_in_mid_run_ends_as_in_doubt_if_somebody_is(
         with Campaign.open(path) as campaign:
             states = campaign.journal.states()
             settled = {one.number for one in campaign.recipients() if one.state is not S.PENDING}
-        assert code == (Exit.IN_DOUBT if states.get(S.UNKNOWN) else Exit.USAGE), said
+        assert code == (Exit.IN_DOUBT if states.get(S.IN_DOUBT) else Exit.USAGE), said
         assert "or it is full" in said
         assert "no campaign" not in said
         assert ("5 recipients could not be written down: they are in doubt" in said) == (code == Exit.IN_DOUBT)
@@ -321,7 +321,7 @@ def test_new_does_not_take_the_log_of_another_campaign(killed: Path):
         make(killed)
     killed.with_name("spring.sms-wal").rename(killed.with_name("moved.sms-wal"))
     with Campaign.open(moved) as campaign:
-        assert campaign.figures().count(S.UNKNOWN) == 4
+        assert campaign.figures().count(S.IN_DOUBT) == 4
 
 
 @contextmanager
@@ -355,10 +355,10 @@ def test_a_campaign_on_a_read_only_medium_can_be_looked_at(shelf: Path, capsys: 
     for file in ("a.sms-lock", "a.sms-lock-journal"):
         (shelf / file).unlink(missing_ok=True)
     with unwritable(shelf):
-        assert run(["campaign", "unknown", str(path), "--json"]) == Exit.IN_DOUBT
-        assert json.loads(capsys.readouterr().out)["requests"][0]["unknown"] == 3
+        assert run(["campaign", "in-doubt", str(path), "--json"]) == Exit.IN_DOUBT
+        assert json.loads(capsys.readouterr().out)["requests"][0]["in_doubt"] == 3
         assert run(["campaign", "status", str(path), "--json"]) == Exit.DONE
-        assert json.loads(capsys.readouterr().out)["states"] == {"pending": 7, "unknown": 3}
+        assert json.loads(capsys.readouterr().out)["states"] == {"pending": 7, "in doubt": 3}
         assert run(["campaign", "resolve", str(path), "--sent"]) == Exit.USAGE
         assert "a.sms-lock cannot be written beside the file (Permission denied)" in " ".join(capsys.readouterr().err.split())
 
@@ -370,7 +370,7 @@ def test_a_killed_run_on_a_read_only_medium_never_says_that_nobody_is_in_doubt(
     path.parent.chmod(0o755)
     path.with_name("spring.sms-shm").unlink()
     with unwritable(path.parent):
-        for command in ("unknown", "status"):
+        for command in ("in-doubt", "status"):
             assert run(["campaign", command, str(path)]) == Exit.USAGE
             said = capsys.readouterr()
             assert "the file, or its log beside it, cannot be opened" in " ".join(said.err.split())
@@ -394,7 +394,7 @@ def test_an_older_file_is_shown_without_being_changed(tmp_path: Path):
         """)
     before = path.read_bytes()
     with Campaign.open(path, writing=False) as campaign:
-        assert campaign.figures().states == {S.PENDING: 1, S.UNKNOWN: 1}
+        assert campaign.figures().states == {S.PENDING: 1, S.IN_DOUBT: 1}
     assert path.read_bytes() == before
 
 
@@ -432,10 +432,10 @@ def test_a_damaged_page_hides_nobody_who_is_in_doubt(
         broken = tmp_path / "a.sms"
         broken.write_bytes(whole[: page * 4096] + damage(random) + whole[(page + 1) * 4096 :])
         answers: dict[str, Any] = {}
-        for command in ("unknown", "status"):
+        for command in ("in-doubt", "status"):
             code = run(["campaign", command, str(broken), "--json"])
             said = json.loads(capsys.readouterr().out)
-            answers[command] = said.get("states", {}).get("unknown") or sum(one["unknown"] for one in said.get("requests", ()))
+            answers[command] = said.get("states", {}).get("in doubt") or sum(one["in_doubt"] for one in said.get("requests", ()))
             if code == Exit.USAGE:
                 answers[command] = None
                 assert said["error"]["class"] == "JournalError"
@@ -452,7 +452,7 @@ def test_a_text_that_cannot_be_read_is_told_as_damage_and_not_quoted(tmp_path: P
         "UPDATE recipient SET state = 'sent' WHERE id = 2",
     )
     with Campaign.open(path, writing=False) as campaign:
-        for read in (campaign.figures, campaign.unknown, lambda: list(campaign.recipients())):
+        for read in (campaign.figures, campaign.in_doubt, lambda: list(campaign.recipients())):
             with pytest.raises(JournalError, match=r"^the file is damaged: restore it from a backup") as caught:
                 read()
             assert "380501111" not in str(caught.value)
@@ -464,21 +464,21 @@ def test_somebody_who_is_missing_is_told_as_damage(tmp_path: Path):
         lose(journal, 2)
     edit(path, "DELETE FROM recipient WHERE id = 1")
     with Campaign.open(path, writing=False) as campaign:
-        for read in (campaign.figures, campaign.unknown):
+        for read in (campaign.figures, campaign.in_doubt):
             with pytest.raises(JournalError, match="the file is damaged"):
                 read()
 
 
 def test_a_journal_that_breaks_before_the_first_request_sends_nothing(killed: Path, sandbox: Sandbox):
     def hurt(_: Progress) -> None:
-        edit(killed, "ALTER TABLE batch RENAME TO lost")
+        edit(killed, "ALTER TABLE request RENAME TO lost")
 
     async def run() -> None:
         with Campaign.open(killed) as campaign:
             async with AsyncSession("shop", PASSWORD, url=sandbox.url) as session:
                 await campaign.run(session, on_progress=hurt)
 
-    with pytest.raises(JournalError, match="no such table: batch"):
+    with pytest.raises(JournalError, match="no such table: request"):
         anyio.run(run)
     assert sandbox.calls["SendSMS"] == 0
 
@@ -496,9 +496,9 @@ def test_a_request_that_is_missing_hides_nobody_who_is_in_doubt(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     with closing(SqliteJournal.open(path)) as journal:
         lose(journal, 2)
-    edit(path, "DELETE FROM batch")
+    edit(path, "DELETE FROM request")
     with Campaign.open(path, writing=False) as campaign, pytest.raises(JournalError, match="the file is damaged"):
-        campaign.unknown()
+        campaign.in_doubt()
 
 
 def test_a_lock_that_is_no_file_is_told_as_it_is(tmp_path: Path):
@@ -514,7 +514,7 @@ def test_a_lock_that_is_no_file_is_told_as_it_is(tmp_path: Path):
 
 def test_what_another_program_still_reads_is_not_said_to_be_forgotten(tmp_path: Path):
     with Campaign.open(make(tmp_path / "a.sms")) as campaign, closing(sqlite3.connect(tmp_path / "a.sms")) as reader:
-        campaign.resolve(Event.CALL_OFF, who="operator")
+        campaign.resolve(Event.CANCEL, who="operator")
         reader.execute("BEGIN")
         assert reader.execute("SELECT count(*) FROM recipient").fetchone() == (10,)
         with pytest.raises(JournalError, match="what was forgotten still stands in its log: purge it again"):
@@ -539,7 +539,7 @@ def test_a_journal_belongs_to_one_thread(tmp_path: Path):
     with closing(SqliteJournal.open(make(tmp_path / "a.sms"))) as journal, ThreadPoolExecutor(1) as pool:
         with pytest.raises(sqlite3.ProgrammingError, match="thread"):
             pool.submit(journal.states).result()
-        assert journal.untold([]) == []
+        assert journal.unrecorded_ids([]) == []
 
 
 def test_a_wrong_use_of_sqlite_is_not_told_as_damage(tmp_path: Path):
@@ -586,12 +586,12 @@ def test_a_word_about_nobody_says_who_is_there(tmp_path: Path, capsys: pytest.Ca
         assert run(["campaign", "resolve", str(path), *words, "--yes"]) == Exit.USAGE
         return " ".join(capsys.readouterr().err.split())
 
-    assert "no recipient of request 7 is unknown; they are in request 1, 2: look with" in said("--sent", "--batch", "7")
-    assert "no recipient of line 9 is unknown; they are in request 1, 2" in said("--sent", "--line", "9")
-    assert "no recipient of line 1 of request 2 is unknown" in said("--sent", "--line", "1", "--batch", "2")
-    assert "no recipient of request 1 is pending: look with" in said("--call-off", "--batch", "1")
+    assert "no recipient of request 7 is in doubt; they are in request 1, 2: look with" in said("--sent", "--request", "7")
+    assert "no recipient of line 9 is in doubt; they are in request 1, 2" in said("--sent", "--line", "9")
+    assert "no recipient of line 1 of request 2 is in doubt" in said("--sent", "--line", "1", "--request", "2")
+    assert "no recipient of request 1 is pending: look with" in said("--cancel", "--request", "1")
     assert run(["campaign", "resolve", str(path), "--sent"]) == Exit.DONE
-    assert "no recipient of this campaign is unknown" in said("--sent", "--batch", "1")
+    assert "no recipient of this campaign is in doubt" in said("--sent", "--request", "1")
 
 
 def test_an_id_that_another_recipient_has_is_refused(tmp_path: Path):
@@ -601,4 +601,4 @@ def test_an_id_that_another_recipient_has_is_refused(tmp_path: Path):
         assert campaign.resolve(Event.FOUND, who="me", line=1, message_id=ID) == 1
         with pytest.raises(ValueError, match="message_id: line 1 has this id already"):
             campaign.resolve(Event.FOUND, who="me", line=2, message_id=ID)
-        assert campaign.figures().states == {S.ACCEPTED: 1, S.UNKNOWN: 1, S.PENDING: 8}
+        assert campaign.figures().states == {S.ACCEPTED: 1, S.IN_DOUBT: 1, S.PENDING: 8}

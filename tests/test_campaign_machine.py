@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from soak import count
 
 from smsgate.campaign import TRANSITIONS, Campaign, Event, JournalError, RecipientState, SqliteJournal, rows_source
-from smsgate.campaign.journal import BatchEnd, Claim, Verdict
+from smsgate.campaign.journal import Claim, RecipientOutcome, RequestEnd
 from smsgate.protocol.answers import DeliveryState
 
 S = RecipientState
@@ -81,40 +81,40 @@ class JournalMachine(RuleBasedStateMachine):
             self.move(recipient, Event.CLAIMED)
             self.may_have_been_sent[recipient] += 1
             assert self.may_have_been_sent[recipient] <= 1 + self.resent[recipient]
-        self.under_way[claim.batch] = claim
+        self.under_way[claim.request] = claim
         return claim
 
     @rule(claim=claims, data=st.data())
     def settle(self, claim: Claim, data: st.DataObject) -> None:
         events = [data.draw(st.sampled_from(OUTCOMES)) for _ in claim.recipients]
-        verdicts = [
-            Verdict(key, event, ID if event is Event.ACCEPTED else None, "why", alone=event is Event.NOT_SENT)
+        outcomes = [
+            RecipientOutcome(key, event, ID if event is Event.ACCEPTED else None, "why", alone=event is Event.NOT_SENT)
             for (key, _), event in zip(claim.recipients, events, strict=True)
         ]
-        if claim.batch not in self.under_way:  # settled before, or lost with the process
+        if claim.request not in self.under_way:  # settled before, or lost with the process
             with pytest.raises(JournalError, match="are not in the state"):
-                self.journal.settle(claim, verdicts, BatchEnd())
+                self.journal.settle(claim, outcomes, RequestEnd())
             return
-        self.journal.settle(claim, verdicts, BatchEnd("why"))
-        del self.under_way[claim.batch]
-        for one in verdicts:
+        self.journal.settle(claim, outcomes, RequestEnd("why"))
+        del self.under_way[claim.request]
+        for one in outcomes:
             self.move(one.recipient, one.event)
             self.may_have_been_sent[one.recipient] -= one.event is Event.NOT_SENT
 
     @rule(claim=consumes(claims), event=st.sampled_from(sorted(set(Event) - set(OUTCOMES))))
     def settle_with_what_no_answer_says(self, claim: Claim, event: Event) -> None:
-        with pytest.raises(ValueError, match=r"verdicts: .* is nothing that becomes of a request"):
-            self.journal.settle(claim, [Verdict(key, event) for key, _ in claim.recipients], BatchEnd())
-        with pytest.raises(ValueError, match="verdicts: one for each recipient"):
-            self.journal.settle(claim, [], BatchEnd())
-        if claim.batch in self.under_way:
+        with pytest.raises(ValueError, match=r"outcomes: .* is nothing that becomes of a request"):
+            self.journal.settle(claim, [RecipientOutcome(key, event) for key, _ in claim.recipients], RequestEnd())
+        with pytest.raises(ValueError, match="outcomes: one for each recipient"):
+            self.journal.settle(claim, [], RequestEnd())
+        if claim.request in self.under_way:
             self.settle_all(claim)
 
     def settle_all(self, claim: Claim) -> None:
-        self.journal.settle(claim, [Verdict(key, Event.REJECTED) for key, _ in claim.recipients], BatchEnd())
-        del self.under_way[claim.batch]
+        self.journal.settle(claim, [RecipientOutcome(key, Event.REFUSED) for key, _ in claim.recipients], RequestEnd())
+        del self.under_way[claim.request]
         for key, _ in claim.recipients:
-            self.move(key, Event.REJECTED)
+            self.move(key, Event.REFUSED)
 
     @rule()
     def end_and_begin_again(self) -> None:
@@ -123,7 +123,7 @@ class JournalMachine(RuleBasedStateMachine):
         lost = [key for claim in self.under_way.values() for key, _ in claim.recipients]
         assert self.journal.recover() == len(lost)
         for key in lost:
-            self.move(key, Event.LOST)
+            self.move(key, Event.IN_DOUBT)
         self.under_way.clear()
         self.run_number = self.journal.start_run()
 
@@ -134,7 +134,7 @@ class JournalMachine(RuleBasedStateMachine):
         # An id belongs to one recipient, and is told once.
         self.ids += event is Event.FOUND
         found = f"00000000-0000-4000-8000-{self.ids:012}" if event is Event.FOUND else None
-        moved = self.journal.resolve(event, who="me", note="", batch=None, line=recipient, message_id=found)
+        moved = self.journal.resolve(event, who="me", note="", request=None, line=recipient, message_id=found)
         assert moved == ((self.states[recipient], event) in EDGES)
         if moved:
             self.decisions += 1
@@ -144,13 +144,13 @@ class JournalMachine(RuleBasedStateMachine):
     @rule(event=st.sampled_from(sorted(set(Event) - set(WORDS))))
     def decide_what_no_operator_may(self, event: Event) -> None:
         with pytest.raises(ValueError, match="event: "):
-            self.journal.resolve(event, who="me", note="", batch=None, line=None, message_id=None)
+            self.journal.resolve(event, who="me", note="", request=None, line=None, message_id=None)
 
     @rule(recipient=st.integers(1, 10), state=st.sampled_from(DeliveryState))
     def follow(self, recipient: int, state: DeliveryState) -> None:
         self.journal.set_delivery(recipient, state)
 
-    @precondition(lambda self: not set(self.states.values()) & {S.PENDING, S.IN_FLIGHT, S.UNKNOWN})
+    @precondition(lambda self: not set(self.states.values()) & {S.PENDING, S.IN_FLIGHT, S.IN_DOUBT})
     @rule()
     def purge(self) -> None:
         self.journal.purge()
@@ -167,9 +167,9 @@ class JournalMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_unknown_are_listed_with_their_reason(self) -> None:
-        losses = [loss for batch in self.journal.unknown() for loss in self.journal.losses(batch.batch)]
-        assert sorted(loss.line for loss in losses) == [key for key, state in self.states.items() if state is S.UNKNOWN]
-        assert all(loss.reason for loss in losses)
+        recipients = [loss for request in self.journal.in_doubt() for loss in self.journal.recipients_in_doubt(request.id)]
+        assert sorted(loss.line for loss in recipients) == [key for key, state in self.states.items() if state is S.IN_DOUBT]
+        assert all(loss.reason for loss in recipients)
 
     @invariant()
     def every_decision_is_written_down(self) -> None:
@@ -183,7 +183,7 @@ def test_the_journal_keeps_to_the_table():
     run_state_machine_as_test(JournalMachine, settings=EFFORT)
 
 
-@pytest.mark.parametrize("bug", ["in flight put back to pending", "an unknown retried"])
+@pytest.mark.parametrize("bug", ["in flight put back to pending", "one in doubt retried"])
 def test_a_planted_bug_is_found(bug: str):
     class Buggy(JournalMachine):
         journal_class = campaign_child.BUGS[bug][0]

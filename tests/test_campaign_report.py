@@ -30,12 +30,12 @@ from smsgate.campaign import (
     Event,
     Evidence,
     Figures,
-    Loss,
+    RecipientInDoubt,
     RecipientRecord,
     RecipientState,
+    RequestInDoubt,
     Text,
     TimeSlot,
-    Unsettled,
     export_csv,
     html_report,
     rows_source,
@@ -44,7 +44,7 @@ from smsgate.campaign import (
 from smsgate.campaign.charts import Column, Part, Stage, bar, escape, funnel, stacked_columns, ticks
 from smsgate.campaign.export import COLUMNS, csv_rows
 from smsgate.campaign.filing import write_whole
-from smsgate.campaign.journal import BatchEnd, Verdict
+from smsgate.campaign.journal import RecipientOutcome, RequestEnd
 from smsgate.campaign.wording import (
     by_group,
     character_names,
@@ -95,10 +95,10 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
     ):
         sandbox.faults.add("drop after", operation="SendSMS", times=4)
         anyio.run(sent_to_a_sandbox, campaign, sandbox)
-        first = campaign.unknown()[0]
-        campaign.resolve(Event.ASSUME_SENT, who="Iryna", note="asked three of them", batch=first.batch)
+        first = campaign.in_doubt()[0]
+        campaign.resolve(Event.ASSUME_SENT, who="Iryna", note="asked three of them", request=first.id)
         figures = campaign.figures()
-        assert all(figures.count(state) for state in (S.SKIPPED, S.ACCEPTED, S.REJECTED, S.UNKNOWN, S.ASSUMED_SENT))
+        assert all(figures.count(state) for state in (S.SKIPPED, S.ACCEPTED, S.REFUSED, S.IN_DOUBT, S.ASSUMED_SENT))
         yield campaign
 
 
@@ -138,26 +138,26 @@ class Made:
     def timeline(self, steps: int) -> list[TimeSlot]:
         return [TimeSlot(NOON + 10 * place, 16_000, 300, 20) for place in range(min(self._slots, steps))]
 
-    def unknown(self) -> list[Unsettled]:
+    def in_doubt(self) -> list[RequestInDoubt]:
         return [UNSETTLED] * self._requests
 
-    def losses(self, batch: int) -> list[Loss]:
-        return [Loss(line, number, f"batch {batch}") for line, number in enumerate(numbers(100), 1)]
+    def recipients_in_doubt(self, request: int) -> list[RecipientInDoubt]:
+        return [RecipientInDoubt(line, number, f"request {request}") for line, number in enumerate(numbers(100), 1)]
 
 
-UNSETTLED = Unsettled(7, NOON, NOON + 1, 100, 100, 200, "the connection broke", None, 0, None)
+UNSETTLED = RequestInDoubt(7, NOON, NOON + 1, 100, 100, 200, "the connection broke", None, 0, None)
 NOTHING = Figures(
-    name="empty", created_at=NOON, purged=False, states={}, skipped={}, rejected={}, unknown={}, deliveries={}, parts={}, ucs2=0,
-    texts=0, forced_by="", costs={}, example=None, decisions=(), runs=0, batches=0,
-    first_claim=None, last_answer=None, last_ending=None,
+    name="empty", created_at=NOON, purged=False, states={}, skipped={}, refused={}, in_doubt={}, deliveries={}, parts={}, ucs2=0,
+    texts=0, forced_by="", costs={}, example=None, decisions=(), runs=0, requests=0,
+    first_claim=None, last_answer=None, last_outcome=None,
 )  # fmt: skip
 MILLION = replace(
-    NOTHING, name="million", states={S.ACCEPTED: 980_000, S.REJECTED: 18_000, S.UNKNOWN: 1_200, S.SKIPPED: 800},
-    skipped={f"reason {place}": 1 for place in range(800)}, rejected={"no": 18_000},
+    NOTHING, name="million", states={S.ACCEPTED: 980_000, S.REFUSED: 18_000, S.IN_DOUBT: 1_200, S.SKIPPED: 800},
+    skipped={f"reason {place}": 1 for place in range(800)}, refused={"no": 18_000},
     deliveries={"delivered": 900_000, "": 80_000}, parts={1: 999_200}, texts=999_200,
-    costs={S.ACCEPTED: 980_000, S.UNKNOWN: 1_200}, example=Text("Shop", "Hello", None),
+    costs={S.ACCEPTED: 980_000, S.IN_DOUBT: 1_200}, example=Text("Shop", "Hello", None),
     decisions=(Decision(NOON, "Iryna", Event.GIVE_UP, "", 3, None, 4),) * 500, runs=1,
-    batches=10_000, first_claim=NOON, last_answer=NOON + 6_000, last_ending="finished",
+    requests=10_000, first_claim=NOON, last_answer=NOON + 6_000, last_outcome="finished",
 )  # fmt: skip
 
 
@@ -173,43 +173,43 @@ def test_the_figures_of_the_page_are_those_of_the_journal(campaign: Campaign):
     branches = [words(text) for text in by_id(root, "everyone").iter("text") if text.get("class") == "branch"]
     assert branches == [
         f"{figures.count(S.SKIPPED)} skipped",
-        f"{figures.count(S.REJECTED)} rejected",
-        f"{figures.count(S.UNKNOWN)} unknown",
+        f"{figures.count(S.REFUSED)} refused",
+        f"{figures.count(S.IN_DOUBT)} in doubt",
         f"{figures.count(S.ASSUMED_SENT)} assumed sent",
         "2 not delivered",
     ]
-    assert {row[0]: int(row[1]) for row in rows_of(root, "rejected")} == figures.rejected
+    assert {row[0]: int(row[1]) for row in rows_of(root, "refused")} == figures.refused
     assert {row[0]: int(row[1]) for row in rows_of(root, "skipped")} == figures.skipped
     assert rows_of(root, "delivery")[0][:2] == ["Delivered", str(delivered)]
     assert rows_of(root, "cost")[:3] == [
         ["Accepted", str(accepted), str(figures.cost(S.ACCEPTED))],
         ["Assumed sent by somebody\u2019s word", str(figures.count(S.ASSUMED_SENT)), str(figures.cost(S.ASSUMED_SENT))],
-        ["Unknown paid for if they were sent", str(figures.count(S.UNKNOWN)), str(figures.cost(S.UNKNOWN))],
+        ["In doubt paid for if they were sent", str(figures.count(S.IN_DOUBT)), str(figures.cost(S.IN_DOUBT))],
     ]
     ((_, who, decided, *_rest),) = rows_of(root, "decisions")
     assert (who, decided) == ("Iryna", "count as sent asked three of them")
 
 
-def test_the_columns_over_time_add_up_to_the_verdicts_of_the_journal(campaign: Campaign):
+def test_the_columns_over_time_add_up_to_the_outcomes_of_the_journal(campaign: Campaign):
     slots, root = campaign.timeline(), parsed(page_of(campaign.journal))
     rows = rows_of(root, "times")
     assert [sum(int(row[place]) for row in rows) for place in (1, 2, 3)] == [
         sum(slot.accepted for slot in slots),
-        sum(slot.rejected for slot in slots),
-        sum(slot.lost for slot in slots),
+        sum(slot.refused for slot in slots),
+        sum(slot.in_doubt for slot in slots),
     ]
 
 
-def test_each_unknown_request_stands_with_its_evidence_and_is_called_no_proof(campaign: Campaign):
-    section = by_id(parsed(page_of(campaign.journal)), "unknown")
+def test_each_request_in_doubt_stands_with_its_evidence_and_is_called_no_proof(campaign: Campaign):
+    section = by_id(parsed(page_of(campaign.journal)), "in-doubt")
     articles = [words(article) for article in section.iter("article")]
-    unknown = campaign.unknown()
-    assert len(articles) == len(unknown)
-    for request, said in zip(unknown, articles, strict=True):
-        assert f"Request {request.batch}: {request.unknown} recipients" in said
+    in_doubt = campaign.in_doubt()
+    assert len(articles) == len(in_doubt)
+    for request, said in zip(in_doubt, articles, strict=True):
+        assert f"Request {request.id}: {request.in_doubt} recipients" in said
         assert request.evidence is not None
         assert f"Balance before at {clock(request.evidence.before_at or 0, KYIV, 600)} {request.evidence.before:,}" in said
-        assert f"What this request would have cost for those that are unknown {request.cost}" in said
+        assert f"What this request would have cost for those that are in doubt {request.cost}" in said
         assert reading(request) in said
     assert "evidence, not proof" in words(section)
 
@@ -222,7 +222,7 @@ def test_the_sentence_at_the_top_says_how_many_are_unknown(campaign: Campaign):
     figures = campaign.figures()
     (lead,) = (element for element in parsed(page_of(campaign.journal)).iter("p") if element.get("class") == "lead")
     assert words(lead) == sentence(figures)
-    assert f"{figures.count(S.UNKNOWN)} are unknown: nobody knows whether they were sent." in words(lead)
+    assert f"{figures.count(S.IN_DOUBT)} are in doubt: nobody knows whether they were sent." in words(lead)
 
 
 # What may not be in it
@@ -236,15 +236,15 @@ def hostile(tmp_path: Path) -> Iterator[Campaign]:
     with made(tmp_path / "hostile.sms", rows, text=text, name=f"{SCRIPT}\u202e'\"") as campaign:
         journal = campaign.journal
         run = journal.start_run()
-        events = (Event.LOST, Event.LOST, Event.REJECTED)
+        events = (Event.IN_DOUBT, Event.IN_DOUBT, Event.REFUSED)
         claim = journal.claim(run, 3)
         assert claim is not None
         said = f'{SCRIPT} "+380501234567" \x1b[31m\x00'
-        verdicts = [Verdict(key, event, reason=said) for (key, _), event in zip(claim.recipients, events, strict=True)]
-        journal.settle(claim, verdicts, BatchEnd(said, 200, b"<x>"))
+        outcomes = [RecipientOutcome(key, event, reason=said) for (key, _), event in zip(claim.recipients, events, strict=True)]
+        journal.settle(claim, outcomes, RequestEnd(said, 200, b"<x>"))
         ids = (SCRIPT, "380501234567", "6ba7b810-9dad-11d1-80b4-00c04fd430c8")
-        journal.add_evidence(claim.batch, Evidence(Decimal(9), NOON, 1, Decimal(8), NOON, 0, ids, 3, ids))
-        journal.resolve(Event.GIVE_UP, batch=None, line=1, message_id=None, who=SCRIPT, note=f"{SCRIPT} 380501234567")
+        journal.add_evidence(claim.request, Evidence(Decimal(9), NOON, 1, Decimal(8), NOON, 0, ids, 3, ids))
+        journal.resolve(Event.GIVE_UP, request=None, line=1, message_id=None, who=SCRIPT, note=f"{SCRIPT} 380501234567")
         journal.end_run(run, f"paused: {SCRIPT}")
         yield campaign
 
@@ -305,9 +305,11 @@ def test_a_campaign_of_one_is_spoken_of_in_the_singular(tmp_path: Path):
     with made(tmp_path / "c.sms", numbers(1)) as campaign:
         claim = campaign.journal.claim(campaign.journal.start_run(), 1)
         assert claim is not None
-        campaign.journal.settle(claim, [Verdict(claim.recipients[0][0], Event.LOST, reason="cut")], BatchEnd("cut"))
+        campaign.journal.settle(
+            claim, [RecipientOutcome(claim.recipients[0][0], Event.IN_DOUBT, reason="cut")], RequestEnd("cut")
+        )
         said = words(parsed(page_of(campaign.journal)))
-    assert "0 of 1 were accepted; 1 is unknown: nobody knows whether it was sent." in said
+    assert "0 of 1 were accepted; 1 is in doubt: nobody knows whether it was sent." in said
     assert not re.search(r"\b1 (recipients|requests|texts|parts|runs)\b", said)
     assert "All answers came at" in said
 
@@ -340,7 +342,7 @@ def test_the_page_of_a_million_recipients_is_no_larger_than_what_there_is_to_say
     assert len(page) < 120_000
     assert "1,000,000" in words(by_id(root, "everyone"))
     assert "788 other reasons" in words(by_id(root, "skipped"))
-    assert "And 288 more requests with 28,800 recipients" in words(by_id(root, "unknown"))
+    assert "And 288 more requests with 28,800 recipients" in words(by_id(root, "in-doubt"))
     assert "The last 40 of 500." in words(by_id(root, "decisions"))
     assert not re.search(r"\+38050\d", page)
 
@@ -438,7 +440,7 @@ def test_a_file_is_written_where_there_are_no_hard_links(tmp_path: Path, monkeyp
 
 def record(line: int = 1, number: str | None = "+380501234567", **changes: Any) -> RecipientRecord:
     given_values = {
-        "state": S.ACCEPTED, "reason": None, "message_id": "id", "delivery": None, "batch": 1, "attempts": 1, "sender": "Shop",
+        "state": S.ACCEPTED, "reason": None, "message_id": "id", "delivery": None, "request": 1, "attempts": 1, "sender": "Shop",
         "parts": 1, **changes,
     }  # fmt: skip
     return RecipientRecord(line, number, **given_values)
@@ -461,8 +463,8 @@ def test_the_export_has_everybody_in_the_order_of_the_file(campaign: Campaign, t
         (str(one.line), str(one.state), str(one.attempts)) for one in everybody
     ]
     assert [row["number"] for row in rows[:200]] == [number.removeprefix("+") for number in numbers(200)]
-    unknown = {(row["batch"]) for row in rows if row["state"] == "unknown"}
-    assert unknown == {str(request.batch) for request in campaign.unknown()}
+    in_doubt = {(row["request"]) for row in rows if row["state"] == "in doubt"}
+    assert in_doubt == {str(request.id) for request in campaign.in_doubt()}
 
 
 def test_an_export_does_not_replace_a_file_unless_told(campaign: Campaign, tmp_path: Path):
@@ -611,17 +613,17 @@ def test_a_campaign_of_skipped_recipients_sends_nothing(skipped: int, said: str)
     ],
 )
 def test_the_report_says_which_alphabet_the_texts_need(ucs2: int, said: str):
-    figures = replace(NOTHING, states={S.ACCEPTED: 2}, runs=1, batches=1, texts=1, parts={1: 2}, ucs2=ucs2)
+    figures = replace(NOTHING, states={S.ACCEPTED: 2}, runs=1, requests=1, texts=1, parts={1: 2}, ucs2=ucs2)
     assert said in words(by_id(parsed(page_of(Made(figures))), "cost"))
 
 
 @pytest.mark.parametrize("state", [state for state in RecipientState if state is not S.SKIPPED])
-@pytest.mark.parametrize("ending", [None, "finished", "paused: no money", "stopped", "cut off"])
-def test_every_state_has_a_sentence_and_an_outlook_that_agree(state: RecipientState, ending: str | None):
-    figures = replace(NOTHING, states={state: 2}, runs=1, batches=1, last_ending=ending)
+@pytest.mark.parametrize("outcome", [None, "finished", "paused: no money", "stopped", "cut off"])
+def test_every_state_has_a_sentence_and_an_outlook_that_agree(state: RecipientState, outcome: str | None):
+    figures = replace(NOTHING, states={state: 2}, runs=1, requests=1, last_outcome=outcome)
     assert sentence(figures).endswith(".")
     finished = str(outlook(figures)) == "Finished"
-    assert finished == (state not in (S.PENDING, S.IN_FLIGHT, S.UNKNOWN))
+    assert finished == (state not in (S.PENDING, S.IN_FLIGHT, S.IN_DOUBT))
     assert page_of(Made(figures, requests=1))
 
 
@@ -657,18 +659,18 @@ def test_the_marks_of_an_axis_are_few_round_and_reach_the_highest(most: int):
 
 def test_what_is_few_among_many_is_seen_in_the_funnel():
     stages = [
-        Stage("Given", 1_000_000, "1,000,000", "100%", "given", (Part("unknown", "unknown", 1),)),
+        Stage("Given", 1_000_000, "1,000,000", "100%", "given", (Part("in-doubt", "in doubt", 1),)),
         Stage("To", 999_999, "", "", "x"),
     ]
     root = ElementTree.fromstring(funnel("f", stages, title="<b>"))
-    (drawn, _) = (one for one in root.iter("rect") if one.get("class") == "unknown")
+    (drawn, _) = (one for one in root.iter("rect") if one.get("class") == "in-doubt")
     assert float(drawn.get("width") or 0) >= 2
     assert words(root[0]) == "<b>"
-    assert "1 unknown" in words(root[1])
+    assert "1 in doubt" in words(root[1])
 
 
 def test_branches_that_do_not_fit_into_one_line_go_into_a_second():
-    branches = tuple(Part("unknown", f"a reason that takes its room {place}", 1_000_000) for place in range(4))
+    branches = tuple(Part("in-doubt", f"a reason that takes its room {place}", 1_000_000) for place in range(4))
     stages = [Stage("Given", 4_000_000, "4,000,000", "100%", "given", branches), Stage("To", 0, "", "", "x")]
     root = ElementTree.fromstring(funnel("f", stages, title="T"))
     named = [one for one in root.iter("text") if one.get("class") == "branch"]
@@ -681,7 +683,7 @@ def test_branches_that_do_not_fit_into_one_line_go_into_a_second():
 
 @given(st.lists(st.tuples(*[st.integers(0, 10**6)] * 3), max_size=70))
 def test_columns_stay_inside_of_the_chart(values: list[tuple[int, int, int]]):
-    kinds = (("accepted", "accepted"), ("rejected", "rejected"), ("unknown", "unknown"))
+    kinds = (("accepted", "accepted"), ("refused", "refused"), ("in-doubt", "in doubt"))
     columns = [Column(f"{place}", one) for place, one in enumerate(values)]
     root = ElementTree.fromstring(stacked_columns("t", columns, kinds, title="T", description="D", axis=[(0, "a"), (1, "b")]))
     for one in root.iter("rect"):
@@ -691,7 +693,7 @@ def test_columns_stay_inside_of_the_chart(values: list[tuple[int, int, int]]):
         assert y >= 0
         assert y + height <= 179
     assert [words(title) for title in root.iter("title")][1:] == [
-        f"{place}: " + ", ".join(f"{value:,} {kind}" for value, (kind, _) in zip(one, kinds, strict=True) if value)
+        f"{place}: " + ", ".join(f"{value:,} {word}" for value, (_, word) in zip(one, kinds, strict=True) if value)
         for place, one in enumerate(values)
         if any(one)
     ]
@@ -710,7 +712,7 @@ def test_a_bar_of_nothing_is_empty_and_a_word_is_escaped():
 def colours(page: str, *, dark: bool) -> dict[str, str]:
     style = page[page.index("<style>") : page.index("</style>")]
     blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
-    return dict(re.findall(r"--(\w+): (#\w{6});", blocks[int(dark)]))
+    return dict(re.findall(r"--([\w-]+): (#\w{6});", blocks[int(dark)]))
 
 
 def luminance(colour: str) -> float:
@@ -730,9 +732,9 @@ def test_words_and_bars_can_be_told_from_the_paper(dark: bool):
     for ground in ("paper", "raised"):
         assert contrast(named["ink"], named[ground]) > 12
         assert contrast(named["quiet"], named[ground]) > 4.5
-    assert all(contrast(named[kind], named["paper"]) > 3 for kind in ("accepted", "rejected", "delivered", "skipped"))
-    # The unknown is bright, and so it is hatched.
-    assert max(contrast(named[kind], named["paper"]) for kind in ("unknown", "hatch")) > 3
+    assert all(contrast(named[kind], named["paper"]) > 3 for kind in ("accepted", "refused", "delivered", "skipped"))
+    # The colour of those in doubt is bright, so it is hatched.
+    assert max(contrast(named[kind], named["paper"]) for kind in ("in-doubt", "hatch")) > 3
 
 
 # In a browser
@@ -816,10 +818,10 @@ def test_the_page_fits_a_phone_and_a_desk(shown: Any, width: int):
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_word_unknown_leads_to_what_is_known_of_it(shown: Any):
-    shown.get_by_role("link", name="unknown").click()
-    assert shown.evaluate("location.hash") == "#unknown"
-    assert shown.evaluate("document.querySelector('#unknown').getBoundingClientRect().top") < 800
+def test_the_words_in_doubt_lead_to_what_is_known_of_it(shown: Any):
+    shown.get_by_role("link", name="in doubt").click()
+    assert shown.evaluate("location.hash") == "#in-doubt"
+    assert shown.evaluate("document.querySelector('#in-doubt').getBoundingClientRect().top") < 800
 
 
 def test_a_hostile_page_runs_nothing(browser: Any, hostile: Campaign, tmp_path: Path):

@@ -22,12 +22,12 @@ from simulated_gateway import URL, SimulatedGateway
 import smsgate
 from smsgate.campaign import (
     Campaign,
-    Ending,
     JournalError,
     JournalLost,
     Progress,
     RecipientState,
     Runner,
+    RunOutcome,
     SqliteJournal,
     rows_source,
 )
@@ -132,7 +132,7 @@ async def test_what_a_send_of_its_own_did_before_it_was_cancelled_is_in_doubt(tm
     async with world(tmp_path, ["+380501111111"], session=Elsewhere) as made:
         with trio.move_on_after(1):
             await Runner(made.journal, made.session).run()
-        assert made.journal.states() == {RecipientState.UNKNOWN: 1}
+        assert made.journal.states() == {RecipientState.IN_DOUBT: 1}
 
 
 # What pauses a campaign
@@ -152,20 +152,20 @@ async def test_what_a_send_of_its_own_did_before_it_was_cancelled_is_in_doubt(tm
 async def test_a_refusal_that_concerns_the_account_pauses_and_nobody_is_lost(how: dict[str, Any], why: str, tmp_path: Path):
     async with world(tmp_path, NUMBERS[:20], **how) as here:
         end = await Runner(here.journal, here.session, batch=5).run()
-        assert end.ending is Ending.PAUSED
+        assert end.outcome is RunOutcome.PAUSED
         assert end.why.startswith(why)
         assert end.states == {S.PENDING: 20}
         assert here.account.calls["SendSMS"] <= 4, "once for each login, and a second time after a new login"
-        assert here.journal.figures().last_ending == f"paused: {end.why}"
+        assert here.journal.figures().last_outcome == f"paused: {end.why}"
 
 
 async def test_a_paused_campaign_goes_on_when_the_account_is_topped_up(tmp_path: Path):
     async with world(tmp_path, NUMBERS[:20], credits=7, pay_in_part=True) as here:
         end = await Runner(here.journal, here.session, batch=5).run()
-        assert (end.ending, end.states) == (Ending.PAUSED, {S.PENDING: 13, S.ACCEPTED: 7})
+        assert (end.outcome, end.states) == (RunOutcome.PAUSED, {S.PENDING: 13, S.ACCEPTED: 7})
         here.account.balance = Decimal(100)
         end = await Runner(here.journal, here.session, batch=5).run()
-        assert (end.ending, end.why, end.states) == (Ending.FINISHED, "", {S.ACCEPTED: 20})
+        assert (end.outcome, end.why, end.states) == (RunOutcome.FINISHED, "", {S.ACCEPTED: 20})
         assert set(here.taken().values()) == {1}
 
 
@@ -176,15 +176,15 @@ async def test_numbers_that_are_refused_stop_nobody_else(tmp_path: Path):
     refused = [REFUSED, "+380000000002", "+380000000003"]
     async with world(tmp_path, [*NUMBERS[:8], *refused]) as here:
         end = await Runner(here.journal, here.session, batch=4).run()
-        assert (end.ending, end.states) == (Ending.FINISHED, {S.ACCEPTED: 8, S.REJECTED: 3})
-        assert [one.number for one in here.journal.recipients() if one.state is S.REJECTED] == refused
-        assert all(one.reason for one in here.journal.recipients() if one.state is S.REJECTED)
+        assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.ACCEPTED: 8, S.REFUSED: 3})
+        assert [one.number for one in here.journal.recipients() if one.state is S.REFUSED] == refused
+        assert all(one.reason for one in here.journal.recipients() if one.state is S.REFUSED)
 
 
 async def test_a_number_that_spoils_its_whole_batch_is_found_and_the_others_are_sent_to(tmp_path: Path):
     async with world(tmp_path, [*NUMBERS[:5], "+380000000023", *NUMBERS[5:10]]) as here:
         end = await Runner(here.journal, here.session, batch=4).run()
-        assert (end.ending, end.states) == (Ending.FINISHED, {S.ACCEPTED: 10, S.REJECTED: 1})
+        assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.ACCEPTED: 10, S.REFUSED: 1})
         assert set(here.taken().values()) == {1}
 
 
@@ -192,9 +192,9 @@ async def test_a_number_that_spoils_its_whole_batch_is_found_and_the_others_are_
 async def test_what_the_gateway_itself_does_not_know_is_unknown_for_that_batch_alone(number: str, tmp_path: Path):
     async with world(tmp_path, [number, *NUMBERS[:9]]) as here:
         end = await Runner(here.journal, here.session, batch=5).run()
-        assert (end.ending, end.states) == (Ending.FINISHED, {S.ACCEPTED: 5, S.UNKNOWN: 5})
-        (batch,) = here.journal.unknown()
-        assert (batch.size, batch.unknown, batch.cost) == (5, 5, 5)
+        assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.ACCEPTED: 5, S.IN_DOUBT: 5})
+        (request,) = here.journal.in_doubt()
+        assert (request.size, request.in_doubt, request.cost) == (5, 5, 5)
         assert here.account.calls["SendSMS"] == 2, "no recipient is tried again"
 
 
@@ -202,11 +202,11 @@ async def test_a_gateway_that_can_save_nothing_is_waited_for_and_costs_few_recip
     async with world(tmp_path, NUMBERS[:100]) as here:
         here.gateway.sentence = "Не удалось сохранить данные сообщения, свяжитесь с администрацией"
         end = await Runner(here.journal, here.session, batch=5, patience=60).run()
-        assert end.ending is Ending.PAUSED
+        assert end.outcome is RunOutcome.PAUSED
         assert "gateway could not save" in end.why
         assert end.states[S.PENDING] >= 50
-        assert end.states[S.PENDING] + end.states[S.UNKNOWN] == 100
-        assert here.account.calls["SendSMS"] * 5 == end.states[S.UNKNOWN]
+        assert end.states[S.PENDING] + end.states[S.IN_DOUBT] == 100
+        assert here.account.calls["SendSMS"] * 5 == end.states[S.IN_DOUBT]
 
 
 # A gateway that does not work
@@ -223,7 +223,7 @@ async def test_a_gateway_that_is_down_is_waited_for_with_growing_pauses_and_then
                 waits.append(progress.waiting)
 
         end = await Runner(here.journal, here.session, batch=5, patience=100, on_progress=seen).run()
-        assert end.ending is Ending.PAUSED
+        assert end.outcome is RunOutcome.PAUSED
         seconds = [int(wait.rsplit(" ", 2)[1]) for wait in waits]
         assert seconds == sorted(set(seconds))
         assert {5, 10, 30} <= set(seconds) <= {1, 2, 5, 10, 30}
@@ -248,19 +248,19 @@ async def test_a_session_that_is_closed_is_no_reason_to_wait(when: str, tmp_path
 
         async with trio.open_nursery() as tasks:
             end = await Runner(here.journal, here.session, batch=5, hook=close).run()
-        assert (end.ending, trio.current_time() - began < 10) == (Ending.PAUSED, True)
+        assert (end.outcome, trio.current_time() - began < 10) == (RunOutcome.PAUSED, True)
         assert "session" in end.why
         assert "closed" in end.why
         assert sum(end.states.values()) == 40
-        assert (S.UNKNOWN in end.states) == (when == "in flight")
-        assert end.states.get(S.ACCEPTED, 0) == len(here.taken()) - end.states.get(S.UNKNOWN, 0)
+        assert (S.IN_DOUBT in end.states) == (when == "in flight")
+        assert end.states.get(S.ACCEPTED, 0) == len(here.taken()) - end.states.get(S.IN_DOUBT, 0)
 
 
 async def test_a_gateway_that_comes_back_finds_the_campaign_waiting(tmp_path: Path):
     async with world(tmp_path, NUMBERS[:10]) as here:
         here.gateway.up_at = trio.current_time() + 3_600
         end = await Runner(here.journal, here.session, batch=5, patience=2 * 3_600).run()
-        assert (end.ending, end.states) == (Ending.FINISHED, {S.ACCEPTED: 10})
+        assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.ACCEPTED: 10})
         assert set(here.taken().values()) == {1}
 
 
@@ -273,7 +273,7 @@ async def test_nothing_is_risked_on_a_gateway_that_cannot_tell_the_balance(tmp_p
 
         here.gateway.fault_of = cannot_tell
         end = await Runner(here.journal, here.session, batch=5).run()
-        assert (end.ending, end.states) == (Ending.FINISHED, {S.ACCEPTED: 10})
+        assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.ACCEPTED: 10})
         assert min(message.accepted_at for message in here.account.messages) - began > 100
 
 
@@ -282,7 +282,7 @@ async def test_a_wrong_password_is_no_reason_to_wait(tmp_path: Path):
         began = trio.current_time()
         here.gateway.up_at = began + 50
         end = await Runner(here.journal, here.session, batch=5).run()
-        assert end.ending is Ending.PAUSED
+        assert end.outcome is RunOutcome.PAUSED
         assert "the gateway refuses login or password" in end.why
         assert trio.current_time() - began < 200
 
@@ -291,8 +291,8 @@ async def test_losses_in_a_row_are_few_before_the_run_waits_to_see_the_gateway_a
     async with world(tmp_path, NUMBERS[:100]) as here:
         here.gateway.fault_of = lambda body: FaultKind.DROP_AFTER if b"SendSMS" in body else None
         end = await Runner(here.journal, here.session, batch=5, patience=60).run()
-        assert end.ending is Ending.PAUSED
-        assert end.states[S.UNKNOWN] <= 10 * 5, "one request for each pause"
+        assert end.outcome is RunOutcome.PAUSED
+        assert end.states[S.IN_DOUBT] <= 10 * 5, "one request for each pause"
         assert set(here.taken().values()) == {1}
 
 
@@ -311,7 +311,7 @@ async def test_stop_lets_what_is_under_way_end(tmp_path: Path):
                 runner.stop()
 
             end = await runner.run()
-        assert end.ending is Ending.STOPPED
+        assert end.outcome is RunOutcome.STOPPED
         assert set(end.states) == {S.PENDING, S.ACCEPTED}
         assert sum(here.taken().values()) == end.states[S.ACCEPTED]
 
@@ -327,7 +327,7 @@ async def test_stop_ends_every_kind_of_waiting_at_once(tmp_path: Path):
                 await trio.sleep(5_000)
                 runner.stop()
 
-            assert (await runner.run()).ending is Ending.STOPPED
+            assert (await runner.run()).outcome is RunOutcome.STOPPED
         assert trio.current_time() < 5_100
 
 
@@ -335,7 +335,7 @@ async def test_a_run_that_is_stopped_before_it_begins_sends_nothing(tmp_path: Pa
     async with world(tmp_path, NUMBERS[:5]) as here:
         runner = Runner(here.journal, here.session)
         runner.stop()
-        assert (await runner.run()).ending is Ending.STOPPED
+        assert (await runner.run()).outcome is RunOutcome.STOPPED
         assert here.account.calls["SendSMS"] == 0
 
 
@@ -349,8 +349,8 @@ async def test_no_more_recipients_a_second_than_the_rate_allows(rate: float, tmp
         await Runner(here.journal, here.session, batch=20, rate=rate).run()
         arrivals = sorted(message.accepted_at for message in here.account.messages)
         # What a second allows may come at once, and no more, however large a request may be.
-        lump = min(20, max(int(rate), 1))
-        assert all(count <= lump + rate * (at - began) + 1e-6 for count, at in enumerate(arrivals, start=1))
+        size = min(20, max(int(rate), 1))
+        assert all(count <= size + rate * (at - began) + 1e-6 for count, at in enumerate(arrivals, start=1))
         assert arrivals[-1] - began <= 60 / rate + 20
         assert trio.current_time() - arrivals[-1] < 1, "nothing is waited for after the last"
 
@@ -403,9 +403,9 @@ async def test_an_error_of_the_callers_own_ends_the_run_and_leaves_nobody_in_fli
             await Runner(here.journal, here.session, batch=5, on_progress=fail).run()
         assert here.journal.recover() == 0, "what was under way was written"
         states = here.journal.states()
-        assert states[S.ACCEPTED] + states.get(S.UNKNOWN, 0) >= sum(here.taken().values())
-        assert here.journal.figures().last_ending == "cut off"
-        assert (await Runner(here.journal, here.session).run()).ending is Ending.FINISHED
+        assert states[S.ACCEPTED] + states.get(S.IN_DOUBT, 0) >= sum(here.taken().values())
+        assert here.journal.figures().last_outcome == "cut off"
+        assert (await Runner(here.journal, here.session).run()).outcome is RunOutcome.FINISHED
         assert set(here.taken().values()) == {1}
 
 
@@ -440,13 +440,13 @@ async def test_the_evidence_of_a_lost_answer_tells_what_was_paid(tmp_path: Path)
 
         here.gateway.fault_of = lose_the_second
         await Runner(here.journal, here.session, batch=5).run()
-        (lost,) = here.journal.unknown()
-        assert (lost.unknown, lost.status, lost.cost) == (5, 502, 5)
+        (lost,) = here.journal.in_doubt()
+        assert (lost.in_doubt, lost.status, lost.cost) == (5, 502, 5)
         seen = lost.evidence
         assert seen
         assert seen.before == 10_000
         assert seen.after is not None
-        # The gateway has taken what is unknown, and the balance shows it; it is evidence only, as others were under way.
+        # The gateway has taken what is in doubt, and the balance shows it; it is evidence only, as others were under way.
         assert seen.before - seen.after - seen.spent in {5, 10}
         assert 1 <= seen.others <= 3
         assert seen.new_ids == ()
@@ -457,8 +457,8 @@ async def test_a_run_makes_unknown_whoever_a_killed_run_had_in_flight(tmp_path: 
         killed = here.journal.claim(here.journal.start_run(), 5)
         assert killed
         end = await Runner(here.journal, here.session, batch=5).run()
-        assert (end.ending, end.states) == (Ending.FINISHED, {S.UNKNOWN: 5, S.ACCEPTED: 15})
-        assert "the last run was cut off while requests were under way: 5 recipients are unknown" in caplog.text
+        assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.IN_DOUBT: 5, S.ACCEPTED: 15})
+        assert "the last run was cut off while requests were under way: 5 recipients are in doubt" in caplog.text
         assert not here.taken().keys() & {number for _, number in killed.recipients}
 
 
@@ -479,11 +479,11 @@ async def test_a_killed_run_gets_its_evidence_from_the_next_one(tmp_path: Path):
         with pytest.raises(MemoryError):
             await first.run()
         here.gateway.fault_of = lambda _: None
-        unseen = here.journal.unknown()
-        assert unseen
-        assert [request.evidence for request in unseen] == [None] * len(unseen)
+        requests = here.journal.in_doubt()
+        assert requests
+        assert [request.evidence for request in requests] == [None] * len(requests)
         await Runner(here.journal, here.session, batch=5).run()
-        for request in here.journal.unknown():
+        for request in here.journal.in_doubt():
             seen = request.evidence
             assert seen
             assert (seen.before, seen.others) == (10_000, 1)
@@ -498,8 +498,8 @@ async def test_a_list_of_messages_that_cannot_be_read_is_asked_for_again(fault: 
         faults = {b"<ns1:SendSMS>": FaultKind.BAD_GATEWAY_AFTER, b"<ns1:GetNewMessages": fault}
         here.gateway.fault_of = lambda body: next((kind for name, kind in faults.items() if name in body), None)
         await Runner(here.journal, here.session, batch=5).run()
-        lost = here.journal.unknown()
-        assert [request.unknown for request in lost] == [5] * 4
+        lost = here.journal.in_doubt()
+        assert [request.in_doubt for request in lost] == [5] * 4
         for request in lost:
             assert request.evidence
             assert (request.evidence.new_ids, request.evidence.new_id_count) == ((), None)
@@ -518,7 +518,7 @@ async def test_a_list_of_messages_that_is_too_long_is_not_asked_for_again(tmp_pa
         monkeypatch.setattr(here.gateway, "_work", endless)
         here.gateway.fault_of = lambda body: FaultKind.BAD_GATEWAY_AFTER if b"<ns1:SendSMS>" in body else None
         await Runner(here.journal, here.session, batch=5).run()
-        lost = here.journal.unknown()
+        lost = here.journal.in_doubt()
         assert [request.evidence.new_id_count for request in lost if request.evidence] == [None] * 4
         assert 1 <= here.account.calls["GetNewMessages"] <= 2, "by the two that were under way at the first loss"
 
@@ -532,13 +532,13 @@ async def test_a_journal_that_cannot_be_written_ends_the_run_before_anybody_is_s
         with pytest.raises(JournalError, match="full"):
             await Runner(here.journal, here.session, batch=1).run()
         here.journal.close()
-        # What was claimed and could not be settled any more is unknown; nobody else was sent to.
+        # What was claimed and could not be settled any more is in doubt; nobody else was sent to.
         with Campaign.open(tmp_path / "a.sms") as campaign:
             campaign.journal.recover()
             for one in campaign.recipients():
                 assert one.number
                 taken = here.taken()[one.number]
-                assert taken <= (one.state in {S.ACCEPTED, S.UNKNOWN})
+                assert taken <= (one.state in {S.ACCEPTED, S.IN_DOUBT})
 
 
 # The file
@@ -557,7 +557,7 @@ async def test_a_run_waits_for_a_program_that_reads_the_file(tmp_path: Path, cap
                     reading.close()
 
             end = await Runner(here.journal, here.session, on_progress=watch).run()
-        assert (end.ending, end.states) == (Ending.FINISHED, {S.ACCEPTED: 20})
+        assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.ACCEPTED: 20})
         assert all("another program reads the file" in wait for wait in waits[:3])
         assert set(waits[3:]) == {""}
         assert sum("the run begins when it has ended" in line for line in caplog.messages) == 1, "it is said once"
@@ -573,7 +573,7 @@ async def test_a_run_that_waits_for_a_reader_can_be_stopped_and_gives_up_in_the_
             ):
                 await Runner(here.journal, here.session, patience=5).run()
             runner = Runner(here.journal, here.session, on_progress=lambda _: runner.stop())
-            assert (await runner.run()).ending is Ending.STOPPED
+            assert (await runner.run()).outcome is RunOutcome.STOPPED
             reading.close()
         assert not here.taken()
         assert here.journal.figures().runs == 0
@@ -619,4 +619,4 @@ async def test_an_answer_that_cannot_be_written_ends_the_run(recipients: int, do
         here.journal.close()
         with Campaign.open(tmp_path / "a.sms") as campaign:
             states = campaign.figures().states
-        assert (states[S.UNKNOWN], states.get(S.PENDING, 0)) == (doubted, recipients - doubted)
+        assert (states[S.IN_DOUBT], states.get(S.PENDING, 0)) == (doubted, recipients - doubted)

@@ -25,7 +25,7 @@ from simulated_gateway import URL, SimulatedGateway
 from soak import count
 
 import smsgate
-from smsgate.campaign import Campaign, Ending, Event, RecipientRecord, RecipientState, Runner, SqliteJournal, rows_source
+from smsgate.campaign import Campaign, Event, RecipientRecord, RecipientState, Runner, RunOutcome, SqliteJournal, rows_source
 from smsgate.sandbox import Settings
 
 pytestmark = pytest.mark.heavy
@@ -52,7 +52,7 @@ class Life:
         self.path = path
         self.history: list[str] = []
         self.resent: Counter[str] = Counter()
-        self.endings: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
         self.states: Counter[RecipientState] = Counter()
         self._journal = journal
         self._runner = runner
@@ -91,8 +91,8 @@ class Life:
         self.gateway.share = 0.0
         self.gateway.gateway.balance = self.gateway.gateway.balance + 10_000
         self._dies_in = 0
-        ending = await self._send(None)
-        assert ending is Ending.FINISHED
+        outcome = await self._send(None)
+        assert outcome is RunOutcome.FINISHED
         self._check(alive=True)
         for one in self._recipients():
             assert one.state not in {S.PENDING, S.IN_FLIGHT}
@@ -101,23 +101,23 @@ class Life:
 
     async def _run(self) -> None:
         """Start a run that may be killed at some step, cancelled or stopped at some moment, or left alone."""
-        fate = self.random.choice(["killed", "killed", "cancelled", "stopped", "left alone"])
-        self._dies_in = self.random.randint(1, 60) if fate == "killed" else 0
+        end = self.random.choice(["killed", "killed", "cancelled", "stopped", "left alone"])
+        self._dies_in = self.random.randint(1, 60) if end == "killed" else 0
         limit = self.random.uniform(0, 3)
-        ending: Ending | None = None
+        outcome: RunOutcome | None = None
         try:
-            if fate == "cancelled":
+            if end == "cancelled":
                 with trio.move_on_after(limit):
-                    ending = await self._send(None)
+                    outcome = await self._send(None)
             else:
-                ending = await self._send(limit if fate == "stopped" else None)
+                outcome = await self._send(limit if end == "stopped" else None)
         except* Killed:
             pass
-        self.endings["killed" if self._dead else str(ending or "cancelled")] += 1
-        self._note(f"{fate}: {ending}")
+        self.outcomes["killed" if self._dead else str(outcome or "cancelled")] += 1
+        self._note(f"{end}: {outcome}")
         self._check(alive=not self._dead)
 
-    async def _send(self, stop_after: float | None) -> Ending:
+    async def _send(self, stop_after: float | None) -> RunOutcome:
         self._dead = False
         random = self.random
         client = httpx.AsyncClient(transport=self.gateway, trust_env=False)
@@ -139,7 +139,7 @@ class Life:
                         nursery.start_soon(self._stop, runner, stop_after)
                     end = await runner.run()
                     nursery.cancel_scope.cancel()
-        return end.ending
+        return end.outcome
 
     async def _stop(self, runner: Runner, after: float) -> None:
         await trio.sleep(after)
@@ -157,12 +157,12 @@ class Life:
         self.history.append(f"{trio.current_time():.6f} {said}")
 
     def _decide(self) -> None:
-        """Let the operator say something about some of the unknown, and top up the account now and then."""
+        """Let the operator say something about some of the recipients in doubt, and top up the account now and then."""
         random = self.random
         # Not by `Campaign.open`, which would make the best of what the last run left behind.
         with Campaign(SqliteJournal.open(self.path)) as campaign:
-            for batch in campaign.unknown():
-                for loss in campaign.losses(batch.batch):
+            for request in campaign.in_doubt():
+                for loss in campaign.recipients_in_doubt(request.id):
                     if random.random() < 0.5:
                         word = random.choice(WORDS)
                         given = {"message_id": f"c9482a41-27d1-44f8-bd5c-{loss.line:012}"} if word is Event.FOUND else {}
@@ -181,7 +181,7 @@ class Life:
         for message in self.gateway.gateway.messages:
             ledger.setdefault(message.destination, []).append(message.id)
         with Campaign.open(self.path, writing=False) as campaign:
-            listed = {loss.line: batch for batch in campaign.unknown() for loss in campaign.losses(batch.batch)}
+            listed = {loss.line: request for request in campaign.in_doubt() for loss in campaign.recipients_in_doubt(request.id)}
             everybody = list(campaign.recipients())
         assert len({one.number for one in everybody}) == len(everybody)
         for one in everybody:
@@ -192,11 +192,11 @@ class Life:
             assert alive <= (one.state is not S.IN_FLIGHT), "in flight for ever"
             if one.state is S.ACCEPTED and not (one.message_id or "").startswith("c9482a41"):
                 assert one.message_id in ids, "an id for another number"
-            if one.state in {S.PENDING, S.REJECTED}:
+            if one.state in {S.PENDING, S.REFUSED}:
                 assert len(ids) <= again, "sent, and said not to be"
-            if one.state is S.UNKNOWN:
+            if one.state is S.IN_DOUBT:
                 assert one.reason
-                assert listed[one.line].batch == one.batch
+                assert listed[one.line].id == one.request
         assert ledger == {}, "sent to somebody else"
 
 
@@ -214,12 +214,16 @@ def lives(seeds: range, folder: Path, **planted: Any) -> Iterator[Life]:
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_every_promise_is_kept_in_every_life(chunk: int, tmp_path: Path):
     size = SEEDS // CHUNKS
-    endings, states = Counter[str](), Counter[RecipientState]()
+    outcomes, states = Counter[str](), Counter[RecipientState]()
     for life in lives(range(chunk * size, (chunk + 1) * size), tmp_path):
-        endings += life.endings
+        outcomes += life.outcomes
         states += life.states
     # What never happens is not tested.
-    assert set(endings) == {"killed", "cancelled", *(str(ending) for ending in Ending if ending is not Ending.CUT_OFF)}
+    assert set(outcomes) == {
+        "killed",
+        "cancelled",
+        *(str(outcome) for outcome in RunOutcome if outcome is not RunOutcome.CUT_OFF),
+    }
     assert set(states) == set(S) - {S.SKIPPED, S.PENDING, S.IN_FLIGHT}
 
 

@@ -10,8 +10,8 @@ S = RecipientState
 
 
 def test_only_the_operators_word_leads_out_of_unknown_and_calls_off_what_was_not_sent():
-    assert {row.operator for row in TRANSITIONS if row.source is S.UNKNOWN} == {True}
-    assert {(row.source, row.target) for row in TRANSITIONS if row.operator and row.source is not S.UNKNOWN} == {
+    assert {row.operator for row in TRANSITIONS if row.source is S.IN_DOUBT} == {True}
+    assert {(row.source, row.target) for row in TRANSITIONS if row.operator and row.source is not S.IN_DOUBT} == {
         (S.PENDING, S.ABANDONED)
     }
 
@@ -19,7 +19,7 @@ def test_only_the_operators_word_leads_out_of_unknown_and_calls_off_what_was_not
 def test_pending_is_reached_by_proof_or_by_the_operator_alone():
     assert {(row.source, row.event) for row in TRANSITIONS if row.target is S.PENDING} == {
         (S.IN_FLIGHT, Event.NOT_SENT),
-        (S.UNKNOWN, Event.RESEND),
+        (S.IN_DOUBT, Event.RESEND),
     }
 
 
@@ -29,7 +29,7 @@ def test_nobody_is_sent_to_but_from_pending():
 
 def test_every_state_is_reached_and_the_final_ones_are_left_by_nothing():
     assert {row.target for row in TRANSITIONS} | set(ENTRIES) == set(S)
-    assert set(FINAL) == {S.SKIPPED, S.ACCEPTED, S.REJECTED, S.ASSUMED_SENT, S.ABANDONED}
+    assert set(FINAL) == {S.SKIPPED, S.ACCEPTED, S.REFUSED, S.ASSUMED_SENT, S.ABANDONED}
 
 
 @pytest.mark.parametrize("event", Event)

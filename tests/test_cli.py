@@ -119,13 +119,13 @@ def test_numbers_show_in_full_only_if_asked_for(smsgate: Smsgate) -> None:
 
 def test_a_document_of_a_send_holds_full_numbers_and_all_outcomes(smsgate: Smsgate) -> None:
     done = smsgate("send", GOOD, NOT_RECOGNISED, "--text", TEXT, "--json")
-    accepted, rejected = done.document["recipients"]
+    accepted, refused = done.document["recipients"]
     assert (accepted["destination"], accepted["outcome"], accepted["reason"]) == (GOOD, "accepted", None)
     assert UUID.fullmatch(accepted["message_id"])
-    assert (rejected["destination"], rejected["outcome"], rejected["answer"]) == (NOT_RECOGNISED, "rejected", "bad destination")
-    assert {name: done.document[name] for name in ("accepted", "rejected", "in_doubt")} == {
+    assert (refused["destination"], refused["outcome"], refused["answer"]) == (NOT_RECOGNISED, "refused", "bad destination")
+    assert {name: done.document[name] for name in ("accepted", "refused", "in_doubt")} == {
         "accepted": 1,
-        "rejected": 1,
+        "refused": 1,
         "in_doubt": 0,
     }
 
@@ -276,9 +276,9 @@ def test_an_in_doubt_send_lists_its_numbers_in_the_document(smsgate: Smsgate) ->
         {"destination": number, "outcome": "in doubt", "message_id": None, "answer": None, "reason": None}
         for number in (GOOD, COUNTRY)
     ]
-    assert {name: done.document[name] for name in ("accepted", "rejected", "in_doubt")} == {
+    assert {name: done.document[name] for name in ("accepted", "refused", "in_doubt")} == {
         "accepted": 0,
-        "rejected": 0,
+        "refused": 0,
         "in_doubt": 2,
     }
 
@@ -322,7 +322,7 @@ def test_a_reading_operation_in_doubt_may_be_asked_again(smsgate: Smsgate) -> No
 def test_a_send_that_was_accepted_in_part_has_a_code_of_its_own(smsgate: Smsgate) -> None:
     done = smsgate("send", GOOD, NOT_RECOGNISED, "--text", TEXT)
     assert done.code == Exit.IN_PART
-    assert "✗ rejected" in done.out
+    assert "✗ refused" in done.out
     assert done.err == ""
 
 

@@ -96,7 +96,7 @@ def test_a_campaign_goes_from_a_list_to_a_report(campaign: Smsgate, sandbox: San
 
     assert "30 delivered" in " ".join(campaign("poll", "spring.sms").out.split())
     seen = campaign("status", "spring.sms", "--json").document
-    assert seen["states"] == {"accepted": 30, "rejected": 1, "skipped": 3}
+    assert seen["states"] == {"accepted": 30, "refused": 1, "skipped": 3}
     assert seen["delivery"] == {"delivered": 30}
 
     assert campaign("report", "spring.sms", "--html", "spring.html").code == 0
@@ -109,7 +109,7 @@ def test_a_campaign_goes_from_a_list_to_a_report(campaign: Smsgate, sandbox: San
     masked = (tmp_path / "masked.csv").read_text("utf-8-sig")
     assert "+380500000001" not in masked
     assert masked.startswith("line;")
-    assert {row["state"] for row in rows} == {"accepted", "rejected", "skipped"}
+    assert {row["state"] for row in rows} == {"accepted", "refused", "skipped"}
 
 
 def test_the_dry_run_says_what_it_costs_before_anything_is_asked_of_the_gateway(made: Smsgate, sandbox: Sandbox):
@@ -131,7 +131,7 @@ def test_a_run_as_lines_of_json_begins_with_the_plan_and_ends_with_the_states(ma
     )
     assert progress
     assert all(list(line) == ["progress"] for line in progress)
-    assert last == {"ending": "finished", "why": None, "states": {"accepted": 30}}
+    assert last == {"outcome": "finished", "why": None, "states": {"accepted": 30}}
     assert done.code == 0
 
 
@@ -151,7 +151,7 @@ def test_the_status_can_be_seen_while_it_runs_and_a_second_run_is_refused(made: 
         child.send_signal(signal.SIGINT)
         out, _ = child.communicate(timeout=30)
     last = json.loads(out.splitlines()[-1])
-    assert (last["ending"], child.returncode) == ("stopped", Exit.INTERRUPTED)
+    assert (last["outcome"], child.returncode) == ("stopped", Exit.INTERRUPTED)
     assert set(last["states"]) == {"accepted", "pending"}, "what was under way was waited for"
     assert made("run", "spring.sms", "--yes", "--json").lines[-1]["states"] == {"accepted": 30}
     assert sandbox.accepted == 30
@@ -173,14 +173,14 @@ def test_a_second_ctrl_c_stops_at_once_and_lists_who_is_unknown(sandbox: Sandbox
     time.sleep(0.4)  # a second one that comes sooner than 0.3 s after the first is taken for the same
     child.send_signal(signal.SIGINT)
     out, _ = child.communicate(timeout=30)
-    *_, unknown, last = map(json.loads, out.splitlines())
-    assert (last["ending"], child.returncode) == ("cut off", Exit.INTERRUPTED)
-    listed = [one["line"] for request in unknown["requests"] for one in request["recipients"]]
+    *_, in_doubt, last = map(json.loads, out.splitlines())
+    assert (last["outcome"], child.returncode) == ("cut off", Exit.INTERRUPTED)
+    listed = [one["line"] for request in in_doubt["requests"] for one in request["recipients"]]
     assert {int(message.destination[-4:]) + 1 for message in sandbox.messages} <= set(listed)
-    assert last["states"]["unknown"] == len(listed)
+    assert last["states"]["in doubt"] == len(listed)
 
 
-# --- who is unknown -------------------------------------------------------------------------------------------------------
+# --- who is in doubt -------------------------------------------------------------------------------------------------------
 
 
 def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_operators_word(
@@ -189,18 +189,18 @@ def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_oper
     make(tmp_path / "a.sms", "+380501111111", "+380501111112", "+380501111113")
     sandbox.faults.add("drop after", operation="SendSMS", times=1)
     assert campaign("run", "a.sms", "--yes").code == Exit.IN_DOUBT
-    seen = campaign("unknown", "a.sms")
+    seen = campaign("in-doubt", "a.sms")
     assert seen.code == Exit.IN_DOUBT
     said = " ".join(seen.out.split())
-    assert "3 recipients are unknown" in said
+    assert "3 recipients are in doubt" in said
     assert "because: connection lost" in said
     assert "+380*****1111 (line 1)" in said
     assert "+380501111111" not in said
     assert "the balance fell by 3 credits, of which accepted messages explain 0" in said
     assert "3 message ids that no answer has told" in said or "balance" in said
-    (request,) = campaign("unknown", "a.sms", "--json").document["requests"]
+    (request,) = campaign("in-doubt", "a.sms", "--json").document["requests"]
     assert [one["destination"] for one in request["recipients"]] == ["+380*****1111", "+380*****1112", "+380*****1113"]
-    (request,) = campaign("unknown", "a.sms", "--json", "--show-numbers").document["requests"]
+    (request,) = campaign("in-doubt", "a.sms", "--json", "--show-numbers").document["requests"]
     assert [one["destination"] for one in request["recipients"]] == ["+380501111111", "+380501111112", "+380501111113"]
 
     message_id = sandbox.messages[0].id
@@ -221,12 +221,12 @@ def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_oper
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "say one of --sent, --resend, --give-up, --found ID and --call-off"),
-        (["--sent", "--give-up"], "say one of --sent, --resend, --give-up, --found ID and --call-off"),
+        ([], "say one of --sent, --resend, --give-up, --found ID and --cancel"),
+        (["--sent", "--give-up"], "say one of --sent, --resend, --give-up, --found ID and --cancel"),
         (["--found", "nothing"], "message_id: "),
-        (["--sent", "--batch", "99"], "no recipient of request 99 is unknown; they are in request 1"),
+        (["--sent", "--request", "99"], "no recipient of request 99 is in doubt; they are in request 1"),
         (["--resend"], "nobody is there to agree: say --yes"),
-        (["--call-off", "--yes"], "no recipient of this campaign is pending"),
+        (["--cancel", "--yes"], "no recipient of this campaign is pending"),
     ],
 )
 def test_a_word_that_makes_no_sense_changes_nothing(arguments: list[str], complaint: str, campaign: Smsgate, tmp_path: Path):
@@ -235,7 +235,7 @@ def test_a_word_that_makes_no_sense_changes_nothing(arguments: list[str], compla
     done = campaign("resolve", "a.sms", *arguments)
     assert done.code == Exit.USAGE
     assert complaint in done.err
-    assert campaign("status", "a.sms", "--json").document["states"] == {"unknown": 1}
+    assert campaign("status", "a.sms", "--json").document["states"] == {"in doubt": 1}
 
 
 # --- what stands in the way -----------------------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ def test_a_file_that_is_there_is_not_replaced(made: Smsgate):
     assert made("status", "spring.sms").code == 0
 
 
-@pytest.mark.parametrize("command", ["run", "status", "unknown", "poll", "report", "export"])
+@pytest.mark.parametrize("command", ["run", "status", "in-doubt", "poll", "report", "export"])
 def test_a_file_that_is_no_campaign_is_told_as_such(command: str, campaign: Smsgate, tmp_path: Path):
     (tmp_path / "a.sms").write_text("not a campaign" * 1_000)
     more = ["out.csv"] if command == "export" else []
@@ -343,8 +343,8 @@ def test_a_gateway_that_is_down_when_the_run_begins_is_waited_for(made: Smsgate,
     assert sandbox.accepted == 30
 
 
-def test_what_is_called_off_is_never_sent_to_and_can_be_purged(made: Smsgate, sandbox: Sandbox):
-    assert made("resolve", "spring.sms", "--call-off", "--yes", "--note", "wrong text").code == 0
+def test_what_is_cancelled_is_never_sent_to_and_can_be_purged(made: Smsgate, sandbox: Sandbox):
+    assert made("resolve", "spring.sms", "--cancel", "--yes", "--note", "wrong text").code == 0
     assert made("run", "spring.sms", "--yes").code == 0
     assert sandbox.accepted == 0
     seen = made("status", "spring.sms", "--json").document
@@ -362,7 +362,7 @@ def test_a_list_with_nobody_to_send_to_says_so(campaign: Smsgate, tmp_path: Path
 def test_purging_forgets_people_and_keeps_figures(made: Smsgate, tmp_path: Path):
     done = made("purge", "spring.sms", "--yes")
     assert done.code == Exit.USAGE
-    assert "30 recipients are pending or unknown" in done.err
+    assert "30 recipients are pending or in doubt" in done.err
     made("run", "spring.sms", "--yes")
     assert made("purge", "spring.sms", "--yes").code == 0
     for file in tmp_path.glob("spring.sms*"):
@@ -384,12 +384,12 @@ def test_a_killed_run_leaves_unknown_who_was_in_flight(made: Smsgate, sandbox: S
     assert done.code == Exit.IN_DOUBT
     assert "the last run was cut off while requests were under way" in done.err
     with Campaign.open(tmp_path / "spring.sms", writing=False) as seen:
-        unknown = [one for one in seen.recipients() if one.state is RecipientState.UNKNOWN]
+        in_doubt = [one for one in seen.recipients() if one.state is RecipientState.IN_DOUBT]
     numbers = [message.destination for message in sandbox.messages]
     assert len(set(numbers)) == len(numbers)
-    assert {one.reason for one in unknown} == {"the process ended before the answer was written"}
+    assert {one.reason for one in in_doubt} == {"the process ended before the answer was written"}
     # The killed process could not look around any more; the next run did.
-    (request,) = made("unknown", "spring.sms", "--json").document["requests"]
+    (request,) = made("in-doubt", "spring.sms", "--json").document["requests"]
     before, after, spent = (request["evidence"][name] for name in ("before", "after", "spent"))
     assert before - after - spent == request["cost"]
 

@@ -54,7 +54,7 @@ def test_a_number_in_the_name_of_a_column_is_shown_on_demand(tmp_path: Path):
 
 
 def test_a_number_in_the_name_of_a_column_is_masked_in_reasons_and_errors(tmp_path: Path):
-    with pytest.raises(ValueError, match=r"the columns are Phone 05\*{6}33, name$") as unknown:
+    with pytest.raises(ValueError, match=r"the columns are Phone 05\*{6}33, name$") as absent:
         made(tmp_path, headed(tmp_path), "{absent}")
     path = tmp_path / "twice.csv"
     path.write_text(f"phone;{HEADER};{HEADER}\n+380501234567;a;b\n", "utf-8")
@@ -66,7 +66,7 @@ def test_a_number_in_the_name_of_a_column_is_masked_in_reasons_and_errors(tmp_pa
         reasons = [one.reason or "" for one in campaign.skipped()]
     column = "the column Phone 05******33"
     assert reasons == [f"nothing in {column}", f"in {column}: a formula that has failed"]
-    for said in (str(unknown.value), str(twice.value), *reasons):
+    for said in (str(absent.value), str(twice.value), *reasons):
         assert not any(digits in said for digits in DIGITS)
 
 

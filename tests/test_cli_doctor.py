@@ -1,6 +1,6 @@
 """`smsgate doctor`: each mood of a gateway is found, no secret is told, and nothing is ever sent.
 
-The command runs as a child process against a real sandbox on a socket. What judges is pure and tested as tables.
+The command runs as a child process against a real sandbox on a socket. The assessment is pure and tested as tables.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ from test_cli import Finished, Smsgate, bare
 
 import smsgate
 from smsgate.cli.exits import Exit
-from smsgate.doctor import Finding, Mark, Setup, checks, examine
-from smsgate.doctor import verdicts as judge
+from smsgate.doctor import Finding, Mark, Setup, assessment, checks, examine
+from smsgate.doctor.assessment import CookieTimes, Step
 from smsgate.doctor.checks import CHECKS, NO_MESSAGE
 from smsgate.doctor.probes import probing
-from smsgate.doctor.verdicts import CookieTimes, Step
 from smsgate.protocol.answers import Answer, DeliveryState
 from smsgate.sandbox import AccountState, Sandbox, Settings
 
@@ -80,7 +79,7 @@ def test_a_sound_gateway_leaves_nothing_to_change(doctor: Doctor) -> None:
     with gateway(hold_seconds=HELD) as sandbox:
         done = doctor(sandbox.url)
         calls = sandbox.calls
-        assert sandbox.most_in_flight == judge.AT_ONCE
+        assert sandbox.most_in_flight == assessment.AT_ONCE
     assert (done.code, done.err) == (0, "")
     shown = on_one_line(done.out)
     assert "problem" not in shown
@@ -92,15 +91,15 @@ def test_a_sound_gateway_leaves_nothing_to_change(doctor: Doctor) -> None:
 
 
 def test_the_lock_of_a_cookie_is_seen_and_its_absence_too(doctor: Doctor) -> None:
-    verdicts = {}
+    outcomes = {}
     for locked in (True, False):
         # Work that is short beside what a busy machine needs for a connection would leave it open.
         with gateway(hold_seconds=3 * HELD, lock_cookies=locked) as sandbox:
             done = doctor(sandbox.url, "--json")
             assert sandbox.calls["SendSMS"] == 0
-        verdicts[locked] = found(done)["cookie lock"]["facts"]["verdict"]
+        outcomes[locked] = found(done)["cookie lock"]["facts"]["outcome"]
         assert found(done)["concurrency"]["facts"]["useful"] == 8
-    assert verdicts == {True: "locked", False: "not locked"}
+    assert outcomes == {True: "locked", False: "not locked"}
 
 
 def test_how_many_logins_help_is_told_with_the_setting(doctor: Doctor) -> None:
@@ -421,7 +420,7 @@ async def test_a_program_can_examine_too_on_both_event_loops() -> None:
     [
         # Auth, three questions, then three calls alone, then two of each login: the session ends in the first or second of these.
         (4, Mark.PROBLEM, "it needs the check «concurrency»"),
-        (8, Mark.NOTE, f"it needs {judge.AT_ONCE} sessions that work at once"),
+        (8, Mark.NOTE, f"it needs {assessment.AT_ONCE} sessions that work at once"),
     ],
 )
 async def test_sessions_that_end_while_concurrency_is_measured_are_told(
@@ -455,11 +454,11 @@ def test_a_library_that_is_not_there_is_named_so(monkeypatch: pytest.MonkeyPatch
     assert told["httpx"] != "not installed"
 
 
-# --- the verdicts -------------------------------------------------------------------------------------------------------
+# --- the outcomes -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("times", "verdict"),
+    ("times", "outcome"),
     [
         # alone, four with one cookie, four with four, the way there and back
         (CookieTimes(0.10, 0.40, 0.10), "locked"),
@@ -480,11 +479,11 @@ def test_a_library_that_is_not_there_is_named_so(monkeypatch: pytest.MonkeyPatch
         (CookieTimes(0.10, 0.40, 0.10, way=0.20), "cannot be told"),
     ],
 )
-def test_the_lock_is_judged_by_the_waiting_that_it_would_cause(times: CookieTimes, verdict: str) -> None:
-    finding = judge.judge_cookie(times)
-    assert finding.facts["verdict"] == verdict
-    assert finding.mark is (Mark.NOTE if verdict == "cannot be told" else Mark.OK)
-    assert finding.text.startswith(verdict)
+def test_the_lock_is_assessed_by_the_waiting_that_it_would_cause(times: CookieTimes, outcome: str) -> None:
+    finding = assessment.assess_cookie(times)
+    assert finding.facts["outcome"] == outcome
+    assert finding.mark is (Mark.NOTE if outcome == "cannot be told" else Mark.OK)
+    assert finding.text.startswith(outcome)
 
 
 @pytest.mark.parametrize(
@@ -498,11 +497,11 @@ def test_the_lock_is_judged_by_the_waiting_that_it_would_cause(times: CookieTime
     ],
 )
 def test_a_slow_gateway_is_not_measured_for_minutes(step: Step, goes_on: bool) -> None:
-    assert judge.worth_climbing(step) is goes_on
+    assert assessment.worth_climbing(step) is goes_on
 
 
 def climbed(*rates: float) -> list[Step]:
-    return [Step(at_once, 10, 10 / rate) for at_once, rate in zip(judge.LADDER, rates, strict=False)]
+    return [Step(at_once, 10, 10 / rate) for at_once, rate in zip(assessment.LADDER, rates, strict=False)]
 
 
 @pytest.mark.parametrize(
@@ -517,7 +516,7 @@ def climbed(*rates: float) -> list[Step]:
     ],
 )
 def test_logins_are_useful_while_throughput_grows_by_fifteen_per_cent(rates: tuple[float, ...], useful: int) -> None:
-    assert judge.useful_concurrency(climbed(*rates)) == useful
+    assert assessment.useful_concurrency(climbed(*rates)) == useful
 
 
 @pytest.mark.parametrize(
@@ -536,7 +535,7 @@ def test_the_advice_for_concurrency(rates: tuple[float, ...], configured: int, b
     steps = climbed(*rates)
     if broken:
         steps.append(Step(steps[-1].concurrency * 2, error=smsgate.NotAuthorised("no")))
-    finding = judge.judge_concurrency(steps, configured, "no")
+    finding = assessment.assess_concurrency(steps, configured, "no")
     assert finding.setting == setting
     assert bool(finding.advice) == bool(setting)
 
@@ -551,8 +550,8 @@ def test_the_advice_for_concurrency(rates: tuple[float, ...], configured: int, b
     ],
 )
 def test_an_address_is_shown_without_what_may_be_secret(url: str, shown: str, https: str | None) -> None:
-    assert judge.shown_address(url) == shown
-    assert judge.https_address(url) == https
+    assert assessment.shown_address(url) == shown
+    assert assessment.https_address(url) == https
 
 
 DEADLINES = smsgate.Timeouts(connect=9.0, read=30.0)
@@ -561,41 +560,41 @@ DEADLINES = smsgate.Timeouts(connect=9.0, read=30.0)
 @pytest.mark.parametrize(
     ("finding", "mark", "setting"),
     [
-        (judge.judge_address("http://h.example/", "h"), Mark.NOTE, ""),
-        (judge.judge_address("http://127.0.0.1/", "h"), Mark.OK, ""),
-        (judge.judge_address("https://h.example/", "h"), Mark.OK, ""),
-        (judge.judge_https("https://h/", "https://h/", None), Mark.NOTE, "SMSGATE_URL=https://h/"),
-        (judge.judge_https("https://h/", "https://h/", "refused"), Mark.OK, ""),
-        (judge.judge_connection(3.0, DEADLINES, "it"), Mark.OK, ""),
-        (judge.judge_connection(3.1, DEADLINES, "it"), Mark.NOTE, "timeouts"),
-        (judge.judge_answer_time(5.0, DEADLINES), Mark.OK, ""),
-        (judge.judge_answer_time(5.1, DEADLINES), Mark.NOTE, "timeouts"),
-        (judge.judge_certificate("TLSv1.3", 14), Mark.OK, ""),
-        (judge.judge_certificate("TLSv1.3", 13), Mark.NOTE, "the certificate"),
-        (judge.judge_certificate("TLSv1.3", None), Mark.NOTE, "verify"),
-        (judge.judge_clock(30), Mark.OK, ""),
-        (judge.judge_clock(31), Mark.NOTE, "the clock of this machine"),
-        (judge.judge_clock(-31), Mark.NOTE, "the clock of this machine"),
-        (judge.judge_credits(Decimal("0.5"), show=False), Mark.OK, ""),
-        (judge.judge_credits(Decimal(0), show=False), Mark.PROBLEM, "the account"),
-        (judge.judge_credits(Decimal(-5), show=False), Mark.PROBLEM, "the account"),
-        (judge.judge_status(DeliveryState.NOT_FOUND), Mark.OK, ""),
-        (judge.judge_status(DeliveryState.UNRECOGNISED), Mark.PROBLEM, ""),
-        (judge.judge_status(DeliveryState.UNKNOWN), Mark.NOTE, ""),
-        (judge.judge_environment_proxies(None, []), Mark.OK, ""),
-        (judge.judge_environment_proxies(None, ["ALL_PROXY"]), Mark.NOTE, ""),
-        (judge.failed("login", smsgate.BadCredentials("x"), "x"), Mark.PROBLEM, "SMSGATE_LOGIN, SMSGATE_PASSWORD"),
-        (judge.failed("login", smsgate.AccountSuspended("x"), "x"), Mark.PROBLEM, "the account"),
-        (judge.failed("TLS", smsgate.NotSent("x"), "x"), Mark.PROBLEM, "verify"),
-        (judge.failed("connection", smsgate.NotSent("x"), "x"), Mark.PROBLEM, "SMSGATE_URL"),
-        (judge.failed("login", smsgate.InDoubt("x", reason=smsgate.Reason.TIMED_OUT), "x"), Mark.PROBLEM, "timeouts"),
-        (judge.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.FAULT), "x"), Mark.PROBLEM, "SMSGATE_URL"),
+        (assessment.assess_address("http://h.example/", "h"), Mark.NOTE, ""),
+        (assessment.assess_address("http://127.0.0.1/", "h"), Mark.OK, ""),
+        (assessment.assess_address("https://h.example/", "h"), Mark.OK, ""),
+        (assessment.assess_https("https://h/", "https://h/", None), Mark.NOTE, "SMSGATE_URL=https://h/"),
+        (assessment.assess_https("https://h/", "https://h/", "refused"), Mark.OK, ""),
+        (assessment.assess_connection(3.0, DEADLINES, "it"), Mark.OK, ""),
+        (assessment.assess_connection(3.1, DEADLINES, "it"), Mark.NOTE, "timeouts"),
+        (assessment.assess_answer_time(5.0, DEADLINES), Mark.OK, ""),
+        (assessment.assess_answer_time(5.1, DEADLINES), Mark.NOTE, "timeouts"),
+        (assessment.assess_certificate("TLSv1.3", 14), Mark.OK, ""),
+        (assessment.assess_certificate("TLSv1.3", 13), Mark.NOTE, "the certificate"),
+        (assessment.assess_certificate("TLSv1.3", None), Mark.NOTE, "verify"),
+        (assessment.assess_clock(30), Mark.OK, ""),
+        (assessment.assess_clock(31), Mark.NOTE, "the clock of this machine"),
+        (assessment.assess_clock(-31), Mark.NOTE, "the clock of this machine"),
+        (assessment.assess_credits(Decimal("0.5"), show=False), Mark.OK, ""),
+        (assessment.assess_credits(Decimal(0), show=False), Mark.PROBLEM, "the account"),
+        (assessment.assess_credits(Decimal(-5), show=False), Mark.PROBLEM, "the account"),
+        (assessment.assess_status(DeliveryState.NOT_FOUND), Mark.OK, ""),
+        (assessment.assess_status(DeliveryState.UNRECOGNISED), Mark.PROBLEM, ""),
+        (assessment.assess_status(DeliveryState.UNKNOWN), Mark.NOTE, ""),
+        (assessment.assess_environment_proxies(None, []), Mark.OK, ""),
+        (assessment.assess_environment_proxies(None, ["ALL_PROXY"]), Mark.NOTE, ""),
+        (assessment.failed("login", smsgate.BadCredentials("x"), "x"), Mark.PROBLEM, "SMSGATE_LOGIN, SMSGATE_PASSWORD"),
+        (assessment.failed("login", smsgate.AccountSuspended("x"), "x"), Mark.PROBLEM, "the account"),
+        (assessment.failed("TLS", smsgate.NotSent("x"), "x"), Mark.PROBLEM, "verify"),
+        (assessment.failed("connection", smsgate.NotSent("x"), "x"), Mark.PROBLEM, "SMSGATE_URL"),
+        (assessment.failed("login", smsgate.InDoubt("x", reason=smsgate.Reason.TIMED_OUT), "x"), Mark.PROBLEM, "timeouts"),
+        (assessment.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.FAULT), "x"), Mark.PROBLEM, "SMSGATE_URL"),
         (
-            judge.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.CONNECTION_LOST), "x"),
+            assessment.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.CONNECTION_LOST), "x"),
             Mark.PROBLEM,
             "the connection",
         ),
-        (judge.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.UNRECOGNISED), "x"), Mark.PROBLEM, ""),
+        (assessment.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.UNRECOGNISED), "x"), Mark.PROBLEM, ""),
     ],
 )
 def test_a_measurement_has_one_verdict(finding: Finding, mark: Mark, setting: str) -> None:
@@ -607,7 +606,7 @@ def test_a_measurement_has_one_verdict(finding: Finding, mark: Mark, setting: st
 @pytest.mark.parametrize("kind", [smsgate.NotSent, smsgate.InDoubt])
 @pytest.mark.parametrize("reason", smsgate.Reason)
 def test_every_reason_has_advice_of_its_own(reason: smsgate.Reason, kind: Any, proxied: bool) -> None:
-    finding = judge.failed("login", kind("x", reason=reason), "x", proxied=proxied)
+    finding = assessment.failed("login", kind("x", reason=reason), "x", proxied=proxied)
     assert finding.advice
     assert finding.setting or reason is smsgate.Reason.UNRECOGNISED
 
@@ -624,7 +623,7 @@ def test_every_reason_has_advice_of_its_own(reason: smsgate.Reason, kind: Any, p
     ],
 )
 def test_a_proxy_is_blamed_for_nothing_but_the_way(reason: smsgate.Reason, setting: str) -> None:
-    assert judge.failed("login", smsgate.NotSent("x", reason=reason), "x", proxied=True).setting == setting
+    assert assessment.failed("login", smsgate.NotSent("x", reason=reason), "x", proxied=True).setting == setting
 
 
 def test_the_id_that_is_asked_for_is_one_that_no_gateway_gives() -> None:

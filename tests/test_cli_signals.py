@@ -286,7 +286,7 @@ def test_a_signal_stops_a_run_gently(number: int, sandbox: Sandbox, account: dic
     code, out, err = ended(child)
     assert code == 128 + number
     assert err.count("waiting for what is under way") == 1
-    assert json.loads(out.splitlines()[-1])["ending"] == "stopped"
+    assert json.loads(out.splitlines()[-1])["outcome"] == "stopped"
     left = states(file)
     assert set(left) == {_S.ACCEPTED, _S.PENDING}
     assert left[_S.ACCEPTED] == sandbox.accepted
@@ -305,9 +305,9 @@ def test_three_quick_signals_never_say_that_a_run_sent_nothing(
     last = json.loads(out.splitlines()[-1])
     if "error" in last:
         assert last["error"]["sent"] is None
-        assert f"'smsgate campaign unknown {file.name}'" in last["error"]["message"]
+        assert f"'smsgate campaign in-doubt {file.name}'" in last["error"]["message"]
     else:
-        assert last["ending"] in ("stopped", "cut off")
+        assert last["outcome"] in ("stopped", "cut off")
     assert sum(states(file).values()) == 30
 
 
@@ -479,7 +479,7 @@ def test_a_run_whose_reader_has_gone_sends_to_everybody(
     left = states(file)
     assert sum(left.values()) == 30
     assert _S.PENDING not in left
-    assert code == (5 if _S.UNKNOWN in left else 0)
+    assert code == (5 if _S.IN_DOUBT in left else 0)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")

@@ -1,4 +1,4 @@
-"""The table of faults: whatever happens on the wire, the verdict is right and no foreign exception escapes.
+"""The table of faults: whatever happens on the wire, the outcome is right and no foreign exception escapes.
 
 Design, section 5; reliability, section 2.3. The rule that may never break: never `NotSent` when the server got the whole
 request.
@@ -54,7 +54,7 @@ def client_tls(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-async def verdict(session: smsgate.AsyncSession) -> smsgate.SmsGateError:
+async def outcome(session: smsgate.AsyncSession) -> smsgate.SmsGateError:
     with pytest.raises(smsgate.SmsGateError) as caught:
         await session.send_sms("+380501234567", "Ваш код: 4815")
     assert type(caught.value).__module__.startswith("smsgate.")
@@ -71,7 +71,7 @@ async def test_what_happens_after_the_whole_request_was_read_leaves_it_in_doubt(
             options = {"sender": "Shop", "url": server.url, "timeouts": timeouts, "http_client": http_client}
             async with smsgate.AsyncSession("login", "password", **options) as session:
                 await session.auth()  # not in the short time that the send has
-                error = await verdict(session)
+                error = await outcome(session)
     assert isinstance(error, smsgate.InDoubt)
     assert error.reason == reason
     assert error.sent is None
@@ -86,7 +86,7 @@ async def test_over_tls_the_verdict_is_the_same(name: str, server_tls: ssl.SSLCo
         options = {"sender": "Shop", "url": server.url, "timeouts": timeouts, "verify": client_tls}
         async with smsgate.AsyncSession("login", "password", **options) as session:
             await session.auth()
-            error = await verdict(session)
+            error = await outcome(session)
     assert isinstance(error, smsgate.InDoubt)
     assert error.reason == reason
     assert len(server.sends()) == 1
@@ -95,12 +95,12 @@ async def test_over_tls_the_verdict_is_the_same(name: str, server_tls: ssl.SSLCo
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("name", BEFORE_THE_REQUEST)
 async def test_what_happens_before_the_request_was_read_is_never_taken_for_sent(name: str, client: str) -> None:
-    # Whether a byte had left is a race here, so both verdicts are right; the server got no request that it could act on.
+    # Whether a byte had left is a race here, so both outcomes are right; the server got no request that it could act on.
     with FaultServer(BEFORE_THE_REQUEST[name]).running() as server:
         async with CLIENTS[client]() as http_client:
             options = {"sender": "Shop", "url": server.url, "timeouts": LONG, "http_client": http_client}
             async with smsgate.AsyncSession("login", "password", **options) as session:
-                error = await verdict(session)
+                error = await outcome(session)
     assert isinstance(error, smsgate.NotSent | smsgate.InDoubt)
     assert server.sends() == []
 
@@ -118,7 +118,7 @@ async def test_a_handshake_that_fails_sends_nothing(name: str, server_tls: ssl.S
     with FaultServer(TLS_FAULTS[name], server_tls).running() as server:
         options = {"sender": "Shop", "url": server.url, "timeouts": smsgate.Timeouts(connect=0.2), "verify": client_tls}
         async with smsgate.AsyncSession("login", "password", **options) as session:
-            error = await verdict(session)
+            error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
     assert error.reason is smsgate.Reason.NO_CONNECTION
     assert server.sends() == []
@@ -127,7 +127,7 @@ async def test_a_handshake_that_fails_sends_nothing(name: str, server_tls: ssl.S
 async def test_a_certificate_that_is_not_trusted_sends_nothing_and_is_named(server_tls: ssl.SSLContext) -> None:
     with FaultServer(fault_server.accept, server_tls).running() as server:
         async with smsgate.AsyncSession("login", "password", sender="Shop", url=server.url, timeouts=LONG) as session:
-            error = await verdict(session)
+            error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
     assert "certificate" in str(error)
     assert server.requests == []
@@ -140,7 +140,7 @@ async def test_a_refused_connection_sends_nothing(client: str) -> None:
     async with CLIENTS[client]() as http_client:
         options = {"sender": "Shop", "url": f"http://127.0.0.1:{port}/", "timeouts": LONG, "http_client": http_client}
         async with smsgate.AsyncSession("login", "password", **options) as session:
-            error = await verdict(session)
+            error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
     assert error.reason is smsgate.Reason.NO_CONNECTION
     assert "refused" in str(error)
@@ -153,14 +153,14 @@ async def test_a_connection_that_is_refused_after_the_login_sends_nothing() -> N
         ) as session:
             await session.auth()
             server.stop_listening()
-            error = await verdict(session)
+            error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
 
 
 async def test_a_host_without_an_address_sends_nothing() -> None:
     url = "https://no-such-host.invalid/api/soap.html"
     async with smsgate.AsyncSession("login", "password", sender="Shop", url=url, timeouts=LONG) as session:
-        error = await verdict(session)
+        error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
     assert "resolved" in str(error)
 
@@ -180,7 +180,7 @@ async def test_a_server_that_accepts_no_more_connections_sends_nothing() -> None
         async with smsgate.AsyncSession(
             "login", "password", sender="Shop", url=f"http://127.0.0.1:{port}/", timeouts=timeouts
         ) as session:
-            error = await verdict(session)
+            error = await outcome(session)
         for filler in waiting:
             filler.close()
     assert isinstance(error, smsgate.NotSent)
@@ -209,7 +209,7 @@ async def test_a_proxy_that_refuses_the_tunnel_sends_nothing_and_is_named(
         proxy = server.url.removesuffix("/api/soap.html")
         options = {"url": "https://gateway.invalid/api/soap.html", "proxy": proxy, "timeouts": LONG, "verify": client_tls}
         async with smsgate.AsyncSession("login", "password", sender="Shop", **options) as session:
-            error = await verdict(session)
+            error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
     assert error.reason is reason
     assert f"the proxy refused to connect: {status}" in str(error)
@@ -225,7 +225,7 @@ async def test_an_https_proxy_is_trusted_by_the_tls_settings_of_the_session(
         async with smsgate.AsyncSession("login", "password", sender="Shop", verify=client_tls, **options) as session:
             assert (await session.send_sms("+380501234567", "hello")).message_ids == (fault_server.MESSAGE_ID,)
         async with smsgate.AsyncSession("login", "password", sender="Shop", **options) as session:
-            error = await verdict(session)
+            error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
     assert "certificate" in str(error)
     assert len(server.sends()) == 1
@@ -249,7 +249,7 @@ async def test_a_redirect_is_not_followed_even_by_a_client_that_follows_redirect
         async with httpx.AsyncClient(follow_redirects=True, auth=("user", "word")) as http_client:
             options = {"sender": "Shop", "url": server.url, "timeouts": LONG, "http_client": http_client}
             async with smsgate.AsyncSession("login", "password", **options) as session:
-                await verdict(session)
+                await outcome(session)
     assert len(server.sends()) == 1
     assert "authorization" not in server.sends()[0].head.lower()
 

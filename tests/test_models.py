@@ -646,7 +646,7 @@ def test_the_repr_of_a_result_has_neither_number_nor_the_gateways_words():
 
 def test_a_result_has_its_recipients_by_what_became_of_them():
     first, second, third = recipients()
-    assert (result().accepted, result().rejected, result().in_doubt) == ((first,), (second,), (third,))
+    assert (result().accepted, result().refused, result().in_doubt) == ((first,), (second,), (third,))
     assert result().message_ids == (ID,)
 
 

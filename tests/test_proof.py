@@ -38,7 +38,7 @@ MODULES = {"httpx": httpx, "httpx2": httpx2}
 MADE = ["own", "httpx", "httpx2"]
 TIMEOUTS = smsgate.Timeouts(connect=5.0, read=20.0, send=20.0)
 QUICK = smsgate.Timeouts(connect=5.0, read=20.0, send=0.5)
-LOST = fault_server.AFTER_THE_REQUEST["reset"][0]
+IN_DOUBT = fault_server.AFTER_THE_REQUEST["reset"][0]
 each_module = pytest.mark.parametrize("module", MODULES.values(), ids=MODULES)
 # httpcore leaves the socket of a request that was cancelled to the garbage collector.
 leaves_sockets = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -191,7 +191,7 @@ async def test_a_hook_that_takes_the_events_of_some_requests_takes_their_proof(m
         if b"sendsms" in request.headers["soapaction"].lower().encode():
             del request.extensions["trace"]
 
-    with FaultServer(LOST).running() as server:
+    with FaultServer(IN_DOUBT).running() as server:
         async with module.AsyncClient(event_hooks={"request": [sample]}) as client:
             in_doubt(await send(server.url, client))
     assert len(server.sends()) == 1
@@ -248,7 +248,7 @@ def failing_over(module: Any, second: Any, *, then: str = "raise the second") ->
 @each_module
 @pytest.mark.parametrize("then", ["raise the second", "raise the first"])
 async def test_a_second_line_without_events_proves_nothing(module: Any, then: str) -> None:
-    with FaultServer(LOST).running() as server:
+    with FaultServer(IN_DOUBT).running() as server:
         async with module.AsyncClient(transport=failing_over(module, module.AsyncHTTPTransport(), then=then)) as client:
             in_doubt(await send(server.url, client))
     assert len(server.sends()) == 1
@@ -358,7 +358,7 @@ async def client_for(made: str, stack: AsyncExitStack, **options: Any) -> Any:
 @pytest.mark.usefixtures("wrapped")
 async def test_a_tool_that_wraps_httpx_changes_nothing(made: str) -> None:
     async with AsyncExitStack() as stack:
-        with FaultServer(LOST).running() as server:
+        with FaultServer(IN_DOUBT).running() as server:
             error = in_doubt(await send(server.url, await client_for(made, stack)))
             assert error.reason is smsgate.Reason.CONNECTION_LOST
             assert len(server.sends()) == 1

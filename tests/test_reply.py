@@ -414,7 +414,7 @@ def test_an_empty_status_is_in_doubt(text: str):
 A, R, U = True, False, None
 
 
-def verdicts(result: SendResult) -> list[tuple[bool | None, str | None, Answer | None, str]]:
+def outcomes(result: SendResult) -> list[tuple[bool | None, str | None, Answer | None, str]]:
     return [(row.accepted, row.message_id, row.answer, row.reason) for row in result.recipients]
 
 
@@ -468,7 +468,7 @@ def test_an_id_may_be_in_capitals_in_braces_or_in_white_space(written: str):
 def test_a_slot_is_an_id_a_sentence_or_empty_and_then_the_sentence_before_the_slots_speaks(
     head: str | None, slots: list[str | None], expected: list[tuple[bool | None, str | None, Answer | None, str]]
 ):
-    assert verdicts(read_send(sent(head, *slots), TWO)) == expected
+    assert outcomes(read_send(sent(head, *slots), TWO)) == expected
 
 
 def test_an_id_decides_whatever_the_sentence_before_it_complains_of():
@@ -621,10 +621,10 @@ def test_whatever_the_slots_are_nothing_is_lost_and_nothing_is_claimed(head: str
         assert [row.destination for row in outcome.recipients] == list(numbers)
         assert [row.message_id for row in outcome.recipients] == [text if text in IDS else None for text in slots]
         assert [bool(row.accepted) for row in outcome.recipients] == [text in IDS for text in slots]
-        judged = {text: row.accepted for row, text in zip(outcome.recipients, slots, strict=True)}
-        assert {judged[text] for text in UNDECIDED if text in judged} <= {None}
-        assert {judged[text] for text in REFUSING if text in judged} <= {False}
-        assert set(outcome.accepted) | set(outcome.rejected) | set(outcome.in_doubt) == set(outcome.recipients)
+        answered = {text: row.accepted for row, text in zip(outcome.recipients, slots, strict=True)}
+        assert {answered[text] for text in UNDECIDED if text in answered} <= {None}
+        assert {answered[text] for text in REFUSING if text in answered} <= {False}
+        assert set(outcome.accepted) | set(outcome.refused) | set(outcome.in_doubt) == set(outcome.recipients)
     elif isinstance(outcome, Refused):
         # Certainly not sent: no id, and every sentence that speaks for a number refuses it.
         assert outcome.sent is False

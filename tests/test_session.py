@@ -94,7 +94,7 @@ async def test_several_destinations_keep_their_order_and_those_refused_are_told_
             result = await session.send_sms(numbers, "hello")
     assert [recipient.destination for recipient in result.recipients] == numbers
     assert [recipient.accepted for recipient in result.recipients] == [True, False, True]
-    assert result.rejected[0].answer is smsgate.Answer.BAD_DESTINATION
+    assert result.refused[0].answer is smsgate.Answer.BAD_DESTINATION
     assert len(result.message_ids) == 2
 
 

@@ -255,7 +255,7 @@ def test_a_library_that_only_some_users_need_has_one_importer(library: str, impo
     assert importers_of(library) == {importer}
 
 
-@pytest.mark.parametrize("module", ["campaign.states", "campaign.verdicts", "campaign.template"])
+@pytest.mark.parametrize("module", ["campaign.states", "campaign.outcomes", "campaign.template"])
 def test_what_decides_in_a_campaign_does_no_input_and_output_and_knows_no_clock(module: str):
     foreign = {name.split(".")[0] for name in imports_of(module)} - {"smsgate"}
     assert foreign <= {"__future__", "collections", "dataclasses", "enum", "pydantic", "re", "string", "typing"}

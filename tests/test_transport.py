@@ -63,7 +63,7 @@ async def post(transport: Transport, exchange: Exchange) -> HttpReply:
     return await transport.post(Body(b"<x/>"), {"Cookie": "a=b"}, limit=1000, exchange=exchange)
 
 
-async def verdict_on(module: Any, raised: BaseException) -> tuple[smsgate.SmsGateError, Exchange]:
+async def outcome_on(module: Any, raised: BaseException) -> tuple[smsgate.SmsGateError, Exchange]:
     """What comes of an exception from a client that gives no trace events, as one with a transport of the user's own."""
 
     def fail(_: Any) -> Any:
@@ -88,7 +88,7 @@ def test_every_exception_of_the_library_has_a_row(module: str) -> None:
     ("module", "kind"), [(name, kind) for name, module in MODULES.items() for kind in exceptions_of(module)], ids=str
 )
 async def test_without_trace_events_nothing_is_shown_whatever_the_class(module: str, kind: type[Exception]) -> None:
-    error, exchange = await verdict_on(MODULES[module], made(kind))
+    error, exchange = await outcome_on(MODULES[module], made(kind))
     assert isinstance(error, smsgate.InDoubt)
     assert "it is not known whether the request left" in str(error)
     assert exchange.left
@@ -102,7 +102,7 @@ async def test_without_trace_events_nothing_is_shown_whatever_the_class(module: 
     [RuntimeError("secret"), OSError("secret"), ValueError("secret"), MemoryError(), RecursionError(), KeyError("secret")],
 )
 async def test_an_exception_that_nobody_expects_is_in_doubt(raised: Exception) -> None:
-    error, _ = await verdict_on(httpx, raised)
+    error, _ = await outcome_on(httpx, raised)
     assert isinstance(error, smsgate.InDoubt)
     assert "secret" not in str(error)
 
@@ -121,7 +121,7 @@ async def test_an_exception_that_nobody_expects_is_in_doubt(raised: Exception) -
 async def test_the_reason_is_told_in_fixed_words(cause: Exception, said: str) -> None:
     raised = httpx.ConnectError("secret")
     raised.__cause__ = cause
-    error, _ = await verdict_on(httpx, raised)
+    error, _ = await outcome_on(httpx, raised)
     assert said in str(error)
     assert "secret" not in str(error)
 
@@ -190,8 +190,8 @@ class Endless(Exception):
 @pytest.mark.parametrize("error", [looped(1), looped(2), looped(7), Endless()], ids=["itself", "two", "seven", "endless"])
 async def test_a_loop_in_the_chain_of_an_exception_ends(error: Exception) -> None:
     assert cause_of(error) == ""
-    verdict, _ = await verdict_on(httpx, error)
-    assert isinstance(verdict, smsgate.InDoubt)
+    outcome, _ = await outcome_on(httpx, error)
+    assert isinstance(outcome, smsgate.InDoubt)
 
 
 async def test_cancelling_before_anything_left_is_known_not_to_have_sent() -> None:

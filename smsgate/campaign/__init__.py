@@ -5,7 +5,7 @@
             end = await campaign.run(session)
 
 Each recipient's state is on the disk before the request leaves. After any crash `Campaign.open(...).run(...)` goes on where it
-stopped: who was in flight is unknown then, never sent again by itself (design, section 6).
+stopped: who was in flight is in doubt then, never sent again by itself (design, section 6).
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from .journal import (
     Journal,
     JournalError,
     JournalLost,
-    Loss,
+    RecipientInDoubt,
     RecipientRecord,
+    RequestInDoubt,
     Text,
     TimeSlot,
-    Unsettled,
 )
 from .planning import Plan, Preview, Sample, entries_of, plan_of
 from .polling import Poller, PollOptions, PollProgress
 from .report import html_report, write_html
-from .runner import Ending, Progress, RunEnd, Runner, RunOptions
+from .runner import Progress, Runner, RunOptions, RunOutcome, RunResult
 from .sources import ListOptions, Row, Source, csv_source, file_source, rows_source, table_source
 from .spreadsheets import HiddenRows
 from .sqlite import SqliteJournal
@@ -49,7 +49,6 @@ __all__ = [
     "Added",
     "Campaign",
     "Decision",
-    "Ending",
     "Event",
     "Evidence",
     "Figures",
@@ -58,18 +57,20 @@ __all__ = [
     "JournalError",
     "JournalLost",
     "ListOptions",
-    "Loss",
     "Plan",
     "PollOptions",
     "PollProgress",
     "Poller",
     "Preview",
     "Progress",
+    "RecipientInDoubt",
     "RecipientRecord",
     "RecipientState",
+    "RequestInDoubt",
     "Row",
-    "RunEnd",
     "RunOptions",
+    "RunOutcome",
+    "RunResult",
     "Runner",
     "Sample",
     "Source",
@@ -77,7 +78,6 @@ __all__ = [
     "Text",
     "TimeSlot",
     "Transition",
-    "Unsettled",
     "csv_source",
     "export_csv",
     "file_source",
@@ -137,18 +137,18 @@ class Campaign:
     def open(cls, path: str | PathLike[str], *, writing: bool = True) -> Self:
         """Open a campaign: for one user alone, or, with `writing=False`, to look at it while it runs.
 
-        Recipients that were in flight when an earlier run was killed are unknown from now on; with `writing=False` they are shown
-        so, and the file stays as it is. Raises `FileNotFoundError`, or `JournalError` if the file is in use, damaged, of a newer
-        version, without the log of its last run, or no campaign at all.
+        Recipients that were in flight when an earlier run was killed are in doubt from now on. With `writing=False` they are
+        shown so, and the file stays as it is. Raises `FileNotFoundError`, or `JournalError` if the file is in use, damaged, of a
+        newer version, without the log of its last run, or no campaign at all.
         """
         journal = SqliteJournal.open(Path(path), writing=writing)
         try:
-            opened, lost = cls(journal), journal.recover() if writing else 0
+            opened, in_doubt = cls(journal), journal.recover() if writing else 0
         except BaseException:
             journal.close()
             raise
-        if lost:
-            _log.warning("the last run was cut off while requests were under way: %d recipients are unknown", lost)
+        if in_doubt:
+            _log.warning("the last run was cut off while requests were under way: %d recipients are in doubt", in_doubt)
         return opened
 
     def __enter__(self) -> Self:
@@ -167,7 +167,7 @@ class Campaign:
         """Return a run that can be stopped; see `Runner` for the options."""
         return Runner(self.journal, session, **options)
 
-    async def run(self, session: AsyncSession, **options: Unpack[RunOptions]) -> RunEnd:
+    async def run(self, session: AsyncSession, **options: Unpack[RunOptions]) -> RunResult:
         """Send to everybody who is pending; see `Runner` for the options. Returns how it ended and where everybody stands."""
         return await self.runner(session, **options).run()
 
@@ -190,7 +190,7 @@ class Campaign:
         return self.journal.figures(on_progress=on_progress)
 
     def timeline(self, steps: int = 60) -> list[TimeSlot]:
-        """Return when recipients got their verdicts, in at most so many steps."""
+        """Return when recipients got their outcomes, in at most so many steps."""
         return self.journal.timeline(steps)
 
     def recipients(self) -> Iterator[RecipientRecord]:
@@ -230,15 +230,15 @@ class Campaign:
             on_progress=on_progress,
         )
 
-    # The unknown
+    # In doubt
 
-    def unknown(self) -> list[Unsettled]:
-        """Return requests with unknown recipients, with the reason and the evidence, oldest first."""
-        return self.journal.unknown()
+    def in_doubt(self) -> list[RequestInDoubt]:
+        """Return requests with recipients in doubt, with the reason and the evidence, oldest first."""
+        return self.journal.in_doubt()
 
-    def losses(self, batch: int) -> list[Loss]:
-        """Return the unknown recipients of one request."""
-        return self.journal.losses(batch)
+    def recipients_in_doubt(self, request: int) -> list[RecipientInDoubt]:
+        """Return the recipients in doubt of one request."""
+        return self.journal.recipients_in_doubt(request)
 
     def resolve(
         self,
@@ -246,14 +246,14 @@ class Campaign:
         *,
         who: str,
         note: str = "",
-        batch: int | None = None,
+        request: int | None = None,
         line: int | None = None,
         message_id: str | None = None,
     ) -> int:
-        """Say what becomes of unknown recipients: of one request, of one line, or of all. It is written down with who and why.
+        """Say what becomes of recipients in doubt: of one request, of one line, or of all. It is written down with who and why.
 
         `Event.RESEND` sends again, and so perhaps twice; `ASSUME_SENT` counts them as sent; `GIVE_UP` gives them up; `FOUND` says
-        that the gateway gave this `message_id`, which is for one recipient. `CALL_OFF` is for those that are still pending: they
+        that the gateway gave this `message_id`, which is for one recipient. `CANCEL` is for those that are still pending: they
         are never sent to. Returns how many it were. Raises `ValueError`.
         """
         if not who.strip():
@@ -261,17 +261,17 @@ class Campaign:
         found = checked_id(message_id)
         if (event is Event.FOUND) != (found is not None):
             raise ValueError("message_id: the id that the gateway gave, for Event.FOUND and for nothing else")
-        return self.journal.resolve(event, batch=batch, line=line, message_id=found, who=who.strip(), note=note)
+        return self.journal.resolve(event, request=request, line=line, message_id=found, who=who.strip(), note=note)
 
     # Forgetting
 
     def purge(self) -> None:
         """Forget numbers, texts, message ids and raw replies, and keep the figures.
 
-        Raises `ValueError` while somebody is pending, in flight or unknown: who is forgotten could not be accounted for.
+        Raises `ValueError` while somebody is pending, in flight or in doubt: who is forgotten could not be accounted for.
         """
         figures = self.figures()
-        unfinished = figures.count(RecipientState.PENDING, RecipientState.IN_FLIGHT, RecipientState.UNKNOWN)
+        unfinished = figures.count(RecipientState.PENDING, RecipientState.IN_FLIGHT, RecipientState.IN_DOUBT)
         if unfinished:
-            raise ValueError(f"purge: {unfinished} recipients are pending or unknown; send, resolve or call them off first")
+            raise ValueError(f"purge: {unfinished} recipients are pending or in doubt; send, resolve or cancel them first")
         self.journal.purge()

@@ -13,7 +13,7 @@ from html import escape as _escape
 __all__ = ["Column", "Part", "Stage", "bar", "escape", "funnel", "stacked_columns", "swatch", "ticks"]
 
 _WIDTH = 720
-_HATCHED = "unknown"
+_HATCHED = "in-doubt"
 """The kind that is hatched too, so that it stands out in black and white."""
 _LEAST = 2.0
 """What is not nothing is so wide or high at least."""

@@ -1,4 +1,4 @@
-"""Judges the columns of a list: is the first line a header, and which column has the numbers. Pure.
+"""Finds out about the columns of a list: is the first line a header, and which column has the numbers. Pure.
 
 Rule of this file: the cells decide, then the name of the column, and where two columns fit the error asks which one is meant.
 """
@@ -148,7 +148,7 @@ def holds_number(text: str) -> bool:
 
 
 def columns_of(first: Sequence[str], sample: Sequence[Sequence[str]], *, asked: str | None, header: bool | None) -> Columns:
-    """Judge the columns by the first line and those that follow. `header` is None if it is to be found out.
+    """Find out about the columns by the first line and those that follow. `header` is None if it is to be found out.
 
     Raises `ValueError` if it cannot be told which column has the numbers, or if there is none of the name that is asked for.
     """

@@ -17,7 +17,7 @@ from .journal import RecipientRecord
 
 __all__ = ["COLUMNS", "Exportable", "csv_rows", "export_csv"]
 
-COLUMNS = ("line", "number", "state", "reason", "message_id", "delivery", "parts", "batch", "attempts")
+COLUMNS = ("line", "number", "state", "reason", "message_id", "delivery", "parts", "request", "attempts")
 
 _DELIMITERS = ",;\t|"
 _EVERY = 1_000
@@ -47,8 +47,8 @@ def export_csv(
 ) -> None:
     """Write everybody to a file of its owner's alone, or to an open text stream. The columns are those of `COLUMNS`.
 
-    The batch is the number by which unknown recipients are resolved. Excel needs the byte order mark, and `delimiter=";"` where
-    the comma separates decimals. With `show_numbers=False` their middle is hidden. A file is written whole or not at all.
+    `request` is the number by which recipients in doubt are resolved. Excel needs the byte order mark, and `delimiter=";"`
+    where the comma separates decimals. With `show_numbers=False` their middle is hidden. A file is written whole or not at all.
     `on_progress` is called with the number of recipients written so far, every thousand of them. Raises `ValueError`,
     `FileExistsError` unless it may `overwrite`, or another `OSError`.
     """
@@ -77,7 +77,7 @@ def csv_rows(recipients: Iterable[RecipientRecord], *, show_numbers: bool, delim
         number, reason = one.number or "", one.reason or ""
         if not show_numbers:
             number, reason = _masked(number), mask_numbers(reason)
-        cells = (one.line, number, one.state, reason, one.message_id, one.delivery, one.parts, one.batch, one.attempts)
+        cells = (one.line, number, one.state, reason, one.message_id, one.delivery, one.parts, one.request, one.attempts)
         yield delimiter.join(_cell(cell, delimiter) for cell in cells) + "\r\n"
 
 

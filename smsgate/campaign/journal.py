@@ -1,7 +1,7 @@
 """The contract of a journal: what a campaign needs of the place where it writes down what became of everybody.
 
 Rules of this contract: every method is synchronous and durable when it returns, so that nothing can be cancelled half-way; a
-claim is on the disk before it is returned; `recover` makes unknown what was in flight, never pending; and each recipient moves
+claim is on the disk before it is returned; `recover` puts in doubt what was in flight, never pending; and each recipient moves
 only along an edge of `states.TRANSITIONS`. `SqliteJournal` is the one that is here; several machines could share another kind.
 """
 
@@ -18,7 +18,6 @@ from .states import Event, RecipientState
 __all__ = [
     "Added",
     "Around",
-    "BatchEnd",
     "Claim",
     "Decision",
     "Entry",
@@ -29,13 +28,14 @@ __all__ = [
     "JournalError",
     "JournalInUse",
     "JournalLost",
-    "Loss",
+    "RecipientInDoubt",
+    "RecipientOutcome",
     "RecipientRecord",
+    "RequestEnd",
+    "RequestInDoubt",
     "Seen",
     "Text",
     "TimeSlot",
-    "Unsettled",
-    "Verdict",
 ]
 
 
@@ -92,14 +92,14 @@ class Claim:
     `alone` is how often they were refused together with others, or by a gateway that failed; then it is one recipient.
     """
 
-    batch: int
+    request: int
     text: Text
     alone: int
     recipients: tuple[tuple[int, str], ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RecipientOutcome:
     """What became of one recipient of a claim. `alone` asks that it is tried again without others."""
 
     recipient: int
@@ -110,8 +110,8 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchEnd:
-    """What became of a request: why it was lost or refused, the HTTP status, and the raw reply, if it could not be read."""
+class RequestEnd:
+    """What became of a request: why it is in doubt or was refused, the HTTP status, and the raw reply, if it was unreadable."""
 
     reason: str | None = None
     status: int | None = None
@@ -120,7 +120,7 @@ class BatchEnd:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was seen around a lost answer. It is evidence, not proof, and never decides by itself.
+    """What was seen around a request in doubt. It is evidence, not proof, and never decides by itself.
 
     `before` is the balance at `before_at`, `spent` what accepted messages cost between then and the loss, `after` the balance at
     `after_at`. `others` is how many other requests were under way. `new_ids` are message ids that the gateway lists and no
@@ -156,14 +156,14 @@ class Around:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsettled:
-    """One request with unknown recipients. Times are seconds since 1970; `cost` is in credits, for those that are unknown."""
+class RequestInDoubt:
+    """One request with recipients in doubt. Times are seconds since 1970; `cost` is in credits, for those that are in doubt."""
 
-    batch: int
+    id: int
     claimed_at: float
     settled_at: float | None
     size: int
-    unknown: int
+    in_doubt: int
     cost: int
     reason: str
     status: int | None
@@ -172,8 +172,8 @@ class Unsettled:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
-    """One unknown recipient."""
+class RecipientInDoubt:
+    """One recipient in doubt."""
 
     line: int
     number: str = field(repr=False)
@@ -188,19 +188,19 @@ class Decision:
     who: str
     event: Event
     note: str
-    batch: int | None
+    request: int | None
     line: int | None
     recipients: int
 
 
 @dataclass(frozen=True, slots=True)
 class TimeSlot:
-    """How many recipients got their verdict within one step of time, which begins `start` seconds since 1970."""
+    """How many recipients got their outcome within one step of time, which begins `start` seconds since 1970."""
 
     start: float
     accepted: int
-    rejected: int
-    lost: int
+    refused: int
+    in_doubt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ class RecipientRecord:
     reason: str | None
     message_id: str | None
     delivery: str | None
-    batch: int | None
+    request: int | None
     attempts: int
     sender: str | None
     parts: int | None
@@ -228,8 +228,8 @@ class Figures:
     purged: bool
     states: Mapping[RecipientState, int]
     skipped: Mapping[str, int]
-    rejected: Mapping[str, int]
-    unknown: Mapping[str, int]
+    refused: Mapping[str, int]
+    in_doubt: Mapping[str, int]
     deliveries: Mapping[str, int]
     """Accepted recipients by delivery status; "" for those that were never asked for."""
     parts: Mapping[int, int]
@@ -244,10 +244,10 @@ class Figures:
     example: Text | None
     decisions: tuple[Decision, ...]
     runs: int
-    batches: int
+    requests: int
     first_claim: float | None
     last_answer: float | None
-    last_ending: str | None
+    last_outcome: str | None
     example_number: str | None = field(default=None, repr=False)
     """The number of a recipient of the example; None if it is not known any more."""
 
@@ -273,14 +273,14 @@ class Journal(Protocol):
         ...
 
     def recover(self) -> int:
-        """Make unknown who was in flight when the last run ended. Returns how many."""
+        """Put in doubt whoever was in flight when the last run ended. Returns how many."""
         ...
 
     def start_run(self) -> int:
         """Note that a run begins and return its number. Raises `JournalBusy` while another program is in the way."""
         ...
 
-    def end_run(self, run: int, ending: str) -> None:
+    def end_run(self, run: int, outcome: str) -> None:
         """Note how a run ended."""
         ...
 
@@ -291,43 +291,43 @@ class Journal(Protocol):
         """
         ...
 
-    def settle(self, claim: Claim, verdicts: Sequence[Verdict], end: BatchEnd) -> None:
+    def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
         """Write what became of each recipient of a claim."""
         ...
 
-    def add_evidence(self, batch: int, evidence: Evidence) -> None:
-        """Keep evidence with a request whose answer was lost."""
+    def add_evidence(self, request: int, evidence: Evidence) -> None:
+        """Keep evidence with a request in doubt."""
         ...
 
-    def around(self, batch: int, until: float) -> Around:
+    def around(self, request: int, until: float) -> Around:
         """Return what is known around a request, until this moment."""
         ...
 
-    def unseen(self) -> list[int]:
-        """Return requests with unknown recipients and no evidence, oldest first: the process ended before it could look."""
+    def without_evidence(self) -> list[int]:
+        """Return requests with recipients in doubt and no evidence, oldest first: the process ended before it could look."""
         ...
 
     def now(self) -> float:
         """Return the time by which everything is written down, in seconds since 1970."""
         ...
 
-    def untold(self, message_ids: Sequence[str]) -> list[str]:
+    def unrecorded_ids(self, message_ids: Sequence[str]) -> list[str]:
         """Return those of these message ids that no answer has told. The one method that another thread may call."""
         ...
 
-    def unknown(self) -> list[Unsettled]:
-        """Return requests with unknown recipients, oldest first."""
+    def in_doubt(self) -> list[RequestInDoubt]:
+        """Return requests with recipients in doubt, oldest first."""
         ...
 
-    def losses(self, batch: int) -> list[Loss]:
-        """Return the unknown recipients of one request."""
+    def recipients_in_doubt(self, request: int) -> list[RecipientInDoubt]:
+        """Return the recipients in doubt of one request."""
         ...
 
-    def reply(self, batch: int) -> bytes | None:
+    def reply(self, request: int) -> bytes | None:
         """Return the raw reply of a request, as far as it was kept."""
         ...
 
-    def resolve(self, event: Event, *, who: str, note: str, batch: int | None, line: int | None, message_id: str | None) -> int:
+    def resolve(self, event: Event, *, who: str, note: str, request: int | None, line: int | None, message_id: str | None) -> int:
         """Do as the operator says, with whoever is where the event can happen: of one request, of one line, or with all.
 
         Returns how many it were.
@@ -346,7 +346,7 @@ class Journal(Protocol):
         """Write a delivery status."""
         ...
 
-    def put_off(self, recipient: int) -> None:
+    def note_asked(self, recipient: int) -> None:
         """Note that a status was asked for in vain, so that the others come first."""
         ...
 
@@ -359,7 +359,7 @@ class Journal(Protocol):
         ...
 
     def timeline(self, steps: int) -> list[TimeSlot]:
-        """Return when recipients got their verdicts, in at most so many steps."""
+        """Return when recipients got their outcomes, in at most so many steps."""
         ...
 
     def recipients(self) -> Iterator[RecipientRecord]:

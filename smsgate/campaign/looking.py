@@ -1,4 +1,4 @@
-"""Evidence around a lost answer: the balance before and after, and message ids that no answer has told.
+"""Evidence around a request in doubt: the balance before and after, and message ids that no answer has told.
 
 Rule of this file: what is seen never decides anything, and what cannot be seen is no error.
 """
@@ -21,7 +21,7 @@ _LISTED = 1_000
 
 @dataclass(slots=True)
 class Lookout:
-    """Knows the last balance that was seen, and looks around when an answer was lost."""
+    """Knows the last balance that was seen, and looks around when a request is in doubt."""
 
     session: AsyncSession
     journal: Journal
@@ -41,16 +41,16 @@ class Lookout:
         after = await self._balance()
         if after is not None and not self._looked_back:
             self._looked_back = True
-            if unseen := self.journal.unseen():
-                untold = await self._untold()
-                for batch in unseen:
-                    self._keep(batch, after, untold, ())
+            if without_evidence := self.journal.without_evidence():
+                unrecorded_ids = await self._unrecorded_ids()
+                for request in without_evidence:
+                    self._keep(request, after, unrecorded_ids, ())
         return not self.trouble
 
-    async def gather(self, batch: int, reply_ids: tuple[str, ...]) -> None:
-        """Look around after the answer to a request was lost, and keep what is seen with it."""
+    async def gather(self, request: int, reply_ids: tuple[str, ...]) -> None:
+        """Look around after the answer to a request did not come, and keep what is seen with it."""
         after = await self._balance()
-        self._keep(batch, after, await self._untold(), reply_ids)
+        self._keep(request, after, await self._unrecorded_ids(), reply_ids)
 
     async def _balance(self) -> Seen | None:
         self.trouble = ""
@@ -66,8 +66,8 @@ class Lookout:
             return self.seen
         return None
 
-    def _keep(self, batch: int, after: Seen | None, untold: list[str] | None, reply_ids: tuple[str, ...]) -> None:
-        around = self.journal.around(batch, self.journal.now() if after is None else after.at)
+    def _keep(self, request: int, after: Seen | None, unrecorded_ids: list[str] | None, reply_ids: tuple[str, ...]) -> None:
+        around = self.journal.around(request, self.journal.now() if after is None else after.at)
         before = around.seen
         evidence = Evidence(
             before=before.balance if before else None,
@@ -76,18 +76,18 @@ class Lookout:
             after=after.balance if after else None,
             after_at=after.at if after else None,
             others=around.others,
-            new_ids=tuple((untold or [])[:_LISTED]),
-            new_id_count=None if untold is None else len(untold),
+            new_ids=tuple((unrecorded_ids or [])[:_LISTED]),
+            new_id_count=None if unrecorded_ids is None else len(unrecorded_ids),
             reply_ids=reply_ids,
         )
-        self.journal.add_evidence(batch, evidence)
+        self.journal.add_evidence(request, evidence)
 
-    async def _untold(self) -> list[str] | None:
+    async def _unrecorded_ids(self) -> list[str] | None:
         if not self._lists_ids:
             return None
         try:
             listed = await self.session.get_new_messages()
-            return await to_thread.run_sync(self.journal.untold, listed) if listed else []
+            return await to_thread.run_sync(self.journal.unrecorded_ids, listed) if listed else []
         except InDoubt as error:
             # A list that is too long stays so, and reading it each time would cost more than it tells.
             self._lists_ids = error.reason is not Reason.TOO_LARGE

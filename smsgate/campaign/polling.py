@@ -137,7 +137,7 @@ class Poller:
             if not isinstance(error, GatewayFailure) and error.reason.ends_session:
                 raise
             # Asking is harmless, so it is asked again in its turn; the session has tried a few times already.
-            self._journal.put_off(recipient)
+            self._journal.note_asked(recipient)
             self._pause(str(error))
             return
         self._failures, progress.waiting = 0, ""

@@ -1,7 +1,7 @@
 """The report of a campaign: one HTML page that stands alone, for the screen and for paper, without a script and without network.
 
 Rules of this file: every word of the gateway and of a user goes through `_said`, which escapes it and masks numbers; the page
-grows with what there is to say, never with the number of recipients; what is not known is called unknown.
+grows with what there is to say, never with the number of recipients; what is not known is called in doubt.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..privacy import mask_number
 from ..version import __version__
 from .charts import Column, Part, Stage, bar, escape, funnel, stacked_columns, swatch
 from .filing import write_whole
-from .journal import Decision, Figures, Loss, TimeSlot, Unsettled
+from .journal import Decision, Figures, RecipientInDoubt, RequestInDoubt, TimeSlot
 from .states import Event, RecipientState
 from .wording import (
     DECISIONS,
@@ -54,7 +54,7 @@ _REASONS, _REQUESTS, _NAMED, _DECISIONS = 12, 12, 4, 40
 
 _TONES = {
     Outlook.FINISHED: "good",
-    Outlook.UNKNOWN: "open",
+    Outlook.IN_DOUBT: "open",
     Outlook.OPEN: "open",
     Outlook.UNFINISHED: "open",
     Outlook.STOPPED: "open",
@@ -62,16 +62,16 @@ _TONES = {
     Outlook.CUT_OFF: "bad",
 }
 _BRANCHES = (
-    (_S.REJECTED, "rejected", "rejected"),
-    (_S.UNKNOWN, "unknown", "unknown"),
+    (_S.REFUSED, "refused", "refused"),
+    (_S.IN_DOUBT, "in-doubt", "in doubt"),
     (_S.ASSUMED_SENT, "assumed", "assumed sent"),
     (_S.ABANDONED, "skipped", "given up"),
     (_S.IN_FLIGHT, "waiting", "in flight"),
     (_S.PENDING, "waiting", "not sent yet"),
 )
 """Who does not come to be accepted, with the colour and the words."""
-_VERDICTS = (("accepted", "accepted"), ("rejected", "rejected"), ("unknown", "unknown"))
-_GROUP_KINDS = {"delivered": "delivered", "failed": "rejected", "open": "waiting", "silent": "skipped", "unasked": "skipped"}
+_OUTCOMES = (("accepted", "accepted"), ("refused", "refused"), ("in-doubt", "in doubt"))
+_GROUP_KINDS = {"delivered": "delivered", "failed": "refused", "open": "waiting", "silent": "skipped", "unasked": "skipped"}
 _CHOICES = (
     (Event.FOUND, "The provider shows the message: give its id."),
     (Event.ASSUME_SENT, "You think that it was sent, or would rather not risk a second copy."),
@@ -88,15 +88,15 @@ class Reportable(Protocol):
         ...
 
     def timeline(self, steps: int) -> list[TimeSlot]:
-        """Return when recipients got their verdicts, in at most so many steps."""
+        """Return when recipients got their outcomes, in at most so many steps."""
         ...
 
-    def unknown(self) -> list[Unsettled]:
-        """Return requests with unknown recipients, oldest first."""
+    def in_doubt(self) -> list[RequestInDoubt]:
+        """Return requests with recipients in doubt, oldest first."""
         ...
 
-    def losses(self, batch: int) -> list[Loss]:
-        """Return the unknown recipients of one request."""
+    def recipients_in_doubt(self, request: int) -> list[RecipientInDoubt]:
+        """Return the recipients in doubt of one request."""
         ...
 
 
@@ -222,13 +222,13 @@ def _head(page: _Page) -> Iterator[str]:
 
 
 def _linked(figures: Figures) -> str:
-    """Return the one sentence, with the word unknown leading to where it is explained."""
+    """Return the one sentence, with the words in doubt leading to where it is explained."""
     text = escape(sentence(figures))
-    return text.replace("unknown:", '<a href="#unknown">unknown</a>:') if figures.count(_S.UNKNOWN) else text
+    return text.replace("in doubt:", '<a href="#in-doubt">in doubt</a>:') if figures.count(_S.IN_DOUBT) else text
 
 
 def _remarks(page: _Page, stands: Outlook) -> Iterator[str]:
-    why = (page.figures.last_ending or "").partition(": ")[2]
+    why = (page.figures.last_outcome or "").partition(": ")[2]
     if stands is Outlook.PAUSED and why:
         yield f"Paused: {page.said(why)}"
     if stands is Outlook.OPEN:
@@ -246,12 +246,12 @@ def _facts(page: _Page) -> Iterator[str]:
         yield _fact("Last answer", *_moment(figures.last_answer, zone))
     if figures.first_claim is not None and figures.last_answer is not None:
         took = figures.last_answer - figures.first_claim
-        verdicts = figures.count(_S.ACCEPTED, _S.REJECTED, _S.UNKNOWN, _S.ASSUMED_SENT, _S.ABANDONED)
+        outcomes = figures.count(_S.ACCEPTED, _S.REFUSED, _S.IN_DOUBT, _S.ASSUMED_SENT, _S.ABANDONED)
         yield _fact("Duration", escape(duration(took)), "pauses included")
-        rate = "\u2013" if took < 1 else f"{_per_second(verdicts / took)} a second"
+        rate = "\u2013" if took < 1 else f"{_per_second(outcomes / took)} a second"
         yield _fact("Rate", rate, "recipients, on the average")
     said = f"in {things(figures.runs, 'run')}" if figures.runs else ""
-    yield _fact("Requests", count(figures.batches), said)
+    yield _fact("Requests", count(figures.requests), said)
 
 
 def _per_second(rate: float) -> str:
@@ -268,13 +268,13 @@ def _everyone(page: _Page) -> Iterator[str]:
     given, skipped, accepted = figures.recipients, figures.count(_S.SKIPPED), figures.count(_S.ACCEPTED)
     groups = {group: sum(rows.values()) for group, rows in by_group(figures.deliveries).items()}
     leaving = tuple(Part(kind, words, figures.count(state)) for state, kind, words in _BRANCHES)
-    fates = tuple(
+    outcomes_of_accepted = tuple(
         Part(_GROUP_KINDS[group], words, groups[group]) for group, words in STATUS_GROUPS.items() if group != "delivered"
     )
     stages = [
         _stage("Given", given, given, "given", Part("skipped", "skipped", skipped)),
         _stage("To be sent", given - skipped, given, "given", *leaving),
-        _stage("Accepted", accepted, given, "accepted", *fates),
+        _stage("Accepted", accepted, given, "accepted", *outcomes_of_accepted),
         _stage("Delivered", groups["delivered"], given, "delivered"),
     ]
     about = "From all that were given to those whose phone has confirmed it. Below each bar: who goes no further."
@@ -288,8 +288,8 @@ def _stage(label: str, value: int, given: int, kind: str, *branches: Part) -> St
 
 def _times(page: _Page) -> Iterator[str]:
     figures, zone = page.figures, page.zone
-    slots = page.journal.timeline(max(8, min(_COLUMNS, figures.batches)))
-    busy = [slot for slot in slots if slot.accepted or slot.rejected or slot.lost]
+    slots = page.journal.timeline(max(8, min(_COLUMNS, figures.requests)))
+    busy = [slot for slot in slots if slot.accepted or slot.refused or slot.in_doubt]
     if not busy or figures.first_claim is None or figures.last_answer is None:
         return
     begin, end = figures.first_claim, figures.last_answer
@@ -309,9 +309,9 @@ def _times(page: _Page) -> Iterator[str]:
     )
     axis = round_times(begin, end, zone)
     legend = "".join(
-        f"<li>{swatch(kind)}{count(total)} {words}</li>" for (kind, words), total in zip(_VERDICTS, totals, strict=True) if total
+        f"<li>{swatch(kind)}{count(total)} {words}</li>" for (kind, words), total in zip(_OUTCOMES, totals, strict=True) if total
     )
-    chart = stacked_columns("timeline", columns, _VERDICTS, title=heading, description=described, axis=axis)
+    chart = stacked_columns("timeline", columns, _OUTCOMES, title=heading, description=described, axis=axis)
     note = "As it was when the answer came: what an operator decided later changes nothing here."
     yield from _section(
         "times",
@@ -320,7 +320,7 @@ def _times(page: _Page) -> Iterator[str]:
         [f'<ul class="legend">{legend}</ul>', '<div class="wide">', chart, "</div>", f'<p class="after">{note}</p>',
          "<details><summary>The same as a table</summary>",
          *_table(
-             (("", "From"), *(("number", words.capitalize()) for _, words in _VERDICTS)),
+             (("", "From"), *(("number", words.capitalize()) for _, words in _OUTCOMES)),
              (f'<tr><th scope="row">{escape(_slot_name(slot, zone, span))}</th>'
               f'{_cells([("number", count(value)) for value in _values(slot)])}</tr>' for slot in busy),
          ),
@@ -329,7 +329,7 @@ def _times(page: _Page) -> Iterator[str]:
 
 
 def _values(slot: TimeSlot) -> tuple[int, int, int]:
-    return slot.accepted, slot.rejected, slot.lost
+    return slot.accepted, slot.refused, slot.in_doubt
 
 
 def _slot_name(slot: TimeSlot, zone: tzinfo | None, span: float) -> str:
@@ -338,8 +338,8 @@ def _slot_name(slot: TimeSlot, zone: tzinfo | None, span: float) -> str:
 
 def _reasons(page: _Page) -> Iterator[str]:
     for key, heading, about, reasons, kind in (
-        ("rejected", "Why some were rejected", "The gateway\u2019s own words. Nothing was sent to them.", page.figures.rejected,
-         "rejected"),
+        ("refused", "Why some were refused", "The gateway\u2019s own words. Nothing was sent to them.", page.figures.refused,
+         "refused"),
         ("skipped", "Why some were skipped", "Found before anything was sent, so they cost nothing.", page.figures.skipped,
          "skipped"),
     ):  # fmt: skip
@@ -383,26 +383,26 @@ def _status_rows(page: _Page, groups: Mapping[str, Mapping[str, int]], accepted:
 
 
 def _unknown(page: _Page) -> Iterator[str]:
-    unknown = page.figures.count(_S.UNKNOWN)
-    if not unknown:
+    in_doubt = page.figures.count(_S.IN_DOUBT)
+    if not in_doubt:
         return
-    requests = page.journal.unknown()
+    requests = page.journal.in_doubt()
     about = (
-        f"{things(len(requests), 'request')} left, and no readable answer came back for {things(unknown, 'recipient')}. "
-        f"{'It' if unknown == 1 else 'They'} may have been sent or not. Nothing is sent again by itself, since a second copy "
+        f"{things(len(requests), 'request')} left, and no readable answer came back for {things(in_doubt, 'recipient')}. "
+        f"{'It' if in_doubt == 1 else 'They'} may have been sent or not. Nothing is sent again by itself, since a second copy "
         "cannot be called back. What was seen around each request is evidence, not proof: it decides nothing."
     )
     lines = [line for request in requests[:_REQUESTS] for line in _request(page, request)]
     if more := requests[_REQUESTS:]:
-        recipients = things(sum(request.unknown for request in more), "recipient")
+        recipients = things(sum(request.in_doubt for request in more), "recipient")
         lines.append(f'<p class="after">And {things(len(more), "more request")} with {recipients}, which the campaign lists.</p>')
-    yield from _section("unknown", "Unknown, and what speaks for what", about, [*lines, *_choices()])
+    yield from _section("in-doubt", "In doubt, and what speaks for what", about, [*lines, *_choices()])
 
 
-def _request(page: _Page, request: Unsettled) -> Iterator[str]:
+def _request(page: _Page, request: RequestInDoubt) -> Iterator[str]:
     yield '<article class="request">'
     left = escape(moment(request.claimed_at, page.zone))
-    yield f"<h3>Request {request.batch}: {things(request.unknown, 'recipient')} <span>{left}</span></h3>"
+    yield f"<h3>Request {request.id}: {things(request.in_doubt, 'recipient')} <span>{left}</span></h3>"
     size = f" and {things(request.reply_size, 'byte')}" if request.reply_size else ""
     answer = f" The answer had HTTP status {request.status}{size}." if request.status else ""
     yield f"<p>{page.said(_as_sentence(request.reason))}{answer}</p>"
@@ -423,11 +423,11 @@ def _as_sentence(reason: str) -> str:
     return said[0].upper() + said[1:] + ("" if said.endswith((".", "!", "?")) else ".")
 
 
-def _names(page: _Page, request: Unsettled) -> str:
-    losses = page.journal.losses(request.batch)
-    named = ", ".join(f"line {count(loss.line)} ({page.number(loss.number)})" for loss in losses[:_NAMED])
-    more = len(losses) - _NAMED
-    return f"Unknown: {named}{f' and {count(more)} more' if more > 0 else ''}."
+def _names(page: _Page, request: RequestInDoubt) -> str:
+    recipients = page.journal.recipients_in_doubt(request.id)
+    named = ", ".join(f"line {count(loss.line)} ({page.number(loss.number)})" for loss in recipients[:_NAMED])
+    more = len(recipients) - _NAMED
+    return f"In doubt: {named}{f' and {count(more)} more' if more > 0 else ''}."
 
 
 def _choices() -> Iterator[str]:
@@ -463,7 +463,7 @@ def _decision(page: _Page, one: Decision) -> str:
 
 
 def _scope(one: Decision) -> str:
-    said = [f"{name} {count(number)}" for name, number in (("request", one.batch), ("line", one.line)) if number is not None]
+    said = [f"{name} {count(number)}" for name, number in (("request", one.request), ("line", one.line)) if number is not None]
     return ", ".join(said) or "all"
 
 
@@ -474,7 +474,7 @@ def _cost(page: _Page) -> Iterator[str]:
     rows = (
         ("Accepted", _S.ACCEPTED, ""),
         ("Assumed sent", _S.ASSUMED_SENT, "by somebody\u2019s word"),
-        ("Unknown", _S.UNKNOWN, "paid for if they were sent"),
+        ("In doubt", _S.IN_DOUBT, "paid for if they were sent"),
         ("Not sent yet", _S.PENDING, "if they are sent"),
     )
     spent = [

@@ -24,11 +24,11 @@ from ..protocol.models import Message, SendResult
 from ..session import AsyncSession, SendRecord, send_recorded
 from .journal import Claim, Journal, JournalBusy, JournalError, JournalLost
 from .looking import Lookout
+from .outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_error
 from .states import Event, RecipientState, after, before
-from .verdicts import Judgement, Trouble, judge, judge_error
 from .workers import side_by_side
 
-__all__ = ["MOST_IN_REQUEST", "Ending", "Progress", "RunEnd", "RunOptions", "Runner"]
+__all__ = ["MOST_IN_REQUEST", "Progress", "RunOptions", "RunOutcome", "RunResult", "Runner"]
 
 _log = logging.getLogger("smsgate")
 
@@ -40,7 +40,7 @@ _BUSY_PAUSE = 1.0
 """Seconds between two tries to begin while another program reads the file."""
 
 
-class Ending(StrEnum):
+class RunOutcome(StrEnum):
     """How a run ended."""
 
     FINISHED = "finished"
@@ -50,14 +50,14 @@ class Ending(StrEnum):
     PAUSED = "paused"
     """It makes no sense to go on before the operator has mended something."""
     CUT_OFF = "cut off"
-    """It was cancelled, or broke; who was in a request that may have left is unknown."""
+    """It was cancelled, or broke; who was in a request that may have left is in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunEnd:
+class RunResult:
     """How a run ended, why, and where everybody stands now."""
 
-    ending: Ending
+    outcome: RunOutcome
     why: str
     states: dict[RecipientState, int]
 
@@ -156,7 +156,7 @@ class Runner:
         self._run = 0
         self._due = 0.0
         self._why = ""
-        self._ending: Ending | None = None
+        self._outcome: RunOutcome | None = None
         self._stop_asked: anyio.Event | None = None
         self._turn: anyio.Lock
         self._settled: anyio.Condition
@@ -165,21 +165,21 @@ class Runner:
         self._waited = 0.0
         self._broken: JournalError | None = None
 
-    async def run(self) -> RunEnd:
+    async def run(self) -> RunResult:
         """Send to everybody who is pending, and return when nobody is, or when it makes no sense to go on.
 
-        Who was in flight when an earlier run was killed is unknown from now on. A request that goes wrong raises nothing; if the
-        run itself is cancelled, or `on_progress` fails, who is in a request that may have left is written down as unknown first.
+        Who was in flight when an earlier run was killed is in doubt from now on. A request that goes wrong raises nothing; if the
+        run itself is cancelled, or `on_progress` fails, who is in a request that may have left is written down as in doubt first.
         If the journal fails, nothing more is sent, what is under way is waited for, and `JournalError` is raised:
         `JournalLost` if the journal does not say what became of some recipients.
         """
         self._stop_asked, self._turn, self._settled = anyio.Event(), anyio.Lock(), anyio.Condition()
         if lost := self._journal.recover():
-            _log.warning("the last run was cut off while requests were under way: %d recipients are unknown", lost)
+            _log.warning("the last run was cut off while requests were under way: %d recipients are in doubt", lost)
         self._hook("recovered")
         self._progress = Progress(self._journal.states())
         if not await self._begin():
-            return RunEnd(Ending.STOPPED, "", self._journal.states())
+            return RunResult(RunOutcome.STOPPED, "", self._journal.states())
         self._on_progress(self._progress)
         try:
             try:
@@ -193,12 +193,12 @@ class Runner:
                 raise self._what_broke(self._broken)
         except BaseException:
             with suppress(JournalError):  # the first error is the one to tell
-                self._journal.end_run(self._run, Ending.CUT_OFF)
+                self._journal.end_run(self._run, RunOutcome.CUT_OFF)
             raise
-        ending = self._ending or Ending.FINISHED
-        self._journal.end_run(self._run, f"{ending}: {self._why}" if self._why else ending)
+        outcome = self._outcome or RunOutcome.FINISHED
+        self._journal.end_run(self._run, f"{outcome}: {self._why}" if self._why else outcome)
         self._hook("ended")
-        return RunEnd(ending, self._why, self._journal.states())
+        return RunResult(outcome, self._why, self._journal.states())
 
     async def _begin(self) -> bool:
         """Begin as soon as no other program is in the way. False if the run is stopped before."""
@@ -220,14 +220,14 @@ class Runner:
                 return True
             await self._sleep(_BUSY_PAUSE)
             waited += _BUSY_PAUSE
-            if self._ending:
+            if self._outcome:
                 return False
 
     async def _break(self, error: JournalError) -> None:
         """Send nothing more, since the journal does not work; what is under way is waited for."""
         if self._broken is None:
             self._broken = error
-            self._end(Ending.CUT_OFF, "")
+            self._end(RunOutcome.CUT_OFF, "")
         async with self._settled:
             self._settled.notify_all()
 
@@ -239,11 +239,11 @@ class Runner:
 
     def stop(self) -> None:
         """Send nothing more, and let `run` return when what is under way has ended."""
-        self._end(Ending.STOPPED, "")
+        self._end(RunOutcome.STOPPED, "")
 
-    def _end(self, ending: Ending, why: str) -> None:
-        if self._ending is None:
-            self._ending, self._why = ending, why
+    def _end(self, outcome: RunOutcome, why: str) -> None:
+        if self._outcome is None:
+            self._outcome, self._why = outcome, why
             if self._stop_asked is not None:
                 self._stop_asked.set()
 
@@ -253,7 +253,7 @@ class Runner:
             in_turn = True
             try:
                 await self._wait()
-                claim = None if self._ending else self._claim()
+                claim = None if self._outcome else self._claim()
                 if claim is not None:
                     # While the gateway is in trouble, one request at a time finds out whether it works again.
                     if self._failures < _BAD_LUCK:
@@ -266,21 +266,21 @@ class Runner:
             finally:
                 if in_turn:
                     self._turn.release()
-            if self._ending or not self._progress.under_way:
+            if self._outcome or not self._progress.under_way:
                 return
             # What is under way may come back as not sent.
             async with self._settled:
-                if self._progress.under_way and not self._ending:
+                if self._progress.under_way and not self._outcome:
                     await self._settled.wait()
 
     async def _wait(self) -> None:
         """Wait until a request is due and the gateway is expected to work, or until the end."""
         if self._progress.count(RecipientState.PENDING):
             await self._sleep(self._due - anyio.current_time())
-        while self._failures >= _BAD_LUCK and not self._ending:
+        while self._failures >= _BAD_LUCK and not self._outcome:
             pause = self._pauses[min(self._failures - _BAD_LUCK, len(self._pauses) - 1)]
             if self._waited + pause > self._patience:
-                self._end(Ending.PAUSED, f"the gateway has not worked for {self._waited:.0f} s: {self._failed}")
+                self._end(RunOutcome.PAUSED, f"the gateway has not worked for {self._waited:.0f} s: {self._failed}")
                 return
             self._waited += pause
             self._progress.waiting = f"the gateway does not work ({self._failed}); next try in {pause:g} s"
@@ -295,7 +295,7 @@ class Runner:
     async def _look(self) -> bool:
         works = await self._lookout.look()
         if self._lookout.session_ended:
-            self._end(Ending.PAUSED, self._lookout.trouble)
+            self._end(RunOutcome.PAUSED, self._lookout.trouble)
         return works
 
     async def _sleep(self, seconds: float) -> None:
@@ -319,15 +319,15 @@ class Runner:
         try:
             self._hook("sending")
             result = await self._post(claim, record)
-            judgement = judge(claim, result)
+            outcome = outcome_of_answer(claim, result)
         except BaseException as error:  # cancelled, too: what it means for the recipients is written before anything else happens
             failure = error
-            judgement = judge_error(claim, error, left=record.left)
+            outcome = outcome_of_error(claim, error, left=record.left)
         self._hook("answered")
-        self._write(claim, judgement)
-        if judgement.unforeseen and failure is not None:
+        self._write(claim, outcome)
+        if outcome.unforeseen and failure is not None:
             raise failure
-        await self._heed(claim, judgement, failure)
+        await self._heed(claim, outcome, failure)
 
     async def _post(self, claim: Claim, record: SendRecord) -> SendResult:
         what = claim.text
@@ -335,27 +335,28 @@ class Runner:
         message = Message(sender=what.sender, destinations=numbers, text=what.text, wappush=what.wappush)
         return await send_recorded(self._session, message, record)
 
-    def _write(self, claim: Claim, judgement: Judgement) -> None:
+    def _write(self, claim: Claim, outcome: RequestOutcome) -> None:
         """Write down what became of everybody. Nothing is awaited here, so nothing can be cancelled."""
-        self._journal.settle(claim, judgement.verdicts, judgement.end)
+        self._journal.settle(claim, outcome.recipients, outcome.end)
         self._progress.under_way -= 1
-        for verdict in judgement.verdicts:
-            self._progress.move(verdict.event, 1)
-        self._progress.settled(sum(verdict.event is not Event.NOT_SENT for verdict in judgement.verdicts), anyio.current_time())
+        for recipient in outcome.recipients:
+            self._progress.move(recipient.event, 1)
+        settled = sum(recipient.event is not Event.NOT_SENT for recipient in outcome.recipients)
+        self._progress.settled(settled, anyio.current_time())
         self._on_progress(self._progress)
 
-    async def _heed(self, claim: Claim, judgement: Judgement, failure: BaseException | None) -> None:
+    async def _heed(self, claim: Claim, outcome: RequestOutcome, failure: BaseException | None) -> None:
         """Let the others know, and draw the consequences for the run."""
-        if judgement.trouble is Trouble.PAUSE:
-            self._end(Ending.PAUSED, judgement.why)
-        elif judgement.trouble is Trouble.WAIT:
+        if outcome.trouble is Trouble.PAUSE:
+            self._end(RunOutcome.PAUSED, outcome.why)
+        elif outcome.trouble is Trouble.WAIT:
             self._failures += 1
-            self._failed = judgement.why
+            self._failed = outcome.why
         else:
             self._failures, self._waited = 0, 0.0
         async with self._settled:
             self._settled.notify_all()
-        if judgement.lost:
+        if outcome.in_doubt:
             ids = failure.evidence.ids if isinstance(failure, InDoubt) else ()
-            await self._lookout.gather(claim.batch, ids)
+            await self._lookout.gather(claim.request, ids)
             self._hook("evidence")

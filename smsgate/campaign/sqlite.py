@@ -29,7 +29,6 @@ from ..protocol.answers import DeliveryState
 from .journal import (
     Added,
     Around,
-    BatchEnd,
     Claim,
     Decision,
     Entry,
@@ -38,13 +37,14 @@ from .journal import (
     JournalBusy,
     JournalError,
     JournalInUse,
-    Loss,
+    RecipientInDoubt,
+    RecipientOutcome,
     RecipientRecord,
+    RequestEnd,
+    RequestInDoubt,
     Seen,
     Text,
     TimeSlot,
-    Unsettled,
-    Verdict,
 )
 from .place import INDEX, LOCK, LOG, Place, beside
 from .statements import SCHEMA_VERSION, schema, statements
@@ -169,8 +169,8 @@ class SqliteJournal:
             source, frozen = _connect_to_look(place.path)
             held.enter_context(closing(source))
             version = _version_of(source)
-            killed = alone and version > 0 and source.execute("SELECT 1 FROM batch WHERE settled_at IS NULL").fetchone()
-            if not frozen and not killed and version == SCHEMA_VERSION:
+            current = not frozen and version == SCHEMA_VERSION
+            if current and not (alone and source.execute("SELECT 1 FROM request WHERE settled_at IS NULL").fetchone()):
                 journal = cls(place, source, clock, hook)
                 held.pop_all()
                 return journal
@@ -180,7 +180,7 @@ class SqliteJournal:
             with _transaction(copy):
                 _migrate(copy, version)
             journal = cls(place, copy, clock, hook)
-            if killed and not _in_use(place.path):
+            if alone and not _in_use(place.path):
                 journal.recover()
             held.pop_all()
             source.close()
@@ -276,12 +276,12 @@ class SqliteJournal:
     # Sending
 
     def recover(self) -> int:
-        """Make unknown who was in flight when the last run ended. Returns how many."""
-        source = before(Event.LOST)
+        """Put in doubt whoever was in flight when the last run ended. Returns how many."""
+        source = before(Event.IN_DOUBT)
         with self._transaction():
-            self._run("lose_batches", now=self._clock(), reason=ENDED_EARLY)
-            target = after(source, Event.LOST)
-            return self._run("lose_recipients", source=source, target=target, reason=ENDED_EARLY).rowcount
+            self._run("doubt_requests", now=self._clock(), reason=ENDED_EARLY)
+            target = after(source, Event.IN_DOUBT)
+            return self._run("doubt_recipients", source=source, target=target, reason=ENDED_EARLY).rowcount
 
     def start_run(self) -> int:
         """Note that a run begins and return its number. Raises `JournalBusy` while another program reads the file."""
@@ -304,10 +304,10 @@ class SqliteJournal:
         if busy:
             raise JournalBusy("another program reads the file of the campaign (a report, an export, an SQLite program)")
 
-    def end_run(self, run: int, ending: str) -> None:
+    def end_run(self, run: int, outcome: str) -> None:
         """Note how a run ended."""
         with self._transaction():
-            self._run("end_run", run=run, ending=ending, now=self._clock())
+            self._run("end_run", run=run, outcome=outcome, now=self._clock())
 
     def claim(self, run: int, most: int, seen: Seen | None = None) -> Claim | None:
         """Put up to `most` pending recipients of one text in flight, on the disk. None if none is pending.
@@ -322,15 +322,15 @@ class SqliteJournal:
                 return None
             alone, text = first
             rows = self._run("pending", alone=alone, text=text, most=1 if alone else most).fetchall()
-            added = self._run("add_batch", run=run, text=text, size=len(rows), now=self._clock(), **balance)
-            batch = int(added.lastrowid or 0)
+            added = self._run("add_request", run=run, text=text, size=len(rows), now=self._clock(), **balance)
+            request = int(added.lastrowid or 0)
             together = {"alone": alone, "text": text, "most": 1 if alone else most}
-            moved = self._run("claim", target=after(before(Event.CLAIMED), Event.CLAIMED), batch=batch, **together).rowcount
+            moved = self._run("claim", target=after(before(Event.CLAIMED), Event.CLAIMED), request=request, **together).rowcount
             if moved != len(rows):
                 raise JournalError("others were claimed than were read")
             self._hook("claiming")
         self._hook("claimed")
-        return Claim(batch, self._text(text), alone, tuple(rows))
+        return Claim(request, self._text(text), alone, tuple(rows))
 
     def _text(self, text: int) -> Text:
         # The next claim is nearly always of the same text.
@@ -339,56 +339,56 @@ class SqliteJournal:
             self._texts = {text: Text(sender, body, wappush, parts)}
         return self._texts[text]
 
-    def settle(self, claim: Claim, verdicts: Sequence[Verdict], end: BatchEnd) -> None:
+    def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
         """Write what became of each recipient of a claim."""
-        if sorted(verdict.recipient for verdict in verdicts) != sorted(key for key, _ in claim.recipients):
-            raise ValueError("verdicts: one for each recipient of the claim")
-        if foreign := {verdict.event for verdict in verdicts} - _OUTCOMES:
-            raise ValueError(f"verdicts: {min(foreign)} is nothing that becomes of a request")
-        moves = {event: (after(before(event), event), before(event)) for event in {verdict.event for verdict in verdicts}}
+        if sorted(outcome.recipient for outcome in outcomes) != sorted(key for key, _ in claim.recipients):
+            raise ValueError("outcomes: one for each recipient of the claim")
+        if foreign := {outcome.event for outcome in outcomes} - _OUTCOMES:
+            raise ValueError(f"outcomes: {min(foreign)} is nothing that becomes of a request")
+        moves = {event: (after(before(event), event), before(event)) for event in {outcome.event for outcome in outcomes}}
         rows = [
-            (moves[one.event][0], one.message_id, one.reason, one.alone, one.recipient, claim.batch, moves[one.event][1])
-            for one in verdicts
+            (moves[one.event][0], one.message_id, one.reason, one.alone, one.recipient, claim.request, moves[one.event][1])
+            for one in outcomes
         ]
-        counts = Counter(verdict.event for verdict in verdicts)
+        counts = Counter(outcome.event for outcome in outcomes)
         self._hook("settling")
         with self._transaction():
             self._run_many("settle", rows)
             self._run(
-                "settle_batch",
-                batch=claim.batch,
+                "settle_request",
+                request=claim.request,
                 now=self._clock(),
                 accepted=counts[Event.ACCEPTED],
-                rejected=counts[Event.REJECTED],
-                lost=counts[Event.LOST],
+                refused=counts[Event.REFUSED],
+                in_doubt=counts[Event.IN_DOUBT],
                 reason=end.reason,
                 status=end.status,
                 reply=end.reply,
             )
             if self._forget_texts:
-                self._run("forget_text", batch=claim.batch)
+                self._run("forget_text", request=claim.request)
             self._hook("settled, not committed")
         self._hook("settled")
 
-    def add_evidence(self, batch: int, evidence: Evidence) -> None:
-        """Keep evidence with a request whose answer was lost."""
+    def add_evidence(self, request: int, evidence: Evidence) -> None:
+        """Keep evidence with a request in doubt."""
         with self._transaction():
-            self._run("set_evidence", batch=batch, evidence=json.dumps(asdict(evidence), default=str))
+            self._run("set_evidence", request=request, evidence=json.dumps(asdict(evidence), default=str))
 
-    def around(self, batch: int, until: float) -> Around:
+    def around(self, request: int, until: float) -> Around:
         """Return what is known around a request, until this moment."""
-        ((balance, at, spent, others),) = self._run("around", batch=batch, until=until)
+        ((balance, at, spent, others),) = self._run("around", request=request, until=until)
         return Around(None if balance is None else Seen(Decimal(balance), at), spent, others)
 
-    def unseen(self) -> list[int]:
-        """Return requests with unknown recipients and no evidence, oldest first: the process ended before it could look."""
-        return [batch for (batch,) in self._run("unseen")]
+    def without_evidence(self) -> list[int]:
+        """Return requests with recipients in doubt and no evidence, oldest first: the process ended before it could look."""
+        return [request for (request,) in self._run("without_evidence")]
 
     def now(self) -> float:
         """Return the time by which everything is written down, in seconds since 1970."""
         return self._clock()
 
-    def untold(self, message_ids: Sequence[str]) -> list[str]:
+    def unrecorded_ids(self, message_ids: Sequence[str]) -> list[str]:
         """Return those of these message ids that no answer has told. It takes a while; any thread may ask."""
         if not message_ids:
             return []
@@ -396,42 +396,45 @@ class SqliteJournal:
             known = {row[0] for row in connection.execute(self._sql["known_ids"], {"ids": json.dumps(message_ids)})}
         return [one for one in message_ids if one not in known]
 
-    # The unknown
+    # The recipients in doubt
 
-    def unknown(self) -> list[Unsettled]:
-        """Return requests with unknown recipients, oldest first."""
+    def in_doubt(self) -> list[RequestInDoubt]:
+        """Return requests with recipients in doubt, oldest first."""
         with _transaction(self._connection, "DEFERRED"), _reading():
             found = [
-                Unsettled(
-                    batch=batch,
+                RequestInDoubt(
+                    id=request,
                     claimed_at=claimed_at,
                     settled_at=settled_at,
                     size=size,
-                    unknown=unknown,
-                    cost=parts * unknown,
+                    in_doubt=in_doubt,
+                    cost=parts * in_doubt,
                     reason=reason or "",
                     status=status,
                     reply_size=reply_size or 0,
                     evidence=None if evidence is None else _evidence(json.loads(evidence)),
                 )
-                for batch, claimed_at, settled_at, size, reason, status, reply_size, evidence, parts, unknown in self._run(
-                    "unknown_batches"
+                for request, claimed_at, settled_at, size, reason, status, reply_size, evidence, parts, in_doubt in self._run(
+                    "requests_in_doubt"
                 )
             ]
-            if sum(one.unknown for one in found) != self._counted().get(RecipientState.UNKNOWN, 0):
+            if sum(one.in_doubt for one in found) != self._counted().get(RecipientState.IN_DOUBT, 0):
                 raise JournalError(_DAMAGED)  # an index or a table has lost somebody
         return found
 
-    def losses(self, batch: int) -> list[Loss]:
-        """Return the unknown recipients of one request."""
-        return [Loss(line, number or "", reason or "") for line, number, reason in self._run("unknown_numbers", batch=batch)]
+    def recipients_in_doubt(self, request: int) -> list[RecipientInDoubt]:
+        """Return the recipients in doubt of one request."""
+        return [
+            RecipientInDoubt(line, number or "", reason or "")
+            for line, number, reason in self._run("recipients_in_doubt", request=request)
+        ]
 
-    def reply(self, batch: int) -> bytes | None:
+    def reply(self, request: int) -> bytes | None:
         """Return the raw reply of a request, as far as it was kept."""
-        row = self._run("reply", batch=batch).fetchone()
+        row = self._run("reply", request=request).fetchone()
         return row[0] if row else None
 
-    def resolve(self, event: Event, *, who: str, note: str, batch: int | None, line: int | None, message_id: str | None) -> int:
+    def resolve(self, event: Event, *, who: str, note: str, request: int | None, line: int | None, message_id: str | None) -> int:
         """Do as the operator says, with whoever is where the event can happen: of one request, of one line, or with all.
 
         Returns how many it were.
@@ -448,7 +451,7 @@ class SqliteJournal:
                 "resolve",
                 source=source,
                 target=target,
-                batch=batch,
+                request=request,
                 line=line,
                 message_id=message_id,
                 # The next loss then costs one.
@@ -458,7 +461,7 @@ class SqliteJournal:
             if message_id is not None and moved > 1:
                 raise ValueError("message_id: it belongs to one recipient; name the line")
             if moved:
-                said = {"who": who, "event": event, "note": note, "batch": batch, "line": line}
+                said = {"who": who, "event": event, "note": note, "request": request, "line": line}
                 self._run("add_decision", now=self._clock(), recipients=moved, **said)
                 if self._forget_texts:
                     self._run("forget_texts")
@@ -482,10 +485,10 @@ class SqliteJournal:
         with self._transaction():
             self._run("set_delivery", id=recipient, delivery=delivery, final=final, now=self._clock())
 
-    def put_off(self, recipient: int) -> None:
+    def note_asked(self, recipient: int) -> None:
         """Note that a status was asked for in vain, so that the others come first."""
         with self._transaction():
-            self._run("put_off", id=recipient, now=self._clock())
+            self._run("note_asked", id=recipient, now=self._clock())
 
     # Looking
 
@@ -520,7 +523,7 @@ class SqliteJournal:
             for character in characters:
                 forced[character] += count
         *example, example_number = done(self._run("example").fetchone()) or (None,)
-        ((first, last, batches),) = done(self._run("span").fetchall())
+        ((first, last, requests),) = done(self._run("span").fetchall())
         runs = self._run("runs").fetchall()
         return Figures(
             name=settings["name"],
@@ -528,8 +531,8 @@ class SqliteJournal:
             purged="purged_at" in settings,
             states=done(self._counted()),
             skipped=done(self._reasons(RecipientState.SKIPPED)),
-            rejected=done(self._reasons(RecipientState.REJECTED)),
-            unknown=done(self._reasons(RecipientState.UNKNOWN)),
+            refused=done(self._reasons(RecipientState.REFUSED)),
+            in_doubt=done(self._reasons(RecipientState.IN_DOUBT)),
             deliveries=done(dict(self._run("deliveries"))),
             parts=dict(sorted(parts.items())),
             ucs2=ucs2,
@@ -539,15 +542,15 @@ class SqliteJournal:
             example=Text(*example) if example else None,
             decisions=done(
                 tuple(
-                    Decision(at, who, Event(event), note, batch, line, recipients)
-                    for at, who, event, note, batch, line, recipients in self._run("decisions")
+                    Decision(at, who, Event(event), note, request, line, recipients)
+                    for at, who, event, note, request, line, recipients in self._run("decisions")
                 )
             ),
             runs=len(runs),
-            batches=batches,
+            requests=requests,
             first_claim=first,
             last_answer=last,
-            last_ending=runs[-1][3] if runs else None,
+            last_outcome=runs[-1][3] if runs else None,
             example_number=example_number,
         )
 
@@ -558,7 +561,7 @@ class SqliteJournal:
         return dict(counts.most_common())
 
     def timeline(self, steps: int) -> list[TimeSlot]:
-        """Return when recipients got their verdicts, in at most so many steps."""
+        """Return when recipients got their outcomes, in at most so many steps."""
         ((start, end, _),) = self._run("span")
         if start is None or end is None:
             return []
@@ -579,7 +582,7 @@ class SqliteJournal:
         """Forget who it was and what was said, and keep the figures."""
         self._connection.execute("PRAGMA secure_delete = ON")
         with self._transaction():
-            for name in ("purge_recipients", "purge_texts", "purge_batches", "purge_decisions"):
+            for name in ("purge_recipients", "purge_texts", "purge_requests", "purge_decisions"):
                 self._run(name)
             self._run("set", name="purged_at", value=repr(self._clock()))
         # What was overwritten still stands in the log and in free pages.

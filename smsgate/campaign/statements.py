@@ -11,7 +11,7 @@ from importlib.resources import files
 
 __all__ = ["SCHEMA_VERSION", "schema", "statements"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The newest version; a file of an older one is migrated by the scripts in between."""
 
 _NAMED = re.compile(r"^-- name: (\w+)\n-- [^\n]+\n(.*?;)\n", re.MULTILINE | re.DOTALL)

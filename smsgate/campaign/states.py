@@ -1,6 +1,6 @@
 """The life of one recipient of a campaign, as a table of transitions. The picture in the documentation is drawn from it.
 
-Rules of this file: no I/O and no clock. Only the operator's word leads from unknown to a second send; nothing else leads out of
+Rules of this file: no I/O and no clock. Only the operator's word leads from in doubt to a second send; nothing else leads out of
 in flight to pending but the proof that nothing was sent (design, section 6; reliability, section 2.1).
 """
 
@@ -23,9 +23,9 @@ class RecipientState(StrEnum):
     """A request with this recipient is about to leave, or under way."""
     ACCEPTED = "accepted"
     """The gateway took the message and gave an id."""
-    REJECTED = "rejected"
+    REFUSED = "refused"
     """The gateway refused this number. Nothing was sent."""
-    UNKNOWN = "unknown"
+    IN_DOUBT = "in doubt"
     """The request left and no answer tells what became of it. Never sent again by itself."""
     ASSUMED_SENT = "assumed sent"
     """The operator says that it was sent."""
@@ -38,14 +38,14 @@ class Event(StrEnum):
 
     CLAIMED = "claimed"
     ACCEPTED = "accepted"
-    REJECTED = "rejected"
+    REFUSED = "refused"
     NOT_SENT = "proven not sent"
-    LOST = "lost"
+    IN_DOUBT = "in doubt"
     RESEND = "resend"
     ASSUME_SENT = "assume sent"
     GIVE_UP = "give up"
     FOUND = "found"
-    CALL_OFF = "call off"
+    CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,14 @@ ENTRIES: tuple[RecipientState, ...] = (_S.PENDING, _S.SKIPPED)
 TRANSITIONS: tuple[Transition, ...] = (
     Transition(_S.PENDING, _E.CLAIMED, _S.IN_FLIGHT, note="written and synced before the first byte"),
     Transition(_S.IN_FLIGHT, _E.ACCEPTED, _S.ACCEPTED, note="an id stands in its slot"),
-    Transition(_S.IN_FLIGHT, _E.REJECTED, _S.REJECTED, note="the gateway's own words"),
+    Transition(_S.IN_FLIGHT, _E.REFUSED, _S.REFUSED, note="the gateway's own words"),
     Transition(_S.IN_FLIGHT, _E.NOT_SENT, _S.PENDING, note="no byte left, or the gateway says that it did nothing"),
-    Transition(_S.IN_FLIGHT, _E.LOST, _S.UNKNOWN, note="no readable answer, or the process ended"),
-    Transition(_S.UNKNOWN, _E.RESEND, _S.PENDING, operator=True, note="the only way to a second send"),
-    Transition(_S.UNKNOWN, _E.FOUND, _S.ACCEPTED, operator=True, note="with the id that the gateway gave"),
-    Transition(_S.UNKNOWN, _E.ASSUME_SENT, _S.ASSUMED_SENT, operator=True),
-    Transition(_S.UNKNOWN, _E.GIVE_UP, _S.ABANDONED, operator=True),
-    Transition(_S.PENDING, _E.CALL_OFF, _S.ABANDONED, operator=True, note="nothing was sent"),
+    Transition(_S.IN_FLIGHT, _E.IN_DOUBT, _S.IN_DOUBT, note="no readable answer, or the process ended"),
+    Transition(_S.IN_DOUBT, _E.RESEND, _S.PENDING, operator=True, note="the only way to a second send"),
+    Transition(_S.IN_DOUBT, _E.FOUND, _S.ACCEPTED, operator=True, note="with the id that the gateway gave"),
+    Transition(_S.IN_DOUBT, _E.ASSUME_SENT, _S.ASSUMED_SENT, operator=True),
+    Transition(_S.IN_DOUBT, _E.GIVE_UP, _S.ABANDONED, operator=True),
+    Transition(_S.PENDING, _E.CANCEL, _S.ABANDONED, operator=True, note="nothing was sent"),
 )
 
 _TARGETS = {(row.source, row.event): row.target for row in TRANSITIONS}

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from ..privacy import mask_numbers
 from ..protocol.answers import DeliveryState
-from .journal import Evidence, Figures, Unsettled
+from .journal import Evidence, Figures, RequestInDoubt
 from .states import Event, RecipientState
 
 __all__ = [
@@ -55,7 +55,7 @@ DECISIONS: Mapping[Event, str] = {
     Event.FOUND: "count as accepted",
     Event.ASSUME_SENT: "count as sent",
     Event.GIVE_UP: "give up",
-    Event.CALL_OFF: "call off, so that they are never sent to",
+    Event.CANCEL: "cancel, so that they are never sent to",
 }
 """What an operator can say."""
 
@@ -151,21 +151,21 @@ class Outlook(StrEnum):
     STOPPED = "Stopped"
     CUT_OFF = "Cut off"
     UNFINISHED = "Not finished"
-    UNKNOWN = "Sent, with some unknown"
+    IN_DOUBT = "Sent, with some in doubt"
     FINISHED = "Finished"
 
 
 def outlook(figures: Figures) -> Outlook:
     """Return where a campaign stands."""
-    ending = (figures.last_ending or "").partition(":")[0]
+    outcome = (figures.last_outcome or "").partition(":")[0]
     waiting = figures.count(_S.PENDING, _S.IN_FLIGHT)
     rows = (
         (figures.recipients == figures.count(_S.SKIPPED), Outlook.EMPTY),
-        (not figures.runs and not figures.batches, Outlook.NOT_STARTED),
-        (bool(figures.count(_S.IN_FLIGHT)) or (bool(waiting) and not ending), Outlook.OPEN),
-        (bool(waiting), {"paused": Outlook.PAUSED, "stopped": Outlook.STOPPED, "cut off": Outlook.CUT_OFF}.get(ending)),
+        (not figures.runs and not figures.requests, Outlook.NOT_STARTED),
+        (bool(figures.count(_S.IN_FLIGHT)) or (bool(waiting) and not outcome), Outlook.OPEN),
+        (bool(waiting), {"paused": Outlook.PAUSED, "stopped": Outlook.STOPPED, "cut off": Outlook.CUT_OFF}.get(outcome)),
         (bool(waiting), Outlook.UNFINISHED),
-        (bool(figures.count(_S.UNKNOWN)), Outlook.UNKNOWN),
+        (bool(figures.count(_S.IN_DOUBT)), Outlook.IN_DOUBT),
     )
     return next((found for fits, found in rows if fits and found), Outlook.FINISHED)
 
@@ -177,17 +177,17 @@ def sentence(figures: Figures) -> str:
         return "Nobody was given, so nothing was sent."
     if skipped == given:
         return f"Nothing was sent: {'the one recipient was' if given == 1 else f'all {count(given)} recipients were'} skipped."
-    accepted, pending, flying, unknown = (figures.count(state) for state in (_S.ACCEPTED, _S.PENDING, _S.IN_FLIGHT, _S.UNKNOWN))
-    if pending + skipped == given and not figures.batches:
+    accepted, pending, flying, in_doubt = (figures.count(state) for state in (_S.ACCEPTED, _S.PENDING, _S.IN_FLIGHT, _S.IN_DOUBT))
+    if pending + skipped == given and not figures.requests:
         return f"Nothing has been sent yet: {things(pending, 'recipient')} {_verb(pending, 'waits', 'wait')}."
     said = [f"{count(accepted)} of {count(given)} {_verb(accepted, 'was', 'were')} accepted"]
     if pending:
         said.append(f"{count(pending)} {_verb(pending, 'waits', 'wait')} to be sent")
     if flying:
         said.append(f"{count(flying)} {_verb(flying, 'is', 'are')} in a request that has no answer yet")
-    if unknown:
-        whether = f"nobody knows whether {_verb(unknown, 'it was', 'they were')} sent"
-        said.append(f"{count(unknown)} {_verb(unknown, 'is', 'are')} unknown: {whether}")
+    if in_doubt:
+        whether = f"nobody knows whether {_verb(in_doubt, 'it was', 'they were')} sent"
+        said.append(f"{count(in_doubt)} {_verb(in_doubt, 'is', 'are')} in doubt: {whether}")
     return "; ".join(said) + "."
 
 
@@ -257,7 +257,7 @@ class Finding:
     strong: bool = False
 
 
-def findings(request: Unsettled, zone: tzinfo | None) -> list[Finding]:
+def findings(request: RequestInDoubt, zone: tzinfo | None) -> list[Finding]:
     """Return what was seen around one request whose answer is missing, step by step."""
     seen = request.evidence or Evidence()
     rows = []
@@ -270,7 +270,7 @@ def findings(request: Unsettled, zone: tzinfo | None) -> list[Finding]:
         rows.append(Finding("Balance after", count(seen.after), _at(seen.after_at, zone)))
     if left is not None:
         rows.append(Finding("Left unexplained", count(left), strong=True))
-    rows.append(Finding("What this request would have cost", count(request.cost), "for those that are unknown", strong=True))
+    rows.append(Finding("What this request would have cost", count(request.cost), "for those that are in doubt", strong=True))
     if seen.new_id_count is not None:
         ids = _listed([*seen.new_ids])
         rows.append(Finding("New message ids at the gateway that no answer has told", count(seen.new_id_count), ids))
@@ -294,7 +294,7 @@ def _unexplained(seen: Evidence) -> Decimal | None:
     return None if seen.before is None or seen.after is None else seen.before - seen.after - seen.spent
 
 
-def reading(request: Unsettled) -> str:
+def reading(request: RequestInDoubt) -> str:
     """Return what the evidence suggests, in a sentence. It is never more than that."""
     seen = request.evidence or Evidence()
     left, cost = _unexplained(seen), request.cost

@@ -26,18 +26,18 @@ from rich.progress import Progress as Bar
 
 from ..campaign import (
     Campaign,
-    Ending,
     Event,
     Figures,
     HiddenRows,
     JournalError,
-    Loss,
     PollProgress,
     Progress,
+    RecipientInDoubt,
     RecipientState,
-    RunEnd,
+    RequestInDoubt,
+    RunOutcome,
+    RunResult,
     Source,
-    Unsettled,
     file_source,
 )
 from ..campaign.runner import MOST_IN_REQUEST
@@ -46,7 +46,7 @@ from ..campaign.wording import things
 from ..errors import InDoubt, NotSent
 from ..session import AsyncSession
 from ..spawn import call_soon
-from .campaign_views import LOOKS, Advance, Done, Made, Planned, Polled, Resolved, Skipped, Status, Unknown, time_left
+from .campaign_views import LOOKS, Advance, Done, InDoubtList, Made, Planned, Polled, Resolved, Skipped, Status, time_left
 from .credentials import at_terminal, country_of
 from .exits import Exit, RunInterrupted
 from .help import PlainGroup
@@ -171,13 +171,13 @@ async def run(
                 _ask(f"Send to {things(plan.pending, 'recipient')} for about {things(plan.cost, 'credit')}?", yes=yes)
             with _Shown(output, plan.pending) as shown:
                 runner = campaign.runner(session, rate=rate, batch=batch, on_progress=shown.run)
-                end: RunEnd | None = None
+                end: RunResult | None = None
                 output.interrupted = partial(RunInterrupted, quoted)
-                with _stopping(output, runner.stop, "Ctrl-C again stops at once; what may have left stays unknown."):
+                with _stopping(output, runner.stop, "Ctrl-C again stops at once; what may have left stays in doubt."):
                     end = await runner.run()
         if end is None:
-            end = RunEnd(Ending.CUT_OFF, "stopped at once", campaign.journal.states())
-            output.stream(Unknown(quoted, _unknown(campaign), show_numbers=False))
+            end = RunResult(RunOutcome.CUT_OFF, "stopped at once", campaign.journal.states())
+            output.stream(InDoubtList(quoted, _in_doubt(campaign), show_numbers=False))
         output.stream(Done(end, quoted))
         return _exit_of(end)
 
@@ -204,23 +204,23 @@ def _counted(output: Output, campaign: Campaign) -> Figures:
 
 
 @command(app)
-def unknown(output: Output, file: File, show_numbers: ShowNumbers = False) -> int:
-    """Show who is unknown: since when, why, and with which evidence."""
+def in_doubt(output: Output, file: File, show_numbers: ShowNumbers = False) -> int:
+    """Show who is in doubt: since when, why, and with which evidence."""
     with _looked_at(file) as campaign:
-        requests = _unknown(campaign)
-    output.show(Unknown(shlex.quote(str(file)), requests, show_numbers))
+        requests = _in_doubt(campaign)
+    output.show(InDoubtList(shlex.quote(str(file)), requests, show_numbers))
     return Exit.IN_DOUBT if requests else Exit.DONE
 
 
 def _looked_at(file: Path) -> Campaign:
-    """Open a campaign to look at it. If no run is at it, who was in flight when the last one was killed is unknown by now."""
+    """Open a campaign to look at it. If no run is at it, who was in flight when the last one was killed is in doubt by now."""
     with suppress(JournalError, OSError):
         return Campaign.open(file)
     return Campaign.open(file, writing=False)  # a run is at it, or nothing can be written here, or it tells what is wrong
 
 
-def _unknown(campaign: Campaign) -> tuple[tuple[Unsettled, tuple[Loss, ...]], ...]:
-    return tuple((request, tuple(campaign.losses(request.batch))) for request in campaign.unknown())
+def _in_doubt(campaign: Campaign) -> tuple[tuple[RequestInDoubt, tuple[RecipientInDoubt, ...]], ...]:
+    return tuple((request, tuple(campaign.recipients_in_doubt(request.id))) for request in campaign.in_doubt())
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ class Word:
     resend: Annotated[bool, typer.Option("--resend", help="Send again, and so perhaps twice.")] = False
     give_up: Annotated[bool, typer.Option("--give-up", help="Give them up.")] = False
     found: Annotated[str | None, typer.Option(metavar="ID", help="The gateway gave this id; for one --line.")] = None
-    call_off: Annotated[bool, typer.Option("--call-off", help="Never send to those that are still pending.")] = False
+    cancel: Annotated[bool, typer.Option("--cancel", help="Never send to those that are still pending.")] = False
 
     @property
     def event(self) -> Event:
@@ -241,17 +241,17 @@ class Word:
             Event.RESEND: self.resend,
             Event.GIVE_UP: self.give_up,
             Event.FOUND: self.found is not None,
-            Event.CALL_OFF: self.call_off,
+            Event.CANCEL: self.cancel,
         }
         chosen = [event for event, given in said.items() if given]
         if len(chosen) != 1:
-            raise ValueError("say one of --sent, --resend, --give-up, --found ID and --call-off")
+            raise ValueError("say one of --sent, --resend, --give-up, --found ID and --cancel")
         return chosen[0]
 
 
 _RISKS = {
     Event.RESEND: "Whoever was sent to already will get it twice, and is paid for twice. Send again?",
-    Event.CALL_OFF: "Those that are called off are never sent to. Go on?",
+    Event.CANCEL: "Those that are cancelled are never sent to. Go on?",
 }
 
 
@@ -261,34 +261,34 @@ def resolve(
     file: File,
     word: Word,
     *,
-    batch: Annotated[int | None, typer.Option(metavar="N", help="Of this request alone.")] = None,
+    request: Annotated[int | None, typer.Option(metavar="N", help="Of this request alone.")] = None,
     line: Annotated[int | None, typer.Option(metavar="N", help="Of this line of the list alone.")] = None,
     note: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is written down with who and when.")] = "",
     yes: Yes = False,
 ) -> int:
-    """Say what becomes of the unknown, or call off the pending. It is written down, with who and when."""
+    """Say what becomes of the recipients in doubt, or cancel those that are pending. It is written down, with who and when."""
     event = word.event
     with Campaign.open(file) as campaign:
         if event in _RISKS:
             _ask(_RISKS[event], yes=yes)
-        moved = campaign.resolve(event, batch=batch, line=line, who=getpass.getuser(), note=note, message_id=word.found)
+        moved = campaign.resolve(event, request=request, line=line, who=getpass.getuser(), note=note, message_id=word.found)
         if not moved:
-            raise ValueError(_not_there(campaign, before(event), batch, line))
-        left = campaign.figures().count(_S.UNKNOWN)
+            raise ValueError(_not_there(campaign, before(event), request, line))
+        left = campaign.figures().count(_S.IN_DOUBT)
     output.show(Resolved(moved, event, left))
     return Exit.DONE
 
 
-def _not_there(campaign: Campaign, state: RecipientState, batch: int | None, line: int | None) -> str:
+def _not_there(campaign: Campaign, state: RecipientState, request: int | None, line: int | None) -> str:
     """Return why a word of the operator was about nobody."""
-    request = None if batch is None else f"request {batch}"
-    named = " of ".join(part for part in (None if line is None else f"line {line}", request) if part)
+    of_request = None if request is None else f"request {request}"
+    named = " of ".join(part for part in (None if line is None else f"line {line}", of_request) if part)
     if not named or not campaign.figures().count(state):
         return f"no recipient of this campaign is {state}: look with 'smsgate campaign status'"
-    others = [str(one.batch) for one in campaign.unknown()] if state is _S.UNKNOWN else []
+    others = [str(one.id) for one in campaign.in_doubt()] if state is _S.IN_DOUBT else []
     more = "" if len(others) <= _NAMED else f" and {len(others) - _NAMED} more"
     instead = f"; they are in request {', '.join(others[:_NAMED])}{more}" if others else ""
-    return f"no recipient of {named} is {state}{instead}: look with 'smsgate campaign unknown' or 'smsgate campaign export'"
+    return f"no recipient of {named} is {state}{instead}: look with 'smsgate campaign in-doubt' or 'smsgate campaign export'"
 
 
 @command(app, changes=True)
@@ -379,13 +379,13 @@ def _ask(question: str, *, yes: bool) -> None:
         raise ValueError("not agreed; nothing was done")
 
 
-def _exit_of(end: RunEnd) -> int:
+def _exit_of(end: RunResult) -> int:
     """Return the exit code of a run: the first row that fits."""
     rows = (
-        (end.ending is Ending.PAUSED, Exit.REFUSED),
-        (end.ending in (Ending.STOPPED, Ending.CUT_OFF), SIGNALS.code),
-        (end.states.get(_S.UNKNOWN, 0) > 0, Exit.IN_DOUBT),
-        (end.states.get(_S.REJECTED, 0) > 0, Exit.IN_PART),
+        (end.outcome is RunOutcome.PAUSED, Exit.REFUSED),
+        (end.outcome in (RunOutcome.STOPPED, RunOutcome.CUT_OFF), SIGNALS.code),
+        (end.states.get(_S.IN_DOUBT, 0) > 0, Exit.IN_DOUBT),
+        (end.states.get(_S.REFUSED, 0) > 0, Exit.IN_PART),
     )
     return next((code for fits, code in rows if fits), Exit.DONE)
 
@@ -468,7 +468,7 @@ class _Shown:
         done = self._total - progress.count(_S.PENDING, _S.IN_FLIGHT)
         counts = [
             f"[{LOOKS[state].style}]{LOOKS[state].symbol} {progress.count(state):,}[/]"
-            for state in (_S.ACCEPTED, _S.REJECTED, _S.UNKNOWN)
+            for state in (_S.ACCEPTED, _S.REFUSED, _S.IN_DOUBT)
         ]
         left = time_left(progress)
         words = [*counts, f"{progress.rate:,.0f}/s", *([f"{left} left"] if left else [])]

@@ -1,4 +1,4 @@
-"""How the commands of campaigns look: figures, a plan, progress, and who is unknown.
+"""How the commands of campaigns look: figures, a plan, progress, and who is in doubt.
 
 Rule of this file: as in `views.py`, a new result is a new row of `VIEWS`, and numbers are masked on screen unless asked for.
 """
@@ -18,16 +18,16 @@ from rich.text import Text
 from ..campaign import (
     Added,
     Figures,
-    Loss,
     Plan,
     PollProgress,
     Preview,
     Progress,
+    RecipientInDoubt,
     RecipientRecord,
     RecipientState,
-    RunEnd,
+    RequestInDoubt,
+    RunResult,
     Source,
-    Unsettled,
 )
 from ..campaign.delimited import DELIMITER_NAMES
 from ..campaign.journal import Evidence
@@ -40,13 +40,13 @@ __all__ = [
     "LOOKS",
     "Advance",
     "Done",
+    "InDoubtList",
     "Made",
     "Planned",
     "Polled",
     "Resolved",
     "Skipped",
     "Status",
-    "Unknown",
     "duration",
     "time_left",
 ]
@@ -57,8 +57,8 @@ LOOKS: dict[RecipientState, Look] = {
     _S.PENDING: Look("·", "cyan", "pending"),
     _S.IN_FLIGHT: Look("→", "cyan", "in flight"),
     _S.ACCEPTED: Look("✓", "green", "accepted"),
-    _S.REJECTED: Look("✗", "red", "rejected"),
-    _S.UNKNOWN: Look("?", "yellow", "unknown"),
+    _S.REFUSED: Look("✗", "red", "refused"),
+    _S.IN_DOUBT: Look("?", "yellow", "in doubt"),
     _S.ASSUMED_SENT: Look("✓", "green", "assumed sent"),
     _S.ABANDONED: Look("✗", "dim", "abandoned"),
     _S.SKIPPED: Look("-", "dim", "skipped"),
@@ -66,7 +66,7 @@ LOOKS: dict[RecipientState, Look] = {
 """Each state, in the order in which it is shown."""
 
 _LISTED = 20
-"""Unknown requests that are listed with their recipients on the screen; documents have all."""
+"""Requests in doubt that are listed with their recipients on the screen; documents have all."""
 _NAMED = 5
 """Recipients of each that are named."""
 
@@ -117,16 +117,16 @@ class Advance:
 class Done:
     """How a run ended."""
 
-    end: RunEnd
+    end: RunResult
     path: str
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
-    """Requests with unknown recipients, and who they are."""
+class InDoubtList:
+    """Requests with recipients in doubt, and who they are."""
 
     path: str
-    requests: tuple[tuple[Unsettled, tuple[Loss, ...]], ...]
+    requests: tuple[tuple[RequestInDoubt, tuple[RecipientInDoubt, ...]], ...]
     show_numbers: bool
 
 
@@ -356,7 +356,7 @@ def _states_table(states: Mapping[RecipientState, int]) -> RenderableType:
 
 
 _NEXT = {
-    _S.UNKNOWN: "Nobody knows whether the unknown were sent. Look at them:\n  smsgate campaign unknown {path}",
+    _S.IN_DOUBT: "Nobody knows whether those in doubt were sent to. Look at them:\n  smsgate campaign in-doubt {path}",
     _S.PENDING: "Go on when you like: smsgate campaign run {path}",
     _S.ACCEPTED: "Follow their delivery: smsgate campaign poll {path}",
 }
@@ -365,15 +365,15 @@ _NEXT = {
 def _done_screen(done: Done) -> RenderableType:
     end = done.end
     hints = [unbroken((said.format(path=done.path), "dim")) for state, said in _NEXT.items() if end.states.get(state)]
-    said = Text.assemble((str(end.ending).capitalize(), "bold"), f": {printable(end.why)}" if end.why else "")
+    said = Text.assemble((str(end.outcome).capitalize(), "bold"), f": {printable(end.why)}" if end.why else "")
     return Group(said, Text(), _states_table(end.states), Text(), *hints)
 
 
 def _done_document(done: Done) -> dict[str, Any]:
-    return {"ending": done.end.ending, "why": done.end.why or None, "states": _states(done.end.states)}
+    return {"outcome": done.end.outcome, "why": done.end.why or None, "states": _states(done.end.states)}
 
 
-_COSTS = {_S.ACCEPTED: "credits accepted", _S.ASSUMED_SENT: "assumed sent", _S.UNKNOWN: "unknown", _S.PENDING: "to come"}
+_COSTS = {_S.ACCEPTED: "credits accepted", _S.ASSUMED_SENT: "assumed sent", _S.IN_DOUBT: "in doubt", _S.PENDING: "to come"}
 
 # --- status ---------------------------------------------------------------------------------------------------------------
 
@@ -383,7 +383,7 @@ def _status_screen(status: Status) -> RenderableType:
     rows = {
         "campaign": printable(figures.name),
         "made": _moment(figures.created_at),
-        "runs": f"{figures.runs}, the last: {printable(figures.last_ending or 'not ended')}" if figures.runs else "none yet",
+        "runs": f"{figures.runs}, the last: {printable(figures.last_outcome or 'not ended')}" if figures.runs else "none yet",
         "cost": ", ".join(
             f"{figures.cost(state):,} {said}" for state, said in _COSTS.items() if figures.cost(state) or state is _S.ACCEPTED
         ),
@@ -394,8 +394,8 @@ def _status_screen(status: Status) -> RenderableType:
         rows["purged"] = "numbers and texts are forgotten"
     blocks: list[RenderableType] = [pairs(rows), Text(), _states_table(figures.states)]
     for title, counts in (
-        ("rejected because", figures.rejected),
-        ("unknown because", figures.unknown),
+        ("refused because", figures.refused),
+        ("in doubt because", figures.in_doubt),
         ("skipped because", figures.skipped),
         ("delivery status", {name or "not asked yet": count for name, count in figures.deliveries.items()}),
     ):
@@ -413,11 +413,11 @@ def _status_document(status: Status) -> dict[str, Any]:
         "campaign": figures.name,
         "created_at": figures.created_at,
         "runs": figures.runs,
-        "last_ending": figures.last_ending,
+        "last_outcome": figures.last_outcome,
         "states": _states(figures.states),
         "skipped": dict(figures.skipped),
-        "rejected": dict(figures.rejected),
-        "unknown": dict(figures.unknown),
+        "refused": dict(figures.refused),
+        "in_doubt": dict(figures.in_doubt),
         "delivery": dict(figures.deliveries),
         "cost": {str(state): figures.cost(state) for state in _COSTS},
         "decisions": [asdict(decision) for decision in figures.decisions],
@@ -425,40 +425,40 @@ def _status_document(status: Status) -> dict[str, Any]:
     }
 
 
-# --- unknown --------------------------------------------------------------------------------------------------------------
+# --- in doubt --------------------------------------------------------------------------------------------------------------
 
 
-def _unknown_screen(unknown: Unknown) -> RenderableType:
-    if not unknown.requests:
-        return Text("Nobody is unknown.")
-    total = sum(request.unknown for request, _ in unknown.requests)
+def _in_doubt_screen(in_doubt: InDoubtList) -> RenderableType:
+    if not in_doubt.requests:
+        return Text("No recipient is in doubt.")
+    total = sum(request.in_doubt for request, _ in in_doubt.requests)
     blocks: list[RenderableType] = [
         Text.assemble(
-            (f"{things(total, 'recipient is', 'recipients are')} unknown", "bold"),
-            f", in {things(len(unknown.requests), 'request')}.\n",
+            (f"{things(total, 'recipient is', 'recipients are')} in doubt", "bold"),
+            f", in {things(len(in_doubt.requests), 'request')}.\n",
         )
     ]
-    for request, losses in unknown.requests[:_LISTED]:
-        blocks += [_request(request, losses, show_numbers=unknown.show_numbers), Text()]
-    if len(unknown.requests) > _LISTED:
-        blocks.append(Text(f"and {len(unknown.requests) - _LISTED:,} more requests; --json lists them all\n", "dim"))
+    for request, recipients in in_doubt.requests[:_LISTED]:
+        blocks += [_request(request, recipients, show_numbers=in_doubt.show_numbers), Text()]
+    if len(in_doubt.requests) > _LISTED:
+        blocks.append(Text(f"and {len(in_doubt.requests) - _LISTED:,} more requests; --json lists them all\n", "dim"))
     blocks.append(
         Text(
-            f"Then say what becomes of them: smsgate campaign resolve {unknown.path} --sent | --resend | --give-up"
-            " [--batch N] [--line N]\nThis is evidence, not proof; --resend may send to somebody twice.",
+            f"Then say what becomes of them: smsgate campaign resolve {in_doubt.path} --sent | --resend | --give-up"
+            " [--request N] [--line N]\nThis is evidence, not proof; --resend may send to somebody twice.",
             "dim",
         )
     )
     return Group(*blocks)
 
 
-def _request(request: Unsettled, losses: tuple[Loss, ...], *, show_numbers: bool) -> RenderableType:
-    named = ", ".join(f"{_number(one.number, show_numbers)} (line {one.line})" for one in losses[:_NAMED])
-    more = f" and {len(losses) - _NAMED:,} more" if len(losses) > _NAMED else ""
+def _request(request: RequestInDoubt, recipients: tuple[RecipientInDoubt, ...], *, show_numbers: bool) -> RenderableType:
+    named = ", ".join(f"{_number(one.number, show_numbers)} (line {one.line})" for one in recipients[:_NAMED])
+    more = f" and {len(recipients) - _NAMED:,} more" if len(recipients) > _NAMED else ""
     return Group(
         Text.assemble(
-            (f"? batch {request.batch}", "yellow"),
-            f"  {request.unknown:,} of {request.size:,}, since {_moment(request.claimed_at)}, {request.cost:,} credits",
+            (f"? request {request.id}", "yellow"),
+            f"  {request.in_doubt:,} of {request.size:,}, since {_moment(request.claimed_at)}, {request.cost:,} credits",
         ),
         Text(f"  because: {printable(request.reason)}"),
         Text(f"  who:     {named}{more}"),
@@ -466,7 +466,7 @@ def _request(request: Unsettled, losses: tuple[Loss, ...], *, show_numbers: bool
     )
 
 
-def _seen(request: Unsettled) -> str:
+def _seen(request: RequestInDoubt) -> str:
     seen = request.evidence
     if seen is None:
         return "nothing yet; the process ended, and the next run looks around"
@@ -484,25 +484,25 @@ def _seen(request: Unsettled) -> str:
     return "; ".join(said) or "nothing that tells"
 
 
-def _unknown_document(unknown: Unknown) -> dict[str, Any]:
+def _in_doubt_document(in_doubt: InDoubtList) -> dict[str, Any]:
     return {
         "requests": [
             {
-                "batch": request.batch,
+                "request": request.id,
                 "claimed_at": request.claimed_at,
                 "size": request.size,
-                "unknown": request.unknown,
+                "in_doubt": request.in_doubt,
                 "cost": request.cost,
                 "reason": request.reason,
                 "status": request.status,
                 "reply_bytes": request.reply_size,
                 "evidence": None if request.evidence is None else _evidence(request.evidence),
                 "recipients": [
-                    {"line": one.line, "destination": _number(one.number, unknown.show_numbers), "reason": one.reason}
-                    for one in losses
+                    {"line": one.line, "destination": _number(one.number, in_doubt.show_numbers), "reason": one.reason}
+                    for one in recipients
                 ],
             }
-            for request, losses in unknown.requests
+            for request, recipients in in_doubt.requests
         ]
     }
 
@@ -515,7 +515,7 @@ def _evidence(seen: Evidence) -> dict[str, Any]:
 
 
 def _resolved_screen(resolved: Resolved) -> RenderableType:
-    return Text(f"{things(resolved.recipients, 'recipient')}: {resolved.event}. Still unknown: {resolved.left:,}.")
+    return Text(f"{things(resolved.recipients, 'recipient')}: {resolved.event}. Still in doubt: {resolved.left:,}.")
 
 
 def _polled_screen(polled: Polled) -> RenderableType:
@@ -542,6 +542,6 @@ VIEWS[Planned] = View(_plan_screen, _plan_document)
 VIEWS[Status] = View(_status_screen, _status_document)
 VIEWS[Advance] = View(_advance_screen, _advance_document)
 VIEWS[Done] = View(_done_screen, _done_document)
-VIEWS[Unknown] = View(_unknown_screen, _unknown_document)
+VIEWS[InDoubtList] = View(_in_doubt_screen, _in_doubt_document)
 VIEWS[Resolved] = View(_resolved_screen, asdict)
 VIEWS[Polled] = View(_polled_screen, _polled_document)

@@ -231,7 +231,7 @@ def _report_screen(report: Report) -> RenderableType:
         Text(),
         states,
         Text(),
-        Text(f"The gateway's own book: {twice}, and {unlisted}. The unknown are left to you."),
+        Text(f"The gateway's own book: {twice}, and {unlisted}. The recipients in doubt are left to you."),
         Text.assemble("The report for a manager: ", (shown.report, "bold")),
     )
     return Group(Padding(told, (0, 0, 0, 3)), Text(), Text(_PROMISE, "bold"))

@@ -32,7 +32,7 @@ __all__ = ["RECIPIENTS", "CampaignShown", "campaign_scene"]
 RECIPIENTS = 10_000
 _RATE, _BATCH, _CONCURRENCY = 3_000, 25, 8
 _KILLED_AT = 0.4
-"""Which share has its verdict when the process is killed."""
+"""Which share has its outcome when the process is killed."""
 _LOOK_AGAIN = 0.1
 _HELD = 30.0
 """Seconds for which the gateway would keep an answer back at the kill, so that requests are under way whatever the machine."""
@@ -55,11 +55,11 @@ class CampaignShown:
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """How many recipients of the file have their verdict, and how many are in a request."""
+    """How many recipients of the file have their outcome, and how many are in a request."""
 
     settled: int
     in_flight: int
-    unknown: int
+    in_doubt: int
 
 
 async def campaign_scene(output: Output, sandbox: Sandbox) -> CampaignShown:
@@ -97,15 +97,15 @@ def _say(stage: Console, said: Text) -> None:
 
 
 def _unlisted(campaign: Campaign, sandbox: Sandbox) -> int:
-    """Return how many messages the gateway took of whom the file does not say accepted or unknown."""
-    listed = {one.number for one in campaign.recipients() if one.state in (_S.ACCEPTED, _S.UNKNOWN)}
+    """Return how many messages the gateway took of whom the file does not say accepted or in doubt."""
+    listed = {one.number for one in campaign.recipients() if one.state in (_S.ACCEPTED, _S.IN_DOUBT)}
     return sum(message.destination not in listed for message in sandbox.messages if message.destination.startswith("+38067"))
 
 
 def _standing(campaign: Campaign) -> _Standing:
     states = campaign.journal.states()
     in_flight = states.get(_S.IN_FLIGHT, 0)
-    return _Standing(RECIPIENTS - states.get(_S.PENDING, 0) - in_flight, in_flight, states.get(_S.UNKNOWN, 0))
+    return _Standing(RECIPIENTS - states.get(_S.PENDING, 0) - in_flight, in_flight, states.get(_S.IN_DOUBT, 0))
 
 
 async def _run(output: Output, file: Path, sandbox: Sandbox, *, until: float | None) -> _Standing:
@@ -134,7 +134,7 @@ async def _run(output: Output, file: Path, sandbox: Sandbox, *, until: float | N
                 task = bar.add_task("", total=RECIPIENTS)
                 while process.poll() is None:
                     now = _standing(campaign)
-                    bar.update(task, completed=now.settled, description=f"[yellow]? {now.unknown:,}" if now.unknown else "")
+                    bar.update(task, completed=now.settled, description=f"[yellow]? {now.in_doubt:,}" if now.in_doubt else "")
                     if until is not None and now.settled >= until * RECIPIENTS:
                         await _kill(process, sandbox)
                         break

@@ -1,6 +1,6 @@
 """The command `smsgate doctor`: what works on the way to the gateway, and what to change. It never sends.
 
-Rule of this file: it only shows. What is measured and how it is judged stands in `smsgate.doctor`; what to do after an error
+Rule of this file: it only shows. What is measured and how it is assessed stands in `smsgate.doctor`; what to do after an error
 stands in the table of endings.
 """
 

@@ -95,7 +95,7 @@ class RunInterrupted(SendInterrupted):
     """A signal that broke out of the run of a campaign. `file` is its file, quoted for a shell."""
 
     def __init__(self, file: str) -> None:
-        super().__init__(f" during the run, so recipients may be in doubt: 'smsgate campaign unknown {file}' lists them")
+        super().__init__(f" during the run, so recipients may be in doubt: 'smsgate campaign in-doubt {file}' lists them")
 
 
 class NobodyReads(Exception):
@@ -176,7 +176,7 @@ ENDINGS: tuple[Ending, ...] = (
         JournalLost,
         Exit.IN_DOUBT,
         "in doubt",
-        "Mend that first. Then 'smsgate campaign unknown FILE' shows who is in doubt; nobody of them is sent to again by itself.",
+        "Correct that first. Then 'smsgate campaign in-doubt FILE' lists who is in doubt. Nobody is sent to again by itself.",
     ),
     Ending(JournalError, Exit.USAGE, "usage"),
     Ending(ValidationError, Exit.USAGE, "usage"),
@@ -206,7 +206,7 @@ def hint_of(error: BaseException) -> str:
 
 def exit_of_send(result: SendResult) -> Exit:
     """Return the exit code of a send of which at least one recipient was accepted."""
-    return Exit.IN_PART if result.rejected or result.in_doubt else Exit.DONE
+    return Exit.IN_PART if result.refused or result.in_doubt else Exit.DONE
 
 
 def exit_of_statuses(statuses: Iterable[DeliveryStatus]) -> Exit:

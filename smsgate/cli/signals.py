@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import NamedTuple
 
-__all__ = ["SIGNALS", "EndingSignal", "Signalled", "Signals"]
+__all__ = ["SIGNALS", "Signalled", "Signals", "StopSignal"]
 
 
-class EndingSignal(NamedTuple):
+class StopSignal(NamedTuple):
     """One signal that ends a command.
 
     `insists` is how many seconds after the last signal that counted it counts as a further one; None if it never does. A shell
@@ -32,9 +32,9 @@ class EndingSignal(NamedTuple):
 
 
 _TABLE = (
-    EndingSignal("SIGINT", "interrupted by Ctrl-C", 0.3),
-    EndingSignal("SIGTERM", "ended by SIGTERM", 1.0),
-    EndingSignal("SIGHUP", "the terminal was closed (SIGHUP)", None),
+    StopSignal("SIGINT", "interrupted by Ctrl-C", 0.3),
+    StopSignal("SIGTERM", "ended by SIGTERM", 1.0),
+    StopSignal("SIGHUP", "the terminal was closed (SIGHUP)", None),
 )
 _ROWS = {int(getattr(signal, row.name)): row for row in _TABLE if hasattr(signal, row.name)}
 _PIPE = getattr(signal, "SIGPIPE", None)

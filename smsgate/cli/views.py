@@ -62,7 +62,7 @@ class Look(NamedTuple):
 
 OUTCOMES: dict[bool | None, Look] = {
     True: Look("✓", "green", "accepted"),
-    False: Look("✗", "red", "rejected"),
+    False: Look("✗", "red", "refused"),
     None: Look("?", "yellow", "in doubt"),
 }
 
@@ -234,7 +234,7 @@ def _recipients_document(recipients: Sequence[RecipientResult]) -> dict[str, Any
             for recipient in recipients
         ],
         "accepted": outcomes[True],
-        "rejected": outcomes[False],
+        "refused": outcomes[False],
         "in_doubt": outcomes[None],
     }
 

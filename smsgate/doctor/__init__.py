@@ -3,7 +3,7 @@
     report = await examine(Setup(login="...", password="..."))
     assert not report.problems
 
-The command `smsgate doctor` shows the same report. `verdicts` judges, `probes` measures, `checks` is the table of the checks.
+The command `smsgate doctor` shows the same report. `assessment` assesses, `probes` measures, `checks` is the table of the checks.
 """
 
 from __future__ import annotations

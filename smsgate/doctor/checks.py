@@ -23,28 +23,28 @@ from ..protocol.answers import DeliveryState
 from ..protocol.operations import GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES
 from ..protocol.reply import read_balance, read_new_messages, read_status
 from ..version import __version__
-from .findings import Finding, Mark, Report
-from .probes import Probe, Setup, probing
-from .verdicts import (
+from .assessment import (
     AT_ONCE,
+    assess_address,
+    assess_answer_time,
+    assess_certificate,
+    assess_clock,
+    assess_concurrency,
+    assess_connection,
+    assess_cookie,
+    assess_credits,
+    assess_environment_proxies,
+    assess_https,
+    assess_name,
+    assess_sender,
+    assess_status,
     failed,
     https_address,
-    judge_address,
-    judge_answer_time,
-    judge_certificate,
-    judge_clock,
-    judge_concurrency,
-    judge_connection,
-    judge_cookie,
-    judge_credits,
-    judge_environment_proxies,
-    judge_https,
-    judge_name,
-    judge_sender,
-    judge_status,
     shown_address,
     worth_climbing,
 )
+from .findings import Finding, Mark, Report
+from .probes import Probe, Setup, probing
 
 __all__ = ["CHECKS", "Check", "environment", "examine"]
 
@@ -78,23 +78,23 @@ class Check:
 
 
 async def _address(room: _Room) -> Finding:
-    return judge_address(room.setup.url, shown_address(room.setup.url))
+    return assess_address(room.setup.url, shown_address(room.setup.url))
 
 
 async def _name(room: _Room) -> Finding:
-    return judge_name(*await room.probe.resolve())
+    return assess_name(*await room.probe.resolve())
 
 
 async def _connection(room: _Room) -> Finding:
-    return judge_connection(await room.probe.connect(), room.setup.timeouts, "the proxy is" if room.setup.proxy else "")
+    return assess_connection(await room.probe.connect(), room.setup.timeouts, "the proxy is" if room.setup.proxy else "")
 
 
 async def _certificate(room: _Room) -> Finding:
-    return judge_certificate(*await room.probe.handshake())
+    return assess_certificate(*await room.probe.handshake())
 
 
 async def _gateway(room: _Room) -> Finding:
-    return judge_answer_time(await room.probe.knock(room.setup.url), room.setup.timeouts)
+    return assess_answer_time(await room.probe.knock(room.setup.url), room.setup.timeouts)
 
 
 async def _https(room: _Room) -> Finding:
@@ -104,7 +104,7 @@ async def _https(room: _Room) -> Finding:
         await room.probe.knock(address)
     except (NotSent, InDoubt) as error:
         why_not = str(error)
-    return judge_https(address, shown, why_not)
+    return assess_https(address, shown, why_not)
 
 
 async def _login(room: _Room) -> Finding:
@@ -113,11 +113,11 @@ async def _login(room: _Room) -> Finding:
 
 
 async def _sender(room: _Room) -> Finding:
-    return judge_sender(room.setup.sender)
+    return assess_sender(room.setup.sender)
 
 
 async def _credits(room: _Room) -> Finding:
-    return judge_credits(await room.probe.ask(GET_CREDIT_BALANCE, read_balance), show=room.show_balance)
+    return assess_credits(await room.probe.ask(GET_CREDIT_BALANCE, read_balance), show=room.show_balance)
 
 
 async def _new_messages(room: _Room) -> Finding:
@@ -134,8 +134,8 @@ async def _status(room: _Room) -> Finding:
     try:
         found = await room.probe.ask(GET_MESSAGE_STATUS, partial(read_status, asked=NO_MESSAGE), MessageId=NO_MESSAGE)
     except MessageNotFound:
-        return judge_status(DeliveryState.NOT_FOUND)
-    return judge_status(found.state)
+        return assess_status(DeliveryState.NOT_FOUND)
+    return assess_status(found.state)
 
 
 async def _concurrency(room: _Room) -> Finding:
@@ -151,13 +151,13 @@ async def _concurrency(room: _Room) -> Finding:
     if steps[0].error:
         raise steps[0].error
     last = steps[-1].error
-    return judge_concurrency(steps, room.setup.concurrency, str(last) if last else "")
+    return assess_concurrency(steps, room.setup.concurrency, str(last) if last else "")
 
 
 async def _cookie(room: _Room) -> Finding:
     if room.most_at_once < AT_ONCE:
         return _skipped("cookie lock", f"it needs {AT_ONCE} sessions that work at once, and fast answers")
-    return judge_cookie(await room.probe.cookie_times())
+    return assess_cookie(await room.probe.cookie_times())
 
 
 async def _clock(room: _Room) -> Finding:
@@ -168,13 +168,13 @@ async def _clock(room: _Room) -> Finding:
         there = parsedate_to_datetime(date).timestamp()
     except ValueError:
         return _skipped("clock", "the answer told no time that can be read")
-    return judge_clock(here - there - 0.5)  # the header leaves out the fraction of a second: half of one on average
+    return assess_clock(here - there - 0.5)  # the header leaves out the fraction of a second: half of one on average
 
 
 async def _proxy(room: _Room) -> Finding:
     proxy = room.setup.proxy
     found = {name for name in _PROXIES if room.setup.environ.get(name) or room.setup.environ.get(name.lower())}
-    return judge_environment_proxies(proxy and shown_address(proxy), found)
+    return assess_environment_proxies(proxy and shown_address(proxy), found)
 
 
 CHECKS: tuple[Check, ...] = (

@@ -29,8 +29,8 @@ from ..protocol.limits import REPLY_LIMIT_MOST
 from ..protocol.operations import AUTH, GET_CREDIT_BALANCE, Operation
 from ..protocol.reply import Reply, read_balance, read_reply, unrecognised
 from ..transport import Body, Exchange, HttpReply, Transport, cause_of, own_transport, ssl_settings
+from .assessment import AT_ONCE, LADDER, CookieTimes, Step
 from .findings import Heard
-from .verdicts import AT_ONCE, LADDER, CookieTimes, Step
 
 __all__ = ["Probe", "Setup", "probing"]
 
@@ -255,7 +255,7 @@ class Probe:
             yield Step(count, calls, seconds)
 
     async def cookie_times(self) -> CookieTimes:
-        """Return what a lock of the cookie is judged by. Raises as a call does."""
+        """Return what a lock of the cookie is assessed by. Raises as a call does."""
         await self._open(AT_ONCE)  # one of them may have failed on the ladder
         alone = median([(await self._timed(self._leased[:1], 1))[0] for _ in range(_ALONE)])
         several = self._leased[:AT_ONCE]

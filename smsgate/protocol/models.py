@@ -312,7 +312,7 @@ class SendResult(_Frozen, frozen=True):
         return tuple(recipient for recipient in self.recipients if recipient.accepted)
 
     @property
-    def rejected(self) -> tuple[RecipientResult, ...]:
+    def refused(self) -> tuple[RecipientResult, ...]:
         """Those that the gateway refused."""
         return tuple(recipient for recipient in self.recipients if recipient.accepted is False)
 

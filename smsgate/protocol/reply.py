@@ -247,14 +247,14 @@ def _outcome(reply: Reply, message: Message) -> SendResult | Refused | InDoubt:
     answers = tuple(classify(head or ""))
     if not slots:
         return _whole(reply, answers)
-    judged = tuple(
+    answered = tuple(
         _recipient(destination, slot, answers, told=place not in reply.elsewhere)
         for place, (destination, slot) in enumerate(zip(message.destinations, slots, strict=True), start=1)
     )
-    recipients = tuple(recipient for recipient, _ in judged)
+    recipients = tuple(recipient for recipient, _ in answered)
     if any(recipient.accepted for recipient in recipients):
         return SendResult(answers=answers, text=head or "", recipients=recipients)
-    sentences = [*answers, *(said for _, said in judged if said)]
+    sentences = [*answers, *(said for _, said in answered if said)]
     if any(recipient.accepted is None for recipient in recipients):
         return reply.in_doubt(*_doubt(sentences))
     dead = any(sentence.answer is Answer.NOT_AUTHORISED for sentence in sentences)

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .api import REQUESTS, Api, Asked, Json, state
-from .faults import Ending, FaultRule, Reply
+from .faults import ConnectionEnd, FaultRule, Reply
 from .guard import refusal_of
 from .page import HEADERS, page_file
 from .sessions import PhpSession
@@ -131,14 +131,14 @@ class Endpoints:
             while not self.stopping and (left := until - anyio.current_time()) > 0:  # noqa: ASYNC110
                 await anyio.sleep(min(left, _HOLD_STEP))
 
-    async def _end(self, request: Request, ending: Ending, reply: Reply) -> Response:
+    async def _end(self, request: Request, end: ConnectionEnd, reply: Reply) -> Response:
         """Let the connection come to this end. Returns when the client is gone, so that nobody gets the response."""
         wire: Wire | None = request.scope.get("state", {}).get("wire")
         if wire is None:
             # Served in this process there is no connection: the caller gets what a lost one would raise.
-            raise ConnectionResetError(f"the sandbox ended the connection: {ending.value}")
-        if ending is not Ending.SILENT:
-            wire.end(ending, reply)
+            raise ConnectionResetError(f"the sandbox ended the connection: {end.value}")
+        if end is not ConnectionEnd.SILENT:
+            wire.end(end, reply)
         gone = anyio.Event()
 
         async def wait_for_the_client() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..protocol.operations import OPERATIONS
 
-__all__ = ["FAULTS", "Ending", "FaultKind", "FaultRow", "FaultRule", "Faults", "Reply", "parse_rule"]
+__all__ = ["FAULTS", "ConnectionEnd", "FaultKind", "FaultRow", "FaultRule", "Faults", "Reply", "parse_rule"]
 
 
 class FaultKind(StrEnum):
@@ -44,7 +44,7 @@ class FaultKind(StrEnum):
     SESSION_LOSS = "session loss"
 
 
-class Ending(Enum):
+class ConnectionEnd(Enum):
     """What becomes of the connection in place of an answer."""
 
     CLOSED = "closed"
@@ -104,7 +104,7 @@ class FaultRow:
     note: str
     works: bool
     changes: Callable[[Reply], Reply] | None = None
-    ends: Ending | None = None
+    ends: ConnectionEnd | None = None
     seconds: float | None = None
     """How long the answer is held unless the rule says otherwise; None for a fault that holds nothing."""
     forgets: bool = False
@@ -115,18 +115,26 @@ FAULTS: dict[FaultKind, FaultRow] = {
     row.kind: row
     for row in (
         FaultRow(FaultKind.SLOW, "the answer comes late, with the work done at once", works=True, seconds=5.0),
-        FaultRow(FaultKind.SILENT_BEFORE, "no answer ever, and no work", works=False, ends=Ending.SILENT),
-        FaultRow(FaultKind.SILENT_AFTER, "no answer ever, with the work done", works=True, ends=Ending.SILENT),
-        FaultRow(FaultKind.DROP_BEFORE, "the connection is closed before the work", works=False, ends=Ending.CLOSED),
+        FaultRow(FaultKind.SILENT_BEFORE, "no answer ever, and no work", works=False, ends=ConnectionEnd.SILENT),
+        FaultRow(FaultKind.SILENT_AFTER, "no answer ever, with the work done", works=True, ends=ConnectionEnd.SILENT),
+        FaultRow(FaultKind.DROP_BEFORE, "the connection is closed before the work", works=False, ends=ConnectionEnd.CLOSED),
         FaultRow(
-            FaultKind.DROP_AFTER, "the connection is closed after the work, without an answer", works=True, ends=Ending.CLOSED
+            FaultKind.DROP_AFTER,
+            "the connection is closed after the work, without an answer",
+            works=True,
+            ends=ConnectionEnd.CLOSED,
         ),
-        FaultRow(FaultKind.RESET_BEFORE, "the connection is reset before the work", works=False, ends=Ending.RESET),
+        FaultRow(FaultKind.RESET_BEFORE, "the connection is reset before the work", works=False, ends=ConnectionEnd.RESET),
         FaultRow(
-            FaultKind.RESET_AFTER, "the connection is reset after the work, without an answer", works=True, ends=Ending.RESET
+            FaultKind.RESET_AFTER,
+            "the connection is reset after the work, without an answer",
+            works=True,
+            ends=ConnectionEnd.RESET,
         ),
-        FaultRow(FaultKind.CUT_HEADERS, "the answer ends in the middle of its headers", works=True, ends=Ending.CUT_HEADERS),
-        FaultRow(FaultKind.CUT_BODY, "the answer ends in the middle of its body", works=True, ends=Ending.CUT_BODY),
+        FaultRow(
+            FaultKind.CUT_HEADERS, "the answer ends in the middle of its headers", works=True, ends=ConnectionEnd.CUT_HEADERS
+        ),
+        FaultRow(FaultKind.CUT_BODY, "the answer ends in the middle of its body", works=True, ends=ConnectionEnd.CUT_BODY),
         FaultRow(FaultKind.BAD_GATEWAY_BEFORE, "an HTML page with status 502, and no work", works=False, changes=_bad_gateway),
         FaultRow(
             FaultKind.BAD_GATEWAY_AFTER, "an HTML page with status 502, with the work done", works=True, changes=_bad_gateway
@@ -134,7 +142,7 @@ FAULTS: dict[FaultKind, FaultRow] = {
         FaultRow(FaultKind.HTML, "an HTML page with status 200, with the work done", works=True, changes=_html),
         FaultRow(FaultKind.EMPTY, "an empty body with status 200, with the work done", works=True, changes=_empty),
         FaultRow(FaultKind.GARBAGE, "bytes that are no XML, with the work done", works=True, changes=_garbage),
-        FaultRow(FaultKind.NOT_HTTP, "bytes that are no HTTP, with the work done", works=True, ends=Ending.NOT_HTTP),
+        FaultRow(FaultKind.NOT_HTTP, "bytes that are no HTTP, with the work done", works=True, ends=ConnectionEnd.NOT_HTTP),
         FaultRow(FaultKind.WRONG_CHARSET, "the answer in windows-1251, which says UTF-8", works=True, changes=_wrong_charset),
         FaultRow(
             FaultKind.SHORT_ARRAY, "the last slot of an array is missing, with the work done", works=True, changes=_short_array

@@ -21,7 +21,7 @@ from ..protocol.answers import Answer, DeliveryState
 from ..protocol.models import is_sender
 from ..protocol.operations import Operation
 from ..protocol.segments import Alphabet, segments
-from .journey import answer_to_all, ending, refusal, state_after
+from .journey import answer_to_all, last_state, refusal, state_after
 from .sentences import say, say_in_slot, say_state
 from .sessions import PhpSession, PhpSessions
 from .settings import AccountState, FailedSlot, Settings
@@ -298,22 +298,22 @@ class Gateway:
         if whole or size is None:
             return (self._say(whole or Answer.NOT_SAVED),)
         parts, alphabet = size
-        verdicts = [refusal(number) for number in numbers]
-        payable = [position for position, verdict in enumerate(verdicts) if verdict is None]
+        refusals = [refusal(number) for number in numbers]
+        payable = [position for position, refused in enumerate(refusals) if refused is None]
         paid = min(len(payable), int(self._credits // parts))
         missing = format(len(payable) * parts - self._credits, "f")
         unpaid = payable[paid:]
         if unpaid and not (self.settings.pay_in_part and paid):
             return (self._say(Answer.NOT_ENOUGH_CREDITS, missing=missing),)
         for position in unpaid:
-            verdicts[position] = Answer.NOT_ENOUGH_CREDITS
+            refusals[position] = Answer.NOT_ENOUGH_CREDITS
         slots = tuple(
             self._accept(number, sender, text, wappush, parts, alphabet)
-            if verdict is None
-            else self._failed_slot(verdict, number, missing)
-            for number, verdict in zip(numbers, verdicts, strict=True)
+            if refused is None
+            else self._failed_slot(refused, number, missing)
+            for number, refused in zip(numbers, refusals, strict=True)
         )
-        return (self._head(verdicts, missing), *slots)
+        return (self._head(refusals, missing), *slots)
 
     def _get_new_messages(self, _session: PhpSession, _arguments: Mapping[str, str]) -> Result:
         now = self._clock()
@@ -339,10 +339,10 @@ class Gateway:
     def _say(self, meaning: Answer, **filled: str) -> str:
         return self.settings.sentences.get(meaning) or say(meaning, **filled)
 
-    def _head(self, verdicts: list[Answer | None], missing: str) -> str:
+    def _head(self, refusals: list[Answer | None], missing: str) -> str:
         """Return what stands before the slots: each complaint once, success last (protocol, section 4.4)."""
-        complaints = dict.fromkeys(verdict for verdict in verdicts if verdict)
-        if None in verdicts:
+        complaints = dict.fromkeys(refused for refused in refusals if refused)
+        if None in refusals:
             complaints = dict.fromkeys([*(_BESIDE_SUCCESS.get(complaint, complaint) for complaint in complaints), Answer.SENT])
         return " | ".join(
             self._say(meaning, missing=missing) if meaning is Answer.NOT_ENOUGH_CREDITS else self._say(meaning)
@@ -370,7 +370,7 @@ class Gateway:
             alphabet=alphabet,
             credits=Decimal(parts),
             accepted_at=now,
-            ends=ending(number),
+            ends=last_state(number),
             takes=self.settings.delivery_seconds * (self._random.uniform(1 - jitter, 1 + jitter) if jitter else 1),
         )
         self._credits -= message.credits
@@ -381,10 +381,10 @@ class Gateway:
         self._settled_at = max(self._settled_at, now + message.takes)
         return message.id
 
-    def _failed_slot(self, verdict: Answer, number: str, missing: str) -> str | None:
-        short = verdict is Answer.NOT_ENOUGH_CREDITS
+    def _failed_slot(self, refused: Answer, number: str, missing: str) -> str | None:
+        short = refused is Answer.NOT_ENOUGH_CREDITS
         sentence = (
-            self._say(verdict, missing=missing) if short else self.settings.sentences.get(verdict) or say_in_slot(verdict, number)
+            self._say(refused, missing=missing) if short else self.settings.sentences.get(refused) or say_in_slot(refused, number)
         )
         return _SLOTS[self.settings.failed_slot](sentence)
 

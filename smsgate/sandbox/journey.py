@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..protocol.answers import Answer, DeliveryState
 from ..protocol.numbers import is_international
 
-__all__ = ["MAGIC", "SCHEDULE", "MagicNumber", "answer_to_all", "ending", "refusal", "state_after"]
+__all__ = ["MAGIC", "SCHEDULE", "MagicNumber", "answer_to_all", "last_state", "refusal", "state_after"]
 
 SCHEDULE: tuple[tuple[float, DeliveryState], ...] = (
     (0.0, DeliveryState.SENT),
@@ -79,7 +79,7 @@ def answer_to_all(numbers: list[str]) -> Answer | None:
     return next((row.answers_all for number in numbers if (row := _BY_NUMBER.get(number)) and row.answers_all), None)
 
 
-def ending(number: str) -> DeliveryState:
+def last_state(number: str) -> DeliveryState:
     """Return the state that a message to this number reaches in the end."""
     return _BY_NUMBER.get(number, _ORDINARY).ends
 

@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Callable
 
-from .faults import Ending, Reply
+from .faults import ConnectionEnd, Reply
 
 __all__ = ["Wire"]
 
@@ -23,12 +23,12 @@ class Wire:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
 
-    def end(self, ending: Ending, reply: Reply) -> None:
+    def end(self, end: ConnectionEnd, reply: Reply) -> None:
         """Do to the connection what a fault wants, in place of this answer."""
-        partly = _PARTLY.get(ending)
+        partly = _PARTLY.get(end)
         if partly:
             self._transport.write(partly(_as_http(reply)))
-        if ending is Ending.RESET:
+        if end is ConnectionEnd.RESET:
             self._reset()
         else:
             self._transport.close()
@@ -53,8 +53,8 @@ def _to_the_middle_of_the_body(answer: bytes) -> bytes:
     return answer[: start + (len(answer) - start) // 2]
 
 
-_PARTLY: dict[Ending, Callable[[bytes], bytes]] = {
-    Ending.CUT_HEADERS: _to_the_middle_of_the_headers,
-    Ending.CUT_BODY: _to_the_middle_of_the_body,
-    Ending.NOT_HTTP: lambda _: b"\x00\x01\xff what is this?\r\n\r\n",
+_PARTLY: dict[ConnectionEnd, Callable[[bytes], bytes]] = {
+    ConnectionEnd.CUT_HEADERS: _to_the_middle_of_the_headers,
+    ConnectionEnd.CUT_BODY: _to_the_middle_of_the_body,
+    ConnectionEnd.NOT_HTTP: lambda _: b"\x00\x01\xff what is this?\r\n\r\n",
 }

@@ -39,65 +39,65 @@ SELECT id, number FROM recipient WHERE state = 'pending' AND alone = :alone AND 
 -- What is sent to them.
 SELECT sender, body, wappush, parts FROM text WHERE id = :id;
 
--- name: add_batch
+-- name: add_request
 -- Note that a request is about to leave.
-INSERT INTO batch (run, text, size, claimed_at, balance, balance_at)
+INSERT INTO request (run, text, size, claimed_at, balance, balance_at)
 VALUES (:run, :text, :size, :now, :balance, :balance_at);
 
 -- name: claim
 -- Put those that go together in flight, the very ones that were just read.
-UPDATE recipient SET state = :target, batch = :batch, attempts = attempts + 1
+UPDATE recipient SET state = :target, request = :request, attempts = attempts + 1
 WHERE id IN (SELECT id FROM recipient WHERE state = 'pending' AND alone = :alone AND text = :text ORDER BY id LIMIT :most);
 
 -- name: settle
 -- Write what became of a recipient in flight, and of nobody else.
-UPDATE recipient SET state = ?, message_id = ?, reason = ?, alone = alone + ? WHERE id = ? AND batch = ? AND state = ?;
+UPDATE recipient SET state = ?, message_id = ?, reason = ?, alone = alone + ? WHERE id = ? AND request = ? AND state = ?;
 
--- name: settle_batch
+-- name: settle_request
 -- Write what became of a request.
-UPDATE batch
-SET settled_at = :now, accepted = :accepted, rejected = :rejected, lost = :lost, reason = :reason, status = :status, reply = :reply
-WHERE id = :batch;
+UPDATE request
+SET settled_at = :now, accepted = :accepted, refused = :refused, in_doubt = :in_doubt, reason = :reason, status = :status, reply = :reply
+WHERE id = :request;
 
 -- name: forget_text
 -- Drop a text that nobody needs any more; its hash stays.
 UPDATE text SET body = NULL, wappush = NULL
-WHERE id = (SELECT text FROM batch WHERE id = :batch)
+WHERE id = (SELECT text FROM request WHERE id = :request)
 AND NOT EXISTS (
-    SELECT 1 FROM recipient WHERE recipient.text = text.id AND state IN ('pending', 'in flight', 'unknown')
+    SELECT 1 FROM recipient WHERE recipient.text = text.id AND state IN ('pending', 'in flight', 'in doubt')
 );
 
 -- name: set_evidence
--- Keep evidence with a request whose answer was lost.
-UPDATE batch SET evidence = :evidence WHERE id = :batch;
+-- Keep evidence with a request in doubt.
+UPDATE request SET evidence = :evidence WHERE id = :request;
 
 -- name: around
 -- The balance seen before a request left, what accepted messages cost since, and how many requests overlapped with it.
 SELECT one.balance, one.balance_at, (
     SELECT coalesce(sum(later.accepted * text.parts), 0)
-    FROM batch AS later JOIN text ON text.id = later.text
+    FROM request AS later JOIN text ON text.id = later.text
     WHERE later.settled_at BETWEEN one.balance_at AND :until
 ), (
-    SELECT count(*) FROM batch AS other
+    SELECT count(*) FROM request AS other
     WHERE other.id <> one.id AND (other.settled_at IS NULL OR other.settled_at > one.claimed_at)
     AND (one.settled_at IS NULL OR other.claimed_at < one.settled_at)
 )
-FROM batch AS one WHERE one.id = :batch;
+FROM request AS one WHERE one.id = :request;
 
--- name: unseen
--- Requests with unknown recipients and no evidence, oldest first.
-SELECT DISTINCT batch.id FROM recipient JOIN batch ON batch.id = recipient.batch
-WHERE recipient.state = 'unknown' AND batch.evidence IS NULL ORDER BY batch.id;
+-- name: without_evidence
+-- Requests with recipients in doubt and no evidence, oldest first.
+SELECT DISTINCT request.id FROM recipient JOIN request ON request.id = recipient.request
+WHERE recipient.state = 'in doubt' AND request.evidence IS NULL ORDER BY request.id;
 
 -- name: known_ids
 -- Those of these message ids that an answer has told us. It reads everybody, since an index would cost more than all the rest.
 SELECT message_id FROM recipient WHERE message_id IN (SELECT value FROM json_each(:ids));
 
--- name: lose_batches
+-- name: doubt_requests
 -- Requests that were under way when the process ended.
-UPDATE batch SET settled_at = :now, lost = size, reason = :reason WHERE settled_at IS NULL;
+UPDATE request SET settled_at = :now, in_doubt = size, reason = :reason WHERE settled_at IS NULL;
 
--- name: lose_recipients
+-- name: doubt_recipients
 -- Recipients that were in flight when the process ended.
 UPDATE recipient SET state = :target, reason = :reason WHERE state = :source;
 
@@ -107,12 +107,12 @@ INSERT INTO run (started_at) VALUES (:now);
 
 -- name: end_run
 -- Note how a run ended.
-UPDATE run SET ended_at = :now, ending = :ending WHERE id = :run;
+UPDATE run SET ended_at = :now, outcome = :outcome WHERE id = :run;
 
 -- name: resolve
 -- Move recipients as the operator says.
 UPDATE recipient SET state = :target, alone = :alone, reason = :reason, message_id = :message_id
-WHERE state = :source AND (:batch IS NULL OR batch = :batch) AND (:line IS NULL OR line = :line);
+WHERE state = :source AND (:request IS NULL OR request = :request) AND (:line IS NULL OR line = :line);
 
 -- name: find_id
 -- The line of the recipient who has a message id. It reads all recipients, as an operator does rarely.
@@ -120,11 +120,11 @@ SELECT line FROM recipient WHERE message_id = :message_id LIMIT 1;
 
 -- name: add_decision
 -- Keep what the operator said.
-INSERT INTO decision (at, who, event, note, batch, line, recipients) VALUES (:now, :who, :event, :note, :batch, :line, :recipients);
+INSERT INTO decision (at, who, event, note, request, line, recipients) VALUES (:now, :who, :event, :note, :request, :line, :recipients);
 
 -- name: decisions
 -- What operators have said, oldest first.
-SELECT at, who, event, note, batch, line, recipients FROM decision ORDER BY id;
+SELECT at, who, event, note, request, line, recipients FROM decision ORDER BY id;
 
 -- name: states
 -- How many recipients are in each state.
@@ -161,34 +161,34 @@ SELECT forced_by, count(*) FROM text WHERE forced_by <> '' GROUP BY forced_by OR
 SELECT sender, body, wappush, (SELECT number FROM recipient WHERE recipient.text = longest.id LIMIT 1)
 FROM (SELECT * FROM text WHERE body IS NOT NULL OR wappush IS NOT NULL ORDER BY parts DESC, id LIMIT 1) AS longest;
 
--- name: unknown_batches
--- Requests with unknown recipients, oldest first.
-SELECT batch.id, batch.claimed_at, batch.settled_at, batch.size, batch.reason, batch.status, length(batch.reply), batch.evidence,
+-- name: requests_in_doubt
+-- Requests with recipients in doubt, oldest first.
+SELECT request.id, request.claimed_at, request.settled_at, request.size, request.reason, request.status, length(request.reply), request.evidence,
     text.parts, count(*)
-FROM recipient JOIN batch ON batch.id = recipient.batch JOIN text ON text.id = batch.text
-WHERE recipient.state = 'unknown'
-GROUP BY batch.id ORDER BY batch.id;
+FROM recipient JOIN request ON request.id = recipient.request JOIN text ON text.id = request.text
+WHERE recipient.state = 'in doubt'
+GROUP BY request.id ORDER BY request.id;
 
--- name: unknown_numbers
--- Who is unknown in one request.
-SELECT line, number, reason FROM recipient WHERE state = 'unknown' AND batch = :batch ORDER BY id;
+-- name: recipients_in_doubt
+-- Who is in doubt in one request.
+SELECT line, number, reason FROM recipient WHERE state = 'in doubt' AND request = :request ORDER BY id;
 
 -- name: reply
 -- The raw reply of a request, as far as it was kept.
-SELECT reply FROM batch WHERE id = :batch;
+SELECT reply FROM request WHERE id = :request;
 
 -- name: runs
 -- All runs.
-SELECT id, started_at, ended_at, ending FROM run ORDER BY id;
+SELECT id, started_at, ended_at, outcome FROM run ORDER BY id;
 
 -- name: span
 -- From the first claim to the last answer.
-SELECT min(claimed_at), max(settled_at), count(*) FROM batch;
+SELECT min(claimed_at), max(settled_at), count(*) FROM request;
 
 -- name: timeline
 -- Recipients by time of their answer, in steps. An answer before the start came after the clock was set back.
-SELECT max(cast((settled_at - :start) / :step AS INTEGER), 0) AS slot, sum(accepted), sum(rejected), sum(lost)
-FROM batch WHERE settled_at IS NOT NULL GROUP BY slot ORDER BY slot;
+SELECT max(cast((settled_at - :start) / :step AS INTEGER), 0) AS slot, sum(accepted), sum(refused), sum(in_doubt)
+FROM request WHERE settled_at IS NOT NULL GROUP BY slot ORDER BY slot;
 
 -- name: to_ask
 -- Accepted messages whose status is not final, asked longest ago first. The clock was set back if one was asked in the future.
@@ -206,13 +206,13 @@ WHERE state = 'accepted' AND delivery_final = 0 AND message_id IS NOT NULL;
 -- Write a delivery status.
 UPDATE recipient SET delivery = :delivery, delivery_final = :final, asked_at = :now WHERE id = :id AND state = 'accepted';
 
--- name: put_off
+-- name: note_asked
 -- Note that a status was asked for in vain.
 UPDATE recipient SET asked_at = :now WHERE id = :id AND state = 'accepted';
 
 -- name: recipients
 -- Everybody, in the order of the file.
-SELECT recipient.line, coalesce(recipient.number, recipient.given), recipient.state, recipient.reason, recipient.message_id, recipient.delivery, recipient.batch,
+SELECT recipient.line, coalesce(recipient.number, recipient.given), recipient.state, recipient.reason, recipient.message_id, recipient.delivery, recipient.request,
     recipient.attempts, text.sender, text.parts
 FROM recipient LEFT JOIN text ON text.id = recipient.text
 ORDER BY recipient.id;
@@ -225,9 +225,9 @@ UPDATE recipient SET number = NULL, given = NULL, message_id = NULL;
 -- Forget what was said.
 UPDATE text SET body = NULL, wappush = NULL;
 
--- name: purge_batches
+-- name: purge_requests
 -- Forget replies, which quote numbers.
-UPDATE batch SET reply = NULL, evidence = NULL;
+UPDATE request SET reply = NULL, evidence = NULL;
 
 -- name: purge_decisions
 -- Forget what was noted, which may name people; who decided, and when, stays.
@@ -245,5 +245,5 @@ DELETE FROM text WHERE id NOT IN (SELECT text FROM recipient WHERE text IS NOT N
 -- Drop every text that nobody needs any more; the hashes stay.
 UPDATE text SET body = NULL, wappush = NULL
 WHERE body IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM recipient WHERE recipient.text = text.id AND state IN ('pending', 'in flight', 'unknown')
+    SELECT 1 FROM recipient WHERE recipient.text = text.id AND state IN ('pending', 'in flight', 'in doubt')
 );

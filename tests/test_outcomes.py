@@ -1,4 +1,4 @@
-"""The verdict of the client held against the ledger of the gateway, in thousands of sends with faults drawn by chance.
+"""The outcome of the client held against the ledger of the gateway, in thousands of sends with faults drawn by chance.
 
 The ledger is what the sandbox really accepted. Never «not sent» for what was accepted, never «accepted» for what was not, never
 an id for another number, and nothing twice, whatever happens on the wire (design, section 5; reliability, section 2).
@@ -129,7 +129,7 @@ def ledger_of(sandbox: Sandbox) -> dict[str, list[str]]:
     return ledger
 
 
-def verdicts_of(outcome: smsgate.SendOutcome) -> Iterator[tuple[str, str, str | None]]:
+def outcomes_of(outcome: smsgate.SendOutcome) -> Iterator[tuple[str, str, str | None]]:
     """Yield what the client says of each number: accepted with an id, not sent, or in doubt."""
     if outcome.result is not None:
         for one in outcome.result.recipients:
@@ -144,7 +144,7 @@ def verdicts_of(outcome: smsgate.SendOutcome) -> Iterator[tuple[str, str, str | 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
-async def test_no_verdict_contradicts_the_ledger(secure: bool, authority: trustme.CA, anyio_backend_name: str):
+async def test_no_outcome_contradicts_the_ledger(secure: bool, authority: trustme.CA, anyio_backend_name: str):
     seed = {("asyncio", False): 1, ("asyncio", True): 2, ("trio", False): 3, ("trio", True): 4}[anyio_backend_name, secure]
     tls = server_tls(authority) if secure else None
     outcomes: list[smsgate.SendOutcome] = []
@@ -183,26 +183,26 @@ async def test_no_verdict_contradicts_the_ledger(secure: bool, authority: trustm
     ledger = ledger_of(sandbox)
     said: Counter[str] = Counter()
     seen: Counter[str] = Counter()
-    for outcome in outcomes:
-        for number, verdict, message_id in verdicts_of(outcome):
-            said[verdict] += 1
+    for ended in outcomes:
+        for number, outcome, message_id in outcomes_of(ended):
+            said[outcome] += 1
             seen[number] += 1
             accepted = ledger.get(number, [])
             assert len(accepted) <= 1, "sent twice"
-            if verdict == "accepted":
+            if outcome == "accepted":
                 assert accepted == [message_id]
-            elif verdict == "not sent":
+            elif outcome == "not sent":
                 assert accepted == []
     del seen[REFUSED]
-    assert set(seen.values()) == {1}, "each number has one verdict"
+    assert set(seen.values()) == {1}, "each number has one outcome"
     assert seen.keys() == {number for message in messages(seed) for number in message.destinations} - {REFUSED}
     assert ledger.keys() <= seen.keys()
     assert len(outcomes) == SENDS
-    # So that it is no empty test: every fault has struck, and each of the three verdicts was given often.
+    # So that it is no empty test: every fault has struck, and each of the three outcomes was given often.
     assert set(struck) == set(FAULTS), set(FAULTS) - set(struck)
     assert min(said["accepted"] // 20, said["in doubt"], said["not sent"]) >= SENDS // 50, said
     in_doubt_and_accepted = sum(
-        bool(ledger.get(number)) for outcome in outcomes for number, verdict, _ in verdicts_of(outcome) if verdict == "in doubt"
+        bool(ledger.get(number)) for ended in outcomes for number, outcome, _ in outcomes_of(ended) if outcome == "in doubt"
     )
     print(f"\n{anyio_backend_name}, {'TLS' if secure else 'plain'}: {dict(said)}, in doubt and accepted: {in_doubt_and_accepted}")
 

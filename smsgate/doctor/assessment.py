@@ -1,4 +1,4 @@
-"""From measurements to findings: pure functions, and the limits that they judge by.
+"""From measurements to findings: pure functions, and the limits that they assess by.
 
 Rule of this file: no input and output, no clock. Each function takes what was measured and returns one finding; each limit has
 a name and a reason.
@@ -31,20 +31,20 @@ __all__ = [
     "LADDER",
     "CookieTimes",
     "Step",
+    "assess_address",
+    "assess_answer_time",
+    "assess_certificate",
+    "assess_clock",
+    "assess_concurrency",
+    "assess_connection",
+    "assess_cookie",
+    "assess_credits",
+    "assess_environment_proxies",
+    "assess_https",
+    "assess_name",
+    "assess_status",
     "failed",
     "https_address",
-    "judge_address",
-    "judge_answer_time",
-    "judge_certificate",
-    "judge_clock",
-    "judge_concurrency",
-    "judge_connection",
-    "judge_cookie",
-    "judge_credits",
-    "judge_environment_proxies",
-    "judge_https",
-    "judge_name",
-    "judge_status",
     "shown_address",
     "useful_concurrency",
     "worth_climbing",
@@ -198,23 +198,23 @@ def https_address(url: str) -> str | None:
     return f"{_origin(parts, 'https', None)}{parts.path}" if parts.scheme == "http" else None
 
 
-def judge_address(url: str, shown: str) -> Finding:
-    """Judge whether the address can be read on the way."""
+def assess_address(url: str, shown: str) -> Finding:
+    """Assess whether the address can be read on the way."""
     if travels_in_clear(url):
         return Finding("address", Mark.NOTE, f"{shown} is plain http: login, password and texts can be read on the way")
     secure = urlsplit(url).scheme == "https"
     return Finding("address", Mark.OK, f"{shown}{'' if secure else ' is plain http, and on this machine'}")
 
 
-def judge_name(addresses: int, seconds: float) -> Finding:
-    """Judge the look-up of the host's name."""
+def assess_name(addresses: int, seconds: float) -> Finding:
+    """Assess the look-up of the host's name."""
     plural = "" if addresses == 1 else "es"
     facts = {"addresses": addresses, "seconds": seconds}
     return Finding("name", Mark.OK, f"found in {_time(seconds)}, with {addresses} address{plural}", facts=facts)
 
 
-def judge_connection(seconds: float, timeouts: Timeouts, place: str = "") -> Finding:
-    """Judge how long it took to connect to the gateway, or to the place that is named: a proxy."""
+def assess_connection(seconds: float, timeouts: Timeouts, place: str = "") -> Finding:
+    """Assess how long it took to connect to the gateway, or to the place that is named: a proxy."""
     text, facts = f"{place} reached in {_time(seconds)}".strip(), {"seconds": seconds}
     if seconds <= timeouts.connect * _SLOW_CONNECT:
         return Finding("connection", Mark.OK, text, facts=facts)
@@ -222,8 +222,8 @@ def judge_connection(seconds: float, timeouts: Timeouts, place: str = "") -> Fin
     return Finding("connection", Mark.NOTE, f"{text}, which is slow", setting="timeouts", advice=advice, facts=facts)
 
 
-def judge_certificate(version: str, days: int | None) -> Finding:
-    """Judge the TLS version and the days until the certificate expires, None if it is not verified."""
+def assess_certificate(version: str, days: int | None) -> Finding:
+    """Assess the TLS version and the days until the certificate expires, None if it is not verified."""
     if days is None:
         text, advice = f"{version}, and the certificate is not verified", "Verify it: now anybody on the way can be the gateway."
         return Finding("TLS", Mark.NOTE, text, setting="verify", advice=advice, facts={"version": version, "days": None})
@@ -235,8 +235,8 @@ def judge_certificate(version: str, days: int | None) -> Finding:
     return Finding("TLS", Mark.NOTE, text, setting="the certificate", advice=advice, facts=facts)
 
 
-def judge_https(address: str, shown: str, why_not: str | None) -> Finding:
-    """Judge whether the gateway can be called over https. `why_not` is what went wrong there; None if it answered."""
+def assess_https(address: str, shown: str, why_not: str | None) -> Finding:
+    """Assess whether the gateway can be called over https. `why_not` is what went wrong there; None if it answered."""
     facts = {"offered": why_not is None}
     if why_not is not None:
         return Finding("https", Mark.OK, f"not offered at {shown} ({why_not})", facts=facts)
@@ -244,8 +244,8 @@ def judge_https(address: str, shown: str, why_not: str | None) -> Finding:
     return Finding("https", Mark.NOTE, f"offered at {shown}", setting=f"SMSGATE_URL={address}", advice=advice, facts=facts)
 
 
-def judge_answer_time(seconds: float, timeouts: Timeouts) -> Finding:
-    """Judge how long the gateway took for the first answer, which no login was needed for."""
+def assess_answer_time(seconds: float, timeouts: Timeouts) -> Finding:
+    """Assess how long the gateway took for the first answer, which no login was needed for."""
     text, facts = f"answers as it should, in {_time(seconds)}", {"seconds": seconds}
     if seconds <= timeouts.read * _SLOW_CALL:
         return Finding("gateway", Mark.OK, text, facts=facts)
@@ -256,15 +256,15 @@ def judge_answer_time(seconds: float, timeouts: Timeouts) -> Finding:
 # --- the account --------------------------------------------------------------------------------------------------------
 
 
-def judge_sender(sender: str | None) -> Finding:
-    """Judge the default sender. Whether the account has it, only a send would tell (protocol, section 7)."""
+def assess_sender(sender: str | None) -> Finding:
+    """Assess the default sender. Whether the account has it, only a send would tell (protocol, section 7)."""
     if sender is None:
         return Finding("sender", Mark.NOTE, "none is set: a message that names none is refused", facts={"set": False})
     return Finding("sender", Mark.OK, "one is set; whether the account has it, only a send would tell", facts={"set": True})
 
 
-def judge_credits(balance: Decimal, *, show: bool) -> Finding:
-    """Judge the balance, and tell it only if asked to: a report is read by others."""
+def assess_credits(balance: Decimal, *, show: bool) -> Finding:
+    """Assess the balance, and tell it only if asked to: a report is read by others."""
     facts = {"any": balance > 0, **({"credits": balance} if show else {})}
     told = f" ({balance:,f})" if show else ""
     if balance > 0:
@@ -273,8 +273,8 @@ def judge_credits(balance: Decimal, *, show: bool) -> Finding:
     return Finding("credits", Mark.PROBLEM, f"none{told}", NotEnoughCredits(), "the account", advice, facts)
 
 
-def judge_status(state: DeliveryState) -> Finding:
-    """Judge the delivery status of a message that cannot exist. `NOT_FOUND` is the answer that is expected."""
+def assess_status(state: DeliveryState) -> Finding:
+    """Assess the delivery status of a message that cannot exist. `NOT_FOUND` is the answer that is expected."""
     check, facts = "status", {"state": state}
     if state is DeliveryState.NOT_FOUND:
         return Finding(check, Mark.OK, "the answer for an unknown message id is recognised", facts=facts)
@@ -287,8 +287,8 @@ def judge_status(state: DeliveryState) -> Finding:
 # --- speed --------------------------------------------------------------------------------------------------------------
 
 
-def judge_cookie(times: CookieTimes) -> Finding:
-    """Judge whether one cookie is served one request at a time.
+def assess_cookie(times: CookieTimes) -> Finding:
+    """Assess whether one cookie is served one request at a time.
 
     With a lock the last of the calls with one cookie waits for the work on all others, without one it waits for none. How much
     of that waiting was seen decides. Waiting that was seen shows a lock. That none was seen shows none only if the gateway works
@@ -300,26 +300,26 @@ def judge_cookie(times: CookieTimes) -> Finding:
     waited = (times.same - times.apart) / ((AT_ONCE - 1) * work) if work > 0 else 0.0
     seen = f"{AT_ONCE} at once took {_time(times.same)} with one cookie, {_time(times.apart)} with {AT_ONCE}"
     if work < _WORK_LEAST:
-        verdict, why = "cannot be told", "the gateway answers too fast for that"
+        outcome, why = "cannot be told", "the gateway answers too fast for that"
     elif times.apart > times.alone * _CROWDED:
-        verdict, why = "cannot be told", f"calls with cookies of their own waited, too: one alone takes {_time(times.alone)}"
+        outcome, why = "cannot be told", f"calls with cookies of their own waited, too: one alone takes {_time(times.alone)}"
     elif waited >= _LOCKED:
-        verdict, why = "locked", "a cookie is served one call at a time"
+        outcome, why = "locked", "a cookie is served one call at a time"
     elif waited <= _FREE and not sure:
-        verdict, why = "cannot be told", "no call waited, but the gateway works too short for a lock to be seen at this latency"
+        outcome, why = "cannot be told", "no call waited, but the gateway works too short for a lock to be seen at this latency"
     elif waited <= _FREE:
-        verdict, why = "not locked", "a cookie is served several calls at once"
+        outcome, why = "not locked", "a cookie is served several calls at once"
     else:
-        verdict, why = "cannot be told", "from so few calls"
+        outcome, why = "cannot be told", "from so few calls"
     facts = {
-        "verdict": verdict,
+        "outcome": outcome,
         "calls": AT_ONCE,
         "alone_seconds": times.alone,
         "same_cookie_seconds": times.same,
         "own_cookies_seconds": times.apart,
     }
-    mark = Mark.NOTE if verdict == "cannot be told" else Mark.OK
-    return Finding("cookie lock", mark, f"{verdict}: {why}; {seen}", facts=facts)
+    mark = Mark.NOTE if outcome == "cannot be told" else Mark.OK
+    return Finding("cookie lock", mark, f"{outcome}: {why}; {seen}", facts=facts)
 
 
 def worth_climbing(step: Step) -> bool:
@@ -336,8 +336,8 @@ def useful_concurrency(steps: Sequence[Step]) -> int:
     )
 
 
-def judge_concurrency(steps: Sequence[Step], configured: int, error_text: str = "") -> Finding:
-    """Judge which concurrency helps. A step with an error is the last one; `error_text` is its message."""
+def assess_concurrency(steps: Sequence[Step], configured: int, error_text: str = "") -> Finding:
+    """Assess which concurrency helps. A step with an error is the last one; `error_text` is its message."""
     sound = [step for step in steps if step.error is None]
     useful, most = useful_concurrency(sound), sound[-1].concurrency
     first, *others = [f"{_rate(step.rate)} calls a second with {step.concurrency}" for step in sound]
@@ -364,18 +364,18 @@ def judge_concurrency(steps: Sequence[Step], configured: int, error_text: str = 
 # --- this machine -------------------------------------------------------------------------------------------------------
 
 
-def judge_clock(ahead: float) -> Finding:
-    """Judge how many seconds this machine's clock is ahead of the gateway's, which tells whole seconds only."""
+def assess_clock(ahead: float) -> Finding:
+    """Assess how many seconds this machine's clock is ahead of the gateway's, which tells whole seconds only."""
     facts = {"ahead_seconds": round(ahead)}
     if abs(ahead) <= _CLOCK_OFF:
         return Finding("clock", Mark.OK, "this machine and the gateway agree on the time", facts=facts)
     text = f"this machine is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the gateway"
-    advice = "Compare it with a time server: certificates and delivery times are judged by it."
+    advice = "Compare it with a time server: certificates and delivery times are assessed by it."
     return Finding("clock", Mark.NOTE, text, setting="the clock of this machine", advice=advice, facts=facts)
 
 
-def judge_environment_proxies(proxy: str | None, found: Collection[str]) -> Finding:
-    """Judge the proxy in use, as it is shown, against the variables that other programs take one from."""
+def assess_environment_proxies(proxy: str | None, found: Collection[str]) -> Finding:
+    """Assess the proxy in use, as it is shown, against the variables that other programs take one from."""
     facts: Mapping[str, object] = {"used": proxy, "ignored": sorted(found)}
     used = f"{proxy} is used" if proxy else "none is used"
     if not found:

@@ -27,10 +27,10 @@ from ..errors import (
 from ..privacy import mask_numbers
 from ..protocol.answers import Answer
 from ..protocol.models import RecipientResult, SendResult
-from .journal import BatchEnd, Claim, Verdict
+from .journal import Claim, RecipientOutcome, RequestEnd
 from .states import Event
 
-__all__ = ["INTERRUPTED", "INTERRUPTED_BEFORE", "Judgement", "Trouble", "judge", "judge_error"]
+__all__ = ["INTERRUPTED", "INTERRUPTED_BEFORE", "RequestOutcome", "Trouble", "outcome_of_answer", "outcome_of_error"]
 
 INTERRUPTED = "interrupted while the request was under way"
 INTERRUPTED_BEFORE = "interrupted before anything of the request had left"
@@ -47,20 +47,20 @@ class Trouble(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """A verdict for each recipient, the end of the request, and what it says about the campaign; `why` is for the operator."""
+class RequestOutcome:
+    """A outcome for each recipient, the end of the request, and what it says about the campaign; `why` is for the operator."""
 
-    verdicts: tuple[Verdict, ...]
-    end: BatchEnd
+    recipients: tuple[RecipientOutcome, ...]
+    end: RequestEnd
     trouble: Trouble = Trouble.NONE
     why: str = ""
     unforeseen: bool = False
-    """The request was cancelled, or met an error that no table has: it goes on to the caller once the verdicts are written."""
+    """The request was cancelled, or met an error that no table has: it goes on to the caller once the outcomes are written."""
 
     @property
-    def lost(self) -> bool:
-        """Somebody is unknown now."""
-        return any(verdict.event is Event.LOST for verdict in self.verdicts)
+    def in_doubt(self) -> bool:
+        """Somebody is in doubt now."""
+        return any(outcome.event is Event.IN_DOUBT for outcome in self.recipients)
 
 
 _PAUSING: tuple[tuple[type[Refused], str], ...] = (
@@ -74,69 +74,71 @@ _PAUSING: tuple[tuple[type[Refused], str], ...] = (
 )
 """Refusals that concern the whole account: the next request would meet the same."""
 
-_SLOT_EVENTS = {True: Event.ACCEPTED, False: Event.REJECTED, None: Event.LOST}
+_SLOT_EVENTS = {True: Event.ACCEPTED, False: Event.REFUSED, None: Event.IN_DOUBT}
 
 
-def judge(claim: Claim, result: SendResult) -> Judgement:
+def outcome_of_answer(claim: Claim, result: SendResult) -> RequestOutcome:
     """Return what an answer of which at least one recipient was accepted means."""
-    verdicts = tuple(_slot(key, slot) for (key, _), slot in zip(claim.recipients, result.recipients, strict=True))
-    unpaid = any(slot.answer == Answer.NOT_ENOUGH_CREDITS for slot in result.rejected)
+    outcomes = tuple(_slot(key, slot) for (key, _), slot in zip(claim.recipients, result.recipients, strict=True))
+    unpaid = any(slot.answer == Answer.NOT_ENOUGH_CREDITS for slot in result.refused)
     reason = "the answer does not say what became of some" if result.in_doubt else None
-    end = BatchEnd(reason, 200, result.text.encode() if result.in_doubt else None)
-    return Judgement(verdicts, end, Trouble.PAUSE, _PAUSING[0][1]) if unpaid else Judgement(verdicts, end)
+    end = RequestEnd(reason, 200, result.text.encode() if result.in_doubt else None)
+    return RequestOutcome(outcomes, end, Trouble.PAUSE, _PAUSING[0][1]) if unpaid else RequestOutcome(outcomes, end)
 
 
-def _slot(key: int, slot: RecipientResult) -> Verdict:
+def _slot(key: int, slot: RecipientResult) -> RecipientOutcome:
     if slot.accepted is False and slot.answer == Answer.NOT_ENOUGH_CREDITS:
-        return Verdict(key, Event.NOT_SENT)
-    return Verdict(key, _SLOT_EVENTS[slot.accepted], slot.message_id, mask_numbers(slot.reason) or None)
+        return RecipientOutcome(key, Event.NOT_SENT)
+    return RecipientOutcome(key, _SLOT_EVENTS[slot.accepted], slot.message_id, mask_numbers(slot.reason) or None)
 
 
-def judge_error(claim: Claim, error: BaseException, *, left: bool) -> Judgement:
+def outcome_of_error(claim: Claim, error: BaseException, *, left: bool) -> RequestOutcome:
     """Return what it means that a request ended in this error.
 
     `left` says whether the request may have left. It decides where the error does not: after a cancellation.
     """
     if isinstance(error, NotSent):
         trouble = Trouble.PAUSE if error.reason.ends_session else Trouble.WAIT
-        return _all(claim, Event.NOT_SENT, BatchEnd(str(error)), trouble, str(error))
+        return _all(claim, Event.NOT_SENT, RequestEnd(str(error)), trouble, str(error))
     if isinstance(error, InDoubt):
         seen = error.evidence
         # A gateway that says itself that it does not know is at work; one that cannot be read may be in trouble.
         trouble = Trouble.NONE if error.reason is Reason.OUTCOME_UNKNOWN else Trouble.WAIT
         trouble = Trouble.PAUSE if error.reason.ends_session else trouble
-        return _all(claim, Event.LOST, BatchEnd(str(error), seen.status, seen.reply or None), trouble, str(error))
+        return _all(claim, Event.IN_DOUBT, RequestEnd(str(error), seen.status, seen.reply or None), trouble, str(error))
     if isinstance(error, Refused):
         return _refused(claim, error)
     if isinstance(error, ValidationError):
         said = "; ".join(row["msg"] for row in error.errors(include_url=False, include_input=False, include_context=False))
-        return _all(claim, Event.REJECTED, BatchEnd(said))
+        return _all(claim, Event.REFUSED, RequestEnd(said))
     # Cancelled, or something that nobody foresaw.
     interrupted = (
-        _all(claim, Event.LOST, BatchEnd(INTERRUPTED)) if left else _all(claim, Event.NOT_SENT, BatchEnd(INTERRUPTED_BEFORE))
+        _all(claim, Event.IN_DOUBT, RequestEnd(INTERRUPTED))
+        if left
+        else _all(claim, Event.NOT_SENT, RequestEnd(INTERRUPTED_BEFORE))
     )
     return replace(interrupted, unforeseen=True)
 
 
-def _refused(claim: Claim, error: Refused) -> Judgement:
+def _refused(claim: Claim, error: Refused) -> RequestOutcome:
     pausing = next((advice for kind, advice in _PAUSING if isinstance(error, kind)), None)
-    end = BatchEnd(error.text or str(error))
+    end = RequestEnd(error.text or str(error))
     if pausing:
         return _all(claim, Event.NOT_SENT, end, Trouble.PAUSE, f"{pausing} ({error.text or error})")
     if len(claim.recipients) > 1 and not error.reasons:
         # One sentence for all: one bad number may have spoilt the others, so each is tried alone. Nothing was sent.
-        verdicts = tuple(Verdict(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients)
-        return Judgement(verdicts, end)
+        outcomes = tuple(RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients)
+        return RequestOutcome(outcomes, end)
     if isinstance(error, GatewayFailure) and not error.reasons and claim.alone < _TRIES:
-        verdicts = tuple(Verdict(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients)
-        return Judgement(verdicts, end, Trouble.WAIT, str(error))
+        outcomes = tuple(RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients)
+        return RequestOutcome(outcomes, end, Trouble.WAIT, str(error))
     reasons = error.reasons or (error.text or str(error),) * len(claim.recipients)
-    verdicts = tuple(
-        Verdict(key, Event.REJECTED, reason=reason) for (key, _), reason in zip(claim.recipients, reasons, strict=True)
+    outcomes = tuple(
+        RecipientOutcome(key, Event.REFUSED, reason=reason) for (key, _), reason in zip(claim.recipients, reasons, strict=True)
     )
-    return Judgement(verdicts, end)
+    return RequestOutcome(outcomes, end)
 
 
-def _all(claim: Claim, event: Event, end: BatchEnd, trouble: Trouble = Trouble.NONE, why: str = "") -> Judgement:
+def _all(claim: Claim, event: Event, end: RequestEnd, trouble: Trouble = Trouble.NONE, why: str = "") -> RequestOutcome:
     reason = None if event is Event.NOT_SENT else end.reason
-    return Judgement(tuple(Verdict(key, event, reason=reason) for key, _ in claim.recipients), end, trouble, why)
+    return RequestOutcome(tuple(RecipientOutcome(key, event, reason=reason) for key, _ in claim.recipients), end, trouble, why)
