@@ -23,6 +23,7 @@ from smsgate.cli.app import app
 from smsgate.cli.exits import Exit
 from smsgate.environment import GatewaySettings
 from smsgate.extras import EXTRA_OF
+from smsgate.protocol.answers import ANSWERS, STATUSES
 from smsgate.protocol.reply import read_send
 from smsgate.sandbox import FAULTS, MAGIC, FaultRow, MagicNumber, Settings
 from smsgate.sandbox.api import REQUESTS
@@ -34,6 +35,8 @@ README = (ROOT / "README.md").read_text("utf-8")
 REFERENCE = (ROOT / "docs/reference.md").read_text("utf-8")
 SANDBOX = (ROOT / "docs/sandbox.md").read_text("utf-8")
 CAMPAIGNS = (ROOT / "docs/campaigns.md").read_text("utf-8")
+HOW_IT_IS_TESTED = (ROOT / "docs/explanation/how-it-is-tested.md").read_text("utf-8")
+WIRE_FORMAT = (ROOT / "docs/explanation/wire-format.md").read_text("utf-8")
 GENERATED = ROOT / "docs/generated"  # by a build of the documentation, which checks it itself
 PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent != GENERATED)]
 
@@ -162,7 +165,9 @@ def test_each_extra_is_documented() -> None:
 LINES = [
     pytest.param(line, id=line)
     for page in PAGES
-    for block in re.findall(r"^```(?:sh|bash)?\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    # Every block is matched, or the end of one in another language would be taken for the beginning of one.
+    for language, block in re.findall(r"^```(.*?)\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    if language in ("", "sh", "bash")
     for line in re.findall(r"^(?:\S*/)?smsgate .*$", block, re.MULTILINE)
 ]
 
@@ -185,3 +190,18 @@ def test_there_are_commands_to_look_at() -> None:
 def test_each_link_to_a_file_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_wire_format_has_every_sentence_of_the_gateway() -> None:
+    # A row may be half of a sentence, or two with a separator between them.
+    whole = [row.sentence for row in ANSWERS if not re.search("both in one|line alone", row.note)]
+    whole += [row.sentence for row in STATUSES]
+    written = [re.sub(r"\{\w+\}", "X", sentence).replace("\n", "\\n") for sentence in whole]
+    page = " ".join(WIRE_FORMAT.split())
+    assert [sentence for sentence in written if f"`{sentence}`" not in page] == []
+
+
+def test_each_file_that_how_it_is_tested_names_exists() -> None:
+    named = set(re.findall(r"`(\w+\.py)`", HOW_IT_IS_TESTED))
+    assert named - {path.name for path in (ROOT / "tests").iterdir()} == set()
+    assert len(named) > 20
