@@ -39,14 +39,6 @@ autodoc_default_options = {"members": True, "member-order": "bysource", "exclude
 python_maximum_signature_line_length = 100
 python_use_unqualified_type_names = True
 
-_FOR_MAINTAINERS = re.compile(r"\s*\((?:seed|protocol|design|reliability),[^()]*\)")
-"""References to the notes behind the code, which readers of the API do not have."""
-
-
-def _without_references(*event: Any) -> None:
-    lines = event[-1]
-    lines[:] = _FOR_MAINTAINERS.sub("", "\n".join(lines)).split("\n")
-
 
 def _without_constructor(*event: Any) -> tuple[str, None] | None:
     """Leave the arguments of errors and members of enumerations away: nobody makes one."""
@@ -65,6 +57,5 @@ def _drawn(*event: Any) -> None:
 def setup(app: Any) -> None:
     """Generate the pages that are drawn from the code, and put what readers need in place of what maintainers need."""
     generate.write(HERE / "generated")
-    app.connect("autodoc-process-docstring", _without_references)
     app.connect("autodoc-process-signature", _without_constructor)
     app.connect("source-read", _drawn)

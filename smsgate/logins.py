@@ -1,7 +1,8 @@
 """Logins: authenticated cookies, each with a connection of its own and at most one request in flight.
 
 A PHP gateway answers one request at a time per cookie (measured: 9.9 requests/s with one cookie, 64 with eight;
-reliability, section 5.1), so the number of logins is the speed, and a second request on a busy cookie only waits there.
+docs: concurrency, "One cookie, one request"), so the number of logins is the speed, and a second request on a busy cookie
+only waits there.
 
 Rules of this file: whoever has leased a login has it alone, so one Auth for it is made however many calls wait. Auth goes
 out without a cookie, and its cookie is taken from that response only. A refused login is remembered for a while, not asked
@@ -44,7 +45,7 @@ SLOW_FAILURE = 1.0
 An Auth that may not take that long at all has been given a fair chance after half of its time.
 """
 COOKIE_TRUSTED = 20 * 60.0
-"""Seconds of idleness after which a cookie is taken for dead: below PHP's default of 24 minutes (protocol, section 3)."""
+"""Seconds of idleness after which a cookie counts as dead: below PHP's default of 24 minutes (docs: wire format, "Cookies")."""
 AUTH_LIMIT = 64 * 1024
 """Bytes of a reply to Auth that are read at most."""
 PARSED_IN_THREAD = 256 * 1024
@@ -237,7 +238,7 @@ class Logins:
 
 
 def headers_of(operation: Operation, cookie: str | None) -> dict[str, str]:
-    """Return the headers of a request. The gateway reads none of them but the cookie (protocol, section 1)."""
+    """Return the headers of a request. The gateway reads none of them but the cookie (docs: wire format, "HTTP")."""
     headers = {
         "Content-Type": "text/xml; charset=utf-8",
         "SOAPAction": f'"{operation.action}"',

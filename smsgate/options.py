@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 GATEWAY_URL = "http://turbosms.in.ua/api/soap.html"
-"""The documented address (protocol, section 1): plain http, as no valid certificate is known of that host."""
+"""The documented address (docs: wire format, "Endpoint"): plain http, as no valid certificate is known of that host."""
 
 
 def positive(value: Any) -> bool:

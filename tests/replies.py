@@ -1,4 +1,4 @@
-"""Answers of the gateway as it writes them (protocol, section 2.2), for tests that read them."""
+"""Answers of the gateway as it writes them (docs: wire format, "Replies"), for tests that read them."""
 
 from __future__ import annotations
 

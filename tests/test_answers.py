@@ -1,4 +1,6 @@
-"""The sentences of the gateway (protocol, sections 4 and 5), typed here from the protocol and not from the table that is tested.
+"""The sentences of the gateway (docs: wire format, "Answers" and "Delivery statuses").
+
+They are typed here from that page and not from the table that is tested.
 
 A row that is lost, or whose meaning, error or finality changes, turns a line of this file red.
 """

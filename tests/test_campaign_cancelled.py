@@ -1,5 +1,5 @@
 """A campaign that is cancelled: at each await in turn, and thousands of times at random. What became of everybody is written, no
-transaction and no lock is left, and no connection is lost (reliability, section 5).
+transaction and no lock is left, and no connection is lost (docs: how it is tested, "Cancelled writes").
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Campaigns under `kill -9` held against the ledger of the gateway (design, section 6; reliability, section 6).
+"""Campaigns under `kill -9` held against the ledger of the gateway (docs: how it is tested, "Crashes").
 
 The process that sends is killed at random moments, or at every step in turn; the sandbox that keeps the ledger goes on. Whatever
 happens, nobody is sent to twice, nobody is lost, and who is in doubt is listed. Planted bugs must turn that red.

@@ -1,4 +1,7 @@
-"""The journal in a file: who may read it, one run at a time, versions, and what is written when (reliability, section 2.6)."""
+"""The journal in a file: who may read it, one run at a time, versions, and what is written when.
+
+The reasons are in the docs: how it is tested, "SQLite".
+"""
 
 from __future__ import annotations
 

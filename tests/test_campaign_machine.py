@@ -1,5 +1,5 @@
 """The journal as a state machine that hypothesis drives: whatever is done to it, in whatever order, no recipient leaves the table
-of transitions, and only an operator's word leads to a second send (design, section 6).
+of transitions, and only an operator's word leads to a second send (docs: campaigns, "States").
 """
 
 from __future__ import annotations

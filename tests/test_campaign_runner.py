@@ -1,5 +1,5 @@
 """The runner, in simulated time: what pauses a campaign and what does not, how long it waits, how fast it sends, and what it
-writes down around a lost answer (design, section 6; reliability, sections 2.1 and 2.5).
+writes down around a lost answer (docs: how it is tested, "Evidence in doubt").
 """
 
 from __future__ import annotations

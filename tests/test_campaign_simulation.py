@@ -1,7 +1,7 @@
 """Campaigns in simulated time: each seed is a life of its own, with faults, crashes, stops and an operator who decides.
 
 Time is trio's mock clock, so a day of waiting costs nothing. After every run the journal is held against the gateway's ledger,
-and the same seed gives the same history to the last event (reliability, section 6).
+and the same seed gives the same history to the last event.
 """
 
 from __future__ import annotations

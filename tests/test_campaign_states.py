@@ -1,4 +1,4 @@
-"""The table of transitions says what the design says (section 6)."""
+"""The table of transitions, typed here once more (docs: campaigns, "States")."""
 
 from __future__ import annotations
 

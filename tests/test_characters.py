@@ -1,4 +1,4 @@
-"""Which characters a text may have (design, section 4, "Models"; reliability, section 3.3)."""
+"""Which characters a text may have (docs: how it is tested, "Outgoing characters")."""
 
 from __future__ import annotations
 

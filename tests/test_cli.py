@@ -1,4 +1,4 @@
-"""The command in child processes against a real sandbox: results, documents, exit codes (design, section 8)."""
+"""The command in child processes against a real sandbox: results, documents, exit codes."""
 
 from __future__ import annotations
 

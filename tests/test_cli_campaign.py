@@ -1,4 +1,4 @@
-"""`smsgate campaign` in child processes against a real sandbox: from a list to a report (design, section 8)."""
+"""`smsgate campaign` in child processes against a real sandbox: from a list to a report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees, and the commands that run for a while: prompts, colour, sandbox, demo (design, section 8)."""
+"""What a person at a terminal sees, and the commands that run for a while: prompts, colour, sandbox, demo."""
 
 from __future__ import annotations
 

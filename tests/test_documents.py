@@ -205,3 +205,31 @@ def test_each_file_that_how_it_is_tested_names_exists() -> None:
     named = set(re.findall(r"`(\w+\.py)`", HOW_IT_IS_TESTED))
     assert named - {path.name for path in (ROOT / "tests").iterdir()} == set()
     assert len(named) > 20
+
+
+CITATION = re.compile(r'[Dd]ocs: ([a-z][a-z ]*[a-z])((?:(?:,| and)\s+"[^"\n]+")*)')
+
+
+def citations() -> list[tuple[str, str, str]]:
+    """Return every citation of a page in the code: the file, the page and the heading, which may be empty."""
+    found = []
+    for source in [*(ROOT / "smsgate").rglob("*.py"), *(ROOT / "tests").glob("*.py")]:
+        if source.name == Path(__file__).name:
+            continue
+        text = re.sub(r"\n\s*#?\s*", " ", source.read_text("utf-8"))
+        for page, named in CITATION.findall(text):
+            found += [(source.name, page, heading) for heading in re.findall(r'"([^"]+)"', named) or [""]]
+    return found
+
+
+@pytest.mark.parametrize(("source", "page", "heading"), citations())
+def test_each_citation_in_the_code_has_a_target(source: str, page: str, heading: str) -> None:
+    names = {path.stem: path for path in (ROOT / "docs").rglob("*.md")}
+    target = names.get(page.replace(" ", "-"))
+    assert target, f"{source} cites a page that is not there"
+    headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
+    assert not heading or heading in headings, f"{source} cites a heading that is not there"
+
+
+def test_there_are_citations_to_look_at() -> None:
+    assert len(citations()) > 40

@@ -1,4 +1,4 @@
-"""Requests as bytes (protocol, section 2.1): the WSDL's order, any text that can be carried, and nothing that cannot."""
+"""Requests as bytes (docs: wire format, "Requests"): the WSDL's order, any text that can be carried, and nothing that cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tree of errors: what the caller may do next (design, section 4, "Errors")."""
+"""The tree of errors: what the caller may do next (docs: reference, "Errors")."""
 
 from __future__ import annotations
 

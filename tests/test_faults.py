@@ -1,7 +1,7 @@
 """The table of faults: whatever happens on the wire, the outcome is right and no foreign exception escapes.
 
-Design, section 5; reliability, section 2.3. The rule that may never break: never `NotSent` when the server got the whole
-request.
+The rule that may never break: never `NotSent` when the server got the whole request
+(docs: how it is tested, "HTTP client"; docs: at most once, "The rule, exactly").
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Foreign SOAP clients work unchanged against the sandbox, through its WSDL (design, section 7; protocol, section 1.1).
+"""Foreign SOAP clients work unchanged against the sandbox, through its WSDL (docs: wire format, "WSDL").
 
 zeep, synchronous and asynchronous, and suds-community: all five operations, SOAP 1.1 and 1.2, cookies kept by their own means.
 """

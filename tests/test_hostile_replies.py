@@ -1,4 +1,4 @@
-"""Hostile and broken replies cost next to nothing and are in doubt (design, section 5, "XML"; reliability, section 3.1)."""
+"""Hostile and broken replies cost next to nothing and are in doubt (docs: how it is tested, "Incoming XML")."""
 
 from __future__ import annotations
 

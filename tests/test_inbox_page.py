@@ -1,4 +1,4 @@
-"""The inbox page in a real browser, with a real sandbox and the real SDK (design, section 7)."""
+"""The inbox page in a real browser, with a real sandbox and the real SDK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes in and what comes out (design, section 4, "Models"; protocol, section 7). What is bad fails before it is sent."""
+"""What goes in and what comes out (docs: wire format, "Destinations" and "Senders"). What is bad fails before it is sent."""
 
 from __future__ import annotations
 

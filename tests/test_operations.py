@@ -1,4 +1,4 @@
-"""The five operations as the WSDL has them (protocol, section 1.1), and which may be repeated (design, section 4, "Repeats")."""
+"""The five operations as the WSDL has them, and which may be repeated (docs: wire format, "Operations" and "Repeats")."""
 
 from __future__ import annotations
 

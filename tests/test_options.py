@@ -1,4 +1,4 @@
-"""The arguments of a session: what is allowed, and complaints that name the argument and quote nothing (design, section 4)."""
+"""The arguments of a session: what is allowed, and complaints that name the argument and quote nothing."""
 
 from __future__ import annotations
 

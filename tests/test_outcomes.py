@@ -1,7 +1,7 @@
 """The outcome of the client held against the ledger of the gateway, in thousands of sends with faults drawn by chance.
 
 The ledger is what the sandbox really accepted. Never «not sent» for what was accepted, never «accepted» for what was not, never
-an id for another number, and nothing twice, whatever happens on the wire (design, section 5; reliability, section 2).
+an id for another number, and nothing twice, whatever happens on the wire (docs: at most once, "What counts as proof").
 """
 
 from __future__ import annotations
@@ -252,8 +252,8 @@ async def far_away(sandbox: Sandbox) -> AsyncIterator[str]:
 
 @pytest.mark.anyio
 async def test_a_gateway_that_closes_idle_connections_leaves_almost_nothing_in_doubt():
-    # Reliability, section 2.4: a connection is used again for half of the time that the server keeps it. Beside it, in the same
-    # moments and on the same machine, runs what that is good for: a client that uses one for as long as the server keeps it.
+    # A connection is used again for half of the time that the server keeps it (docs: how it is tested, "Idle connections").
+    # Beside it, in the same moments and on the same machine, a control client uses one for as long as the server keeps it.
     sends, workers, keep_alive = count(short=240, full=2_000), 40, 1.0
     kinds = {"half of the time": keep_alive / 2, "all of the time": keep_alive}
     said = {kind: Counter[str]() for kind in kinds}

@@ -1,7 +1,4 @@
-"""`send_many` and `wait_for_delivery`: many calls at once, as an async iterator that may be left at any time.
-
-Design, section 4.
-"""
+"""`send_many` and `wait_for_delivery`: many calls at once, as an async iterator that may be left at any time."""
 
 from __future__ import annotations
 

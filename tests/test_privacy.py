@@ -1,4 +1,4 @@
-"""What may be shown of a number and of a cookie (design, section 4; reliability, section 4)."""
+"""What may be shown of a number and of a cookie (docs: how it is tested, "Where secrets leak")."""
 
 from __future__ import annotations
 

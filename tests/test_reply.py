@@ -1,4 +1,4 @@
-"""Replies of the gateway (protocol, sections 2.2, 2.3, 4 and 6): found by namespace and local name, and what each one decides."""
+"""Replies of the gateway: found by namespace and local name, and what each decides (docs: wire format, "Replies" and "Slots")."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def doubt(call: Callable[[], object]) -> InDoubt:
     return error
 
 
-# 2.2 The shape
+# The shape
 
 AUTH_INSIDE = "<{0}AuthResponse{1}><{0}AuthResult>Вы успешно авторизировались</{0}AuthResult></{0}AuthResponse>"
 TURBO = "http://turbosms.in.ua/api/Turbo"
@@ -159,7 +159,7 @@ def test_evidence_of_a_reply_has_its_size_its_ids_in_order_and_its_beginning():
     assert evidence.reply == body[: Evidence.LIMIT]
 
 
-# 2.3 One element, many, empty
+# One element, many, empty
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_a_login_that_is_answered_by_anything_else_is_in_doubt(text: str):
     assert (error.reason, str(error)) == (Reason.UNRECOGNISED, "answer not recognised: the answer is not one of a login")
 
 
-# 6 GetCreditBalance
+# GetCreditBalance
 
 
 def balance(text: str) -> Decimal:
@@ -320,7 +320,7 @@ def test_a_nil_balance_is_in_doubt():
     assert doubt(lambda: read_balance(read_reply(GET_CREDIT_BALANCE, body))).reason is Reason.UNRECOGNISED
 
 
-# 6 GetNewMessages
+# GetNewMessages
 
 
 def new_messages(*items: str | None) -> list[str]:
@@ -367,7 +367,7 @@ def test_new_messages_with_an_unknown_sentence_are_in_doubt(items: tuple[str, ..
     assert (error.reason, str(error)) == (Reason.UNRECOGNISED, "answer not recognised: the answer is not a list of message ids")
 
 
-# 5 GetMessageStatus
+# GetMessageStatus
 
 
 def status(text: str):
@@ -409,7 +409,7 @@ def test_an_empty_status_is_in_doubt(text: str):
     assert (error.reason, str(error)) == (Reason.UNRECOGNISED, "answer not recognised: the status is empty")
 
 
-# 4.4 SendSMS: what became of each destination
+# SendSMS: what became of each destination
 
 A, R, U = True, False, None
 

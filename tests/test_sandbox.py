@@ -1,4 +1,4 @@
-"""The sandbox over a real socket: raw SOAP in, bytes out (protocol, sections 1 to 7; design, section 7)."""
+"""The sandbox over a real socket: raw SOAP in, bytes out (docs: wire format)."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def clock() -> Clock:
     return Clock()
 
 
-# Layout, sections 2.2 and 2.4
+# Layout
 
 
 def test_an_answer_has_the_very_bytes_of_php(sandbox: Sandbox) -> None:
@@ -196,7 +196,7 @@ def test_the_clients_own_reader_understands_the_answers(sandbox: Sandbox) -> Non
     assert list(result.message_ids) == read_new_messages(read_reply(GET_NEW_MESSAGES, user.call("GetNewMessages").body))
 
 
-# Requests, section 2.1
+# Requests
 
 
 @pytest.mark.parametrize("order", list(permutations(("sender", "destination", "text"))))
@@ -256,7 +256,7 @@ def test_a_carriage_return_becomes_a_line_feed_as_xml_has_it_unless_it_is_escape
     assert [sent.text for sent in sandbox.messages] == ["a\nb", "a\r\nb"]
 
 
-# Faults, section 2.4
+# Faults
 
 
 def test_an_unknown_procedure_is_a_fault_of_the_server(sandbox: Sandbox) -> None:
@@ -313,7 +313,7 @@ def test_get_on_the_endpoint_is_an_empty_page(sandbox: Sandbox) -> None:
     assert answered.headers["Content-Type"].startswith("text/html")
 
 
-# Sessions, section 3
+# Sessions
 
 
 @pytest.mark.parametrize(
@@ -462,7 +462,7 @@ def test_a_suspended_account_may_not_log_in(account: AccountState, meaning: Answ
         assert user.call("GetCreditBalance").result == "Вы не авторизованы"
 
 
-# One request at a time for each cookie, section 3
+# One request at a time for each cookie
 
 
 def together(*calls: Callable[[], Any]) -> float:
@@ -512,7 +512,7 @@ def test_the_work_is_done_even_if_the_client_does_not_wait_for_the_answer() -> N
         assert len(sandbox.messages) == 1
 
 
-# SendSMS, sections 4.4 and 7
+# SendSMS
 
 
 @pytest.mark.parametrize(
@@ -624,7 +624,7 @@ def test_a_text_with_characters_that_no_sms_carries_cannot_be_saved(sandbox: San
     assert sandbox.messages == ()
 
 
-# Credits, section 6
+# Credits
 
 
 @pytest.mark.parametrize(("text", "parts"), [("a" * 160, 1), ("a" * 161, 2), ("я" * 70, 1), ("я" * 71, 2)])
@@ -727,7 +727,7 @@ def test_magic_numbers_are_distinct_and_explained() -> None:
     assert len({row.number for row in MAGIC}) == len(MAGIC) == len({row.note for row in MAGIC})
 
 
-# Delivery over time, sections 5 and 6
+# Delivery over time
 
 
 def test_a_message_passes_the_documented_states_in_order(clock: Clock) -> None:
@@ -782,7 +782,7 @@ def test_a_status_needs_an_id(sandbox: Sandbox) -> None:
     assert (user.status(""), user.call("GetMessageStatus").result) == (MISSING, MISSING)
 
 
-# WSDL, section 1.1
+# WSDL
 
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 SCHEMA = "{http://www.w3.org/2001/XMLSchema}"

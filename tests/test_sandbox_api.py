@@ -1,4 +1,4 @@
-"""The JSON API of the sandbox, what is remembered and for how long, and who is refused (design, section 7)."""
+"""The JSON API of the sandbox, what is remembered and for how long, and who is refused."""
 
 from __future__ import annotations
 

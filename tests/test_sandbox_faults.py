@@ -1,4 +1,4 @@
-"""Faults on demand: what each does on the wire and to the ledger, when it strikes, and how it is chosen (design, section 7)."""
+"""Faults on demand: what each does on the wire and to the ledger, when it strikes, and how it is chosen."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A search for the login, the password, the cookie, the number and the text in everything that a call lets out.
 
-Design, section 4 (errors, models); reliability, section 4. The peer is as indiscreet as it can be: it quotes what it was sent.
+Docs: how it is tested, "Where secrets leak". The peer is as indiscreet as it can be: it quotes what it was sent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many SMS a text is: GSM 03.38 and its extension table, or UCS-2; 160 and 153, 70 and 67 (design, section 4, "Models")."""
+"""How many SMS a text is: GSM 03.38 and its extension table, or UCS-2; 160 and 153, 70 and 67 (docs: parts)."""
 
 from __future__ import annotations
 

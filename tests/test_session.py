@@ -1,7 +1,4 @@
-"""AsyncSession against a gateway on a real socket: logins, re-authentication, deadlines, cancellation, life and death.
-
-Design, section 4.
-"""
+"""AsyncSession against a gateway on a real socket: logins, re-authentication, deadlines, cancellation, life and death."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The house (design, section 3): a module imports only from floors below its own, and each foreign library has one importer.
+"""The house: a module imports only from floors below its own, and each foreign library has one importer.
 
 The source is read, not run, so an import inside of a function counts too.
 """

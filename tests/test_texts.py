@@ -1,6 +1,6 @@
 """Any text that hypothesis can make either arrives at the gateway exactly as given or is refused before a connection is opened.
 
-Design, section 4 (Message); reliability, section 3.3.
+The characters are those of the docs: how it is tested, "Outgoing characters".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""XML from the network as a plain tree (design, section 5; reliability, section 3.1). Hostile documents have their own file."""
+"""XML from the network as a plain tree (docs: how it is tested, "Incoming XML"). Hostile documents have their own file."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
             end = await campaign.run(session)
 
 Each recipient's state is on the disk before the request leaves. After any crash `Campaign.open(...).run(...)` goes on where it
-stopped: who was in flight is in doubt then, never sent again by itself (design, section 6).
+stopped: who was in flight is in doubt then, never sent again by itself (docs: campaigns, "The promise").
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Sends a campaign: claim, send, record, with several requests under way.
 
 Rules of this file: nothing leaves before its claim is on the disk; the outcome is written by a plain synchronous call in the
-frame that knows it, whatever is being cancelled; who waits holds no claim (reliability, sections 2 and 5).
+frame that knows it, whatever is being cancelled; a task that waits holds no claim
+(docs: how it is tested, "Cancelled writes" and "SQLite").
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The journal in one SQLite file, and the lock that lets only one run at it. The one importer of sqlite3.
 
 Rules of this file: WAL with synchronous=FULL, read back; every change in one `BEGIN IMMEDIATE`; one writing connection for each
-file; the file is its owner's alone (reliability, section 2.6).
+file; the file is its owner's alone (docs: how it is tested, "SQLite").
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The life of one recipient of a campaign, as a table of transitions. The picture in the documentation is drawn from it.
 
 Rules of this file: no I/O and no clock. Only the operator's word leads from in doubt to a second send; nothing else leads out of
-in flight to pending but the proof that nothing was sent (design, section 6; reliability, section 2.1).
+in flight to pending but the proof that nothing was sent (docs: campaigns, "States").
 """
 
 from __future__ import annotations

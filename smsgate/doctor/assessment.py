@@ -257,7 +257,7 @@ def assess_answer_time(seconds: float, timeouts: Timeouts) -> Finding:
 
 
 def assess_sender(sender: str | None) -> Finding:
-    """Assess the default sender. Whether the account has it, only a send would tell (protocol, section 7)."""
+    """Assess the default sender. Whether the account has it, only a send would tell (docs: wire format, "Senders")."""
     if sender is None:
         return Finding("sender", Mark.NOTE, "none is set: a message that names none is refused", facts={"set": False})
     return Finding("sender", Mark.OK, "one is set; whether the account has it, only a send would tell", facts={"set": True})

@@ -25,7 +25,7 @@ except ModuleNotFoundError as _error:
 __all__ = ["OtelObserver"]
 
 _SERVICE = "Service"
-"""The port type of the gateway's WSDL (protocol, section 2)."""
+"""The port type of the gateway's WSDL (docs: wire format, "WSDL")."""
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 150.0, 300.0)
 """Bounds of the histogram of durations, up to the deadline of a send. A library's own bounds are often of milliseconds."""
 _FAILED = {"refused", "not sent", "in doubt", "failed"}

@@ -1,4 +1,6 @@
-"""The gateway's sentences as one table: sentence -> meaning -> error or value (protocol, sections 4 and 5).
+"""The gateway's sentences as one table: sentence -> meaning -> error or value.
+
+The sentences are those of the docs: wire format, "Answers" and "Delivery statuses".
 
 Rule of this file: a new sentence of the gateway is a new row and nothing else. Whole sentences are compared, never parts of
 them («Ошибка, сообщение не отправлено» contains «отправлено»), after white space is trimmed and collapsed, case is folded
@@ -157,7 +159,7 @@ _LINK_BROKEN = (
 _CONTACT = "свяжитесь с администрацией"
 
 ANSWERS: tuple[AnswerRow, ...] = (
-    # 4.1 Auth
+    # Auth
     AnswerRow("Вы успешно авторизировались", Answer.AUTHORISED, None),
     AnswerRow(
         "Неверный логин или пароль", Answer.BAD_CREDENTIALS, BadCredentials, "also when SOAP is not enabled in the account"
@@ -171,11 +173,11 @@ ANSWERS: tuple[AnswerRow, ...] = (
         "the wording of the firm's other gateways",
     ),
     AnswerRow(f"Ваша учётная запись отключена, {_CONTACT}", Answer.DISABLED, AccountSuspended),
-    # 4.3 any operation
+    # Any operation
     AnswerRow("Вы не авторизованы", Answer.NOT_AUTHORISED, NotAuthorised, "the documented spelling"),
     AnswerRow("Вы не авторизированы", Answer.NOT_AUTHORISED, NotAuthorised, "the spelling in captured answers"),
     AnswerRow("Не достаточно параметров для выполнения функции", Answer.MISSING_PARAMETERS, MissingParameters),
-    # 4.4 SendSMS
+    # SendSMS
     AnswerRow("Сообщения успешно отправлены", Answer.SENT, None),
     AnswerRow(_SIGNATURE, Answer.BAD_SENDER, BadSender, "a line feed stands inside"),
     AnswerRow(_SIGNATURE_HEAD, Answer.BAD_SENDER, BadSender, "its first line alone"),
@@ -210,7 +212,7 @@ ANSWERS: tuple[AnswerRow, ...] = (
         None,
         "the gateway itself does not know",
     ),
-    # 5 GetMessageStatus
+    # GetMessageStatus
     AnswerRow("Сообщение с ID {id} не найдено", Answer.MESSAGE_NOT_FOUND, MessageNotFound),
 )
 
@@ -265,7 +267,7 @@ _LONGEST, _MOST_JOINED = 4096, 16
 
 
 def classify(text: str) -> Iterator[ClassifiedAnswer]:
-    """Yield the meaning of each sentence of an answer; several are joined by ` | ` (protocol, section 4.4)."""
+    """Yield the meaning of each sentence of an answer; several are joined by ` | ` (docs: wire format, "Joined sentences")."""
     if len(text) > _LONGEST or text.count("|") > _MOST_JOINED:
         yield ClassifiedAnswer(Answer.UNRECOGNISED, text[:_LONGEST])  # no answer of a gateway, and not worth the time
         return

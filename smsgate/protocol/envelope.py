@@ -1,4 +1,4 @@
-"""Values in, request bytes out: SOAP 1.1 envelopes from plain string templates (protocol, section 2.1).
+"""Values in, request bytes out: SOAP 1.1 envelopes from plain string templates (docs: wire format, "Requests").
 
 Rule of this file: it refuses what XML or an SMS cannot carry, naming the argument and never quoting its value.
 """

@@ -42,7 +42,7 @@ _MESSAGE_ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\
 
 
 def message_id(text: str | None) -> str | None:
-    """Return the message id that a slot holds, None if it holds none. Any UUID form will do (protocol, section 7)."""
+    """Return the message id in a slot, None if there is none. Any UUID form will do (docs: wire format, "Message ids")."""
     text = (text or "").strip()
     if text.startswith("{") and text.endswith("}"):
         text = text[1:-1]
@@ -61,7 +61,7 @@ def _string(value: Any, field: str, allowed: str) -> str:
 
 
 def is_sender(value: Any) -> bool:
-    """Return whether the value can be a sender (protocol, section 7)."""
+    """Return whether the value can be a sender (docs: wire format, "Senders")."""
     return isinstance(value, str) and bool(_SIGNATURE.match(value) or _SENDER_NUMBER.match(value))
 
 
@@ -166,7 +166,7 @@ class Message(_Frozen, frozen=True):
 
     More recipients than an answer is read for (`smsgate.protocol.limits.MOST_RECIPIENTS`) are refused.
 
-    Raises `pydantic.ValidationError`, which shows no value of the message (seed, "SendSMS"; protocol, section 7).
+    Raises `pydantic.ValidationError`, which shows no value of the message.
     """
 
     sender: Annotated[str, BeforeValidator(_sender, json_schema_input_type=str)] | None = Field(default=None, repr=False)

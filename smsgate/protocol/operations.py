@@ -1,7 +1,7 @@
 """The five operations of the gateway as one table. Nothing here acts; envelopes and replies are made and read by it.
 
-Names and order of arguments are the WSDL's (protocol, section 1.1). An operation may be repeated by itself only if doing
-it twice changes nothing and costs nothing.
+Names and order of arguments are the WSDL's (docs: wire format, "Operations"). An operation may be repeated by itself only if
+doing it twice changes nothing and costs nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Response bytes -> values, or an error. The other pure half of the protocol; the first is `envelope`.
 
 Rule of this file: what is not plainly an acceptance or a refusal is `InDoubt`. A reply is found by namespace and local name,
-never by prefix, whatever wraps it (protocol, section 2.2). An id in a slot decides for its number, whatever the sentence
-before it complains of (section 4.4).
+never by prefix, whatever wraps it (docs: wire format, "Replies"). An id in a slot decides for its number, whatever the sentence
+before it complains of (docs: wire format, "Slots").
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def read_auth(reply: Reply) -> None:
 
 
 def read_balance(reply: Reply) -> Decimal:
-    """Return the balance in credits (protocol, section 6). Raises `NotAuthorised`, another `Refused`, or `InDoubt`."""
+    """Return the balance in credits (docs: wire format, "Balance"). Raises `NotAuthorised`, another `Refused`, or `InDoubt`."""
     text = (reply.items[0] or "").strip()
     if not _BALANCE.match(text):
         error = _unhoped(reply, tuple(classify(text)), "a number of credits")
@@ -201,7 +201,7 @@ def read_balance(reply: Reply) -> Decimal:
 
 
 def read_new_messages(reply: Reply) -> list[str]:
-    """Return the ids of messages whose status is unknown (protocol, section 6). Raises `Refused` or `InDoubt`."""
+    """Return the ids of messages whose status is unknown (docs: wire format, "New messages"). Raises `Refused` or `InDoubt`."""
     texts = [text for text in (item.strip() for item in reply.items if item) if text]
     ids = [found for found in map(message_id, texts) if found]
     if reply.elsewhere:
@@ -283,7 +283,7 @@ def _filled(slot: str | None) -> bool:
 
 
 def _whole(reply: Reply, answers: Sequence[ClassifiedAnswer]) -> Refused | InDoubt:
-    """Return what one `ResultArray` says of the whole request (protocol, section 2.3)."""
+    """Return what one `ResultArray` says of the whole request (docs: wire format, "Slots")."""
     if answers and all(answer.refusal for answer in answers):
         return _refusal(answers)
     return reply.in_doubt(*_doubt(answers))
@@ -315,7 +315,7 @@ def _recipient(
         refused = all(answer.refusal for answer in said)
         decisive = next((answer for answer in said if not answer.refusal), said[0])
     else:
-        # Empty is "not recognised or not sent" (seed), unless the sentence before the slots does not know itself.
+        # Empty is "not recognised or not sent" (docs: wire format, "Slots"), unless the sentence before the slots does not know.
         refused = bool(head) and not any(answer.answer in _UNDECIDED for answer in head)
         decisive = next((answer for answer in head if answer.refusal), None)
     if decisive is None:

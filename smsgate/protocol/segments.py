@@ -2,7 +2,7 @@
 
 A text whose characters all stand in the GSM alphabet is counted in septets: 160 in one part, 153 in each of several. One
 other character, and the whole text is UCS-2: 70 UTF-16 units in one part, 67 in each of several. The 153 and 67 are the rule
-of GSM; that the gateway charges by it is likely, not documented (protocol, section 7).
+of GSM; that the gateway charges by it is likely, not documented (docs: wire format, "Texts").
 """
 
 from __future__ import annotations

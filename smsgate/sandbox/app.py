@@ -1,5 +1,6 @@
-"""The sandbox over HTTP: the gateway's two paths with PHP's headers and cookie (protocol, sections 1, 2.4 and 3), the inbox page
-and the JSON API. The one importer of starlette.
+"""The sandbox over HTTP: the gateway's two paths with PHP's headers and cookie, the inbox page and the JSON API.
+
+The one importer of starlette (docs: wire format, "PHP" and "Cookies").
 
 Rule of this file: nothing of a request is logged, and nothing of the gateway is decided.
 """

@@ -37,7 +37,7 @@ _SLOTS: dict[FailedSlot, Callable[[str], str | None]] = {
     FailedSlot.EMPTY: lambda _: "",
     FailedSlot.NIL: lambda _: None,
 }
-# Beside success the gateway speaks of these in general words; alone, in their own (protocol, section 4.4).
+# Beside success the gateway speaks of these in general words; alone, in their own (docs: wire format, "Joined sentences").
 _BESIDE_SUCCESS = {Answer.COUNTRY_NOT_SERVED: Answer.PARTLY_SENT, Answer.CANNOT_SEND: Answer.PARTLY_SENT}
 
 
@@ -340,7 +340,7 @@ class Gateway:
         return self.settings.sentences.get(meaning) or say(meaning, **filled)
 
     def _head(self, refusals: list[Answer | None], missing: str) -> str:
-        """Return what stands before the slots: each complaint once, success last (protocol, section 4.4)."""
+        """Return what stands before the slots: each complaint once, success last (docs: wire format, "Joined sentences")."""
         complaints = dict.fromkeys(refused for refused in refusals if refused)
         if None in refusals:
             complaints = dict.fromkeys([*(_BESIDE_SUCCESS.get(complaint, complaint) for complaint in complaints), Answer.SENT])

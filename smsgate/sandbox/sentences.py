@@ -24,7 +24,7 @@ def say(meaning: Answer, **filled: str) -> str:
 
 
 def say_in_slot(meaning: Answer, number: str) -> str:
-    """Return the sentence as it stands in the slot of a number, which some sentences quote (protocol, section 2.3)."""
+    """Return the sentence as it stands in the slot of a number, which some sentences quote (docs: wire format, "Slots")."""
     quoting = _QUOTING.get(meaning)
     return quoting.format(number=number) if quoting else _SENTENCES[meaning]
 

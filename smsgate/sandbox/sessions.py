@@ -1,4 +1,4 @@
-"""Sessions as PHP keeps them: an id in a cookie, forgotten when idle (protocol, section 3).
+"""Sessions as PHP keeps them: an id in a cookie, forgotten when idle (docs: wire format, "Cookies").
 
 Rule of this file: a session id that we did not give out, or have forgotten, is never taken over; its bearer gets a new one.
 """

@@ -19,7 +19,7 @@ __all__ = ["AccountState", "FailedSlot", "Settings"]
 
 
 class FailedSlot(StrEnum):
-    """What stands in the slot of a number that was not sent; sources differ (protocol, section 2.3)."""
+    """What stands in the slot of a number that was not sent; sources differ (docs: wire format, "Slots")."""
 
     SENTENCE = "sentence"
     EMPTY = "empty"
@@ -61,7 +61,7 @@ class Settings:
     """The balance at the start. One part to one recipient costs one credit."""
     pay_in_part: bool = False
     """If the credits do not suffice for all recipients: False refuses the whole request, True sends to the first that they pay
-    for and combines the complaint with success (protocol, section 4.4)."""
+    for and combines the complaint with success (docs: wire format, "Joined sentences")."""
 
     senders: frozenset[str] | None = None
     """Signatures approved for the account; None approves all but the forbidden."""

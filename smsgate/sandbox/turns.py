@@ -1,4 +1,4 @@
-"""One request at a time for each cookie, as PHP's file sessions have it (protocol, section 3).
+"""One request at a time for each cookie, as PHP's file sessions have it (docs: wire format, "Cookies").
 
 Rule of this file: it counts the requests that hold a cookie or wait for it, whether it makes them wait or not.
 """

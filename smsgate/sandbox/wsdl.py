@@ -1,4 +1,4 @@
-"""The description of the service, as `wsdl.xml` beside this file has it (protocol, section 1.1).
+"""The description of the service, as `wsdl.xml` beside this file has it (docs: wire format, "WSDL").
 
 Rule of this file: the only thing that is filled in is the address of both ports.
 """
