@@ -30,8 +30,8 @@ import smsgate.testing
 from smsgate.campaign import TRANSITIONS
 from smsgate.campaign.states import ENTRIES, RecipientState
 from smsgate.cli.app import app
-from smsgate.cli.exits import ENDINGS, Exit
-from smsgate.errors import Evidence
+from smsgate.cli.exits import Exit
+from smsgate.errors import OUTCOMES, Evidence
 from smsgate.protocol.answers import ANSWERS, STATUSES, Answer, AnswerRow
 from smsgate.protocol.reply import Reply, read_send
 from smsgate.sandbox import FAULTS, MAGIC, MagicNumber
@@ -161,16 +161,16 @@ The life of one recipient of [a campaign](../campaigns.md). A dashed line is tak
 def exits() -> str:
     """Return the page of errors as the command tells them."""
     rows = [
-        (_api(row.error.__name__), row.code.value, row.advice, row.reading or "")
-        for row in ENDINGS
-        if row.error.__name__ in smsgate.__all__
+        (_api(kind.__name__), row.outcome, row.next_step(sends=True), row.reading, row.outcome.exit_code, row.http_status)
+        for kind, row in OUTCOMES.items()
     ]
     codes = ", ".join(f"{code.value} {code.name.replace('_', ' ').lower()}" for code in Exit)
     return f"""# Errors and exit codes
 
-How the command ends: {codes}. And what it advises, which is as good advice for a program:
+The exit codes of the command: {codes}. What each error means, what to do about it, and how the command and a FastAPI
+application answer it:
 
-{_table(("error", "code", "after a send", "after another operation, if different"), rows)}"""
+{_table(("error", "outcome", "after a send", "after another operation, if different", "exit code", "HTTP status"), rows)}"""
 
 
 # --- the command ----------------------------------------------------------------------------------------------------------
@@ -233,7 +233,6 @@ DATA = {
     "MAGIC": "Every magic number: :doc:`numbers`.",
     "TRANSITIONS": "The life of a recipient, as a table: :doc:`states`.",
     "SmsSession": "The session of the application, as a parameter of a path operation: ``async def notice(sms: SmsSession)``.",
-    "PROBLEMS": "Each error and its answer, as ``Problem``; the first that fits decides.",
     "SMS_SESSION": "The key of the session: ``request.app[SMS_SESSION]``, or ``request.config_dict[SMS_SESSION]`` in a"
     " sub-application.",
 }
@@ -289,7 +288,7 @@ def integrations() -> str:
 INTEGRATIONS: tuple[tuple[ModuleType, tuple[str, ...], str], ...] = (
     (
         smsgate.integrations.fastapi,
-        ("sms_lifespan", "SmsSession", "sms_session", "answer_errors", "PROBLEMS", "Problem"),
+        ("sms_lifespan", "SmsSession", "sms_session", "answer_errors"),
         "[FastAPI](../howto/fastapi.md), with the extra `fastapi`.",
     ),
     (

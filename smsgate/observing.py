@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
-from .errors import InDoubt, NotSent, Refused
+from .errors import SmsGateError, outcome_of
 from .protocol.models import Message, SendResult
 from .protocol.operations import SEND_SMS, Operation
 from .protocol.segments import segments
@@ -87,18 +87,12 @@ def end_of(result: object, message: Message | None) -> CallEnd:
     return CallEnd("answered", balance=result if isinstance(result, Decimal) else None)
 
 
-_OUTCOMES: tuple[tuple[type[BaseException], str], ...] = (
-    (Refused, "refused"),
-    (NotSent, "not sent"),
-    (InDoubt, "in doubt"),
-    (Exception, "failed"),
-    (BaseException, "cancelled"),
-)
-
-
 def end_of_error(error: BaseException, operation: Operation, message: Message | None, *, left: bool) -> CallEnd:
     """Return the end of a call that raised. `left` says that its request may have left."""
-    outcome = next(name for kind, name in _OUTCOMES if isinstance(error, kind))
+    if isinstance(error, SmsGateError):
+        outcome: str = outcome_of(error).outcome
+    else:
+        outcome = "failed" if isinstance(error, Exception) else "cancelled"
     lost = outcome == "cancelled" and operation is SEND_SMS and left
     reason = getattr(error, "reason", None)
     name = str(reason) if reason else type(error).__name__

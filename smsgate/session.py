@@ -49,17 +49,6 @@ T = TypeVar("T")
 
 _PAUSES = (0.25, 0.5, 1.0)
 """Seconds before each repeat, at most."""
-_PASSING = frozenset(
-    {
-        Reason.NO_CONNECTION,
-        Reason.NO_FREE_CONNECTION,
-        Reason.CONNECTION_LOST,
-        Reason.CLIENT_FAILED,
-        Reason.TIMED_OUT,
-        Reason.HTTP_STATUS,
-    }
-)
-"""What may be over the next moment."""
 _CLEANING_UP = 1.0
 """Seconds that `aclose` waits, after its grace is over, for the calls that it has ended to let go of their connections."""
 
@@ -746,7 +735,7 @@ def _may_repeat(operation: Operation, error: NotSent | InDoubt) -> bool:
 def _passing(error: NotSent | InDoubt) -> bool:
     """Return whether it may be over the next moment. A 404 will not be, a 502 may."""
     lasting = isinstance(error, InDoubt) and error.reason is Reason.HTTP_STATUS and (error.evidence.status or 0) < 500
-    return error.reason in _PASSING and not lasting
+    return error.reason.passing and not lasting
 
 
 def _log_doubt(call: _Call, how: str) -> None:

@@ -9,7 +9,7 @@ from smsgate import errors
 from smsgate.campaign import Event, Text
 from smsgate.campaign.journal import Claim, RecipientOutcome, RequestEnd
 from smsgate.campaign.outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_error
-from smsgate.errors import Evidence, Reason
+from smsgate.errors import Evidence, Outcome, Reason
 from smsgate.protocol.answers import Answer, ClassifiedAnswer
 from smsgate.protocol.models import Message, RecipientResult, SendResult
 
@@ -35,15 +35,15 @@ def result(*slots: RecipientResult) -> SendResult:
 
 
 def accepted(number: str, message_id: str) -> RecipientResult:
-    return RecipientResult(destination=number, accepted=True, message_id=message_id)
+    return RecipientResult(destination=number, outcome=Outcome.ACCEPTED, message_id=message_id)
 
 
 def refused(number: str, answer: Answer, reason: str = "no") -> RecipientResult:
-    return RecipientResult(destination=number, accepted=False, answer=answer, reason=reason)
+    return RecipientResult(destination=number, outcome=Outcome.REFUSED, answer=answer, reason=reason)
 
 
 def in_doubt(number: str) -> RecipientResult:
-    return RecipientResult(destination=number, accepted=None)
+    return RecipientResult(destination=number, outcome=Outcome.IN_DOUBT)
 
 
 ID = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
@@ -71,7 +71,7 @@ def test_a_recipient_that_was_not_paid_for_is_pending_again_and_the_run_pauses()
     assert events(outcome) == [Event.ACCEPTED, Event.NOT_SENT]
     assert reasons(outcome) == [None, None]
     assert outcome.trouble is Trouble.PAUSE
-    assert "top it up" in outcome.why
+    assert outcome.why == "the account has not enough credits. Top up the account."
 
 
 def test_what_did_not_leave_is_pending_again_and_the_run_waits():
@@ -104,13 +104,13 @@ def test_a_lost_answer_makes_everybody_unknown_and_keeps_what_came(reason: Reaso
 @pytest.mark.parametrize(
     ("error", "advice"),
     [
-        (errors.NotEnoughCredits, "top it up"),
-        (errors.BadCredentials, "correct them"),
-        (errors.AccountSuspended, "talk to the provider"),
+        (errors.NotEnoughCredits, "Top up the account"),
+        (errors.BadCredentials, "Correct login and password"),
+        (errors.AccountSuspended, "Talk to the provider"),
         (errors.NotAuthorised, "another program"),
-        (errors.SenderForbidden, "have it approved"),
-        (errors.BadSender, "a signature that the account lists"),
-        (errors.MissingParameters, "please report it"),
+        (errors.SenderForbidden, "Have the sender approved"),
+        (errors.BadSender, "a sender that the account lists"),
+        (errors.MissingParameters, "Please report it"),
     ],
 )
 @pytest.mark.parametrize("text", ["the gateway's words", ""])
@@ -120,7 +120,7 @@ def test_a_refusal_of_the_account_pauses_and_nobody_is_rejected(error: type[erro
     assert not any(outcome.alone for outcome in outcome.recipients)
     assert outcome.trouble is Trouble.PAUSE
     assert advice in outcome.why
-    assert outcome.why.endswith(f"({text or 'it refused'})")
+    assert f" ({text or 'it refused'}). " in outcome.why
 
 
 @pytest.mark.parametrize("error", [errors.BadDestination, errors.GatewayFailure, errors.Refused])

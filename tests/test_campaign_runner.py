@@ -141,11 +141,11 @@ async def test_what_a_send_of_its_own_did_before_it_was_cancelled_is_in_doubt(tm
 @pytest.mark.parametrize(
     ("how", "why"),
     [
-        ({"password": "wrong"}, "the gateway refuses login or password: correct them"),
-        ({"account": AccountState.NOT_ACTIVATED}, "the account is not active: talk to the provider"),
-        ({"account": AccountState.BLOCKED}, "the account is not active: talk to the provider"),
+        ({"password": "wrong"}, "the gateway refuses login or password ("),
+        ({"account": AccountState.NOT_ACTIVATED}, "the account is not active ("),
+        ({"account": AccountState.BLOCKED}, "the account is not active ("),
         ({"sender": "Forbidden"}, "the sender is not approved for this account"),
-        ({"credits": 0}, "the account has not enough credits: top it up"),
+        ({"credits": 0}, "the account has not enough credits ("),
         ({"session_idle_seconds": 1e-6}, "the gateway ends every session at once"),
     ],
 )

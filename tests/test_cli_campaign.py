@@ -247,7 +247,7 @@ def test_without_credits_it_pauses_with_a_clear_word_and_goes_on_later(campaign:
     done = campaign("run", "a.sms", "--yes")
     assert done.code == Exit.REFUSED
     assert "NOT ENOUGH, the run will pause" in done.out
-    assert "Paused: the account has not enough credits: top it up" in done.out
+    assert "Paused: the account has not enough credits (Не хватает" in done.out
     sandbox.balance = 100
     assert campaign("run", "a.sms", "--yes").code == 0
     assert sandbox.accepted == 2

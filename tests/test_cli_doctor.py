@@ -175,7 +175,7 @@ def test_an_account_without_credits_is_a_problem(doctor: Doctor) -> None:
         done = doctor(sandbox.url, "--json")
     assert done.code == Exit.REFUSED
     assert found(done)["credits"]["text"] == "none"
-    assert {"setting": "the account", "advice": "Top up the account: every send will be refused."} in done.document["changes"]
+    assert {"setting": "the account", "advice": "Top up the account. Every send will be refused."} in done.document["changes"]
 
 
 def test_the_balance_is_told_only_if_asked_for(doctor: Doctor) -> None:

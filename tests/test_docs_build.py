@@ -16,7 +16,7 @@ import smsgate.campaign
 import smsgate.doctor
 import smsgate.sandbox
 from smsgate.campaign import TRANSITIONS
-from smsgate.cli.exits import ENDINGS
+from smsgate.errors import OUTCOMES
 from smsgate.protocol.answers import ANSWERS, STATUSES, Answer
 from smsgate.sandbox import FAULTS, MAGIC
 
@@ -68,9 +68,8 @@ def test_every_transition_is_drawn_and_listed(pages: dict[str, str]):
 
 
 def test_every_error_of_the_package_is_listed_with_its_advice(pages: dict[str, str]):
-    for row in ENDINGS:
-        if row.error.__name__ in smsgate.__all__:
-            assert f"{row.error.__name__}` | {row.code.value} | {row.advice} |" in pages["exits.md"]
+    for kind, row in OUTCOMES.items():
+        assert f"{kind.__name__}` | {row.outcome} | {row.next_step(sends=True)} |" in pages["exits.md"]
 
 
 @pytest.mark.parametrize(

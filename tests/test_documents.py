@@ -28,7 +28,6 @@ from smsgate.protocol.reply import read_send
 from smsgate.sandbox import FAULTS, MAGIC, FaultRow, MagicNumber, Settings
 from smsgate.sandbox.api import REQUESTS
 from smsgate.sandbox.sentences import say
-from smsgate.session import _PASSING
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -115,7 +114,7 @@ def test_the_reasons_of_both_errors_are_documented() -> None:
 
 def test_the_reasons_that_are_tried_again_are_documented() -> None:
     (told,) = re.findall(r"Repeated are .*? if the reason may pass: (.*?)\. They", REFERENCE, re.DOTALL)
-    assert set(re.findall(r"`([A-Z_]+)`", told)) == {reason.name for reason in _PASSING}
+    assert set(re.findall(r"`([A-Z_]+)`", told)) == {reason.name for reason in smsgate.Reason if reason.passing}
 
 
 @pytest.mark.parametrize("row", FAULTS.values(), ids=lambda row: row.kind)

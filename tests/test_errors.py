@@ -137,7 +137,17 @@ def test_a_warning_about_plain_http_is_no_error_of_the_gateway():
 
 
 def test_what_the_file_exports_is_the_tree_and_what_stands_beside_it():
-    assert set(errors.__all__) == set(TREE) | {"Evidence", "PlainHttpWarning", "Reason"}
+    assert set(errors.__all__) == set(TREE) | {
+        "OUTCOMES",
+        "REASONS",
+        "ErrorRow",
+        "Evidence",
+        "Outcome",
+        "PlainHttpWarning",
+        "Reason",
+        "ReasonRow",
+        "outcome_of",
+    }
 
 
 def test_reasons_are_words_that_a_program_can_compare():

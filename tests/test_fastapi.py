@@ -24,7 +24,8 @@ from pydantic import BaseModel, ValidationError
 
 import smsgate
 from smsgate import session
-from smsgate.integrations.fastapi import _MISTAKES, PROBLEMS, SmsSession, answer_errors, sms_lifespan, sms_session
+from smsgate.errors import OUTCOMES
+from smsgate.integrations.fastapi import _MISTAKES, SmsSession, answer_errors, sms_lifespan, sms_session
 from smsgate.protocol import models
 from smsgate.protocol.limits import MOST_RECIPIENTS
 from smsgate.sandbox import Sandbox
@@ -263,33 +264,36 @@ async def test_a_bad_number_is_refused_before_anything_is_sent(body: dict[str, s
     assert smsgate_sandbox.calls["SendSMS"] == 0
 
 
-ERRORS: dict[type[smsgate.SmsGateError], smsgate.SmsGateError] = {
-    smsgate.BadDestination: smsgate.BadDestination("no: +380501234567"),
-    smsgate.MessageNotFound: smsgate.MessageNotFound(),
-    smsgate.GatewayFailure: smsgate.GatewayFailure(),
-    smsgate.Refused: smsgate.NotEnoughCredits("secret of the account"),
-    smsgate.NotSent: smsgate.NotSent(),
-    smsgate.InDoubt: smsgate.InDoubt(),
-    smsgate.SmsGateError: smsgate.SmsGateError("something"),
+STATUSES: dict[type[BaseException], int] = {
+    smsgate.BadDestination: 422,
+    smsgate.MessageNotFound: 404,
+    smsgate.GatewayFailure: 502,
+    smsgate.Refused: 503,
+    smsgate.NotSent: 503,
+    smsgate.InDoubt: 504,
+    smsgate.SmsGateError: 500,
 }
+"""The status of a class, or else of its base."""
 
 
-@pytest.mark.parametrize("row", PROBLEMS, ids=lambda row: row.error.__name__)
-async def test_each_error_has_its_answer_without_what_the_gateway_said(row: Any, caplog: pytest.LogCaptureFixture):
+@pytest.mark.parametrize("kind", OUTCOMES, ids=lambda kind: kind.__name__)
+async def test_each_error_has_its_answer_without_what_the_gateway_said(kind: Any, caplog: pytest.LogCaptureFixture):
+    error = kind("a secret of the account: +380501234567")
     app = FastAPI(lifespan=sms_lifespan())
     answer_errors(app)
 
     @app.get("/")
     async def fail() -> None:
-        raise ERRORS[row.error]
+        raise error
 
     async with client_of(app) as client:
         answer = await client.get("/")
-    assert answer.status_code == row.status
-    assert answer.json() == {"detail": row.detail, "sent": ERRORS[row.error].sent}
-    assert ("Retry-After" in answer.headers) == (row.error is smsgate.NotSent)
+    assert answer.status_code == next(STATUSES[base] for base in kind.__mro__ if base in STATUSES)
+    assert answer.json() == {"detail": OUTCOMES[kind].http_detail, "sent": error.sent}
+    assert "secret" not in answer.text
+    assert ("Retry-After" in answer.headers) == (kind is smsgate.NotSent)
     # Who is paged finds the reason in the log, without a number.
-    assert f"answered with HTTP status {row.status}: {type(ERRORS[row.error]).__name__}: " in caplog.text
+    assert f"answered with HTTP status {answer.status_code}: {kind.__name__}: a secret of the account: " in caplog.text
     assert "380501234567" not in caplog.text
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from shown import PYDANTIC_UNPICKLES, Hidden, frames_of, raised_by, shown_by
 
+from smsgate.errors import Outcome
 from smsgate.protocol.answers import Answer, ClassifiedAnswer, DeliveryState, classify
 from smsgate.protocol.models import (
     SENDER_RULE,
@@ -616,14 +617,14 @@ def test_a_sender_that_may_be_a_number_is_masked_however_it_is_written(sender: s
 
 
 def recipients() -> Iterator[RecipientResult]:
-    yield RecipientResult(destination=NUMBER, message_id=ID, accepted=True, answer=Answer.SENT)
+    yield RecipientResult(destination=NUMBER, message_id=ID, outcome=Outcome.ACCEPTED, answer=Answer.SENT)
     yield RecipientResult(
         destination=OTHER,
-        accepted=False,
+        outcome=Outcome.REFUSED,
         answer=Answer.BAD_DESTINATION,
         reason=f'Не удалось распознать номер получателя "{OTHER}"',
     )
-    yield RecipientResult(destination="+12025550123", accepted=None)
+    yield RecipientResult(destination="+12025550123", outcome=Outcome.IN_DOUBT)
 
 
 def result() -> SendResult:
@@ -633,9 +634,10 @@ def result() -> SendResult:
 
 def test_the_repr_of_a_result_has_neither_number_nor_the_gateways_words():
     assert repr(result()) == (
-        f"SendResult(recipients=(RecipientResult(destination='+380*****4567', message_id='{ID}', accepted=True, answer='sent'),"
-        " RecipientResult(destination='+380*****4568', message_id=None, accepted=False, answer='bad destination'),"
-        " RecipientResult(destination='+120****0123', message_id=None, accepted=None, answer=None)))"
+        "SendResult(recipients=("
+        f"RecipientResult(destination='+380*****4567', message_id='{ID}', outcome='accepted', answer='sent'),"
+        " RecipientResult(destination='+380*****4568', message_id=None, outcome='refused', answer='bad destination'),"
+        " RecipientResult(destination='+120****0123', message_id=None, outcome='in doubt', answer=None)))"
     )
     assert NUMBER not in str(result())
     assert OTHER not in str(result())

@@ -133,7 +133,7 @@ def outcomes_of(outcome: smsgate.SendOutcome) -> Iterator[tuple[str, str, str | 
     """Yield what the client says of each number: accepted with an id, not sent, or in doubt."""
     if outcome.result is not None:
         for one in outcome.result.recipients:
-            said = {True: "accepted", False: "not sent", None: "in doubt"}[one.accepted]
+            said = {"accepted": "accepted", "refused": "not sent", "in doubt": "in doubt"}[one.outcome]
             yield one.destination, said, one.message_id
         return
     assert isinstance(outcome.error, smsgate.SmsGateError)

@@ -18,7 +18,7 @@ from replies import ID, NIL, OTHER_ID, array_reply, envelope, sent, string_reply
 from shown import outcome_of, raised_by, shown_by
 
 from smsgate import errors
-from smsgate.errors import Evidence, InDoubt, Reason, Refused
+from smsgate.errors import Evidence, InDoubt, Outcome, Reason, Refused
 from smsgate.protocol.answers import ANSWERS, Answer, DeliveryState
 from smsgate.protocol.limits import MAX_ELEMENTS, MOST_RECIPIENTS, REPLY_LIMIT, REPLY_LIMIT_MOST, SLOT_LIMIT, reply_limit
 from smsgate.protocol.models import Message, RecipientResult, SendResult
@@ -411,16 +411,18 @@ def test_an_empty_status_is_in_doubt(text: str):
 
 # SendSMS: what became of each destination
 
-A, R, U = True, False, None
+A, R, U = Outcome.ACCEPTED, Outcome.REFUSED, Outcome.IN_DOUBT
 
 
-def outcomes(result: SendResult) -> list[tuple[bool | None, str | None, Answer | None, str]]:
-    return [(row.accepted, row.message_id, row.answer, row.reason) for row in result.recipients]
+def outcomes(result: SendResult) -> list[tuple[Outcome, str | None, Answer | None, str]]:
+    return [(row.outcome, row.message_id, row.answer, row.reason) for row in result.recipients]
 
 
 def test_success_for_one_number_is_a_sentence_and_an_id():
     result = read_send(sent(SENT, ID), ONE)
-    assert result.recipients == (RecipientResult(destination=NUMBERS[0], message_id=ID, accepted=True, answer=Answer.SENT),)
+    assert result.recipients == (
+        RecipientResult(destination=NUMBERS[0], message_id=ID, outcome=Outcome.ACCEPTED, answer=Answer.SENT),
+    )
     assert (result.text, [answer.answer for answer in result.answers]) == (SENT, [Answer.SENT])
 
 
@@ -466,7 +468,7 @@ def test_an_id_may_be_in_capitals_in_braces_or_in_white_space(written: str):
     ],
 )
 def test_a_slot_is_an_id_a_sentence_or_empty_and_then_the_sentence_before_the_slots_speaks(
-    head: str | None, slots: list[str | None], expected: list[tuple[bool | None, str | None, Answer | None, str]]
+    head: str | None, slots: list[str | None], expected: list[tuple[Outcome, str | None, Answer | None, str]]
 ):
     assert outcomes(read_send(sent(head, *slots), TWO)) == expected
 
@@ -620,10 +622,10 @@ def test_whatever_the_slots_are_nothing_is_lost_and_nothing_is_claimed(head: str
         assert ids
         assert [row.destination for row in outcome.recipients] == list(numbers)
         assert [row.message_id for row in outcome.recipients] == [text if text in IDS else None for text in slots]
-        assert [bool(row.accepted) for row in outcome.recipients] == [text in IDS for text in slots]
-        answered = {text: row.accepted for row, text in zip(outcome.recipients, slots, strict=True)}
-        assert {answered[text] for text in UNDECIDED if text in answered} <= {None}
-        assert {answered[text] for text in REFUSING if text in answered} <= {False}
+        assert [row.outcome is Outcome.ACCEPTED for row in outcome.recipients] == [text in IDS for text in slots]
+        answered = {text: row.outcome for row, text in zip(outcome.recipients, slots, strict=True)}
+        assert {answered[text] for text in UNDECIDED if text in answered} <= {Outcome.IN_DOUBT}
+        assert {answered[text] for text in REFUSING if text in answered} <= {Outcome.REFUSED}
         assert set(outcome.accepted) | set(outcome.refused) | set(outcome.in_doubt) == set(outcome.recipients)
     elif isinstance(outcome, Refused):
         # Certainly not sent: no id, and every sentence that speaks for a number refuses it.
@@ -756,7 +758,7 @@ def slot(text: str) -> str:
 @pytest.mark.parametrize("head", [SENT, PARTLY, BAD_NUMBER, POOR])
 def test_a_slot_whose_attributes_leave_its_text_open_is_in_doubt_and_the_others_are_not(pointing: str, head: str):
     result = read_send(slots("SendSMS", slot(head), slot(OTHER_ID), pointing, "<ns1:ResultArray/>"), THREE)
-    assert [recipient.accepted for recipient in result.recipients] == [True, None, False]
+    assert [recipient.outcome for recipient in result.recipients] == ["accepted", "in doubt", "refused"]
     assert result.in_doubt[0].destination == NUMBERS[1]
 
 

@@ -593,7 +593,7 @@ def test_a_failed_slot_is_a_sentence_or_empty_or_nil(style: FailedSlot, slot: st
         answered = User(sandbox).send(f"{BAD},{GOOD}")
         assert answered.slots == [f"{UNRECOGNISED_NUMBER} | {SENT}", slot, sandbox.messages[0].id]
     result = read_send(read_reply(SEND_SMS, answered.body), Message(sender="Shop", destinations=[OTHER, GOOD], text="a"))
-    assert [recipient.accepted for recipient in result.recipients] == [False, True]
+    assert [recipient.outcome for recipient in result.recipients] == ["refused", "accepted"]
 
 
 def test_nil_is_declared_on_the_envelope_as_php_does() -> None:

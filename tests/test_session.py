@@ -63,7 +63,7 @@ async def test_the_five_operations_speak_with_the_gateway() -> None:
             result = await session.send_sms(NUMBER, "Ваш код: 4815")
             (recipient,) = result.recipients
             assert recipient.destination == NUMBER
-            assert recipient.accepted is True
+            assert recipient.outcome is smsgate.Outcome.ACCEPTED
             assert recipient.message_id == result.message_ids[0]
             assert [answer.answer for answer in result.answers] == [smsgate.Answer.SENT]
             assert await session.get_credit_balance() == Decimal(99)
@@ -90,7 +90,7 @@ async def test_several_destinations_keep_their_order_and_those_refused_are_told_
         async with session_at(sandbox) as session:
             result = await session.send_sms(numbers, "hello")
     assert [recipient.destination for recipient in result.recipients] == numbers
-    assert [recipient.accepted for recipient in result.recipients] == [True, False, True]
+    assert [recipient.outcome for recipient in result.recipients] == ["accepted", "refused", "accepted"]
     assert result.refused[0].answer is smsgate.Answer.BAD_DESTINATION
     assert len(result.message_ids) == 2
 

@@ -113,6 +113,7 @@ PUBLIC = [
     "NotAuthorised",
     "NotEnoughCredits",
     "NotSent",
+    "Outcome",
     "PlainHttpWarning",
     "Reason",
     "RecipientResult",

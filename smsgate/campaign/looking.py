@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from anyio import to_thread
 
-from ..errors import GatewayFailure, InDoubt, NotSent, Reason, SmsGateError
+from ..errors import InDoubt, NotSent, Reason, SmsGateError, outcome_of
 from ..session import AsyncSession
 from .journal import Evidence, Journal, Seen
 
@@ -56,11 +56,10 @@ class Lookout:
         self.trouble = ""
         try:
             balance = await self.session.get_credit_balance()
-        except (NotSent, InDoubt, GatewayFailure) as error:
-            self.trouble = str(error)
-            self.session_ended = not isinstance(error, GatewayFailure) and error.reason.ends_session
-        except SmsGateError:
-            pass
+        except SmsGateError as error:
+            # One that refuses this account is at work.
+            self.trouble = str(error) if outcome_of(error).passing else ""
+            self.session_ended = isinstance(error, NotSent | InDoubt) and error.reason.ends_session
         else:
             self.seen = Seen(balance, self.journal.now())
             return self.seen

@@ -10,20 +10,7 @@ from enum import StrEnum
 
 from pydantic import ValidationError
 
-from ..errors import (
-    AccountSuspended,
-    BadCredentials,
-    BadSender,
-    GatewayFailure,
-    InDoubt,
-    MissingParameters,
-    NotAuthorised,
-    NotEnoughCredits,
-    NotSent,
-    Reason,
-    Refused,
-    SenderForbidden,
-)
+from ..errors import OUTCOMES, ErrorRow, InDoubt, NotEnoughCredits, NotSent, Outcome, Reason, Refused, outcome_of
 from ..privacy import mask_numbers
 from ..protocol.answers import Answer
 from ..protocol.models import RecipientResult, SendResult
@@ -63,18 +50,7 @@ class RequestOutcome:
         return any(outcome.event is Event.IN_DOUBT for outcome in self.recipients)
 
 
-_PAUSING: tuple[tuple[type[Refused], str], ...] = (
-    (NotEnoughCredits, "the account has not enough credits: top it up"),
-    (BadCredentials, "the gateway refuses login or password: correct them; they are the gateway's, not the website's"),
-    (AccountSuspended, "the account is not active: talk to the provider"),
-    (NotAuthorised, "the gateway ends every session at once: look whether another program logs this account out"),
-    (SenderForbidden, "the sender is not approved for this account: have it approved"),
-    (BadSender, "the gateway calls the sender malformed: make the campaign anew with a signature that the account lists"),
-    (MissingParameters, "the gateway misses a parameter, which should not happen: please report it"),
-)
-"""Refusals that concern the whole account: the next request would meet the same."""
-
-_SLOT_EVENTS = {True: Event.ACCEPTED, False: Event.REFUSED, None: Event.IN_DOUBT}
+_SLOT_EVENTS = {Outcome.ACCEPTED: Event.ACCEPTED, Outcome.REFUSED: Event.REFUSED, Outcome.IN_DOUBT: Event.IN_DOUBT}
 
 
 def outcome_of_answer(claim: Claim, result: SendResult) -> RequestOutcome:
@@ -83,13 +59,15 @@ def outcome_of_answer(claim: Claim, result: SendResult) -> RequestOutcome:
     unpaid = any(slot.answer == Answer.NOT_ENOUGH_CREDITS for slot in result.refused)
     reason = "the answer does not say what became of some" if result.in_doubt else None
     end = RequestEnd(reason, 200, result.text.encode() if result.in_doubt else None)
-    return RequestOutcome(outcomes, end, Trouble.PAUSE, _PAUSING[0][1]) if unpaid else RequestOutcome(outcomes, end)
+    if not unpaid:
+        return RequestOutcome(outcomes, end)
+    return RequestOutcome(outcomes, end, Trouble.PAUSE, _why(OUTCOMES[NotEnoughCredits]))
 
 
 def _slot(key: int, slot: RecipientResult) -> RecipientOutcome:
-    if slot.accepted is False and slot.answer == Answer.NOT_ENOUGH_CREDITS:
+    if slot.outcome is Outcome.REFUSED and slot.answer == Answer.NOT_ENOUGH_CREDITS:
         return RecipientOutcome(key, Event.NOT_SENT)
-    return RecipientOutcome(key, _SLOT_EVENTS[slot.accepted], slot.message_id, mask_numbers(slot.reason) or None)
+    return RecipientOutcome(key, _SLOT_EVENTS[slot.outcome], slot.message_id, mask_numbers(slot.reason) or None)
 
 
 def outcome_of_error(claim: Claim, error: BaseException, *, left: bool) -> RequestOutcome:
@@ -121,15 +99,15 @@ def outcome_of_error(claim: Claim, error: BaseException, *, left: bool) -> Reque
 
 
 def _refused(claim: Claim, error: Refused) -> RequestOutcome:
-    pausing = next((advice for kind, advice in _PAUSING if isinstance(error, kind)), None)
+    row = outcome_of(error)
     end = RequestEnd(error.text or str(error))
-    if pausing:
-        return _all(claim, Event.NOT_SENT, end, Trouble.PAUSE, f"{pausing} ({error.text or error})")
+    if row.account:
+        return _all(claim, Event.NOT_SENT, end, Trouble.PAUSE, _why(row, error.text or str(error)))
     if len(claim.recipients) > 1 and not error.reasons:
         # One sentence for all: one bad number may have spoilt the others, so each is tried alone. Nothing was sent.
         outcomes = tuple(RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients)
         return RequestOutcome(outcomes, end)
-    if isinstance(error, GatewayFailure) and not error.reasons and claim.alone < _TRIES:
+    if row.passing and not error.reasons and claim.alone < _TRIES:
         outcomes = tuple(RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients)
         return RequestOutcome(outcomes, end, Trouble.WAIT, str(error))
     reasons = error.reasons or (error.text or str(error),) * len(claim.recipients)
@@ -137,6 +115,11 @@ def _refused(claim: Claim, error: Refused) -> RequestOutcome:
         RecipientOutcome(key, Event.REFUSED, reason=reason) for (key, _), reason in zip(claim.recipients, reasons, strict=True)
     )
     return RequestOutcome(outcomes, end)
+
+
+def _why(row: ErrorRow, said: str = "") -> str:
+    """Return why a run pauses, and what the operator does about it."""
+    return f"{row.meaning}{f' ({said})' if said else ''}. {row.advice}"
 
 
 def _all(claim: Claim, event: Event, end: RequestEnd, trouble: Trouble = Trouble.NONE, why: str = "") -> RequestOutcome:

@@ -11,7 +11,7 @@ from typing import TypedDict
 
 import anyio
 
-from ..errors import GatewayFailure, InDoubt, MessageNotFound, NotSent
+from ..errors import InDoubt, MessageNotFound, NotSent, SmsGateError, outcome_of
 from ..options import positive
 from ..protocol.answers import DeliveryState
 from ..session import AsyncSession
@@ -133,8 +133,9 @@ class Poller:
             state = (await self._session.get_message_status(message_id)).state
         except MessageNotFound:
             state = DeliveryState.NOT_FOUND
-        except (NotSent, InDoubt, GatewayFailure) as error:
-            if not isinstance(error, GatewayFailure) and error.reason.ends_session:
+        except SmsGateError as error:
+            ended = isinstance(error, NotSent | InDoubt) and error.reason.ends_session
+            if ended or not outcome_of(error).passing:
                 raise
             # Asking is harmless, so it is asked again in its turn; the session has tried a few times already.
             self._journal.note_asked(recipient)

@@ -20,13 +20,14 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from ..errors import Outcome
 from ..privacy import mask_number
 from ..protocol.models import Message
 from ..protocol.segments import segments
 from ..session import AsyncSession, SendOutcome
 from .campaign_views import LOOKS
 from .demo_campaign import RECIPIENTS, CampaignShown, campaign_scene
-from .exits import Exit, ending_of
+from .exits import Exit, exit_of
 from .output import Output
 from .views import OUTCOMES, VIEWS, Look, View, state_look, table
 
@@ -51,10 +52,10 @@ _PROMISE = (
 
 
 _LOOKS: dict[Exit, Look] = {
-    Exit.DONE: OUTCOMES[True],
-    Exit.REFUSED: OUTCOMES[False],
+    Exit.DONE: OUTCOMES[Outcome.ACCEPTED],
+    Exit.REFUSED: OUTCOMES[Outcome.REFUSED],
     Exit.NOT_SENT: Look("✗", "red", "not sent"),
-    Exit.IN_DOUBT: OUTCOMES[None],
+    Exit.IN_DOUBT: OUTCOMES[Outcome.IN_DOUBT],
 }
 _LOOK_OF = {look.word: look for look in _LOOKS.values()}
 
@@ -154,7 +155,7 @@ async def _send_one(stage: Console, session: AsyncSession) -> One:
     _told(stage, Text(f"{size.alphabet}, {size.units} units, {size.free} free in the last part\n", "dim"))
     started = perf_counter()
     message_id = (await session.send_sms(_NUMBER, _TEXT)).message_ids[0]
-    _told(stage, Text.assemble(OUTCOMES[True].text(), f"   {message_id}\n"))
+    _told(stage, Text.assemble(OUTCOMES[Outcome.ACCEPTED].text(), f"   {message_id}\n"))
     changes: list[tuple[float, str]] = []
     async for change in session.wait_for_delivery(message_id, timeout=_PATIENCE):
         changes.append((round(perf_counter() - started, 2), change.state))
@@ -199,7 +200,7 @@ def _became(outcome: SendOutcome) -> tuple[Exit, str]:
     if error is None:
         return Exit.DONE, "a message id for each"
     why = getattr(error, "answer", None) or getattr(error, "reason", "")
-    return ending_of(error).code, f"{type(error).__name__}: {why}"
+    return exit_of(error).code, f"{type(error).__name__}: {why}"
 
 
 def _book(sandbox: Sandbox) -> Book:

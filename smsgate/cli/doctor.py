@@ -21,7 +21,7 @@ from rich.text import Text
 
 from ..doctor import Finding, Mark, Report, Setup, examine
 from ..errors import Reason
-from .exits import Exit, ending_of, hint_of
+from .exits import Exit, exit_of, hint_of
 from .options import Account
 from .output import Output
 from .views import VIEWS, Look, View, pairs, printable
@@ -89,7 +89,7 @@ def _waiting(output: Output) -> Iterator[Callable[[str], None]]:
 
 def _exit_of(report: Report) -> Exit:
     """Return the exit code of the first problem."""
-    return next((ending_of(problem.error).code for problem in report.problems if problem.error), Exit.DONE)
+    return next((exit_of(problem.error).code for problem in report.problems if problem.error), Exit.DONE)
 
 
 def _changes(report: Report) -> dict[str, str]:
@@ -105,7 +105,7 @@ def _changes(report: Report) -> dict[str, str]:
 def _advice(finding: Finding) -> str:
     if finding.error is None:
         return finding.advice
-    return hint_of(finding.error) or finding.advice or ending_of(finding.error).next_step(sends=False)
+    return hint_of(finding.error) or finding.advice or exit_of(finding.error).next_step(sends=False)
 
 
 def _screen(report: Report) -> RenderableType:

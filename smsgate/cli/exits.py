@@ -1,51 +1,36 @@
-"""How a command ends: one table from error to exit code and to what the user does next.
+"""How a command ends: from an error to the exit code and to what the user does next.
 
-Rule of this file: the first row that fits decides, so a class stands above its bases. A new error is a new row.
+Rule of this file: only what a command alone can meet has a row here. The errors of the package have theirs in `errors.OUTCOMES`.
 """
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
 from typer import BadParameter
 
 from ..campaign import JournalError, JournalLost
-from ..errors import (
-    AccountSuspended,
-    BadCredentials,
-    BadDestination,
-    BadSender,
-    GatewayFailure,
-    InDoubt,
-    MessageNotFound,
-    NotAuthorised,
-    NotEnoughCredits,
-    NotSent,
-    Reason,
-    Refused,
-    SenderForbidden,
-)
+from ..errors import OUTCOMES, InDoubt, MessageNotFound, Outcome, Reason, SmsGateError, outcome_of
 from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, SendResult
 from ..session import GATEWAY_URL
 from .signals import SIGNALS
 
 __all__ = [
-    "ENDINGS",
-    "Ending",
+    "OWN",
     "Exit",
+    "ExitRow",
     "Interrupted",
     "NobodyReads",
     "RunInterrupted",
     "SendInterrupted",
     "UsageError",
-    "ending_of",
+    "exit_of",
     "exit_of_send",
     "exit_of_statuses",
     "hint_of",
@@ -108,93 +93,65 @@ class NobodyReads(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """One way to end: the error, the exit code, a word for programs, and what to do next.
+class ExitRow:
+    """How the command ends after an error: the exit code, a word for programs, and what to do next.
 
-    `advice` is for a send. `reading` is for the other operations, where it is another one.
+    `advice` is for a send. `reading` is for the other operations, where it differs.
     """
 
-    error: type[BaseException]
     code: Exit
     word: str
     advice: str = ""
     reading: str | None = None
-
-    def code_of(self, error: BaseException) -> Exit:
-        """Return the exit code, which a signal decides itself."""
-        return error.code if isinstance(error, (Interrupted, NobodyReads)) else self.code
 
     def next_step(self, *, sends: bool) -> str:
         """Return what the user does next."""
         return self.advice if sends or self.reading is None else self.reading
 
 
-_DO_NOT_REPEAT = "It may have been sent. Do not send it again before you have looked: the gateway works on what it received."
-_REACH = "Look at the connection and at the address of the gateway (--url)"
+_DO_NOT_REPEAT = OUTCOMES[InDoubt].advice
 
-ENDINGS: tuple[Ending, ...] = (
-    Ending(
-        NotAuthorised,
-        Exit.REFUSED,
-        "refused",
-        "Another program may log this account out: look which ones use it.",
-    ),
-    Ending(
-        BadCredentials,
-        Exit.REFUSED,
-        "refused",
-        "Correct login and password: they are the gateway's, not the website's, and «SOAP» must be ticked in the account's"
-        " settings.",
-    ),
-    Ending(AccountSuspended, Exit.REFUSED, "refused", "Talk to the provider."),
-    Ending(BadSender, Exit.REFUSED, "refused", "Use a sender that the account lists."),
-    Ending(SenderForbidden, Exit.REFUSED, "refused", "Have the sender approved in the account, or use another."),
-    Ending(NotEnoughCredits, Exit.REFUSED, "refused", "Top up the account. Nothing was sent."),
-    Ending(BadDestination, Exit.REFUSED, "refused", "Correct the number: + and the country code first. Nothing was sent."),
-    Ending(GatewayFailure, Exit.REFUSED, "refused", "Try again later. Nothing was sent."),
-    Ending(MessageNotFound, Exit.REFUSED, "refused", "The id is wrong, or too old."),
-    Ending(Refused, Exit.REFUSED, "refused", "Mend what the gateway complains of, then try again."),
-    Ending(NotSent, Exit.NOT_SENT, "not sent", f"{_REACH}. Sending again is safe.", f"{_REACH}, then try again."),
-    Ending(InDoubt, Exit.IN_DOUBT, "in doubt", _DO_NOT_REPEAT, "Asking again is harmless."),
-    Ending(TimeoutError, Exit.IN_PART, "timed out", "Ask again later, or give a longer --timeout."),
-    Ending(
-        RunInterrupted,
+OWN: dict[type[BaseException], ExitRow] = {
+    TimeoutError: ExitRow(Exit.IN_PART, "timed out", "Ask again later, or give a longer --timeout."),
+    RunInterrupted: ExitRow(
         Exit.INTERRUPTED,
         "interrupted",
-        "Run the campaign again to go on: nobody who is in doubt is sent to again by itself.",
+        "Run the campaign again to go on: recipients in doubt are not sent to again.",
     ),
-    Ending(SendInterrupted, Exit.INTERRUPTED, "interrupted", _DO_NOT_REPEAT),
-    Ending(Interrupted, Exit.INTERRUPTED, "interrupted"),
-    Ending(
-        NobodyReads,
+    SendInterrupted: ExitRow(Exit.INTERRUPTED, "interrupted", _DO_NOT_REPEAT),
+    Interrupted: ExitRow(Exit.INTERRUPTED, "interrupted"),
+    NobodyReads: ExitRow(
         Exit.FAULT,
         "output lost",
         "The message was handed to the gateway all the same. Do not send it again to see the result.",
         "Make room, or write to another place.",
     ),
-    Ending(
-        JournalLost,
+    JournalLost: ExitRow(
         Exit.IN_DOUBT,
-        "in doubt",
+        Outcome.IN_DOUBT,
         "Correct that first. Then 'smsgate campaign in-doubt FILE' lists who is in doubt. Nobody is sent to again by itself.",
     ),
-    Ending(JournalError, Exit.USAGE, "usage"),
-    Ending(ValidationError, Exit.USAGE, "usage"),
-    Ending(ValueError, Exit.USAGE, "usage"),
-    Ending(OSError, Exit.USAGE, "usage"),
-    Ending(UsageError, Exit.USAGE, "usage"),
-    Ending(
-        BaseException,
+    JournalError: ExitRow(Exit.USAGE, "usage"),
+    ValueError: ExitRow(Exit.USAGE, "usage"),
+    OSError: ExitRow(Exit.USAGE, "usage"),
+    UsageError: ExitRow(Exit.USAGE, "usage"),
+    BaseException: ExitRow(
         Exit.FAULT,
         "fault",
         "This is a fault of smsgate. Please report it; -v shows where it happened.",
     ),
-)
+}
+"""What only a command can meet. What the gateway and the session raise stands in `errors.OUTCOMES`."""
 
 
-def ending_of(error: BaseException) -> Ending:
-    """Return the row of an error."""
-    return next(row for row in ENDINGS if isinstance(error, row.error))
+def exit_of(error: BaseException) -> ExitRow:
+    """Return how the command ends after this error."""
+    if isinstance(error, SmsGateError):
+        of = outcome_of(error)
+        return ExitRow(Exit(of.outcome.exit_code), of.outcome, of.next_step(sends=True), of.next_step(sends=False))
+    row = next(OWN[kind] for kind in type(error).__mro__ if kind in OWN)
+    # A signal decides its exit code itself.
+    return replace(row, code=error.code) if isinstance(error, (Interrupted, NobodyReads)) else row
 
 
 def hint_of(error: BaseException) -> str:

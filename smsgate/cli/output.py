@@ -24,7 +24,7 @@ from rich.text import Text
 
 from ..errors import PlainHttpWarning
 from ..privacy import redact_http_logs
-from .exits import Ending, Exit, Interrupted, NobodyReads, ending_of, hint_of
+from .exits import Exit, ExitRow, Interrupted, NobodyReads, exit_of, hint_of
 from .streams import Stream
 from .views import as_json, doubted_document, printable, view_of
 
@@ -73,7 +73,7 @@ class Output(ABC):
         """
         if self._ended is None:
             # Known before it is told: a signal may break out of the telling.
-            self._ended = code if error is None else ending_of(error).code_of(error)
+            self._ended = code if error is None else exit_of(error).code
             self._ended = self._tell_end(error, code, sends=sends)
         return self._ended
 
@@ -85,7 +85,7 @@ class Output(ABC):
             return code
         if self._unread.closed:
             return code if stays else self._unread.code
-        self._say("error:", "bold red", str(self._unread), ending_of(self._unread).next_step(sends=sends))
+        self._say("error:", "bold red", str(self._unread), exit_of(self._unread).next_step(sends=sends))
         return self._unread.code
 
     @abstractmethod
@@ -159,13 +159,13 @@ class People(Output):
         self.show(value)
 
     def fail(self, error: BaseException, *, sends: bool = False) -> int:
-        ending = ending_of(error)
+        ended = exit_of(error)
         self._say(
-            "error:", "bold red", *_sentences(error), *_distinct_reasons(error), hint_of(error), ending.next_step(sends=sends)
+            "error:", "bold red", *_sentences(error), *_distinct_reasons(error), hint_of(error), ended.next_step(sends=sends)
         )
-        if ending.code is Exit.FAULT and self.verbosity:
+        if ended.code is Exit.FAULT and self.verbosity:
             traceback.print_exception(error)
-        return ending.code_of(error)
+        return ended.code
 
 
 class Machines(Output):
@@ -182,11 +182,11 @@ class Machines(Output):
         self._write(view_of(value).machines(value), indent=None)
 
     def fail(self, error: BaseException, *, sends: bool = False) -> int:  # noqa: ARG002 - the document has no advice
-        ending = ending_of(error)
-        told = _error_document(error, ending)
+        ended = exit_of(error)
+        told = _error_document(error, ended)
         doubted = doubted_document(self.addressed) if self.addressed and told["sent"] is None else {}
         self._write({"error": told, **doubted}, indent=None)
-        return ending.code_of(error)
+        return ended.code
 
     def _write(self, document: Any, indent: int | None) -> None:
         ascii_only = self._out.encoding.lower().replace("-", "") != "utf8"
@@ -242,12 +242,12 @@ _TOLD = ("answer", "reason", "text", "missing", "reasons", "evidence")
 """What an error can tell a program, where it has it."""
 
 
-def _error_document(error: BaseException, ending: Ending) -> dict[str, Any]:
+def _error_document(error: BaseException, ended: ExitRow) -> dict[str, Any]:
     told = {name: getattr(error, name) for name in _TOLD if hasattr(error, name)}
     return {
         "class": type(error).__name__,
-        **({} if "answer" in told or "reason" in told else {"reason": ending.word}),
+        **({} if "answer" in told or "reason" in told else {"reason": ended.word}),
         **told,
         "message": "; ".join(_sentences(error)),
-        "sent": getattr(error, "sent", False if ending.code is Exit.USAGE else None),
+        "sent": getattr(error, "sent", False if ended.code is Exit.USAGE else None),
     }

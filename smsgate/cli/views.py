@@ -21,7 +21,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import Evidence
+from ..errors import Evidence, Outcome
 from ..privacy import mask_number, mask_numbers
 from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, RecipientResult, SendResult
@@ -60,10 +60,10 @@ class Look(NamedTuple):
         return Text(f"{self.symbol} {self.word}", self.style)
 
 
-OUTCOMES: dict[bool | None, Look] = {
-    True: Look("✓", "green", "accepted"),
-    False: Look("✗", "red", "refused"),
-    None: Look("?", "yellow", "in doubt"),
+OUTCOMES: dict[Outcome, Look] = {
+    Outcome.ACCEPTED: Look("✓", "green", "accepted"),
+    Outcome.REFUSED: Look("✗", "red", "refused"),
+    Outcome.IN_DOUBT: Look("?", "yellow", "in doubt"),
 }
 
 _CHARACTERS_SHOWN = 12
@@ -199,12 +199,12 @@ def _sent_table(sent: Sent) -> RenderableType:
         number, reason = recipient.destination, recipient.message_id or recipient.reason or _unexplained(recipient)
         if not sent.show_numbers:
             number, reason = mask_number(number), recipient.message_id or mask_numbers(reason)
-        made.add_row(Text(number), OUTCOMES[recipient.accepted].text(), Text(printable(" ".join(reason.split()))))
+        made.add_row(Text(number), OUTCOMES[recipient.outcome].text(), Text(printable(" ".join(reason.split()))))
     return made
 
 
 def _unexplained(recipient: RecipientResult) -> str:
-    return "no reason given" if recipient.accepted is False else "the answer does not say"
+    return "no reason given" if recipient.outcome is Outcome.REFUSED else "the answer does not say"
 
 
 def _sent_document(sent: Sent) -> dict[str, Any]:
@@ -217,25 +217,25 @@ def _sent_document(sent: Sent) -> dict[str, Any]:
 
 def doubted_document(destinations: Sequence[str]) -> dict[str, Any]:
     """Return what stands in the document of a send that ended in doubt as a whole."""
-    return _recipients_document([RecipientResult(destination=one, accepted=None) for one in destinations])
+    return _recipients_document([RecipientResult(destination=one, outcome=Outcome.IN_DOUBT) for one in destinations])
 
 
 def _recipients_document(recipients: Sequence[RecipientResult]) -> dict[str, Any]:
-    outcomes = Counter(recipient.accepted for recipient in recipients)
+    outcomes = Counter(recipient.outcome for recipient in recipients)
     return {
         "recipients": [
             {
                 "destination": recipient.destination,
-                "outcome": OUTCOMES[recipient.accepted].word,
+                "outcome": recipient.outcome,
                 "message_id": recipient.message_id,
                 "answer": recipient.answer,
                 "reason": recipient.reason or None,
             }
             for recipient in recipients
         ],
-        "accepted": outcomes[True],
-        "refused": outcomes[False],
-        "in_doubt": outcomes[None],
+        "accepted": outcomes[Outcome.ACCEPTED],
+        "refused": outcomes[Outcome.REFUSED],
+        "in_doubt": outcomes[Outcome.IN_DOUBT],
     }
 
 

@@ -12,16 +12,7 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from ..errors import (
-    AccountSuspended,
-    BadCredentials,
-    InDoubt,
-    NotAuthorised,
-    NotEnoughCredits,
-    NotSent,
-    Reason,
-    SmsGateError,
-)
+from ..errors import OUTCOMES, REASONS, InDoubt, NotEnoughCredits, NotSent, Reason, SmsGateError, outcome_of
 from ..options import Timeouts, travels_in_clear
 from ..protocol.answers import DeliveryState
 from .findings import Finding, Mark
@@ -76,51 +67,6 @@ _CROWDED = 2.0
 _LOCKED, _FREE = 0.6, 0.25
 """Shares of the waiting that a lock would cause: 1 if each call waits for all before it, 0 if none waits."""
 
-_SETTINGS: tuple[tuple[type[SmsGateError], str], ...] = (
-    (BadCredentials, "SMSGATE_LOGIN, SMSGATE_PASSWORD"),
-    (AccountSuspended, "the account"),
-    (NotEnoughCredits, "the account"),
-    (NotAuthorised, "the account"),
-)
-_SLOW = ("timeouts", "Look at the connection. If the gateway is that slow, give the session longer ones: timeouts=Timeouts(...).")
-_STRANGER = (
-    "SMSGATE_URL",
-    "What answers there is not the gateway, or it is out of order: look at the address, or try again later.",
-)
-_BROKEN = ("the connection", "Try again; if it stays so, look at what stands between this machine and the gateway.")
-_PROGRAM = ("the program", "Open the session with 'async with', and use it inside of the block, on the same event loop.")
-_PUZZLING = ("the gateway", "Look in the account whether the message is there. If it happens again, ask the provider.")
-_REASONS: dict[Reason, tuple[str, str]] = {
-    Reason.NO_CONNECTION: ("SMSGATE_URL", "Look at the connection of this machine and at the address of the gateway."),
-    Reason.NO_FREE_CONNECTION: (
-        "http_client",
-        "Give the http_client at least as many connections as `concurrency`. If it has them, replace the client.",
-    ),
-    Reason.PROXY_REFUSED: (
-        "SMSGATE_PROXY",
-        "Look at the user and the password in its address, and whether it lets this machine through to the gateway.",
-    ),
-    Reason.NOT_OPEN: _PROGRAM,
-    Reason.OTHER_EVENT_LOOP: _PROGRAM,
-    Reason.CLOSED: _PROGRAM,
-    Reason.BAD_REQUEST: ("SMSGATE_URL", "No request can be made with this address or with this proxy: correct them."),
-    Reason.TIMED_OUT: _SLOW,
-    Reason.CONNECTION_LOST: _BROKEN,
-    Reason.CLIENT_FAILED: (
-        "http_client",
-        "A hook of the client, or a tool that replaces its transport, has failed: try without it.",
-    ),
-    Reason.HTTP_STATUS: _STRANGER,
-    Reason.UNREADABLE: _STRANGER,
-    Reason.FAULT: _STRANGER,
-    Reason.ENCODED: _STRANGER,
-    Reason.TOO_LARGE: _STRANGER,
-    Reason.UNRECOGNISED: ("", "Update smsgate. If the newest does not know the sentence either, please report it."),
-    Reason.SLOTS: _PUZZLING,
-    Reason.CONTRADICTION: _PUZZLING,
-    Reason.OUTCOME_UNKNOWN: _PUZZLING,
-    Reason.NOT_SAVED: _PUZZLING,
-}
 _ON_THE_WAY = frozenset({Reason.NO_CONNECTION, Reason.TIMED_OUT, Reason.BAD_REQUEST})
 """What may be the fault of a proxy, if one is asked."""
 _MOVED = ("SMSGATE_URL", "What answers there redirects, and smsgate never follows: set the address that it leads to.")
@@ -168,9 +114,9 @@ def failed(check: str, error: SmsGateError, text: str, *, proxied: bool = False)
             check, Mark.PROBLEM, text, error, "SMSGATE_PROXY", "Look at its address, and whether it lets this machine through."
         )
     if isinstance(error, NotSent | InDoubt):
-        of_reason = _REASONS[error.reason]
+        of_reason = (REASONS[error.reason].setting, REASONS[error.reason].advice)
     else:
-        of_reason = (next((setting for kind, setting in _SETTINGS if isinstance(error, kind)), ""), "")
+        of_reason = (outcome_of(error).setting, "")
     if isinstance(error, InDoubt) and error.evidence.status in _REDIRECTS:
         of_reason = _MOVED
     setting, advice = _OF_CHECK.get(check, of_reason)
@@ -269,8 +215,9 @@ def assess_credits(balance: Decimal, *, show: bool) -> Finding:
     told = f" ({balance:,f})" if show else ""
     if balance > 0:
         return Finding("credits", Mark.OK, f"yes, there are credits{told}", facts=facts)
-    advice = "Top up the account: every send will be refused."
-    return Finding("credits", Mark.PROBLEM, f"none{told}", NotEnoughCredits(), "the account", advice, facts)
+    row = OUTCOMES[NotEnoughCredits]
+    advice = f"{row.advice} Every send will be refused."
+    return Finding("credits", Mark.PROBLEM, f"none{told}", NotEnoughCredits(), row.setting, advice, facts)
 
 
 def assess_status(state: DeliveryState) -> Finding:

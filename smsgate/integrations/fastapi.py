@@ -18,12 +18,11 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import ValidationError
 
-from ..errors import BadDestination, GatewayFailure, InDoubt, MessageNotFound, NotSent, Refused, SmsGateError
+from ..errors import Outcome, SmsGateError, outcome_of
 from ..extras import missing
 from ..options import bad_grace
 from ..privacy import mask_numbers
@@ -36,7 +35,7 @@ try:
 except ModuleNotFoundError as _error:
     raise missing(_error, "smsgate.integrations.fastapi") from None
 
-__all__ = ["PROBLEMS", "Problem", "SmsSession", "answer_errors", "sms_lifespan", "sms_session"]
+__all__ = ["SmsSession", "answer_errors", "sms_lifespan", "sms_session"]
 
 _log = logging.getLogger("smsgate")
 _STATE = "smsgate"
@@ -102,44 +101,26 @@ SmsSession = Annotated[AsyncSession, Depends(sms_session)]
 """The session, as a parameter of a path operation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """How an error is told to a caller over HTTP: the status, and what a person can do. Nothing of the message is in it."""
-
-    error: type[SmsGateError]
-    status: int
-    detail: str
-
-
-PROBLEMS: tuple[Problem, ...] = (
-    Problem(BadDestination, 422, "This number cannot be sent to."),
-    Problem(MessageNotFound, 404, "There is no such message."),
-    Problem(GatewayFailure, 502, "The SMS gateway could not send the message. Nothing was sent; try again later."),
-    Problem(Refused, 503, "The SMS gateway refuses to send for this service. Nothing was sent."),
-    Problem(NotSent, 503, "The SMS gateway cannot be reached. Nothing was sent; try again."),
-    Problem(InDoubt, 504, "The SMS gateway's answer was lost. If it was to send, the message may be on its way."),
-    Problem(SmsGateError, 500, "The SMS gateway did not do what was asked."),
-)
-"""The first row that fits decides. Only `NotSent` says that trying again is safe, and so has a `Retry-After`."""
-
 _RETRY_AFTER = "5"
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Let the application answer errors of smsgate as `PROBLEMS` has it: `{"detail": ..., "sent": false or null}`.
+    """Let the application answer errors of smsgate as `smsgate.errors.OUTCOMES` has it: `{"detail": ..., "sent": false or null}`.
 
-    A number or a text that `Message` refuses is answered with 422 and the reason. What the gateway said is not told to the
-    caller, since it may quote numbers and speaks of your account; it is logged, with numbers masked.
+    Only `NotSent` says that trying again is safe, so its answer has a `Retry-After`. A number or a text that `Message` refuses is
+    answered with 422 and the reason. What the gateway said is not told to the caller, since it may quote numbers and speaks of
+    your account; it is logged, with numbers masked.
     """
     app.add_exception_handler(SmsGateError, _answer)
     app.add_exception_handler(ValidationError, _answer_invalid)
 
 
 async def _answer(_request: Request, error: Exception) -> JSONResponse:
-    problem = next(row for row in PROBLEMS if isinstance(error, row.error))
-    _log.warning("answered with HTTP status %d: %s", problem.status, mask_numbers(f"{type(error).__name__}: {error}"))
-    headers = {"Retry-After": _RETRY_AFTER} if problem.error is NotSent else None
-    return JSONResponse({"detail": problem.detail, "sent": getattr(error, "sent", None)}, problem.status, headers)
+    assert isinstance(error, SmsGateError)  # noqa: S101 - as registered
+    row = outcome_of(error)
+    _log.warning("answered with HTTP status %d: %s", row.http_status, mask_numbers(f"{type(error).__name__}: {error}"))
+    headers = {"Retry-After": _RETRY_AFTER} if row.outcome is Outcome.NOT_SENT else None
+    return JSONResponse({"detail": row.http_detail, "sent": error.sent}, row.http_status, headers)
 
 
 async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from ..errors import Outcome
 from ..extras import MissingExtra
 from ..privacy import mask_number
 from .answers import Answer, ClassifiedAnswer, DeliveryState
@@ -277,21 +278,21 @@ def invalid_message(*complaints: tuple[tuple[int | str, ...], str, str]) -> Vali
 class RecipientResult(_Frozen, frozen=True):
     """What became of one destination.
 
-    `accepted` is True with a `message_id`, False if the gateway refused this number, None if its answer does not say. `answer`
-    is the meaning of the gateway's words about this number and `reason` those words; for an empty slot they are the complaint
-    about the whole request, if there is one.
+    `outcome` is `ACCEPTED` with a `message_id`, `REFUSED` if the gateway refused this number, `IN_DOUBT` if its answer does not
+    say. `answer` is the meaning of the gateway's words about this number and `reason` those words; for an empty slot they are
+    the complaint about the whole request, if there is one.
     """
 
     destination: str = Field(repr=False)
     message_id: str | None = None
-    accepted: bool | None
+    outcome: Outcome
     answer: Answer | None = None
     reason: str = Field(default="", repr=False)
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         yield "destination", mask_number(self.destination)
         yield "message_id", self.message_id
-        yield "accepted", self.accepted
+        yield "outcome", str(self.outcome)
         yield "answer", self.answer and str(self.answer)
 
 
@@ -309,17 +310,17 @@ class SendResult(_Frozen, frozen=True):
     @property
     def accepted(self) -> tuple[RecipientResult, ...]:
         """Those that the gateway took, each with its message id."""
-        return tuple(recipient for recipient in self.recipients if recipient.accepted)
+        return tuple(recipient for recipient in self.recipients if recipient.outcome is Outcome.ACCEPTED)
 
     @property
     def refused(self) -> tuple[RecipientResult, ...]:
         """Those that the gateway refused."""
-        return tuple(recipient for recipient in self.recipients if recipient.accepted is False)
+        return tuple(recipient for recipient in self.recipients if recipient.outcome is Outcome.REFUSED)
 
     @property
     def in_doubt(self) -> tuple[RecipientResult, ...]:
         """Those of whom the answer does not say whether they were sent. Do not send them again by yourself."""
-        return tuple(recipient for recipient in self.recipients if recipient.accepted is None)
+        return tuple(recipient for recipient in self.recipients if recipient.outcome is Outcome.IN_DOUBT)
 
     @property
     def message_ids(self) -> tuple[str, ...]:

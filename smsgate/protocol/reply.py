@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ..errors import Evidence, InDoubt, NotEnoughCredits, Reason, Refused
+from ..errors import Evidence, InDoubt, NotEnoughCredits, Outcome, Reason, Refused
 from ..privacy import mask_numbers
 from .answers import Answer, ClassifiedAnswer, DeliveryState, classify, delivery_state
 from .models import DeliveryStatus, Message, RecipientResult, SendResult, message_id
@@ -252,10 +252,10 @@ def _outcome(reply: Reply, message: Message) -> SendResult | Refused | InDoubt:
         for place, (destination, slot) in enumerate(zip(message.destinations, slots, strict=True), start=1)
     )
     recipients = tuple(recipient for recipient, _ in answered)
-    if any(recipient.accepted for recipient in recipients):
+    if any(recipient.outcome is Outcome.ACCEPTED for recipient in recipients):
         return SendResult(answers=answers, text=head or "", recipients=recipients)
     sentences = [*answers, *(said for _, said in answered if said)]
-    if any(recipient.accepted is None for recipient in recipients):
+    if any(recipient.outcome is Outcome.IN_DOUBT for recipient in recipients):
         return reply.in_doubt(*_doubt(sentences))
     dead = any(sentence.answer is Answer.NOT_AUTHORISED for sentence in sentences)
     # A dead cookie leads to a second send, so success beside it is not for us to explain away.
@@ -306,9 +306,9 @@ def _recipient(
     `told` is False if the slot's text may stand elsewhere, so that neither the slot nor that sentence decides.
     """
     if not told:
-        return RecipientResult(destination=destination, accepted=None), None
+        return RecipientResult(destination=destination, outcome=Outcome.IN_DOUBT), None
     if found := message_id(slot):
-        return RecipientResult(destination=destination, message_id=found, accepted=True, answer=Answer.SENT), None
+        return RecipientResult(destination=destination, message_id=found, outcome=Outcome.ACCEPTED, answer=Answer.SENT), None
     said = tuple(classify(slot or ""))
     decisive: ClassifiedAnswer | None
     if said:
@@ -318,11 +318,8 @@ def _recipient(
         # Empty is "not recognised or not sent" (docs: wire format, "Slots"), unless the sentence before the slots does not know.
         refused = bool(head) and not any(answer.answer in _UNDECIDED for answer in head)
         decisive = next((answer for answer in head if answer.refusal), None)
+    outcome = Outcome.REFUSED if refused else Outcome.IN_DOUBT
     if decisive is None:
-        return RecipientResult(destination=destination, accepted=False if refused else None), None
-    return (
-        RecipientResult(
-            destination=destination, accepted=False if refused else None, answer=decisive.answer, reason=decisive.text
-        ),
-        decisive,
-    )
+        return RecipientResult(destination=destination, outcome=outcome), None
+    result = RecipientResult(destination=destination, outcome=outcome, answer=decisive.answer, reason=decisive.text)
+    return result, decisive
