@@ -71,7 +71,7 @@ async def what_stands_on_top(session: smsgate.AsyncSession) -> None:
         assert_type(outcome, smsgate.SendOutcome)
         if outcome.result is not None:
             assert_type(outcome.result.message_ids, tuple[str, ...])
-            assert_type(outcome.result.recipients[0].accepted, bool | None)
+            assert_type(outcome.result.recipients[0].outcome, smsgate.Outcome)
             assert_type(outcome.result.answers[0].answer, smsgate.Answer)
     async for outcome in session.send_many(source()):
         assert_type(outcome.message, smsgate.Message)
