@@ -23,15 +23,14 @@ import smsgate.doctor
 import smsgate.integrations.aiohttp
 import smsgate.integrations.fastapi
 import smsgate.integrations.otel
-import smsgate.observing
 import smsgate.sandbox
 import smsgate.settings
 import smsgate.testing
 from smsgate.campaign import TRANSITIONS
-from smsgate.campaign.states import ENTRIES, RecipientState
 from smsgate.cli.app import app
 from smsgate.cli.exits import Exit
-from smsgate.errors import OUTCOMES, Evidence
+from smsgate.errors import OUTCOMES, ReplyEvidence
+from smsgate.ledger.states import ENTRIES, RecipientState
 from smsgate.protocol.answers import ANSWERS, STATUSES, Answer, AnswerRow
 from smsgate.protocol.reply import Reply, read_send
 from smsgate.sandbox import FAULTS, MAGIC, MagicNumber
@@ -107,7 +106,7 @@ Each becomes a member of {_api("DeliveryState")}. A final status does not change
 
 def _said_of(answer: Answer) -> str:
     """Return what the client says of a send that is answered with this one sentence."""
-    reply = Reply((say(answer),), Evidence())
+    reply = Reply((say(answer),), ReplyEvidence())
     try:
         read_send(reply, smsgate.Message(destinations="+380501234567", text="x"))
     except smsgate.Refused:
@@ -298,11 +297,6 @@ INTEGRATIONS: tuple[tuple[ModuleType, tuple[str, ...], str], ...] = (
     ),
     (smsgate.integrations.otel, (), "[OpenTelemetry](../howto/opentelemetry.md), with the extra `otel`."),
     (smsgate.settings, (), "[Settings](../howto/settings.md) from the environment and from files, with the extra `settings`."),
-    (
-        smsgate.observing,
-        ("Observer", "CallStart", "CallEnd"),
-        "What an observer of a session hears, for other ways to measure than OpenTelemetry.",
-    ),
 )
 """Each module, its names in the order of their use if not by the alphabet, and what there is to say."""
 

@@ -20,8 +20,8 @@ from playwright.sync_api import sync_playwright
 
 from smsgate import DeliveryState
 from smsgate.campaign import Campaign, Event, Evidence, SqliteJournal, html_report, rows_source
-from smsgate.campaign.journal import Claim, RecipientOutcome, RequestEnd
 from smsgate.campaign.planning import entries_of
+from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd
 
 IMAGES = Path(__file__).parent / "images"
 KYIV = timezone(timedelta(hours=2))

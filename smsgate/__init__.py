@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from ._client.observing import CallEnd, CallStart, Observer
+    from ._client.transport import HttpClient
     from .errors import (
         AccountSuspended,
         BadCredentials,
         BadDestination,
         BadSender,
-        Evidence,
         GatewayFailure,
         InDoubt,
         MessageNotFound,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         PlainHttpWarning,
         Reason,
         Refused,
+        ReplyEvidence,
         SenderForbidden,
         SmsGateError,
     )
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from .protocol.models import DeliveryStatus, Message, RecipientResult, SendResult
     from .protocol.segments import Alphabet, Segments, segments
     from .session import GATEWAY_URL, AsyncSession, SendOutcome
-    from .transport import HttpClient
 
 __all__ = [
     "GATEWAY_URL",
@@ -50,10 +51,11 @@ __all__ = [
     "BadCredentials",
     "BadDestination",
     "BadSender",
+    "CallEnd",
+    "CallStart",
     "ClassifiedAnswer",
     "DeliveryState",
     "DeliveryStatus",
-    "Evidence",
     "GatewayFailure",
     "HttpClient",
     "InDoubt",
@@ -63,11 +65,13 @@ __all__ = [
     "NotAuthorised",
     "NotEnoughCredits",
     "NotSent",
+    "Observer",
     "Outcome",
     "PlainHttpWarning",
     "Reason",
     "RecipientResult",
     "Refused",
+    "ReplyEvidence",
     "Segments",
     "SendOutcome",
     "SendResult",
@@ -85,7 +89,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "BadCredentials",
         "BadDestination",
         "BadSender",
-        "Evidence",
+        "ReplyEvidence",
         "GatewayFailure",
         "InDoubt",
         "MessageNotFound",
@@ -106,12 +110,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "protocol.models": ("DeliveryStatus", "Message", "RecipientResult", "SendResult"),
     "protocol.segments": ("Alphabet", "Segments", "segments"),
     "session": ("GATEWAY_URL", "AsyncSession", "SendOutcome"),
-    "transport": ("HttpClient",),
+    "_client.observing": ("CallEnd", "CallStart", "Observer"),
+    "_client.transport": ("HttpClient",),
 }
 """Each module, and which names of the public list are in it."""
 
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_MODULES = {home.partition(".")[0] for home in _HOMES}
+_MODULES = {home.partition(".")[0] for home in _HOMES if not home.startswith("_")}
 
 if not TYPE_CHECKING:  # a type checker would take every misspelt name for one that may exist
 

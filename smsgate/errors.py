@@ -40,7 +40,6 @@ __all__ = [
     "BadDestination",
     "BadSender",
     "ErrorRow",
-    "Evidence",
     "GatewayFailure",
     "InDoubt",
     "MessageNotFound",
@@ -53,6 +52,7 @@ __all__ = [
     "Reason",
     "ReasonRow",
     "Refused",
+    "ReplyEvidence",
     "SenderForbidden",
     "SmsGateError",
     "outcome_of",
@@ -180,7 +180,7 @@ REASONS: Mapping[Reason, ReasonRow] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class ReplyEvidence:
     """What is known of a reply that does not decide. It is evidence, not proof.
 
     `status` is the HTTP status or None if none came, `size` the bytes of the body that were read, `ids` the message ids that
@@ -195,8 +195,8 @@ class Evidence:
 
     LIMIT: ClassVar[int] = 256 * 1024
 
-    def __reduce__(self) -> tuple[type[Evidence], tuple[int | None, int, tuple[str, ...]]]:
-        return Evidence, (self.status, self.size, self.ids)
+    def __reduce__(self) -> tuple[type[ReplyEvidence], tuple[int | None, int, tuple[str, ...]]]:
+        return ReplyEvidence, (self.status, self.size, self.ids)
 
 
 class SmsGateError(Exception):
@@ -299,7 +299,7 @@ class InDoubt(SmsGateError):
         message: str = "it is not known whether the message was sent",
         *,
         reason: Reason = Reason.CONNECTION_LOST,
-        evidence: Evidence = Evidence(),
+        evidence: ReplyEvidence = ReplyEvidence(),
     ) -> None:
         super().__init__(message)
         self.reason = reason

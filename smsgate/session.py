@@ -25,13 +25,14 @@ import anyio
 from anyio.lowlevel import EventLoopToken, current_token
 from pydantic import ValidationError
 
+from ._client.delivery import Following
+from ._client.logins import Credentials, Login, Logins
+from ._client.observing import CallStart, Observation, Observer, end_of, end_of_error
+from ._client.transport import Body, Exchange, HttpClient, Transport, lent_transport, own_transport, ssl_settings
+from ._client.workers import Pace, Parallel
 from .environment import GatewaySettings, read_environment
 from .errors import InDoubt, MessageNotFound, NotAuthorised, NotSent, PlainHttpWarning, Reason, SmsGateError
-from .following import Following
-from .logins import Credentials, Login, Logins
-from .observing import CallStart, Observation, Observer, end_of, end_of_error
 from .options import GATEWAY_URL, Timeouts, address_of, bad_grace, bad_option, odd_credentials, positive, travels_in_clear
-from .parallel import Pace, Parallel
 from .privacy import mask_number, redact
 from .protocol.answers import DeliveryState
 from .protocol.envelope import request_body
@@ -40,7 +41,6 @@ from .protocol.models import SENDER_RULE, DeliveryStatus, Message, SendResult, c
 from .protocol.operations import AUTH, GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES, SEND_SMS, Operation
 from .protocol.reply import Reply, read_balance, read_new_messages, read_send, read_status, unrecognised
 from .protocol.segments import segments
-from .transport import Body, Exchange, HttpClient, Transport, lent_transport, own_transport, ssl_settings
 
 __all__ = ["GATEWAY_URL", "AsyncSession", "SendOutcome"]
 

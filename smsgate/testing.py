@@ -62,8 +62,8 @@ def smsgate_sandbox(smsgate_settings: Settings) -> Sandbox:
 @pytest.fixture
 def smsgate_session(smsgate_sandbox: Sandbox) -> AsyncSession:
     """A session pointed at `smsgate_sandbox`, with the sender Shop. A test opens it: `async with smsgate_session as session`."""
+    from ._client.transport import client_of  # noqa: PLC0415
     from .session import AsyncSession  # noqa: PLC0415 - the rule of this file
-    from .transport import client_of  # noqa: PLC0415
 
     settings, url = smsgate_sandbox.settings, smsgate_sandbox.in_process_url
     client = client_of(smsgate_sandbox.app)

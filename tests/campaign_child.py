@@ -20,8 +20,8 @@ import anyio
 
 import smsgate
 from smsgate.campaign import Event, Runner, SqliteJournal
-from smsgate.campaign.journal import Around, Claim, JournalInUse, RecipientOutcome, RequestEnd, Seen
 from smsgate.cli.app import run as command
+from smsgate.ledger.records import Around, Claim, JournalInUse, RecipientOutcome, RequestEnd, Seen
 from smsgate.protocol.models import SendResult
 from smsgate.session import SendRecord
 

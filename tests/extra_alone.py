@@ -79,8 +79,8 @@ def aiohttp() -> None:
 
 
 def otel() -> None:
+    from smsgate._client.observing import CallEnd, CallStart
     from smsgate.integrations.otel import OtelObserver
-    from smsgate.observing import CallEnd, CallStart
 
     OtelObserver().begin(CallStart("SendSMS", "gateway.test", 443))(CallEnd("accepted"))
 

@@ -17,7 +17,7 @@ import trio
 
 from smsgate.protocol.operations import SEND_SMS
 from smsgate.sandbox import FAULTS, FaultKind, Settings
-from smsgate.sandbox.faults import ConnectionEnd, FaultRow, Reply
+from smsgate.sandbox.faults import ConnectionEnd, FaultRow, PreparedReply
 from smsgate.sandbox.gateway import Gateway
 from smsgate.sandbox.soap import read_call, result_body
 
@@ -100,13 +100,13 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
         session = self.gateway.open_session(cookie)
         if fault and fault.forgets:
             session = self.gateway.lose_session(session)
-        reply, accepted = Reply(200, "text/html", b""), range(0)
+        reply, accepted = PreparedReply(200, "text/html", b""), range(0)
         if fault is None or fault.works:
             answered = self.gateway.call(session, call.operation, call.arguments)
             accepted = answered.accepted
             if self.sentence and call.operation is SEND_SMS:
                 answered = replace(answered, result=(self.sentence,))
-            reply = Reply(200, call.version.content_type, result_body(call.version, call.operation, answered.result))
+            reply = PreparedReply(200, call.version.content_type, result_body(call.version, call.operation, answered.result))
         if fault and fault.changes:
             reply = fault.changes(reply)
         self._told(f"{call.operation.name} {fault.kind if fault else 'well'} {list(accepted)}")

@@ -26,11 +26,11 @@ from forks import in_child
 
 from smsgate import AsyncSession
 from smsgate.campaign import Campaign, Event, JournalError, JournalLost, Progress, RecipientState, SqliteJournal, rows_source
-from smsgate.campaign.journal import JournalBusy, JournalInUse, RecipientOutcome, RequestEnd
-from smsgate.campaign.sqlite import ENDED_EARLY
-from smsgate.campaign.statements import schema
 from smsgate.cli.app import run
 from smsgate.cli.exits import Exit
+from smsgate.ledger.records import JournalBusy, JournalInUse, RecipientOutcome, RequestEnd
+from smsgate.ledger.sqlite.journal import ENDED_EARLY
+from smsgate.ledger.sqlite.statements import schema
 from smsgate.sandbox import Sandbox, Settings
 
 S = RecipientState
@@ -152,7 +152,7 @@ def test_after_a_kill_any_two_commands_find_the_file_whole(
 
 def test_a_file_that_cannot_be_opened_keeps_its_log(killed: Path, monkeypatch: pytest.MonkeyPatch):
     with monkeypatch.context() as patch:
-        patch.setattr("smsgate.campaign.sqlite.SCHEMA_VERSION", 1)  # an older release
+        patch.setattr("smsgate.ledger.sqlite.statements.SCHEMA_VERSION", 1)  # an older release
         with pytest.raises(JournalError, match="install a newer one"):
             SqliteJournal.open(killed)
     with Campaign.open(killed) as campaign:

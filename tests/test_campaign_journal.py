@@ -17,9 +17,9 @@ import pytest
 from forks import in_child
 
 from smsgate.campaign import Campaign, Event, Evidence, JournalError, RecipientState, SqliteJournal, rows_source
-from smsgate.campaign.journal import Claim, RecipientOutcome, RequestEnd, Seen
-from smsgate.campaign.sqlite import ENDED_EARLY
-from smsgate.campaign.statements import SCHEMA_VERSION, schema
+from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd, Seen
+from smsgate.ledger.sqlite.journal import ENDED_EARLY
+from smsgate.ledger.sqlite.statements import SCHEMA_VERSION, schema
 from smsgate.protocol.answers import DeliveryState
 
 S = RecipientState

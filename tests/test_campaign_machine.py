@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from soak import count
 
 from smsgate.campaign import TRANSITIONS, Campaign, Event, JournalError, RecipientState, SqliteJournal, rows_source
-from smsgate.campaign.journal import Claim, RecipientOutcome, RequestEnd
+from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd
 from smsgate.protocol.answers import DeliveryState
 
 S = RecipientState

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 
 from smsgate import errors
 from smsgate.campaign import Event, Text
-from smsgate.campaign.journal import Claim, RecipientOutcome, RequestEnd
 from smsgate.campaign.outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_error
-from smsgate.errors import Evidence, Outcome, Reason
+from smsgate.errors import Outcome, Reason, ReplyEvidence
+from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd
 from smsgate.protocol.answers import Answer, ClassifiedAnswer
 from smsgate.protocol.models import Message, RecipientResult, SendResult
 
@@ -93,7 +93,7 @@ USELESS = (Reason.CLOSED, Reason.NOT_OPEN, Reason.OTHER_EVENT_LOOP)
     ids=list(Reason),
 )
 def test_a_lost_answer_makes_everybody_unknown_and_keeps_what_came(reason: Reason, trouble: Trouble):
-    error = errors.InDoubt("lost", reason=reason, evidence=Evidence(502, 4, (), b"<htm"))
+    error = errors.InDoubt("lost", reason=reason, evidence=ReplyEvidence(502, 4, (), b"<htm"))
     outcome = outcome_of_error(claim(2), error, left=True)
     assert (events(outcome), reasons(outcome)) == ([Event.IN_DOUBT] * 2, ["lost"] * 2)
     assert outcome.end == RequestEnd("lost", 502, b"<htm")

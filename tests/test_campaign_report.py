@@ -41,10 +41,9 @@ from smsgate.campaign import (
     rows_source,
     write_html,
 )
+from smsgate.campaign.atomic_file import write_whole
 from smsgate.campaign.charts import Column, Part, Stage, bar, escape, funnel, stacked_columns, ticks
 from smsgate.campaign.export import COLUMNS, csv_rows
-from smsgate.campaign.filing import write_whole
-from smsgate.campaign.journal import RecipientOutcome, RequestEnd
 from smsgate.campaign.wording import (
     by_group,
     character_names,
@@ -60,6 +59,7 @@ from smsgate.campaign.wording import (
     sentence,
     share,
 )
+from smsgate.ledger.records import RecipientOutcome, RequestEnd
 from smsgate.sandbox import Sandbox, Settings
 
 pytestmark = pytest.mark.heavy
@@ -209,7 +209,7 @@ def test_each_request_in_doubt_stands_with_its_evidence_and_is_called_no_proof(c
         assert f"Request {request.id}: {request.in_doubt} recipients" in said
         assert request.evidence is not None
         assert f"Balance before at {clock(request.evidence.before_at or 0, KYIV, 600)} {request.evidence.before:,}" in said
-        assert f"What this request would have cost for those that are in doubt {request.cost}" in said
+        assert f"What this request would have cost for those in doubt {request.cost}" in said
         assert reading(request) in said
     assert "evidence, not proof" in words(section)
 

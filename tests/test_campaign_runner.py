@@ -32,7 +32,7 @@ from smsgate.campaign import (
     rows_source,
 )
 from smsgate.sandbox import FaultKind, Settings
-from smsgate.sandbox.settings import AccountState
+from smsgate.sandbox.account_settings import AccountState
 
 pytestmark = pytest.mark.anyio
 

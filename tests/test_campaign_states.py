@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smsgate.campaign.states import ENTRIES, FINAL, TRANSITIONS, Event, RecipientState, after, before
+from smsgate.ledger.states import ENTRIES, FINAL, TRANSITIONS, Event, RecipientState, after, before
 
 S = RecipientState
 

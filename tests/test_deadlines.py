@@ -26,7 +26,8 @@ import trio.testing
 from simulated_gateway import URL, SimulatedGateway
 
 import smsgate
-from smsgate import logins, session
+from smsgate import session
+from smsgate._client import logins
 from smsgate.sandbox import FaultKind, Sandbox, Settings
 
 pytestmark = pytest.mark.anyio

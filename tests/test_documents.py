@@ -18,11 +18,11 @@ from typer.main import get_command
 
 import smsgate
 from smsgate.campaign import TRANSITIONS
-from smsgate.campaign.states import ENTRIES
 from smsgate.cli.app import app
 from smsgate.cli.exits import Exit
 from smsgate.environment import GatewaySettings
 from smsgate.extras import EXTRA_OF
+from smsgate.ledger.states import ENTRIES
 from smsgate.protocol.answers import ANSWERS, STATUSES
 from smsgate.protocol.reply import read_send
 from smsgate.sandbox import FAULTS, MAGIC, FaultRow, MagicNumber, Settings

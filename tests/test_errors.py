@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from smsgate import errors
-from smsgate.errors import Evidence, InDoubt, NotEnoughCredits, NotSent, PlainHttpWarning, Reason, Refused, SmsGateError
+from smsgate.errors import InDoubt, NotEnoughCredits, NotSent, PlainHttpWarning, Reason, Refused, ReplyEvidence, SmsGateError
 
 TREE = {
     "SmsGateError": ("Exception", None),
@@ -88,7 +88,7 @@ def test_what_was_not_sent_keeps_its_reason_in_another_process():
 
 
 def test_what_is_in_doubt_keeps_its_evidence_in_another_process_but_not_the_reply():
-    evidence = Evidence(status=502, size=17, ids=("one",), reply=b"what it quotes")
+    evidence = ReplyEvidence(status=502, size=17, ids=("one",), reply=b"what it quotes")
     again = pickle.loads(pickle.dumps(InDoubt("no answer", reason=Reason.HTTP_STATUS, evidence=evidence)))
     assert (type(again), str(again), again.reason, again.sent) == (InDoubt, "no answer", Reason.HTTP_STATUS, None)
     assert (again.evidence.status, again.evidence.size, again.evidence.ids) == (502, 17, ("one",))
@@ -97,7 +97,7 @@ def test_what_is_in_doubt_keeps_its_evidence_in_another_process_but_not_the_repl
 
 
 def test_an_error_in_doubt_without_evidence_has_an_empty_one():
-    assert InDoubt().evidence == Evidence(status=None, size=0, ids=(), reply=b"")
+    assert InDoubt().evidence == ReplyEvidence(status=None, size=0, ids=(), reply=b"")
     assert InDoubt().reason is Reason.CONNECTION_LOST
     assert NotSent().reason is Reason.NO_CONNECTION
 
@@ -108,7 +108,7 @@ def test_an_error_in_doubt_without_evidence_has_an_empty_one():
         NotSent("message", reason=Reason.CLOSED),
         Refused("message", answer="blocked", text="words", reasons=("reason",)),
         NotEnoughCredits("message", text="words", missing=Decimal(3)),
-        InDoubt("message", reason=Reason.SLOTS, evidence=Evidence(200, 3, ("id",), b"abc")),
+        InDoubt("message", reason=Reason.SLOTS, evidence=ReplyEvidence(200, 3, ("id",), b"abc")),
     ],
 )
 def test_the_only_argument_of_an_error_is_its_message(error: SmsGateError):
@@ -116,19 +116,19 @@ def test_the_only_argument_of_an_error_is_its_message(error: SmsGateError):
 
 
 def test_the_reply_shows_in_no_repr_and_does_not_decide_whether_evidence_is_the_same():
-    evidence = Evidence(200, 3, (), b"secret")
+    evidence = ReplyEvidence(200, 3, (), b"secret")
     assert "secret" not in repr(evidence)
-    assert evidence == Evidence(200, 3, (), b"other")
-    assert evidence != Evidence(200, 4, (), b"secret")
+    assert evidence == ReplyEvidence(200, 3, (), b"other")
+    assert evidence != ReplyEvidence(200, 4, (), b"secret")
 
 
 def test_evidence_keeps_at_most_256_kib_of_a_reply():
-    assert Evidence.LIMIT == 262_144
+    assert ReplyEvidence.LIMIT == 262_144
 
 
 def test_evidence_cannot_be_changed():
     with pytest.raises(AttributeError):
-        Evidence().size = 1  # type: ignore[misc]
+        ReplyEvidence().size = 1  # type: ignore[misc]
 
 
 def test_a_warning_about_plain_http_is_no_error_of_the_gateway():
@@ -141,7 +141,7 @@ def test_what_the_file_exports_is_the_tree_and_what_stands_beside_it():
         "OUTCOMES",
         "REASONS",
         "ErrorRow",
-        "Evidence",
+        "ReplyEvidence",
         "Outcome",
         "PlainHttpWarning",
         "Reason",

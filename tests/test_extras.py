@@ -52,7 +52,7 @@ said["command"] = err.getvalue()
 print(json.dumps(said))
 """
 NEEDED = {
-    "smsgate.sandbox": ("starlette", "sandbox"),
+    "smsgate.sandbox": ("uvicorn", "sandbox"),
     "smsgate.integrations.aiohttp": ("aiohttp", "aiohttp"),
     "smsgate.integrations.fastapi": ("fastapi", "fastapi"),
     "smsgate.integrations.otel": ("opentelemetry", "otel"),

@@ -20,8 +20,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 import smsgate
+from smsgate._client.observing import CallEnd, CallStart
 from smsgate.integrations.otel import OtelObserver
-from smsgate.observing import CallEnd, CallStart
 from smsgate.sandbox import FaultKind, Sandbox, Settings
 
 pytestmark = pytest.mark.anyio

@@ -11,14 +11,14 @@ from fastapi import FastAPI
 
 import smsgate
 from smsgate import errors
+from smsgate._client.observing import end_of_error
 from smsgate.campaign import Event, Text
-from smsgate.campaign.journal import Claim
 from smsgate.campaign.outcomes import Trouble, outcome_of_error
 from smsgate.cli.exits import Exit, exit_of
 from smsgate.doctor.assessment import failed
 from smsgate.errors import OUTCOMES, REASONS, ErrorRow, Outcome, outcome_of
 from smsgate.integrations.fastapi import answer_errors
-from smsgate.observing import end_of_error
+from smsgate.ledger.records import Claim
 from smsgate.protocol.models import Message
 from smsgate.protocol.operations import SEND_SMS
 

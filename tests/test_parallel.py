@@ -19,8 +19,8 @@ from fault_server import FaultServer
 from pydantic import ValidationError
 
 import smsgate
-from smsgate import parallel
-from smsgate.parallel import Parallel
+from smsgate._client import workers
+from smsgate._client.workers import Parallel
 from smsgate.sandbox import Sandbox, Settings
 
 pytestmark = pytest.mark.anyio
@@ -196,7 +196,7 @@ async def test_a_source_that_holds_an_item_when_the_loop_is_left_hands_it_over(c
 async def test_a_source_that_waits_is_neither_cancelled_nor_waited_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(parallel, "_HANDING_OVER", 0.05)
+    monkeypatch.setattr(workers, "_HANDING_OVER", 0.05)
     source = Source()
     with Sandbox() as sandbox:
         messages = source()
@@ -221,7 +221,7 @@ async def test_a_source_that_waits_is_neither_cancelled_nor_waited_for(
 async def test_what_a_source_still_gives_is_waited_for_to_its_end(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(parallel, "_HANDING_OVER", 0.3)
+    monkeypatch.setattr(workers, "_HANDING_OVER", 0.3)
     source = Source()
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:

@@ -28,7 +28,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from pytest_httpx import HTTPXMock, httpx_mock
 
 import smsgate
-from smsgate.transport import Body, Exchange, Transport, client_of, lent_transport, own_transport, ssl_settings
+from smsgate._client.transport import Body, Exchange, Transport, client_of, lent_transport, own_transport, ssl_settings
 
 __all__ = ["httpx_mock"]
 

@@ -18,7 +18,7 @@ from replies import ID, NIL, OTHER_ID, array_reply, envelope, sent, string_reply
 from shown import outcome_of, raised_by, shown_by
 
 from smsgate import errors
-from smsgate.errors import Evidence, InDoubt, Outcome, Reason, Refused
+from smsgate.errors import InDoubt, Outcome, Reason, Refused, ReplyEvidence
 from smsgate.protocol.answers import ANSWERS, Answer, DeliveryState
 from smsgate.protocol.limits import MAX_ELEMENTS, MOST_RECIPIENTS, REPLY_LIMIT, REPLY_LIMIT_MOST, SLOT_LIMIT, reply_limit
 from smsgate.protocol.models import Message, RecipientResult, SendResult
@@ -153,10 +153,10 @@ def test_a_status_of_2xx_is_read(status: int):
 
 
 def test_evidence_of_a_reply_has_its_size_its_ids_in_order_and_its_beginning():
-    body = array_reply("SendSMS", SENT, OTHER_ID.upper(), ID) + b"<!--" + b"x" * Evidence.LIMIT + ID.encode() + b"-->"
+    body = array_reply("SendSMS", SENT, OTHER_ID.upper(), ID) + b"<!--" + b"x" * ReplyEvidence.LIMIT + ID.encode() + b"-->"
     evidence = read_reply(SEND_SMS, body).evidence
     assert (evidence.status, evidence.size, evidence.ids) == (200, len(body), (OTHER_ID.upper(), ID))
-    assert evidence.reply == body[: Evidence.LIMIT]
+    assert evidence.reply == body[: ReplyEvidence.LIMIT]
 
 
 # One element, many, empty
@@ -722,7 +722,7 @@ def test_a_reply_cannot_be_changed():
     with pytest.raises(AttributeError):
         reply.items = ()
     assert isinstance(reply, Reply)
-    assert re.fullmatch(r"Reply\(2 items, Evidence\(status=200, size=\d+, ids=\('" + ID + r"',\)\)\)", repr(reply))
+    assert re.fullmatch(r"Reply\(2 items, ReplyEvidence\(status=200, size=\d+, ids=\('" + ID + r"',\)\)\)", repr(reply))
 
 
 @pytest.mark.parametrize("sentence", ["Вы не авторизованы", "Вы не авторизированы"])

@@ -333,7 +333,7 @@ def test_events_end_when_the_sandbox_stops():
 
 
 def test_events_say_now_and_then_that_they_are_still_there(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("smsgate.sandbox.app._HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr("smsgate.sandbox.web._HEARTBEAT_SECONDS", 0.01)
     address = urlsplit(sandbox.url)
     with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as connection:
         connection.request("GET", "/sandbox/events")

@@ -23,7 +23,7 @@ import pytest
 from fault_server import FaultServer
 
 import smsgate
-from smsgate.transport import (
+from smsgate._client.transport import (
     FAULTS,
     Body,
     Exchange,
@@ -250,7 +250,7 @@ class BadStream(httpx.AsyncByteStream):
 
 @pytest.fixture(params=[failing, anyio.sleep_forever], ids=["closing fails", "closing hangs"])
 def trouble(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Awaitable[None]]:
-    monkeypatch.setattr(smsgate.transport, "CLOSING", 0.05)
+    monkeypatch.setattr(smsgate._client.transport, "CLOSING", 0.05)
     found: Callable[[], Awaitable[None]] = request.param
     return found
 

@@ -18,15 +18,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
-from ..protocol.models import message_id as checked_id
-from ..session import AsyncSession
-from .export import export_csv
-from .journal import (
+from ..ledger.contract import Journal
+from ..ledger.records import (
     Added,
     Decision,
     Evidence,
     Figures,
-    Journal,
     JournalError,
     JournalLost,
     RecipientInDoubt,
@@ -35,14 +32,17 @@ from .journal import (
     Text,
     TimeSlot,
 )
+from ..ledger.sqlite.journal import SqliteJournal
+from ..ledger.states import TRANSITIONS, Event, RecipientState, Transition
+from ..protocol.models import message_id as checked_id
+from ..session import AsyncSession
+from .export import export_csv
 from .planning import Plan, Preview, Sample, entries_of, plan_of
 from .polling import Poller, PollOptions, PollProgress
 from .report import html_report, write_html
 from .runner import Progress, Runner, RunOptions, RunOutcome, RunResult
 from .sources import ListOptions, Row, Source, csv_source, file_source, rows_source, table_source
 from .spreadsheets import HiddenRows
-from .sqlite import SqliteJournal
-from .states import TRANSITIONS, Event, RecipientState, Transition
 
 __all__ = [
     "TRANSITIONS",

@@ -11,9 +11,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from ..ledger.records import RecipientRecord
 from ..privacy import mask_number, mask_numbers
-from .filing import write_whole
-from .journal import RecipientRecord
+from .atomic_file import write_whole
 
 __all__ = ["COLUMNS", "Exportable", "csv_rows", "export_csv"]
 

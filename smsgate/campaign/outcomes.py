@@ -11,11 +11,11 @@ from enum import StrEnum
 from pydantic import ValidationError
 
 from ..errors import OUTCOMES, ErrorRow, InDoubt, NotEnoughCredits, NotSent, Outcome, Reason, Refused, outcome_of
+from ..ledger.records import Claim, RecipientOutcome, RequestEnd
+from ..ledger.states import Event
 from ..privacy import mask_numbers
 from ..protocol.answers import Answer
 from ..protocol.models import RecipientResult, SendResult
-from .journal import Claim, RecipientOutcome, RequestEnd
-from .states import Event
 
 __all__ = ["INTERRUPTED", "INTERRUPTED_BEFORE", "RequestOutcome", "Trouble", "outcome_of_answer", "outcome_of_error"]
 

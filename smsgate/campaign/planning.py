@@ -12,14 +12,14 @@ from random import Random
 
 from pydantic import ValidationError
 
+from ..ledger.records import Entry, Figures, Text
+from ..ledger.states import RecipientState
 from ..privacy import mask_numbers
 from ..protocol.models import Message
 from ..protocol.numbers import has_trunk_zero
 from ..protocol.segments import segments
 from .columns import SHORTENED, given_number, has_several_numbers, may_be_two_numbers
-from .journal import Entry, Figures, Text
 from .sources import Row, Source
-from .states import RecipientState
 from .template import MissingField, Template
 
 __all__ = ["Plan", "Preview", "Sample", "entries_of", "plan_of"]

@@ -11,12 +11,12 @@ from typing import TypedDict
 
 import anyio
 
+from .._client.workers import side_by_side
 from ..errors import InDoubt, MessageNotFound, NotSent, SmsGateError, outcome_of
+from ..ledger.contract import Journal
 from ..options import positive
 from ..protocol.answers import DeliveryState
 from ..session import AsyncSession
-from .journal import Journal
-from .workers import side_by_side
 
 __all__ = ["PollOptions", "PollProgress", "Poller"]
 

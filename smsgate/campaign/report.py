@@ -17,16 +17,16 @@ from pathlib import Path
 from string import Template
 from typing import Protocol
 
+from ..ledger.records import Decision, Figures, RecipientInDoubt, RequestInDoubt, TimeSlot
+from ..ledger.states import Event, RecipientState
 from ..privacy import mask_number
 from ..version import __version__
+from .atomic_file import write_whole
 from .charts import Column, Part, Stage, bar, escape, funnel, stacked_columns, swatch
-from .filing import write_whole
-from .journal import Decision, Figures, RecipientInDoubt, RequestInDoubt, TimeSlot
-from .states import Event, RecipientState
 from .wording import (
     DECISIONS,
     STATUS_GROUPS,
-    Finding,
+    EvidenceLine,
     Outlook,
     by_group,
     character_names,
@@ -412,7 +412,7 @@ def _request(page: _Page, request: RequestInDoubt) -> Iterator[str]:
     yield "</article>"
 
 
-def _finding(row: Finding) -> str:
+def _finding(row: EvidenceLine) -> str:
     note = f" <small>{escape(row.note)}</small>" if row.note else ""
     css = ' class="total"' if row.strong else ""
     return f'<tr{css}><th scope="row">{escape(row.what)}{note}</th><td class="number">{escape(row.figure)}</td></tr>'

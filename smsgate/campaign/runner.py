@@ -18,16 +18,17 @@ from typing import TypedDict
 
 import anyio
 
+from .._client.workers import side_by_side
 from ..errors import InDoubt
+from ..ledger.contract import Journal
+from ..ledger.records import Claim, JournalBusy, JournalError, JournalLost
+from ..ledger.states import Event, RecipientState, after, before
 from ..options import positive
 from ..protocol.limits import MOST_RECIPIENTS
 from ..protocol.models import Message, SendResult
 from ..session import AsyncSession, SendRecord, send_recorded
-from .journal import Claim, Journal, JournalBusy, JournalError, JournalLost
-from .looking import Lookout
+from .evidence import Lookout
 from .outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_error
-from .states import Event, RecipientState, after, before
-from .workers import side_by_side
 
 __all__ = ["MOST_IN_REQUEST", "Progress", "RunOptions", "RunOutcome", "RunResult", "Runner"]
 

@@ -13,15 +13,15 @@ from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 
+from ..ledger.records import Evidence, Figures, RequestInDoubt
+from ..ledger.states import Event, RecipientState
 from ..privacy import mask_numbers
 from ..protocol.answers import DeliveryState
-from .journal import Evidence, Figures, RequestInDoubt
-from .states import Event, RecipientState
 
 __all__ = [
     "DECISIONS",
     "STATUS_GROUPS",
-    "Finding",
+    "EvidenceLine",
     "Outlook",
     "by_group",
     "character_names",
@@ -248,7 +248,7 @@ def _name_of(character: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class EvidenceLine:
     """One thing that was seen, and its figure."""
 
     what: str
@@ -257,27 +257,27 @@ class Finding:
     strong: bool = False
 
 
-def findings(request: RequestInDoubt, zone: tzinfo | None) -> list[Finding]:
+def findings(request: RequestInDoubt, zone: tzinfo | None) -> list[EvidenceLine]:
     """Return what was seen around one request whose answer is missing, step by step."""
     seen = request.evidence or Evidence()
     rows = []
     left = _unexplained(seen)
     if seen.before is not None:
-        rows.append(Finding("Balance before", count(seen.before), _at(seen.before_at, zone)))
+        rows.append(EvidenceLine("Balance before", count(seen.before), _at(seen.before_at, zone)))
     if left is not None:
-        rows.append(Finding("Accepted messages explain", count(-seen.spent)))
+        rows.append(EvidenceLine("Accepted messages explain", count(-seen.spent)))
     if seen.after is not None:
-        rows.append(Finding("Balance after", count(seen.after), _at(seen.after_at, zone)))
+        rows.append(EvidenceLine("Balance after", count(seen.after), _at(seen.after_at, zone)))
     if left is not None:
-        rows.append(Finding("Left unexplained", count(left), strong=True))
-    rows.append(Finding("What this request would have cost", count(request.cost), "for those that are in doubt", strong=True))
+        rows.append(EvidenceLine("Left unexplained", count(left), strong=True))
+    rows.append(EvidenceLine("What this request would have cost", count(request.cost), "for those in doubt", strong=True))
     if seen.new_id_count is not None:
         ids = _listed([*seen.new_ids])
-        rows.append(Finding("New message ids at the gateway that no answer has told", count(seen.new_id_count), ids))
+        rows.append(EvidenceLine("New message ids at the gateway that no answer has told", count(seen.new_id_count), ids))
     if seen.reply_ids:
-        rows.append(Finding("Message ids in the damaged answer itself", count(len(seen.reply_ids)), _listed(seen.reply_ids)))
+        rows.append(EvidenceLine("Message ids in the damaged answer itself", count(len(seen.reply_ids)), _listed(seen.reply_ids)))
     if seen.others:
-        rows.append(Finding("Other requests under way at that time", count(seen.others)))
+        rows.append(EvidenceLine("Other requests under way at that time", count(seen.others)))
     return rows
 
 

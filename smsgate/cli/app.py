@@ -9,21 +9,21 @@ from typing import Annotated
 import anyio
 import typer
 
+from .._client.observing import CallEnd, CallStart
 from ..errors import MessageNotFound, SmsGateError
-from ..observing import CallEnd, CallStart
 from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, Message, SendResult
 from ..protocol.segments import segments as count_segments
 from ..session import AsyncSession
 from ..version import __version__
-from .campaign import app as campaigns
+from .campaign_commands import app as campaigns
 from .demo import demo
-from .doctor import doctor
+from .doctor_command import doctor
 from .exits import Exit, Interrupted, SendInterrupted, UsageError, exit_of_send, exit_of_statuses
 from .help import PlainGroup
-from .options import Account, Country, ShowNumbers, command
 from .output import Machines, Output, People
 from .serving import sandbox
+from .shared_options import Account, Country, ShowNumbers, command
 from .signals import SIGNALS
 from .views import Balance, NewMessages, Sent, Statuses, TextSize
 

@@ -30,9 +30,9 @@ from ..campaign import (
     Source,
 )
 from ..campaign.delimited import DELIMITER_NAMES
-from ..campaign.journal import Evidence
-from ..campaign.journal import Text as TextOfOne
 from ..campaign.wording import things
+from ..ledger.records import Evidence
+from ..ledger.records import Text as TextOfOne
 from ..privacy import mask_number, mask_numbers
 from .views import VIEWS, Look, View, pairs, printable, table, unbroken
 

@@ -90,7 +90,7 @@ class Book:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DemoReport:
     """What the demo did."""
 
     one: One
@@ -127,7 +127,7 @@ async def demo(output: Output) -> None:
             _told(stage, _outcomes_screen(outcomes, seconds, book))
         _heading(stage, 4, f"A campaign of {RECIPIENTS:,} recipients, killed half-way")
         shown = await campaign_scene(output, sandbox)
-        output.show(Report(one, _MANY, _CONCURRENCY, seconds, outcomes, book, shown))
+        output.show(DemoReport(one, _MANY, _CONCURRENCY, seconds, outcomes, book, shown))
 
 
 def _heading(stage: Console, number: int, title: str) -> None:
@@ -220,7 +220,7 @@ def _outcomes_screen(rows: tuple[Outcomes, ...], seconds: float, book: Book) -> 
     return Group(outcomes, Text(), rate, Text(_book_sentence(book)))
 
 
-def _report_screen(report: Report) -> RenderableType:
+def _report_screen(report: DemoReport) -> RenderableType:
     shown = report.campaign
     states = table("state", ">recipients")
     looks = {look.word: look for look in LOOKS.values()}
@@ -243,7 +243,7 @@ def _book_sentence(book: Book) -> str:
     return f"The gateway's own book: {book.messages:,} messages (1 + {book.messages - 1:,}), {twice}, {book.credits:,f} credits."
 
 
-def _report_document(report: Report) -> dict[str, Any]:
+def _report_document(report: DemoReport) -> dict[str, Any]:
     one = report.one
     return {
         "one": asdict(one) | {"changes": [{"seconds": seconds, "state": state} for seconds, state in one.changes]},
@@ -259,4 +259,4 @@ def _report_document(report: Report) -> dict[str, Any]:
     }
 
 
-VIEWS[Report] = View(_report_screen, _report_document)
+VIEWS[DemoReport] = View(_report_screen, _report_document)

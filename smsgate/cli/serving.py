@@ -21,8 +21,8 @@ from rich.text import Text
 
 from ..options import travels_in_clear
 from ..privacy import mask_number
-from .options import ShowNumbers
 from .output import Output
+from .shared_options import ShowNumbers
 from .views import VIEWS, View, pairs, unbroken
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import Evidence, Outcome
+from ..errors import Outcome, ReplyEvidence
 from ..privacy import mask_number, mask_numbers
 from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, RecipientResult, SendResult
@@ -130,7 +130,7 @@ def as_json(value: Any) -> Any:
     """Return what JSON can hold in place of what it cannot."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, Evidence):
+    if isinstance(value, ReplyEvidence):
         return {"status": value.status, "size": value.size, "ids": value.ids}
     return str(value)
 

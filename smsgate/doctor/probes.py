@@ -20,15 +20,15 @@ from urllib.parse import urlsplit
 import anyio
 from anyio.streams.tls import TLSAttribute, TLSStream
 
+from .._client.logins import Credentials, Login, Logins, headers_of
+from .._client.transport import Body, Exchange, HttpReply, Transport, cause_of, own_transport, ssl_settings
 from ..errors import InDoubt, NotSent, Reason, SmsGateError
-from ..logins import Credentials, Login, Logins, headers_of
 from ..options import GATEWAY_URL, Timeouts, bad_option
 from ..privacy import redact
 from ..protocol.envelope import request_body
 from ..protocol.limits import REPLY_LIMIT_MOST
 from ..protocol.operations import AUTH, GET_CREDIT_BALANCE, Operation
 from ..protocol.reply import Reply, read_balance, read_reply, unrecognised
-from ..transport import Body, Exchange, HttpReply, Transport, cause_of, own_transport, ssl_settings
 from .assessment import AT_ONCE, LADDER, CookieTimes, Step
 from .findings import Heard
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
+from .._client.observing import CallEnd, CallStart
 from ..extras import missing
-from ..observing import CallEnd, CallStart
 from ..version import __version__
 
 try:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ..errors import Evidence, InDoubt, NotEnoughCredits, Outcome, Reason, Refused
+from ..errors import InDoubt, NotEnoughCredits, Outcome, Reason, Refused, ReplyEvidence
 from ..privacy import mask_numbers
 from .answers import Answer, ClassifiedAnswer, DeliveryState, classify, delivery_state
 from .models import DeliveryStatus, Message, RecipientResult, SendResult, message_id
@@ -65,7 +65,7 @@ class Reply:
     """
 
     items: tuple[str | None, ...]
-    evidence: Evidence
+    evidence: ReplyEvidence
     elsewhere: frozenset[int] = frozenset()
 
     def __repr__(self) -> str:
@@ -82,8 +82,11 @@ def read_reply(operation: Operation, body: bytes, status: int = 200) -> Reply:
     Raises `InDoubt` for an HTTP status other than 2xx, for what is no XML, for a SOAP fault and for a document without an
     answer to this operation.
     """
-    evidence = Evidence(
-        status, len(body), tuple(found.decode() for found in _ID.findall(body[: Evidence.LIMIT])), body[: Evidence.LIMIT]
+    evidence = ReplyEvidence(
+        status,
+        len(body),
+        tuple(found.decode() for found in _ID.findall(body[: ReplyEvidence.LIMIT])),
+        body[: ReplyEvidence.LIMIT],
     )
     items: tuple[str | None, ...] = ()
     elsewhere: frozenset[int] = frozenset()

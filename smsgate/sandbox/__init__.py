@@ -24,15 +24,15 @@ from ..extras import missing
 from ..protocol.answers import DeliveryState
 
 try:
+    from .account_settings import AccountState, FailedSlot, Settings
     from .api import Api
-    from .app import SOAP_PATH, WSDL_PATH, ASGIApp, Endpoints
     from .faults import FAULTS, FaultKind, FaultRow, FaultRule, Faults, parse_rule
     from .gateway import Gateway
-    from .journey import MAGIC, MagicNumber
+    from .magic_numbers import MAGIC, MagicNumber
     from .server import ServerThread, listen
-    from .settings import AccountState, FailedSlot, Settings
+    from .session_lock import Turns
     from .store import SandboxMessage
-    from .turns import Turns
+    from .web import SOAP_PATH, WSDL_PATH, ASGIApp, Endpoints
 except ModuleNotFoundError as _error:
     raise missing(_error, "smsgate.sandbox") from None
 

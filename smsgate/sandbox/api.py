@@ -14,12 +14,12 @@ from typing import Any, TypeAlias
 from ..protocol.answers import DeliveryState
 from ..protocol.operations import OPERATIONS
 from ..version import __version__
+from .account_settings import AccountState
 from .faults import FAULTS, FaultRule, Faults
 from .gateway import Gateway
-from .journey import MAGIC
+from .magic_numbers import MAGIC
 from .sentences import say_state
 from .sessions import PhpSession
-from .settings import AccountState
 from .store import SandboxMessage
 
 __all__ = ["REQUESTS", "Api", "Asked", "Json", "state"]

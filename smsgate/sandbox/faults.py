@@ -18,7 +18,7 @@ from typing import Any
 
 from ..protocol.operations import OPERATIONS
 
-__all__ = ["FAULTS", "ConnectionEnd", "FaultKind", "FaultRow", "FaultRule", "Faults", "Reply", "parse_rule"]
+__all__ = ["FAULTS", "ConnectionEnd", "FaultKind", "FaultRow", "FaultRule", "Faults", "PreparedReply", "parse_rule"]
 
 
 class FaultKind(StrEnum):
@@ -56,7 +56,7 @@ class ConnectionEnd(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class PreparedReply:
     """An answer of the gateway before it is written to a connection."""
 
     status: int
@@ -68,31 +68,31 @@ _PAGE = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n"
     b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
-_BAD_GATEWAY = Reply(502, "text/html", _PAGE)
+_BAD_GATEWAY = PreparedReply(502, "text/html", _PAGE)
 _LAST_SLOT = re.compile(rb"<ns1:ResultArray(?:/>|>[^<]*</ns1:ResultArray>| xsi:nil=\"true\"/>)(?=</ns1:\w+Result>)")
 
 
-def _bad_gateway(_: Reply) -> Reply:
+def _bad_gateway(_: PreparedReply) -> PreparedReply:
     return _BAD_GATEWAY
 
 
-def _html(reply: Reply) -> Reply:
+def _html(reply: PreparedReply) -> PreparedReply:
     return replace(reply, content_type="text/html", body=b"<html><body><h1>It works!</h1></body></html>\n")
 
 
-def _empty(reply: Reply) -> Reply:
+def _empty(reply: PreparedReply) -> PreparedReply:
     return replace(reply, body=b"")
 
 
-def _garbage(reply: Reply) -> Reply:
+def _garbage(reply: PreparedReply) -> PreparedReply:
     return replace(reply, body=bytes(range(256)) * 2)
 
 
-def _wrong_charset(reply: Reply) -> Reply:
+def _wrong_charset(reply: PreparedReply) -> PreparedReply:
     return replace(reply, body=reply.body.decode().encode("cp1251", "xmlcharrefreplace"))
 
 
-def _short_array(reply: Reply) -> Reply:
+def _short_array(reply: PreparedReply) -> PreparedReply:
     return replace(reply, body=_LAST_SLOT.sub(b"", reply.body))
 
 
@@ -103,7 +103,7 @@ class FaultRow:
     kind: FaultKind
     note: str
     works: bool
-    changes: Callable[[Reply], Reply] | None = None
+    changes: Callable[[PreparedReply], PreparedReply] | None = None
     ends: ConnectionEnd | None = None
     seconds: float | None = None
     """How long the answer is held unless the rule says otherwise; None for a fault that holds nothing."""

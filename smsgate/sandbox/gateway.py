@@ -21,11 +21,11 @@ from ..protocol.answers import Answer, DeliveryState
 from ..protocol.models import is_sender
 from ..protocol.operations import Operation
 from ..protocol.segments import Alphabet, segments
-from .journey import answer_to_all, last_state, refusal, state_after
+from .account_settings import AccountState, FailedSlot, Settings
+from .magic_numbers import answer_to_all, last_state, refusal, state_after
 from .sentences import say, say_in_slot, say_state
 from .sessions import PhpSession, PhpSessions
-from .settings import AccountState, FailedSlot, Settings
-from .store import Exchange, SandboxMessage, Store
+from .store import RawExchange, SandboxMessage, Store
 
 __all__ = ["Answered", "Gateway", "Overview", "Page", "Result", "Thread"]
 
@@ -136,7 +136,7 @@ class Gateway:
                 result = handler(self, session, arguments)
             return Answered(result, range(before + 1, self._store.last + 1))
 
-    def keep_exchange(self, accepted: range, exchange: Exchange) -> None:
+    def keep_exchange(self, accepted: range, exchange: RawExchange) -> None:
         """Remember the bytes of a request that was accepted, and of its answer."""
         with self._lock:
             self._store.add_exchange(accepted, exchange)
@@ -166,7 +166,7 @@ class Gateway:
             latest = self._seen(self._store.at(last for _, _, last in shown))
             return len(rows), tuple(Thread(row[0], row[1], last) for row, last in zip(shown, latest, strict=True))
 
-    def message(self, message_id: str) -> tuple[SandboxMessage, Exchange | None]:
+    def message(self, message_id: str) -> tuple[SandboxMessage, RawExchange | None]:
         """Return a message, and its request and answer if they are remembered. Raises `LookupError`."""
         with self._lock:
             message = self._known(message_id)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from ..protocol.answers import DeliveryState
 from ..protocol.segments import Alphabet
 
-__all__ = ["Exchange", "SandboxMessage", "Store"]
+__all__ = ["RawExchange", "SandboxMessage", "Store"]
 
 _RAW_LIMIT = 256 * 1024
 """Bytes of a request or a reply that are kept; the rest of a longer one is not."""
@@ -51,7 +51,7 @@ class SandboxMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class RawExchange:
     """A request that was accepted and its answer, as bytes, and the fault that the answer met, if any."""
 
     request: bytes = field(repr=False)
@@ -74,7 +74,7 @@ class Store:
         # Least recently written to first.
         self._conversations: dict[str, deque[int]] = {}
         self._searched: dict[int, str] = {}
-        self._exchanges: dict[int, Exchange] = {}
+        self._exchanges: dict[int, RawExchange] = {}
         self._exchange_of: dict[int, int] = {}
         self._raw = 0
         self.last: int = 0
@@ -98,7 +98,7 @@ class Store:
         if len(self._messages) > self._keep:
             self._forget(next(iter(self._messages)))
 
-    def add_exchange(self, sequences: range, exchange: Exchange) -> None:
+    def add_exchange(self, sequences: range, exchange: RawExchange) -> None:
         """Remember the request that brought these messages, and the answer."""
         kept = replace(exchange, request=exchange.request[:_RAW_LIMIT], reply=exchange.reply[:_RAW_LIMIT])
         first = sequences.start
@@ -115,7 +115,7 @@ class Store:
         """Return the message with this id, if it is remembered."""
         return self._messages.get(self._sequences.get(message_id, 0))
 
-    def exchange_of(self, message: SandboxMessage) -> Exchange | None:
+    def exchange_of(self, message: SandboxMessage) -> RawExchange | None:
         """Return the request and the answer of a message, if they are remembered."""
         return self._exchanges.get(self._exchange_of.get(message.sequence, 0))
 

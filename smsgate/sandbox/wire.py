@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Callable
 
-from .faults import ConnectionEnd, Reply
+from .faults import ConnectionEnd, PreparedReply
 
 __all__ = ["Wire"]
 
@@ -23,7 +23,7 @@ class Wire:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
 
-    def end(self, end: ConnectionEnd, reply: Reply) -> None:
+    def end(self, end: ConnectionEnd, reply: PreparedReply) -> None:
         """Do to the connection what a fault wants, in place of this answer."""
         partly = _PARTLY.get(end)
         if partly:
@@ -39,7 +39,7 @@ class Wire:
         self._transport.abort()
 
 
-def _as_http(reply: Reply) -> bytes:
+def _as_http(reply: PreparedReply) -> bytes:
     head = f"HTTP/1.1 {reply.status} OK\r\nContent-Type: {reply.content_type}\r\nContent-Length: {len(reply.body)}\r\n\r\n"
     return head.encode() + reply.body
 

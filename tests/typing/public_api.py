@@ -15,8 +15,8 @@ import httpx
 import httpx2
 
 import smsgate
+from smsgate._client.observing import CallEnd, CallStart
 from smsgate.campaign import Campaign, Event, Figures
-from smsgate.observing import CallEnd, CallStart
 from smsgate.sandbox import FaultKind, FaultRule, Sandbox, SandboxMessage
 from smsgate.settings import SmsGateSettings
 

@@ -25,13 +25,13 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from .errors import AccountSuspended, BadCredentials, InDoubt, NotSent, Reason, Refused
-from .protocol.cookies import cookie_header, seconds_of
-from .protocol.envelope import request_body
-from .protocol.operations import AUTH, Operation
-from .protocol.reply import Reply, read_auth, read_reply, shows_session
+from ..errors import AccountSuspended, BadCredentials, InDoubt, NotSent, Reason, Refused
+from ..protocol.cookies import cookie_header, seconds_of
+from ..protocol.envelope import request_body
+from ..protocol.operations import AUTH, Operation
+from ..protocol.reply import Reply, read_auth, read_reply, shows_session
+from ..version import __version__
 from .transport import Body, Exchange, HttpReply, Transport
-from .version import __version__
 
 __all__ = ["Credentials", "Login", "Logins", "headers_of"]
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
-from .errors import SmsGateError, outcome_of
-from .protocol.models import Message, SendResult
-from .protocol.operations import SEND_SMS, Operation
-from .protocol.segments import segments
+from ..errors import SmsGateError, outcome_of
+from ..protocol.models import Message, SendResult
+from ..protocol.operations import SEND_SMS, Operation
+from ..protocol.segments import segments
 
 __all__ = ["CallEnd", "CallStart", "Observation", "Observer", "end_of", "end_of_error"]
 

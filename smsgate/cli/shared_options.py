@@ -17,10 +17,10 @@ import anyio
 import typer
 from anyio.lowlevel import current_token
 
+from .._client.observing import Observer
+from .._client.spawn import call_soon
 from ..environment import GatewaySettings
-from ..observing import Observer
 from ..session import AsyncSession
-from ..spawn import call_soon
 from .credentials import country_of, settings_of
 from .exits import Exit
 from .help import PlainCommand

@@ -20,13 +20,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .api import REQUESTS, Api, Asked, Json, state
-from .faults import ConnectionEnd, FaultRule, Reply
-from .guard import refusal_of
+from .faults import ConnectionEnd, FaultRule, PreparedReply
+from .origin_check import refusal_of
 from .page import HEADERS, page_file
+from .session_lock import Turns
 from .sessions import PhpSession
 from .soap import Call, SoapFault, fault_body, read_call, result_body
-from .store import Exchange
-from .turns import Turns
+from .store import RawExchange
 from .wire import Wire
 from .wsdl import wsdl
 
@@ -43,7 +43,7 @@ _NO_CACHE = {
     "Pragma": "no-cache",
 }
 _HOLD_STEP = 0.05
-_NO_WORK = Reply(200, "text/html", b"")
+_NO_WORK = PreparedReply(200, "text/html", b"")
 
 _NEWS_SECONDS = 0.1
 """The least time between two events."""
@@ -95,7 +95,7 @@ class Endpoints:
                 call = read_call(body)
             except SoapFault as fault:
                 session = self._gateway.open_session(cookie)
-                reply = Reply(500, fault.version.content_type, fault_body(fault))
+                reply = PreparedReply(500, fault.version.content_type, fault_body(fault))
                 rule = None
             else:
                 rule = self._api.faults.strike(call.operation.name)
@@ -111,17 +111,17 @@ class Endpoints:
             response.headers["Set-Cookie"] = f"PHPSESSID={session.id}; path=/"
         return response
 
-    def _answer(self, session: PhpSession, call: Call, body: bytes, rule: FaultRule | None) -> Reply:
+    def _answer(self, session: PhpSession, call: Call, body: bytes, rule: FaultRule | None) -> PreparedReply:
         """Do the work, unless the fault comes before it, and return the answer as the client will see it."""
         reply, accepted = _NO_WORK, range(0)
         if rule is None or rule.row.works:
             answered = self._gateway.call(session, call.operation, call.arguments)
-            reply = Reply(200, call.version.content_type, result_body(call.version, call.operation, answered.result))
+            reply = PreparedReply(200, call.version.content_type, result_body(call.version, call.operation, answered.result))
             accepted = answered.accepted
         if rule and rule.row.changes:
             reply = rule.row.changes(reply)
         if accepted:
-            self._gateway.keep_exchange(accepted, Exchange(body, reply.body, rule.kind if rule else None))
+            self._gateway.keep_exchange(accepted, RawExchange(body, reply.body, rule.kind if rule else None))
         return reply
 
     async def _hold(self, seconds: float) -> None:
@@ -132,7 +132,7 @@ class Endpoints:
             while not self.stopping and (left := until - anyio.current_time()) > 0:  # noqa: ASYNC110
                 await anyio.sleep(min(left, _HOLD_STEP))
 
-    async def _end(self, request: Request, end: ConnectionEnd, reply: Reply) -> Response:
+    async def _end(self, request: Request, end: ConnectionEnd, reply: PreparedReply) -> Response:
         """Let the connection come to this end. Returns when the client is gone, so that nobody gets the response."""
         wire: Wire | None = request.scope.get("state", {}).get("wire")
         if wire is None:

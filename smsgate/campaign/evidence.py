@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from anyio import to_thread
 
 from ..errors import InDoubt, NotSent, Reason, SmsGateError, outcome_of
+from ..ledger.contract import Journal
+from ..ledger.records import Evidence, Seen
 from ..session import AsyncSession
-from .journal import Evidence, Journal, Seen
 
 __all__ = ["Lookout"]
 

@@ -34,7 +34,7 @@ import anyio
 import anyio.lowlevel
 import httpx
 
-from .errors import Evidence, InDoubt, NotSent, Reason, SmsGateError
+from ..errors import InDoubt, NotSent, Reason, ReplyEvidence, SmsGateError
 
 __all__ = [
     "FAULTS",
@@ -513,7 +513,9 @@ async def _stream(response: Any, limit: int) -> bytes:
 
 
 def _doubt(response: Any, reason: Reason, body: bytes, message: str) -> InDoubt:
-    return InDoubt(message, reason=reason, evidence=Evidence(response.status_code, len(body), reply=body[: Evidence.LIMIT]))
+    return InDoubt(
+        message, reason=reason, evidence=ReplyEvidence(response.status_code, len(body), reply=body[: ReplyEvidence.LIMIT])
+    )
 
 
 def status_text(status: int) -> str:

@@ -24,6 +24,7 @@ from anyio.lowlevel import current_token
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from .._client.spawn import call_soon
 from ..campaign import (
     Campaign,
     Event,
@@ -41,17 +42,16 @@ from ..campaign import (
     file_source,
 )
 from ..campaign.runner import MOST_IN_REQUEST
-from ..campaign.states import before
 from ..campaign.wording import things
 from ..errors import InDoubt, NotSent
+from ..ledger.states import before
 from ..session import AsyncSession
-from ..spawn import call_soon
 from .campaign_views import LOOKS, Advance, Done, InDoubtList, Made, Planned, Polled, Resolved, Skipped, Status, time_left
 from .credentials import at_terminal, country_of
 from .exits import Exit, RunInterrupted
 from .help import PlainGroup
-from .options import Account, Country, ShowNumbers, command
 from .output import Machines, Output
+from .shared_options import Account, Country, ShowNumbers, command
 from .signals import SIGNALS
 
 __all__ = ["app"]

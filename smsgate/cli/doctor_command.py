@@ -22,8 +22,8 @@ from rich.text import Text
 from ..doctor import Finding, Mark, Report, Setup, examine
 from ..errors import Reason
 from .exits import Exit, exit_of, hint_of
-from .options import Account
 from .output import Output
+from .shared_options import Account
 from .views import VIEWS, Look, View, pairs, printable
 
 __all__ = ["doctor"]

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterable
 
 import anyio
 
-from .protocol.answers import DeliveryState
-from .protocol.models import DeliveryStatus
+from ..protocol.answers import DeliveryState
+from ..protocol.models import DeliveryStatus
 
 __all__ = ["Following"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from .journal import JournalError, JournalLost
+from ..records import JournalError, JournalLost
 
 __all__ = ["INDEX", "LOCK", "LOG", "Place", "beside"]
 

@@ -23,7 +23,7 @@ from anyio.lowlevel import EventLoopToken, checkpoint, current_token
 
 from .spawn import call_soon, spawn
 
-__all__ = ["Pace", "Parallel"]
+__all__ = ["Pace", "Parallel", "side_by_side"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -301,3 +301,21 @@ class Parallel(AsyncIterator[Result], Generic[Item, Result]):
             call_soon(self._token, self._workers.leave)
         except RuntimeError:
             self._workers.forsake()
+
+
+async def side_by_side(count: int, work: Callable[[], Awaitable[None]]) -> None:
+    """Run so many workers and wait for all. If one raises, the others are cancelled, and the first error alone is raised."""
+    failures: list[Exception] = []
+
+    async def guarded() -> None:
+        try:
+            await work()
+        except Exception as error:
+            failures.append(error)
+            tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(count):
+            tasks.start_soon(guarded)
+    if failures:
+        raise failures[0]

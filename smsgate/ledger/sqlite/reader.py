@@ -1,0 +1,239 @@
+"""What can be asked of the file of a campaign. Nothing here changes it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..records import (
+    Around,
+    Decision,
+    Evidence,
+    Figures,
+    JournalError,
+    RecipientInDoubt,
+    RecipientRecord,
+    RequestInDoubt,
+    Seen,
+    Text,
+    TimeSlot,
+)
+from ..states import Event, RecipientState
+from .connection import DAMAGED, connect_to_read, reading, transaction
+from .statements import statements
+
+__all__ = ["SqliteReader", "kind_of"]
+
+_T = TypeVar("_T")
+_MASKED = re.compile(r' ?"?\+?[0-9]*\*+[0-9]*"?')
+
+
+class SqliteReader:
+    """What can be asked of the file of a campaign; see `Journal` for each question."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, clock: Callable[[], float]) -> None:
+        self.path: Path = path
+        self._connection = connection
+        self._clock = clock
+        self._sql = statements()
+
+    # Around a request
+
+    def around(self, request: int, until: float) -> Around:
+        """Return what is known around a request, until this moment."""
+        ((balance, at, spent, others),) = self._run("around", request=request, until=until)
+        return Around(None if balance is None else Seen(Decimal(balance), at), spent, others)
+
+    def without_evidence(self) -> list[int]:
+        """Return requests with recipients in doubt and no evidence, oldest first: the process ended before it could look."""
+        return [request for (request,) in self._run("without_evidence")]
+
+    def now(self) -> float:
+        """Return the time by which everything is written down, in seconds since 1970."""
+        return self._clock()
+
+    def unrecorded_ids(self, message_ids: Sequence[str]) -> list[str]:
+        """Return those of these message ids that no answer has told. It takes a while; any thread may ask."""
+        if not message_ids:
+            return []
+        with closing(connect_to_read(self.path)) as connection:
+            known = {row[0] for row in connection.execute(self._sql["known_ids"], {"ids": json.dumps(message_ids)})}
+        return [one for one in message_ids if one not in known]
+
+    # In doubt
+
+    def in_doubt(self) -> list[RequestInDoubt]:
+        """Return requests with recipients in doubt, oldest first."""
+        with transaction(self._connection, "DEFERRED"), reading():
+            found = [
+                RequestInDoubt(
+                    id=request,
+                    claimed_at=claimed_at,
+                    settled_at=settled_at,
+                    size=size,
+                    in_doubt=in_doubt,
+                    cost=parts * in_doubt,
+                    reason=reason or "",
+                    status=status,
+                    reply_size=reply_size or 0,
+                    evidence=None if evidence is None else _evidence(json.loads(evidence)),
+                )
+                for request, claimed_at, settled_at, size, reason, status, reply_size, evidence, parts, in_doubt in self._run(
+                    "requests_in_doubt"
+                )
+            ]
+            if sum(one.in_doubt for one in found) != self._counted().get(RecipientState.IN_DOUBT, 0):
+                raise JournalError(DAMAGED)  # an index or a table has lost somebody
+        return found
+
+    def recipients_in_doubt(self, request: int) -> list[RecipientInDoubt]:
+        """Return the recipients in doubt of one request."""
+        return [
+            RecipientInDoubt(line, number or "", reason or "")
+            for line, number, reason in self._run("recipients_in_doubt", request=request)
+        ]
+
+    def reply(self, request: int) -> bytes | None:
+        """Return the raw reply of a request, as far as it was kept."""
+        row = self._run("reply", request=request).fetchone()
+        return row[0] if row else None
+
+    # Delivery
+
+    def to_ask(self, again: float, most: int) -> list[tuple[int, str]]:
+        """Return accepted messages without a final status not asked for in the last `again` seconds, longest ago first."""
+        now = self._clock()
+        return self._run("to_ask", before=now - again, now=now, most=most).fetchall()
+
+    def next_ask(self) -> tuple[int, float]:
+        """Return how many statuses are not final, and for how many seconds the longest was not asked for."""
+        ((count, asked_at),) = self._run("next_ask")
+        return count, self._clock() - (asked_at or 0.0)
+
+    # Looking
+
+    def states(self) -> dict[RecipientState, int]:
+        """Return how many recipients are in each state."""
+        with reading():
+            return {RecipientState(state): count for state, count in self._run("states")}
+
+    def _counted(self) -> dict[RecipientState, int]:
+        """Return the same, and make sure that nobody is missing: their keys are 1, 2, 3 and so on."""
+        states = self.states()
+        ((last,),) = self._run("last_recipient")
+        if sum(states.values()) != last:
+            raise JournalError(DAMAGED)
+        return states
+
+    def figures(self, *, on_progress: Callable[[float], None] | None = None) -> Figures:
+        """Return the campaign in figures. `on_progress` is called with the part that is done, from 0 to 1."""
+        with transaction(self._connection, "DEFERRED"), reading():
+            return self._figures(_Answered(on_progress))
+
+    def _figures(self, done: _Answered) -> Figures:
+        settings = done(self._settings())
+        parts, ucs2, cost = Counter[int](), 0, Counter[str]()
+        for state, count_of_parts, alphabet, count in done(self._run("parts").fetchall()):
+            parts[count_of_parts] += count
+            ucs2 += count if alphabet == "UCS-2" else 0
+            cost[state] += count_of_parts * count
+        ((texts, _),) = done(self._run("texts").fetchall())
+        forced = Counter[str]()
+        for characters, count in done(self._run("forced_by")):
+            for character in characters:
+                forced[character] += count
+        *example, example_number = done(self._run("example").fetchone()) or (None,)
+        ((first, last, requests),) = done(self._run("span").fetchall())
+        runs = self._run("runs").fetchall()
+        return Figures(
+            name=settings["name"],
+            created_at=float(settings["created_at"]),
+            purged="purged_at" in settings,
+            states=done(self._counted()),
+            skipped=done(self._reasons(RecipientState.SKIPPED)),
+            refused=done(self._reasons(RecipientState.REFUSED)),
+            in_doubt=done(self._reasons(RecipientState.IN_DOUBT)),
+            deliveries=done(dict(self._run("deliveries"))),
+            parts=dict(sorted(parts.items())),
+            ucs2=ucs2,
+            texts=texts,
+            forced_by="".join(character for character, _ in forced.most_common()),
+            costs={RecipientState(state): paid for state, paid in cost.items()},
+            example=Text(*example) if example else None,
+            decisions=done(
+                tuple(
+                    Decision(at, who, Event(event), note, request, line, recipients)
+                    for at, who, event, note, request, line, recipients in self._run("decisions")
+                )
+            ),
+            runs=len(runs),
+            requests=requests,
+            first_claim=first,
+            last_answer=last,
+            last_outcome=runs[-1][3] if runs else None,
+            example_number=example_number,
+        )
+
+    def _reasons(self, state: RecipientState) -> dict[str, int]:
+        counts = Counter[str]()
+        for reason, count in self._run("reasons", state=state):
+            counts[kind_of(reason)] += count
+        return dict(counts.most_common())
+
+    def timeline(self, steps: int) -> list[TimeSlot]:
+        """Return when recipients got their outcomes, in at most so many steps."""
+        ((start, end, _),) = self._run("span")
+        if start is None or end is None:
+            return []
+        step = max((end - start) / steps, 1e-3) * (1 + 1e-9)
+        rows = {slot: counts for slot, *counts in self._run("timeline", start=start, step=step)}
+        return [TimeSlot(start + slot * step, *rows.get(slot, (0, 0, 0))) for slot in range(max(rows, default=-1) + 1)]
+
+    def recipients(self) -> Iterator[RecipientRecord]:
+        """Yield everybody, in the order of the file."""
+        for line, number, state, *rest in self._run("recipients"):
+            with reading():
+                known = RecipientState(state)
+            yield RecipientRecord(line, number, known, *rest)
+
+    # What they share
+
+    def _settings(self) -> dict[str, str]:
+        return dict(self._run("settings"))
+
+    def _run(self, statement: str, /, **values: Any) -> sqlite3.Cursor:
+        return self._connection.execute(self._sql[statement], values)
+
+
+def kind_of(reason: str) -> str:
+    """Return a reason without what is peculiar to one line, so that it can be counted."""
+    return "repeats another line" if reason.startswith("repeats line ") else _MASKED.sub("", reason)
+
+
+def _evidence(stored: dict[str, Any]) -> Evidence:
+    balances = {name: Decimal(stored[name]) for name in ("before", "after") if stored[name] is not None}
+    lists = {name: tuple(stored[name]) for name in ("new_ids", "reply_ids")}
+    return Evidence(**{**stored, **balances, **lists})
+
+
+class _Answered:
+    """Tells how many of the questions about a campaign are answered."""
+
+    _QUESTIONS = 12
+
+    def __init__(self, on_progress: Callable[[float], None] | None) -> None:
+        self._on_progress = on_progress
+        self._answered = 0
+
+    def __call__(self, answer: _T) -> _T:
+        self._answered += 1
+        if self._on_progress:
+            self._on_progress(self._answered / self._QUESTIONS)
+        return answer
