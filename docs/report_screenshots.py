@@ -115,7 +115,7 @@ def campaign(path: Path, recipients: int) -> Campaign:
     """Return the finished campaign."""
     each = recipients // REQUESTS
     clock = Clock()
-    journal = SqliteJournal.create(path, clock=clock)
+    journal = type("Timed", (SqliteJournal,), {"_clock": staticmethod(clock)}).create(path)
     rows = entries_of(rows_source(people(clock.chance, recipients)), sender="Knyharnia", text=TEXT, wappush=None)
     journal.add(rows, name="Свято весни 2026", forget_texts=False)
     clock.now = BEGIN

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from stepped import stepped
 
 import smsgate
 from smsgate.campaign import Event, Runner, SqliteJournal
@@ -120,9 +121,9 @@ def run(path: str, url: str, told: Connection, options: dict[str, Any], *, bug: 
     concurrency = options.pop("concurrency", 4)
 
     async def main() -> None:
-        journal = journal_class.open(Path(path), hook=hook)
+        journal = stepped(journal_class, hook=hook).open(Path(path))
         async with smsgate.AsyncSession("sandbox", "sandbox", url=url, concurrency=concurrency, timeouts=QUICK) as session:
-            runner = runner_class(journal, session, pauses=(0.01,), hook=hook, **options)
+            runner = stepped(runner_class, pauses=(0.01,), hook=hook)(journal, session, **options)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(stop_when_asked, runner)
                 await runner.run()

@@ -21,6 +21,7 @@ import trio
 import trio.testing
 from simulated_gateway import URL, SimulatedGateway
 from soak import count
+from stepped import stepped
 
 import smsgate
 from smsgate.campaign import Campaign, Event, RecipientState, Runner, RunOutcome, SqliteJournal, rows_source
@@ -79,7 +80,7 @@ async def cancelled_at(step: int, path: Path) -> bool:
     # Ids that are final at once, as those that no answer has told are looked up in a thread, which has no clock of ours.
     gateway = SimulatedGateway(Random(step), Settings(seed=step, delivery_seconds=0), 0.0, lambda _: None)
     client = httpx.AsyncClient(transport=gateway, trust_env=False)
-    with closing(SqliteJournal.open(path, clock=trio.current_time)) as journal:
+    with closing(stepped(SqliteJournal, clock=trio.current_time).open(path)) as journal:
         async with smsgate.AsyncSession("sandbox", "sandbox", url=URL, http_client=client, concurrency=2) as session:
             with trio.CancelScope() as scope:
                 instrument = CancelAtStep(scope, step)

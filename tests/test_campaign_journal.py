@@ -15,6 +15,7 @@ from pathlib import Path
 import campaign_child
 import pytest
 from forks import in_child
+from stepped import stepped
 
 from smsgate.campaign import Campaign, Event, Evidence, JournalError, RecipientState, SqliteJournal, rows_source
 from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd, Seen
@@ -323,7 +324,7 @@ def test_who_is_cancelled_is_never_sent_to_and_stands_in_no_ones_way(path: Path)
 
 def test_what_is_known_around_a_request_is_counted_from_the_journal(path: Path):
     moments = [0.0]
-    with closing(SqliteJournal.open(path, clock=lambda: moments[0])) as journal:
+    with closing(stepped(SqliteJournal, clock=lambda: moments[0]).open(path)) as journal:
         run = journal.start_run()
 
         def at(moment: float, event: Event | None = None, claim: Claim | None = None) -> Claim:
@@ -361,7 +362,7 @@ def test_one_id_is_for_one_recipient(journal: SqliteJournal):
 
 def test_delivery_is_asked_for_longest_ago_first_and_final_ones_no_more(path: Path):
     clock = iter(range(1_000)).__next__
-    with closing(SqliteJournal.open(path, clock=clock)) as journal:
+    with closing(stepped(SqliteJournal, clock=clock).open(path)) as journal:
         run = journal.start_run()
         while (claim := journal.claim(run, 1)) is not None:
             settle_all(journal, claim, Event.ACCEPTED)
@@ -423,7 +424,7 @@ def test_texts_are_forgotten_once_nobody_needs_them(tmp_path: Path):
 
 def test_the_timeline_adds_up(path: Path):
     clock = iter(range(0, 10_000, 10)).__next__
-    with closing(SqliteJournal.open(path, clock=clock)) as journal:
+    with closing(stepped(SqliteJournal, clock=clock).open(path)) as journal:
         assert journal.timeline(10) == []
         run = journal.start_run()
         for event in (Event.ACCEPTED, Event.REFUSED, Event.IN_DOUBT, Event.ACCEPTED, Event.NOT_SENT):

@@ -18,6 +18,7 @@ import pytest
 import trio
 import trio.testing
 from simulated_gateway import URL, SimulatedGateway
+from stepped import stepped
 
 import smsgate
 from smsgate.campaign import (
@@ -68,7 +69,7 @@ class World:
         self.gateway = SimulatedGateway(Random(1), settings, 0.0, lambda _: None)
         self.account = self.gateway.gateway
         Campaign.create(path, rows_source(numbers), sender=sender, text=text).close()
-        self.journal = SqliteJournal.open(path, clock=trio.current_time)
+        self.journal = stepped(SqliteJournal, clock=trio.current_time).open(path)
         self.session = session(
             "sandbox",
             password,
@@ -247,7 +248,7 @@ async def test_a_session_that_is_closed_is_no_reason_to_wait(when: str, tmp_path
                 tasks.start_soon(partial(here.session.aclose, grace=1 if when == "in flight" else None))
 
         async with trio.open_nursery() as tasks:
-            end = await Runner(here.journal, here.session, batch=5, hook=close).run()
+            end = await stepped(Runner, hook=close)(here.journal, here.session, batch=5).run()
         assert (end.outcome, trio.current_time() - began < 10) == (RunOutcome.PAUSED, True)
         assert "session" in end.why
         assert "closed" in end.why
@@ -319,7 +320,7 @@ async def test_stop_lets_what_is_under_way_end(tmp_path: Path):
 async def test_stop_ends_every_kind_of_waiting_at_once(tmp_path: Path):
     async with world(tmp_path, NUMBERS) as here:
         here.gateway.up_at = float("inf")
-        runner = Runner(here.journal, here.session, batch=5, pauses=(10_000.0,), patience=100_000.0)
+        runner = stepped(Runner, pauses=(10_000.0,))(here.journal, here.session, batch=5, patience=100_000.0)
         async with trio.open_nursery() as nursery:
 
             @nursery.start_soon
@@ -526,7 +527,7 @@ async def test_a_list_of_messages_that_is_too_long_is_not_asked_for_again(tmp_pa
 async def test_a_journal_that_cannot_be_written_ends_the_run_before_anybody_is_sent_to(tmp_path: Path):
     async with world(tmp_path, NUMBERS) as here:
         here.journal.close()
-        here.journal = SqliteJournal.open(tmp_path / "a.sms", clock=trio.current_time)
+        here.journal = stepped(SqliteJournal, clock=trio.current_time).open(tmp_path / "a.sms")
         pages = here.journal._connection.execute("PRAGMA page_count").fetchone()[0]
         here.journal._connection.execute(f"PRAGMA max_page_count = {pages}")  # a disk that is full
         with pytest.raises(JournalError, match="full"):

@@ -23,6 +23,7 @@ import trio
 import trio.testing
 from simulated_gateway import URL, SimulatedGateway
 from soak import count
+from stepped import stepped
 
 import smsgate
 from smsgate.campaign import Campaign, Event, RecipientRecord, RecipientState, Runner, RunOutcome, SqliteJournal, rows_source
@@ -122,17 +123,16 @@ class Life:
         random = self.random
         client = httpx.AsyncClient(transport=self.gateway, trust_env=False)
         timeouts = smsgate.Timeouts(connect=5.0, read=30.0, send=30.0)
-        with closing(self._journal.open(self.path, clock=trio.current_time, hook=self._step)) as journal:
+        with closing(stepped(self._journal, clock=trio.current_time, hook=self._step).open(self.path)) as journal:
             async with smsgate.AsyncSession(
                 "sandbox", "sandbox", url=URL, concurrency=random.randint(1, 3), http_client=client, timeouts=timeouts
             ) as session:
-                runner = self._runner(
+                runner = stepped(self._runner, hook=self._step)(
                     journal,
                     session,
                     batch=random.randint(1, 10),
                     rate=random.choice([None, 5.0, 100.0]),
                     patience=random.choice([20.0, 10_000.0]),
-                    hook=self._step,
                 )
                 async with trio.open_nursery() as nursery:
                     if stop_after is not None:

@@ -107,9 +107,7 @@ class RunOptions(TypedDict, total=False):
     batch: int
     rate: float | None
     patience: float
-    pauses: Sequence[float]
     on_progress: Callable[[Progress], None]
-    hook: Callable[[str], None]
 
 
 MOST_IN_REQUEST = min(1_000, MOST_RECIPIENTS)
@@ -123,8 +121,14 @@ class Runner:
 
     A gateway that does not work is tried again after longer and longer waits, `patience` seconds in all; then the run pauses.
     Another program that reads the file keeps the run from beginning; it is waited for as long.
-    `on_progress` is called after each change. `hook` is called with a name at each step: a test can end the process there.
+    `on_progress` is called after each change.
     """
+
+    _pauses: Sequence[float] = _PAUSES
+
+    @staticmethod
+    def _hook(step: str) -> None:
+        """Do nothing. A test overrides it, to end the process at a step."""
 
     def __init__(
         self,
@@ -134,9 +138,7 @@ class Runner:
         batch: int = 100,
         rate: float | None = None,
         patience: float = 1800.0,
-        pauses: Sequence[float] = _PAUSES,
         on_progress: Callable[[Progress], None] = lambda _: None,
-        hook: Callable[[str], None] = lambda _: None,
     ) -> None:
         for name, valid, allowed in (
             ("batch", type(batch) is int and 1 <= batch <= MOST_IN_REQUEST, f"a whole number from 1 to {MOST_IN_REQUEST}"),
@@ -150,9 +152,7 @@ class Runner:
         self._batch = batch if rate is None else min(batch, max(int(rate), 1))
         self._rate = rate
         self._patience = patience
-        self._pauses = pauses
         self._on_progress = on_progress
-        self._hook = hook
         self._lookout = Lookout(session, journal)
         self._progress = Progress({})
         self._run = 0

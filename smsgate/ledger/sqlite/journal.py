@@ -10,10 +10,9 @@ import hashlib
 import json
 import os
 import sqlite3
-import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -56,30 +55,24 @@ ENDED_EARLY = "the process ended before the answer was written"
 _OUTCOMES = {row.event for row in TRANSITIONS if row.source is RecipientState.IN_FLIGHT}
 
 
-def _nothing(_step: str) -> None:
-    pass
-
-
 class SqliteJournal(SqliteReader):
-    """A journal in a file. Make one with `create` or `open`; used by one thread, and closed at the end.
+    """A journal in a file. Make one with `create` or `open`; used by one thread, and closed at the end."""
 
-    `clock` gives seconds since 1970. `hook` is called with a name at each step, so that a test can end the process there.
-    """
+    @staticmethod
+    def _hook(step: str) -> None:
+        """Do nothing. A test overrides it, to end the process at a step."""
 
     def __init__(
         self,
         place: Place,
         connection: sqlite3.Connection,
-        clock: Callable[[], float],
-        hook: Callable[[str], None],
         *,
         keeper: sqlite3.Connection | None = None,
         lock: Lock | None = None,
     ) -> None:
-        super().__init__(place.path, connection, clock)
+        super().__init__(place.path, connection)
         self._place = place
         self._keeper = keeper
-        self._hook = hook
         self._texts: dict[int, Text] = {}
         self._saved = beside(place.path, f".saved-{token_hex(4)}")
         # The writing connection goes first: the last one merges the log into the file, also where the mark could not be removed.
@@ -92,7 +85,7 @@ class SqliteJournal(SqliteReader):
             connection.execute("PRAGMA secure_delete = ON")
 
     @classmethod
-    def create(cls, path: Path, *, clock: Callable[[], float] = time.time, hook: Callable[[str], None] = _nothing) -> Self:
+    def create(cls, path: Path) -> Self:
         """Make a new file, readable by its owner alone. Raises `FileExistsError`, `OSError` or `JournalError`."""
         place = Place(path)
         place.check_new()
@@ -106,7 +99,7 @@ class SqliteJournal(SqliteReader):
                     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                     migrate(connection, 0)
                 keeper = held.enter_context(closing(connect_to_read(path)))
-                journal = cls(place, connection, clock, hook, keeper=keeper, lock=lock)
+                journal = cls(place, connection, keeper=keeper, lock=lock)
                 held.pop_all()
             made.pop_all()
         place.remember("", LOCK)
@@ -118,8 +111,6 @@ class SqliteJournal(SqliteReader):
         path: Path,
         *,
         writing: bool = True,
-        clock: Callable[[], float] = time.time,
-        hook: Callable[[str], None] = _nothing,
     ) -> Self:
         """Open the file of a campaign: for one run alone, or, with `writing=False`, to look at it while another runs.
 
@@ -129,14 +120,14 @@ class SqliteJournal(SqliteReader):
         place = Place(path)
         place.check()
         check_log(path)
-        journal = cls._open(place, clock, hook) if writing else cls._look(place, clock, hook)
+        journal = cls._open(place) if writing else cls._look(place)
         if "name" not in journal._settings():
             journal.close()
             raise JournalError("the campaign was not finished being made: delete the file and make it anew")
         return journal
 
     @classmethod
-    def _open(cls, place: Place, clock: Callable[[], float], hook: Callable[[str], None]) -> Self:
+    def _open(cls, place: Place) -> Self:
         with ExitStack() as held:
             lock = held.enter_context(Lock(place.path))
             # It is closed last if anything fails here, so that the log stays beside a file that has the mark.
@@ -146,14 +137,14 @@ class SqliteJournal(SqliteReader):
             with transaction(connection):
                 migrate(connection, version)
             keeper.execute("SELECT 1 FROM sqlite_master").fetchall()
-            journal = cls(place, connection, clock, hook, keeper=keeper, lock=lock)
+            journal = cls(place, connection, keeper=keeper, lock=lock)
             place.remember("", LOCK)
             place.path.chmod(0o600)
             held.pop_all()
         return journal
 
     @classmethod
-    def _look(cls, place: Place, clock: Callable[[], float], hook: Callable[[str], None]) -> Self:
+    def _look(cls, place: Place) -> Self:
         with ExitStack() as held:
             alone = not in_use(place.path)
             source, frozen = connect_to_look(place.path)
@@ -161,7 +152,7 @@ class SqliteJournal(SqliteReader):
             version = version_of(source)
             current = not frozen and version == SCHEMA_VERSION
             if current and not (alone and source.execute("SELECT 1 FROM request WHERE settled_at IS NULL").fetchone()):
-                journal = cls(place, source, clock, hook)
+                journal = cls(place, source)
                 held.pop_all()
                 return journal
             copy = connection_to(":memory:")
@@ -169,7 +160,7 @@ class SqliteJournal(SqliteReader):
             source.backup(copy)
             with transaction(copy):
                 migrate(copy, version)
-            journal = cls(place, copy, clock, hook)
+            journal = cls(place, copy)
             if alone and not in_use(place.path):
                 journal.recover()
             held.pop_all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -38,10 +39,12 @@ _MASKED = re.compile(r' ?"?\+?[0-9]*\*+[0-9]*"?')
 class SqliteReader:
     """What can be asked of the file of a campaign; see `Journal` for each question."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, clock: Callable[[], float]) -> None:
+    _clock: Callable[[], float] = staticmethod(time.time)
+    """Seconds since 1970. A test overrides it."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path: Path = path
         self._connection = connection
-        self._clock = clock
         self._sql = statements()
 
     # Around a request
