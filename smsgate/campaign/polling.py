@@ -16,6 +16,7 @@ from ..options import positive
 from ..protocol.answers import DeliveryState
 from ..session import AsyncSession
 from .journal import Journal
+from .wording import duration
 from .workers import side_by_side
 
 __all__ = ["PollOptions", "PollProgress", "Poller"]
@@ -156,5 +157,5 @@ class Poller:
         pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
         self._failures += 1
         self._paused_until = now + pause
-        self.progress.waiting = f"the gateway does not answer ({why}); next question in {pause:g} s"
+        self.progress.waiting = f"the gateway does not answer ({why}); next question in {duration(pause)}"
         self._on_progress(self.progress)

@@ -42,11 +42,11 @@ from ..campaign import (
 )
 from ..campaign.runner import MOST_IN_REQUEST
 from ..campaign.states import before
-from ..campaign.wording import things
+from ..campaign.wording import DECISIONS, as_sentence, duration, on_average, things
 from ..errors import InDoubt, NotSent
 from ..session import AsyncSession
 from ..spawn import call_soon
-from .campaign_views import LOOKS, Advance, Done, InDoubtList, Made, Planned, Polled, Resolved, Skipped, Status, time_left
+from .campaign_views import LOOKS, Advance, Done, InDoubtList, Made, Planned, Polled, Resolved, Skipped, Status
 from .credentials import at_terminal, country_of
 from .exits import Exit, RunInterrupted
 from .help import PlainGroup
@@ -227,9 +227,9 @@ def _in_doubt(campaign: Campaign) -> tuple[tuple[RequestInDoubt, tuple[Recipient
 class Word:
     """What the operator says: one of these."""
 
-    sent: Annotated[bool, typer.Option("--sent", help="Count them as sent.")] = False
-    resend: Annotated[bool, typer.Option("--resend", help="Send again, and so perhaps twice.")] = False
-    give_up: Annotated[bool, typer.Option("--give-up", help="Give them up.")] = False
+    sent: Annotated[bool, typer.Option("--sent", help=as_sentence(DECISIONS[Event.ASSUME_SENT]))] = False
+    resend: Annotated[bool, typer.Option("--resend", help=as_sentence(DECISIONS[Event.RESEND]))] = False
+    give_up: Annotated[bool, typer.Option("--give-up", help=as_sentence(DECISIONS[Event.GIVE_UP]))] = False
     found: Annotated[str | None, typer.Option(metavar="ID", help="The gateway gave this id; for one --line.")] = None
     cancel: Annotated[bool, typer.Option("--cancel", help="Never send to those that are still pending.")] = False
 
@@ -470,8 +470,8 @@ class _Shown:
             f"[{LOOKS[state].style}]{LOOKS[state].symbol} {progress.count(state):,}[/]"
             for state in (_S.ACCEPTED, _S.REFUSED, _S.IN_DOUBT)
         ]
-        left = time_left(progress)
-        words = [*counts, f"{progress.rate:,.0f}/s", *([f"{left} left"] if left else [])]
+        left, rate = progress.count(_S.PENDING, _S.IN_FLIGHT), progress.rate
+        words = [*counts, f"{on_average(rate)}/s", *([f"{duration(left / rate)} left"] if left and rate else [])]
         if progress.waiting:
             words = [*counts, f"[yellow]{progress.waiting.replace('[', '(')}[/]"]
         self._bar.update(self._task, completed=max(done, 0), description="  ".join(words))
