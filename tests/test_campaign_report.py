@@ -573,9 +573,7 @@ def test_a_count_has_its_thousands_marked(number: int | Decimal, said: str):
     assert count(number) == said
 
 
-@pytest.mark.parametrize(
-    ("rate", "said"), [(1_234.5, "1,234"), (9.94, "9.9"), (0.1, "0.1"), (0.03, "under 0.1"), (0, "under 0.1")]
-)
+@pytest.mark.parametrize(("rate", "said"), [(1_234.5, "1,234"), (9.94, "9.9"), (0.1, "0.1"), (0.03, "under 0.1"), (0, "0")])
 def test_a_rate_is_as_precise_as_it_matters(rate: float, said: str):
     assert on_average(rate) == said
 

@@ -102,7 +102,7 @@ def share(part: int, whole: int) -> str:
 
 def on_average(rate: float) -> str:
     """Return how many a second, as precisely as it matters: `1,200`, `3.4`, `under 0.1`."""
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 0.1 else "under 0.1"
+    return f"{rate:,.0f}" if rate >= 10 or not rate else f"{rate:.1f}" if rate >= 0.1 else "under 0.1"
 
 
 def duration(seconds: float) -> str:

@@ -64,6 +64,7 @@ __all__ = [
     "Resolved",
     "Skipped",
     "Status",
+    "states_table",
 ]
 
 _S = RecipientState
@@ -343,7 +344,8 @@ def _states(states: Mapping[RecipientState, int]) -> dict[str, int]:
     return {str(state): states[state] for state in LOOKS if states.get(state)}
 
 
-def _states_table(states: Mapping[RecipientState, int]) -> RenderableType:
+def states_table(states: Mapping[RecipientState, int]) -> RenderableType:
+    """Return how many recipients are in each state."""
     made = table("state", ">recipients")
     for state, look in LOOKS.items():
         if states.get(state):
@@ -362,7 +364,7 @@ def _done_screen(done: Done) -> RenderableType:
     end = done.end
     hints = [unbroken((said.format(path=done.path), "dim")) for state, said in _NEXT.items() if end.states.get(state)]
     said = Text.assemble((str(end.outcome).capitalize(), "bold"), f": {printable(end.why)}" if end.why else "")
-    return Group(said, Text(), _states_table(end.states), Text(), *hints)
+    return Group(said, Text(), states_table(end.states), Text(), *hints)
 
 
 def _done_document(done: Done) -> dict[str, Any]:
@@ -386,7 +388,7 @@ def _status_screen(status: Status) -> RenderableType:
     }
     if figures.purged:
         rows["purged"] = PURGED
-    blocks: list[RenderableType] = [pairs(rows), Text(), _states_table(figures.states)]
+    blocks: list[RenderableType] = [pairs(rows), Text(), states_table(figures.states)]
     for title, counts, unnamed in (
         ("refused because", figures.refused, _UNNAMED),
         ("in doubt because", figures.in_doubt, _UNNAMED),
