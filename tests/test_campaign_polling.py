@@ -182,6 +182,7 @@ async def test_a_gateway_that_is_down_is_asked_less_and_less_often_and_all_in_tu
         here.gateway.asked.clear()
         here.gateway.up_at = trio.current_time() + 1_000
         here.gateway.fault_of = lambda _: None
+        pauses = {"5 s": 5, "10 s": 10, "30 s": 30, "1 min": 60}
         waits: list[tuple[float, int]] = []
         tried: set[str] = set()
         ask = here.session.get_message_status
@@ -196,7 +197,7 @@ async def test_a_gateway_that_is_down_is_asked_less_and_less_often_and_all_in_tu
 
         def seen(now: PollProgress) -> None:
             if now.waiting:
-                waits.append((trio.current_time(), int(now.waiting.rsplit(" ", 2)[1])))
+                waits.append((trio.current_time(), pauses[now.waiting.rpartition(" in ")[2]]))
 
         poller = here.poller(again=15, on_progress=seen)
         assert (await poller.poll()).final == 40

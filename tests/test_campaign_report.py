@@ -48,11 +48,13 @@ from smsgate.campaign.wording import (
     by_group,
     character_names,
     clock,
+    count,
     duration,
     findings,
     masked,
     moment,
     offset,
+    on_average,
     outlook,
     reading,
     round_times,
@@ -547,7 +549,8 @@ def test_a_share_never_rounds_something_to_nothing(part: int, whole: int, said: 
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0, "under 0.1 s"), (0.42, "0.4 s"), (42, "42 s"), (59.7, "1 min"), (185, "3 min 5 s"), (7_800, "2 h 10 min"),
+    [(-1, "under 0.1 s"), (0, "under 0.1 s"), (0.42, "0.4 s"), (5, "5 s"), (9.96, "10 s"), (42, "42 s"), (59.7, "1 min"),
+     (185, "3 min 5 s"), (3_599, "59 min 59 s"), (3_599.6, "1 h"), (7_800, "2 h 10 min"), (7_859, "2 h 10 min"),
      (90_000, "1 d 1 h"), (86_400, "1 d")],
 )  # fmt: skip
 def test_a_duration_is_said_as_one_would_say_it(seconds: float, said: str):
@@ -562,6 +565,19 @@ def test_a_time_is_said_with_its_distance_from_utc():
     assert re.fullmatch(r"UTC[+\u2212]\d\d:\d\d", offset(NOON, None))
 
 
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(0, "0"), (1_234, "1,234"), (-5, "\u22125"), (Decimal("-1234.50"), "\u22121,234.50"), (Decimal("1E+4"), "10,000")],
+)
+def test_a_count_has_its_thousands_marked(number: int | Decimal, said: str):
+    assert count(number) == said
+
+
+@pytest.mark.parametrize(("rate", "said"), [(1_234.5, "1,234"), (9.94, "9.9"), (0.1, "0.1"), (0.03, "under 0.1"), (0, "0")])
+def test_a_rate_is_as_precise_as_it_matters(rate: float, said: str):
+    assert on_average(rate) == said
+
+
 @given(st.floats(0, 1e9), st.floats(0.5, 1e8))
 def test_round_times_lie_between_the_ends_and_are_few(begin: float, span: float):
     times = round_times(begin, begin + span, KYIV)
@@ -572,7 +588,8 @@ def test_round_times_lie_between_the_ends_and_are_few(begin: float, span: float)
 @pytest.mark.parametrize(
     ("evidence", "said"),
     [
-        (None, "could not be seen"),
+        (None, "Nobody has looked around yet"),
+        (Evidence(), "could not be seen"),
         (Evidence(before=Decimal(9)), "could not be seen"),
         (Evidence(Decimal(900), NOON, 50, Decimal(850), NOON), "if nothing was sent"),
         (Evidence(Decimal(900), NOON, 50, Decimal(650), NOON), "if all of it was sent"),

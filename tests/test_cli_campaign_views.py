@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import openpyxl
 import pytest
 from rich.console import Console
 
-from smsgate.campaign import Campaign, Source, csv_source, file_source
-from smsgate.cli.campaign_views import Made, Planned
+from smsgate.campaign import Campaign, Evidence, RecipientInDoubt, RequestInDoubt, Source, csv_source, file_source, rows_source
+from smsgate.campaign.wording import facts, findings, reading
+from smsgate.cli.campaign_views import InDoubtList, Made, Planned, Status
 from smsgate.cli.views import view_of
 
 HEADER = "Phone 050 111-22-33"
@@ -89,3 +92,31 @@ def test_a_run_shows_the_longest_text_whole_and_masks_the_number_of_its_recipien
     assert "order 20260824, call 0800123456, you are +380*****" in said
     assert "501234567" not in said
     assert "507654321" not in said
+
+
+def test_a_plan_says_its_duration_as_the_report_does(tmp_path: Path):
+    plan = replace(made(tmp_path, headed(tmp_path), "Hi").plan, seconds=7_800)
+    assert "2 h 10 min at 0.5 recipients a second" in screen(Planned(plan, 0.5))
+
+
+def test_the_status_has_every_fact_of_the_report(tmp_path: Path):
+    with Campaign.create(tmp_path / "a.sms", rows_source(["+380501234567"]), sender="Shop", text="Hi") as campaign:
+        figures = replace(campaign.figures(), first_claim=1_800_000_000.0, last_answer=1_800_007_800.0, runs=2, requests=3)
+    rows = facts(figures, None)
+    assert {row.what for row in rows} == {"Created", "First request", "Last answer", "Duration", "Rate", "Requests"}
+    said = " ".join(screen(Status(figures)).split())
+    for row in rows:
+        assert f"{row.what.lower()} {row.figure}, {row.note}" in said
+    assert "duration 2 h 10 min, pauses included" in said
+
+
+def test_a_request_in_doubt_is_shown_with_the_evidence_of_the_report():
+    evidence = Evidence(Decimal(900), 1_800_000_000.0, 50, Decimal(650), 1_800_000_060.0, 1, ("x",), 7)
+    request = RequestInDoubt(1, 1_800_000_000.0, None, 7, 7, 200, "connection lost", None, 0, evidence)
+    recipients = tuple(RecipientInDoubt(line, f"+38050123456{line}", "") for line in range(1, 8))
+    said = " ".join(screen(InDoubtList("a.sms", ((request, recipients),), show_numbers=False)).split())
+    for row in findings(request, None):
+        assert f"{row.what}: {row.figure}" in said
+    assert reading(request) in said
+    assert "+380*****4561 (line 1)," in said
+    assert "+380*****4565 (line 5) and 2 more" in said

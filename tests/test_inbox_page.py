@@ -180,6 +180,15 @@ def test_a_message_of_the_sdk_appears_by_itself_with_its_parts_and_credits(sandb
     assert page.locator("#balance").inner_text().replace("\u202f", "") == "49997"
 
 
+def test_the_page_says_which_character_makes_a_text_dearer(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, f"It’s {'a' * 80}"))
+    row(page, ONE).click()
+    expect(page.locator(".thread .dear")).to_have_text("UCS-2, else 1 part")
+    page.locator(".thread .meta").click()
+    said = "Only “’” is not in the GSM alphabet: without, 1 part instead of 2."
+    expect(page.locator(".details .hint")).to_have_text(said)
+
+
 def test_a_status_moves_by_itself_from_sent_to_delivered(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, "Вже в дорозі"))
     row(page, ONE).click()

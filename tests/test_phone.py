@@ -14,7 +14,7 @@ from pydantic import ValidationError
 import smsgate
 from smsgate.campaign import Campaign, RecipientState, rows_source
 from smsgate.phone import international
-from smsgate.protocol.numbers import has_trunk_zero
+from smsgate.protocol.numbers import has_trunk_zero, is_ukrainian, is_written_as_ukrainian, wrong_length
 from smsgate.sandbox import Sandbox
 
 CANNOT_EXIST = "cannot exist: no operator of its country has such numbers"
@@ -108,6 +108,23 @@ def test_a_trunk_zero_stands_after_the_country_code_and_before_another_digit():
     assert has_trunk_zero("+3800501234567")
     assert not has_trunk_zero("+380501234567")
     assert not has_trunk_zero("+380000000001")
+
+
+@pytest.mark.parametrize(
+    ("number", "digits"), [("+380501234567", 9), ("+38050123456", 8), ("+3805012345678", 10), ("+48501234567", None)]
+)
+def test_a_number_of_ukraine_is_plus_380_and_nine_digits(number: str, digits: int | None):
+    assert is_ukrainian(number) == (digits == 9)
+    wrong = None if digits in {9, None} else f"not a number of Ukraine: it has {digits} digits after +380, not 9"
+    assert wrong_length(number) == wrong
+
+
+@pytest.mark.parametrize("written", ["38 (050) 123-45-67", "38(050)1234567", "380 (50) 123 45 67", "38050 1234567"])
+def test_a_number_of_ukraine_may_have_the_code_of_its_operator_set_apart(written: str):
+    assert is_written_as_ukrainian(written)
+    assert not is_written_as_ukrainian(written[:-1])
+    assert not is_written_as_ukrainian(f"{written}8")
+    assert not is_written_as_ukrainian(f"4{written[1:]}")
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,24 @@ def test_one_message_comes_with_its_raw_request_and_reply(sandbox: Sandbox):
         assert (seen["text"], seen["parts"], seen["alphabet"], seen["credits"]) == ("<b>&", 1, "GSM-7", "1")
 
 
+@pytest.mark.parametrize(
+    ("text", "saving"),
+    [
+        (f"It’s {'a' * 80}", {"characters": ["’"], "parts": 1}),
+        (f"«It’s» {'a' * 300}", {"characters": ["«", "’", "»"], "parts": 3}),
+        (f"{'€' * 79}’", {"characters": ["’"], "parts": 1}),
+        (f"{'€' * 80}’", None),
+        ("It’s on its way", None),
+        (f"Код {'a' * 80}ів", None),
+        ("a" * 161, None),
+    ],
+    ids=["one", "three", "extension", "no part less", "one part", "too many", "in the alphabet"],
+)
+def test_few_characters_that_make_a_text_dearer_are_named(sandbox: Sandbox, text: str, saving: object):
+    (_, id_) = User(sandbox).send(text=text).slots
+    assert got(sandbox, f"/sandbox/messages/{id_}")["saving"] == saving
+
+
 def test_the_tables_hold_what_a_page_offers(sandbox: Sandbox):
     tables = got(sandbox, "/sandbox/tables")
     assert {"kind": "slow", "note": "the answer comes late, with the work done at once", "seconds": 5.0, "works": True} in tables[

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..privacy import mask_numbers
+from ..protocol.numbers import is_ukrainian, is_written_as_ukrainian
 
 __all__ = [
     "SHORTENED",
@@ -58,8 +59,6 @@ _DIGITS = 9
 """A first line with a cell of so many digits is a recipient, even one that cannot be sent to, and no header."""
 _SHORT = 5
 """Digits of the shortest local number."""
-_UKRAINIAN = re.compile(r"38\s*\(0[0-9]{2}\)|380\s*\([0-9]{2}\)|380[0-9]{2}\s")
-_UKRAINIAN_DIGITS = 12
 _SPARSE = 10
 """A column with less than this part of the numbers of another one is no rival to it."""
 
@@ -133,7 +132,7 @@ def has_several_numbers(cell: str) -> bool:
 
 def may_be_two_numbers(cell: str) -> bool:
     """Return whether white space in a cell without a + may separate two short numbers, which together make a third one."""
-    if "+" in cell or (_UKRAINIAN.match(cell) and sum(map(str.isdigit, cell)) == _UKRAINIAN_DIGITS):
+    if "+" in cell or is_written_as_ukrainian(cell):
         return False
     return sum(sum(map(str.isdigit, group)) >= _SHORT for group in cell.split()) > 1
 
@@ -276,6 +275,6 @@ def _likelihood(cell: str) -> int:
     if not found:
         return _NO
     digits = found[0]
-    if digits.startswith("+") or (digits.startswith("380") and len(digits) == 12):
+    if digits.startswith("+") or is_ukrainian(f"+{digits}"):
         return _INTERNATIONAL
     return _LIKELY if len(digits) >= 11 or (len(digits) == 10 and digits.startswith("0")) else _PERHAPS

@@ -16,7 +16,7 @@ from ..ledger.records import Entry, Figures, Text
 from ..ledger.states import RecipientState
 from ..privacy import mask_numbers
 from ..protocol.models import Message
-from ..protocol.numbers import has_trunk_zero
+from ..protocol.numbers import has_trunk_zero, wrong_length
 from ..protocol.segments import segments
 from .columns import SHORTENED, given_number, has_several_numbers, may_be_two_numbers
 from .sources import Row, Source
@@ -27,8 +27,6 @@ __all__ = ["Plan", "Preview", "Sample", "entries_of", "plan_of"]
 
 _EXISTS = "+380501234567"
 """A number that can exist, so that only the country can be wrong."""
-_UKRAINE = "+380"
-_UKRAINIAN_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +153,7 @@ def _check_all(sender: str, wappush: str | None, text: str | None, country: str 
     if not sender:
         raise ValueError("sender: a campaign needs one, a signature or a number")
     try:
-        Message(sender=sender, destinations="+380000000000", text="-" if text is not None else None, wappush=wappush)
+        Message(sender=sender, destinations=_EXISTS, text="-" if text is not None else None, wappush=wappush)
         if country is not None:
             Message(destinations=_EXISTS, text="-", country=country)
     except ValidationError as error:
@@ -198,14 +196,9 @@ def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
         raise _UnreadableRow("perhaps two numbers in one cell; if it is one, write + and the country code, or set a country")
     text = None if template is None else _filled(template, row)
     message = Message(sender=alike.sender, destinations=number, text=text, wappush=alike.wappush, country=alike.country)
-    _check_length(message.destinations[0])
+    if wrong := wrong_length(message.destinations[0]):
+        raise _UnreadableRow(wrong)
     return message
-
-
-def _check_length(number: str) -> None:
-    digits = len(number.removeprefix(_UKRAINE))
-    if number.startswith(_UKRAINE) and digits != _UKRAINIAN_DIGITS:
-        raise _UnreadableRow(f"not a number of Ukraine: it has {digits} digits after {_UKRAINE}, not {_UKRAINIAN_DIGITS}")
 
 
 def _filled(template: Template, row: Row) -> str:

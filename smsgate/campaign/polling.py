@@ -17,6 +17,7 @@ from ..ledger.contract import Journal
 from ..options import positive
 from ..protocol.answers import DeliveryState
 from ..session import AsyncSession
+from .wording import duration
 
 __all__ = ["PollOptions", "PollProgress", "Poller"]
 
@@ -157,5 +158,5 @@ class Poller:
         pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
         self._failures += 1
         self._paused_until = now + pause
-        self.progress.waiting = f"the gateway does not answer ({why}); next question in {pause:g} s"
+        self.progress.waiting = f"the gateway does not answer ({why}); next question in {duration(pause)}"
         self._on_progress(self.progress)

@@ -24,18 +24,23 @@ from ..version import __version__
 from .atomic_file import write_whole
 from .charts import Column, Part, Stage, bar, escape, funnel, stacked_columns, swatch
 from .wording import (
+    COSTS,
     DECISIONS,
+    PURGED,
     STATUS_GROUPS,
-    EvidenceLine,
+    Fact,
     Outlook,
+    as_sentence,
     by_group,
     character_names,
     clock,
     count,
     duration,
+    facts,
     findings,
     masked,
     moment,
+    named,
     offset,
     outlook,
     reading,
@@ -62,14 +67,14 @@ _TONES = {
     Outlook.CUT_OFF: "bad",
 }
 _BRANCHES = (
-    (_S.REFUSED, "refused", "refused"),
-    (_S.IN_DOUBT, "in-doubt", "in doubt"),
-    (_S.ASSUMED_SENT, "assumed", "assumed sent"),
-    (_S.ABANDONED, "skipped", "given up"),
-    (_S.IN_FLIGHT, "waiting", "in flight"),
-    (_S.PENDING, "waiting", "not sent yet"),
+    (_S.REFUSED, "refused"),
+    (_S.IN_DOUBT, "in-doubt"),
+    (_S.ASSUMED_SENT, "assumed"),
+    (_S.ABANDONED, "skipped"),
+    (_S.IN_FLIGHT, "waiting"),
+    (_S.PENDING, "waiting"),
 )
-"""Who does not come to be accepted, with the colour and the words."""
+"""Who does not come to be accepted, with the colour."""
 _OUTCOMES = (("accepted", "accepted"), ("refused", "refused"), ("in-doubt", "in doubt"))
 _GROUP_KINDS = {"delivered": "delivered", "failed": "refused", "open": "waiting", "silent": "skipped", "unasked": "skipped"}
 _CHOICES = (
@@ -178,9 +183,9 @@ def _section(key: str, heading: str, about: str, lines: Iterable[str]) -> Iterat
     yield "</section>"
 
 
-def _fact(name: str, value: str, small: str = "") -> str:
-    more = f"<small>{small}</small>" if small else ""
-    return f"<div><dt>{escape(name)}</dt><dd>{value}{more}</dd></div>"
+def _fact(row: Fact) -> str:
+    note = f"<small>{escape(row.note)}</small>" if row.note else ""
+    return f"<div><dt>{escape(row.what)}</dt><dd>{escape(row.figure)}{note}</dd></div>"
 
 
 def _cells(row: Sequence[tuple[str, str]]) -> str:
@@ -217,7 +222,7 @@ def _head(page: _Page) -> Iterator[str]:
         name=page.said(figures.name),
         sentence=_linked(figures),
         remarks="\n".join(f'<p class="remark">{remark}</p>' for remark in _remarks(page, stands)),
-        facts="\n".join(_facts(page)),
+        facts="\n".join(map(_fact, facts(figures, page.zone))),
     )
 
 
@@ -234,40 +239,14 @@ def _remarks(page: _Page, stands: Outlook) -> Iterator[str]:
     if stands is Outlook.OPEN:
         yield "It is being sent at this moment, or its process ended without a word; the next run finds out."
     if page.figures.purged:
-        yield "This campaign is purged: numbers, texts and answers are forgotten, and the figures are kept."
-
-
-def _facts(page: _Page) -> Iterator[str]:
-    figures, zone = page.figures, page.zone
-    yield _fact("Created", *_moment(figures.created_at, zone))
-    if figures.first_claim is not None:
-        yield _fact("First request", *_moment(figures.first_claim, zone))
-    if figures.last_answer is not None:
-        yield _fact("Last answer", *_moment(figures.last_answer, zone))
-    if figures.first_claim is not None and figures.last_answer is not None:
-        took = figures.last_answer - figures.first_claim
-        outcomes = figures.count(_S.ACCEPTED, _S.REFUSED, _S.IN_DOUBT, _S.ASSUMED_SENT, _S.ABANDONED)
-        yield _fact("Duration", escape(duration(took)), "pauses included")
-        rate = "\u2013" if took < 1 else f"{_per_second(outcomes / took)} a second"
-        yield _fact("Rate", rate, "recipients, on the average")
-    said = f"in {things(figures.runs, 'run')}" if figures.runs else ""
-    yield _fact("Requests", count(figures.requests), said)
-
-
-def _per_second(rate: float) -> str:
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 0.1 else "under 0.1"
-
-
-def _moment(at: float, zone: tzinfo | None) -> tuple[str, str]:
-    day, _, rest = moment(at, zone).partition(", ")
-    return escape(day), escape(rest)
+        yield f"This campaign is purged: {PURGED}."
 
 
 def _everyone(page: _Page) -> Iterator[str]:
     figures = page.figures
     given, skipped, accepted = figures.recipients, figures.count(_S.SKIPPED), figures.count(_S.ACCEPTED)
     groups = {group: sum(rows.values()) for group, rows in by_group(figures.deliveries).items()}
-    leaving = tuple(Part(kind, words, figures.count(state)) for state, kind, words in _BRANCHES)
+    leaving = tuple(Part(kind, state, figures.count(state)) for state, kind in _BRANCHES)
     outcomes_of_accepted = tuple(
         Part(_GROUP_KINDS[group], words, groups[group]) for group, words in STATUS_GROUPS.items() if group != "delivered"
     )
@@ -405,29 +384,17 @@ def _request(page: _Page, request: RequestInDoubt) -> Iterator[str]:
     yield f"<h3>Request {request.id}: {things(request.in_doubt, 'recipient')} <span>{left}</span></h3>"
     size = f" and {things(request.reply_size, 'byte')}" if request.reply_size else ""
     answer = f" The answer had HTTP status {request.status}{size}." if request.status else ""
-    yield f"<p>{page.said(_as_sentence(request.reason))}{answer}</p>"
+    yield f"<p>{page.said(as_sentence(request.reason.strip() or 'no reason is written down'))}{answer}</p>"
     yield from _table((), (_finding(row) for row in findings(request, page.zone)))
     yield f'<p class="reading">{escape(reading(request))}</p>'
-    yield f'<p class="who">{_names(page, request)}</p>'
+    yield f'<p class="who">In doubt: {named(page.journal.recipients_in_doubt(request.id), page.number, _NAMED)}.</p>'
     yield "</article>"
 
 
-def _finding(row: EvidenceLine) -> str:
+def _finding(row: Fact) -> str:
     note = f" <small>{escape(row.note)}</small>" if row.note else ""
     css = ' class="total"' if row.strong else ""
     return f'<tr{css}><th scope="row">{escape(row.what)}{note}</th><td class="number">{escape(row.figure)}</td></tr>'
-
-
-def _as_sentence(reason: str) -> str:
-    said = reason.strip() or "No reason is written down"
-    return said[0].upper() + said[1:] + ("" if said.endswith((".", "!", "?")) else ".")
-
-
-def _names(page: _Page, request: RequestInDoubt) -> str:
-    recipients = page.journal.recipients_in_doubt(request.id)
-    named = ", ".join(f"line {count(loss.line)} ({page.number(loss.number)})" for loss in recipients[:_NAMED])
-    more = len(recipients) - _NAMED
-    return f"In doubt: {named}{f' and {count(more)} more' if more > 0 else ''}."
 
 
 def _choices() -> Iterator[str]:
@@ -435,7 +402,7 @@ def _choices() -> Iterator[str]:
     yield "<p>Ask the provider, or one of the recipients. Then decide for all of them, for one request or for one recipient:</p>"
     yield "<dl>"
     for event, when in _CHOICES:
-        yield f"<dt>{escape(DECISIONS[event][0].upper() + DECISIONS[event][1:])}</dt><dd>{escape(when)}</dd>"
+        yield f"<dt>{escape(DECISIONS[event].capitalize())}</dt><dd>{escape(when)}</dd>"
     yield "</dl></div>"
 
 
@@ -452,7 +419,7 @@ def _decisions(page: _Page) -> Iterator[str]:
 
 def _decision(page: _Page, one: Decision) -> str:
     note = f"<br /><small>{page.said(one.note)}</small>" if one.note.strip() else ""
-    day, clock_of_day = _moment(one.at, page.zone)
+    day, _, clock_of_day = escape(moment(one.at, page.zone)).partition(", ")
     cells = (
         ("", page.said(one.who)),
         ("", f"{escape(DECISIONS.get(one.event, one.event))}{note}"),
@@ -471,16 +438,10 @@ def _cost(page: _Page) -> Iterator[str]:
     figures = page.figures
     if not figures.parts:
         return
-    rows = (
-        ("Accepted", _S.ACCEPTED, ""),
-        ("Assumed sent", _S.ASSUMED_SENT, "by somebody\u2019s word"),
-        ("In doubt", _S.IN_DOUBT, "paid for if they were sent"),
-        ("Not sent yet", _S.PENDING, "if they are sent"),
-    )
     spent = [
-        f'<tr><th scope="row">{name}{f"<br /><small>{note}</small>" if note else ""}</th>'
+        f'<tr><th scope="row">{state.capitalize()}{f"<br /><small>{note}</small>" if note else ""}</th>'
         f"{_cells((('number', count(figures.count(state))), ('number', count(figures.cost(state)))))}</tr>"
-        for name, state, note in rows
+        for state, note in COSTS.items()
         if figures.count(state) or state is _S.ACCEPTED
     ]
     heads = (("", ""), ("number", "Recipients"), ("number", "Credits"))

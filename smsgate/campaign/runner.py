@@ -29,6 +29,7 @@ from ..protocol.models import Message, SendResult
 from ..session import AsyncSession, SendRecord, send_recorded
 from .evidence import Lookout
 from .outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_error
+from .wording import duration
 
 __all__ = ["MOST_IN_REQUEST", "Progress", "RunOptions", "RunOutcome", "RunResult", "Runner"]
 
@@ -211,7 +212,7 @@ class Runner:
             except JournalBusy as error:
                 if waited >= self._patience:
                     raise JournalBusy(
-                        f"{error}; the run has waited {waited:.0f} s for it. Run it again when it has ended"
+                        f"{error}; the run has waited {duration(waited)} for it. Run it again when it has ended"
                     ) from None
                 if not waited:
                     _log.warning("%s; the run begins when it has ended", str(error))
@@ -282,10 +283,10 @@ class Runner:
         while self._failures >= _BAD_LUCK and not self._outcome:
             pause = self._pauses[min(self._failures - _BAD_LUCK, len(self._pauses) - 1)]
             if self._waited + pause > self._patience:
-                self._end(RunOutcome.PAUSED, f"the gateway has not worked for {self._waited:.0f} s: {self._failed}")
+                self._end(RunOutcome.PAUSED, f"the gateway has not worked for {duration(self._waited)}: {self._failed}")
                 return
             self._waited += pause
-            self._progress.waiting = f"the gateway does not work ({self._failed}); next try in {pause:g} s"
+            self._progress.waiting = f"the gateway does not work ({self._failed}); next try in {duration(pause)}"
             self._on_progress(self._progress)
             await self._sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - jitter, not a secret
             self._progress.waiting = ""

@@ -1,37 +1,44 @@
 """What is said about a campaign in plain words: figures, times, the one honest sentence, and what evidence tells.
 
-Rule of this file: pure, English, and no markup. What is not known is called so, and evidence is never called proof.
+Rule of this file: pure, English, and no markup. The report and the command both read it, so they say the same. What is not
+known is called so, and evidence is never called proof.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 
-from ..ledger.records import Evidence, Figures, RequestInDoubt
+from ..ledger.records import Evidence, Figures, RecipientInDoubt, RequestInDoubt
 from ..ledger.states import Event, RecipientState
 from ..privacy import mask_numbers
 from ..protocol.answers import DeliveryState
 
 __all__ = [
+    "COSTS",
     "DECISIONS",
+    "PURGED",
     "STATUS_GROUPS",
-    "EvidenceLine",
+    "Fact",
     "Outlook",
+    "as_sentence",
     "by_group",
     "character_names",
     "clock",
     "count",
     "duration",
+    "facts",
     "findings",
     "masked",
     "moment",
+    "named",
     "offset",
+    "on_average",
     "outlook",
     "reading",
     "round_times",
@@ -58,6 +65,14 @@ DECISIONS: Mapping[Event, str] = {
     Event.CANCEL: "cancel, so that they are never sent to",
 }
 """What an operator can say."""
+COSTS: Mapping[RecipientState, str] = {
+    _S.ACCEPTED: "",
+    _S.ASSUMED_SENT: "by somebody\u2019s word",
+    _S.IN_DOUBT: "paid for if they were sent",
+    _S.PENDING: "if they are sent",
+}
+"""The states that cost something, and whether they surely do."""
+PURGED = "numbers, texts and answers are forgotten, and the figures are kept"
 
 
 # Figures
@@ -65,10 +80,10 @@ DECISIONS: Mapping[Event, str] = {
 
 def count(number: int | Decimal) -> str:
     """Return a number with its thousands marked, and a real minus."""
-    return f"{number:,}".replace("-", "\u2212")
+    return format(number, "," if isinstance(number, int) else ",f").replace("-", "\u2212")
 
 
-def things(number: int, one: str, many: str = "") -> str:
+def things(number: int | Decimal, one: str, many: str = "") -> str:
     """Return so many things: `1 recipient`, `2 recipients`."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
 
@@ -85,10 +100,15 @@ def share(part: int, whole: int) -> str:
     return f"{percent:.0f}%" if part in (0, whole) else f"{percent:.1f}%"
 
 
+def on_average(rate: float) -> str:
+    """Return how many a second, as precisely as it matters: `1,200`, `3.4`, `under 0.1`."""
+    return f"{rate:,.0f}" if rate >= 10 or not rate else f"{rate:.1f}" if rate >= 0.1 else "under 0.1"
+
+
 def duration(seconds: float) -> str:
     """Return seconds as one would say them: `0.4 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `1 d 4 h`."""
     if seconds < 10:
-        return f"{max(seconds, 0.0):.1f} s" if seconds >= 0.1 else "under 0.1 s"
+        return f"{seconds:.1f}".removesuffix(".0") + " s" if seconds >= 0.1 else "under 0.1 s"
     whole = round(seconds)
     for size, unit, smaller, small_unit in _SECONDS:
         if whole >= size:
@@ -133,12 +153,46 @@ def clock(at: float, zone: tzinfo | None, span: float) -> str:
     return f"{there:%H:%M}" if span >= 7_200 else f"{there:%H:%M:%S}"
 
 
+def as_sentence(text: str) -> str:
+    """Return the text with a capital letter at its beginning and a full stop at its end."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
 def masked(text: str) -> str:
     """Return the text with what may be a phone number masked. A date is none."""
     return "".join(piece if place % 2 else mask_numbers(piece) for place, piece in enumerate(_DATE.split(text)))
 
 
 # The campaign
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that is known, and its figure."""
+
+    what: str
+    figure: str
+    note: str = ""
+    strong: bool = False
+
+
+def facts(figures: Figures, zone: tzinfo | None) -> list[Fact]:
+    """Return when a campaign was made and sent, for how long, and how fast."""
+    first, last = figures.first_claim, figures.last_answer
+    times = (("Created", figures.created_at), ("First request", first), ("Last answer", last))
+    rows = [_time(what, at, zone) for what, at in times if at is not None]
+    if first is not None and last is not None:
+        took = last - first
+        outcomes = figures.count(_S.ACCEPTED, _S.REFUSED, _S.IN_DOUBT, _S.ASSUMED_SENT, _S.ABANDONED)
+        rows.append(Fact("Duration", duration(took), "pauses included"))
+        if took >= 1:
+            rows.append(Fact("Rate", f"{on_average(outcomes / took)} a second", "recipients, on average"))
+    return [*rows, Fact("Requests", count(figures.requests), f"in {things(figures.runs, 'run')}" if figures.runs else "")]
+
+
+def _time(what: str, at: float, zone: tzinfo | None) -> Fact:
+    day, _, rest = moment(at, zone).partition(", ")
+    return Fact(what, day, rest)
 
 
 class Outlook(StrEnum):
@@ -247,37 +301,33 @@ def _name_of(character: str) -> str:
 # Evidence
 
 
-@dataclass(frozen=True, slots=True)
-class EvidenceLine:
-    """One thing that was seen, and its figure."""
-
-    what: str
-    figure: str
-    note: str = ""
-    strong: bool = False
+def named(recipients: Sequence[RecipientInDoubt], shown: Callable[[str], str], most: int) -> str:
+    """Return the first of these recipients by number and line, and how many more there are."""
+    first = ", ".join(f"{shown(one.number)} (line {count(one.line)})" for one in recipients[:most])
+    return first + (f" and {count(len(recipients) - most)} more" if len(recipients) > most else "")
 
 
-def findings(request: RequestInDoubt, zone: tzinfo | None) -> list[EvidenceLine]:
+def findings(request: RequestInDoubt, zone: tzinfo | None) -> list[Fact]:
     """Return what was seen around one request whose answer is missing, step by step."""
     seen = request.evidence or Evidence()
     rows = []
     left = _unexplained(seen)
     if seen.before is not None:
-        rows.append(EvidenceLine("Balance before", count(seen.before), _at(seen.before_at, zone)))
+        rows.append(Fact("Balance before", count(seen.before), _at(seen.before_at, zone)))
     if left is not None:
-        rows.append(EvidenceLine("Accepted messages explain", count(-seen.spent)))
+        rows.append(Fact("Accepted messages explain", count(-seen.spent)))
     if seen.after is not None:
-        rows.append(EvidenceLine("Balance after", count(seen.after), _at(seen.after_at, zone)))
+        rows.append(Fact("Balance after", count(seen.after), _at(seen.after_at, zone)))
     if left is not None:
-        rows.append(EvidenceLine("Left unexplained", count(left), strong=True))
-    rows.append(EvidenceLine("What this request would have cost", count(request.cost), "for those in doubt", strong=True))
+        rows.append(Fact("Left unexplained", count(left), strong=True))
+    rows.append(Fact("What this request would have cost", count(request.cost), "for those in doubt", strong=True))
     if seen.new_id_count is not None:
         ids = _listed([*seen.new_ids])
-        rows.append(EvidenceLine("New message ids at the gateway that no answer has told", count(seen.new_id_count), ids))
+        rows.append(Fact("New message ids at the gateway that no answer has told", count(seen.new_id_count), ids))
     if seen.reply_ids:
-        rows.append(EvidenceLine("Message ids in the damaged answer itself", count(len(seen.reply_ids)), _listed(seen.reply_ids)))
+        rows.append(Fact("Message ids in the damaged answer itself", count(len(seen.reply_ids)), _listed(seen.reply_ids)))
     if seen.others:
-        rows.append(EvidenceLine("Other requests under way at that time", count(seen.others)))
+        rows.append(Fact("Other requests under way at that time", count(seen.others)))
     return rows
 
 
@@ -296,7 +346,9 @@ def _unexplained(seen: Evidence) -> Decimal | None:
 
 def reading(request: RequestInDoubt) -> str:
     """Return what the evidence suggests, in a sentence. It is never more than that."""
-    seen = request.evidence or Evidence()
+    if request.evidence is None:
+        return "Nobody has looked around yet; the next run does."
+    seen = request.evidence
     left, cost = _unexplained(seen), request.cost
     if left is None:
         return "The balance could not be seen before and after, so it tells nothing."

@@ -15,14 +15,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from time import monotonic
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import anyio
 import typer
 from anyio.lowlevel import current_token
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-from rich.progress import Progress as Bar
 
 from .._client.spawn import call_soon
 from ..campaign import (
@@ -31,8 +28,6 @@ from ..campaign import (
     Figures,
     HiddenRows,
     JournalError,
-    PollProgress,
-    Progress,
     RecipientInDoubt,
     RecipientState,
     RequestInDoubt,
@@ -42,15 +37,16 @@ from ..campaign import (
     file_source,
 )
 from ..campaign.runner import MOST_IN_REQUEST
-from ..campaign.wording import things
+from ..campaign.wording import DECISIONS, as_sentence, things
 from ..errors import InDoubt, NotSent
 from ..ledger.states import before
 from ..session import AsyncSession
-from .campaign_views import LOOKS, Advance, Done, InDoubtList, Made, Planned, Polled, Resolved, Skipped, Status, time_left
+from .campaign_views import Done, InDoubtList, Made, Planned, Polled, Resolved, Skipped, Status
 from .credentials import at_terminal, country_of
 from .exits import Exit, RunInterrupted
 from .help import PlainGroup
-from .output import Machines, Output
+from .output import Output
+from .progress import CampaignBar, working
 from .shared_options import Account, Country, ShowNumbers, command
 from .signals import SIGNALS
 
@@ -63,9 +59,6 @@ app: typer.Typer = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-_EVERY = {True: 1.0, False: 30.0}
-"""Seconds between two lines of progress where there is no terminal: for machines, and for people's logs."""
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The file of the campaign.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -124,7 +117,7 @@ def new(
     show_numbers: ShowNumbers = False,
 ) -> None:
     """Make a campaign from a list. Nothing is sent yet."""
-    with _working(output, "Reading the list") as tell:
+    with working(output, "Reading the list") as tell:
         source = contents.source(contacts)
         made = Campaign.create(
             file,
@@ -169,7 +162,7 @@ async def run(
             else:
                 output.stream(Planned(plan, rate))
                 _ask(f"Send to {things(plan.pending, 'recipient')} for about {things(plan.cost, 'credit')}?", yes=yes)
-            with _Shown(output, plan.pending) as shown:
+            with CampaignBar(output, plan.pending) as shown:
                 runner = campaign.runner(session, rate=rate, batch=batch, on_progress=shown.run)
                 end: RunResult | None = None
                 output.interrupted = partial(RunInterrupted, quoted)
@@ -199,7 +192,7 @@ def status(output: Output, file: File) -> None:
 
 
 def _counted(output: Output, campaign: Campaign) -> Figures:
-    with _working(output, "Counting") as tell:
+    with working(output, "Counting") as tell:
         return campaign.figures(on_progress=tell)
 
 
@@ -227,9 +220,9 @@ def _in_doubt(campaign: Campaign) -> tuple[tuple[RequestInDoubt, tuple[Recipient
 class Word:
     """What the operator says: one of these."""
 
-    sent: Annotated[bool, typer.Option("--sent", help="Count them as sent.")] = False
-    resend: Annotated[bool, typer.Option("--resend", help="Send again, and so perhaps twice.")] = False
-    give_up: Annotated[bool, typer.Option("--give-up", help="Give them up.")] = False
+    sent: Annotated[bool, typer.Option("--sent", help=as_sentence(DECISIONS[Event.ASSUME_SENT]))] = False
+    resend: Annotated[bool, typer.Option("--resend", help=as_sentence(DECISIONS[Event.RESEND]))] = False
+    give_up: Annotated[bool, typer.Option("--give-up", help=as_sentence(DECISIONS[Event.GIVE_UP]))] = False
     found: Annotated[str | None, typer.Option(metavar="ID", help="The gateway gave this id; for one --line.")] = None
     cancel: Annotated[bool, typer.Option("--cancel", help="Never send to those that are still pending.")] = False
 
@@ -304,7 +297,7 @@ async def poll(
     """Ask for delivery statuses until each is final."""
     with Campaign.open(file) as campaign:
         async with account.session() as session:
-            with _Shown(output, campaign.journal.next_ask()[0]) as shown:
+            with CampaignBar(output, campaign.journal.next_ask()[0]) as shown:
                 poller = campaign.poller(session, rate=rate, again=again, timeout=timeout, on_progress=shown.poll)
                 with _stopping(output, poller.stop, "Ctrl-C again stops at once."):
                     await poller.poll()
@@ -328,7 +321,7 @@ def report(
         if html is None:
             output.show(Status(_counted(output, campaign)))
         else:
-            with _working(output, "Writing the report") as tell:
+            with working(output, "Writing the report") as tell:
                 campaign.write_report(html, show_numbers=show_numbers, on_progress=tell)
             output.note(f"Written: {html}")
 
@@ -346,7 +339,7 @@ def export(
     """Write everybody to a CSV file that is safe to open in a spreadsheet. It has the numbers in full, unless told otherwise."""
     with Campaign.open(file, writing=False) as campaign:
         total = sum(campaign.journal.states().values()) or 1
-        with _working(output, "Writing the list") as tell:
+        with working(output, "Writing the list") as tell:
             campaign.export(
                 target,
                 overwrite=overwrite,
@@ -401,90 +394,3 @@ def _stopping(output: Output, stop: Callable[[], None], again: str) -> Iterator[
     soon = partial(call_soon, current_token())
     with anyio.CancelScope() as scope, SIGNALS.reacting(partial(soon, scope.cancel)), SIGNALS.reacting(partial(soon, gently)):
         yield
-
-
-class Tell(Protocol):
-    """Takes which part is done, from 0 to 1 or 0 if that is not known, and perhaps a few words."""
-
-    def __call__(self, part: float, more: str = "") -> None: ...
-
-
-@contextmanager
-def _working(output: Output, words: str) -> Iterator[Tell]:
-    """Show that work is being done while the block runs: a bar on a terminal, else a line now and then.
-
-    Yields a function that is told how far it is.
-    """
-    every, said_at = _EVERY[False], monotonic()
-    bar = Bar(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20, complete_style="cyan", finished_style="green"),
-        TextColumn("{task.fields[said]}"),
-        console=output.messages,
-        transient=True,
-        disable=not output.at_terminal or isinstance(output, Machines),
-    )
-    task = bar.add_task(words, total=None, said="")
-
-    def tell(part: float, more: str = "") -> None:
-        nonlocal said_at
-        said = ", ".join(filter(None, (f"{part:.0%}" if part else "", more)))
-        bar.update(task, total=1.0 if part else None, completed=part, said=said)
-        if bar.disable and monotonic() - said_at >= every:
-            said_at = monotonic()
-            output.note(f"{words}: {said}")
-
-    with bar:
-        yield tell
-
-
-class _Shown:
-    """Progress where it can be seen: a bar on a terminal, else a line now and then."""
-
-    def __init__(self, output: Output, total: int) -> None:
-        self._output = output
-        self._total = total
-        self._every = _EVERY[isinstance(output, Machines)]
-        self._said_at = monotonic()
-        self._bar = Bar(
-            BarColumn(bar_width=30, complete_style="cyan", finished_style="green"),
-            MofNCompleteColumn(),
-            TextColumn("{task.description}"),
-            console=output.messages,
-            transient=True,
-            disable=not output.at_terminal or isinstance(output, Machines),
-        )
-        self._task = self._bar.add_task("", total=total)
-
-    def __enter__(self) -> _Shown:
-        self._bar.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.__exit__(None, None, None)
-
-    def run(self, progress: Progress) -> None:
-        """Show where a run stands."""
-        done = self._total - progress.count(_S.PENDING, _S.IN_FLIGHT)
-        counts = [
-            f"[{LOOKS[state].style}]{LOOKS[state].symbol} {progress.count(state):,}[/]"
-            for state in (_S.ACCEPTED, _S.REFUSED, _S.IN_DOUBT)
-        ]
-        left = time_left(progress)
-        words = [*counts, f"{progress.rate:,.0f}/s", *([f"{left} left"] if left else [])]
-        if progress.waiting:
-            words = [*counts, f"[yellow]{progress.waiting.replace('[', '(')}[/]"]
-        self._bar.update(self._task, completed=max(done, 0), description="  ".join(words))
-        self._say(Advance(progress))
-
-    def poll(self, progress: PollProgress) -> None:
-        """Show where the delivery stands."""
-        said = f"[yellow]{progress.waiting.replace('[', '(')}[/]" if progress.waiting else f"{progress.asked:,} asked"
-        self._bar.update(self._task, completed=progress.final, description=said)
-
-    def _say(self, advance: Advance) -> None:
-        now = monotonic()
-        if not self._bar.disable or now - self._said_at < self._every:
-            return
-        self._said_at = now
-        self._output.stream(advance)

@@ -8,15 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from ..campaign import (
     Added,
+    Event,
     Figures,
     Plan,
     PollProgress,
@@ -30,7 +31,23 @@ from ..campaign import (
     Source,
 )
 from ..campaign.delimited import DELIMITER_NAMES
-from ..campaign.wording import things
+from ..campaign.wording import (
+    COSTS,
+    DECISIONS,
+    PURGED,
+    STATUS_GROUPS,
+    Fact,
+    character_names,
+    count,
+    duration,
+    facts,
+    findings,
+    moment,
+    named,
+    on_average,
+    reading,
+    things,
+)
 from ..ledger.records import Evidence
 from ..ledger.records import Text as TextOfOne
 from ..privacy import mask_number, mask_numbers
@@ -47,21 +64,20 @@ __all__ = [
     "Resolved",
     "Skipped",
     "Status",
-    "duration",
-    "time_left",
+    "states_table",
 ]
 
 _S = RecipientState
 
 LOOKS: dict[RecipientState, Look] = {
-    _S.PENDING: Look("·", "cyan", "pending"),
-    _S.IN_FLIGHT: Look("→", "cyan", "in flight"),
-    _S.ACCEPTED: Look("✓", "green", "accepted"),
-    _S.REFUSED: Look("✗", "red", "refused"),
-    _S.IN_DOUBT: Look("?", "yellow", "in doubt"),
-    _S.ASSUMED_SENT: Look("✓", "green", "assumed sent"),
-    _S.ABANDONED: Look("✗", "dim", "abandoned"),
-    _S.SKIPPED: Look("-", "dim", "skipped"),
+    _S.PENDING: Look("·", "cyan", _S.PENDING),
+    _S.IN_FLIGHT: Look("→", "cyan", _S.IN_FLIGHT),
+    _S.ACCEPTED: Look("✓", "green", _S.ACCEPTED),
+    _S.REFUSED: Look("✗", "red", _S.REFUSED),
+    _S.IN_DOUBT: Look("?", "yellow", _S.IN_DOUBT),
+    _S.ASSUMED_SENT: Look("✓", "green", _S.ASSUMED_SENT),
+    _S.ABANDONED: Look("✗", "dim", _S.ABANDONED),
+    _S.SKIPPED: Look("-", "dim", _S.SKIPPED),
 }
 """Each state, in the order in which it is shown."""
 
@@ -135,7 +151,7 @@ class Resolved:
     """What the operator has said."""
 
     recipients: int
-    event: str
+    event: Event
     left: int
 
 
@@ -145,24 +161,6 @@ class Polled:
 
     progress: PollProgress
     deliveries: Mapping[str, int]
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as a person says it."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, hours = round(seconds / 60), round(seconds / 3600, 1)
-    return f"{minutes} min" if minutes < 90 else f"{hours:g} h" if hours < 48 else f"{hours / 24:.1f} days"
-
-
-def time_left(progress: Progress) -> str:
-    """Return how long a run still takes, as far as its rate tells; "" if it does not."""
-    pending = progress.count(_S.PENDING, _S.IN_FLIGHT)
-    return duration(pending / progress.rate) if pending and progress.rate else ""
-
-
-def _moment(at: float | None) -> str:
-    return "-" if at is None else f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 # --- new, run -------------------------------------------------------------------------------------------------------------
@@ -230,10 +228,8 @@ def _list(source: Source, show_numbers: bool) -> str:
 def _skipped_counts(made: Made) -> list[RenderableType]:
     if not made.added.skipped:
         return []
-    rows = table(">skipped", "reason")
-    for reason, count in made.added.skipped.items():
-        rows.add_row(f"{count:,}", Text(printable(reason)))
-    return [rows, unbroken((f"Which lines: smsgate campaign skipped {made.path}\n", "dim"))]
+    counts = _counts_table("reason", made.added.skipped, _UNNAMED, first="skipped")
+    return [counts, unbroken((f"Which lines: smsgate campaign skipped {made.path}\n", "dim"))]
 
 
 def _skipped_screen(skipped: Skipped) -> RenderableType:
@@ -266,15 +262,16 @@ def _plan_screen(planned: Planned) -> RenderableType:
 
 def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
     plan, figures = planned.plan, planned.plan.figures
-    parts = ", ".join(f"{count:,} of {number} part{'' if number == 1 else 's'}" for number, count in figures.parts.items())
+    parts = ", ".join(f"{count(number)} of {things(parts, 'part')}" for parts, number in figures.parts.items())
+    forced_by = printable(", ".join(character_names(figures.forced_by)))
     rows = {
         "recipients": f"{plan.pending:,} to be sent to, {figures.count(_S.SKIPPED):,} skipped",
         "texts": f"{figures.texts:,}; {parts or 'none'}",
-        "alphabet": f"{figures.ucs2:,} in UCS-2, forced by {printable(figures.forced_by[:40])}" if figures.ucs2 else "GSM-7",
+        "alphabet": f"{things(figures.ucs2, 'recipient')} in UCS-2, forced by {forced_by}" if figures.ucs2 else "GSM-7",
         "cost": f"{things(plan.cost, 'credit')}, if a part costs one",
     }
     if plan.balance is not None:
-        rows["balance"] = f"{plan.balance:,f} credits" + ("" if plan.enough else ": NOT ENOUGH, the run will pause")
+        rows["balance"] = things(plan.balance, "credit") + ("" if plan.enough else ": NOT ENOUGH, the run will pause")
     if plan.seconds is not None:
         rows["duration"] = f"{duration(plan.seconds)} at {planned.rate:g} recipients a second"
     longest = figures.example
@@ -294,7 +291,7 @@ def _plan_document(planned: Planned) -> dict[str, Any]:
             "pending": plan.pending,
             "skipped": dict(figures.skipped),
             "texts": figures.texts,
-            "parts": {str(number): count for number, count in figures.parts.items()},
+            "parts": {str(parts): number for parts, number in figures.parts.items()},
             "ucs2": figures.ucs2,
             "forced_by": figures.forced_by,
             "cost": plan.cost,
@@ -347,7 +344,8 @@ def _states(states: Mapping[RecipientState, int]) -> dict[str, int]:
     return {str(state): states[state] for state in LOOKS if states.get(state)}
 
 
-def _states_table(states: Mapping[RecipientState, int]) -> RenderableType:
+def states_table(states: Mapping[RecipientState, int]) -> RenderableType:
+    """Return how many recipients are in each state."""
     made = table("state", ">recipients")
     for state, look in LOOKS.items():
         if states.get(state):
@@ -366,14 +364,12 @@ def _done_screen(done: Done) -> RenderableType:
     end = done.end
     hints = [unbroken((said.format(path=done.path), "dim")) for state, said in _NEXT.items() if end.states.get(state)]
     said = Text.assemble((str(end.outcome).capitalize(), "bold"), f": {printable(end.why)}" if end.why else "")
-    return Group(said, Text(), _states_table(end.states), Text(), *hints)
+    return Group(said, Text(), states_table(end.states), Text(), *hints)
 
 
 def _done_document(done: Done) -> dict[str, Any]:
     return {"outcome": done.end.outcome, "why": done.end.why or None, "states": _states(done.end.states)}
 
-
-_COSTS = {_S.ACCEPTED: "credits accepted", _S.ASSUMED_SENT: "assumed sent", _S.IN_DOUBT: "in doubt", _S.PENDING: "to come"}
 
 # --- status ---------------------------------------------------------------------------------------------------------------
 
@@ -382,29 +378,40 @@ def _status_screen(status: Status) -> RenderableType:
     figures = status.figures
     rows = {
         "campaign": printable(figures.name),
-        "made": _moment(figures.created_at),
-        "runs": f"{figures.runs}, the last: {printable(figures.last_outcome or 'not ended')}" if figures.runs else "none yet",
-        "cost": ", ".join(
-            f"{figures.cost(state):,} {said}" for state, said in _COSTS.items() if figures.cost(state) or state is _S.ACCEPTED
+        **{fact.what.lower(): _figure(fact) for fact in facts(figures, None)},
+        "last run": printable(figures.last_outcome or "not ended") if figures.runs else "none yet",
+        "cost": "; ".join(
+            f"{things(figures.cost(state), 'credit')} {state}{note and f', {note}'}"
+            for state, note in COSTS.items()
+            if figures.cost(state) or state is _S.ACCEPTED
         ),
     }
-    if figures.first_claim is not None and figures.last_answer is not None:
-        rows["sending"] = f"{_moment(figures.first_claim)} to {_moment(figures.last_answer)}"
     if figures.purged:
-        rows["purged"] = "numbers and texts are forgotten"
-    blocks: list[RenderableType] = [pairs(rows), Text(), _states_table(figures.states)]
-    for title, counts in (
-        ("refused because", figures.refused),
-        ("in doubt because", figures.in_doubt),
-        ("skipped because", figures.skipped),
-        ("delivery status", {name or "not asked yet": count for name, count in figures.deliveries.items()}),
+        rows["purged"] = PURGED
+    blocks: list[RenderableType] = [pairs(rows), Text(), states_table(figures.states)]
+    for title, counts, unnamed in (
+        ("refused because", figures.refused, _UNNAMED),
+        ("in doubt because", figures.in_doubt, _UNNAMED),
+        ("skipped because", figures.skipped, _UNNAMED),
+        ("delivery status", figures.deliveries, _UNASKED),
     ):
         if counts:
-            made = table(">recipients", title)
-            for name, count in counts.items():
-                made.add_row(f"{count:,}", Text(printable(name)))
-            blocks += [Text(), made]
+            blocks += [Text(), _counts_table(title, counts, unnamed)]
     return Group(*blocks)
+
+
+_UNNAMED, _UNASKED = "no reason given", STATUS_GROUPS["unasked"]
+
+
+def _counts_table(title: str, counts: Mapping[str, int], unnamed: str, *, first: str = "recipients") -> RenderableType:
+    made = table(f">{first}", title)
+    for name, number in counts.items():
+        made.add_row(count(number), printable(name or unnamed))
+    return made
+
+
+def _figure(fact: Fact) -> str:
+    return ", ".join(filter(None, (fact.figure, fact.note)))
 
 
 def _status_document(status: Status) -> dict[str, Any]:
@@ -419,7 +426,7 @@ def _status_document(status: Status) -> dict[str, Any]:
         "refused": dict(figures.refused),
         "in_doubt": dict(figures.in_doubt),
         "delivery": dict(figures.deliveries),
-        "cost": {str(state): figures.cost(state) for state in _COSTS},
+        "cost": {str(state): figures.cost(state) for state in COSTS},
         "decisions": [asdict(decision) for decision in figures.decisions],
         "purged": figures.purged,
     }
@@ -441,7 +448,7 @@ def _in_doubt_screen(in_doubt: InDoubtList) -> RenderableType:
     for request, recipients in in_doubt.requests[:_LISTED]:
         blocks += [_request(request, recipients, show_numbers=in_doubt.show_numbers), Text()]
     if len(in_doubt.requests) > _LISTED:
-        blocks.append(Text(f"and {len(in_doubt.requests) - _LISTED:,} more requests; --json lists them all\n", "dim"))
+        blocks.append(Text(f"and {things(len(in_doubt.requests) - _LISTED, 'more request')}; --json lists them all\n", "dim"))
     blocks.append(
         Text(
             f"Then say what becomes of them: smsgate campaign resolve {in_doubt.path} --sent | --resend | --give-up"
@@ -453,35 +460,16 @@ def _in_doubt_screen(in_doubt: InDoubtList) -> RenderableType:
 
 
 def _request(request: RequestInDoubt, recipients: tuple[RecipientInDoubt, ...], *, show_numbers: bool) -> RenderableType:
-    named = ", ".join(f"{_number(one.number, show_numbers)} (line {one.line})" for one in recipients[:_NAMED])
-    more = f" and {len(recipients) - _NAMED:,} more" if len(recipients) > _NAMED else ""
-    return Group(
-        Text.assemble(
-            (f"? request {request.id}", "yellow"),
-            f"  {request.in_doubt:,} of {request.size:,}, since {_moment(request.claimed_at)}, {request.cost:,} credits",
-        ),
-        Text(f"  because: {printable(request.reason)}"),
-        Text(f"  who:     {named}{more}"),
-        Text(f"  seen:    {_seen(request)}", "dim"),
-    )
-
-
-def _seen(request: RequestInDoubt) -> str:
-    seen = request.evidence
-    if seen is None:
-        return "nothing yet; the process ended, and the next run looks around"
-    said = []
-    if seen.before is not None and seen.after is not None:
-        fell = seen.before - seen.after
-        said.append(
-            f"the balance fell by {fell:f} credits, of which accepted messages explain {seen.spent};"
-            f" this request would cost {request.cost}" + (f"; {seen.others} others were under way" if seen.others else "")
-        )
-    if seen.new_id_count:
-        said.append(f"{seen.new_id_count} message ids that no answer has told")
-    if seen.reply_ids:
-        said.append(f"{len(seen.reply_ids)} ids in the reply itself")
-    return "; ".join(said) or "nothing that tells"
+    about = Table.grid(padding=(0, 1, 0, 0))
+    for label, said, style in (
+        ("because:", printable(request.reason), ""),
+        ("who:", named(recipients, lambda number: _number(number, show_numbers), _NAMED), ""),
+        ("seen:", "\n".join(f"{fact.what}: {printable(_figure(fact))}" for fact in findings(request, None)), "dim"),
+        ("", reading(request), "dim"),
+    ):
+        about.add_row(f"  {label}", Text(said, style))
+    since = f"  {request.in_doubt:,} of {request.size:,}, since {moment(request.claimed_at, None)}"
+    return Group(Text.assemble((f"? request {request.id}", "yellow"), since), about)
 
 
 def _in_doubt_document(in_doubt: InDoubtList) -> dict[str, Any]:
@@ -515,14 +503,11 @@ def _evidence(seen: Evidence) -> dict[str, Any]:
 
 
 def _resolved_screen(resolved: Resolved) -> RenderableType:
-    return Text(f"{things(resolved.recipients, 'recipient')}: {resolved.event}. Still in doubt: {resolved.left:,}.")
+    return Text(f"{things(resolved.recipients, 'recipient')}: {DECISIONS[resolved.event]}. Still in doubt: {resolved.left:,}.")
 
 
 def _polled_screen(polled: Polled) -> RenderableType:
-    made = table(">recipients", "delivery status")
-    for name, count in polled.deliveries.items():
-        made.add_row(f"{count:,}", name or "not asked yet")
-    left = polled.progress.open
+    made, left = _counts_table("delivery status", polled.deliveries, _UNASKED), polled.progress.open
     return Group(made, Text(), Text(f"{left:,} may still change." if left else "All are final."))
 
 
@@ -533,7 +518,7 @@ def _polled_document(polled: Polled) -> dict[str, Any]:
 def _advance_screen(advance: Advance) -> RenderableType:
     progress = advance.progress
     counts = ", ".join(f"{progress.states[state]:,} {state}" for state in LOOKS if progress.states.get(state))
-    return Text(f"{counts}; {progress.rate:,.0f} a second{f'; {progress.waiting}' if progress.waiting else ''}")
+    return Text(f"{counts}; {on_average(progress.rate)} a second{f'; {progress.waiting}' if progress.waiting else ''}")
 
 
 VIEWS[Made] = View(_made_screen, _made_document)

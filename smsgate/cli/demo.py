@@ -17,18 +17,20 @@ from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import MofNCompleteColumn, TimeElapsedColumn
 from rich.text import Text
 
+from ..campaign.wording import duration, things
 from ..errors import Outcome
 from ..privacy import mask_number
 from ..protocol.models import Message
 from ..protocol.segments import segments
 from ..session import AsyncSession, SendOutcome
-from .campaign_views import LOOKS
-from .demo_campaign import RECIPIENTS, CampaignShown, campaign_scene
+from .campaign_views import states_table
+from .demo_campaign import RECIPIENTS, CampaignShown, campaign_scene, recipients_twice
 from .exits import Exit, exit_of
 from .output import Output
+from .progress import bar_of
 from .views import OUTCOMES, VIEWS, Look, View, state_look, table
 
 if TYPE_CHECKING:
@@ -176,16 +178,7 @@ def _messages(trouble: Sequence[str]) -> Iterator[Message]:
 
 async def _send_many(output: Output, session: AsyncSession, trouble: Sequence[str]) -> tuple[Outcomes, ...]:
     found: Counter[tuple[Exit, str]] = Counter()
-    bar = Progress(
-        TextColumn("  "),
-        BarColumn(bar_width=46, complete_style="cyan", finished_style="green"),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=output.messages,
-        transient=True,
-        disable=not output.at_terminal,
-    )
-    with bar:
+    with bar_of(output, MofNCompleteColumn(), TimeElapsedColumn(), before="  ") as bar:
         task = bar.add_task("", total=_MANY)
         async for outcome in session.send_many(_messages(trouble)):
             found[_became(outcome)] += 1
@@ -205,9 +198,7 @@ def _became(outcome: SendOutcome) -> tuple[Exit, str]:
 
 def _book(sandbox: Sandbox) -> Book:
     messages = sandbox.messages
-    numbers = Counter(message.destination for message in messages)
-    twice = sum(1 for times in numbers.values() if times > 1)
-    return Book(len(messages), twice, sum((message.credits for message in messages), Decimal(0)))
+    return Book(len(messages), recipients_twice(messages), sum((message.credits for message in messages), Decimal(0)))
 
 
 def _outcomes_screen(rows: tuple[Outcomes, ...], seconds: float, book: Book) -> RenderableType:
@@ -215,32 +206,33 @@ def _outcomes_screen(rows: tuple[Outcomes, ...], seconds: float, book: Book) -> 
     for row in rows:
         outcomes.add_row(_LOOK_OF[row.outcome].text(), f"{row.messages:,}", row.gets)
     rate = Text.assemble(
-        (f"{_MANY / seconds:,.0f} messages a second", "bold"), f", {_MANY:,} in {seconds:.1f} s on this machine."
+        (f"{_MANY / seconds:,.0f} messages a second", "bold"), f", {_MANY:,} in {duration(seconds)} on this machine."
     )
     return Group(outcomes, Text(), rate, Text(_book_sentence(book)))
 
 
 def _report_screen(report: DemoReport) -> RenderableType:
     shown = report.campaign
-    states = table("state", ">recipients")
-    looks = {look.word: look for look in LOOKS.values()}
-    for state, count in shown.states.items():
-        states.add_row(looks[state].text(), f"{count:,}")
-    twice = "nobody twice" if not shown.recipients_twice else f"{shown.recipients_twice} recipients twice"
     unlisted = "everybody that it took is listed" if not shown.paid_and_not_listed else f"{shown.paid_and_not_listed} NOT LISTED"
     told = Group(
         Text(),
-        states,
+        states_table(shown.states),
         Text(),
-        Text(f"The gateway's own book: {twice}, and {unlisted}. The recipients in doubt are left to you."),
+        Text(
+            f"The gateway's own book: {_twice(shown.recipients_twice)}, and {unlisted}. The recipients in doubt are left to you."
+        ),
         Text.assemble("The report for a manager: ", (shown.report, "bold")),
     )
     return Group(Padding(told, (0, 0, 0, 3)), Text(), Text(_PROMISE, "bold"))
 
 
 def _book_sentence(book: Book) -> str:
-    twice = "none twice" if not book.recipients_twice else f"{book.recipients_twice} recipients twice"
-    return f"The gateway's own book: {book.messages:,} messages (1 + {book.messages - 1:,}), {twice}, {book.credits:,f} credits."
+    messages, twice = f"{book.messages:,} messages (1 + {book.messages - 1:,})", _twice(book.recipients_twice)
+    return f"The gateway's own book: {messages}, {twice}, {things(book.credits, 'credit')}."
+
+
+def _twice(recipients: int) -> str:
+    return f"{things(recipients, 'recipient')} twice" if recipients else "nobody twice"
 
 
 def _report_document(report: DemoReport) -> dict[str, Any]:

@@ -10,26 +10,29 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
-import anyio
+import anyio.to_thread
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-from rich.progress import Progress as Bar
 from rich.text import Text
 
-from ..campaign import Campaign, RecipientState, rows_source
-from .campaign_views import LOOKS
+from ..campaign import Campaign, Progress, RecipientState, rows_source
+from .progress import CampaignBar
 
 if TYPE_CHECKING:
-    from ..sandbox import Sandbox
+    from ..sandbox import Sandbox, SandboxMessage
     from .output import Output
 
-__all__ = ["RECIPIENTS", "CampaignShown", "campaign_scene"]
+__all__ = ["RECIPIENTS", "CampaignShown", "campaign_scene", "recipients_twice"]
 
 RECIPIENTS = 10_000
+_PREFIX = "+38067"
+"""Of the numbers of the campaign, and of no other number of the demo."""
 _RATE, _BATCH, _CONCURRENCY = 3_000, 25, 8
 _KILLED_AT = 0.4
 """Which share has its outcome when the process is killed."""
@@ -47,19 +50,10 @@ class CampaignShown:
     recipients: int
     settled_when_killed: int
     in_flight_when_killed: int
-    states: dict[str, int]
+    states: Mapping[RecipientState, int]
     recipients_twice: int
     paid_and_not_listed: int
     report: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """How many recipients of the file have their outcome, and how many are in a request."""
-
-    settled: int
-    in_flight: int
-    in_doubt: int
 
 
 async def campaign_scene(output: Output, sandbox: Sandbox) -> CampaignShown:
@@ -68,10 +62,11 @@ async def campaign_scene(output: Output, sandbox: Sandbox) -> CampaignShown:
     sandbox.faults.add("drop after", operation="SendSMS", probability=0.01)
     with tempfile.TemporaryDirectory(prefix="smsgate-demo-") as folder:
         file = Path(folder) / "spring.sms"
-        rows = rows_source({"phone": f"+38067{number:07}", "name": f"Олено {number % 7}"} for number in range(RECIPIENTS))
+        rows = rows_source({"phone": f"{_PREFIX}{number:07}", "name": f"Олено {number % 7}"} for number in range(RECIPIENTS))
         Campaign.create(file, rows, sender="Shop", text="{name}, знижка 20% лише сьогодні!").close()
         killed = await _run(output, file, sandbox, until=_KILLED_AT)
-        at = f" with {killed.settled:,} of {RECIPIENTS:,} done, and {killed.in_flight:,} in requests under way"
+        settled, in_flight = _settled(killed), killed.count(_S.IN_FLIGHT)
+        at = f" with {settled:,} of {RECIPIENTS:,} done, and {in_flight:,} in requests under way"
         _say(stage, Text.assemble(("✗ kill -9", "red"), at))
         await _run(output, file, sandbox, until=None)
         _say(stage, Text.assemble(("✓ run again", "green"), ": it goes on where it stopped, and sends to nobody twice"))
@@ -79,15 +74,15 @@ async def campaign_scene(output: Output, sandbox: Sandbox) -> CampaignShown:
             states = campaign.figures().states
             report = Path(tempfile.mkdtemp(prefix="smsgate-demo-")) / _REPORT
             campaign.write_report(report)
-            unlisted = _unlisted(campaign, sandbox)
-    numbers = Counter(message.destination for message in sandbox.messages)
+            listed = {one.number for one in campaign.recipients() if one.state in (_S.ACCEPTED, _S.IN_DOUBT)}
+    paid = [message for message in sandbox.messages if message.destination.startswith(_PREFIX)]
     return CampaignShown(
         recipients=RECIPIENTS,
-        settled_when_killed=killed.settled,
-        in_flight_when_killed=killed.in_flight,
-        states={str(state): states[state] for state in LOOKS if states.get(state)},
-        recipients_twice=sum(times > 1 for number, times in numbers.items() if number.startswith("+38067")),
-        paid_and_not_listed=unlisted,
+        settled_when_killed=settled,
+        in_flight_when_killed=in_flight,
+        states=states,
+        recipients_twice=recipients_twice(paid),
+        paid_and_not_listed=sum(message.destination not in listed for message in paid),
         report=str(report),
     )
 
@@ -96,53 +91,44 @@ def _say(stage: Console, said: Text) -> None:
     stage.print(Text("   ") + said)
 
 
-def _unlisted(campaign: Campaign, sandbox: Sandbox) -> int:
-    """Return how many messages the gateway took of whom the file does not say accepted or in doubt."""
-    listed = {one.number for one in campaign.recipients() if one.state in (_S.ACCEPTED, _S.IN_DOUBT)}
-    return sum(message.destination not in listed for message in sandbox.messages if message.destination.startswith("+38067"))
+def recipients_twice(messages: Iterable[SandboxMessage]) -> int:
+    """Return how many numbers got more than one of these messages."""
+    return sum(times > 1 for times in Counter(message.destination for message in messages).values())
 
 
-def _standing(campaign: Campaign) -> _Standing:
-    states = campaign.journal.states()
-    in_flight = states.get(_S.IN_FLIGHT, 0)
-    return _Standing(RECIPIENTS - states.get(_S.PENDING, 0) - in_flight, in_flight, states.get(_S.IN_DOUBT, 0))
+def _settled(progress: Progress) -> int:
+    return RECIPIENTS - progress.count(_S.PENDING, _S.IN_FLIGHT)
 
 
-async def _run(output: Output, file: Path, sandbox: Sandbox, *, until: float | None) -> _Standing:
-    """Let a process send, and show how far it is; kill it with requests under way when it has come so far. Returns how it left
-    the file.
+async def _run(output: Output, file: Path, sandbox: Sandbox, *, until: float | None) -> Progress:
+    """Let the real command send, and show how far it is; kill it with requests under way when it has come so far.
+
+    Returns how it left the file.
     """
     settings = sandbox.settings
     account = {"SMSGATE_LOGIN": settings.login, "SMSGATE_PASSWORD": settings.password, "SMSGATE_URL": sandbox.url}
     options = ["--rate", str(_RATE), "--batch", str(_BATCH), "--concurrency", str(_CONCURRENCY), "--yes", "--json"]
     command = [sys.executable, "-m", "smsgate", "campaign", "run", str(file), *options]
-    bar = Bar(
-        TextColumn("  "),
-        BarColumn(bar_width=46, complete_style="cyan", finished_style="green"),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        console=output.messages,
-        transient=True,
-        disable=not output.at_terminal,
+    process = subprocess.Popen(  # noqa: ASYNC220, S603 - this very program; starting it takes no time
+        command, env=os.environ | account, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=file.parent
     )
-    with Campaign.open(file, writing=False) as campaign:
-        process = subprocess.Popen(  # noqa: ASYNC220, S603 - this very program; starting it takes no time
-            command, env=os.environ | account, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=file.parent
-        )
+    with process:
         try:
-            with bar:
-                task = bar.add_task("", total=RECIPIENTS)
+            if process.stdout:
+                # Its first line says that the file is in use. Opened before that, a copy is shown, which stays as it is.
+                await anyio.to_thread.run_sync(process.stdout.readline, abandon_on_cancel=True)
+            with Campaign.open(file, writing=False) as campaign, CampaignBar(output, RECIPIENTS, before="  ", every=inf) as bar:
+                progress = Progress(campaign.journal.states())
                 while process.poll() is None:
-                    now = _standing(campaign)
-                    bar.update(task, completed=now.settled, description=f"[yellow]? {now.in_doubt:,}" if now.in_doubt else "")
-                    if until is not None and now.settled >= until * RECIPIENTS:
-                        await _kill(process, sandbox)
-                        break
+                    bar.run(progress)
                     await anyio.sleep(_LOOK_AGAIN)
+                    before, progress.states = _settled(progress), campaign.journal.states()
+                    progress.settled(_settled(progress) - before, monotonic())
+                    if until is not None and _settled(progress) >= until * RECIPIENTS:
+                        await _kill(process, sandbox)
+                return Progress(campaign.journal.states())
         finally:
             process.kill()
-            process.wait()
-        return _standing(campaign)
 
 
 async def _kill(process: subprocess.Popen[bytes], sandbox: Sandbox) -> None:
@@ -151,4 +137,5 @@ async def _kill(process: subprocess.Popen[bytes], sandbox: Sandbox) -> None:
     while process.poll() is None and not sandbox.faults.struck[held.kind]:  # noqa: ASYNC110 - struck in the server's thread
         await anyio.sleep(_LOOK_AGAIN)
     process.kill()
+    process.wait()
     sandbox.faults.remove(held.id)

@@ -19,6 +19,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ..campaign.wording import things
 from ..options import travels_in_clear
 from ..privacy import mask_number
 from .output import Output
@@ -244,7 +245,7 @@ def _arrived_line(arrived: Arrived) -> RenderableType:
     shown = str if arrived.show_numbers else mask_number
     at = datetime.fromtimestamp(message.accepted_at).astimezone()
     sender = message.sender if arrived.show_numbers or not message.sender.lstrip("+").isdigit() else mask_number(message.sender)
-    size = f"{message.parts} part{'' if message.parts == 1 else 's'}"
+    size = things(message.parts, "part")
     return Text.assemble((f"{at:%H:%M:%S}", "dim"), f"  {sender} → {shown(message.destination)}  {size}  ", (message.id, "dim"))
 
 

@@ -1,4 +1,4 @@
-"""Phone numbers as people write them -> `+` and digits, without the numbering plan of any country.
+"""Phone numbers as people write them -> `+` and digits. Of numbering plans it knows one: that of Ukraine.
 
 Rule of this file: it never guesses. What is only decoration (spaces, dashes, brackets, invisible characters) is dropped; a number
 that may belong to somebody else is refused; and no complaint quotes the number.
@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["bare_number", "has_trunk_zero", "international_number", "is_international"]
+__all__ = [
+    "bare_number",
+    "has_trunk_zero",
+    "international_number",
+    "is_international",
+    "is_ukrainian",
+    "is_written_as_ukrainian",
+    "wrong_length",
+]
 
 _INTERNATIONAL = re.compile(r"\+[1-9][0-9]{7,14}")
 _BARE = re.compile(r"\+?[0-9]+")
@@ -46,6 +54,10 @@ _WITH_TRUNK_ZERO = (
     "961 962 963 964 966 967 970 971 972 976 977 994 995 996"
 )  # fmt: skip
 _TRUNK_ZERO = re.compile(rf"\+(?:{'|'.join(_WITH_TRUNK_ZERO.split())})0[1-9]")
+
+_UKRAINE, _UKRAINIAN_DIGITS = "+380", 9
+_WRITTEN_AS_UKRAINIAN = re.compile(r"38\s*\(0[0-9]{2}\)|380\s*\([0-9]{2}\)|380[0-9]{2}\s")
+"""How people set the code of the operator apart: `38 (067)`, `380 (67)`, `38067 `."""
 
 
 def is_international(number: str) -> bool:
@@ -99,6 +111,27 @@ def has_trunk_zero(number: str) -> bool:
     Such a number reaches nobody, or somebody else. Nothing is said of countries in which a number may begin with 0.
     """
     return bool(_TRUNK_ZERO.match(number))
+
+
+def is_ukrainian(number: str) -> bool:
+    """Return whether this is a whole number of Ukraine in the international format: +380 and nine digits."""
+    return number.startswith(_UKRAINE) and wrong_length(number) is None
+
+
+def is_written_as_ukrainian(written: str) -> bool:
+    """Return whether this is a whole number of Ukraine without a `+`, in which the code of the operator is set apart."""
+    return bool(_WRITTEN_AS_UKRAINIAN.match(written)) and is_ukrainian("+" + "".join(filter(str.isdigit, written)))
+
+
+def wrong_length(number: str) -> str | None:
+    """Return what is wrong with the length of a number in the international format; None if nothing is.
+
+    It is known of Ukraine alone.
+    """
+    digits = len(number.removeprefix(_UKRAINE))
+    if not number.startswith(_UKRAINE) or digits == _UKRAINIAN_DIGITS:
+        return None
+    return f"not a number of Ukraine: it has {digits} digits after {_UKRAINE}, not {_UKRAINIAN_DIGITS}"
 
 
 def _is_decoration(character: str) -> bool:

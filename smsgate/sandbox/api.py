@@ -7,7 +7,7 @@ not there raises `LookupError`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
@@ -218,6 +218,7 @@ def _message(message: SandboxMessage) -> Json:
         "wappush": message.wappush,
         "parts": message.parts,
         "alphabet": message.alphabet,
+        "saving": None if message.saving is None else asdict(message.saving),
         "credits": f"{message.credits:f}",
         "accepted_at": message.accepted_at,
         "state": message.state,

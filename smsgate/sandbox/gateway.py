@@ -14,18 +14,18 @@ from decimal import Decimal
 from itertools import islice
 from random import Random, SystemRandom
 from threading import Lock
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from ..protocol.answers import Answer, DeliveryState
 from ..protocol.models import is_sender
 from ..protocol.operations import Operation
-from ..protocol.segments import Alphabet, segments
+from ..protocol.segments import Alphabet, Segments, segments
 from .account_settings import AccountState, FailedSlot, Settings
 from .magic_numbers import answer_to_all, last_state, refusal, state_after
 from .sentences import say, say_in_slot, say_state
 from .sessions import PhpSession, PhpSessions
-from .store import RawExchange, SandboxMessage, Store
+from .store import RawExchange, SandboxMessage, Saving, Store
 
 __all__ = ["Answered", "Gateway", "Overview", "Page", "Result", "Thread"]
 
@@ -39,6 +39,8 @@ _SLOTS: dict[FailedSlot, Callable[[str], str | None]] = {
 }
 # Beside success the gateway speaks of these in general words; alone, in their own (docs: wire format, "Joined sentences").
 _BESIDE_SUCCESS = {Answer.COUNTRY_NOT_SERVED: Answer.PARTLY_SENT, Answer.CANNOT_SEND: Answer.PARTLY_SENT}
+_FEW = 3
+"""Characters at most of which a text may be told that they alone make it dearer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,20 +299,17 @@ class Gateway:
         whole = self._refusal_of_sender(sender) or answer_to_all(numbers)
         if whole or size is None:
             return (self._say(whole or Answer.NOT_SAVED),)
-        parts, alphabet = size
         refusals = [refusal(number) for number in numbers]
         payable = [position for position, refused in enumerate(refusals) if refused is None]
-        paid = min(len(payable), int(self._credits // parts))
-        missing = format(len(payable) * parts - self._credits, "f")
+        paid = min(len(payable), int(self._credits // size.parts))
+        missing = format(len(payable) * size.parts - self._credits, "f")
         unpaid = payable[paid:]
         if unpaid and not (self.settings.pay_in_part and paid):
             return (self._say(Answer.NOT_ENOUGH_CREDITS, missing=missing),)
         for position in unpaid:
             refusals[position] = Answer.NOT_ENOUGH_CREDITS
         slots = tuple(
-            self._accept(number, sender, text, wappush, parts, alphabet)
-            if refused is None
-            else self._failed_slot(refused, number, missing)
+            self._accept(number, sender, text, wappush, size) if refused is None else self._failed_slot(refused, number, missing)
             for number, refused in zip(numbers, refusals, strict=True)
         )
         return (self._head(refusals, missing), *slots)
@@ -355,9 +354,7 @@ class Gateway:
         approved = self.settings.senders is None or sender in self.settings.senders
         return None if approved and sender not in self.settings.forbidden_senders else Answer.SENDER_FORBIDDEN
 
-    def _accept(  # noqa: PLR0917 - what a message has
-        self, number: str, sender: str, text: str | None, wappush: str | None, parts: int, alphabet: Alphabet
-    ) -> str:
+    def _accept(self, number: str, sender: str, text: str | None, wappush: str | None, size: _Size) -> str:
         now, jitter = self._clock(), self.settings.delivery_jitter
         message = SandboxMessage(
             id=str(UUID(int=self._random.getrandbits(128), version=4)),
@@ -366,9 +363,10 @@ class Gateway:
             sender=sender,
             text=text,
             wappush=wappush,
-            parts=parts,
-            alphabet=alphabet,
-            credits=Decimal(parts),
+            parts=size.parts,
+            alphabet=size.alphabet,
+            saving=size.saving,
+            credits=Decimal(size.parts),
             accepted_at=now,
             ends=last_state(number),
             takes=self.settings.delivery_seconds * (self._random.uniform(1 - jitter, 1 + jitter) if jitter else 1),
@@ -402,18 +400,32 @@ class Gateway:
         return message
 
 
-def _size(text: str | None) -> tuple[int, Alphabet] | None:
-    """Return how many parts are charged, and the alphabet; None for a text with characters that no SMS carries.
+class _Size(NamedTuple):
+    parts: int
+    alphabet: Alphabet
+    saving: Saving | None = None
+
+
+def _size(text: str | None) -> _Size | None:
+    """Return how many parts are charged, and in which alphabet; None for a text with characters that no SMS carries.
 
     A link without a text is one part.
     """
     if text is None:
-        return 1, Alphabet.GSM_7
+        return _Size(1, Alphabet.GSM_7)
     try:
         counted = segments(text)
     except ValueError:
         return None
-    return counted.parts, counted.alphabet
+    return _Size(counted.parts, counted.alphabet, _saving(text, counted))
+
+
+def _saving(text: str, counted: Segments) -> Saving | None:
+    forced_by = counted.forced_by
+    if not 0 < len(forced_by) <= _FEW:
+        return None
+    parts = segments(text.translate(dict.fromkeys(map(ord, forced_by), "-"))).parts
+    return Saving(forced_by, parts) if parts < counted.parts else None
 
 
 _HANDLERS: dict[str, tuple[Callable[[Gateway, PhpSession, Mapping[str, str]], Result], bool]] = {

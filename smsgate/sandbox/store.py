@@ -13,12 +13,20 @@ from decimal import Decimal
 from ..protocol.answers import DeliveryState
 from ..protocol.segments import Alphabet
 
-__all__ = ["RawExchange", "SandboxMessage", "Store"]
+__all__ = ["RawExchange", "SandboxMessage", "Saving", "Store"]
 
 _RAW_LIMIT = 256 * 1024
 """Bytes of a request or a reply that are kept; the rest of a longer one is not."""
 _RAW_TOTAL = 48 * 1024 * 1024
 """Bytes of all of them together. Older ones are forgotten before their messages are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """How many parts a text would take without the few characters that alone force it into UCS-2."""
+
+    characters: tuple[str, ...] = field(repr=False)
+    parts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +44,7 @@ class SandboxMessage:
     wappush: str | None = field(repr=False)
     parts: int
     alphabet: Alphabet
+    saving: Saving | None = field(default=None, repr=False)
     credits: Decimal
     accepted_at: float
     state: DeliveryState = DeliveryState.SENT

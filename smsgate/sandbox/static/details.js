@@ -1,5 +1,4 @@
 // Everything about one message. Rule: the raw request and reply are asked for once, the status as often as something changes.
-import { dear } from "./alphabet.js";
 import { attempt } from "./announce.js";
 import { api } from "./api.js";
 import { copyButton } from "./copy.js";
@@ -54,7 +53,7 @@ export class Details {
       ...this.tables.states.map((row) => el("option", { value: row.state }, wordOf(row.state))),
     );
     this.choice.addEventListener("change", () => this.set(this.choice.value));
-    const why = dear(message);
+    const { saving } = message;
     const close = el(
       "button",
       {
@@ -106,11 +105,11 @@ export class Details {
             ),
           ],
         ]),
-        why
+        saving
           ? el(
               "p",
               { class: "hint" },
-              `Only ${why.characters.map((one) => `“${one}”`).join(", ")} ${why.characters.length > 1 ? "are" : "is"} not in the GSM alphabet: without, ${counted(why.parts, "part")} instead of ${grouped(message.parts)}.`,
+              `Only ${saving.characters.map((one) => `“${one}”`).join(", ")} ${saving.characters.length > 1 ? "are" : "is"} not in the GSM alphabet: without, ${counted(saving.parts, "part")} instead of ${grouped(message.parts)}.`,
             )
           : null,
         message.fault

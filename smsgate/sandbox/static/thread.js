@@ -1,6 +1,5 @@
 // One conversation as bubbles, of which a window is held. Rule: what the reader looks at stays where it is, whatever comes or goes around it.
 
-import { dear } from "./alphabet.js";
 import { attempt } from "./announce.js";
 import { api } from "./api.js";
 import { el, reconcile, setAttribute, setText } from "./dom.js";
@@ -307,8 +306,8 @@ export class Thread {
     const hand = el("span", { hidden: true }, "set by hand");
     const parts = el("span", {}, counted(first.parts, "part"));
     const credits = el("span", {}, counted(first.credits, "credit"));
-    const hint = dear(first)
-      ? el("span", { class: "dear" }, `UCS-2, else ${counted(dear(first).parts, "part")}`)
+    const hint = first.saving
+      ? el("span", { class: "dear" }, `UCS-2, else ${counted(first.saving.parts, "part")}`)
       : null;
     const button = el(
       "button",

@@ -1,0 +1,114 @@
+"""Progress where it can be seen: a bar on a terminal, else a line now and then, or nothing.
+
+Rule of this file: every bar of the command is made here. Bars go to standard error, and none is drawn for machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Protocol
+
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn
+from rich.progress import Progress as Bar
+
+from ..campaign import PollProgress, Progress, RecipientState
+from ..campaign.wording import count, duration, on_average
+from .campaign_views import LOOKS, Advance
+from .output import Machines, Output
+
+__all__ = ["CampaignBar", "bar_of", "working"]
+
+_EVERY = {True: 1.0, False: 30.0}
+"""Seconds between two lines of progress where there is no terminal: for machines, and for people's logs."""
+_S = RecipientState
+
+
+def bar_of(output: Output, *after: str | ProgressColumn, before: str = "") -> Bar:
+    """Return a bar that is gone when the work is done, with columns before and after it."""
+    return Bar(
+        *filter(None, [before]),
+        BarColumn(bar_width=20, complete_style="cyan", finished_style="green"),
+        *after,
+        console=output.messages,
+        transient=True,
+        disable=not output.at_terminal or isinstance(output, Machines),
+    )
+
+
+class Tell(Protocol):
+    """Takes which part is done, from 0 to 1 or 0 if that is not known, and perhaps a few words."""
+
+    def __call__(self, part: float, more: str = "") -> None: ...
+
+
+@contextmanager
+def working(output: Output, words: str) -> Iterator[Tell]:
+    """Show that work is being done while the block runs. Yields a function that is told how far it is."""
+    every, said_at = _EVERY[False], monotonic()
+    bar = bar_of(output, "{task.fields[said]}", before="{task.description}")
+    task = bar.add_task(words, total=None, said="")
+
+    def tell(part: float, more: str = "") -> None:
+        nonlocal said_at
+        said = ", ".join(filter(None, (f"{part:.0%}" if part else "", more)))
+        bar.update(task, total=1.0 if part else None, completed=part, said=said)
+        if bar.disable and monotonic() - said_at >= every:
+            said_at = monotonic()
+            output.note(f"{words}: {said}")
+
+    with bar:
+        yield tell
+
+
+class CampaignBar:
+    """Shows where a campaign stands, out of `total` recipients.
+
+    Without a terminal, or for machines, a line comes every `every` seconds: 1 for machines and 30 for people unless given.
+    """
+
+    def __init__(self, output: Output, total: int, *, before: str = "", every: float | None = None) -> None:
+        self._output = output
+        self._total = total
+        self._every = _EVERY[isinstance(output, Machines)] if every is None else every
+        self._said_at = monotonic()
+        self._bar = bar_of(output, MofNCompleteColumn(), "{task.description}", before=before)
+        self._task = self._bar.add_task("", total=total)
+
+    def __enter__(self) -> CampaignBar:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.__exit__(None, None, None)
+
+    def run(self, progress: Progress) -> None:
+        """Show where a run stands."""
+        left, rate = progress.count(_S.PENDING, _S.IN_FLIGHT), progress.rate
+        words = [
+            f"[{LOOKS[state].style}]{LOOKS[state].symbol} {count(progress.count(state))}[/]"
+            for state in (_S.ACCEPTED, _S.REFUSED, _S.IN_DOUBT)
+        ]
+        if progress.waiting:
+            words.append(_waiting(progress.waiting))
+        else:
+            words += [f"{on_average(rate)}/s", *([f"{duration(left / rate)} left"] if left and rate else [])]
+        self._bar.update(self._task, completed=max(self._total - left, 0), description="  ".join(words))
+        self._say(Advance(progress))
+
+    def poll(self, progress: PollProgress) -> None:
+        """Show where the delivery stands."""
+        said = _waiting(progress.waiting) if progress.waiting else f"{count(progress.asked)} asked"
+        self._bar.update(self._task, completed=progress.final, description=said)
+
+    def _say(self, advance: Advance) -> None:
+        now = monotonic()
+        if not self._bar.disable or now - self._said_at < self._every:
+            return
+        self._said_at = now
+        self._output.stream(advance)
+
+
+def _waiting(why: str) -> str:
+    return f"[yellow]{why.replace('[', '(')}[/]"
