@@ -16,6 +16,7 @@ from ..ledger.states import Event
 from ..privacy import mask_numbers
 from ..protocol.answers import Answer
 from ..protocol.models import RecipientResult, SendResult
+from .wording import complaints
 
 __all__ = ["INTERRUPTED", "INTERRUPTED_BEFORE", "RequestOutcome", "Trouble", "outcome_of_answer", "outcome_of_error"]
 
@@ -87,8 +88,7 @@ def outcome_of_error(claim: Claim, error: BaseException, *, left: bool) -> Reque
     if isinstance(error, Refused):
         return _refused(claim, error)
     if isinstance(error, ValidationError):
-        said = "; ".join(row["msg"] for row in error.errors(include_url=False, include_input=False, include_context=False))
-        return _all(claim, Event.REFUSED, RequestEnd(said))
+        return _all(claim, Event.REFUSED, RequestEnd("; ".join(complaints(error))))
     # Cancelled, or something that nobody foresaw.
     interrupted = (
         _all(claim, Event.IN_DOUBT, RequestEnd(INTERRUPTED))

@@ -21,6 +21,7 @@ from ..protocol.segments import segments
 from .columns import SHORTENED, given_number, has_several_numbers, may_be_two_numbers
 from .sources import Row, Source
 from .template import MissingField, Template
+from .wording import complaints
 
 __all__ = ["Plan", "Preview", "Sample", "entries_of", "plan_of"]
 
@@ -217,6 +218,5 @@ def _text_of(message: Message) -> Text:
 
 
 def _said(error: ValidationError) -> str:
-    """Return what is wrong, without places that make no sense for one recipient and without the value."""
-    rows = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(row["msg"].removeprefix("destination 1 ").removeprefix("is ") for row in rows)
+    """Return what is wrong, without places that make no sense for one recipient."""
+    return "; ".join(said.removeprefix("destination 1 ").removeprefix("is ") for said in complaints(error))

@@ -26,6 +26,7 @@ from .charts import Column, Part, Stage, bar, escape, funnel, stacked_columns, s
 from .wording import (
     COSTS,
     DECISIONS,
+    NO_REASON,
     PURGED,
     STATUS_GROUPS,
     Fact,
@@ -331,7 +332,7 @@ def _reason_table(page: _Page, reasons: Mapping[str, int], kind: str) -> Iterato
     rest = [number for _, number in list(reasons.items())[_REASONS:]]
     whole = sum(reasons.values())
     most = max(reasons.values())
-    rows = [_bar_row(page.said(reason or "no reason given"), number, whole, most=most, kind=kind) for reason, number in shown]
+    rows = [_bar_row(page.said(reason or NO_REASON), number, whole, most=most, kind=kind) for reason, number in shown]
     if rest:
         rows.append(
             _bar_row(escape(f"{things(len(rest), 'other reason')}"), sum(rest), whole, most=max(most, sum(rest)), kind=kind)

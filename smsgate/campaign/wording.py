@@ -14,6 +14,8 @@ from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 
+from pydantic import ValidationError
+
 from ..ledger.records import Evidence, Figures, RecipientInDoubt, RequestInDoubt
 from ..ledger.states import Event, RecipientState
 from ..privacy import mask_numbers
@@ -22,6 +24,7 @@ from ..protocol.answers import DeliveryState
 __all__ = [
     "COSTS",
     "DECISIONS",
+    "NO_REASON",
     "PURGED",
     "STATUS_GROUPS",
     "Fact",
@@ -30,6 +33,7 @@ __all__ = [
     "by_group",
     "character_names",
     "clock",
+    "complaints",
     "count",
     "duration",
     "facts",
@@ -72,6 +76,7 @@ COSTS: Mapping[RecipientState, str] = {
     _S.PENDING: "if they are sent",
 }
 """The states that cost something, and whether they surely do."""
+NO_REASON = "no reason given"
 PURGED = "numbers, texts and answers are forgotten, and the figures are kept"
 
 
@@ -156,6 +161,11 @@ def clock(at: float, zone: tzinfo | None, span: float) -> str:
 def as_sentence(text: str) -> str:
     """Return the text with a capital letter at its beginning and a full stop at its end."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def complaints(error: ValidationError) -> list[str]:
+    """Return what is wrong, without the values that were given."""
+    return [row["msg"] for row in error.errors(include_url=False, include_input=False, include_context=False)]
 
 
 def masked(text: str) -> str:

@@ -34,6 +34,7 @@ from ..campaign.delimited import DELIMITER_NAMES
 from ..campaign.wording import (
     COSTS,
     DECISIONS,
+    NO_REASON,
     PURGED,
     STATUS_GROUPS,
     Fact,
@@ -228,7 +229,7 @@ def _list(source: Source, show_numbers: bool) -> str:
 def _skipped_counts(made: Made) -> list[RenderableType]:
     if not made.added.skipped:
         return []
-    counts = _counts_table("reason", made.added.skipped, _UNNAMED, first="skipped")
+    counts = _counts_table("reason", made.added.skipped, NO_REASON, first="skipped")
     return [counts, unbroken((f"Which lines: smsgate campaign skipped {made.path}\n", "dim"))]
 
 
@@ -390,9 +391,9 @@ def _status_screen(status: Status) -> RenderableType:
         rows["purged"] = PURGED
     blocks: list[RenderableType] = [pairs(rows), Text(), states_table(figures.states)]
     for title, counts, unnamed in (
-        ("refused because", figures.refused, _UNNAMED),
-        ("in doubt because", figures.in_doubt, _UNNAMED),
-        ("skipped because", figures.skipped, _UNNAMED),
+        ("refused because", figures.refused, NO_REASON),
+        ("in doubt because", figures.in_doubt, NO_REASON),
+        ("skipped because", figures.skipped, NO_REASON),
         ("delivery status", figures.deliveries, _UNASKED),
     ):
         if counts:
@@ -400,7 +401,7 @@ def _status_screen(status: Status) -> RenderableType:
     return Group(*blocks)
 
 
-_UNNAMED, _UNASKED = "no reason given", STATUS_GROUPS["unasked"]
+_UNASKED = STATUS_GROUPS["unasked"]
 
 
 def _counts_table(title: str, counts: Mapping[str, int], unnamed: str, *, first: str = "recipients") -> RenderableType:

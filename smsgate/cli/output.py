@@ -22,6 +22,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from ..campaign.wording import NO_REASON, complaints
 from ..errors import PlainHttpWarning
 from ..privacy import redact_http_logs
 from .exits import Exit, ExitRow, Interrupted, NobodyReads, exit_of, hint_of
@@ -225,7 +226,7 @@ class _Handler(logging.Handler):
 def _sentences(error: BaseException) -> list[str]:
     """Return what is wrong, without a value that the user gave."""
     if isinstance(error, ValidationError):
-        return [row["msg"] for row in error.errors(include_url=False, include_input=False, include_context=False)]
+        return complaints(error)
     if isinstance(error, OSError) and error.strerror and error.filename:
         return [f"{error.filename}: {error.strerror}"]
     format_message = getattr(error, "format_message", None)
@@ -235,7 +236,7 @@ def _sentences(error: BaseException) -> list[str]:
 def _distinct_reasons(error: BaseException) -> list[str]:
     reasons: tuple[str, ...] = getattr(error, "reasons", ())
     different = len(set(reasons)) > 1
-    return [f"destination {place}: {reason or 'no reason given'}" for place, reason in enumerate(reasons, start=1) if different]
+    return [f"destination {place}: {reason or NO_REASON}" for place, reason in enumerate(reasons, start=1) if different]
 
 
 _TOLD = ("answer", "reason", "text", "missing", "reasons", "evidence")

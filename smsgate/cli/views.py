@@ -21,6 +21,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ..campaign.wording import NO_REASON
 from ..errors import Outcome, ReplyEvidence
 from ..privacy import mask_number, mask_numbers
 from ..protocol.answers import DeliveryState
@@ -204,7 +205,7 @@ def _sent_table(sent: Sent) -> RenderableType:
 
 
 def _unexplained(recipient: RecipientResult) -> str:
-    return "no reason given" if recipient.outcome is Outcome.REFUSED else "the answer does not say"
+    return NO_REASON if recipient.outcome is Outcome.REFUSED else "the answer does not say"
 
 
 def _sent_document(sent: Sent) -> dict[str, Any]:
