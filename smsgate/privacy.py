@@ -1,15 +1,26 @@
-"""How a number looks in a log, and a filter that keeps the HTTP library's debug lines from printing the cookie.
+"""Masked numbers, errors without values, and a filter that hides the cookie in the debug lines of the HTTP libraries.
 
 Rule of this file: what it returns can be pasted into a public issue.
+
+Why errors are sealed: an error keeps alive the frames that it passed through, its cause and its context. The locals of those
+frames and the attributes of those exceptions are the number, the text, the password and the cookie. A traceback with locals,
+a crash reporter and a pickle would show them. So a function that handles such values is `sealed`: what it raises starts anew
+in a frame without values, and the caller's own frames are added as usual.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar, cast
 
-__all__ = ["mask_number", "mask_numbers", "redact", "redact_http_logs"]
+__all__ = ["mask_number", "mask_numbers", "redact", "redact_http_logs", "seal", "sealed"]
+
+Error = TypeVar("Error", bound=BaseException)
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _PARTS = ("", ".connection", ".http11", ".http2", ".proxy", ".socks")
 _HTTP_LOGGERS = ("httpx", "httpx2", *(f"httpcore{part}" for part in _PARTS), *(f"httpcore2{part}" for part in _PARTS))
@@ -41,6 +52,45 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted({secret for secret in secrets if secret}, key=len, reverse=True):
         text = text.replace(secret, "***")
     return mask_numbers(text)
+
+
+def seal(error: Error) -> Error:
+    """Return the error without frames, cause and context.
+
+    Raise it outside of the `except` block and from a frame without values: that frame is the first that it keeps.
+    """
+    error.__cause__ = error.__context__ = None
+    error.__suppress_context__ = False  # set along with the cause; what the caller was handling is the caller's to see
+    return error.with_traceback(None)
+
+
+def sealed(function: Function) -> Function:
+    """Seal every error that the function raises. Use it below `classmethod`.
+
+    A coroutine function also seals its cancellation, since its arguments are alive while it waits. An ordinary one lets
+    `KeyboardInterrupt` and the like pass as they are.
+    """
+
+    def plain(*given: Any, **named: Any) -> Any:
+        try:
+            return function(*given, **named)
+        except Exception as error:
+            kept = [seal(error)]
+        del given, named
+        raise kept.pop()  # a variable that holds the error would make a cycle: error, traceback, frame, error
+
+    async def coroutine(*given: Any, **named: Any) -> Any:
+        try:
+            return await function(*given, **named)
+        except BaseException as error:
+            kept = [seal(error)]
+        del given, named
+        raise kept.pop()
+
+    call: Any = coroutine if iscoroutinefunction(function) else plain
+    # The first frame that the error keeps is that of `call`, and a traceback shows it by the name of the function.
+    call.__code__ = call.__code__.replace(co_name=function.__name__, co_qualname=function.__qualname__)
+    return cast("Function", wraps(function)(call))
 
 
 def _hide(found: re.Match[str]) -> str:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import gc
+import inspect
 import logging
+import pickle
 import re
-from collections.abc import Iterator
+import types
+import weakref
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from typing import Any
 
+import needles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shown import Hidden, frames_of, outcome_of, raised_by, shown_by
 
-from smsgate.privacy import mask_number, mask_numbers, redact, redact_http_logs
+from smsgate.privacy import mask_number, mask_numbers, redact, redact_http_logs, seal, sealed
 
 LOGGERS = {
     prefix + suffix
@@ -162,3 +170,145 @@ def test_asking_twice_adds_one_filter(redacted: pytest.LogCaptureFixture):
     assert {name: list(logging.getLogger(name).filters) for name in LOGGERS} == before
     assert all(len(filters) == 1 for filters in before.values())
     assert redacted.records == []
+
+
+# --- sealed errors ----------------------------------------------------------------------------------------------------------
+
+
+class Ended(BaseException):
+    """Stands for a cancellation, or for Ctrl-C."""
+
+
+@types.coroutine
+def pause() -> Generator[None]:
+    yield
+
+
+def fails(text: str, make: Callable[[], BaseException] | None = None) -> str:
+    """Fail as a function does that handles a text."""
+    inside = f"{text}!"
+    try:
+        raise KeyError(inside)
+    except KeyError as cause:
+        if make is not None:
+            raise make() from cause
+    return inside
+
+
+@sealed
+def at_once(text: str, make: Callable[[], BaseException] | None = None) -> str:
+    """Return the text."""
+    return fails(text, make)
+
+
+@sealed
+async def waiting(text: str, make: Callable[[], BaseException] | None = None) -> str:
+    """Return the text, a little later."""
+    await pause()
+    return fails(text, make)
+
+
+def finished(call: Coroutine[Any, Any, str]) -> str:
+    """Return what a coroutine returns that pauses once."""
+    call.send(None)
+    try:
+        call.send(None)
+    except StopIteration as ended:
+        return str(ended.value)
+    raise AssertionError("it pauses once more")
+
+
+KINDS: dict[str, Callable[..., str]] = {"at_once": at_once, "waiting": lambda *given: finished(waiting(*given))}
+SECRET = Hidden(needles.TEXT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sealed_error_is_the_same_one_without_a_value(kind: str):
+    raised = ValueError("what is wrong")
+    error = raised_by(lambda: KINDS[kind](SECRET, lambda: raised))
+    assert error is raised
+    assert (error.__cause__, error.__context__) == (None, None)
+    assert needles.WORD not in shown_by(error)
+    *_, left = frames_of(error)
+    assert set(left.f_locals) == {"function", "kept"}
+    assert pickle.loads(pickle.dumps(error)).args == ("what is wrong",)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_traceback_ends_in_the_sealed_function_by_its_name(kind: str):
+    names = [frame.f_code.co_name for frame in frames_of(raised_by(lambda: KINDS[kind](SECRET, ValueError)))]
+    assert names[-1] == kind
+    assert "fails" not in names
+    assert "raised_by" in names or "outcome_of" in names, "the frames of the caller"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_caller_was_handling_is_still_shown(kind: str):
+    handled = KeyError("of the caller")
+
+    def call() -> None:
+        try:
+            raise handled
+        except KeyError:
+            KINDS[kind](SECRET, ValueError)
+
+    error = raised_by(call)
+    assert error.__context__ is handled
+    assert not error.__suppress_context__
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sealed_error_makes_no_cycle(kind: str):
+    class Traced(ValueError):
+        pass
+
+    def raised() -> weakref.ref[Traced]:
+        try:
+            KINDS[kind](SECRET, Traced)
+        except Traced as error:
+            return weakref.ref(error)
+        raise AssertionError
+
+    gc.disable()
+    try:
+        assert raised()() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_sealed_returns_as_before(kind: str):
+    assert KINDS[kind]("text") == "text!"
+
+
+def test_a_sealed_function_looks_as_before():
+    assert (at_once.__name__, at_once.__doc__) == ("at_once", "Return the text.")
+    assert list(inspect.signature(waiting).parameters) == ["text", "make"]
+    assert inspect.iscoroutinefunction(waiting)
+    assert not inspect.iscoroutinefunction(at_once)
+
+
+def test_a_coroutine_that_is_cancelled_raises_the_same_exception_without_a_value():
+    call, ended = waiting(SECRET), Ended()
+    call.send(None)
+    with pytest.raises(Ended) as caught:
+        call.throw(ended)
+    assert caught.value is ended
+    _, left = frames_of(ended)
+    assert left.f_code.co_name == "waiting"
+    assert set(left.f_locals) == {"function", "kept"}
+
+
+def test_ctrl_c_passes_a_plain_function_as_it_is():
+    ended = Ended()
+    with pytest.raises(Ended):
+        at_once(SECRET, lambda: ended)
+    assert [frame.f_code.co_name for frame in frames_of(ended)][1:] == ["at_once", "at_once", "fails"]
+    assert isinstance(ended.__cause__, KeyError)
+
+
+def test_an_error_is_sealed_without_a_function():
+    error = outcome_of(lambda: fails(SECRET, ValueError))
+    assert isinstance(error, ValueError)
+    assert seal(error) is error
+    assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
+from ..privacy import sealed
 from .characters import complaint
 from .operations import NAMESPACE, Operation
 
@@ -20,20 +21,16 @@ _ENVELOPE = (
 _ARGUMENT = "<ns1:{name}>{value}</ns1:{name}>"
 
 
+@sealed
 def request_body(operation: Operation, **arguments: str | None) -> bytes:
     """Return the request in UTF-8. Arguments stand in the WSDL's order; those that are None are left out.
 
     Raises `ValueError` for a character that cannot be carried and `TypeError` for an argument that the operation has not.
     """
     if unknown := arguments.keys() - set(operation.arguments):
-        del arguments
         raise TypeError(f"{operation.name} has no argument {', '.join(sorted(unknown))}")
-    in_order = ((name, arguments.get(name)) for name in operation.arguments)
-    given = [(name, value) for name, value in in_order if value is not None]
-    found = next((f"{name}: {reason}" for name, value in given if (reason := complaint(value))), None)
-    if found:
-        # The values leave this frame before the error does, so no traceback shows them.
-        del given, arguments, in_order
+    given = [(name, value) for name in operation.arguments if (value := arguments.get(name)) is not None]
+    if found := next((f"{name}: {reason}" for name, value in given if (reason := complaint(value))), None):
         raise ValueError(found)
     inner = "".join(_ARGUMENT.format(name=name, value=escape(value)) for name, value in given)
     return _ENVELOPE.format(namespace=NAMESPACE, operation=operation.name, arguments=inner).encode()

@@ -16,7 +16,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ..errors import Outcome
 from ..extras import MissingExtra
-from ..privacy import mask_number
+from ..privacy import mask_number, seal, sealed
 from .answers import Answer, ClassifiedAnswer, DeliveryState
 from .characters import complaint, normalise_lines
 from .limits import MOST_RECIPIENTS
@@ -91,8 +91,7 @@ def _number_of(country: str | None, item: str, place: int) -> str:
 
         return international(item, country)
     except ValueError as error:
-        complaint_ = f"destination {place} {error}"
-    raise _refuse("destination", complaint_)
+        raise _refuse("destination", f"destination {place} {error}") from None
 
 
 def _destinations(value: Any, info: ValidationInfo) -> tuple[str, ...]:
@@ -199,22 +198,20 @@ class Message(_Frozen, frozen=True):
             except ValidationError as error:
                 invalid = _without_values(error)
             if invalid is not None:
-                # pydantic's own frames and ours would show the values to a traceback with locals, so they end here.
-                del given
+                del given  # as `sealed` does, without the cost of another call for each message
                 raise invalid
 
         @classmethod
+        @sealed
         def model_validate_json(cls, json_data: Any, **options: Any) -> Self:
-            invalid: ValidationError | None = None
             try:
                 return super().model_validate_json(json_data, **options)
             except ValidationError as error:  # which would show what is no JSON
-                invalid = _without_values(error)
-            del json_data
-            raise invalid
+                raise _without_values(error) from None
 
+        @sealed
         def __setattr__(self, name: str, value: object) -> None:
-            del value  # which pydantic's own complaint would show
+            # pydantic's own complaint would show the value.
             raise invalid_message(((name,), "frozen_instance", "a message cannot be changed"))
 
     @model_validator(mode="before")
@@ -259,7 +256,7 @@ def checked_again(message: Message) -> Message | ValidationError:
     try:
         return Message(**held)
     except ValidationError as error:
-        return error.with_traceback(None)  # whose frames hold the values
+        return seal(error)
 
 
 def _without_values(error: ValidationError) -> ValidationError:

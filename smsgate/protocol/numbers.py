@@ -101,7 +101,6 @@ def international_number(written: str) -> str:
     number = "+" + bare.removeprefix("+")
     if complaint is None and is_international(number):
         return number
-    del written, bare, number
     raise ValueError(f"{_NO_NUMBER}: {complaint or _LENGTH}")
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ..errors import InDoubt, NotEnoughCredits, Outcome, Reason, Refused, ReplyEvidence
-from ..privacy import mask_numbers
+from ..privacy import mask_numbers, sealed
 from .answers import Answer, ClassifiedAnswer, DeliveryState, classify, delivery_state
 from .models import DeliveryStatus, Message, RecipientResult, SendResult, message_id
 from .operations import Operation
@@ -76,6 +76,7 @@ class Reply:
         return InDoubt(f"{reason}: {detail}", reason=reason, evidence=self.evidence)
 
 
+@sealed
 def read_reply(operation: Operation, body: bytes, status: int = 200) -> Reply:
     """Return what stands in the reply to this operation.
 
@@ -88,23 +89,16 @@ def read_reply(operation: Operation, body: bytes, status: int = 200) -> Reply:
         tuple(found.decode() for found in _ID.findall(body[: ReplyEvidence.LIMIT])),
         body[: ReplyEvidence.LIMIT],
     )
-    items: tuple[str | None, ...] = ()
-    elsewhere: frozenset[int] = frozenset()
-    tree: Node = None
-    reason, detail = Reason.UNREADABLE, ""
+    nothing = Reply((), evidence)
+    if not 200 <= status < 300:
+        raise nothing.in_doubt(Reason.HTTP_STATUS, _STATUS_MEANS.get(status, str(status)))
     try:
-        if not 200 <= status < 300:
-            reason, detail = Reason.HTTP_STATUS, _STATUS_MEANS.get(status, str(status))
-        elif _is_fault(tree := parse(body)):
-            reason, detail = Reason.FAULT, "the gateway answered with a fault"
-        else:
-            items, elsewhere = _items(operation, tree)
+        tree = parse(body)
+        if _is_fault(tree):
+            raise nothing.in_doubt(Reason.FAULT, "the gateway answered with a fault")
+        items, elsewhere = _items(operation, tree)
     except Unreadable as error:
-        detail = str(error)
-    if detail:
-        # What the reply may quote leaves this frame before the error does, so no traceback shows it.
-        del body, tree
-        raise InDoubt(f"{reason}: {detail}", reason=reason, evidence=evidence)
+        raise nothing.in_doubt(Reason.UNREADABLE, str(error)) from None
     return Reply(items, evidence, elsewhere)
 
 
@@ -186,6 +180,7 @@ def _unhoped(reply: Reply, answers: Sequence[ClassifiedAnswer], what: str) -> Re
     return _refusal(answers) if _refused(answers) else reply.in_doubt(Reason.UNRECOGNISED, f"the answer is not {what}")
 
 
+@sealed
 def read_auth(reply: Reply) -> None:
     """Return if the login succeeded. Raises `BadCredentials`, `AccountSuspended`, `MissingParameters` or `InDoubt`."""
     answers = tuple(classify(reply.items[0] or ""))
@@ -193,16 +188,16 @@ def read_auth(reply: Reply) -> None:
         raise _unhoped(reply, answers, "one of a login")
 
 
+@sealed
 def read_balance(reply: Reply) -> Decimal:
     """Return the balance in credits (docs: wire format, "Balance"). Raises `NotAuthorised`, another `Refused`, or `InDoubt`."""
     text = (reply.items[0] or "").strip()
     if not _BALANCE.match(text):
-        error = _unhoped(reply, tuple(classify(text)), "a number of credits")
-        del text
-        raise error
+        raise _unhoped(reply, tuple(classify(text)), "a number of credits")
     return Decimal(text.replace(",", "."))
 
 
+@sealed
 def read_new_messages(reply: Reply) -> list[str]:
     """Return the ids of messages whose status is unknown (docs: wire format, "New messages"). Raises `Refused` or `InDoubt`."""
     texts = [text for text in (item.strip() for item in reply.items if item) if text]
@@ -212,12 +207,11 @@ def read_new_messages(reply: Reply) -> list[str]:
     if len(ids) != len(texts):
         strange = [text for text in texts if not message_id(text)]
         answers = tuple(answer for text in strange[:_LOOKED_AT] for answer in classify(text))
-        del strange
-        del texts
         raise _unhoped(reply, answers, "a list of message ids")
     return ids
 
 
+@sealed
 def read_status(reply: Reply, asked: str) -> DeliveryStatus:
     """Return the delivery status of the message that was asked for. Raises `MessageNotFound`, another `Refused`, or `InDoubt`."""
     text = (reply.items[0] or "").strip()
@@ -225,31 +219,23 @@ def read_status(reply: Reply, asked: str) -> DeliveryStatus:
         raise reply.in_doubt(Reason.UNRECOGNISED, "the status is empty")
     answers = tuple(classify(text))
     if _refused(answers):
-        del text
         raise _refusal(answers)
     return DeliveryStatus(message_id=asked, state=delivery_state(text), text=text)
 
 
+@sealed
 def read_send(reply: Reply, message: Message) -> SendResult:
     """Return what became of each destination, if at least one was accepted.
 
     Raises `Refused` if the gateway refused them all, `InDoubt` if it accepted none and does not plainly refuse all: a number
     of slots that does not match, one id in two slots, a sentence that is not recognised, success without an id.
     """
-    outcome = _outcome(reply, message)
-    if isinstance(outcome, SendResult):
-        return outcome
-    raise outcome
-
-
-def _outcome(reply: Reply, message: Message) -> SendResult | Refused | InDoubt:
-    # Errors are returned here, not raised, so that no frame stays with them: slots quote numbers.
     if misshapen := _misshapen(reply, len(message.destinations)):
-        return reply.in_doubt(*misshapen)
+        raise reply.in_doubt(*misshapen)
     head, *slots = reply.items
     answers = tuple(classify(head or ""))
     if not slots:
-        return _whole(reply, answers)
+        raise _whole(reply, answers)
     answered = tuple(
         _recipient(destination, slot, answers, told=place not in reply.elsewhere)
         for place, (destination, slot) in enumerate(zip(message.destinations, slots, strict=True), start=1)
@@ -259,13 +245,13 @@ def _outcome(reply: Reply, message: Message) -> SendResult | Refused | InDoubt:
         return SendResult(answers=answers, text=head or "", recipients=recipients)
     sentences = [*answers, *(said for _, said in answered if said)]
     if any(recipient.outcome is Outcome.IN_DOUBT for recipient in recipients):
-        return reply.in_doubt(*_doubt(sentences))
+        raise reply.in_doubt(*_doubt(sentences))
     dead = any(sentence.answer is Answer.NOT_AUTHORISED for sentence in sentences)
     # A dead cookie leads to a second send, so success beside it is not for us to explain away.
     if any(not answer.refusal for answer in answers) and (dead or not all(map(_filled, slots))):
-        return reply.in_doubt(Reason.CONTRADICTION, "success without a message id")
+        raise reply.in_doubt(Reason.CONTRADICTION, "success without a message id")
     refusals = [sentence for sentence in sentences if sentence.refusal]
-    return _refusal(refusals, tuple(mask_numbers(recipient.reason) for recipient in recipients))
+    raise _refusal(refusals, tuple(mask_numbers(recipient.reason) for recipient in recipients))
 
 
 def _misshapen(reply: Reply, expected: int) -> tuple[Reason, str] | None:

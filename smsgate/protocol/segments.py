@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ..privacy import sealed
 from .characters import complaint, normalise_lines
 
 __all__ = ["Alphabet", "Segments", "segments"]
@@ -53,6 +54,7 @@ class Segments:
         return len(self.texts)
 
 
+@sealed
 def segments(text: str) -> Segments:
     """Count the SMS parts of a text, before it is sent.
 
@@ -60,7 +62,6 @@ def segments(text: str) -> Segments:
     """
     found = complaint(text, cr_lf=True) if text else "is empty"
     if found:
-        del text
         raise ValueError(f"text: {found}")
     text = normalise_lines(text)
     forced_by = tuple(dict.fromkeys(character for character in text if character not in _BASIC and character not in _EXTENSION))

@@ -14,6 +14,7 @@ from xml.parsers import expat
 
 import xmltodict
 
+from ..privacy import sealed
 from .limits import MAX_ELEMENTS
 from .operations import NAMESPACE
 
@@ -102,16 +103,15 @@ def _same(value: Any) -> Any:
     return value
 
 
+@sealed
 def parse(document: bytes) -> dict[str, Node]:
     """Return the document as a tree. Keys are `turbo:`, `soap:` or `soap12:` and the local name, whatever prefix it came with.
 
     White space and byte order marks before the document are skipped. Raises `Unreadable`.
     """
-    reason = "no XML"
-    tree: Any = None
     document = _without_beginning(document)
     try:
-        tree = xmltodict.parse(
+        tree: Any = xmltodict.parse(
             document,
             expat=_Guard(),
             process_namespaces=True,
@@ -119,22 +119,21 @@ def parse(document: bytes) -> dict[str, Node]:
             strip_whitespace=False,
             force_list=("turbo:ResultArray",),
         )
-    except Unreadable as error:
-        reason = str(error)
+    except Unreadable:
+        raise
     except expat.ExpatError as error:
         # A warning that PHP prints before its answer: the answer may be whole, and still nothing vouches for it.
         before = document.find(_DECLARATION)
         reason = (
-            f"no well-formed XML: {before} bytes of something else stand before the XML declaration"
+            f"{before} bytes of something else stand before the XML declaration"
             if before > 0
-            else f"no well-formed XML: {expat.errors.messages.get(error.code, 'error')} in line {error.lineno}"
+            else f"{expat.errors.messages.get(error.code, 'error')} in line {error.lineno}"
         )
+        raise Unreadable(f"no well-formed XML: {reason}") from None
     except Exception as error:  # LookupError, UnicodeError, ValueError ... : a parser may fail in any way it likes
-        reason = f"no readable XML ({type(error).__name__})"
-    # Raised here, not in the handlers, so that no frame of the parser and none of its data stays with the error.
-    del document
+        raise Unreadable(f"no readable XML ({type(error).__name__})") from None
     if not isinstance(tree, dict):
-        raise Unreadable(reason)
+        raise Unreadable("no XML")
     return tree
 
 
