@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from .options import GATEWAY_URL, credential_flaw, in_quotes
+from .privacy import sealed
 
 __all__ = ["GatewaySettings", "complaint_of", "credential_complaint", "read_environment", "settings_in", "variable"]
 
@@ -45,17 +46,16 @@ def settings_in(held: Mapping[str, str | None], names: Iterable[str]) -> dict[st
     return {name: value for name in names if (value := spelt.get(variable(name)))}
 
 
+@sealed
 def read_environment(environ: Mapping[str, str]) -> GatewaySettings:
     """Return the settings that the environment holds. A variable that is empty counts as absent. Raises `ValueError`."""
     held = settings_in(environ, GatewaySettings.model_fields)
-    complaint = credential_complaint(held, variable)
+    if complaint := credential_complaint(held, variable):
+        raise ValueError(complaint)
     try:
-        if complaint is None:
-            return GatewaySettings.model_validate(held)
+        return GatewaySettings.model_validate(held)
     except ValidationError as error:
-        complaint = complaint_of(error, "in the environment")
-    del environ, held
-    raise ValueError(complaint)
+        raise ValueError(complaint_of(error, "in the environment")) from None
 
 
 def credential_complaint(held: Mapping[str, Any], place_of: Callable[[str], str], *, quotes_are_read: bool = False) -> str | None:

@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
+from traceback import extract_tb
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from warnings import warn
@@ -33,7 +34,7 @@ from ._client.workers import Pace, Parallel
 from .environment import GatewaySettings, read_environment
 from .errors import InDoubt, MessageNotFound, NotAuthorised, NotSent, PlainHttpWarning, Reason, SmsGateError
 from .options import GATEWAY_URL, Timeouts, address_of, bad_grace, bad_option, odd_credentials, positive, travels_in_clear
-from .privacy import mask_number, redact
+from .privacy import mask_number, redact, seal, sealed
 from .protocol.answers import DeliveryState
 from .protocol.envelope import request_body
 from .protocol.limits import REPLY_LIMIT, REPLY_LIMIT_MOST, reply_limit
@@ -149,6 +150,7 @@ class AsyncSession:
     address is plain http and not of this machine.
     """
 
+    @sealed
     def __init__(
         self,
         login: str,
@@ -177,7 +179,6 @@ class AsyncSession:
             country=country,
         )
         if found:
-            del login, password, sender, url, proxy
             raise ValueError(found)
         for odd in odd_credentials(login=login, password=password):
             warn(odd, stacklevel=_caller())
@@ -199,7 +200,6 @@ class AsyncSession:
         self._released = False
         self._under_way: set[_Call] = set()
         self._drained: anyio.Event | None = None
-        del login, password, proxy
         if travels_in_clear(url):
             warn(
                 "the gateway's address is plain http: login, password and texts travel in clear",
@@ -208,6 +208,7 @@ class AsyncSession:
             )
 
     @classmethod
+    @sealed
     def from_env(
         cls,
         *,
@@ -224,18 +225,9 @@ class AsyncSession:
         `SMSGATE_PROXY` and `SMSGATE_COUNTRY` may be. A variable that is empty counts as absent, and `proxy` goes before its
         variable. Raises `ValueError` that names the variable. For an `.env` file and secret files see `from_settings`.
         """
-        complaint = ""
-        settings: GatewaySettings | None = None
-        try:
-            settings = read_environment(environ)
-        except ValueError as error:
-            complaint = str(error)
-        if settings is not None and proxy is not None:
+        settings = read_environment(environ)
+        if proxy is not None:
             settings = settings.model_copy(update={"proxy": proxy})
-        # A traceback with locals would show the whole environment.
-        del environ, proxy
-        if settings is None:
-            raise ValueError(complaint)
         return cls.from_settings(settings, timeouts=timeouts, verify=verify, http_client=http_client, observer=observer)
 
     @classmethod
@@ -365,6 +357,7 @@ class AsyncSession:
         """
         return await self._run_reading(GET_CREDIT_BALANCE, read_balance, self._reading(timeout))
 
+    @sealed
     async def send_sms(
         self,
         destination: str | Iterable[str],
@@ -398,11 +391,8 @@ class AsyncSession:
             NotSent: nothing left this process.
             InDoubt: it is not known whether the message was sent.
         """
-        made = _message_or_error(sender=sender, destinations=destination, text=text, wappush=wappush, country=self._country)
-        del destination, text, wappush, sender
-        if isinstance(made, ValidationError):
-            raise made.with_traceback(None)
-        return await self.send(made, timeout=timeout)
+        message = Message(sender=sender, destinations=destination, text=text, wappush=wappush, country=self._country)
+        return await self.send(message, timeout=timeout)
 
     async def send(self, message: Message, *, timeout: float | None = None) -> SendResult:
         """Send a message. Takes `timeout`, returns and raises as `send_sms` does.
@@ -411,7 +401,7 @@ class AsyncSession:
         """
         checked = checked_again(_a_message(message))
         if isinstance(checked, ValidationError):
-            raise checked.with_traceback(None)
+            raise checked
         call = self._call_of(checked, _deadline(timeout, self._timeouts.send))
         if (record := _RECORD.get()) is not None:
             record.calls.append(call)
@@ -615,13 +605,15 @@ class AsyncSession:
             except Exception as error:  # which nobody foresaw
                 _log_doubt(call, "failed")
                 error.add_note("the request may have left: in doubt" if call.left else "nothing of the request has left")
+                # `send_sms` takes the frames away.
+                where = ", ".join(f"{place.filename}:{place.lineno}" for place in extract_tb(error.__traceback__))
+                _log.warning("%s%s failed unexpectedly in %s", call.operation.name, call.subject, where)
                 raise
             finally:
                 self._under_way.discard(call)
                 if self._drained is not None and not self._under_way:
                     self._drained.set()
-        failure.__context__ = failure.__cause__ = None
-        raise failure.with_traceback(None)
+        raise seal(failure)
 
     def _unusable(self) -> SmsGateError | None:
         if self._closed:
@@ -717,9 +709,9 @@ class AsyncSession:
 
 
 def _caller() -> int:
-    """Return how many frames above the function that asks the first one outside of this file is."""
+    """Return how many frames above the function that asks the first one is that is neither of this file nor of `sealed`."""
     level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals is globals():
+    while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, sealed.__module__):
         level, frame = level + 1, frame.f_back
     return level
 
@@ -755,14 +747,6 @@ def _deadline(timeout: float | None, usual: float) -> float:
 def _subject(message: Message) -> str:
     first, others = mask_number(message.destinations[0]), len(message.destinations) - 1
     return f" to {first}{f' and {others} more' if others else ''}"
-
-
-def _message_or_error(**values: Any) -> Message | ValidationError:
-    """Return the error in place of raising it, so that the caller can first let go of the values."""
-    try:
-        return Message(**values)
-    except ValidationError as error:
-        return error
 
 
 def _a_message(message: Any) -> Message:

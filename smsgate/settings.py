@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from .environment import GatewaySettings, complaint_of, credential_complaint, settings_in, variable
 from .extras import missing
+from .privacy import sealed
 
 try:
     from dotenv import dotenv_values
@@ -53,10 +54,8 @@ class EnvFile(PydanticBaseSettingsSource):
             with self._path.open(encoding="utf-8-sig") as stream:
                 held = dotenv_values(stream=stream, interpolate=False)
         except OSError as error:
-            complaint = f"cannot read {self._path}: {error.strerror}"
-        else:
-            return dict(settings_in(held, self.settings_cls.model_fields))
-        raise ValueError(complaint)
+            raise ValueError(f"cannot read {self._path}: {error.strerror}") from None
+        return dict(settings_in(held, self.settings_cls.model_fields))
 
 
 class Checked(PydanticBaseSettingsSource):
@@ -83,10 +82,9 @@ class Checked(PydanticBaseSettingsSource):
         """Return what the source has. Raises `ValueError` for a login or password that is used and can be none."""
         found = self._source()
         used = {name: value for name, value in found.items() if not self.current_state.get(name)}
-        complaint = credential_complaint(used, self._place_of, quotes_are_read=self._quotes_are_read)
-        if complaint is None:
-            return found
-        raise ValueError(complaint)
+        if complaint := credential_complaint(used, self._place_of, quotes_are_read=self._quotes_are_read):
+            raise ValueError(complaint)
+        return found
 
 
 class FileSettings(BaseSettings):
@@ -96,24 +94,21 @@ class FileSettings(BaseSettings):
         env_prefix="SMSGATE_", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
     )
 
+    @sealed
     def __init__(self, *, _env_file: FilePath | None = None, _secrets_dir: FilePath | None = None, **given: Any) -> None:
         if _secrets_dir is not None and not Path(_secrets_dir).is_dir():
             raise ValueError(f"{_secrets_dir}: there is no such folder of secret files")
         try:
             super().__init__(_env_file=_env_file, _secrets_dir=_secrets_dir, **given)
         except ValidationError as error:
-            complaint = complaint_of(error, "in the environment, an .env file or a secret file")
+            raise ValueError(complaint_of(error, "in the environment, an .env file or a secret file")) from None
         except UnicodeDecodeError:  # of pydantic-settings, which has a look at the file first
-            complaint = f"cannot read {_env_file or 'the .env file'}: it is not UTF-8"
-        except ValueError as error:  # of ours, whose frames hold what the sources have
-            complaint = str(error)
-        else:
-            return
-        # pydantic's own frames and ours would show the values to a traceback with locals, so they end here.
-        del given
-        raise ValueError(complaint)
+            raise ValueError(f"cannot read {_env_file or 'the .env file'}: it is not UTF-8") from None
+        except ValueError as error:  # of a source, and it may hold what was read
+            raise ValueError(str(error)) from None
 
     @classmethod
+    @sealed
     def read(cls, *, env_file: FilePath | None = None, secrets_dir: FilePath | None = None, **given: Any) -> Self:
         """Return the settings that are found. What is `given` goes before all else. Raises `ValueError`.
 

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import logging
 import pickle
+import re
 import threading
 import time
 import warnings
@@ -166,6 +167,21 @@ async def test_a_message_without_any_sender_is_refused_before_anything_is_sent()
             with pytest.raises(ValueError, match="sender"):
                 await session.send_sms(NUMBER, "hello")
         assert not sandbox.calls
+
+
+async def test_the_place_of_an_error_that_nobody_foresaw_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def defect(*_: object, **__: object) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("smsgate.session.read_send", defect)
+    with Sandbox() as sandbox:
+        async with session_at(sandbox) as session:
+            with pytest.raises(KeyError) as caught:
+                await session.send_sms(NUMBER, "hello")
+    assert caught.traceback[-1].name == "send_sms", "no frame below the call is kept"
+    assert re.search(rf"SendSMS to \+380\S+ failed unexpectedly in .*{re.escape(__file__)}:[0-9]+$", caplog.text, re.MULTILINE)
 
 
 async def test_a_copy_that_was_changed_for_the_worse_is_refused_before_anything_is_sent() -> None:

@@ -13,8 +13,8 @@ Rule of this file: *not sent* is claimed only with proof, and the proof comes fr
 Everything else is in doubt, whatever the class of the exception: a test double, a tool that replaces httpx's transport, a hook
 that removes the `trace` extension, or a second line without events proves nothing. Earlier exchanges prove nothing either.
 
-Every exception is mapped, and ours is raised outside the handler, so that it holds neither the foreign one nor its frames, in
-which the request stands. It works with `httpx` and with `httpx2`, so exceptions are told apart by the names of their classes.
+Every exception is mapped, and ours is sealed, so that it holds neither the foreign one nor its frames. It works with `httpx`
+and with `httpx2`, so exceptions are told apart by the names of their classes.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ import anyio.lowlevel
 import httpx
 
 from ..errors import InDoubt, NotSent, Reason, ReplyEvidence, SmsGateError
+from ..privacy import sealed
 
 __all__ = [
     "FAULTS",
@@ -384,6 +385,7 @@ class Transport:
         """Close the client, if it is our own."""
         await self._client.aclose()
 
+    @sealed
     async def post(self, body: Body, headers: Mapping[str, str], *, limit: int, exchange: Exchange) -> HttpReply:
         """Post the body and return the response, whatever its status.
 
@@ -394,19 +396,15 @@ class Transport:
             outcome = await self._post(body, headers, limit, exchange)
         except Exception as error:  # an error of ours, too: it can only come from a hook, and says nothing of this request
             outcome = self._mapped(error, exchange)
-        except BaseException as error:  # cancelled: leave the frames in which the request stands
-            error.__context__ = error.__cause__ = None
+        except BaseException:  # cancelled
             self._client.discard()
-            del body, headers
-            raise error.with_traceback(None)  # noqa: B904 - it is the same one, without its frames
+            raise
         finally:
             exchange.end(left=exchange.left)
         if isinstance(outcome, HttpReply):
             return outcome
         self._client.discard()
-        outcome.__context__ = None
-        del body, headers
-        raise outcome.with_traceback(None)
+        raise outcome
 
     async def _post(
         self, body: Body, headers: Mapping[str, str], limit: int, exchange: Exchange
