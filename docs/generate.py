@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import typer.main
+from floors import ROOMS, below, on_floors
 from pydantic import BaseModel
 
 import smsgate
@@ -418,6 +419,20 @@ def promise() -> str:
     return _svg(label, (700, 450), drawn)
 
 
+def rooms() -> str:
+    """Return the picture of the floors: an arrow leads from a room to one that it imports from, unless another lies between."""
+    places = {
+        room: (400 + 185 * (place - (len(row) - 1) / 2), 40 + 90 * (len(on_floors(ROOMS)) - 1 - floor))
+        for floor, row in on_floors(ROOMS).items()
+        for place, room in enumerate(row)
+    }
+    drawn = [_box(place, room) for room, place in places.items()]
+    for room, place in places.items():
+        drawn += [_edge(_border(place, places[lower]), _border(places[lower], place)) for lower in sorted(below(room))]
+    label = "; ".join(f"{room} imports from {', '.join(sorted(below(room)))}" for room in ROOMS if below(room))
+    return _svg(label, (800, 80 + 90 * (len(on_floors(ROOMS)) - 1)), drawn)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api_of(
         "smsgate", smsgate, "The package itself, from its docstrings. [The reference](../reference.md) has the same in tables."
@@ -441,5 +456,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "numbers.md": numbers,
     "states.md": life,
     "promise.svg": promise,
+    "rooms.svg": rooms,
 }
 """Every generated file, by its name, and what makes it."""

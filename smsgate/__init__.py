@@ -15,6 +15,8 @@ from .version import __version__
 if TYPE_CHECKING:
     from ._client.observing import CallEnd, CallStart, Observer
     from ._client.transport import HttpClient
+    from ._client.workers import Parallel
+    from .environment import GatewaySettings
     from .errors import (
         AccountSuspended,
         BadCredentials,
@@ -57,6 +59,7 @@ __all__ = [
     "DeliveryState",
     "DeliveryStatus",
     "GatewayFailure",
+    "GatewaySettings",
     "HttpClient",
     "InDoubt",
     "Message",
@@ -67,6 +70,7 @@ __all__ = [
     "NotSent",
     "Observer",
     "Outcome",
+    "Parallel",
     "PlainHttpWarning",
     "Reason",
     "RecipientResult",
@@ -104,6 +108,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "SenderForbidden",
         "SmsGateError",
     ),
+    "environment": ("GatewaySettings",),
     "options": ("Timeouts",),
     "privacy": ("redact_http_logs",),
     "protocol.answers": ("Answer", "ClassifiedAnswer", "DeliveryState"),
@@ -112,6 +117,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "session": ("GATEWAY_URL", "AsyncSession", "SendOutcome"),
     "_client.observing": ("CallEnd", "CallStart", "Observer"),
     "_client.transport": ("HttpClient",),
+    "_client.workers": ("Parallel",),
 }
 """Each module, and which names of the public list are in it."""
 

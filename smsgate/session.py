@@ -39,8 +39,9 @@ from .protocol.answers import DeliveryState
 from .protocol.envelope import request_body
 from .protocol.limits import REPLY_LIMIT, REPLY_LIMIT_MOST, reply_limit
 from .protocol.models import SENDER_RULE, DeliveryStatus, Message, SendResult, checked_again, invalid_message, message_id
-from .protocol.operations import AUTH, GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES, SEND_SMS, Operation
-from .protocol.reply import Reply, read_balance, read_new_messages, read_send, read_status, unrecognised
+from .protocol.operation import Operation
+from .protocol.operations import AUTH, GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES, SEND_SMS
+from .protocol.reply import unrecognised
 from .protocol.segments import segments
 
 __all__ = ["GATEWAY_URL", "AsyncSession", "SendOutcome"]
@@ -70,7 +71,7 @@ class SendOutcome:
 class _Call:
     """One call of an operation on its way through logins and repeats."""
 
-    operation: Operation
+    operation: Operation[object]
     deadline: float
     """Seconds for the whole call."""
     body: Body = field(default=Body(b""), repr=False)
@@ -79,8 +80,8 @@ class _Call:
     """What the gateway may quote and no log may show."""
     subject: str = ""
     """To whom, for the log; masked."""
-    message: Message | None = field(default=None, repr=False)
-    """What is sent, for a send."""
+    asked: Message | str | None = field(default=None, repr=False)
+    """What the answer is about: the message of a send, a message id, or nothing."""
     exchange: Exchange | None = None
     lasting: bool = False
     """The login failed in a way that will not be over the next moment."""
@@ -90,6 +91,11 @@ class _Call:
     """When the current try began to wait for a login."""
     closed_after: float | None = None
     """The grace of the `aclose` that ended the call."""
+
+    @property
+    def sent(self) -> Message | None:
+        """The message, for a send."""
+        return self.asked if isinstance(self.asked, Message) else None
 
     @property
     def left(self) -> bool:
@@ -355,7 +361,7 @@ class AsyncSession:
         Raises:
             Refused, NotSent, InDoubt: there is no answer.
         """
-        return await self._run_reading(GET_CREDIT_BALANCE, read_balance, self._reading(timeout))
+        return await self._run_reading(GET_CREDIT_BALANCE, self._reading(timeout))
 
     @sealed
     async def send_sms(
@@ -405,7 +411,7 @@ class AsyncSession:
         call = self._call_of(checked, _deadline(timeout, self._timeouts.send))
         if (record := _RECORD.get()) is not None:
             record.calls.append(call)
-        return await self._run(call, partial(self._attempt, partial(read_send, message=checked)))
+        return await self._run(call, partial(self._attempt, SEND_SMS))
 
     async def get_new_messages(self, *, timeout: float | None = None) -> list[str]:
         """Return the ids of messages whose status the gateway does not know yet. These are not incoming SMS.
@@ -418,7 +424,7 @@ class AsyncSession:
         Raises:
             Refused, NotSent, InDoubt: there is no answer.
         """
-        return await self._run_reading(GET_NEW_MESSAGES, read_new_messages, self._reading(timeout), limit=REPLY_LIMIT_MOST)
+        return await self._run_reading(GET_NEW_MESSAGES, self._reading(timeout), limit=REPLY_LIMIT_MOST)
 
     async def get_message_status(self, message_id: str, *, timeout: float | None = None) -> DeliveryStatus:
         """Return the delivery status of one message. A sentence that is not known gives `DeliveryState.UNRECOGNISED`.
@@ -435,7 +441,7 @@ class AsyncSession:
         return await self._status(_checked_id(message_id), self._reading(timeout))
 
     async def _status(self, asked: str, deadline: float) -> DeliveryStatus:
-        return await self._run_reading(GET_MESSAGE_STATUS, partial(read_status, asked=asked), deadline, MessageId=asked)
+        return await self._run_reading(GET_MESSAGE_STATUS, deadline, asked=asked, MessageId=asked)
 
     # --- on top of them -------------------------------------------------------------------------------------------------
 
@@ -561,16 +567,16 @@ class AsyncSession:
 
     async def _run_reading(
         self,
-        operation: Operation,
-        read: Callable[[Reply], T],
+        operation: Operation[T],
         deadline: float,
         *,
+        asked: str | None = None,
         limit: int = REPLY_LIMIT,
         **arguments: str,
     ) -> T:
         body = Body(request_body(operation, **arguments))
-        call = _Call(operation, deadline, body, limit)
-        return await self._run(call, partial(self._attempt, read))
+        call = _Call(operation, deadline, body, limit, asked=asked)
+        return await self._run(call, partial(self._attempt, operation))
 
     async def _run(self, call: _Call, attempt: Callable[[_Call], Awaitable[T]]) -> T:
         """Make the call, and tell the observer of it."""
@@ -580,9 +586,9 @@ class AsyncSession:
         try:
             result = await self._run_in_time(call, attempt)
         except BaseException as error:
-            observation.ended(end_of_error(error, call.operation, call.message, left=call.left))
+            observation.ended(end_of_error(error, call.operation, call.sent, left=call.left))
             raise
-        observation.ended(end_of(result, call.message))
+        observation.ended(end_of(result, call.sent))
         return result
 
     async def _run_in_time(self, call: _Call, attempt: Callable[[_Call], Awaitable[T]]) -> T:
@@ -646,21 +652,21 @@ class AsyncSession:
             await anyio.sleep(random.uniform(0.5, 1.0) * pause)  # noqa: S311 - jitter, not a secret
         return await attempt(call)
 
-    async def _attempt(self, read: Callable[[Reply], T], call: _Call) -> T:
+    async def _attempt(self, operation: Operation[T], call: _Call) -> T:
         call.waiting_since = anyio.current_time()
         async with self._logins.lease() as login:
             call.exchange = None
             if not login.authenticated:
                 await self._authenticate(login, call)
             try:
-                return await self._ask(login, call, read)
+                return await self._ask(login, call, operation)
             except NotAuthorised:
                 # The gateway answered before it did anything, so the request may go out once more.
                 login.cookie = call.exchange = None
             call.waiting_since = anyio.current_time()
             await self._authenticate(login, call)
             try:
-                return await self._ask(login, call, read)
+                return await self._ask(login, call, operation)
             except NotAuthorised:
                 login.cookie = call.exchange = None
                 raise
@@ -688,15 +694,15 @@ class AsyncSession:
             return
         raise failure
 
-    async def _ask(self, login: Login, call: _Call, read: Callable[[Reply], T]) -> T:
+    async def _ask(self, login: Login, call: _Call, operation: Operation[T]) -> T:
         call.exchange = Exchange()
         reply = await self._logins.ask(login, call.operation, call.body, call.limit, call.exchange)
-        for sentence in unrecognised(reply):
+        for sentence in unrecognised(operation, reply):
             # To a send the gateway may answer with half of its text, which no search for the whole would find.
             secrets = (*self._secrets, *login.cookie_values, *call.secrets)
             shown = f"{len(sentence)} characters" if call.operation is SEND_SMS else redact(sentence, secrets)[:300]
             _log.warning("%s%s: answer not recognised: %s", call.operation.name, call.subject, shown)
-        return read(reply)
+        return operation.read(reply, call.asked)
 
     def _open_transport(self) -> Transport:
         if self._http_client is not None:
@@ -720,7 +726,7 @@ def _misplaced() -> NotSent:
     return NotSent("the session was opened on another event loop", reason=Reason.OTHER_EVENT_LOOP)
 
 
-def _may_repeat(operation: Operation, error: NotSent | InDoubt) -> bool:
+def _may_repeat(operation: Operation[object], error: NotSent | InDoubt) -> bool:
     return (isinstance(error, NotSent) or operation.repeatable) and _passing(error)
 
 

@@ -10,15 +10,8 @@ from shown import Hidden, frames_of, raised_by, shown_by
 
 from smsgate.protocol.characters import complaint
 from smsgate.protocol.envelope import request_body
-from smsgate.protocol.operations import (
-    AUTH,
-    GET_CREDIT_BALANCE,
-    GET_MESSAGE_STATUS,
-    GET_NEW_MESSAGES,
-    OPERATIONS,
-    SEND_SMS,
-    Operation,
-)
+from smsgate.protocol.operation import Operation
+from smsgate.protocol.operations import AUTH, GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES, OPERATIONS, SEND_SMS
 from smsgate.protocol.xml import Node, parse, text_of
 
 HEAD = (

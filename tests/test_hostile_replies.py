@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from shown import outcome_of, raised_by
 
 from smsgate.errors import InDoubt, Reason
-from smsgate.protocol.operations import OPERATIONS, SEND_SMS, Operation
+from smsgate.protocol.operation import Operation
+from smsgate.protocol.operations import OPERATIONS, SEND_SMS
 from smsgate.protocol.reply import Reply, read_reply
 
 # Only a defect breaks these: about 100 ms and 20 MB are normal.

@@ -22,6 +22,7 @@ from smsgate.errors import InDoubt, Outcome, Reason, Refused, ReplyEvidence
 from smsgate.protocol.answers import ANSWERS, Answer, DeliveryState
 from smsgate.protocol.limits import MAX_ELEMENTS, MOST_RECIPIENTS, REPLY_LIMIT, REPLY_LIMIT_MOST, SLOT_LIMIT, reply_limit
 from smsgate.protocol.models import Message, RecipientResult, SendResult
+from smsgate.protocol.operation import Operation
 from smsgate.protocol.operations import AUTH, GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES, OPERATIONS, SEND_SMS
 from smsgate.protocol.reply import (
     Reply,
@@ -645,19 +646,22 @@ def test_whatever_the_slots_are_nothing_is_lost_and_nothing_is_claimed(head: str
 
 
 @pytest.mark.parametrize(
-    ("items", "found"),
+    ("operation", "items", "found"),
     [
-        ((SENT, ID), []),
-        ((NEW, ID), [NEW]),
-        ((f"{SENT} | {NEW}", "", f"{NO_COUNTRY}|{NEW} 2"), [NEW, f"{NEW} 2"]),
-        ((None, "", " "), []),
-        (("2500.75",), []),
-        (("Отправлено",), []),
-        (("Сообщение доставлено получателю", NEW), [NEW]),
+        (SEND_SMS, (SENT, ID), []),
+        (SEND_SMS, (NEW, ID), [NEW]),
+        (SEND_SMS, (f"{SENT} | {NEW}", "", f"{NO_COUNTRY}|{NEW} 2"), [NEW, f"{NEW} 2"]),
+        (SEND_SMS, (None, "", " "), []),
+        (GET_CREDIT_BALANCE, ("2500.75",), []),
+        (GET_NEW_MESSAGES, (ID, "2500.75"), ["2500.75"]),
+        (GET_MESSAGE_STATUS, ("Отправлено",), []),
+        (GET_MESSAGE_STATUS, ("Сообщение доставлено получателю", NEW), [NEW]),
     ],
 )
-def test_a_sentence_that_is_in_no_table_is_found_so_that_it_can_become_a_row(items: tuple[str | None, ...], found: list[str]):
-    assert unrecognised(sent(*items)) == found
+def test_a_sentence_that_is_in_no_table_is_found_so_that_it_can_become_a_row(
+    operation: Operation[object], items: tuple[str | None, ...], found: list[str]
+):
+    assert unrecognised(operation, sent(*items)) == found
 
 
 # Privacy

@@ -25,7 +25,8 @@ import pytest
 from smsgate.errors import BadSender, NotEnoughCredits, Refused
 from smsgate.protocol.answers import ANSWERS, STATUSES, Answer, DeliveryState, classify, delivery_state
 from smsgate.protocol.models import Message
-from smsgate.protocol.operations import AUTH, GET_NEW_MESSAGES, NAMESPACE, OPERATIONS, SEND_SMS
+from smsgate.protocol.operation import NAMESPACE
+from smsgate.protocol.operations import AUTH, GET_NEW_MESSAGES, OPERATIONS, SEND_SMS
 from smsgate.protocol.reply import read_auth, read_new_messages, read_reply, read_send
 from smsgate.sandbox import MAGIC, AccountState, FailedSlot, Sandbox, Settings
 from smsgate.sandbox.server import ServerThread, listen

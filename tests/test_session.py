@@ -175,7 +175,7 @@ async def test_the_place_of_an_error_that_nobody_foresaw_is_logged(
     def defect(*_: object, **__: object) -> None:
         raise KeyError
 
-    monkeypatch.setattr("smsgate.session.read_send", defect)
+    monkeypatch.setattr("smsgate.session.unrecognised", defect)
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             with pytest.raises(KeyError) as caught:

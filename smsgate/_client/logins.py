@@ -28,7 +28,8 @@ import anyio.to_thread
 from ..errors import AccountSuspended, BadCredentials, InDoubt, NotSent, Reason, Refused
 from ..protocol.cookies import cookie_header, seconds_of
 from ..protocol.envelope import request_body
-from ..protocol.operations import AUTH, Operation
+from ..protocol.operation import Operation
+from ..protocol.operations import AUTH
 from ..protocol.reply import Reply, read_auth, read_reply, shows_session
 from ..version import __version__
 from .transport import Body, Exchange, HttpReply, Transport
@@ -203,7 +204,7 @@ class Logins:
         self._refusal, self._hung, self._proven = None, None, True
         _log.info("login %d %s", login.number, "opened" if login.generation == 1 else f"renewed for the {login.generation}. time")
 
-    async def ask(self, login: Login, operation: Operation, body: Body, limit: int, exchange: Exchange) -> Reply:
+    async def ask(self, login: Login, operation: Operation[object], body: Body, limit: int, exchange: Exchange) -> Reply:
         """Post the request with the login's cookie and return what stands in the reply. Raises `NotSent` or `InDoubt`.
 
         A cookie that comes with the answer is used from then on, if the answer shows that the gateway knew the session. Otherwise
@@ -211,11 +212,11 @@ class Logins:
         """
         http = await self._post(login, operation, body, limit, exchange)
         reply = await self._parsed(operation, http)
-        if http.cookies and shows_session(reply):
+        if http.cookies and shows_session(operation, reply):
             login.cookie = cookie_header(http.cookies, now=_clock_of(http), held=login.cookie)
         return reply
 
-    async def _post(self, login: Login, operation: Operation, body: Body, limit: int, exchange: Exchange) -> HttpReply:
+    async def _post(self, login: Login, operation: Operation[object], body: Body, limit: int, exchange: Exchange) -> HttpReply:
         whole = False
         try:
             http = await login.transport.post(body, headers_of(operation, login.cookie), limit=limit, exchange=exchange)
@@ -227,7 +228,7 @@ class Logins:
         login.last_used = anyio.current_time()
         return http
 
-    async def _parsed(self, operation: Operation, http: HttpReply) -> Reply:
+    async def _parsed(self, operation: Operation[object], http: HttpReply) -> Reply:
         if len(http.body) < PARSED_IN_THREAD:
             return read_reply(operation, http.body, http.status)
         # The answer has arrived: a deadline that ends now must not turn it into one that was lost.
@@ -237,7 +238,7 @@ class Logins:
         return reply  # noqa: RET504 # pyright: ignore[reportPossiblyUnboundVariable]
 
 
-def headers_of(operation: Operation, cookie: str | None) -> dict[str, str]:
+def headers_of(operation: Operation[object], cookie: str | None) -> dict[str, str]:
     """Return the headers of a request. The gateway reads none of them but the cookie (docs: wire format, "HTTP")."""
     headers = {
         "Content-Type": "text/xml; charset=utf-8",

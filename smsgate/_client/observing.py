@@ -13,7 +13,8 @@ from typing import Protocol
 
 from ..errors import SmsGateError, outcome_of
 from ..protocol.models import Message, SendResult
-from ..protocol.operations import SEND_SMS, Operation
+from ..protocol.operation import Operation
+from ..protocol.operations import SEND_SMS
 from ..protocol.segments import segments
 
 __all__ = ["CallEnd", "CallStart", "Observation", "Observer", "end_of", "end_of_error"]
@@ -87,7 +88,7 @@ def end_of(result: object, message: Message | None) -> CallEnd:
     return CallEnd("answered", balance=result if isinstance(result, Decimal) else None)
 
 
-def end_of_error(error: BaseException, operation: Operation, message: Message | None, *, left: bool) -> CallEnd:
+def end_of_error(error: BaseException, operation: Operation[object], message: Message | None, *, left: bool) -> CallEnd:
     """Return the end of a call that raised. `left` says that its request may have left."""
     if isinstance(error, SmsGateError):
         outcome: str = outcome_of(error).outcome

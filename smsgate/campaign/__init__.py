@@ -21,14 +21,20 @@ from typing import Self, Unpack
 from ..ledger.contract import Journal
 from ..ledger.records import (
     Added,
+    Around,
+    Claim,
     Decision,
+    Entry,
     Evidence,
     Figures,
     JournalError,
     JournalLost,
     RecipientInDoubt,
+    RecipientOutcome,
     RecipientRecord,
+    RequestEnd,
     RequestInDoubt,
+    Seen,
     Text,
     TimeSlot,
 )
@@ -36,10 +42,10 @@ from ..ledger.sqlite.journal import SqliteJournal
 from ..ledger.states import TRANSITIONS, Event, RecipientState, Transition
 from ..protocol.models import message_id as checked_id
 from ..session import AsyncSession
-from .export import export_csv
+from .export import Exportable, export_csv
 from .planning import Plan, Preview, Sample, entries_of, plan_of
 from .polling import Poller, PollOptions, PollProgress
-from .report import html_report, write_html
+from .report import Reportable, html_report, write_html
 from .runner import Progress, Runner, RunOptions, RunOutcome, RunResult
 from .sources import ListOptions, Row, Source, csv_source, file_source, rows_source, table_source
 from .spreadsheets import HiddenRows
@@ -47,10 +53,14 @@ from .spreadsheets import HiddenRows
 __all__ = [
     "TRANSITIONS",
     "Added",
+    "Around",
     "Campaign",
+    "Claim",
     "Decision",
+    "Entry",
     "Event",
     "Evidence",
+    "Exportable",
     "Figures",
     "HiddenRows",
     "Journal",
@@ -64,8 +74,11 @@ __all__ = [
     "Preview",
     "Progress",
     "RecipientInDoubt",
+    "RecipientOutcome",
     "RecipientRecord",
     "RecipientState",
+    "Reportable",
+    "RequestEnd",
     "RequestInDoubt",
     "Row",
     "RunOptions",
@@ -73,6 +86,7 @@ __all__ = [
     "RunResult",
     "Runner",
     "Sample",
+    "Seen",
     "Source",
     "SqliteJournal",
     "Text",

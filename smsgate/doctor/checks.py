@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
@@ -21,7 +20,6 @@ from ..errors import InDoubt, MessageNotFound, NotSent, Refused, SmsGateError
 from ..options import travels_in_clear
 from ..protocol.answers import DeliveryState
 from ..protocol.operations import GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES
-from ..protocol.reply import read_balance, read_new_messages, read_status
 from ..version import __version__
 from .assessment import (
     AT_ONCE,
@@ -117,12 +115,12 @@ async def _sender(room: _Room) -> Finding:
 
 
 async def _credits(room: _Room) -> Finding:
-    return assess_credits(await room.probe.ask(GET_CREDIT_BALANCE, read_balance), show=room.show_balance)
+    return assess_credits(await room.probe.ask(GET_CREDIT_BALANCE), show=room.show_balance)
 
 
 async def _new_messages(room: _Room) -> Finding:
     try:
-        await room.probe.ask(GET_NEW_MESSAGES, read_new_messages)
+        await room.probe.ask(GET_NEW_MESSAGES)
     except (Refused, InDoubt) as error:
         # The provider's page no longer lists the operation, and no send needs it.
         text = f"smsgate new will not work: {error}"
@@ -132,7 +130,7 @@ async def _new_messages(room: _Room) -> Finding:
 
 async def _status(room: _Room) -> Finding:
     try:
-        found = await room.probe.ask(GET_MESSAGE_STATUS, partial(read_status, asked=NO_MESSAGE), MessageId=NO_MESSAGE)
+        found = await room.probe.ask(GET_MESSAGE_STATUS, NO_MESSAGE, MessageId=NO_MESSAGE)
     except MessageNotFound:
         return assess_status(DeliveryState.NOT_FOUND)
     return assess_status(found.state)

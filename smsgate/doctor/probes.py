@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from statistics import median
@@ -27,8 +27,9 @@ from ..options import GATEWAY_URL, Timeouts, bad_option
 from ..privacy import redact
 from ..protocol.envelope import request_body
 from ..protocol.limits import REPLY_LIMIT_MOST
-from ..protocol.operations import AUTH, GET_CREDIT_BALANCE, Operation
-from ..protocol.reply import Reply, read_balance, read_reply, unrecognised
+from ..protocol.operation import Operation
+from ..protocol.operations import AUTH, GET_CREDIT_BALANCE
+from ..protocol.reply import Reply, read_reply, unrecognised
 from .assessment import AT_ONCE, LADDER, CookieTimes, Step
 from .findings import Heard
 
@@ -203,9 +204,9 @@ class Probe:
         """Make one Auth. Raises what a session's login raises."""
         await self._authenticate(await self._lease())
 
-    async def ask(self, operation: Operation, read: Callable[[Reply], T], **arguments: str) -> T:
-        """Return what the gateway answers with the first login. Raises what `read` raises, `NotSent` or `InDoubt`."""
-        return read(await self._ask(self._leased[0], operation, **arguments))
+    async def ask(self, operation: Operation[T], asked: str | None = None, **arguments: str) -> T:
+        """Return what the gateway answers with the first login. Raises what its reader raises, `NotSent` or `InDoubt`."""
+        return operation.read(await self._ask(self._leased[0], operation, **arguments), asked)
 
     async def _lease(self) -> Login:
         self._leased.append(await self._stack.enter_async_context(self._logins.lease()))
@@ -221,7 +222,7 @@ class Probe:
             raise
         self._secrets.update(login.cookie_values)
 
-    async def _ask(self, login: Login, operation: Operation, **arguments: str) -> Reply:
+    async def _ask(self, login: Login, operation: Operation[object], **arguments: str) -> Reply:
         self.requests += 1
         body = Body(request_body(operation, **arguments))
         asked = self._logins.ask(login, operation, body, REPLY_LIMIT_MOST, Exchange())
@@ -235,8 +236,8 @@ class Probe:
             return await call
         raise InDoubt(f"{Reason.TIMED_OUT} after {deadline:g} s", reason=Reason.TIMED_OUT)
 
-    def _hear(self, operation: Operation, reply: Reply) -> None:
-        for sentence in unrecognised(reply):
+    def _hear(self, operation: Operation[object], reply: Reply) -> None:
+        for sentence in unrecognised(operation, reply):
             heard = Heard(operation.name, self.redacted(sentence))
             if heard not in self.heard:
                 self.heard.append(heard)
@@ -288,7 +289,7 @@ class Probe:
         for _ in range(times):
             reply = await self._ask(login, GET_CREDIT_BALANCE)
             with suppress(InDoubt):  # a new sentence takes as long as a known one
-                read_balance(reply)
+                GET_CREDIT_BALANCE.read(reply, None)
 
 
 async def _together(calls: Iterable[Awaitable[object]]) -> None:

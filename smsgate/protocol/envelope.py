@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from ..privacy import sealed
 from .characters import complaint
-from .operations import NAMESPACE, Operation
+from .operation import NAMESPACE, Operation
 
 __all__ = ["request_body"]
 
@@ -22,7 +22,7 @@ _ARGUMENT = "<ns1:{name}>{value}</ns1:{name}>"
 
 
 @sealed
-def request_body(operation: Operation, **arguments: str | None) -> bytes:
+def request_body(operation: Operation[object], **arguments: str | None) -> bytes:
     """Return the request in UTF-8. Arguments stand in the WSDL's order; those that are None are left out.
 
     Raises `ValueError` for a character that cannot be carried and `TypeError` for an argument that the operation has not.

@@ -1,4 +1,4 @@
-"""The five operations of the gateway as one table. Nothing here acts; envelopes and replies are made and read by it.
+"""The five operations of the gateway as one table. A new operation is a new row; requests, replies and the sandbox follow it.
 
 Names and order of arguments are the WSDL's (docs: wire format, "Operations"). An operation may be repeated by itself only if
 doing it twice changes nothing and costs nothing.
@@ -6,48 +6,28 @@ doing it twice changes nothing and costs nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
-__all__ = [
-    "AUTH",
-    "GET_CREDIT_BALANCE",
-    "GET_MESSAGE_STATUS",
-    "GET_NEW_MESSAGES",
-    "NAMESPACE",
-    "OPERATIONS",
-    "SEND_SMS",
-    "Operation",
-]
+from .operation import Operation
+from .reply import (
+    is_balance,
+    is_message_id,
+    is_nothing,
+    is_status,
+    read_auth,
+    read_balance,
+    read_new_messages,
+    read_send,
+    read_status,
+)
 
-NAMESPACE = "http://turbosms.in.ua/api/Turbo"
+__all__ = ["AUTH", "GET_CREDIT_BALANCE", "GET_MESSAGE_STATUS", "GET_NEW_MESSAGES", "OPERATIONS", "SEND_SMS"]
 
+AUTH = Operation("Auth", ("login", "password"), False, True, read_auth, is_nothing)
+GET_CREDIT_BALANCE = Operation("GetCreditBalance", (), False, True, read_balance, is_balance)
+SEND_SMS = Operation("SendSMS", ("sender", "destination", "text", "wappush"), True, False, read_send, is_message_id)
+GET_NEW_MESSAGES = Operation("GetNewMessages", (), True, True, read_new_messages, is_message_id)
+GET_MESSAGE_STATUS = Operation("GetMessageStatus", ("MessageId",), False, True, read_status, is_status)
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One row: what is asked, in which element the answer stands, and whether asking again is harmless."""
-
-    name: str
-    arguments: tuple[str, ...]
-    array: bool
-    """The answer is a list of `ResultArray` elements, not one string."""
-    repeatable: bool
-    """May be repeated by itself after a fault of the transport."""
-
-    @property
-    def result(self) -> str:
-        """Local name of the element that holds the answer."""
-        return f"{self.name}Result"
-
-    @property
-    def action(self) -> str:
-        """The SOAPAction, which the gateway does not read."""
-        return f"{NAMESPACE}/{self.name}"
-
-
-AUTH = Operation("Auth", ("login", "password"), array=False, repeatable=True)
-GET_CREDIT_BALANCE = Operation("GetCreditBalance", (), array=False, repeatable=True)
-SEND_SMS = Operation("SendSMS", ("sender", "destination", "text", "wappush"), array=True, repeatable=False)
-GET_NEW_MESSAGES = Operation("GetNewMessages", (), array=True, repeatable=True)
-GET_MESSAGE_STATUS = Operation("GetMessageStatus", ("MessageId",), array=False, repeatable=True)
-
-OPERATIONS = {row.name: row for row in (AUTH, GET_CREDIT_BALANCE, SEND_SMS, GET_NEW_MESSAGES, GET_MESSAGE_STATUS)}
+_TABLE: tuple[Operation[Any], ...] = (AUTH, GET_CREDIT_BALANCE, SEND_SMS, GET_NEW_MESSAGES, GET_MESSAGE_STATUS)
+OPERATIONS = {row.name: row for row in _TABLE}

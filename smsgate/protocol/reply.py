@@ -16,11 +16,15 @@ from ..errors import InDoubt, NotEnoughCredits, Outcome, Reason, Refused, ReplyE
 from ..privacy import mask_numbers, sealed
 from .answers import Answer, ClassifiedAnswer, DeliveryState, classify, delivery_state
 from .models import DeliveryStatus, Message, RecipientResult, SendResult, message_id
-from .operations import Operation
+from .operation import Operation
 from .xml import Elsewhere, Node, Unreadable, find, parse, text_of
 
 __all__ = [
     "Reply",
+    "is_balance",
+    "is_message_id",
+    "is_nothing",
+    "is_status",
     "read_auth",
     "read_balance",
     "read_new_messages",
@@ -77,7 +81,7 @@ class Reply:
 
 
 @sealed
-def read_reply(operation: Operation, body: bytes, status: int = 200) -> Reply:
+def read_reply(operation: Operation[object], body: bytes, status: int = 200) -> Reply:
     """Return what stands in the reply to this operation.
 
     Raises `InDoubt` for an HTTP status other than 2xx, for what is no XML, for a SOAP fault and for a document without an
@@ -106,7 +110,7 @@ def _is_fault(tree: Node) -> bool:
     return any(True for name in ("soap:Fault", "soap12:Fault") for _ in find(tree, name))
 
 
-def _items(operation: Operation, tree: Node) -> tuple[tuple[str | None, ...], frozenset[int]]:
+def _items(operation: Operation[object], tree: Node) -> tuple[tuple[str | None, ...], frozenset[int]]:
     results = list(find(tree, f"turbo:{operation.result}"))
     if not results and operation.array and list(find(tree, f"turbo:{operation.name}Response")):
         return (), frozenset()  # null in place of the array
@@ -134,27 +138,43 @@ def _slots(slots: list[Node]) -> tuple[tuple[str | None, ...], frozenset[int]]:
     return tuple(items), frozenset(elsewhere)
 
 
-def unrecognised(reply: Reply) -> list[str]:
+def is_nothing(_text: str) -> bool:
+    """Return False: an answer of which every string is a sentence."""
+    return False
+
+
+def is_balance(text: str) -> bool:
+    """Return whether a string is a number of credits."""
+    return bool(_BALANCE.match(text))
+
+
+def is_message_id(text: str) -> bool:
+    """Return whether a string is a message id."""
+    return message_id(text) is not None
+
+
+def is_status(text: str) -> bool:
+    """Return whether a string is a delivery status that is in the table."""
+    return delivery_state(text) is not DeliveryState.UNRECOGNISED
+
+
+def unrecognised(operation: Operation[object], reply: Reply) -> list[str]:
     """Return the sentences of the answer that are in no table: a new one of the gateway, and so a row to be added."""
     texts = [text for text in (item.strip() for item in reply.items[:_LOOKED_AT] if item) if text]
     return [
         sentence.text
         for text in texts
-        if not message_id(text) and not _BALANCE.match(text) and delivery_state(text) is DeliveryState.UNRECOGNISED
+        if not operation.knows(text)
         for sentence in classify(text)
         if sentence.answer is Answer.UNRECOGNISED
     ]
 
 
-def shows_session(reply: Reply) -> bool:
+def shows_session(operation: Operation[object], reply: Reply) -> bool:
     """Return whether the answer shows that the gateway knew the session: nothing in it is said to a request without one."""
     texts = [text for text in (item.strip() for item in reply.items if item) if text]
     return bool(texts) and all(
-        message_id(text)
-        or _BALANCE.match(text)
-        or delivery_state(text) is not DeliveryState.UNRECOGNISED
-        or _TO_STRANGERS.isdisjoint(sentence.answer for sentence in classify(text))
-        for text in texts
+        operation.knows(text) or _TO_STRANGERS.isdisjoint(sentence.answer for sentence in classify(text)) for text in texts
     )
 
 
@@ -181,7 +201,7 @@ def _unhoped(reply: Reply, answers: Sequence[ClassifiedAnswer], what: str) -> Re
 
 
 @sealed
-def read_auth(reply: Reply) -> None:
+def read_auth(reply: Reply, _asked: object = None) -> None:
     """Return if the login succeeded. Raises `BadCredentials`, `AccountSuspended`, `MissingParameters` or `InDoubt`."""
     answers = tuple(classify(reply.items[0] or ""))
     if [answer.answer for answer in answers] != [Answer.AUTHORISED]:
@@ -189,7 +209,7 @@ def read_auth(reply: Reply) -> None:
 
 
 @sealed
-def read_balance(reply: Reply) -> Decimal:
+def read_balance(reply: Reply, _asked: object = None) -> Decimal:
     """Return the balance in credits (docs: wire format, "Balance"). Raises `NotAuthorised`, another `Refused`, or `InDoubt`."""
     text = (reply.items[0] or "").strip()
     if not _BALANCE.match(text):
@@ -198,7 +218,7 @@ def read_balance(reply: Reply) -> Decimal:
 
 
 @sealed
-def read_new_messages(reply: Reply) -> list[str]:
+def read_new_messages(reply: Reply, _asked: object = None) -> list[str]:
     """Return the ids of messages whose status is unknown (docs: wire format, "New messages"). Raises `Refused` or `InDoubt`."""
     texts = [text for text in (item.strip() for item in reply.items if item) if text]
     ids = [found for found in map(message_id, texts) if found]

@@ -16,7 +16,7 @@ import xmltodict
 
 from ..privacy import sealed
 from .limits import MAX_ELEMENTS
-from .operations import NAMESPACE
+from .operation import NAMESPACE
 
 __all__ = ["MAX_ELEMENTS", "SOAP_11", "SOAP_12", "Elsewhere", "Node", "Unreadable", "find", "parse", "text_of"]
 

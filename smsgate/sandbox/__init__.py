@@ -26,12 +26,12 @@ from ..protocol.answers import DeliveryState
 try:
     from .account_settings import AccountState, FailedSlot, Settings
     from .api import Api
-    from .faults import FAULTS, FaultKind, FaultRow, FaultRule, Faults, parse_rule
+    from .faults import FAULTS, ConnectionEnd, FaultKind, FaultRow, FaultRule, Faults, PreparedReply, parse_rule
     from .gateway import Gateway
     from .magic_numbers import MAGIC, MagicNumber
     from .server import ServerThread, listen
     from .session_lock import Turns
-    from .store import SandboxMessage
+    from .store import SandboxMessage, Saving
     from .web import SOAP_PATH, WSDL_PATH, ASGIApp, Endpoints
 except ModuleNotFoundError as _error:
     raise missing(_error, "smsgate.sandbox") from None
@@ -40,14 +40,17 @@ __all__ = [
     "FAULTS",
     "MAGIC",
     "AccountState",
+    "ConnectionEnd",
     "FailedSlot",
     "FaultKind",
     "FaultRow",
     "FaultRule",
     "Faults",
     "MagicNumber",
+    "PreparedReply",
     "Sandbox",
     "SandboxMessage",
+    "Saving",
     "Settings",
     "parse_rule",
 ]

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from ..protocol.answers import Answer, DeliveryState
 from ..protocol.models import is_sender
-from ..protocol.operations import Operation
+from ..protocol.operation import Operation
 from ..protocol.segments import Alphabet, Segments, segments
 from .account_settings import AccountState, FailedSlot, Settings
 from .magic_numbers import answer_to_all, last_state, refusal, state_after
@@ -27,7 +27,7 @@ from .sentences import say, say_in_slot, say_state
 from .sessions import PhpSession, PhpSessions
 from .store import RawExchange, SandboxMessage, Saving, Store
 
-__all__ = ["Answered", "Gateway", "Overview", "Page", "Result", "Thread"]
+__all__ = ["HANDLERS", "Answered", "Gateway", "Overview", "Page", "Result", "Thread"]
 
 Result: TypeAlias = str | tuple[str | None, ...]
 """What an operation answers: a string, or the slots of an array, where None is written as nil."""
@@ -125,9 +125,9 @@ class Gateway:
             self._sessions.drop_one(session)
             return self._sessions.open(None)
 
-    def call(self, session: PhpSession, operation: Operation, arguments: Mapping[str, str]) -> Answered:
+    def call(self, session: PhpSession, operation: Operation[object], arguments: Mapping[str, str]) -> Answered:
         """Return the answer of an operation. An absent argument is the same as an empty one."""
-        handler, needs_login = _HANDLERS[operation.name]
+        handler, needs_login = HANDLERS[operation.name]
         with self._lock:
             self._calls[operation.name] += 1
             before = self._store.last
@@ -428,7 +428,7 @@ def _saving(text: str, counted: Segments) -> Saving | None:
     return Saving(forced_by, parts) if parts < counted.parts else None
 
 
-_HANDLERS: dict[str, tuple[Callable[[Gateway, PhpSession, Mapping[str, str]], Result], bool]] = {
+HANDLERS: dict[str, tuple[Callable[[Gateway, PhpSession, Mapping[str, str]], Result], bool]] = {
     # operation: handler, whether it needs a session in which Auth succeeded
     "Auth": (Gateway._auth, False),
     "GetCreditBalance": (Gateway._get_credit_balance, True),

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-from ..protocol.operations import NAMESPACE, OPERATIONS, Operation
+from ..protocol.operation import NAMESPACE, Operation
+from ..protocol.operations import OPERATIONS
 from ..protocol.xml import SOAP_11, SOAP_12, Node, Unreadable, parse, text_of
 from .gateway import Result
 
@@ -64,7 +65,7 @@ class Call:
     """A request as read: what is called, in which version of SOAP, and the arguments that are there and not empty."""
 
     version: SoapVersion
-    operation: Operation
+    operation: Operation[object]
     arguments: Mapping[str, str] = field(repr=False)
 
 
@@ -110,7 +111,7 @@ def _children(node: Node) -> Iterator[tuple[str, Node]]:
         yield from ((name, child) for name, child in node.items() if not name.startswith(("@", "#")))
 
 
-def result_body(version: SoapVersion, operation: Operation, result: Result) -> bytes:
+def result_body(version: SoapVersion, operation: Operation[object], result: Result) -> bytes:
     """Return the reply with this result."""
     name, tag = operation.name, operation.result
     declared = f' xmlns:ns1="{NAMESPACE}"'

@@ -1,0 +1,81 @@
+"""The picture of the floors: which room of the package imports from which, read from the source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import smsgate
+
+__all__ = ["ROOMS", "below", "direct", "floor_of", "on_floors"]
+
+ROOMS: dict[str, tuple[str, ...]] = {
+    "errors, privacy": ("errors", "privacy", "extras", "version"),
+    "protocol": ("protocol", "phone"),
+    "configuration": ("options", "environment", "settings"),
+    "_client": ("_client",),
+    "session": ("session", ""),
+    "ledger": ("ledger",),
+    "campaign": ("campaign",),
+    "sandbox": ("sandbox",),
+    "doctor": ("doctor",),
+    "integrations": ("integrations",),
+    "testing": ("testing",),
+    "cli": ("cli", "__main__"),
+}
+"""Each room, and the modules and packages below `smsgate` that are in it."""
+
+_ROOT = Path(smsgate.__file__).parent
+
+
+def _room_of(module: str) -> str:
+    first = module.partition(".")[0]
+    return next(room for room, parts in ROOMS.items() if first in parts)
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Yield the modules of this package that a file imports, by their names below `smsgate`."""
+    package = ["smsgate", *path.relative_to(_ROOT).parent.parts]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = package[: len(package) - node.level + 1]
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            yield from (".".join([*above, name]).partition(".")[2] for name in names)
+
+
+@cache
+def direct() -> dict[str, frozenset[str]]:
+    """Return for each room the rooms from which it imports."""
+    found: dict[str, set[str]] = {room: set() for room in ROOMS}
+    for path in _ROOT.rglob("*.py"):
+        module = ".".join(path.relative_to(_ROOT).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+        if not module:
+            continue  # the root only names what is public
+        found[_room_of(module)] |= {_room_of(name) for name in _imports(path)}
+    return {room: frozenset(rooms - {room}) for room, rooms in found.items()}
+
+
+def below(room: str) -> set[str]:
+    """Return the rooms from which a room imports that no other room between them imports from as well."""
+    through = {far for near in direct()[room] for far in _all_below(near)}
+    return set(direct()[room]) - through
+
+
+@cache
+def _all_below(room: str) -> frozenset[str]:
+    return frozenset({*direct()[room], *(far for near in direct()[room] for far in _all_below(near))})
+
+
+def floor_of(room: str) -> int:
+    """Return how many rooms lie below each other down to the ground."""
+    return max((floor_of(near) + 1 for near in direct()[room]), default=0)
+
+
+def on_floors(rooms: Iterable[str]) -> dict[int, list[str]]:
+    """Return the rooms by floor, the ground floor first."""
+    floors: dict[int, list[str]] = {}
+    for room in rooms:
+        floors.setdefault(floor_of(room), []).append(room)
+    return dict(sorted(floors.items()))
