@@ -66,9 +66,13 @@ def international(number: str, country: str) -> str:
     found = str(format_number(parsed, PhoneNumberFormat.E164))
     trunk = ndd_prefix_for_region(region_code_for_number(parsed) or "", True)
     # What stands before must be a way to dial abroad, or the trunk prefix is only the end of one: 011 1 650… in the USA.
-    wrong = trunk and re.fullmatch(f"(.*){parsed.country_code}{trunk}{parsed.national_number}", bare)
+    wrong = trunk and re.fullmatch(
+        f"(.*){parsed.country_code}{trunk}{parsed.national_number}", bare
+    )
     if wrong and (wrong[1] in ("", "+") or re.fullmatch(_abroad(country), wrong[1])):
-        raise ValueError(f"has {trunk} after the country code {parsed.country_code}, where it is not dialled; leave it out")
+        raise ValueError(
+            f"has {trunk} after the country code {parsed.country_code}, where it is not dialled; leave it out"
+        )
     return found
 
 

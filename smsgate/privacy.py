@@ -23,7 +23,12 @@ Error = TypeVar("Error", bound=BaseException)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _PARTS = ("", ".connection", ".http11", ".http2", ".proxy", ".socks")
-_HTTP_LOGGERS = ("httpx", "httpx2", *(f"httpcore{part}" for part in _PARTS), *(f"httpcore2{part}" for part in _PARTS))
+_HTTP_LOGGERS = (
+    "httpx",
+    "httpx2",
+    *(f"httpcore{part}" for part in _PARTS),
+    *(f"httpcore2{part}" for part in _PARTS),
+)
 
 _DIGITS = re.compile(r"\+?[0-9](?:[ \-()\u00a0]{0,2}[0-9]){6,}", re.ASCII)
 # A value in quotes as `repr` writes them, which may hold the other kind of quote; in any other place the rest of the line.
@@ -60,7 +65,9 @@ def seal(error: Error) -> Error:
     Raise it outside of the `except` block and from a frame without values: that frame is the first that it keeps.
     """
     error.__cause__ = error.__context__ = None
-    error.__suppress_context__ = False  # set along with the cause; what the caller was handling is the caller's to see
+    error.__suppress_context__ = (
+        False  # set along with the cause; what the caller was handling is the caller's to see
+    )
     return error.with_traceback(None)
 
 
@@ -89,7 +96,9 @@ def sealed(function: Function) -> Function:
 
     call: Any = coroutine if iscoroutinefunction(function) else plain
     # The first frame that the error keeps is that of `call`, and a traceback shows it by the name of the function.
-    call.__code__ = call.__code__.replace(co_name=function.__name__, co_qualname=function.__qualname__)
+    call.__code__ = call.__code__.replace(
+        co_name=function.__name__, co_qualname=function.__qualname__
+    )
     return cast("Function", wraps(function)(call))
 
 

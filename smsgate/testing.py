@@ -24,11 +24,16 @@ if TYPE_CHECKING:
     from .sandbox import Sandbox, Settings
     from .session import AsyncSession
 
-__all__ = ["pytest_configure", "smsgate_environment", "smsgate_sandbox", "smsgate_server", "smsgate_session", "smsgate_settings"]
+__all__ = [
+    "pytest_configure",
+    "smsgate_environment",
+    "smsgate_sandbox",
+    "smsgate_server",
+    "smsgate_session",
+    "smsgate_settings",
+]
 
-_MARKER = (
-    "smsgate(**settings): settings of the sandbox that the fixtures of smsgate give, by the names of smsgate.sandbox.Settings"
-)
+_MARKER = "smsgate(**settings): settings of the sandbox that the fixtures of smsgate give, by the names of smsgate.sandbox.Settings"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -67,7 +72,9 @@ def smsgate_session(smsgate_sandbox: Sandbox) -> AsyncSession:
 
     settings, url = smsgate_sandbox.settings, smsgate_sandbox.in_process_url
     client = client_of(smsgate_sandbox.app)
-    return AsyncSession(settings.login, settings.password, sender="Shop", url=url, http_client=client)
+    return AsyncSession(
+        settings.login, settings.password, sender="Shop", url=url, http_client=client
+    )
 
 
 @pytest.fixture

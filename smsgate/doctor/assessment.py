@@ -12,7 +12,16 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from ..errors import OUTCOMES, REASONS, InDoubt, NotEnoughCredits, NotSent, Reason, SmsGateError, outcome_of
+from ..errors import (
+    OUTCOMES,
+    REASONS,
+    InDoubt,
+    NotEnoughCredits,
+    NotSent,
+    Reason,
+    SmsGateError,
+    outcome_of,
+)
 from ..options import Timeouts, travels_in_clear
 from ..protocol.answers import DeliveryState
 from .findings import Finding, Mark
@@ -69,7 +78,10 @@ _LOCKED, _FREE = 0.6, 0.25
 
 _ON_THE_WAY = frozenset({Reason.NO_CONNECTION, Reason.TIMED_OUT, Reason.BAD_REQUEST})
 """What may be the fault of a proxy, if one is asked."""
-_MOVED = ("SMSGATE_URL", "What answers there redirects, and smsgate never follows: set the address that it leads to.")
+_MOVED = (
+    "SMSGATE_URL",
+    "What answers there redirects, and smsgate never follows: set the address that it leads to.",
+)
 _OF_CHECK = {
     "TLS": (
         "verify",
@@ -111,7 +123,12 @@ def failed(check: str, error: SmsGateError, text: str, *, proxied: bool = False)
     """Return the problem that an error is. `text` is its message; `proxied` says that a proxy was asked."""
     if proxied and isinstance(error, NotSent) and error.reason in _ON_THE_WAY:
         return Finding(
-            check, Mark.PROBLEM, text, error, "SMSGATE_PROXY", "Look at its address, and whether it lets this machine through."
+            check,
+            Mark.PROBLEM,
+            text,
+            error,
+            "SMSGATE_PROXY",
+            "Look at its address, and whether it lets this machine through.",
         )
     if isinstance(error, NotSent | InDoubt):
         of_reason = (REASONS[error.reason].setting, REASONS[error.reason].advice)
@@ -147,16 +164,24 @@ def https_address(url: str) -> str | None:
 def assess_address(url: str, shown: str) -> Finding:
     """Assess whether the address can be read on the way."""
     if travels_in_clear(url):
-        return Finding("address", Mark.NOTE, f"{shown} is plain http: login, password and texts can be read on the way")
+        return Finding(
+            "address",
+            Mark.NOTE,
+            f"{shown} is plain http: login, password and texts can be read on the way",
+        )
     secure = urlsplit(url).scheme == "https"
-    return Finding("address", Mark.OK, f"{shown}{'' if secure else ' is plain http, and on this machine'}")
+    return Finding(
+        "address", Mark.OK, f"{shown}{'' if secure else ' is plain http, and on this machine'}"
+    )
 
 
 def assess_name(addresses: int, seconds: float) -> Finding:
     """Assess the look-up of the host's name."""
     plural = "" if addresses == 1 else "es"
     facts = {"addresses": addresses, "seconds": seconds}
-    return Finding("name", Mark.OK, f"found in {_time(seconds)}, with {addresses} address{plural}", facts=facts)
+    return Finding(
+        "name", Mark.OK, f"found in {_time(seconds)}, with {addresses} address{plural}", facts=facts
+    )
 
 
 def assess_connection(seconds: float, timeouts: Timeouts, place: str = "") -> Finding:
@@ -165,14 +190,31 @@ def assess_connection(seconds: float, timeouts: Timeouts, place: str = "") -> Fi
     if seconds <= timeouts.connect * _SLOW_CONNECT:
         return Finding("connection", Mark.OK, text, facts=facts)
     advice = f"Give the session more time than {timeouts.connect:g} s to connect: timeouts=smsgate.Timeouts(connect=...)."
-    return Finding("connection", Mark.NOTE, f"{text}, which is slow", setting="timeouts", advice=advice, facts=facts)
+    return Finding(
+        "connection",
+        Mark.NOTE,
+        f"{text}, which is slow",
+        setting="timeouts",
+        advice=advice,
+        facts=facts,
+    )
 
 
 def assess_certificate(version: str, days: int | None) -> Finding:
     """Assess the TLS version and the days until the certificate expires, None if it is not verified."""
     if days is None:
-        text, advice = f"{version}, and the certificate is not verified", "Verify it: now anybody on the way can be the gateway."
-        return Finding("TLS", Mark.NOTE, text, setting="verify", advice=advice, facts={"version": version, "days": None})
+        text, advice = (
+            f"{version}, and the certificate is not verified",
+            "Verify it: now anybody on the way can be the gateway.",
+        )
+        return Finding(
+            "TLS",
+            Mark.NOTE,
+            text,
+            setting="verify",
+            advice=advice,
+            facts={"version": version, "days": None},
+        )
     text = f"{version}, and the certificate is good for {days} more day{'' if days == 1 else 's'}"
     facts = {"version": version, "days": days}
     if days >= _EXPIRES_SOON:
@@ -187,7 +229,14 @@ def assess_https(address: str, shown: str, why_not: str | None) -> Finding:
     if why_not is not None:
         return Finding("https", Mark.OK, f"not offered at {shown} ({why_not})", facts=facts)
     advice = "The gateway answers there, and nobody on the way can read along."
-    return Finding("https", Mark.NOTE, f"offered at {shown}", setting=f"SMSGATE_URL={address}", advice=advice, facts=facts)
+    return Finding(
+        "https",
+        Mark.NOTE,
+        f"offered at {shown}",
+        setting=f"SMSGATE_URL={address}",
+        advice=advice,
+        facts=facts,
+    )
 
 
 def assess_answer_time(seconds: float, timeouts: Timeouts) -> Finding:
@@ -196,7 +245,14 @@ def assess_answer_time(seconds: float, timeouts: Timeouts) -> Finding:
     if seconds <= timeouts.read * _SLOW_CALL:
         return Finding("gateway", Mark.OK, text, facts=facts)
     advice = f"Give the session more time than {timeouts.read:g} s for a call: timeouts=smsgate.Timeouts(read=...)."
-    return Finding("gateway", Mark.NOTE, f"{text}, which is slow", setting="timeouts", advice=advice, facts=facts)
+    return Finding(
+        "gateway",
+        Mark.NOTE,
+        f"{text}, which is slow",
+        setting="timeouts",
+        advice=advice,
+        facts=facts,
+    )
 
 
 # --- the account --------------------------------------------------------------------------------------------------------
@@ -205,8 +261,18 @@ def assess_answer_time(seconds: float, timeouts: Timeouts) -> Finding:
 def assess_sender(sender: str | None) -> Finding:
     """Assess the default sender. Whether the account has it, only a send would tell (docs: wire format, "Senders")."""
     if sender is None:
-        return Finding("sender", Mark.NOTE, "none is set: a message that names none is refused", facts={"set": False})
-    return Finding("sender", Mark.OK, "one is set; whether the account has it, only a send would tell", facts={"set": True})
+        return Finding(
+            "sender",
+            Mark.NOTE,
+            "none is set: a message that names none is refused",
+            facts={"set": False},
+        )
+    return Finding(
+        "sender",
+        Mark.OK,
+        "one is set; whether the account has it, only a send would tell",
+        facts={"set": True},
+    )
 
 
 def assess_credits(balance: Decimal, *, show: bool) -> Finding:
@@ -217,18 +283,30 @@ def assess_credits(balance: Decimal, *, show: bool) -> Finding:
         return Finding("credits", Mark.OK, f"yes, there are credits{told}", facts=facts)
     row = OUTCOMES[NotEnoughCredits]
     advice = f"{row.advice} Every send will be refused."
-    return Finding("credits", Mark.PROBLEM, f"none{told}", NotEnoughCredits(), row.setting, advice, facts)
+    return Finding(
+        "credits", Mark.PROBLEM, f"none{told}", NotEnoughCredits(), row.setting, advice, facts
+    )
 
 
 def assess_status(state: DeliveryState) -> Finding:
     """Assess the delivery status of a message that cannot exist. `NOT_FOUND` is the answer that is expected."""
     check, facts = "status", {"state": state}
     if state is DeliveryState.NOT_FOUND:
-        return Finding(check, Mark.OK, "the answer for an unknown message id is recognised", facts=facts)
+        return Finding(
+            check, Mark.OK, "the answer for an unknown message id is recognised", facts=facts
+        )
     if state is DeliveryState.UNRECOGNISED:
         error = InDoubt(f"{Reason.UNRECOGNISED}: a delivery status", reason=Reason.UNRECOGNISED)
-        return Finding(check, Mark.PROBLEM, "the answer for an unknown message id is not recognised", error, facts=facts)
-    return Finding(check, Mark.NOTE, f"a message id that cannot exist has the status «{state}»", facts=facts)
+        return Finding(
+            check,
+            Mark.PROBLEM,
+            "the answer for an unknown message id is not recognised",
+            error,
+            facts=facts,
+        )
+    return Finding(
+        check, Mark.NOTE, f"a message id that cannot exist has the status «{state}»", facts=facts
+    )
 
 
 # --- speed --------------------------------------------------------------------------------------------------------------
@@ -249,11 +327,17 @@ def assess_cookie(times: CookieTimes) -> Finding:
     if work < _WORK_LEAST:
         outcome, why = "cannot be told", "the gateway answers too fast for that"
     elif times.apart > times.alone * _CROWDED:
-        outcome, why = "cannot be told", f"calls with cookies of their own waited, too: one alone takes {_time(times.alone)}"
+        outcome, why = (
+            "cannot be told",
+            f"calls with cookies of their own waited, too: one alone takes {_time(times.alone)}",
+        )
     elif waited >= _LOCKED:
         outcome, why = "locked", "a cookie is served one call at a time"
     elif waited <= _FREE and not sure:
-        outcome, why = "cannot be told", "no call waited, but the gateway works too short for a lock to be seen at this latency"
+        outcome, why = (
+            "cannot be told",
+            "no call waited, but the gateway works too short for a lock to be seen at this latency",
+        )
     elif waited <= _FREE:
         outcome, why = "not locked", "a cookie is served several calls at once"
     else:
@@ -287,7 +371,9 @@ def assess_concurrency(steps: Sequence[Step], configured: int, error_text: str =
     """Assess which concurrency helps. A step with an error is the last one; `error_text` is its message."""
     sound = [step for step in steps if step.error is None]
     useful, most = useful_concurrency(sound), sound[-1].concurrency
-    first, *others = [f"{_rate(step.rate)} calls a second with {step.concurrency}" for step in sound]
+    first, *others = [
+        f"{_rate(step.rate)} calls a second with {step.concurrency}" for step in sound
+    ]
     rates = ", ".join([first, *(other.replace(" calls a second", "") for other in others)])
     facts = {
         "useful": useful,
@@ -298,13 +384,36 @@ def assess_concurrency(steps: Sequence[Step], configured: int, error_text: str =
     text = rates if broken.error is None else f"{rates}; with {broken.concurrency}: {error_text}"
     if broken.error is not None and configured > most:
         advice = f"The gateway did not serve {broken.concurrency} sessions at once."
-        return Finding("concurrency", Mark.NOTE, text, setting=f"SMSGATE_CONCURRENCY={most}", advice=advice, facts=facts)
+        return Finding(
+            "concurrency",
+            Mark.NOTE,
+            text,
+            setting=f"SMSGATE_CONCURRENCY={most}",
+            advice=advice,
+            facts=facts,
+        )
     if sound[0].rate * _WORK_LEAST > 1:
-        return Finding("concurrency", Mark.OK, f"{text}; answers as fast as these tell nothing about concurrency", facts=facts)
+        return Finding(
+            "concurrency",
+            Mark.OK,
+            f"{text}; answers as fast as these tell nothing about concurrency",
+            facts=facts,
+        )
     if useful > configured:
-        advice = f"{useful} requests at once are faster than {configured}; it matters if you send much."
-        return Finding("concurrency", Mark.NOTE, text, setting=f"SMSGATE_CONCURRENCY={useful}", advice=advice, facts=facts)
-    enough = f"; {useful} would do, and {configured} do no harm" if useful < configured <= most else ""
+        advice = (
+            f"{useful} requests at once are faster than {configured}; it matters if you send much."
+        )
+        return Finding(
+            "concurrency",
+            Mark.NOTE,
+            text,
+            setting=f"SMSGATE_CONCURRENCY={useful}",
+            advice=advice,
+            facts=facts,
+        )
+    enough = (
+        f"; {useful} would do, and {configured} do no harm" if useful < configured <= most else ""
+    )
     return Finding("concurrency", Mark.OK, f"{text}{enough}", facts=facts)
 
 
@@ -315,10 +424,16 @@ def assess_clock(ahead: float) -> Finding:
     """Assess how many seconds this machine's clock is ahead of the gateway's, which tells whole seconds only."""
     facts = {"ahead_seconds": round(ahead)}
     if abs(ahead) <= _CLOCK_OFF:
-        return Finding("clock", Mark.OK, "this machine and the gateway agree on the time", facts=facts)
-    text = f"this machine is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the gateway"
+        return Finding(
+            "clock", Mark.OK, "this machine and the gateway agree on the time", facts=facts
+        )
+    text = (
+        f"this machine is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the gateway"
+    )
     advice = "Compare it with a time server: certificates and delivery times are assessed by it."
-    return Finding("clock", Mark.NOTE, text, setting="the clock of this machine", advice=advice, facts=facts)
+    return Finding(
+        "clock", Mark.NOTE, text, setting="the clock of this machine", advice=advice, facts=facts
+    )
 
 
 def assess_environment_proxies(proxy: str | None, found: Collection[str]) -> Finding:

@@ -84,7 +84,9 @@ async def _name(room: _Room) -> Finding:
 
 
 async def _connection(room: _Room) -> Finding:
-    return assess_connection(await room.probe.connect(), room.setup.timeouts, "the proxy is" if room.setup.proxy else "")
+    return assess_connection(
+        await room.probe.connect(), room.setup.timeouts, "the proxy is" if room.setup.proxy else ""
+    )
 
 
 async def _certificate(room: _Room) -> Finding:
@@ -154,7 +156,9 @@ async def _concurrency(room: _Room) -> Finding:
 
 async def _cookie(room: _Room) -> Finding:
     if room.most_at_once < AT_ONCE:
-        return _skipped("cookie lock", f"it needs {AT_ONCE} sessions that work at once, and fast answers")
+        return _skipped(
+            "cookie lock", f"it needs {AT_ONCE} sessions that work at once, and fast answers"
+        )
     return assess_cookie(await room.probe.cookie_times())
 
 
@@ -166,12 +170,18 @@ async def _clock(room: _Room) -> Finding:
         there = parsedate_to_datetime(date).timestamp()
     except ValueError:
         return _skipped("clock", "the answer told no time that can be read")
-    return assess_clock(here - there - 0.5)  # the header leaves out the fraction of a second: half of one on average
+    return assess_clock(
+        here - there - 0.5
+    )  # the header leaves out the fraction of a second: half of one on average
 
 
 async def _proxy(room: _Room) -> Finding:
     proxy = room.setup.proxy
-    found = {name for name in _PROXIES if room.setup.environ.get(name) or room.setup.environ.get(name.lower())}
+    found = {
+        name
+        for name in _PROXIES
+        if room.setup.environ.get(name) or room.setup.environ.get(name.lower())
+    }
     return assess_environment_proxies(proxy and shown_address(proxy), found)
 
 
@@ -179,7 +189,12 @@ CHECKS: tuple[Check, ...] = (
     Check("address", _address),
     Check("name", _name),
     Check("connection", _connection, ("name",)),
-    Check("TLS", _certificate, ("connection",), lambda setup: not setup.proxy and urlsplit(setup.url).scheme == "https"),
+    Check(
+        "TLS",
+        _certificate,
+        ("connection",),
+        lambda setup: not setup.proxy and urlsplit(setup.url).scheme == "https",
+    ),
     Check("gateway", _gateway, ("connection", "TLS")),
     # What is on this machine needs no https.
     Check("https", _https, ("name",), lambda setup: travels_in_clear(setup.url)),
@@ -196,7 +211,9 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-async def examine(setup: Setup, *, show_balance: bool = False, starting: Callable[[str], None] = lambda _: None) -> Report:
+async def examine(
+    setup: Setup, *, show_balance: bool = False, starting: Callable[[str], None] = lambda _: None
+) -> Report:
     """Examine a setup and return what was found. It costs no credit and never sends; about 60 requests, 8 at once at most.
 
     `starting` is told the name of each check before it is made. No error of the gateway is raised: it becomes a finding.

@@ -21,7 +21,15 @@ import anyio
 from anyio.streams.tls import TLSAttribute, TLSStream
 
 from .._client.logins import Credentials, Login, Logins, headers_of
-from .._client.transport import Body, Exchange, HttpReply, Transport, cause_of, own_transport, ssl_settings
+from .._client.transport import (
+    Body,
+    Exchange,
+    HttpReply,
+    Transport,
+    cause_of,
+    own_transport,
+    ssl_settings,
+)
 from ..errors import InDoubt, NotSent, Reason, SmsGateError
 from ..options import GATEWAY_URL, Timeouts, bad_option
 from ..privacy import redact
@@ -97,7 +105,9 @@ class Probe:
         self.clock: tuple[str, float] | None = None
         """A Date header, and what time it was here."""
         self._stack = stack
-        self._logins = Logins(Credentials(setup.login, setup.password), max(LADDER), self._transport)
+        self._logins = Logins(
+            Credentials(setup.login, setup.password), max(LADDER), self._transport
+        )
         self._leased: list[Login] = []
         self._secrets: set[str] = {setup.login, setup.password}
         if setup.proxy:
@@ -110,7 +120,13 @@ class Probe:
     def _transport_to(self, url: str) -> Transport:
         setup, timeouts = self.setup, self.setup.timeouts
         context = ssl_settings(setup.verify, url, setup.proxy)
-        return own_transport(url, context, proxy=setup.proxy, connect=timeouts.connect, keep_alive=timeouts.keep_alive)
+        return own_transport(
+            url,
+            context,
+            proxy=setup.proxy,
+            connect=timeouts.connect,
+            keep_alive=timeouts.keep_alive,
+        )
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -130,7 +146,9 @@ class Probe:
         started = anyio.current_time()
         try:
             with anyio.fail_after(self.setup.timeouts.connect):
-                found = await anyio.getaddrinfo(host, port, proto=6)  # TCP, so that each address is given once
+                found = await anyio.getaddrinfo(
+                    host, port, proto=6
+                )  # TCP, so that each address is given once
         except (OSError, UnicodeError):
             raise NotSent("nothing was sent: the name of the host could not be resolved") from None
         return len(found), anyio.current_time() - started
@@ -144,8 +162,13 @@ class Probe:
                     self.way = anyio.current_time() - started
                     return self.way
             except OSError as error:
-                raise NotSent(f"nothing was sent: no connection could be made{cause_of(error)}") from None
-        raise NotSent(f"nothing was sent: no connection after {self.setup.timeouts.connect:g} s", reason=Reason.TIMED_OUT)
+                raise NotSent(
+                    f"nothing was sent: no connection could be made{cause_of(error)}"
+                ) from None
+        raise NotSent(
+            f"nothing was sent: no connection after {self.setup.timeouts.connect:g} s",
+            reason=Reason.TIMED_OUT,
+        )
 
     async def handshake(self) -> tuple[str, int | None]:
         """Return the TLS version and the days until the gateway's certificate expires. Raises `NotSent`.
@@ -153,21 +176,32 @@ class Probe:
         The days are None if the certificate is not verified, as nothing is told of it then.
         """
         host, port = self.setup.next_hop
-        failure = NotSent("nothing was sent: no TLS connection could be made", reason=Reason.TIMED_OUT)
+        failure = NotSent(
+            "nothing was sent: no TLS connection could be made", reason=Reason.TIMED_OUT
+        )
         with anyio.move_on_after(self.setup.timeouts.connect):
             try:
                 async with await anyio.connect_tcp(host, port) as stream:
                     context = ssl_settings(self.setup.verify, f"https://{host}/")
-                    secured = await TLSStream.wrap(stream, hostname=host, ssl_context=context, standard_compatible=False)
+                    secured = await TLSStream.wrap(
+                        stream, hostname=host, ssl_context=context, standard_compatible=False
+                    )
                     told = secured.extra_attributes
-                    version, certificate = told[TLSAttribute.tls_version](), told[TLSAttribute.peer_certificate]()
+                    version, certificate = (
+                        told[TLSAttribute.tls_version](),
+                        told[TLSAttribute.peer_certificate](),
+                    )
                     ends = (certificate or {}).get("notAfter")
                     left = ssl.cert_time_to_seconds(str(ends)) - time.time() if ends else None
                     return version, left if left is None else int(left // _DAY)
             except ssl.SSLCertVerificationError as error:
-                failure = NotSent(f"nothing was sent: the certificate is not trusted{cause_of(error)}")
+                failure = NotSent(
+                    f"nothing was sent: the certificate is not trusted{cause_of(error)}"
+                )
             except (OSError, anyio.EndOfStream, anyio.BrokenResourceError) as error:
-                failure = NotSent(f"nothing was sent: no TLS connection could be made{cause_of(error)}")
+                failure = NotSent(
+                    f"nothing was sent: no TLS connection could be made{cause_of(error)}"
+                )
         raise failure
 
     # --- calls --------------------------------------------------------------------------------------------------------
@@ -249,7 +283,9 @@ class Probe:
         for count in LADDER:
             try:
                 await self._open(count)
-                seconds, calls = await self._timed(self._leased[:count], _ALONE if count == 1 else _CALLS_EACH)
+                seconds, calls = await self._timed(
+                    self._leased[:count], _ALONE if count == 1 else _CALLS_EACH
+                )
             except SmsGateError as error:
                 yield Step(count, error=error)
                 return
@@ -277,7 +313,9 @@ class Probe:
     async def _open(self, count: int) -> None:
         while len(self._leased) < count:
             await self._lease()
-        await _together([self._authenticate(login) for login in self._leased[:count] if not login.authenticated])
+        await _together(
+            [self._authenticate(login) for login in self._leased[:count] if not login.authenticated]
+        )
 
     async def _timed(self, logins: list[Login], each: int) -> tuple[float, int]:
         """Return the seconds and the number of the calls that these logins make, each one after the other."""

@@ -56,7 +56,9 @@ _MISTAKES = {
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
 
-def sms_lifespan(make: Callable[[], AsyncSession] = AsyncSession.from_env, *, grace: float | None = 8.0) -> Lifespan:
+def sms_lifespan(
+    make: Callable[[], AsyncSession] = AsyncSession.from_env, *, grace: float | None = 8.0
+) -> Lifespan:
     """Return a lifespan that opens a session when the application starts and closes it when it stops.
 
     In a lifespan of your own, hand on its state::
@@ -92,7 +94,9 @@ def sms_session(connection: HTTPConnection) -> AsyncSession:
     """Return the session of the application. A dependency; raises `RuntimeError` if the lifespan is not there."""
     session = getattr(connection.state, _STATE, None)
     if session is None:
-        raise RuntimeError("the application has no SMS session: give it lifespan=sms_lifespan(), and start it with its lifespan")
+        raise RuntimeError(
+            "the application has no SMS session: give it lifespan=sms_lifespan(), and start it with its lifespan"
+        )
     found: AsyncSession = session
     return found
 
@@ -118,15 +122,25 @@ def answer_errors(app: FastAPI) -> None:
 async def _answer(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, SmsGateError)  # noqa: S101 - as registered
     row = outcome_of(error)
-    _log.warning("answered with HTTP status %d: %s", row.http_status, mask_numbers(f"{type(error).__name__}: {error}"))
+    _log.warning(
+        "answered with HTTP status %d: %s",
+        row.http_status,
+        mask_numbers(f"{type(error).__name__}: {error}"),
+    )
     headers = {"Retry-After": _RETRY_AFTER} if row.outcome is Outcome.NOT_SENT else None
     return JSONResponse({"detail": row.http_detail, "sent": error.sent}, row.http_status, headers)
 
 
 async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
     rows = (
-        error.errors(include_url=False, include_input=False, include_context=False) if isinstance(error, ValidationError) else []
+        error.errors(include_url=False, include_input=False, include_context=False)
+        if isinstance(error, ValidationError)
+        else []
     )
-    if not rows or getattr(error, "title", "") != "Message" or any(row["type"] not in _MISTAKES for row in rows):
+    if (
+        not rows
+        or getattr(error, "title", "") != "Message"
+        or any(row["type"] not in _MISTAKES for row in rows)
+    ):
         raise error
     return JSONResponse({"detail": "; ".join(row["msg"] for row in rows), "sent": False}, 422)

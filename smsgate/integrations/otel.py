@@ -18,7 +18,14 @@ from ..version import __version__
 try:
     from opentelemetry import context
     from opentelemetry.metrics import MeterProvider, get_meter
-    from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider, get_tracer, set_span_in_context
+    from opentelemetry.trace import (
+        SpanKind,
+        Status,
+        StatusCode,
+        TracerProvider,
+        get_tracer,
+        set_span_in_context,
+    )
 except ModuleNotFoundError as _error:
     raise missing(_error, "smsgate.integrations.otel") from None
 
@@ -42,7 +49,11 @@ class OtelObserver:
     accepted, and `smsgate.balance` in credits, whenever it was asked for.
     """
 
-    def __init__(self, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None) -> None:
+    def __init__(
+        self,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+    ) -> None:
         self._tracer = get_tracer("smsgate", __version__, tracer_provider)
         meter = get_meter("smsgate", __version__, meter_provider)
         self._durations = meter.create_histogram(
@@ -51,9 +62,15 @@ class OtelObserver:
             "How long a call took, repeats included.",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
-        self._recipients = meter.create_counter("smsgate.recipients", "{recipient}", "Recipients by what became of them.")
-        self._parts = meter.create_counter("smsgate.parts", "{part}", "SMS parts that the gateway accepted.")
-        self._balance = meter.create_gauge("smsgate.balance", "{credit}", "Credits of the account, when last asked for.")
+        self._recipients = meter.create_counter(
+            "smsgate.recipients", "{recipient}", "Recipients by what became of them."
+        )
+        self._parts = meter.create_counter(
+            "smsgate.parts", "{part}", "SMS parts that the gateway accepted."
+        )
+        self._balance = meter.create_gauge(
+            "smsgate.balance", "{credit}", "Credits of the account, when last asked for."
+        )
 
     def begin(self, call: CallStart) -> Callable[[CallEnd], None]:
         """Begin a span and make it current. Returns what ends both."""
@@ -63,7 +80,9 @@ class OtelObserver:
             "server.address": call.server_address,
             "server.port": call.server_port,
         }
-        span = self._tracer.start_span(f"{_SERVICE}/{call.operation}", kind=SpanKind.CLIENT, attributes=attributes)
+        span = self._tracer.start_span(
+            f"{_SERVICE}/{call.operation}", kind=SpanKind.CLIENT, attributes=attributes
+        )
         token = context.attach(set_span_in_context(span))
         began = perf_counter()
 
@@ -76,7 +95,9 @@ class OtelObserver:
             span.set_attributes(attributes)
             for name, count in end.recipients.items():
                 span.set_attribute(f"smsgate.recipients.{name.replace(' ', '_')}", count)
-                self._recipients.add(count, {"rpc.method": attributes["rpc.method"], "smsgate.outcome": name})
+                self._recipients.add(
+                    count, {"rpc.method": attributes["rpc.method"], "smsgate.outcome": name}
+                )
             if end.parts:
                 span.set_attribute("smsgate.parts", end.parts)
                 self._parts.add(end.parts)

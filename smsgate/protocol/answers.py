@@ -162,10 +162,19 @@ ANSWERS: tuple[AnswerRow, ...] = (
     # Auth
     AnswerRow("Вы успешно авторизировались", Answer.AUTHORISED, None),
     AnswerRow(
-        "Неверный логин или пароль", Answer.BAD_CREDENTIALS, BadCredentials, "also when SOAP is not enabled in the account"
+        "Неверный логин или пароль",
+        Answer.BAD_CREDENTIALS,
+        BadCredentials,
+        "also when SOAP is not enabled in the account",
     ),
-    AnswerRow(f"Ваша учётная запись не активирована, {_CONTACT}", Answer.NOT_ACTIVATED, AccountSuspended),
-    AnswerRow(f"Ваша учётная запись заблокирована за нарушения, {_CONTACT}", Answer.BLOCKED, AccountSuspended),
+    AnswerRow(
+        f"Ваша учётная запись не активирована, {_CONTACT}", Answer.NOT_ACTIVATED, AccountSuspended
+    ),
+    AnswerRow(
+        f"Ваша учётная запись заблокирована за нарушения, {_CONTACT}",
+        Answer.BLOCKED,
+        AccountSuspended,
+    ),
     AnswerRow(
         "Ваша учётная запись заблокирована за нарушения, свяжитесь с отделом поддержки",
         Answer.BLOCKED,
@@ -174,9 +183,20 @@ ANSWERS: tuple[AnswerRow, ...] = (
     ),
     AnswerRow(f"Ваша учётная запись отключена, {_CONTACT}", Answer.DISABLED, AccountSuspended),
     # Any operation
-    AnswerRow("Вы не авторизованы", Answer.NOT_AUTHORISED, NotAuthorised, "the documented spelling"),
-    AnswerRow("Вы не авторизированы", Answer.NOT_AUTHORISED, NotAuthorised, "the spelling in captured answers"),
-    AnswerRow("Не достаточно параметров для выполнения функции", Answer.MISSING_PARAMETERS, MissingParameters),
+    AnswerRow(
+        "Вы не авторизованы", Answer.NOT_AUTHORISED, NotAuthorised, "the documented spelling"
+    ),
+    AnswerRow(
+        "Вы не авторизированы",
+        Answer.NOT_AUTHORISED,
+        NotAuthorised,
+        "the spelling in captured answers",
+    ),
+    AnswerRow(
+        "Не достаточно параметров для выполнения функции",
+        Answer.MISSING_PARAMETERS,
+        MissingParameters,
+    ),
     # SendSMS
     AnswerRow("Сообщения успешно отправлены", Answer.SENT, None),
     AnswerRow(_SIGNATURE, Answer.BAD_SENDER, BadSender, "a line feed stands inside"),
@@ -189,22 +209,45 @@ ANSWERS: tuple[AnswerRow, ...] = (
         "a wording of 2017",
     ),
     AnswerRow("Данная подпись запрещена администратором", Answer.SENDER_FORBIDDEN, SenderForbidden),
-    AnswerRow("Не хватает {missing} кредитов для отправки SMS", Answer.NOT_ENOUGH_CREDITS, NotEnoughCredits),
+    AnswerRow(
+        "Не хватает {missing} кредитов для отправки SMS",
+        Answer.NOT_ENOUGH_CREDITS,
+        NotEnoughCredits,
+    ),
     AnswerRow("Не удалось распознать номер получателя", Answer.BAD_DESTINATION, BadDestination),
     AnswerRow(
-        'Не удалось распознать номер получателя "{number}"', Answer.BAD_DESTINATION, BadDestination, "in the slot of a number"
+        'Не удалось распознать номер получателя "{number}"',
+        Answer.BAD_DESTINATION,
+        BadDestination,
+        "in the slot of a number",
     ),
     AnswerRow("Страна не поддерживается", Answer.COUNTRY_NOT_SERVED, BadDestination),
     AnswerRow("Невозможно отправить SMS", Answer.CANNOT_SEND, GatewayFailure),
     AnswerRow(_LINK_BROKEN, Answer.CANNOT_SEND, GatewayFailure),
     AnswerRow(
-        f"Невозможно отправить SMS {_LINK_BROKEN}", Answer.CANNOT_SEND, GatewayFailure, "both in one; the separator is not known"
+        f"Невозможно отправить SMS {_LINK_BROKEN}",
+        Answer.CANNOT_SEND,
+        GatewayFailure,
+        "both in one; the separator is not known",
     ),
     AnswerRow(
-        f"Невозможно отправить SMS. {_LINK_BROKEN}", Answer.CANNOT_SEND, GatewayFailure, "both in one; the separator is not known"
+        f"Невозможно отправить SMS. {_LINK_BROKEN}",
+        Answer.CANNOT_SEND,
+        GatewayFailure,
+        "both in one; the separator is not known",
     ),
-    AnswerRow(f"Не удалось сохранить данные сообщения, {_CONTACT}", Answer.NOT_SAVED, None, "does not say that nothing went out"),
-    AnswerRow("Не удалось отправить сообщение на некоторые номера", Answer.PARTLY_SENT, None, "some numbers were sent"),
+    AnswerRow(
+        f"Не удалось сохранить данные сообщения, {_CONTACT}",
+        Answer.NOT_SAVED,
+        None,
+        "does not say that nothing went out",
+    ),
+    AnswerRow(
+        "Не удалось отправить сообщение на некоторые номера",
+        Answer.PARTLY_SENT,
+        None,
+        "some numbers were sent",
+    ),
     AnswerRow(
         f"Не удалось распознать статус отправки сообщения, {_CONTACT}, указав тип подключения, время отправки и данные"
         " отправляемого сообщения",
@@ -229,9 +272,19 @@ STATUSES: tuple[StatusRow, ...] = (
     StatusRow("Удалено оператором", DeliveryState.DELETED_BY_OPERATOR, True),
     StatusRow("Не доставлено", DeliveryState.NOT_DELIVERED, True),
     StatusRow("Отклонено оператором", DeliveryState.REJECTED_BY_OPERATOR, True),
-    StatusRow("Неизвестный статус", DeliveryState.UNKNOWN, True, "only the provider's support can say more"),
+    StatusRow(
+        "Неизвестный статус",
+        DeliveryState.UNKNOWN,
+        True,
+        "only the provider's support can say more",
+    ),
     StatusRow("Ошибка, сообщение не отправлено", DeliveryState.FAILED, True),
-    StatusRow("Не достаточно кредитов на счете", DeliveryState.NOT_ENOUGH_CREDITS, False, "may go out after a top-up"),
+    StatusRow(
+        "Не достаточно кредитов на счете",
+        DeliveryState.NOT_ENOUGH_CREDITS,
+        False,
+        "may go out after a top-up",
+    ),
     StatusRow("Отправка отменена", DeliveryState.CANCELLED, True),
     StatusRow("Отправка приостановлена", DeliveryState.SUSPENDED, False, "may go on"),
     StatusRow("Удалено пользователем", DeliveryState.DELETED_BY_USER, True),
@@ -269,7 +322,9 @@ _LONGEST, _MOST_JOINED = 4096, 16
 def classify(text: str) -> Iterator[ClassifiedAnswer]:
     """Yield the meaning of each sentence of an answer; several are joined by ` | ` (docs: wire format, "Joined sentences")."""
     if len(text) > _LONGEST or text.count("|") > _MOST_JOINED:
-        yield ClassifiedAnswer(Answer.UNRECOGNISED, text[:_LONGEST])  # no answer of a gateway, and not worth the time
+        yield ClassifiedAnswer(
+            Answer.UNRECOGNISED, text[:_LONGEST]
+        )  # no answer of a gateway, and not worth the time
         return
     for part in text.split("|"):
         if sentence := part.strip():
@@ -281,11 +336,16 @@ def _classified(sentence: str) -> ClassifiedAnswer:
     for row in ANSWERS:
         if found := row.pattern.fullmatch(compared):
             missing = found.groupdict().get("missing")
-            return ClassifiedAnswer(row.meaning, sentence, Decimal(missing.replace(",", ".")) if missing else None)
+            return ClassifiedAnswer(
+                row.meaning, sentence, Decimal(missing.replace(",", ".")) if missing else None
+            )
     return ClassifiedAnswer(Answer.UNRECOGNISED, sentence)
 
 
 def delivery_state(text: str) -> DeliveryState:
     """Return the state that a delivery status means, `UNRECOGNISED` if it is not in the table."""
     compared = normalise(text)
-    return next((row.state for row in STATUSES if row.pattern.fullmatch(compared)), DeliveryState.UNRECOGNISED)
+    return next(
+        (row.state for row in STATUSES if row.pattern.fullmatch(compared)),
+        DeliveryState.UNRECOGNISED,
+    )

@@ -20,7 +20,9 @@ MAX_ELEMENTS = 70_000
 _ELEMENTS_AROUND = 100
 """Elements of a reply that are no slots: envelope, header, body, response, result and the sentence before the slots."""
 
-MOST_RECIPIENTS = min((REPLY_LIMIT_MOST - REPLY_LIMIT) // SLOT_LIMIT, MAX_ELEMENTS - _ELEMENTS_AROUND)
+MOST_RECIPIENTS = min(
+    (REPLY_LIMIT_MOST - REPLY_LIMIT) // SLOT_LIMIT, MAX_ELEMENTS - _ELEMENTS_AROUND
+)
 """Recipients of one call at most: the reply can be read even if each of them gets the longest sentence."""
 
 

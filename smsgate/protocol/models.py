@@ -11,7 +11,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ..errors import Outcome
@@ -34,7 +41,9 @@ __all__ = [
     "message_id",
 ]
 
-SENDER_RULE = "a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"
+SENDER_RULE = (
+    "a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"
+)
 
 # `\Z`, as `$` also matches before a line feed; `[0-9]`, as `\d` matches every script's digits.
 _SIGNATURE = re.compile(r"[A-Za-z0-9.\-&]{1,11}\Z")
@@ -101,10 +110,15 @@ def _destinations(value: Any, info: ValidationInfo) -> tuple[str, ...]:
     if isinstance(value, str):
         given: Iterable[Any] = value.split(",")
     elif isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, dict)):
-        given = (number for item in value for number in (item.split(",") if isinstance(item, str) else [item]))
+        given = (
+            number
+            for item in value
+            for number in (item.split(",") if isinstance(item, str) else [item])
+        )
     else:
         raise _refuse(
-            "destinations_type", "destinations are a string, several in one string with commas, or an iterable of strings"
+            "destinations_type",
+            "destinations are a string, several in one string with commas, or an iterable of strings",
         )
     numbers: dict[str, int] = {}
     for place, item in enumerate(given, start=1):
@@ -118,7 +132,9 @@ def _destinations(value: Any, info: ValidationInfo) -> tuple[str, ...]:
             raise _refuse("destinations_type", f"destination {place} is not a string")
         number = _number_of(country, item, place)
         if number in numbers:
-            raise _refuse("destination_repeated", f"destination {place} repeats destination {numbers[number]}")
+            raise _refuse(
+                "destination_repeated", f"destination {place} repeats destination {numbers[number]}"
+            )
         numbers[number] = place
     if not numbers:
         raise _refuse("destinations_missing", "at least one destination is needed")
@@ -169,13 +185,21 @@ class Message(_Frozen, frozen=True):
     Raises `pydantic.ValidationError`, which shows no value of the message.
     """
 
-    sender: Annotated[str, BeforeValidator(_sender, json_schema_input_type=str)] | None = Field(default=None, repr=False)
-    country: Annotated[str, BeforeValidator(_country, json_schema_input_type=str)] | None = Field(default=None, exclude=True)
-    destinations: Annotated[tuple[str, ...], BeforeValidator(_destinations, json_schema_input_type=str | list[str])] = Field(
-        repr=False
+    sender: Annotated[str, BeforeValidator(_sender, json_schema_input_type=str)] | None = Field(
+        default=None, repr=False
     )
-    text: Annotated[str, BeforeValidator(_message_text, json_schema_input_type=str)] | None = Field(default=None, repr=False)
-    wappush: Annotated[str, BeforeValidator(_wappush, json_schema_input_type=str)] | None = Field(default=None, repr=False)
+    country: Annotated[str, BeforeValidator(_country, json_schema_input_type=str)] | None = Field(
+        default=None, exclude=True
+    )
+    destinations: Annotated[
+        tuple[str, ...], BeforeValidator(_destinations, json_schema_input_type=str | list[str])
+    ] = Field(repr=False)
+    text: Annotated[str, BeforeValidator(_message_text, json_schema_input_type=str)] | None = Field(
+        default=None, repr=False
+    )
+    wappush: Annotated[str, BeforeValidator(_wappush, json_schema_input_type=str)] | None = Field(
+        default=None, repr=False
+    )
 
     if TYPE_CHECKING:
 
@@ -220,7 +244,9 @@ class Message(_Frozen, frozen=True):
         if isinstance(value, (dict, Message)):
             return value
         # As an error of pydantic, since a plain complaint would show the value in `errors()`.
-        raise invalid_message(((), "message_type", "a message is an object with destinations and a text or a wappush"))
+        raise invalid_message(
+            ((), "message_type", "a message is an object with destinations and a text or a wappush")
+        )
 
     @model_validator(mode="after")
     def _something_to_say(self) -> Self:
@@ -229,10 +255,25 @@ class Message(_Frozen, frozen=True):
         return self
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        held = self.__dict__  # empty in a model that was refused, which a traceback with locals shows
+        held = (
+            self.__dict__
+        )  # empty in a model that was refused, which a traceback with locals shows
         destinations = held.get("destinations", ())
-        yield "sender", _shown(held.get("sender"), lambda sender: mask_number(sender) if _is_number(sender) else sender)
-        yield "destinations", _shown(destinations, lambda numbers: [_shown(number, mask_number) for number in numbers], tuple)
+        yield (
+            "sender",
+            _shown(
+                held.get("sender"),
+                lambda sender: mask_number(sender) if _is_number(sender) else sender,
+            ),
+        )
+        yield (
+            "destinations",
+            _shown(
+                destinations,
+                lambda numbers: [_shown(number, mask_number) for number in numbers],
+                tuple,
+            ),
+        )
         yield "text", _shown(held.get("text"), _size)
         yield "wappush", _shown(held.get("wappush"), _size)
 
@@ -262,13 +303,19 @@ def checked_again(message: Message) -> Message | ValidationError:
 def _without_values(error: ValidationError) -> ValidationError:
     """Return the same complaints without the values that they complain of: `errors()` and pickles would show them."""
     return invalid_message(
-        *((row["loc"], row["type"], row["msg"]) for row in error.errors(include_url=False, include_input=False))
+        *(
+            (row["loc"], row["type"], row["msg"])
+            for row in error.errors(include_url=False, include_input=False)
+        )
     )
 
 
 def invalid_message(*complaints: tuple[tuple[int | str, ...], str, str]) -> ValidationError:
     """Return pydantic's error for a `Message`, from rows of place, type and sentence."""
-    rows = [InitErrorDetails(type=_refuse(kind, sentence), loc=place, input="(hidden)") for place, kind, sentence in complaints]
+    rows = [
+        InitErrorDetails(type=_refuse(kind, sentence), loc=place, input="(hidden)")
+        for place, kind, sentence in complaints
+    ]
     return ValidationError.from_exception_data("Message", rows, hide_input=True)
 
 
@@ -307,17 +354,23 @@ class SendResult(_Frozen, frozen=True):
     @property
     def accepted(self) -> tuple[RecipientResult, ...]:
         """Those that the gateway took, each with its message id."""
-        return tuple(recipient for recipient in self.recipients if recipient.outcome is Outcome.ACCEPTED)
+        return tuple(
+            recipient for recipient in self.recipients if recipient.outcome is Outcome.ACCEPTED
+        )
 
     @property
     def refused(self) -> tuple[RecipientResult, ...]:
         """Those that the gateway refused."""
-        return tuple(recipient for recipient in self.recipients if recipient.outcome is Outcome.REFUSED)
+        return tuple(
+            recipient for recipient in self.recipients if recipient.outcome is Outcome.REFUSED
+        )
 
     @property
     def in_doubt(self) -> tuple[RecipientResult, ...]:
         """Those of whom the answer does not say whether they were sent. Do not send them again by yourself."""
-        return tuple(recipient for recipient in self.recipients if recipient.outcome is Outcome.IN_DOUBT)
+        return tuple(
+            recipient for recipient in self.recipients if recipient.outcome is Outcome.IN_DOUBT
+        )
 
     @property
     def message_ids(self) -> tuple[str, ...]:

@@ -39,9 +39,15 @@ _COMPLAINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"00"), "it begins with 00; write + in place of 00"),
     (re.compile(r"0"), f"it begins with 0, as a local number does; {_HELP}"),
     (re.compile(r"\+0"), f"no country code begins with 0; {_LENGTH}"),
-    (re.compile(r"80[0-9]{9}\Z"), f"80 and nine digits is the old way to dial another town; {_HELP}"),
+    (
+        re.compile(r"80[0-9]{9}\Z"),
+        f"80 and nine digits is the old way to dial another town; {_HELP}",
+    ),
     # No number of 11 digits begins so: +83 and +89 are no country codes, and a number of +870 or +878 is longer.
-    (re.compile(r"8[379][0-9]{9}\Z"), f"8 and ten digits is how one dials within Kazakhstan or Russia; {_HELP}"),
+    (
+        re.compile(r"8[379][0-9]{9}\Z"),
+        f"8 and ten digits is how one dials within Kazakhstan or Russia; {_HELP}",
+    ),
     (re.compile(r"[0-9]{1,10}\Z"), f"without a + it needs at least 11 digits; {_HELP}"),
 )
 
@@ -85,7 +91,9 @@ def bare_number(written: str, *, also: str = "") -> str:
         elif character in _LINE_BREAKS:
             broken = position if bare and broken is None else broken
         elif not _is_decoration(character) and character not in also:
-            raise ValueError(f"is not a phone number: the character {_at(written, position)} cannot be part of one")
+            raise ValueError(
+                f"is not a phone number: the character {_at(written, position)} cannot be part of one"
+            )
     return bare
 
 
@@ -119,7 +127,9 @@ def is_ukrainian(number: str) -> bool:
 
 def is_written_as_ukrainian(written: str) -> bool:
     """Return whether this is a whole number of Ukraine without a `+`, in which the code of the operator is set apart."""
-    return bool(_WRITTEN_AS_UKRAINIAN.match(written)) and is_ukrainian("+" + "".join(filter(str.isdigit, written)))
+    return bool(_WRITTEN_AS_UKRAINIAN.match(written)) and is_ukrainian(
+        "+" + "".join(filter(str.isdigit, written))
+    )
 
 
 def wrong_length(number: str) -> str | None:
@@ -130,11 +140,17 @@ def wrong_length(number: str) -> str | None:
     digits = len(number.removeprefix(_UKRAINE))
     if not number.startswith(_UKRAINE) or digits == _UKRAINIAN_DIGITS:
         return None
-    return f"not a number of Ukraine: it has {digits} digits after {_UKRAINE}, not {_UKRAINIAN_DIGITS}"
+    return (
+        f"not a number of Ukraine: it has {digits} digits after {_UKRAINE}, not {_UKRAINIAN_DIGITS}"
+    )
 
 
 def _is_decoration(character: str) -> bool:
-    return character in _BRACKETS_AND_TAB or character in _DASHES_BESIDE_PD or unicodedata.category(character) in _DECORATION
+    return (
+        character in _BRACKETS_AND_TAB
+        or character in _DASHES_BESIDE_PD
+        or unicodedata.category(character) in _DECORATION
+    )
 
 
 def _at(written: str, position: int) -> str:

@@ -21,13 +21,30 @@ from .reply import (
     read_status,
 )
 
-__all__ = ["AUTH", "GET_CREDIT_BALANCE", "GET_MESSAGE_STATUS", "GET_NEW_MESSAGES", "OPERATIONS", "SEND_SMS"]
+__all__ = [
+    "AUTH",
+    "GET_CREDIT_BALANCE",
+    "GET_MESSAGE_STATUS",
+    "GET_NEW_MESSAGES",
+    "OPERATIONS",
+    "SEND_SMS",
+]
 
 AUTH = Operation("Auth", ("login", "password"), False, True, read_auth, is_nothing)
 GET_CREDIT_BALANCE = Operation("GetCreditBalance", (), False, True, read_balance, is_balance)
-SEND_SMS = Operation("SendSMS", ("sender", "destination", "text", "wappush"), True, False, read_send, is_message_id)
+SEND_SMS = Operation(
+    "SendSMS", ("sender", "destination", "text", "wappush"), True, False, read_send, is_message_id
+)
 GET_NEW_MESSAGES = Operation("GetNewMessages", (), True, True, read_new_messages, is_message_id)
-GET_MESSAGE_STATUS = Operation("GetMessageStatus", ("MessageId",), False, True, read_status, is_status)
+GET_MESSAGE_STATUS = Operation(
+    "GetMessageStatus", ("MessageId",), False, True, read_status, is_status
+)
 
-_TABLE: tuple[Operation[Any], ...] = (AUTH, GET_CREDIT_BALANCE, SEND_SMS, GET_NEW_MESSAGES, GET_MESSAGE_STATUS)
+_TABLE: tuple[Operation[Any], ...] = (
+    AUTH,
+    GET_CREDIT_BALANCE,
+    SEND_SMS,
+    GET_NEW_MESSAGES,
+    GET_MESSAGE_STATUS,
+)
 OPERATIONS = {row.name: row for row in _TABLE}

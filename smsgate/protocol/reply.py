@@ -37,7 +37,9 @@ __all__ = [
 
 _BALANCE = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?\Z")
 _ID = re.compile(rb"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
-_STATUS_MEANS = {407: "407 Proxy Authentication Required (the proxy asks for a user and a password)"}
+_STATUS_MEANS = {
+    407: "407 Proxy Authentication Required (the proxy asks for a user and a password)"
+}
 _LOOKED_AT = 16
 """Items that are searched for sentences to log, or to find out why a list of ids is none."""
 # What a sentence may mean in an answer that nevertheless did nothing: only if every sentence is a refusal.
@@ -110,7 +112,9 @@ def _is_fault(tree: Node) -> bool:
     return any(True for name in ("soap:Fault", "soap12:Fault") for _ in find(tree, name))
 
 
-def _items(operation: Operation[object], tree: Node) -> tuple[tuple[str | None, ...], frozenset[int]]:
+def _items(
+    operation: Operation[object], tree: Node
+) -> tuple[tuple[str | None, ...], frozenset[int]]:
     results = list(find(tree, f"turbo:{operation.result}"))
     if not results and operation.array and list(find(tree, f"turbo:{operation.name}Response")):
         return (), frozenset()  # null in place of the array
@@ -122,7 +126,9 @@ def _items(operation: Operation[object], tree: Node) -> tuple[tuple[str | None, 
     if isinstance(result, dict) and "turbo:ResultArray" in result:
         slots = result["turbo:ResultArray"]
         return _slots(slots if isinstance(slots, list) else [slots])
-    text = (text_of(result) or "").strip()  # an empty array, or a bare string where an array is declared
+    text = (
+        text_of(result) or ""
+    ).strip()  # an empty array, or a bare string where an array is declared
     return (text,) if text else (), frozenset()
 
 
@@ -174,18 +180,28 @@ def shows_session(operation: Operation[object], reply: Reply) -> bool:
     """Return whether the answer shows that the gateway knew the session: nothing in it is said to a request without one."""
     texts = [text for text in (item.strip() for item in reply.items if item) if text]
     return bool(texts) and all(
-        operation.knows(text) or _TO_STRANGERS.isdisjoint(sentence.answer for sentence in classify(text)) for text in texts
+        operation.knows(text)
+        or _TO_STRANGERS.isdisjoint(sentence.answer for sentence in classify(text))
+        for text in texts
     )
 
 
 def _refusal(answers: Sequence[ClassifiedAnswer], reasons: tuple[str, ...] = ()) -> Refused:
     # A dead cookie comes first, since it can be helped.
-    worst = next((answer for answer in answers if answer.answer is Answer.NOT_AUTHORISED), answers[0])
+    worst = next(
+        (answer for answer in answers if answer.answer is Answer.NOT_AUTHORISED), answers[0]
+    )
     kind = worst.error or Refused
     text = mask_numbers(worst.text)
     said = f"the gateway refused ({worst.answer}): {' '.join(text.split())}"
     if issubclass(kind, NotEnoughCredits):
-        return kind(said, answer=worst.answer, text=text, reasons=reasons, missing=worst.missing or Decimal(0))
+        return kind(
+            said,
+            answer=worst.answer,
+            text=text,
+            reasons=reasons,
+            missing=worst.missing or Decimal(0),
+        )
     return kind(said, answer=worst.answer, text=text, reasons=reasons)
 
 
@@ -197,7 +213,11 @@ def _refused(answers: Sequence[ClassifiedAnswer]) -> bool:
 
 def _unhoped(reply: Reply, answers: Sequence[ClassifiedAnswer], what: str) -> Refused | InDoubt:
     """Return what a string that is not the hoped-for value says."""
-    return _refusal(answers) if _refused(answers) else reply.in_doubt(Reason.UNRECOGNISED, f"the answer is not {what}")
+    return (
+        _refusal(answers)
+        if _refused(answers)
+        else reply.in_doubt(Reason.UNRECOGNISED, f"the answer is not {what}")
+    )
 
 
 @sealed
@@ -258,7 +278,9 @@ def read_send(reply: Reply, message: Message) -> SendResult:
         raise _whole(reply, answers)
     answered = tuple(
         _recipient(destination, slot, answers, told=place not in reply.elsewhere)
-        for place, (destination, slot) in enumerate(zip(message.destinations, slots, strict=True), start=1)
+        for place, (destination, slot) in enumerate(
+            zip(message.destinations, slots, strict=True), start=1
+        )
     )
     recipients = tuple(recipient for recipient, _ in answered)
     if any(recipient.outcome is Outcome.ACCEPTED for recipient in recipients):
@@ -284,7 +306,11 @@ def _misshapen(reply: Reply, expected: int) -> tuple[Reason, str] | None:
     if message_id(reply.items[0]):
         return Reason.CONTRADICTION, "a message id where a sentence is expected"
     ids = [found.casefold() for found in map(message_id, slots) if found]
-    return (Reason.CONTRADICTION, "one message id for two destinations") if len(set(ids)) != len(ids) else None
+    return (
+        (Reason.CONTRADICTION, "one message id for two destinations")
+        if len(set(ids)) != len(ids)
+        else None
+    )
 
 
 def _filled(slot: str | None) -> bool:
@@ -317,7 +343,9 @@ def _recipient(
     if not told:
         return RecipientResult(destination=destination, outcome=Outcome.IN_DOUBT), None
     if found := message_id(slot):
-        return RecipientResult(destination=destination, message_id=found, outcome=Outcome.ACCEPTED, answer=Answer.SENT), None
+        return RecipientResult(
+            destination=destination, message_id=found, outcome=Outcome.ACCEPTED, answer=Answer.SENT
+        ), None
     said = tuple(classify(slot or ""))
     decisive: ClassifiedAnswer | None
     if said:
@@ -330,5 +358,7 @@ def _recipient(
     outcome = Outcome.REFUSED if refused else Outcome.IN_DOUBT
     if decisive is None:
         return RecipientResult(destination=destination, outcome=outcome), None
-    result = RecipientResult(destination=destination, outcome=outcome, answer=decisive.answer, reason=decisive.text)
+    result = RecipientResult(
+        destination=destination, outcome=outcome, answer=decisive.answer, reason=decisive.text
+    )
     return result, decisive

@@ -18,7 +18,17 @@ from ..privacy import sealed
 from .limits import MAX_ELEMENTS
 from .operation import NAMESPACE
 
-__all__ = ["MAX_ELEMENTS", "SOAP_11", "SOAP_12", "Elsewhere", "Node", "Unreadable", "find", "parse", "text_of"]
+__all__ = [
+    "MAX_ELEMENTS",
+    "SOAP_11",
+    "SOAP_12",
+    "Elsewhere",
+    "Node",
+    "Unreadable",
+    "find",
+    "parse",
+    "text_of",
+]
 
 SOAP_11 = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
@@ -90,7 +100,10 @@ class _GuardedParser:
     _wrap: dict[str, Callable[[Any], Any]]
 
     def __init__(self, parser: expat.XMLParserType, guard: _Guard) -> None:
-        vars(self).update(_parser=parser, _wrap={"StartElementHandler": guard.counted, "EndElementHandler": guard.left})
+        vars(self).update(
+            _parser=parser,
+            _wrap={"StartElementHandler": guard.counted, "EndElementHandler": guard.left},
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._parser, name, self._wrap.get(name, _same)(value))
@@ -130,7 +143,9 @@ def parse(document: bytes) -> dict[str, Node]:
             else f"{expat.errors.messages.get(error.code, 'error')} in line {error.lineno}"
         )
         raise Unreadable(f"no well-formed XML: {reason}") from None
-    except Exception as error:  # LookupError, UnicodeError, ValueError ... : a parser may fail in any way it likes
+    except (
+        Exception
+    ) as error:  # LookupError, UnicodeError, ValueError ... : a parser may fail in any way it likes
         raise Unreadable(f"no readable XML ({type(error).__name__})") from None
     if not isinstance(tree, dict):
         raise Unreadable("no XML")
@@ -169,7 +184,9 @@ def text_of(node: Node) -> str | None:
         text = text_of(node.get("#text"))
         nil = node.get("@xsi:nil") in ("true", "1")
         blank = text is None or not text.strip()
-        if (nil and not blank) or (blank and any(key.startswith("@") and key not in _HARMLESS for key in node)):
+        if (nil and not blank) or (
+            blank and any(key.startswith("@") and key not in _HARMLESS for key in node)
+        ):
             raise Elsewhere("an element whose attributes leave open what its text is")
         return None if nil else text
     if isinstance(node, list):

@@ -26,7 +26,16 @@ from ..protocol.answers import DeliveryState
 try:
     from .account_settings import AccountState, FailedSlot, Settings
     from .api import Api
-    from .faults import FAULTS, ConnectionEnd, FaultKind, FaultRow, FaultRule, Faults, PreparedReply, parse_rule
+    from .faults import (
+        FAULTS,
+        ConnectionEnd,
+        FaultKind,
+        FaultRow,
+        FaultRule,
+        Faults,
+        PreparedReply,
+        parse_rule,
+    )
     from .gateway import Gateway
     from .magic_numbers import MAGIC, MagicNumber
     from .server import ServerThread, listen
@@ -101,14 +110,19 @@ class Sandbox:
         port = listener.getsockname()[1]
         self._endpoints.stopping = False
         keep_alive = self._gateway.settings.keep_alive_seconds
-        self._server = ServerThread(self.app, listener, tls=self._tls, keep_alive_seconds=keep_alive)
+        self._server = ServerThread(
+            self.app, listener, tls=self._tls, keep_alive_seconds=keep_alive
+        )
         host = _LOOPBACK_OF.get(self._host, self._host)
         scheme = "https" if self._tls else "http"
         self._origin = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
         return self
 
     def __exit__(
-        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         """Stop serving, within a second. The state stays and can be looked at."""
         server, self._server, self._origin = self._server, None, None
@@ -148,7 +162,9 @@ class Sandbox:
 
     def _address(self, path: str) -> str:
         if self._origin is None:
-            raise RuntimeError("the sandbox is not running: it has an address inside its with block")
+            raise RuntimeError(
+                "the sandbox is not running: it has an address inside its with block"
+            )
         return self._origin + path
 
     @property
@@ -159,7 +175,9 @@ class Sandbox:
     def messages_after(self, sequence: int) -> tuple[SandboxMessage, ...]:
         """The messages that were accepted after the one with this sequence, oldest first; 0 for all."""
         keep = self._gateway.settings.keep_messages
-        return self._gateway.page(number=None, search="", before=None, after=sequence, limit=keep).messages
+        return self._gateway.page(
+            number=None, search="", before=None, after=sequence, limit=keep
+        ).messages
 
     @property
     def accepted(self) -> int:

@@ -117,7 +117,12 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_credits(value: Any) -> bool:
-    return isinstance(value, Decimal | int) and not isinstance(value, bool) and Decimal(value).is_finite() and value >= 0
+    return (
+        isinstance(value, Decimal | int)
+        and not isinstance(value, bool)
+        and Decimal(value).is_finite()
+        and value >= 0
+    )
 
 
 def _is_senders(value: Any) -> bool:
@@ -125,7 +130,9 @@ def _is_senders(value: Any) -> bool:
 
 
 def _is_sentences(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(answer, Answer) and _is_text(said) for answer, said in value.items())
+    return isinstance(value, Mapping) and all(
+        isinstance(answer, Answer) and _is_text(said) for answer, said in value.items()
+    )
 
 
 _SECONDS = "a number of seconds, 0 or more"
@@ -142,7 +149,11 @@ _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("forbidden_senders", _is_senders, _SENDERS),
     ("delivery_seconds", _is_seconds, _SECONDS),
     ("delivery_jitter", lambda value: _is_seconds(value) and value <= 1, "a number from 0 to 1"),
-    ("session_idle_seconds", lambda value: _is_seconds(value) and value > 0, "a number of seconds, more than 0"),
+    (
+        "session_idle_seconds",
+        lambda value: _is_seconds(value) and value > 0,
+        "a number of seconds, more than 0",
+    ),
     ("session_calls", lambda value: value is None or _is_count(value), f"None or {_COUNT}"),
     ("hold_seconds", _is_seconds, _SECONDS),
     ("lock_cookies", _is_bool, "True or False"),
@@ -150,6 +161,10 @@ _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("failed_slot", lambda value: isinstance(value, FailedSlot), "a member of FailedSlot"),
     ("sentences", _is_sentences, "a mapping from smsgate.Answer to a string, not empty"),
     ("keep_messages", _is_count, _COUNT),
-    ("keep_alive_seconds", lambda value: _is_seconds(value) and value > 0, "a number of seconds, more than 0"),
+    (
+        "keep_alive_seconds",
+        lambda value: _is_seconds(value) and value > 0,
+        "a number of seconds, more than 0",
+    ),
     ("seed", lambda value: value is None or type(value) is int, "None or a whole number"),
 )

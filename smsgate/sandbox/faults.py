@@ -18,7 +18,16 @@ from typing import Any
 
 from ..protocol.operations import OPERATIONS
 
-__all__ = ["FAULTS", "ConnectionEnd", "FaultKind", "FaultRow", "FaultRule", "Faults", "PreparedReply", "parse_rule"]
+__all__ = [
+    "FAULTS",
+    "ConnectionEnd",
+    "FaultKind",
+    "FaultRow",
+    "FaultRule",
+    "Faults",
+    "PreparedReply",
+    "parse_rule",
+]
 
 
 class FaultKind(StrEnum):
@@ -69,7 +78,9 @@ _PAGE = (
     b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
 _BAD_GATEWAY = PreparedReply(502, "text/html", _PAGE)
-_LAST_SLOT = re.compile(rb"<ns1:ResultArray(?:/>|>[^<]*</ns1:ResultArray>| xsi:nil=\"true\"/>)(?=</ns1:\w+Result>)")
+_LAST_SLOT = re.compile(
+    rb"<ns1:ResultArray(?:/>|>[^<]*</ns1:ResultArray>| xsi:nil=\"true\"/>)(?=</ns1:\w+Result>)"
+)
 
 
 def _bad_gateway(_: PreparedReply) -> PreparedReply:
@@ -77,7 +88,9 @@ def _bad_gateway(_: PreparedReply) -> PreparedReply:
 
 
 def _html(reply: PreparedReply) -> PreparedReply:
-    return replace(reply, content_type="text/html", body=b"<html><body><h1>It works!</h1></body></html>\n")
+    return replace(
+        reply, content_type="text/html", body=b"<html><body><h1>It works!</h1></body></html>\n"
+    )
 
 
 def _empty(reply: PreparedReply) -> PreparedReply:
@@ -114,17 +127,42 @@ class FaultRow:
 FAULTS: dict[FaultKind, FaultRow] = {
     row.kind: row
     for row in (
-        FaultRow(FaultKind.SLOW, "the answer comes late, with the work done at once", works=True, seconds=5.0),
-        FaultRow(FaultKind.SILENT_BEFORE, "no answer ever, and no work", works=False, ends=ConnectionEnd.SILENT),
-        FaultRow(FaultKind.SILENT_AFTER, "no answer ever, with the work done", works=True, ends=ConnectionEnd.SILENT),
-        FaultRow(FaultKind.DROP_BEFORE, "the connection is closed before the work", works=False, ends=ConnectionEnd.CLOSED),
+        FaultRow(
+            FaultKind.SLOW,
+            "the answer comes late, with the work done at once",
+            works=True,
+            seconds=5.0,
+        ),
+        FaultRow(
+            FaultKind.SILENT_BEFORE,
+            "no answer ever, and no work",
+            works=False,
+            ends=ConnectionEnd.SILENT,
+        ),
+        FaultRow(
+            FaultKind.SILENT_AFTER,
+            "no answer ever, with the work done",
+            works=True,
+            ends=ConnectionEnd.SILENT,
+        ),
+        FaultRow(
+            FaultKind.DROP_BEFORE,
+            "the connection is closed before the work",
+            works=False,
+            ends=ConnectionEnd.CLOSED,
+        ),
         FaultRow(
             FaultKind.DROP_AFTER,
             "the connection is closed after the work, without an answer",
             works=True,
             ends=ConnectionEnd.CLOSED,
         ),
-        FaultRow(FaultKind.RESET_BEFORE, "the connection is reset before the work", works=False, ends=ConnectionEnd.RESET),
+        FaultRow(
+            FaultKind.RESET_BEFORE,
+            "the connection is reset before the work",
+            works=False,
+            ends=ConnectionEnd.RESET,
+        ),
         FaultRow(
             FaultKind.RESET_AFTER,
             "the connection is reset after the work, without an answer",
@@ -132,22 +170,71 @@ FAULTS: dict[FaultKind, FaultRow] = {
             ends=ConnectionEnd.RESET,
         ),
         FaultRow(
-            FaultKind.CUT_HEADERS, "the answer ends in the middle of its headers", works=True, ends=ConnectionEnd.CUT_HEADERS
+            FaultKind.CUT_HEADERS,
+            "the answer ends in the middle of its headers",
+            works=True,
+            ends=ConnectionEnd.CUT_HEADERS,
         ),
-        FaultRow(FaultKind.CUT_BODY, "the answer ends in the middle of its body", works=True, ends=ConnectionEnd.CUT_BODY),
-        FaultRow(FaultKind.BAD_GATEWAY_BEFORE, "an HTML page with status 502, and no work", works=False, changes=_bad_gateway),
         FaultRow(
-            FaultKind.BAD_GATEWAY_AFTER, "an HTML page with status 502, with the work done", works=True, changes=_bad_gateway
+            FaultKind.CUT_BODY,
+            "the answer ends in the middle of its body",
+            works=True,
+            ends=ConnectionEnd.CUT_BODY,
         ),
-        FaultRow(FaultKind.HTML, "an HTML page with status 200, with the work done", works=True, changes=_html),
-        FaultRow(FaultKind.EMPTY, "an empty body with status 200, with the work done", works=True, changes=_empty),
-        FaultRow(FaultKind.GARBAGE, "bytes that are no XML, with the work done", works=True, changes=_garbage),
-        FaultRow(FaultKind.NOT_HTTP, "bytes that are no HTTP, with the work done", works=True, ends=ConnectionEnd.NOT_HTTP),
-        FaultRow(FaultKind.WRONG_CHARSET, "the answer in windows-1251, which says UTF-8", works=True, changes=_wrong_charset),
         FaultRow(
-            FaultKind.SHORT_ARRAY, "the last slot of an array is missing, with the work done", works=True, changes=_short_array
+            FaultKind.BAD_GATEWAY_BEFORE,
+            "an HTML page with status 502, and no work",
+            works=False,
+            changes=_bad_gateway,
         ),
-        FaultRow(FaultKind.SESSION_LOSS, "the session is forgotten just before the work", works=True, forgets=True),
+        FaultRow(
+            FaultKind.BAD_GATEWAY_AFTER,
+            "an HTML page with status 502, with the work done",
+            works=True,
+            changes=_bad_gateway,
+        ),
+        FaultRow(
+            FaultKind.HTML,
+            "an HTML page with status 200, with the work done",
+            works=True,
+            changes=_html,
+        ),
+        FaultRow(
+            FaultKind.EMPTY,
+            "an empty body with status 200, with the work done",
+            works=True,
+            changes=_empty,
+        ),
+        FaultRow(
+            FaultKind.GARBAGE,
+            "bytes that are no XML, with the work done",
+            works=True,
+            changes=_garbage,
+        ),
+        FaultRow(
+            FaultKind.NOT_HTTP,
+            "bytes that are no HTTP, with the work done",
+            works=True,
+            ends=ConnectionEnd.NOT_HTTP,
+        ),
+        FaultRow(
+            FaultKind.WRONG_CHARSET,
+            "the answer in windows-1251, which says UTF-8",
+            works=True,
+            changes=_wrong_charset,
+        ),
+        FaultRow(
+            FaultKind.SHORT_ARRAY,
+            "the last slot of an array is missing, with the work done",
+            works=True,
+            changes=_short_array,
+        ),
+        FaultRow(
+            FaultKind.SESSION_LOSS,
+            "the session is forgotten just before the work",
+            works=True,
+            forgets=True,
+        ),
     )
 }
 """Every fault, in the order in which it is shown."""
@@ -196,7 +283,12 @@ class Faults:
 
         If several rules fit, the oldest that strikes is alone. Raises `ValueError`, which names the argument.
         """
-        given = {"operation": operation, "probability": probability, "times": times, "seconds": seconds}
+        given = {
+            "operation": operation,
+            "probability": probability,
+            "times": times,
+            "seconds": seconds,
+        }
         if kind not in list(FAULTS):
             raise ValueError(f"kind: one of {', '.join(FAULTS)}")
         row = FAULTS[FaultKind(kind)]
@@ -264,9 +356,14 @@ def parse_rule(text: str) -> dict[str, Any]:
     kind, *words = (word.strip() for word in text.split(","))
     rule: dict[str, Any] = {"kind": kind}
     for word in words:
-        name, value = next(((name, read(word)) for name, pattern, read in _WORDS if pattern.fullmatch(word)), (None, None))
+        name, value = next(
+            ((name, read(word)) for name, pattern, read in _WORDS if pattern.fullmatch(word)),
+            (None, None),
+        )
         if name is None or name in rule:
-            raise ValueError(f"fault: {text!r} is not like 'reset after,SendSMS,10%' or 'slow,5s' or '502 before,3x'")
+            raise ValueError(
+                f"fault: {text!r} is not like 'reset after,SendSMS,10%' or 'slow,5s' or '502 before,3x'"
+            )
         rule[name] = value
     return rule
 
@@ -276,9 +373,17 @@ def _is_number(value: Any) -> bool:
 
 
 _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    ("operation", lambda value: value is None or value in list(OPERATIONS), f"None or one of {', '.join(OPERATIONS)}"),
+    (
+        "operation",
+        lambda value: value is None or value in list(OPERATIONS),
+        f"None or one of {', '.join(OPERATIONS)}",
+    ),
     ("probability", lambda value: _is_number(value) and 0 < value <= 1, "more than 0, at most 1"),
-    ("times", lambda value: value is None or (type(value) is int and value > 0), "None or a whole number, 1 or more"),
+    (
+        "times",
+        lambda value: value is None or (type(value) is int and value > 0),
+        "None or a whole number, 1 or more",
+    ),
     (
         "seconds",
         lambda value: value is None or (_is_number(value) and 0 <= value < inf),

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from ..protocol.answers import Answer, DeliveryState
 from ..protocol.numbers import is_international
 
-__all__ = ["MAGIC", "SCHEDULE", "MagicNumber", "answer_to_all", "last_state", "refusal", "state_after"]
+__all__ = [
+    "MAGIC",
+    "SCHEDULE",
+    "MagicNumber",
+    "answer_to_all",
+    "last_state",
+    "refusal",
+    "state_after",
+]
 
 SCHEDULE: tuple[tuple[float, DeliveryState], ...] = (
     (0.0, DeliveryState.SENT),
@@ -42,24 +50,40 @@ class MagicNumber:
 
 MAGIC: tuple[MagicNumber, ...] = (
     # The number is refused, the others of the request are sent.
-    MagicNumber("+380000000001", "well formed, and yet not recognised", refuses=Answer.BAD_DESTINATION),
+    MagicNumber(
+        "+380000000001", "well formed, and yet not recognised", refuses=Answer.BAD_DESTINATION
+    ),
     MagicNumber("+380000000002", "the country is not served", refuses=Answer.COUNTRY_NOT_SERVED),
     MagicNumber("+380000000003", "the link to the operator is broken", refuses=Answer.CANNOT_SEND),
     # The message is accepted and paid for, and ends in another way than with the recipient.
     MagicNumber("+380000000004", "not delivered", ends=DeliveryState.NOT_DELIVERED),
     MagicNumber("+380000000005", "expired", ends=DeliveryState.EXPIRED),
-    MagicNumber("+380000000006", "rejected by the operator", ends=DeliveryState.REJECTED_BY_OPERATOR),
+    MagicNumber(
+        "+380000000006", "rejected by the operator", ends=DeliveryState.REJECTED_BY_OPERATOR
+    ),
     MagicNumber("+380000000007", "deleted by the operator", ends=DeliveryState.DELETED_BY_OPERATOR),
     MagicNumber("+380000000008", "unknown status", ends=DeliveryState.UNKNOWN),
     MagicNumber("+380000000009", "failed, not sent", ends=DeliveryState.FAILED),
     MagicNumber("+380000000010", "cancelled", ends=DeliveryState.CANCELLED),
     MagicNumber("+380000000011", "deleted by the user", ends=DeliveryState.DELETED_BY_USER),
-    MagicNumber("+380000000012", "stays without credits, which is not final", ends=DeliveryState.NOT_ENOUGH_CREDITS),
-    MagicNumber("+380000000013", "stays suspended, which is not final", ends=DeliveryState.SUSPENDED),
-    MagicNumber("+380000000014", "stays in the queue, which is not final", ends=DeliveryState.QUEUED),
+    MagicNumber(
+        "+380000000012",
+        "stays without credits, which is not final",
+        ends=DeliveryState.NOT_ENOUGH_CREDITS,
+    ),
+    MagicNumber(
+        "+380000000013", "stays suspended, which is not final", ends=DeliveryState.SUSPENDED
+    ),
+    MagicNumber(
+        "+380000000014", "stays in the queue, which is not final", ends=DeliveryState.QUEUED
+    ),
     # The whole request is answered with one sentence, and nothing is sent.
     MagicNumber("+380000000021", "the data could not be saved", answers_all=Answer.NOT_SAVED),
-    MagicNumber("+380000000022", "the outcome is not known, even to the gateway", answers_all=Answer.OUTCOME_UNKNOWN),
+    MagicNumber(
+        "+380000000022",
+        "the outcome is not known, even to the gateway",
+        answers_all=Answer.OUTCOME_UNKNOWN,
+    ),
     MagicNumber("+380000000023", "nothing can be sent at all", answers_all=Answer.CANNOT_SEND),
 )
 
@@ -76,7 +100,14 @@ def refusal(number: str) -> Answer | None:
 
 def answer_to_all(numbers: list[str]) -> Answer | None:
     """Return the meaning of the one sentence with which a request to these numbers is answered as a whole, or None."""
-    return next((row.answers_all for number in numbers if (row := _BY_NUMBER.get(number)) and row.answers_all), None)
+    return next(
+        (
+            row.answers_all
+            for number in numbers
+            if (row := _BY_NUMBER.get(number)) and row.answers_all
+        ),
+        None,
+    )
 
 
 def last_state(number: str) -> DeliveryState:
@@ -88,4 +119,7 @@ def state_after(elapsed: float, delivery_seconds: float, ends: DeliveryState) ->
     """Return the state of a message that was accepted `elapsed` seconds ago."""
     if elapsed >= delivery_seconds:
         return ends
-    return next((state for share, state in reversed(SCHEDULE) if elapsed >= share * delivery_seconds), SCHEDULE[0][1])
+    return next(
+        (state for share, state in reversed(SCHEDULE) if elapsed >= share * delivery_seconds),
+        SCHEDULE[0][1],
+    )

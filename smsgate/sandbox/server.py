@@ -28,7 +28,9 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens; port 0 takes a free one. Raises `OSError`, which names host and port."""
     listener: socket.socket | None = None
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         listener = socket.socket(family, kind, protocol)
         # Elsewhere it would let two servers have one port.
         if os.name == "posix":  # pragma: no branch - the tests run on POSIX systems
@@ -38,7 +40,9 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if listener:
             listener.close()
-        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror}") from error
+        raise OSError(
+            error.errno, f"cannot listen on {host} port {port}: {error.strerror}"
+        ) from error
     return listener
 
 
@@ -83,7 +87,14 @@ def _protocol(keep_alive_seconds: float, idle_closed: Callable[[], None]) -> typ
 class ServerThread:
     """One running server. Making one starts it; it serves when the constructor returns."""
 
-    def __init__(self, app: Any, listener: socket.socket, *, tls: ssl.SSLContext | None, keep_alive_seconds: float) -> None:
+    def __init__(
+        self,
+        app: Any,
+        listener: socket.socket,
+        *,
+        tls: ssl.SSLContext | None,
+        keep_alive_seconds: float,
+    ) -> None:
         self.idle_closed: int = 0
         """Connections that were closed because nothing came on them."""
         config = uvicorn.Config(

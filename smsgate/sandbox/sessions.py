@@ -36,7 +36,13 @@ class PhpSession:
 class PhpSessions:
     """The sessions that are alive, by id."""
 
-    def __init__(self, idle_seconds: float, most_calls: int | None, clock: Callable[[], float], random: Random) -> None:
+    def __init__(
+        self,
+        idle_seconds: float,
+        most_calls: int | None,
+        clock: Callable[[], float],
+        random: Random,
+    ) -> None:
         self._idle_seconds = idle_seconds
         self._most_calls = most_calls
         self._clock = clock

@@ -84,7 +84,9 @@ def read_call(body: bytes) -> Call:
     version = _SOAP_11
     try:
         document = parse(body)
-        version = next((version for version in _VERSIONS if f"{version.key}:Envelope" in document), version)
+        version = next(
+            (version for version in _VERSIONS if f"{version.key}:Envelope" in document), version
+        )
         return _call(version, document.get(f"{version.key}:Envelope"))
     except Unreadable:
         pass
@@ -108,7 +110,9 @@ def _call(version: SoapVersion, envelope: Node) -> Call:
 
 def _children(node: Node) -> Iterator[tuple[str, Node]]:
     if isinstance(node, dict):
-        yield from ((name, child) for name, child in node.items() if not name.startswith(("@", "#")))
+        yield from (
+            (name, child) for name, child in node.items() if not name.startswith(("@", "#"))
+        )
 
 
 def result_body(version: SoapVersion, operation: Operation[object], result: Result) -> bytes:
@@ -118,7 +122,9 @@ def result_body(version: SoapVersion, operation: Operation[object], result: Resu
     if isinstance(result, str):
         inner = f"<ns1:{tag}>{_escaped(result)}</ns1:{tag}>"
     else:
-        inner = f"<ns1:{tag}>{''.join(map(_slot, result))}</ns1:{tag}>" if result else f"<ns1:{tag}/>"
+        inner = (
+            f"<ns1:{tag}>{''.join(map(_slot, result))}</ns1:{tag}>" if result else f"<ns1:{tag}/>"
+        )
         declared += _XSI if None in result else ""
     return _envelope(version, declared, f"<ns1:{name}Response>{inner}</ns1:{name}Response>")
 

@@ -56,7 +56,9 @@ class SandboxMessage:
     @property
     def searched(self) -> str:
         """Everything that a search looks through, in lower case."""
-        return "\n".join(filter(None, (self.destination, self.sender, self.text, self.wappush, self.id))).casefold()
+        return "\n".join(
+            filter(None, (self.destination, self.sender, self.text, self.wappush, self.id))
+        ).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,9 @@ class Store:
         self._messages[sequence] = message
         self._sequences[message.id] = sequence
         conversation = self._conversations.pop(message.destination, None)
-        self._conversations[message.destination] = conversation = deque() if conversation is None else conversation
+        self._conversations[message.destination] = conversation = (
+            deque() if conversation is None else conversation
+        )
         conversation.append(sequence)
         self._searched[sequence] = message.searched
         if len(self._messages) > self._keep:
@@ -109,7 +113,9 @@ class Store:
 
     def add_exchange(self, sequences: range, exchange: RawExchange) -> None:
         """Remember the request that brought these messages, and the answer."""
-        kept = replace(exchange, request=exchange.request[:_RAW_LIMIT], reply=exchange.reply[:_RAW_LIMIT])
+        kept = replace(
+            exchange, request=exchange.request[:_RAW_LIMIT], reply=exchange.reply[:_RAW_LIMIT]
+        )
         first = sequences.start
         self._exchanges[first] = kept
         self._raw += kept.size
@@ -139,7 +145,9 @@ class Store:
 
     def found(self, search: str, number: str | None = None) -> Iterable[int]:
         """Return the sequences of messages that contain `search`, in any case, oldest first; of one number if given."""
-        sequences: Iterable[int] = self._messages if number is None else self._conversations.get(number, ())
+        sequences: Iterable[int] = (
+            self._messages if number is None else self._conversations.get(number, ())
+        )
         needle = search.casefold().strip()
         if not needle:
             return sequences
@@ -148,7 +156,10 @@ class Store:
     def threads(self, search: str) -> list[tuple[str, int, int]]:
         """Return number, count and newest sequence for each conversation with a message that contains `search`, newest first."""
         if not search.strip():
-            return [(number, len(all_), all_[-1]) for number, all_ in reversed(self._conversations.items())]
+            return [
+                (number, len(all_), all_[-1])
+                for number, all_ in reversed(self._conversations.items())
+            ]
         counts: dict[str, tuple[int, int]] = {}
         for sequence in self.found(search):
             number = self._messages[sequence].destination
@@ -170,5 +181,9 @@ class Store:
             del self._conversations[message.destination]
         first = self._exchange_of.pop(sequence, None)
         # The messages of one exchange stand together, so the next tells whether it is still needed.
-        if first is not None and self._exchange_of.get(sequence + 1) != first and first in self._exchanges:
+        if (
+            first is not None
+            and self._exchange_of.get(sequence + 1) != first
+            and first in self._exchanges
+        ):
             self._raw -= self._exchanges.pop(first).size

@@ -69,7 +69,10 @@ class Endpoints:
                 Route(SOAP_PATH, self.nothing, methods=["GET"]),
                 Route(WSDL_PATH, self.wsdl, methods=["GET"]),
                 Route("/sandbox/events", self.events, methods=["GET"]),
-                *(Route(path, self._answering(answer), methods=[method]) for method, path, answer in REQUESTS),
+                *(
+                    Route(path, self._answering(answer), methods=[method])
+                    for method, path, answer in REQUESTS
+                ),
                 Route("/", self.page, methods=["GET"]),
                 Route("/static/{name}", self.page, methods=["GET"]),
             ]
@@ -106,22 +109,32 @@ class Endpoints:
             await self._hold(self._gateway.settings.hold_seconds + ((rule and rule.seconds) or 0))
             if rule and rule.row.ends:
                 return await self._end(request, rule.row.ends, reply)
-        response = Response(reply.body, reply.status, {**_NO_CACHE, "Content-Type": reply.content_type})
+        response = Response(
+            reply.body, reply.status, {**_NO_CACHE, "Content-Type": reply.content_type}
+        )
         if session.id != cookie:
             response.headers["Set-Cookie"] = f"PHPSESSID={session.id}; path=/"
         return response
 
-    def _answer(self, session: PhpSession, call: Call, body: bytes, rule: FaultRule | None) -> PreparedReply:
+    def _answer(
+        self, session: PhpSession, call: Call, body: bytes, rule: FaultRule | None
+    ) -> PreparedReply:
         """Do the work, unless the fault comes before it, and return the answer as the client will see it."""
         reply, accepted = _NO_WORK, range(0)
         if rule is None or rule.row.works:
             answered = self._gateway.call(session, call.operation, call.arguments)
-            reply = PreparedReply(200, call.version.content_type, result_body(call.version, call.operation, answered.result))
+            reply = PreparedReply(
+                200,
+                call.version.content_type,
+                result_body(call.version, call.operation, answered.result),
+            )
             accepted = answered.accepted
         if rule and rule.row.changes:
             reply = rule.row.changes(reply)
         if accepted:
-            self._gateway.keep_exchange(accepted, RawExchange(body, reply.body, rule.kind if rule else None))
+            self._gateway.keep_exchange(
+                accepted, RawExchange(body, reply.body, rule.kind if rule else None)
+            )
         return reply
 
     async def _hold(self, seconds: float) -> None:
@@ -173,7 +186,11 @@ class Endpoints:
     async def events(self, request: Request) -> Response:
         """Stream the state: at once, and whenever something has changed, until the client goes or the server stops."""
         asked = _asked(request)
-        return StreamingResponse(self._news(asked), headers=HEADERS | {"X-Accel-Buffering": "no"}, media_type="text/event-stream")
+        return StreamingResponse(
+            self._news(asked),
+            headers=HEADERS | {"X-Accel-Buffering": "no"},
+            media_type="text/event-stream",
+        )
 
     async def _news(self, asked: Asked) -> AsyncIterator[bytes]:
         told: int | None = None
@@ -218,7 +235,9 @@ def _address(request: Request, path: str) -> str:
 
 def _asked(request: Request, body: object = None) -> Asked:
     key = request.path_params.get("key", "")
-    return Asked(key, request.query_params, body, _address(request, SOAP_PATH), _address(request, WSDL_PATH))
+    return Asked(
+        key, request.query_params, body, _address(request, SOAP_PATH), _address(request, WSDL_PATH)
+    )
 
 
 def _json(document: Json) -> bytes:
