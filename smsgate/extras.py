@@ -1,4 +1,4 @@
-"""Which extra brings which library, and the one line that says so where a library is missing."""
+"""Which extra installs which library, and the error to raise when a library is missing."""
 
 from __future__ import annotations
 
@@ -18,17 +18,26 @@ EXTRA_OF: dict[str, str] = {
     "typer": "cli",
     "uvicorn": "sandbox",
 }
-"""The extra to install for a library, by the name under which it is imported."""
+"""The extra that installs a library, by the library's import name."""
 
 
 class MissingExtra(ModuleNotFoundError):
-    """A library is not installed that only some users need. The message says what to install."""
+    """An optional library is not installed. The message says which extra to install."""
 
 
 def missing(error: ModuleNotFoundError, what: str) -> ModuleNotFoundError:
-    """Return the error that says what to install, for `what`, which needs the library; any other error as it is."""
+    """Return the error to raise when `what` could not import a library.
+
+    Args:
+        error: the import error.
+        what: the feature that needs the library, as the message names it.
+
+    Returns:
+        A `MissingExtra` that says what to install. `error` itself if no extra has the library.
+    """
     library = (error.name or "").partition(".")[0]
     if library not in EXTRA_OF or isinstance(error, MissingExtra):
         return error
-    advice = f"{what} needs {library}, which is not installed: pip install 'aiosmsgate[{EXTRA_OF[library]}]'"
+    extra = EXTRA_OF[library]
+    advice = f"{what} needs {library}, which is not installed: pip install 'aiosmsgate[{extra}]'"
     return MissingExtra(advice, name=error.name)

@@ -1,6 +1,6 @@
-"""Numbers as people write them, read with the numbering plan of a country. The one importer of phonenumbers.
+"""Parse local phone numbers with a country's numbering plan. The only importer of phonenumbers.
 
-Rule of this file: it is imported only where a country is set, and a complaint never quotes the number.
+Rule of this file: it is imported only if a country is set, and no error quotes the number.
 """
 
 from __future__ import annotations
@@ -33,25 +33,31 @@ __all__ = ["COUNTRY_RULE", "international", "is_country"]
 COUNTRY_RULE = "a country is its two-letter code of ISO 3166, in capitals, such as UA"
 
 _ALSO_DROPPED = "./"
-"""What people write between the digits of a local number, beside spaces, dashes and brackets."""
+"""Separators in local numbers, in addition to spaces, dashes and brackets."""
 _DECIMALS = re.compile(r"\A\s*\+?[0-9]+[.,]0+\s*\Z")
 _MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
-"""The second is what plans say that do not tell them apart, as the North American one."""
+"""Some plans, such as the North American one, do not separate mobile from fixed-line numbers."""
 
 
 def is_country(value: str) -> bool:
-    """Return whether this is the code of a country whose numbering plan is known."""
+    """Return whether this is a country code whose numbering plan is known."""
     return value in SUPPORTED_REGIONS
 
 
 def international(number: str, country: str) -> str:
-    """Return `+` and the digits of a number that is written as people of this country do, or internationally.
+    """Return a local or international number as `+` and digits.
 
-    Raises `ValueError` that goes on after "the number": that it cannot be read, cannot exist, or is not that of a mobile phone.
+    Args:
+        number: the number as written.
+        country: two-letter country code; a number without a country code belongs to this country.
+
+    Raises:
+        ValueError: the number cannot be read, cannot exist, or is not a mobile number. The message
+            is the predicate of a sentence that begins with "the number".
     """
-    # Never handed over as it is written: letters would be read as the keys of a telephone, and extensions would be cut off.
+    # `parse` gets only digits: it would read letters as telephone keys and drop extensions.
     if _DECIMALS.search(number):
-        raise ValueError("has decimals, as a spreadsheet writes them")
+        raise ValueError("has a decimal part, as spreadsheets add it")
     bare = bare_number(number, also=_ALSO_DROPPED)
     try:
         parsed = parse(bare, country)
@@ -60,22 +66,21 @@ def international(number: str, country: str) -> str:
     if parsed is None:
         raise ValueError(f"cannot be read as a phone number of {country}")
     if not is_valid_number(parsed):
-        raise ValueError("cannot exist: no operator of its country has such numbers")
+        raise ValueError("cannot exist: no operator in its country has such numbers")
     if number_type(parsed) not in _MOBILE:
-        raise ValueError("is not that of a mobile phone")
+        raise ValueError("is not a mobile number")
     found = str(format_number(parsed, PhoneNumberFormat.E164))
     trunk = ndd_prefix_for_region(region_code_for_number(parsed) or "", True)
-    # What stands before must be a way to dial abroad, or the trunk prefix is only the end of one: 011 1 650… in the USA.
+    # Before the country code, only an international prefix counts: 011 1 650… in the USA is valid.
     wrong = trunk and re.fullmatch(
         f"(.*){parsed.country_code}{trunk}{parsed.national_number}", bare
     )
     if wrong and (wrong[1] in ("", "+") or re.fullmatch(_abroad(country), wrong[1])):
-        raise ValueError(
-            f"has {trunk} after the country code {parsed.country_code}, where it is not dialled; leave it out"
-        )
+        code = parsed.country_code
+        raise ValueError(f"has {trunk} after the country code {code}; remove the {trunk}")
     return found
 
 
 def _abroad(country: str) -> str:
-    """Return the pattern of what is dialled in this country before the code of another one."""
+    """Return the pattern of the international prefix that is dialled in this country."""
     return str(getattr(PhoneMetadata.metadata_for_region(country), "international_prefix", ""))

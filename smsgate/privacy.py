@@ -1,11 +1,12 @@
-"""Masked numbers, errors without values, and a filter that hides the cookie in the debug lines of the HTTP libraries.
+"""Mask phone numbers, strip values from errors, and hide cookies in the HTTP libraries' debug logs.
 
-Rule of this file: what it returns can be pasted into a public issue.
+Rule of this file: everything it returns can be pasted into a public issue.
 
-Why errors are sealed: an error keeps alive the frames that it passed through, its cause and its context. The locals of those
-frames and the attributes of those exceptions are the number, the text, the password and the cookie. A traceback with locals,
-a crash reporter and a pickle would show them. So a function that handles such values is `sealed`: what it raises starts anew
-in a frame without values, and the caller's own frames are added as usual.
+Why errors are sealed: an exception keeps the frames that it passed through, its cause and its
+context. Their locals and attributes hold the number, the text, the password and the cookie. A
+traceback with locals, a crash reporter or a pickle would show them. So a function that handles
+such values is `sealed`: its errors are raised again from a frame without values, and only the
+caller's own frames are added.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _HTTP_LOGGERS = (
 )
 
 _DIGITS = re.compile(r"\+?[0-9](?:[ \-()\u00a0]{0,2}[0-9]){6,}", re.ASCII)
-# A value in quotes as `repr` writes them, which may hold the other kind of quote; in any other place the rest of the line.
+# The value is either quoted, as `repr` writes it, or goes on to the end of the line.
 _COOKIE = re.compile(
     r"""(?i) (?P<name> cookie \\* ['"]? [ \t]* [,:] [ \t]* )
         (?: (?P<quote> b? (?P<mark> ['"] )) (?: (?! (?P=mark)) [^\\\r\n] | \\. )* (?P=mark)
@@ -41,41 +42,46 @@ _COOKIE = re.compile(
 
 
 def mask_number(number: str) -> str:
-    """Return the phone number with its middle hidden: `+380501234567` becomes `+380*****4567`. A short one is hidden whole."""
+    """Return the phone number with its middle hidden: `+380501234567` becomes `+380*****4567`.
+
+    A number with fewer than 7 digits is hidden completely.
+    """
     plus, digits = ("+", number[1:]) if number.startswith("+") else ("", number)
     head, tail = (3, 4) if len(digits) >= 11 else (2, 2) if len(digits) >= 7 else (0, 0)
     return f"{plus}{digits[:head]}{'*' * (len(digits) - head - tail)}{digits[len(digits) - tail :]}"
 
 
 def mask_numbers(text: str) -> str:
-    """Return the text with everything in it that may be a phone number (seven digits or more) masked."""
+    """Return the text with each possible phone number (seven digits or more) masked."""
     return _DIGITS.sub(lambda found: mask_number(re.sub(r"[^0-9+]", "", found[0])), text)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return the text without the given secrets and with numbers masked: for a gateway that quotes what it was sent."""
+    """Return the text with the secrets replaced by `***` and phone numbers masked.
+
+    The gateway may quote what it received, so its text is redacted before it is shown.
+    """
     for secret in sorted({secret for secret in secrets if secret}, key=len, reverse=True):
         text = text.replace(secret, "***")
     return mask_numbers(text)
 
 
 def seal(error: Error) -> Error:
-    """Return the error without frames, cause and context.
+    """Return the error without its frames, cause and context.
 
-    Raise it outside of the `except` block and from a frame without values: that frame is the first that it keeps.
+    Raise it outside the `except` block, from a frame without values: its traceback starts there.
     """
     error.__cause__ = error.__context__ = None
-    error.__suppress_context__ = (
-        False  # set along with the cause; what the caller was handling is the caller's to see
-    )
+    # Assigning the cause has set it; the error that the caller is handling should stay visible.
+    error.__suppress_context__ = False
     return error.with_traceback(None)
 
 
 def sealed(function: Function) -> Function:
-    """Seal every error that the function raises. Use it below `classmethod`.
+    """Decorate a function so that every error it raises is sealed. Use it below `classmethod`.
 
-    A coroutine function also seals its cancellation, since its arguments are alive while it waits. An ordinary one lets
-    `KeyboardInterrupt` and the like pass as they are.
+    A coroutine function also seals its cancellation, because its arguments stay in the frame while
+    it waits. An ordinary function does not seal `KeyboardInterrupt` and `SystemExit`.
     """
 
     def plain(*given: Any, **named: Any) -> Any:
@@ -84,7 +90,8 @@ def sealed(function: Function) -> Function:
         except Exception as error:
             kept = [seal(error)]
         del given, named
-        raise kept.pop()  # a variable that holds the error would make a cycle: error, traceback, frame, error
+        # A local variable would make a reference cycle: error, traceback, frame, error.
+        raise kept.pop()
 
     async def coroutine(*given: Any, **named: Any) -> Any:
         try:
@@ -95,7 +102,7 @@ def sealed(function: Function) -> Function:
         raise kept.pop()
 
     call: Any = coroutine if iscoroutinefunction(function) else plain
-    # The first frame that the error keeps is that of `call`, and a traceback shows it by the name of the function.
+    # The traceback starts in the frame of `call`, so that frame gets the name of the function.
     call.__code__ = call.__code__.replace(
         co_name=function.__name__, co_qualname=function.__qualname__
     )
@@ -118,10 +125,11 @@ _FILTER = _CookieFilter()
 
 
 def redact_http_logs() -> None:
-    """Hide the values of cookies in the debug lines of httpx, httpcore and their continuations.
+    """Hide cookie values in the debug logs of httpx, httpcore, httpx2 and httpcore2.
 
-    At DEBUG those libraries log the headers of each response, the session cookie among them (measured with httpcore 1.0.9).
-    Call this once, where logging is set up; calling it again changes nothing. It adds one filter to their loggers.
+    At DEBUG level these libraries log all response headers, including the session cookie (measured
+    with httpcore 1.0.9). Call this once, where logging is set up. It adds one filter to each of
+    their loggers; further calls have no effect.
     """
     for name in _HTTP_LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)

@@ -1,15 +1,15 @@
-"""Fixtures for the tests of applications that send SMS. A pytest plugin: with the package installed, they are simply there.
+"""A pytest plugin with fixtures for applications that send SMS. It loads with the package.
 
     async def test_the_code_is_sent(smsgate_sandbox, smsgate_session):
         async with smsgate_session as session:
             await session.send_sms("+380501234567", "Ваш код: 4815")
         assert smsgate_sandbox.messages[0].text == "Ваш код: 4815"
 
-The fixtures are synchronous, so that they work with anyio's plugin, pytest-asyncio, pytest-trio and without any of them. They
-need the extra `sandbox`.
+The fixtures are synchronous, so they work with anyio's plugin, pytest-asyncio, pytest-trio, or
+none of them. They need the extra `sandbox`.
 
-Rules of this file: no behaviour of its own, what the gateway does is the sandbox's. pytest imports this file in every run, so
-everything else is imported inside the fixture that needs it.
+Rules of this file: the gateway's behaviour belongs to the sandbox, not here. pytest imports this
+file in every run, so each fixture imports what it needs itself.
 """
 
 from __future__ import annotations
@@ -33,20 +33,27 @@ __all__ = [
     "smsgate_settings",
 ]
 
-_MARKER = "smsgate(**settings): settings of the sandbox that the fixtures of smsgate give, by the names of smsgate.sandbox.Settings"
+_MARKER = (
+    "smsgate(**settings): configure the sandbox of the smsgate fixtures;"
+    " takes the fields of smsgate.sandbox.Settings"
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker `smsgate`."""
     config.addinivalue_line("markers", _MARKER)
 
 
 @pytest.fixture
 def smsgate_settings(request: pytest.FixtureRequest) -> Settings:
-    """How the sandbox behaves: delivered at once, the same ids in each run, and what the markers `smsgate(...)` say.
+    """The settings of the sandbox: messages are delivered at once, and ids repeat in each run.
 
-    The marker nearest to the test decides. Override the fixture for settings of your own. Raises `ValueError`, which names the
-    setting, for a value that makes no sense, and `TypeError` for a setting that there is not.
+    `smsgate(...)` markers change single settings; the marker closest to the test wins. Override
+    the fixture to use settings of your own.
+
+    Raises:
+        ValueError: a marker has an invalid value. The message names the setting.
+        TypeError: a marker has an unknown setting.
     """
     from .sandbox import Settings  # noqa: PLC0415 - the rule of this file
 
@@ -58,7 +65,10 @@ def smsgate_settings(request: pytest.FixtureRequest) -> Settings:
 
 @pytest.fixture
 def smsgate_sandbox(smsgate_settings: Settings) -> Sandbox:
-    """A gateway of this test alone, in this process and without a socket: its messages, its switches, its faults."""
+    """A new sandbox for this test, in this process and without a socket.
+
+    Use it to read the messages, change the account and add faults.
+    """
     from .sandbox import Sandbox  # noqa: PLC0415 - the rule of this file
 
     return Sandbox(smsgate_settings)
@@ -66,7 +76,10 @@ def smsgate_sandbox(smsgate_settings: Settings) -> Sandbox:
 
 @pytest.fixture
 def smsgate_session(smsgate_sandbox: Sandbox) -> AsyncSession:
-    """A session pointed at `smsgate_sandbox`, with the sender Shop. A test opens it: `async with smsgate_session as session`."""
+    """A session connected to `smsgate_sandbox`, with the sender Shop. It is not open yet.
+
+    Open it in the test: `async with smsgate_session as session`.
+    """
     from ._client.transport import client_of  # noqa: PLC0415
     from .session import AsyncSession  # noqa: PLC0415 - the rule of this file
 
@@ -79,16 +92,20 @@ def smsgate_session(smsgate_sandbox: Sandbox) -> AsyncSession:
 
 @pytest.fixture
 def smsgate_server(smsgate_sandbox: Sandbox) -> Iterator[Sandbox]:
-    """`smsgate_sandbox` again, now serving on a free port of 127.0.0.1, at its `url`, for clients that need a socket."""
+    """`smsgate_sandbox`, serving on a free port of 127.0.0.1, for clients that need a socket.
+
+    `smsgate_server.url` is the address.
+    """
     with smsgate_sandbox as running:
         yield running
 
 
 @pytest.fixture
 def smsgate_environment(smsgate_server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The variables that point `AsyncSession.from_env()` and the command at `smsgate_server`, set while the test runs.
+    """Set the environment variables for `smsgate_server` during the test, and return them.
 
-    Others of `SMSGATE_` are taken away meanwhile: a proxy or a country of the machine must not decide whether a test passes.
+    `AsyncSession.from_env()` and the command line then use the sandbox. All other `SMSGATE_`
+    variables are removed during the test, so that the machine's proxy or country cannot affect it.
     """
     from .environment import GatewaySettings, variable  # noqa: PLC0415 - the rule of this file
 

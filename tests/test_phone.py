@@ -17,11 +17,11 @@ from smsgate.phone import international
 from smsgate.protocol.numbers import has_trunk_zero, is_ukrainian, is_written_as_ukrainian, wrong_length
 from smsgate.sandbox import Sandbox
 
-CANNOT_EXIST = "cannot exist: no operator of its country has such numbers"
-NOT_MOBILE = "is not that of a mobile phone"
+CANNOT_EXIST = "cannot exist: no operator in its country has such numbers"
+NOT_MOBILE = "is not a mobile number"
 UNREADABLE = "cannot be read as a phone number of UA"
 STRANGE = "is not a phone number: the character at position {} ({}) cannot be part of one"
-TRUNK = "has 0 after the country code 380, where it is not dialled; leave it out"
+TRUNK = "has 0 after the country code 380; remove the 0"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_is_dialled_before_a_number_abroad_is_no_part_of_it(written: str, c
     ],
 )
 def test_a_trunk_prefix_is_found_whatever_is_dialled_before_the_country_code(written: str, country: str, trunk: int, code: int):
-    with pytest.raises(ValueError, match=f"^has {trunk} after the country code {code}, where it is not dialled"):
+    with pytest.raises(ValueError, match=f"^has {trunk} after the country code {code}; remove the {trunk}$"):
         international(written, country)
 
 
@@ -146,8 +146,8 @@ def test_a_number_of_ukraine_may_have_the_code_of_its_operator_set_apart(written
         ("+3800501234567", TRUNK),
         ("3800501234567", TRUNK),
         ("00 380 (0)50 123 45 67", TRUNK),
-        ("+44 (0)7911 123456", "has 0 after the country code 44, where it is not dialled; leave it out"),
-        ("+7 8 916 123 45 67", "has 8 after the country code 7, where it is not dialled; leave it out"),
+        ("+44 (0)7911 123456", "has 0 after the country code 44; remove the 0"),
+        ("+7 8 916 123 45 67", "has 8 after the country code 7; remove the 8"),
         ("+88213300655", NOT_MOBILE),
         ("", UNREADABLE),
         ("+", UNREADABLE),
@@ -161,7 +161,7 @@ def test_a_number_that_cannot_be_sent_to_is_pointed_out_and_never_quoted(written
 
 @pytest.mark.parametrize("written", ["6641234567.0", "6641234567,00", "436641234568.0", "+436641234567.000"])
 def test_decimals_of_a_spreadsheet_are_no_digits_of_a_number(written: str):
-    with pytest.raises(ValueError, match="has decimals, as a spreadsheet writes them"):
+    with pytest.raises(ValueError, match="has a decimal part, as spreadsheets add it"):
         international(written, "AT")
 
 

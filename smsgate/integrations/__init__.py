@@ -1,1 +1,1 @@
-"""smsgate at home in web frameworks: one module for each, and none is imported unless you import it."""
+"""Integrations: one module for each library. None is loaded before you import it."""

@@ -1,4 +1,4 @@
-"""aiohttp: a session that lives as long as the application, under a typed key.
+"""aiohttp: a session that is open while the application runs, under a typed key.
 
     app = web.Application()
     app.cleanup_ctx.append(sms_context())
@@ -7,7 +7,7 @@
         result = await request.app[SMS_SESSION].send_sms("+380501234567", "Ваше замовлення готове")
         return web.json_response(list(result.message_ids))
 
-Needs aiohttp. Rule of this file: the session decides what is sent; nothing here repeats a send.
+Needs aiohttp. Rule of this file: only the session retries; nothing here repeats a send.
 """
 
 from __future__ import annotations
@@ -26,28 +26,31 @@ except ModuleNotFoundError as _error:
 __all__ = ["SMS_SESSION", "sms_context"]
 
 SMS_SESSION: web.AppKey[AsyncSession] = web.AppKey("smsgate", AsyncSession)
-"""The key of the session: `request.app[SMS_SESSION]`, or `request.config_dict[SMS_SESSION]` in a sub-application."""
+"""The key of the session: `request.app[SMS_SESSION]`.
+
+In a sub-application, use `request.config_dict[SMS_SESSION]`."""
 
 
 def sms_context(
     make: Callable[[], AsyncSession] = AsyncSession.from_env, *, grace: float | None = 8.0
 ) -> Callable[[web.Application], AsyncIterator[None]]:
-    """Return a cleanup context that opens a session when the application starts and closes it when it stops.
+    """Return a cleanup context that opens a session at startup and closes it at shutdown.
 
     Args:
-        make: makes the session; by default from the environment.
-        grace: seconds that calls which are still under way have at shutdown, see `AsyncSession.aclose`. The default ends them
-            before Docker kills the process, which it does after 10 seconds. None waits for each call's own deadline.
+        make: creates the session; the default reads the environment.
+        grace: seconds that calls in flight may still take at shutdown, see `AsyncSession.aclose`.
+            The default, 8, is below the 10 seconds after which Docker kills the process. None
+            waits until the deadline of each call.
 
     Raises:
         ValueError: `grace` is not a number of seconds.
     """
-    # Here, as the session itself would complain no sooner than at shutdown.
+    # Checked here because the session would check it only at shutdown.
     if found := bad_grace(grace):
         raise ValueError(found)
 
     async def context(app: web.Application) -> AsyncIterator[None]:
-        # No `async with`: if the shutdown itself is cancelled, its own `aclose` would wait without a grace.
+        # No `async with`: if the shutdown is cancelled, its `aclose` would ignore the grace.
         session = await make().__aenter__()
         try:
             app[SMS_SESSION] = session

@@ -1,16 +1,16 @@
-"""FastAPI: a session that lives as long as the application, a dependency that gives it, and errors as HTTP answers if you ask.
+"""FastAPI: a session that is open while the application runs, its dependency, and error handlers.
 
     app = FastAPI(lifespan=sms_lifespan())
     answer_errors(app)
 
     class Notice(BaseModel):
-        number: str  # in the body, as addresses stand in access logs
+        number: str  # in the body, because access logs show the URL
 
     @app.post("/notices")
     async def notify(notice: Notice, sms: SmsSession) -> list[str]:
         return list((await sms.send_sms(notice.number, "Ваше замовлення готове")).message_ids)
 
-Needs FastAPI. Rule of this file: the session decides what is sent; nothing here repeats a send.
+Needs FastAPI. Rule of this file: only the session retries; nothing here repeats a send.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _MISTAKES = {
     "wappush",
     "wappush_type",
 }
-"""What a caller may have got wrong, by the types of our own complaints. A sender that is missing is for the operator."""
+"""Types of validation errors that the HTTP client can fix. A missing sender is not among them."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
@@ -59,28 +59,29 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 def sms_lifespan(
     make: Callable[[], AsyncSession] = AsyncSession.from_env, *, grace: float | None = 8.0
 ) -> Lifespan:
-    """Return a lifespan that opens a session when the application starts and closes it when it stops.
+    """Return a lifespan that opens a session at startup and closes it at shutdown.
 
-    In a lifespan of your own, hand on its state::
+    In a lifespan of your own, pass its state on::
 
         async with sms_lifespan()(app) as state:
             yield {**state, "mine": ...}
 
     Args:
-        make: makes the session; by default from the environment.
-        grace: seconds that calls which are still under way have at shutdown, see `AsyncSession.aclose`. The default ends them
-            before Docker kills the process, which it does after 10 seconds. None waits for each call's own deadline.
+        make: creates the session; the default reads the environment.
+        grace: seconds that calls in flight may still take at shutdown, see `AsyncSession.aclose`.
+            The default, 8, is below the 10 seconds after which Docker kills the process. None
+            waits until the deadline of each call.
 
     Raises:
         ValueError: `grace` is not a number of seconds.
     """
-    # Here, as the session itself would complain no sooner than at shutdown.
+    # Checked here because the session would check it only at shutdown.
     if found := bad_grace(grace):
         raise ValueError(found)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        # No `async with`: if the shutdown itself is cancelled, its own `aclose` would wait without a grace.
+        # No `async with`: if the shutdown is cancelled, its `aclose` would ignore the grace.
         session = await make().__aenter__()
         try:
             yield {_STATE: session}
@@ -91,29 +92,36 @@ def sms_lifespan(
 
 
 def sms_session(connection: HTTPConnection) -> AsyncSession:
-    """Return the session of the application. A dependency; raises `RuntimeError` if the lifespan is not there."""
+    """Return the session of the application. Use it as a dependency.
+
+    Raises:
+        RuntimeError: the application does not run with `sms_lifespan`.
+    """
     session = getattr(connection.state, _STATE, None)
     if session is None:
         raise RuntimeError(
-            "the application has no SMS session: give it lifespan=sms_lifespan(), and start it with its lifespan"
+            "the application has no SMS session: "
+            "create it with lifespan=sms_lifespan(), and run it with its lifespan"
         )
     found: AsyncSession = session
     return found
 
 
 SmsSession = Annotated[AsyncSession, Depends(sms_session)]
-"""The session, as a parameter of a path operation."""
+"""The type of a path operation's parameter that receives the session."""
 
 
 _RETRY_AFTER = "5"
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Let the application answer errors of smsgate as `smsgate.errors.OUTCOMES` has it: `{"detail": ..., "sent": false or null}`.
+    """Add exception handlers that turn errors of smsgate into HTTP responses.
 
-    Only `NotSent` says that trying again is safe, so its answer has a `Retry-After`. A number or a text that `Message` refuses is
-    answered with 422 and the reason. What the gateway said is not told to the caller, since it may quote numbers and speaks of
-    your account; it is logged, with numbers masked.
+    Statuses and details are those of `smsgate.errors.OUTCOMES`; the body is
+    `{"detail": ..., "sent": false or null}`. Only `NotSent` gets a `Retry-After` header, because
+    only then a retry is safe. A number or a text that `Message` does not accept gives status 422
+    with the reason. The gateway's words are logged, with numbers masked, and are not in the
+    response: they may quote numbers and describe your account.
     """
     app.add_exception_handler(SmsGateError, _answer)
     app.add_exception_handler(ValidationError, _answer_invalid)

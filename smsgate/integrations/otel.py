@@ -1,9 +1,11 @@
-"""OpenTelemetry: a client span for each call, and figures by operation and outcome. Needs the extra `otel`.
+"""OpenTelemetry: a client span for each call, and metrics by operation and outcome.
 
     session = AsyncSession.from_env(observer=OtelObserver())
 
-Names are those of the semantic conventions for RPC (version 1.40); what they do not have begins with `smsgate`. Rule of this
-file: no number, no text, no login and no message id is ever an attribute.
+Needs the extra `otel`. Names follow the semantic conventions for RPC (version 1.40); all other
+names begin with `smsgate`.
+
+Rule of this file: an attribute never holds a phone number, a text, a login or a message id.
 """
 
 from __future__ import annotations
@@ -34,19 +36,25 @@ __all__ = ["OtelObserver"]
 _SERVICE = "Service"
 """The port type of the gateway's WSDL (docs: wire format, "WSDL")."""
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 150.0, 300.0)
-"""Bounds of the histogram of durations, up to the deadline of a send. A library's own bounds are often of milliseconds."""
+"""Histogram buckets up to the deadline of a send; default buckets are often for milliseconds."""
 _FAILED = {"refused", "not sent", "in doubt", "failed"}
 
 
 class OtelObserver:
-    """Makes spans and figures of what a session does, for the global providers or for those that are given.
+    """Records the calls of a session as OpenTelemetry spans and metrics.
 
-    A span is of kind client, named `Service/SendSMS` and so on, and is current during the call. It has `rpc.system.name`,
-    `rpc.method`, `server.address`, `server.port`, `smsgate.outcome` and, if the call failed, `error.type`; a send also how many
-    recipients it had by outcome, and how many parts were accepted.
+    Each call is a span of kind client, for example `Service/SendSMS`, and is current during the
+    call. Its attributes are `rpc.system.name`, `rpc.method`, `server.address`, `server.port`,
+    `smsgate.outcome` and, if the call failed, `error.type`. A send also has the number of
+    recipients by outcome and the number of accepted parts.
 
-    Figures: `rpc.client.call.duration` in seconds, `smsgate.recipients` by operation and outcome, `smsgate.parts` that were
-    accepted, and `smsgate.balance` in credits, whenever it was asked for.
+    The metrics are `rpc.client.call.duration` in seconds, `smsgate.recipients` by operation and
+    outcome, `smsgate.parts` (accepted parts), and `smsgate.balance` in credits, updated by each
+    balance call.
+
+    Args:
+        tracer_provider: the provider of the spans; None takes the global one.
+        meter_provider: the provider of the metrics; None takes the global one.
     """
 
     def __init__(
@@ -59,21 +67,21 @@ class OtelObserver:
         self._durations = meter.create_histogram(
             "rpc.client.call.duration",
             "s",
-            "How long a call took, repeats included.",
+            "Duration of a call, including retries.",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
         self._recipients = meter.create_counter(
-            "smsgate.recipients", "{recipient}", "Recipients by what became of them."
+            "smsgate.recipients", "{recipient}", "Recipients by outcome."
         )
         self._parts = meter.create_counter(
             "smsgate.parts", "{part}", "SMS parts that the gateway accepted."
         )
         self._balance = meter.create_gauge(
-            "smsgate.balance", "{credit}", "Credits of the account, when last asked for."
+            "smsgate.balance", "{credit}", "Balance of the account at the last balance call."
         )
 
     def begin(self, call: CallStart) -> Callable[[CallEnd], None]:
-        """Begin a span and make it current. Returns what ends both."""
+        """Start a span, make it current, and return the function to call at the end."""
         attributes: dict[str, str | int] = {
             "rpc.system.name": "soap",
             "rpc.method": f"{_SERVICE}/{call.operation}",
