@@ -276,7 +276,7 @@ def test_a_clock_that_is_off_is_told(doctor: Doctor) -> None:
 def test_a_clock_that_cannot_be_read_is_skipped(doctor: Doctor) -> None:
     with FaultServer(answering(b"nothing", "Date: yesterday"), requests=[LOGGED_IN]).running() as server:
         done = doctor(server.url, "--json")
-    assert found(done)["clock"]["text"] == "not looked at: the answer told no time that can be read"
+    assert found(done)["clock"]["text"] == "not checked: the Date header of the answer cannot be read"
     assert found(done)["gateway"]["error"] == "InDoubt"
     assert done.document["changes"][0]["setting"] == "SMSGATE_URL"
 
@@ -396,9 +396,9 @@ async def test_https_is_offered_where_the_gateway_answers_and_not_where_a_web_pa
     setup = Setup(login=LOGIN, password=PASSWORD, url="http://gateway.example/api/soap.html", verify=trusted)
     with secure, page.running():
         async with probing(setup) as probe:
-            assert await probe.knock(secure.url) > 0
+            assert await probe.answer_time(secure.url) > 0
             with pytest.raises(smsgate.InDoubt):
-                await probe.knock(page.url)
+                await probe.answer_time(page.url)
         assert secure.calls == {"GetCreditBalance": 2}
     assert not [request for request in page.requests if PASSWORD.encode() in request.body]
 
@@ -468,15 +468,15 @@ def test_a_library_that_is_not_there_is_named_so(monkeypatch: pytest.MonkeyPatch
         (CookieTimes(0.10, 0.40, 0.40), "cannot be told"),  # everybody waits for everybody
         (CookieTimes(0.005, 0.020, 0.005), "cannot be told"),  # too fast
         # Most of the time is the network's: the ratio is 1.6, and yet every call waited for the work on all others.
-        (CookieTimes(0.10, 0.16, 0.10, way=0.08), "locked"),
+        (CookieTimes(0.10, 0.16, 0.10, round_trip=0.08), "locked"),
         # A lock would make the last call wait for 60 ms. That is less than one slow packet, so its absence shows nothing.
-        (CookieTimes(0.10, 0.10, 0.10, way=0.08), "cannot be told"),
-        (CookieTimes(0.16, 0.16, 0.16, way=0.10), "cannot be told"),  # 60 ms of work, and yet more is the network's
-        (CookieTimes(0.30, 0.30, 0.30, way=0.10), "not locked"),
+        (CookieTimes(0.10, 0.10, 0.10, round_trip=0.08), "cannot be told"),
+        (CookieTimes(0.16, 0.16, 0.16, round_trip=0.10), "cannot be told"),  # 60 ms of work, and yet more is the network's
+        (CookieTimes(0.30, 0.30, 0.30, round_trip=0.10), "not locked"),
         (CookieTimes(0.03, 0.03, 0.03), "cannot be told"),  # as of a fast gateway that locks, asked by a busy machine
-        (CookieTimes(0.10, 0.10, 0.10, way=None), "cannot be told"),  # behind a proxy all of it may be the network's
-        (CookieTimes(0.10, 0.40, 0.10, way=None), "locked"),
-        (CookieTimes(0.10, 0.40, 0.10, way=0.20), "cannot be told"),
+        (CookieTimes(0.10, 0.10, 0.10, round_trip=None), "cannot be told"),  # behind a proxy all of it may be the network's
+        (CookieTimes(0.10, 0.40, 0.10, round_trip=None), "locked"),
+        (CookieTimes(0.10, 0.40, 0.10, round_trip=0.20), "cannot be told"),
     ],
 )
 def test_the_lock_is_assessed_by_the_waiting_that_it_would_cause(times: CookieTimes, outcome: str) -> None:

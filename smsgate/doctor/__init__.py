@@ -1,9 +1,11 @@
-"""An examination of the way to the gateway: what works, what does not, and which setting to change. It never sends.
+"""Check the connection to the gateway and the account. It never sends a message.
 
     report = await examine(Setup(login="...", password="..."))
     assert not report.problems
 
-The command `smsgate doctor` shows the same report. `assessment` assesses, `probes` measures, `checks` is the table of the checks.
+The report says what works, what does not, and which setting to change. The command
+`smsgate doctor` shows the same report. `probes` measures, `assessment` assesses, and `checks` is
+the table of the checks.
 """
 
 from __future__ import annotations

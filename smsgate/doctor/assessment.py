@@ -1,7 +1,7 @@
-"""From measurements to findings: pure functions, and the limits that they assess by.
+"""Turn measurements into findings: pure functions and their limits.
 
-Rule of this file: no input and output, no clock. Each function takes what was measured and returns one finding; each limit has
-a name and a reason.
+Rule of this file: no I/O and no clock. Each function takes a measurement and returns one finding;
+each limit has a name and a reason.
 """
 
 from __future__ import annotations
@@ -51,62 +51,74 @@ __all__ = [
 ]
 
 AT_ONCE: Final = 4
-"""Calls that are made at once to find out about the lock of a cookie."""
+"""Simultaneous calls in the cookie lock check."""
 LADDER: Final = (1, 2, 4, 8)
-"""How many requests at once are tried, never more."""
+"""Numbers of simultaneous requests to measure; the last one is the maximum."""
 
 _EXPIRES_SOON = 14
-"""Days: whoever renews a certificate by a machine does it earlier than that."""
+"""Days. Automatic renewal replaces a certificate earlier."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SLOW_CONNECT, _SLOW_CALL = 1 / 3, 1 / 6
-"""Shares of a deadline. A call may connect, log in and be repeated within it, so it needs room."""
+"""Shares of a deadline, which covers connecting, logging in and a retry, so it needs room."""
 _CLOCK_OFF = 30
-"""Seconds. Certificates and delivery times are told by the clock; below that it may be the network."""
+"""Seconds. A smaller difference may come from the network."""
 _SLOWEST = 2.0
-"""Seconds of a call from which on more requests at once are not measured: that would take minutes."""
+"""Seconds per call. If calls are slower, more requests at once would take minutes to measure."""
 _WORTH_IT = 1.15
-"""A further login is worth its place if throughput grows by more than 15 %."""
+"""More sessions are useful only if throughput grows by at least 15 %."""
 _WORK_LEAST = 0.010
-"""Seconds that the gateway must work on a call: below, a lock could not be told from the noise of this machine."""
+"""Seconds of work per call. With less, noise on this machine would hide a lock."""
 _WORK_SURE = 0.050
-"""Seconds of work from which calls that did not wait show that there is no lock. Below, what looks like work may be the time that
-this machine and the network take, and a lock of a shorter work would not be seen."""
+"""Seconds of work per call from which "no call waited" proves that there is no lock.
+
+With less, the measured time may come from this machine and the network, and a lock would be missed.
+"""
 _CROWDED = 2.0
-"""So many times slower than a call alone may calls with cookies of their own be; above, something else makes them wait."""
+"""How many times slower than a single call parallel calls with separate cookies may be.
+
+If they are slower, something other than the cookie makes them wait."""
 _LOCKED, _FREE = 0.6, 0.25
-"""Shares of the waiting that a lock would cause: 1 if each call waits for all before it, 0 if none waits."""
+"""Shares of the waiting time that a lock would cause: 1 if each call waits for all calls before it,
+0 if no call waits."""
 
 _ON_THE_WAY = frozenset({Reason.NO_CONNECTION, Reason.TIMED_OUT, Reason.BAD_REQUEST})
-"""What may be the fault of a proxy, if one is asked."""
+"""Reasons that a proxy may cause, if one is used."""
 _MOVED = (
     "SMSGATE_URL",
-    "What answers there redirects, and smsgate never follows: set the address that it leads to.",
+    "The server there redirects. smsgate follows no redirects: set the address it redirects to.",
 )
 _OF_CHECK = {
     "TLS": (
         "verify",
-        "If your own authority has signed the certificate, hand it on as verify= (here --ca-file). Do not switch the check off.",
+        (
+            "If your own certificate authority signed the certificate, pass that authority as"
+            " verify= (here --ca-file). Do not switch the verification off."
+        ),
     )
 }
-"""Where the check or the reason says more than the class of the error: the setting, and the advice."""
+"""Setting and advice for a failed check, where they are better than those of the error."""
 
 
 @dataclass(frozen=True, slots=True)
 class CookieTimes:
-    """Seconds that balance calls took: one `alone`, and `AT_ONCE` of them with the `same` cookie or each with its own, `apart`.
+    """Seconds that balance calls took.
 
-    `way` is what the network takes there and back, of which a lock knows nothing; None if it is not known.
+    Attributes:
+        alone: one call.
+        same: `AT_ONCE` simultaneous calls with the same cookie.
+        apart: `AT_ONCE` simultaneous calls, each with its own cookie.
+        round_trip: the part of a call that the network takes; None if it is not known.
     """
 
     alone: float
     same: float
     apart: float
-    way: float | None = 0.0
+    round_trip: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How many calls were made in how many seconds at this concurrency, or what went wrong."""
+    """One measurement: calls made at this concurrency in so many seconds, or the error."""
 
     concurrency: int
     calls: int = 0
@@ -115,12 +127,19 @@ class Step:
 
     @property
     def rate(self) -> float:
-        """Calls a second."""
+        """Calls per second."""
         return self.calls / self.seconds if self.seconds else 0.0
 
 
 def failed(check: str, error: SmsGateError, text: str, *, proxied: bool = False) -> Finding:
-    """Return the problem that an error is. `text` is its message; `proxied` says that a proxy was asked."""
+    """Return the finding for a check that raised an error.
+
+    Args:
+        check: name of the check.
+        error: the error.
+        text: the message of the error.
+        proxied: whether a proxy is used.
+    """
     if proxied and isinstance(error, NotSent) and error.reason in _ON_THE_WAY:
         return Finding(
             check,
@@ -128,7 +147,7 @@ def failed(check: str, error: SmsGateError, text: str, *, proxied: bool = False)
             text,
             error,
             "SMSGATE_PROXY",
-            "Look at its address, and whether it lets this machine through.",
+            "Check the address of the proxy, and whether the proxy lets this machine through.",
         )
     if isinstance(error, NotSent | InDoubt):
         of_reason = (REASONS[error.reason].setting, REASONS[error.reason].advice)
@@ -140,7 +159,7 @@ def failed(check: str, error: SmsGateError, text: str, *, proxied: bool = False)
     return Finding(check, Mark.PROBLEM, text, error, setting, advice)
 
 
-# --- the address --------------------------------------------------------------------------------------------------------
+# --- the address ---
 
 
 def _origin(parts: SplitResult, scheme: str, port: int | None) -> str:
@@ -150,46 +169,52 @@ def _origin(parts: SplitResult, scheme: str, port: int | None) -> str:
 
 
 def shown_address(url: str) -> str:
-    """Return the address without user, password, query and fragment."""
+    """Return the URL without user, password, query and fragment."""
     parts = urlsplit(url)
     return f"{_origin(parts, parts.scheme, parts.port)}{parts.path}"
 
 
 def https_address(url: str) -> str | None:
-    """Return where the same host would answer over https, at the usual port; None if the address is https already."""
+    """Return the https URL of the same host, at the default port; None if it is https already."""
     parts = urlsplit(url)
     return f"{_origin(parts, 'https', None)}{parts.path}" if parts.scheme == "http" else None
 
 
 def assess_address(url: str, shown: str) -> Finding:
-    """Assess whether the address can be read on the way."""
+    """Assess whether requests to this address are encrypted."""
     if travels_in_clear(url):
         return Finding(
             "address",
             Mark.NOTE,
-            f"{shown} is plain http: login, password and texts can be read on the way",
+            f"{shown} is plain http: login, password and texts travel unencrypted",
         )
     secure = urlsplit(url).scheme == "https"
     return Finding(
-        "address", Mark.OK, f"{shown}{'' if secure else ' is plain http, and on this machine'}"
+        "address", Mark.OK, f"{shown}{'' if secure else ' is plain http, but on this machine'}"
     )
 
 
 def assess_name(addresses: int, seconds: float) -> Finding:
-    """Assess the look-up of the host's name."""
+    """Assess how long the DNS lookup took."""
     plural = "" if addresses == 1 else "es"
     facts = {"addresses": addresses, "seconds": seconds}
     return Finding(
-        "name", Mark.OK, f"found in {_time(seconds)}, with {addresses} address{plural}", facts=facts
+        "name",
+        Mark.OK,
+        f"resolved in {_time(seconds)}, with {addresses} address{plural}",
+        facts=facts,
     )
 
 
 def assess_connection(seconds: float, timeouts: Timeouts, place: str = "") -> Finding:
-    """Assess how long it took to connect to the gateway, or to the place that is named: a proxy."""
+    """Assess how long connecting took. `place` begins the text, if the target is a proxy."""
     text, facts = f"{place} reached in {_time(seconds)}".strip(), {"seconds": seconds}
     if seconds <= timeouts.connect * _SLOW_CONNECT:
         return Finding("connection", Mark.OK, text, facts=facts)
-    advice = f"Give the session more time than {timeouts.connect:g} s to connect: timeouts=smsgate.Timeouts(connect=...)."
+    advice = (
+        f"Allow more than {timeouts.connect:g} s for connecting:"
+        " timeouts=smsgate.Timeouts(connect=...)."
+    )
     return Finding(
         "connection",
         Mark.NOTE,
@@ -201,11 +226,11 @@ def assess_connection(seconds: float, timeouts: Timeouts, place: str = "") -> Fi
 
 
 def assess_certificate(version: str, days: int | None) -> Finding:
-    """Assess the TLS version and the days until the certificate expires, None if it is not verified."""
+    """Assess the TLS version and the days until the certificate expires, None if not verified."""
     if days is None:
         text, advice = (
             f"{version}, and the certificate is not verified",
-            "Verify it: now anybody on the way can be the gateway.",
+            "Verify it: without verification, anyone in between can pose as the gateway.",
         )
         return Finding(
             "TLS",
@@ -215,20 +240,23 @@ def assess_certificate(version: str, days: int | None) -> Finding:
             advice=advice,
             facts={"version": version, "days": None},
         )
-    text = f"{version}, and the certificate is good for {days} more day{'' if days == 1 else 's'}"
+    text = f"{version}, and the certificate is valid for {days} more day{'' if days == 1 else 's'}"
     facts = {"version": version, "days": days}
     if days >= _EXPIRES_SOON:
         return Finding("TLS", Mark.OK, text, facts=facts)
-    advice = "Nothing in your settings: have the gateway's certificate renewed, or every call will end as not sent."
+    advice = (
+        "No setting needs to change: the gateway's certificate must be renewed."
+        " Once it has expired, every call ends as not sent."
+    )
     return Finding("TLS", Mark.NOTE, text, setting="the certificate", advice=advice, facts=facts)
 
 
 def assess_https(address: str, shown: str, why_not: str | None) -> Finding:
-    """Assess whether the gateway can be called over https. `why_not` is what went wrong there; None if it answered."""
+    """Assess whether the gateway offers https. `why_not` is the error; None if it answered."""
     facts = {"offered": why_not is None}
     if why_not is not None:
         return Finding("https", Mark.OK, f"not offered at {shown} ({why_not})", facts=facts)
-    advice = "The gateway answers there, and nobody on the way can read along."
+    advice = "The gateway answers at this address, and the connection is encrypted."
     return Finding(
         "https",
         Mark.NOTE,
@@ -240,11 +268,11 @@ def assess_https(address: str, shown: str, why_not: str | None) -> Finding:
 
 
 def assess_answer_time(seconds: float, timeouts: Timeouts) -> Finding:
-    """Assess how long the gateway took for the first answer, which no login was needed for."""
-    text, facts = f"answers as it should, in {_time(seconds)}", {"seconds": seconds}
+    """Assess how long the gateway took to answer a call without a login."""
+    text, facts = f"answers as expected, in {_time(seconds)}", {"seconds": seconds}
     if seconds <= timeouts.read * _SLOW_CALL:
         return Finding("gateway", Mark.OK, text, facts=facts)
-    advice = f"Give the session more time than {timeouts.read:g} s for a call: timeouts=smsgate.Timeouts(read=...)."
+    advice = f"Allow more than {timeouts.read:g} s for a call: timeouts=smsgate.Timeouts(read=...)."
     return Finding(
         "gateway",
         Mark.NOTE,
@@ -255,41 +283,44 @@ def assess_answer_time(seconds: float, timeouts: Timeouts) -> Finding:
     )
 
 
-# --- the account --------------------------------------------------------------------------------------------------------
+# --- the account ---
 
 
 def assess_sender(sender: str | None) -> Finding:
-    """Assess the default sender. Whether the account has it, only a send would tell (docs: wire format, "Senders")."""
+    """Assess the default sender. Only a send shows whether the account may use it.
+
+    See docs: wire format, "Senders".
+    """
     if sender is None:
         return Finding(
             "sender",
             Mark.NOTE,
-            "none is set: a message that names none is refused",
+            "none is set: each message needs its own sender",
             facts={"set": False},
         )
     return Finding(
         "sender",
         Mark.OK,
-        "one is set; whether the account has it, only a send would tell",
+        "one is set; only a send shows whether the account may use it",
         facts={"set": True},
     )
 
 
 def assess_credits(balance: Decimal, *, show: bool) -> Finding:
-    """Assess the balance, and tell it only if asked to: a report is read by others."""
+    """Assess the balance. The report contains it only if `show` is set: others may read it."""
     facts = {"any": balance > 0, **({"credits": balance} if show else {})}
-    told = f" ({balance:,f})" if show else ""
+    shown = f" ({balance:,f})" if show else ""
     if balance > 0:
-        return Finding("credits", Mark.OK, f"yes, there are credits{told}", facts=facts)
+        return Finding("credits", Mark.OK, f"yes, there are credits{shown}", facts=facts)
     row = OUTCOMES[NotEnoughCredits]
     advice = f"{row.advice} Every send will be refused."
     return Finding(
-        "credits", Mark.PROBLEM, f"none{told}", NotEnoughCredits(), row.setting, advice, facts
+        "credits", Mark.PROBLEM, f"none{shown}", NotEnoughCredits(), row.setting, advice, facts
     )
 
 
 def assess_status(state: DeliveryState) -> Finding:
-    """Assess the delivery status of a message that cannot exist. `NOT_FOUND` is the answer that is expected."""
+    """Assess the delivery status of a message that cannot exist; `NOT_FOUND` is expected."""
     check, facts = "status", {"state": state}
     if state is DeliveryState.NOT_FOUND:
         return Finding(
@@ -309,39 +340,42 @@ def assess_status(state: DeliveryState) -> Finding:
     )
 
 
-# --- speed --------------------------------------------------------------------------------------------------------------
+# --- speed ---
 
 
 def assess_cookie(times: CookieTimes) -> Finding:
-    """Assess whether one cookie is served one request at a time.
+    """Assess whether the gateway serves one cookie one request at a time.
 
-    With a lock the last of the calls with one cookie waits for the work on all others, without one it waits for none. How much
-    of that waiting was seen decides. Waiting that was seen shows a lock. That none was seen shows none only if the gateway works
-    so long that the waiting could not have been missed, and longer than the network takes.
+    With a lock, the last of several calls with one cookie waits for all other calls. The share of
+    this waiting time that was measured decides. Waiting proves a lock. No waiting proves that there
+    is no lock only if the gateway works long enough on a call, and longer than the network takes.
     """
-    way = times.way or 0.0
-    work = times.alone - way
-    sure = times.way is not None and work >= max(_WORK_SURE, way)
+    round_trip = times.round_trip or 0.0
+    work = times.alone - round_trip
+    sure = times.round_trip is not None and work >= max(_WORK_SURE, round_trip)
     waited = (times.same - times.apart) / ((AT_ONCE - 1) * work) if work > 0 else 0.0
-    seen = f"{AT_ONCE} at once took {_time(times.same)} with one cookie, {_time(times.apart)} with {AT_ONCE}"
+    seen = (
+        f"{AT_ONCE} at once took {_time(times.same)} with one cookie,"
+        f" {_time(times.apart)} with {AT_ONCE}"
+    )
     if work < _WORK_LEAST:
-        outcome, why = "cannot be told", "the gateway answers too fast for that"
+        outcome, why = "cannot be told", "the gateway answers too fast to measure it"
     elif times.apart > times.alone * _CROWDED:
         outcome, why = (
             "cannot be told",
-            f"calls with cookies of their own waited, too: one alone takes {_time(times.alone)}",
+            f"calls with separate cookies waited, too: one alone takes {_time(times.alone)}",
         )
     elif waited >= _LOCKED:
         outcome, why = "locked", "a cookie is served one call at a time"
     elif waited <= _FREE and not sure:
         outcome, why = (
             "cannot be told",
-            "no call waited, but the gateway works too short for a lock to be seen at this latency",
+            "no call waited, but the calls are too short to show a lock at this latency",
         )
     elif waited <= _FREE:
         outcome, why = "not locked", "a cookie is served several calls at once"
     else:
-        outcome, why = "cannot be told", "from so few calls"
+        outcome, why = "cannot be told", "the calls waited too little for a lock, too much for none"
     facts = {
         "outcome": outcome,
         "calls": AT_ONCE,
@@ -354,12 +388,15 @@ def assess_cookie(times: CookieTimes) -> Finding:
 
 
 def worth_climbing(step: Step) -> bool:
-    """Return whether a higher concurrency can be measured in a time that a person waits for."""
+    """Return whether the calls are fast enough to measure a higher concurrency, too."""
     return step.error is None and step.seconds * step.concurrency <= _SLOWEST * step.calls
 
 
 def useful_concurrency(steps: Sequence[Step]) -> int:
-    """Return the smallest concurrency beyond which throughput grows by less than 15 %. Steps go up."""
+    """Return the smallest concurrency beyond which throughput grows by less than 15 %.
+
+    The steps are in ascending order.
+    """
     return next(
         step.concurrency
         for place, step in enumerate(steps)
@@ -368,7 +405,10 @@ def useful_concurrency(steps: Sequence[Step]) -> int:
 
 
 def assess_concurrency(steps: Sequence[Step], configured: int, error_text: str = "") -> Finding:
-    """Assess which concurrency helps. A step with an error is the last one; `error_text` is its message."""
+    """Assess which concurrency is useful. Only the last step may have an error.
+
+    `error_text` is the message of that error.
+    """
     sound = [step for step in steps if step.error is None]
     useful, most = useful_concurrency(sound), sound[-1].concurrency
     first, *others = [
@@ -396,12 +436,13 @@ def assess_concurrency(steps: Sequence[Step], configured: int, error_text: str =
         return Finding(
             "concurrency",
             Mark.OK,
-            f"{text}; answers as fast as these tell nothing about concurrency",
+            f"{text}; the answers are too fast to compare",
             facts=facts,
         )
     if useful > configured:
         advice = (
-            f"{useful} requests at once are faster than {configured}; it matters if you send much."
+            f"{useful} requests at once are faster than {configured};"
+            " this matters if you send many messages."
         )
         return Finding(
             "concurrency",
@@ -412,16 +453,16 @@ def assess_concurrency(steps: Sequence[Step], configured: int, error_text: str =
             facts=facts,
         )
     enough = (
-        f"; {useful} would do, and {configured} do no harm" if useful < configured <= most else ""
+        f"; {useful} would be enough, {configured} are fine" if useful < configured <= most else ""
     )
     return Finding("concurrency", Mark.OK, f"{text}{enough}", facts=facts)
 
 
-# --- this machine -------------------------------------------------------------------------------------------------------
+# --- this machine ---
 
 
 def assess_clock(ahead: float) -> Finding:
-    """Assess how many seconds this machine's clock is ahead of the gateway's, which tells whole seconds only."""
+    """Assess how many seconds this machine's clock is ahead of the gateway's clock."""
     facts = {"ahead_seconds": round(ahead)}
     if abs(ahead) <= _CLOCK_OFF:
         return Finding(
@@ -430,20 +471,20 @@ def assess_clock(ahead: float) -> Finding:
     text = (
         f"this machine is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the gateway"
     )
-    advice = "Compare it with a time server: certificates and delivery times are assessed by it."
+    advice = "Synchronise it with a time server: certificates and delivery times depend on it."
     return Finding(
         "clock", Mark.NOTE, text, setting="the clock of this machine", advice=advice, facts=facts
     )
 
 
 def assess_environment_proxies(proxy: str | None, found: Collection[str]) -> Finding:
-    """Assess the proxy in use, as it is shown, against the variables that other programs take one from."""
+    """Assess the proxy in use, and the variables of other programs that smsgate ignores."""
     facts: Mapping[str, object] = {"used": proxy, "ignored": sorted(found)}
     used = f"{proxy} is used" if proxy else "none is used"
     if not found:
         return Finding("proxy", Mark.OK, used, facts=facts)
     names = " and ".join(sorted(found))
-    text = f"{used}; {names} {'is' if len(found) == 1 else 'are'} set, which smsgate ignores on purpose: SMSGATE_PROXY is its own"
+    text = f"{used}; smsgate ignores {names} on purpose and reads its proxy from SMSGATE_PROXY only"
     return Finding("proxy", Mark.NOTE, text, facts=facts)
 
 

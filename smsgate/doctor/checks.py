@@ -1,8 +1,9 @@
-"""The checks as one table, and the examination that goes through it.
+"""The checks as one table, and `examine`, which runs them.
 
-Rule of this file: a new check is a new row. A check returns a finding or raises what a session would raise; an error never stops
-the checks that can still be made. Only what the gateway said in words of its own is redacted: a password that is a common word
-would be told by the gap that it leaves in a line that everybody knows. Errors hold no secret by themselves.
+Rule of this file: a new check is a new row. A check returns a finding or raises the error that a
+session would raise; an error never stops the checks that do not depend on it. Only the gateway's
+own words are redacted: in a sentence that everybody knows, `***` in place of a common word would
+reveal that the word is the password. Our own errors hold no secret.
 """
 
 from __future__ import annotations
@@ -47,14 +48,14 @@ from .probes import Probe, Setup, probing
 __all__ = ["CHECKS", "Check", "environment", "examine"]
 
 NO_MESSAGE = "00000000-0000-4000-8000-000000000000"
-"""A message id of the right form that no gateway gives."""
+"""A valid message id that the gateway never issues."""
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _LIBRARIES = ("httpx", "httpcore", "pydantic", "anyio")
 
 
 @dataclass(slots=True)
-class _Room:
-    """What the checks share: the probe, an option, and what earlier checks have found."""
+class _Context:
+    """What the checks share: the probe, an option, and the result of an earlier check."""
 
     probe: Probe
     show_balance: bool
@@ -67,120 +68,124 @@ class _Room:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One row: its name, what it does, which checks must be without a problem before it, and for which setups it makes sense."""
+    """One check: its name, its function, the checks that must pass first, and when it applies."""
 
     name: str
-    look: Callable[[_Room], Awaitable[Finding]]
+    look: Callable[[_Context], Awaitable[Finding]]
     needs: tuple[str, ...] = ()
     applies: Callable[[Setup], bool] = lambda _: True
 
 
-async def _address(room: _Room) -> Finding:
-    return assess_address(room.setup.url, shown_address(room.setup.url))
+async def _address(context: _Context) -> Finding:
+    return assess_address(context.setup.url, shown_address(context.setup.url))
 
 
-async def _name(room: _Room) -> Finding:
-    return assess_name(*await room.probe.resolve())
+async def _name(context: _Context) -> Finding:
+    return assess_name(*await context.probe.resolve())
 
 
-async def _connection(room: _Room) -> Finding:
+async def _connection(context: _Context) -> Finding:
     return assess_connection(
-        await room.probe.connect(), room.setup.timeouts, "the proxy is" if room.setup.proxy else ""
+        await context.probe.connect(),
+        context.setup.timeouts,
+        "the proxy is" if context.setup.proxy else "",
     )
 
 
-async def _certificate(room: _Room) -> Finding:
-    return assess_certificate(*await room.probe.handshake())
+async def _certificate(context: _Context) -> Finding:
+    return assess_certificate(*await context.probe.handshake())
 
 
-async def _gateway(room: _Room) -> Finding:
-    return assess_answer_time(await room.probe.knock(room.setup.url), room.setup.timeouts)
+async def _gateway(context: _Context) -> Finding:
+    return assess_answer_time(
+        await context.probe.answer_time(context.setup.url), context.setup.timeouts
+    )
 
 
-async def _https(room: _Room) -> Finding:
-    address = https_address(room.setup.url) or room.setup.url
+async def _https(context: _Context) -> Finding:
+    address = https_address(context.setup.url) or context.setup.url
     shown, why_not = shown_address(address), None
     try:
-        await room.probe.knock(address)
+        await context.probe.answer_time(address)
     except (NotSent, InDoubt) as error:
         why_not = str(error)
     return assess_https(address, shown, why_not)
 
 
-async def _login(room: _Room) -> Finding:
-    await room.probe.log_in()
+async def _login(context: _Context) -> Finding:
+    await context.probe.log_in()
     return Finding("login", Mark.OK, "*** is accepted with its password")
 
 
-async def _sender(room: _Room) -> Finding:
-    return assess_sender(room.setup.sender)
+async def _sender(context: _Context) -> Finding:
+    return assess_sender(context.setup.sender)
 
 
-async def _credits(room: _Room) -> Finding:
-    return assess_credits(await room.probe.ask(GET_CREDIT_BALANCE), show=room.show_balance)
+async def _credits(context: _Context) -> Finding:
+    return assess_credits(await context.probe.ask(GET_CREDIT_BALANCE), show=context.show_balance)
 
 
-async def _new_messages(room: _Room) -> Finding:
+async def _new_messages(context: _Context) -> Finding:
     try:
-        await room.probe.ask(GET_NEW_MESSAGES)
+        await context.probe.ask(GET_NEW_MESSAGES)
     except (Refused, InDoubt) as error:
-        # The provider's page no longer lists the operation, and no send needs it.
+        # Only a note: no send needs this operation, and the provider no longer documents it.
         text = f"smsgate new will not work: {error}"
         return Finding("new messages", Mark.NOTE, text, facts={"error": type(error).__name__})
     return Finding("new messages", Mark.OK, "the answer is recognised")
 
 
-async def _status(room: _Room) -> Finding:
+async def _status(context: _Context) -> Finding:
     try:
-        found = await room.probe.ask(GET_MESSAGE_STATUS, NO_MESSAGE, MessageId=NO_MESSAGE)
+        found = await context.probe.ask(GET_MESSAGE_STATUS, NO_MESSAGE, MessageId=NO_MESSAGE)
     except MessageNotFound:
         return assess_status(DeliveryState.NOT_FOUND)
     return assess_status(found.state)
 
 
-async def _concurrency(room: _Room) -> Finding:
+async def _concurrency(context: _Context) -> Finding:
     steps = []
-    # Closed here: trio complains of a generator that is left to the garbage collector.
-    async with aclosing(room.probe.climb()) as climb:
+    # Closed explicitly: trio warns if the garbage collector closes an async generator.
+    async with aclosing(context.probe.climb()) as climb:
         async for step in climb:
             steps.append(step)
             if step.error is None:
-                room.most_at_once = step.concurrency
+                context.most_at_once = step.concurrency
             if not worth_climbing(step):
                 break
     if steps[0].error:
         raise steps[0].error
     last = steps[-1].error
-    return assess_concurrency(steps, room.setup.concurrency, str(last) if last else "")
+    return assess_concurrency(steps, context.setup.concurrency, str(last) if last else "")
 
 
-async def _cookie(room: _Room) -> Finding:
-    if room.most_at_once < AT_ONCE:
+async def _cookie(context: _Context) -> Finding:
+    if context.most_at_once < AT_ONCE:
         return _skipped(
-            "cookie lock", f"it needs {AT_ONCE} sessions that work at once, and fast answers"
+            "cookie lock",
+            f"it needs {AT_ONCE} sessions that work at once, and fast answers",
         )
-    return assess_cookie(await room.probe.cookie_times())
+    return assess_cookie(await context.probe.cookie_times())
 
 
-async def _clock(room: _Room) -> Finding:
-    if room.probe.clock is None:
-        return _skipped("clock", "no answer told the time")
-    date, here = room.probe.clock
+async def _clock(context: _Context) -> Finding:
+    if context.probe.clock is None:
+        return _skipped("clock", "no answer had a Date header")
+    date, here = context.probe.clock
     try:
         there = parsedate_to_datetime(date).timestamp()
     except ValueError:
-        return _skipped("clock", "the answer told no time that can be read")
-    return assess_clock(
-        here - there - 0.5
-    )  # the header leaves out the fraction of a second: half of one on average
+        return _skipped("clock", "the Date header of the answer cannot be read")
+    # The header drops the fraction of a second: half a second on average.
+    return assess_clock(here - there - 0.5)
 
 
-async def _proxy(room: _Room) -> Finding:
-    proxy = room.setup.proxy
+async def _proxy(context: _Context) -> Finding:
+    proxy = context.setup.proxy
     found = {
         name
         for name in _PROXIES
-        if room.setup.environ.get(name) or room.setup.environ.get(name.lower())
+        if context.setup.environ.get(name) or context.setup.environ.get(name.lower())
     }
     return assess_environment_proxies(proxy and shown_address(proxy), found)
 
@@ -196,9 +201,9 @@ CHECKS: tuple[Check, ...] = (
         lambda setup: not setup.proxy and urlsplit(setup.url).scheme == "https",
     ),
     Check("gateway", _gateway, ("connection", "TLS")),
-    # What is on this machine needs no https.
+    # A gateway on this machine needs no https.
     Check("https", _https, ("name",), lambda setup: travels_in_clear(setup.url)),
-    # The password goes to nobody who has just been found not to be the gateway.
+    # No password is sent to an address that does not answer like the gateway.
     Check("login", _login, ("connection", "TLS", "gateway")),
     Check("sender", _sender),
     Check("credits", _credits, ("login",)),
@@ -214,21 +219,29 @@ CHECKS: tuple[Check, ...] = (
 async def examine(
     setup: Setup, *, show_balance: bool = False, starting: Callable[[str], None] = lambda _: None
 ) -> Report:
-    """Examine a setup and return what was found. It costs no credit and never sends; about 60 requests, 8 at once at most.
+    """Check a setup and return the report. No message is sent and no credit is spent.
 
-    `starting` is told the name of each check before it is made. No error of the gateway is raised: it becomes a finding.
+    It makes about 60 requests, at most 8 at once. An error of the gateway becomes a finding.
+
+    Args:
+        setup: the settings to check.
+        show_balance: whether the report contains the balance; by default it does not.
+        starting: called with the name of each check before the check runs.
+
+    Returns:
+        The report, with one finding for each check that applies to the setup.
     """
     findings: list[Finding] = []
     unsound: set[str] = set()
     async with probing(setup) as probe:
-        room = _Room(probe, show_balance)
+        context = _Context(probe, show_balance)
         for check in CHECKS:
             if not check.applies(setup):
                 continue
             missing = next((need for need in check.needs if need in unsound), None)
             if missing is None:
                 starting(check.name)
-                finding = await _found(check, room)
+                finding = await _found(check, context)
             else:
                 finding = _skipped(check.name, f"it needs the check «{missing}»")
             if finding.mark in (Mark.PROBLEM, Mark.SKIPPED):
@@ -237,19 +250,19 @@ async def examine(
         return Report(tuple(findings), tuple(probe.heard), environment(), probe.requests)
 
 
-async def _found(check: Check, room: _Room) -> Finding:
+async def _found(check: Check, context: _Context) -> Finding:
     try:
-        return await check.look(room)
+        return await check.look(context)
     except SmsGateError as error:
-        return failed(check.name, error, str(error), proxied=bool(room.setup.proxy))
+        return failed(check.name, error, str(error), proxied=bool(context.setup.proxy))
 
 
 def _skipped(check: str, why: str) -> Finding:
-    return Finding(check, Mark.SKIPPED, f"not looked at: {why}")
+    return Finding(check, Mark.SKIPPED, f"not checked: {why}")
 
 
 def environment() -> dict[str, str]:
-    """Return the versions of what a call goes through. Nothing in it names the machine."""
+    """Return the versions of Python, the platform and the libraries. Nothing names the machine."""
     return {
         "smsgate": __version__,
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",

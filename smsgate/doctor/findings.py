@@ -1,6 +1,6 @@
-"""What an examination finds: rows with a mark, settings to change, and sentences that nobody knew.
+"""The results: findings with a mark, settings to change, and unrecognised sentences.
 
-Rule of this file: no text in here holds a secret. What the gateway says in words of its own is redacted before it gets here.
+Rule of this file: no text here holds a secret. The gateway's own words are redacted before.
 """
 
 from __future__ import annotations
@@ -20,18 +20,25 @@ class Mark(StrEnum):
 
     OK = "ok"
     NOTE = "note"
-    """Good to know; messages can be sent."""
+    """Worth knowing, but messages can be sent."""
     PROBLEM = "problem"
     SKIPPED = "skipped"
-    """Nothing is known, since a check that it needs has failed."""
+    """Not checked, because a check that it needs has failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One row of the report.
 
-    `error` is what a session would have raised, for a problem. `setting` and `advice` say what to change; where there is an error
-    and no advice, that of its class holds. `facts` are the measurements, for programs.
+    Attributes:
+        check: name of the check.
+        mark: how bad the finding is.
+        text: what was found, for people.
+        error: for a problem, the error that a session would raise.
+        setting: the setting to change; empty if there is none.
+        advice: what to do. If it is empty and there is an error, the advice for the error's class
+            applies.
+        facts: the measurements, for programs.
     """
 
     check: str
@@ -45,7 +52,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A sentence of the gateway that stands in no table, redacted, and what was asked."""
+    """An unrecognised sentence of the gateway, redacted, and the operation that it answered."""
 
     operation: str
     sentence: str
@@ -53,15 +60,15 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All findings in the order of the checks. It can be pasted where everybody can read it."""
+    """All findings, in the order of the checks. It holds no secret and can be published."""
 
     findings: tuple[Finding, ...]
     heard: tuple[Heard, ...]
     environment: Mapping[str, str]
     requests: int
-    """How many requests the examination took."""
+    """Number of requests that the checks made."""
 
     @property
     def problems(self) -> tuple[Finding, ...]:
-        """The findings that keep messages from being sent, or that a session would end with."""
+        """The findings that prevent sending, or that would end a session with an error."""
         return tuple(finding for finding in self.findings if finding.mark is Mark.PROBLEM)

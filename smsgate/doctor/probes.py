@@ -1,8 +1,8 @@
-"""The measuring: names, connections, TLS, and calls of the gateway that cost nothing.
+"""Measure DNS, connections, TLS, and calls of the gateway that cost nothing.
 
-Rule of this file: SendSMS does not stand in it, login and password go out in one Auth until that has succeeded, and never
-more than eight requests are under way. Calls are made by the same code as a session's, so what is found is what a
-session would meet.
+Rule of this file: it never calls SendSMS. Until one Auth has succeeded, no other Auth is made. At
+most eight requests are in flight. The calls use the same code as a session, so the results are
+those that a session would get.
 """
 
 from __future__ import annotations
@@ -49,9 +49,10 @@ _SHOWN = 300
 _PORTS = {"http": 80, "https": 443}
 _DAY = 86_400
 _TOKEN = re.compile(r"[0-9A-Za-z]{20,}")
-"""What looks like the id of a PHP session. No sentence of the gateway has such a word."""
+"""A possible PHP session id. No sentence of the gateway contains such a word."""
 _ALONE, _ROUNDS, _CALLS_EACH = 3, 2, 2
-"""Calls alone; rounds of calls at once, of which the fastest counts; calls of each login on the ladder: 60 requests in all."""
+"""Single calls; rounds of simultaneous calls, of which the fastest counts; calls of each login at
+each step of `LADDER`. Together about 60 requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,16 +95,16 @@ class Setup:
 
 
 class Probe:
-    """Everything that is measured, and what has come to light on the way."""
+    """Makes the measurements, and collects what later checks need."""
 
     def __init__(self, setup: Setup, stack: AsyncExitStack) -> None:
         self.setup = setup
         self.heard: list[Heard] = []
         self.requests: int = 0
-        self.way: float = 0.0
-        """Seconds that a connection took: about the time of the network there and back."""
+        self.round_trip: float = 0.0
+        """Seconds that connecting took: about one network round trip."""
         self.clock: tuple[str, float] | None = None
-        """A Date header, and what time it was here."""
+        """A Date header, and the time of this machine at that moment."""
         self._stack = stack
         self._logins = Logins(
             Credentials(setup.login, setup.password), max(LADDER), self._transport
@@ -133,34 +134,41 @@ class Probe:
         await self._logins.aclose()
 
     def redacted(self, text: str) -> str:
-        """Return what came from outside as it may be shown: on one line, without secrets, numbers and cookies."""
-        # White space goes first, on both sides, or a secret with two spaces in it would not be found in a line with one.
+        """Return text from outside on one line, with secrets, numbers and cookies hidden."""
+        # White space is collapsed in both first, so that a secret with two spaces is found.
         secrets = {" ".join(secret.split()) for secret in self._secrets}
         return _TOKEN.sub("***", redact(" ".join(text.split()), secrets))[:_SHOWN]
 
-    # --- the network --------------------------------------------------------------------------------------------------
+    # --- the network ---
 
     async def resolve(self) -> tuple[int, float]:
-        """Return how many addresses the host has, and the seconds that finding them took. Raises `NotSent`."""
+        """Return the number of addresses of the host, and the seconds that the lookup took.
+
+        Raises:
+            NotSent: the name cannot be resolved.
+        """
         host, port = self.setup.next_hop
         started = anyio.current_time()
         try:
             with anyio.fail_after(self.setup.timeouts.connect):
-                found = await anyio.getaddrinfo(
-                    host, port, proto=6
-                )  # TCP, so that each address is given once
+                # With TCP only, each address is returned once.
+                found = await anyio.getaddrinfo(host, port, proto=6)
         except (OSError, UnicodeError):
             raise NotSent("nothing was sent: the name of the host could not be resolved") from None
         return len(found), anyio.current_time() - started
 
     async def connect(self) -> float:
-        """Return the seconds that a TCP connection took. Raises `NotSent`."""
+        """Return the seconds that a TCP connection took.
+
+        Raises:
+            NotSent: no connection could be made.
+        """
         started = anyio.current_time()
         with anyio.move_on_after(self.setup.timeouts.connect):
             try:
                 async with await anyio.connect_tcp(*self.setup.next_hop):
-                    self.way = anyio.current_time() - started
-                    return self.way
+                    self.round_trip = anyio.current_time() - started
+                    return self.round_trip
             except OSError as error:
                 raise NotSent(
                     f"nothing was sent: no connection could be made{cause_of(error)}"
@@ -171,9 +179,12 @@ class Probe:
         )
 
     async def handshake(self) -> tuple[str, int | None]:
-        """Return the TLS version and the days until the gateway's certificate expires. Raises `NotSent`.
+        """Return the TLS version and the days until the gateway's certificate expires.
 
-        The days are None if the certificate is not verified, as nothing is told of it then.
+        The days are None if the certificate is not verified: Python does not parse it then.
+
+        Raises:
+            NotSent: no TLS connection could be made, or the certificate is not trusted.
         """
         host, port = self.setup.next_hop
         failure = NotSent(
@@ -204,20 +215,23 @@ class Probe:
                 )
         raise failure
 
-    # --- calls --------------------------------------------------------------------------------------------------------
+    # --- calls ---
 
-    async def knock(self, url: str) -> float:
-        """Ask twice for the balance without a login, and return the seconds that the second answer took.
+    async def answer_time(self, url: str) -> float:
+        """Ask for the balance twice, without a login, and return the seconds of the second call.
 
-        The first one pays for the connection and for whatever is made once in a process. Raises `NotSent` or `InDoubt` if it is
-        not answered as the gateway would: with a sentence in its envelope.
+        The first call also includes connecting and other one-time work.
+
+        Raises:
+            NotSent: no connection could be made.
+            InDoubt: the answer is not a SOAP envelope with a sentence of the gateway.
         """
         transport = self._transport_to(url)
         try:
-            http = await self._within(self._knock(transport))
+            http = await self._within(self._ask_without_login(transport))
             started = anyio.current_time()
             if http.status == 200:
-                http = await self._within(self._knock(transport))
+                http = await self._within(self._ask_without_login(transport))
             seconds = anyio.current_time() - started
         finally:
             with anyio.CancelScope(shield=True):
@@ -225,7 +239,7 @@ class Probe:
         self._hear(GET_CREDIT_BALANCE, read_reply(GET_CREDIT_BALANCE, http.body, http.status))
         return seconds
 
-    async def _knock(self, transport: Transport) -> HttpReply:
+    async def _ask_without_login(self, transport: Transport) -> HttpReply:
         self.requests += 1
         body = Body(request_body(GET_CREDIT_BALANCE))
         headers, before = headers_of(GET_CREDIT_BALANCE, None), time.time()
@@ -235,11 +249,17 @@ class Probe:
         return http
 
     async def log_in(self) -> None:
-        """Make one Auth. Raises what a session's login raises."""
+        """Make one Auth. Raises the same errors as the login of a session."""
         await self._authenticate(await self._lease())
 
     async def ask(self, operation: Operation[T], asked: str | None = None, **arguments: str) -> T:
-        """Return what the gateway answers with the first login. Raises what its reader raises, `NotSent` or `InDoubt`."""
+        """Return the answer to an operation, made with the first login.
+
+        Raises:
+            Refused: the gateway refused.
+            NotSent: the request did not leave.
+            InDoubt: there was no readable answer.
+        """
         return operation.read(await self._ask(self._leased[0], operation, **arguments), asked)
 
     async def _lease(self) -> Login:
@@ -276,10 +296,10 @@ class Probe:
             if heard not in self.heard:
                 self.heard.append(heard)
 
-    # --- speed --------------------------------------------------------------------------------------------------------
+    # --- speed ---
 
     async def climb(self) -> AsyncGenerator[Step, None]:
-        """Yield how fast balance calls are with more and more requests at once, up to the first failure."""
+        """Yield the speed of balance calls at each step of `LADDER`, up to the first failure."""
         for count in LADDER:
             try:
                 await self._open(count)
@@ -292,8 +312,8 @@ class Probe:
             yield Step(count, calls, seconds)
 
     async def cookie_times(self) -> CookieTimes:
-        """Return what a lock of the cookie is assessed by. Raises as a call does."""
-        await self._open(AT_ONCE)  # one of them may have failed on the ladder
+        """Measure the calls of the cookie lock check. Raises the same errors as `ask`."""
+        await self._open(AT_ONCE)  # a login may have failed in `climb`
         alone = median([(await self._timed(self._leased[:1], 1))[0] for _ in range(_ALONE)])
         several = self._leased[:AT_ONCE]
         own = [login.cookie for login in several]
@@ -307,8 +327,9 @@ class Probe:
             finally:
                 for login, cookie in zip(several, own, strict=True):
                     login.cookie = cookie
-        # The connection ended at the proxy, so the way from there to the gateway is in none of the times.
-        return CookieTimes(alone, min(same), min(apart), None if self.setup.proxy else self.way)
+        # With a proxy, the measured connection ends there: the round trip is not known.
+        round_trip = None if self.setup.proxy else self.round_trip
+        return CookieTimes(alone, min(same), min(apart), round_trip)
 
     async def _open(self, count: int) -> None:
         while len(self._leased) < count:
@@ -318,7 +339,7 @@ class Probe:
         )
 
     async def _timed(self, logins: list[Login], each: int) -> tuple[float, int]:
-        """Return the seconds and the number of the calls that these logins make, each one after the other."""
+        """Let all logins make `each` calls, one after another; return the seconds and all calls."""
         started = anyio.current_time()
         await _together([self._balances(login, each) for login in logins])
         return anyio.current_time() - started, each * len(logins)
@@ -326,12 +347,12 @@ class Probe:
     async def _balances(self, login: Login, times: int) -> None:
         for _ in range(times):
             reply = await self._ask(login, GET_CREDIT_BALANCE)
-            with suppress(InDoubt):  # a new sentence takes as long as a known one
+            with suppress(InDoubt):  # an unrecognised sentence does not affect the time
                 GET_CREDIT_BALANCE.read(reply, None)
 
 
 async def _together(calls: Iterable[Awaitable[object]]) -> None:
-    """Await all at once, and raise the first error when all have ended."""
+    """Run all calls at once, and raise the first error when all have ended."""
     errors: list[SmsGateError] = []
 
     async def one(call: Awaitable[object]) -> None:
@@ -349,7 +370,7 @@ async def _together(calls: Iterable[Awaitable[object]]) -> None:
 
 @asynccontextmanager
 async def probing(setup: Setup) -> AsyncIterator[Probe]:
-    """Give what measures this setup, and close its connections at the end."""
+    """Open a probe for this setup, and close its connections at the end."""
     async with AsyncExitStack() as stack:
         probe = Probe(setup, stack)
         stack.push_async_callback(probe.aclose)
