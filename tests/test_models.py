@@ -165,8 +165,8 @@ NO_DIGITS = f"{RULE} it has no digits; + and 8 to 15 digits, country code first"
 HELP = "write + and the country code, or set a country"
 LOCAL = f"{RULE} it begins with 0, as a local number does; {HELP}"
 SHORT = f"{RULE} without a + it needs at least 11 digits; {HELP}"
-OLD = f"{RULE} 80 and nine digits is the old way to dial another town; {HELP}"
-AT_HOME = f"{RULE} 8 and ten digits is how one dials within Kazakhstan or Russia; {HELP}"
+OLD = f"{RULE} 80 and nine digits is the old long-distance format; {HELP}"
+AT_HOME = f"{RULE} 8 and ten digits is the domestic format of Kazakhstan and Russia; {HELP}"
 STRANGE = "is not a phone number: the character at position {} ({}) cannot be part of one"
 BROKEN = "has a line break at position {} ({}); separate numbers by commas"
 
@@ -226,11 +226,11 @@ BROKEN = "has a line break at position {} ({}); separate numbers by commas"
         ([[NUMBER]], "destination 1 is not a string"),
         ([], "at least one destination is needed"),
         (iter([]), "at least one destination is needed"),
-        (5, "destinations are a string, several in one string with commas, or an iterable of strings"),
-        (NUMBER.encode(), "destinations are a string, several in one string with commas, or an iterable of strings"),
-        (bytearray(b"+38"), "destinations are a string, several in one string with commas, or an iterable of strings"),
-        ({NUMBER: "name"}, "destinations are a string, several in one string with commas, or an iterable of strings"),
-        (None, "destinations are a string, several in one string with commas, or an iterable of strings"),
+        (5, "destinations are one string, with commas between numbers, or an iterable of strings"),
+        (NUMBER.encode(), "destinations are one string, with commas between numbers, or an iterable of strings"),
+        (bytearray(b"+38"), "destinations are one string, with commas between numbers, or an iterable of strings"),
+        ({NUMBER: "name"}, "destinations are one string, with commas between numbers, or an iterable of strings"),
+        (None, "destinations are one string, with commas between numbers, or an iterable of strings"),
     ],
 )
 def test_what_is_no_number_is_refused_with_its_place(given_: Any, said: str):
@@ -455,7 +455,7 @@ def test_a_message_that_is_right_is_right_again(message: Message):
         ({"text": 5}, "a text is a string"),
         ({"text": None}, "text or wappush must be given"),
         ({"wappush": "ftp://secret"}, "a wappush is an address"),
-        ({"destinations": None}, "destinations are a string"),
+        ({"destinations": None}, "destinations are one string"),
         ({"destinations": ()}, "at least one destination"),
         ({"destinations": ("secret",)}, "destination 1 is not a phone number"),
     ],

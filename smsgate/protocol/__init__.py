@@ -1,1 +1,1 @@
-"""The protocol of the gateway, pure: bytes in, values out. No I/O, no clock, no event loop."""
+"""The gateway's protocol as pure functions: bytes in, values out. No I/O, clock or event loop."""

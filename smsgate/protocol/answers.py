@@ -1,10 +1,11 @@
 """The gateway's sentences as one table: sentence -> meaning -> error or value.
 
-The sentences are those of the docs: wire format, "Answers" and "Delivery statuses".
+The sentences are listed in the docs: wire format, "Answers" and "Delivery statuses".
 
-Rule of this file: a new sentence of the gateway is a new row and nothing else. Whole sentences are compared, never parts of
-them («Ошибка, сообщение не отправлено» contains «отправлено»), after white space is trimmed and collapsed, case is folded
-and ё is read as е. `{name}` in a sentence stands for what the gateway fills in.
+Rule of this file: a new sentence of the gateway is one new row and nothing else. Whole sentences
+are compared, never parts («Ошибка, сообщение не отправлено» contains «отправлено»). Before that,
+white space is trimmed and collapsed, case is folded and ё becomes е. `{name}` in a sentence is a
+placeholder for a value that the gateway fills in.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Answer(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """What became of a message, one member for each documented sentence."""
+    """The delivery status of a message, one member for each documented sentence."""
 
     SENT = "sent"
     QUEUED = "queued"
@@ -85,22 +86,22 @@ class DeliveryState(StrEnum):
     SUSPENDED = "suspended"
     DELETED_BY_USER = "deleted by user"
     NOT_FOUND = "not found"
-    """The gateway does not know the id. `get_message_status` raises `MessageNotFound` instead."""
+    """The gateway does not know the message id. `get_message_status` raises `MessageNotFound`."""
     UNRECOGNISED = "unrecognised"
-    """A sentence that is not in the table."""
+    """The sentence is not in the table."""
 
     @property
     def final(self) -> bool:
-        """The gateway will not change it any more. False for what we do not recognise."""
+        """Whether the status can no longer change. False for `UNRECOGNISED`."""
         return self in _FINAL
 
     @property
     def delivered(self) -> bool:
-        """The message reached the phone."""
+        """Whether the message reached the phone."""
         return self is DeliveryState.DELIVERED
 
 
-# What the gateway fills in: only what can stand there, so that a sentence which quotes something else is not recognised.
+# Patterns of the placeholders. They are strict: a sentence with any other value is unrecognised.
 _ID = r"[0-9a-f{}\-]*"
 _NUMBER = r"-?[0-9]+(?:[.,][0-9]+)?"
 _QUOTED = r"[0-9+ ()\-]*"
@@ -108,7 +109,7 @@ _QUOTED = r"[0-9+ ()\-]*"
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """One sentence, what it means, and what a call that gets it raises (None: it is no refusal)."""
+    """One sentence, its meaning, and the error that it raises (None if it is not a refusal)."""
 
     sentence: str
     meaning: Answer
@@ -122,7 +123,7 @@ class AnswerRow:
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
-    """One delivery status: the sentence, the state, and whether it can still change."""
+    """One delivery status: the sentence, the state, and whether the state is final."""
 
     sentence: str
     state: DeliveryState
@@ -135,7 +136,7 @@ class StatusRow:
 
 
 def normalise(sentence: str) -> str:
-    """Return the sentence as it is compared: trimmed, white space collapsed, case folded, ё as е."""
+    """Return the sentence in the form that is compared; the head of this file describes it."""
     return " ".join(sentence.split()).casefold().replace("ё", "е")
 
 
@@ -148,13 +149,13 @@ def _pattern(sentence: str) -> re.Pattern[str]:
 
 
 _SIGNATURE = (
-    "Неправильная подпись.\nПодпись отправителя не должна быть длиннее 11 символов и может содержать буквы латинского алфавита,"
-    " цифры, а также знаки: .-&"
+    "Неправильная подпись.\nПодпись отправителя не должна быть длиннее 11 символов"
+    " и может содержать буквы латинского алфавита, цифры, а также знаки: .-&"
 )
 _SIGNATURE_HEAD, _SIGNATURE_TAIL = _SIGNATURE.split("\n")
 _LINK_BROKEN = (
-    "При отправке SMS возникли ошибки. Если ошибка будет повторяться, сообщите об этом в службу поддержки, указав свой логин,"
-    " время отправки, подпись отправителя и текст сообщения."
+    "При отправке SMS возникли ошибки. Если ошибка будет повторяться, сообщите об этом в службу"
+    " поддержки, указав свой логин, время отправки, подпись отправителя и текст сообщения."
 )
 _CONTACT = "свяжитесь с администрацией"
 
@@ -199,11 +200,12 @@ ANSWERS: tuple[AnswerRow, ...] = (
     ),
     # SendSMS
     AnswerRow("Сообщения успешно отправлены", Answer.SENT, None),
-    AnswerRow(_SIGNATURE, Answer.BAD_SENDER, BadSender, "a line feed stands inside"),
+    AnswerRow(_SIGNATURE, Answer.BAD_SENDER, BadSender, "contains a line feed"),
     AnswerRow(_SIGNATURE_HEAD, Answer.BAD_SENDER, BadSender, "its first line alone"),
     AnswerRow(_SIGNATURE_TAIL, Answer.BAD_SENDER, BadSender, "its second line alone"),
     AnswerRow(
-        "Подпись отправителя может содержать только буквы латинского алфавита, цифры, пробел, а также знаки: ._-&",
+        "Подпись отправителя может содержать только буквы латинского алфавита, цифры, пробел,"
+        " а также знаки: ._-&",
         Answer.BAD_SENDER,
         BadSender,
         "a wording of 2017",
@@ -228,19 +230,19 @@ ANSWERS: tuple[AnswerRow, ...] = (
         f"Невозможно отправить SMS {_LINK_BROKEN}",
         Answer.CANNOT_SEND,
         GatewayFailure,
-        "both in one; the separator is not known",
+        "both in one; the separator is unknown",
     ),
     AnswerRow(
         f"Невозможно отправить SMS. {_LINK_BROKEN}",
         Answer.CANNOT_SEND,
         GatewayFailure,
-        "both in one; the separator is not known",
+        "both in one; the separator is unknown",
     ),
     AnswerRow(
         f"Не удалось сохранить данные сообщения, {_CONTACT}",
         Answer.NOT_SAVED,
         None,
-        "does not say that nothing went out",
+        "does not say that nothing was sent",
     ),
     AnswerRow(
         "Не удалось отправить сообщение на некоторые номера",
@@ -249,8 +251,8 @@ ANSWERS: tuple[AnswerRow, ...] = (
         "some numbers were sent",
     ),
     AnswerRow(
-        f"Не удалось распознать статус отправки сообщения, {_CONTACT}, указав тип подключения, время отправки и данные"
-        " отправляемого сообщения",
+        f"Не удалось распознать статус отправки сообщения, {_CONTACT}, указав тип подключения,"
+        " время отправки и данные отправляемого сообщения",
         Answer.OUTCOME_UNKNOWN,
         None,
         "the gateway itself does not know",
@@ -283,10 +285,10 @@ STATUSES: tuple[StatusRow, ...] = (
         "Не достаточно кредитов на счете",
         DeliveryState.NOT_ENOUGH_CREDITS,
         False,
-        "may go out after a top-up",
+        "may be sent after a top-up",
     ),
     StatusRow("Отправка отменена", DeliveryState.CANCELLED, True),
-    StatusRow("Отправка приостановлена", DeliveryState.SUSPENDED, False, "may go on"),
+    StatusRow("Отправка приостановлена", DeliveryState.SUSPENDED, False, "may continue"),
     StatusRow("Удалено пользователем", DeliveryState.DELETED_BY_USER, True),
     StatusRow("Сообщение ещё не обработано", DeliveryState.QUEUED, False, _OTHER),
     StatusRow("Сообщение принято в обработку", DeliveryState.ON_SERVER, False, _OTHER),
@@ -298,7 +300,13 @@ _FINAL = frozenset(row.state for row in STATUSES if row.final) | {DeliveryState.
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedAnswer:
-    """One sentence of the gateway and what it means. `missing` is how many credits lack, if the sentence says it."""
+    """One sentence of the gateway and its meaning.
+
+    Attributes:
+        answer: the meaning.
+        text: the sentence as the gateway wrote it.
+        missing: how many more credits are needed, if the sentence says so.
+    """
 
     answer: Answer
     text: str = field(repr=False)
@@ -306,25 +314,27 @@ class ClassifiedAnswer:
 
     @property
     def error(self) -> type[Refused] | None:
-        """What a call raises that gets this answer, None if it is no refusal."""
+        """The error that this answer raises, None if it is not a refusal."""
         return _ERRORS.get(self.answer)
 
     @property
     def refusal(self) -> bool:
-        """The sentence says that nothing was done."""
+        """Whether the sentence says that the gateway did nothing."""
         return self.error is not None
 
 
 _LONGEST, _MOST_JOINED = 4096, 16
-"""Characters and bars of an answer that is looked at; the longest known one has some 400 characters and one bar."""
+"""Maximum characters and bars of an answer; the longest known one has about 400 and one."""
 
 
 def classify(text: str) -> Iterator[ClassifiedAnswer]:
-    """Yield the meaning of each sentence of an answer; several are joined by ` | ` (docs: wire format, "Joined sentences")."""
+    """Yield the meaning of each sentence of an answer.
+
+    The gateway joins sentences by ` | ` (docs: wire format, "Joined sentences").
+    """
     if len(text) > _LONGEST or text.count("|") > _MOST_JOINED:
-        yield ClassifiedAnswer(
-            Answer.UNRECOGNISED, text[:_LONGEST]
-        )  # no answer of a gateway, and not worth the time
+        # Not an answer of the gateway; classifying it could take long.
+        yield ClassifiedAnswer(Answer.UNRECOGNISED, text[:_LONGEST])
         return
     for part in text.split("|"):
         if sentence := part.strip():
@@ -343,7 +353,7 @@ def _classified(sentence: str) -> ClassifiedAnswer:
 
 
 def delivery_state(text: str) -> DeliveryState:
-    """Return the state that a delivery status means, `UNRECOGNISED` if it is not in the table."""
+    """Return the state for the gateway's sentence, `UNRECOGNISED` if it is not in the table."""
     compared = normalise(text)
     return next(
         (row.state for row in STATUSES if row.pattern.fullmatch(compared)),

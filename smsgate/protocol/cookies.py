@@ -1,7 +1,7 @@
-"""Set-Cookie headers -> what to send as Cookie, by RFC 6265. Pure: the time is an argument.
+"""From Set-Cookie headers to the Cookie header (RFC 6265). Pure: the time is an argument.
 
-Rule of this file: a value goes back exactly as it came, quotes included, and a cookie that the gateway deletes is not sent on.
-Domain and path are not looked at, since a session talks to one address.
+Rule of this file: a value is sent back exactly as it was received, including quotes; a deleted
+cookie is not sent. Domain and path are ignored, because a session uses one URL.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 __all__ = ["cookie_header", "seconds_of"]
 
 _PAIR_LIMIT = 4096
-"""Characters of a name and its value at most: what RFC 6265, section 6.1, asks of every client."""
+"""Maximum characters of a name and its value: what every client must support (RFC 6265, 6.1)."""
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _SECONDS = re.compile(r"-?[0-9]+")
@@ -27,10 +27,15 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 
 def cookie_header(set_cookie: Iterable[str], *, now: float, held: str | None = None) -> str | None:
-    """Return what to send as Cookie after these Set-Cookie headers, None if there is nothing.
+    """Return the Cookie header to send after these Set-Cookie headers, None without cookies.
 
-    `held` is the header that was sent so far. The last value of a name counts. A cookie is deleted by a `Max-Age` of 0 or less,
-    by an `Expires` that is not after `now` (seconds since 1970), or by an empty value.
+    The last value of a name counts. A cookie is deleted by a `Max-Age` of 0 or less, by an
+    `Expires` that is not after `now`, or by an empty value.
+
+    Args:
+        set_cookie: the Set-Cookie headers of a response.
+        now: the current time, in seconds since 1970.
+        held: the Cookie header of the request.
     """
     pairs = dict(pair.split("=", 1) for pair in held.split("; ")) if held else {}
     for name, value, deleted in _cookies(set_cookie, now):
@@ -51,7 +56,10 @@ def _cookies(set_cookie: Iterable[str], now: float) -> Iterator[tuple[str, str, 
 
 
 def _is_past(attributes: Iterable[str], now: float) -> bool:
-    """Return whether the attributes of a cookie delete it. `Max-Age` goes before `Expires`; what cannot be read is ignored."""
+    """Return whether the attributes of a cookie delete it.
+
+    `Max-Age` wins over `Expires`; an attribute that cannot be parsed is ignored.
+    """
     age: int | None = None
     expires: float | None = None
     for attribute in attributes:
@@ -65,9 +73,10 @@ def _is_past(attributes: Iterable[str], now: float) -> bool:
 
 
 def seconds_of(text: str) -> float | None:
-    """Return the seconds since 1970 of a date in a header, in any of the forms that servers write; None if it is no date.
+    """Return a date of a header as seconds since 1970, None if it cannot be parsed.
 
-    A year of two digits is one from 1970 to 2069 (RFC 6265, section 5.1.1).
+    All formats that servers use are accepted. A year of two digits is between 1970 and 2069 (RFC
+    6265, section 5.1.1).
     """
     time: re.Match[str] | None = None
     day = month = year = None

@@ -1,6 +1,7 @@
-"""Values in, request bytes out: SOAP 1.1 envelopes from plain string templates (docs: wire format, "Requests").
+"""Values in, request bytes out: SOAP 1.1 envelopes from string templates.
 
-Rule of this file: it refuses what XML or an SMS cannot carry, naming the argument and never quoting its value.
+See docs: wire format, "Requests". Rule of this file: a character that XML or an SMS cannot carry
+raises an error, which names the argument and does not quote its value.
 """
 
 from __future__ import annotations
@@ -15,17 +16,25 @@ __all__ = ["request_body"]
 
 _ENVELOPE = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
-    '<SOAP-ENV:Envelope xmlns:SOAP-ENV="http://schemas.xmlsoap.org/soap/envelope/" xmlns:ns1="{namespace}">'
-    "<SOAP-ENV:Body><ns1:{operation}>{arguments}</ns1:{operation}></SOAP-ENV:Body></SOAP-ENV:Envelope>\n"
+    '<SOAP-ENV:Envelope xmlns:SOAP-ENV="http://schemas.xmlsoap.org/soap/envelope/"'
+    ' xmlns:ns1="{namespace}"><SOAP-ENV:Body>'
+    "<ns1:{operation}>{arguments}</ns1:{operation}>"
+    "</SOAP-ENV:Body></SOAP-ENV:Envelope>\n"
 )
 _ARGUMENT = "<ns1:{name}>{value}</ns1:{name}>"
 
 
 @sealed
 def request_body(operation: Operation[object], **arguments: str | None) -> bytes:
-    """Return the request in UTF-8. Arguments stand in the WSDL's order; those that are None are left out.
+    """Return the request in UTF-8, with the arguments in the order of the WSDL.
 
-    Raises `ValueError` for a character that cannot be carried and `TypeError` for an argument that the operation has not.
+    Args:
+        operation: the operation to call.
+        arguments: its arguments; None omits one.
+
+    Raises:
+        ValueError: an argument has a character that cannot be sent.
+        TypeError: the operation has no such argument.
     """
     if unknown := arguments.keys() - set(operation.arguments):
         raise TypeError(f"{operation.name} has no argument {', '.join(sorted(unknown))}")

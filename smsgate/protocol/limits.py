@@ -1,7 +1,8 @@
-"""How much of a reply is read, and how many recipients one call may therefore have.
+"""Limits on the size of a reply, and the number of recipients of a call that follows from them.
 
-Rule of this file: no call is paid for whose reply we could not read. A reply has one slot for each recipient, so the number of
-recipients follows from the limits on the reply, and nowhere else is there another number for it.
+Rule of this file: the reply to every call that we make must fit the limits. A reply has one slot
+for each recipient, so the limits of a reply determine the number of recipients. No other file has
+a limit of its own.
 """
 
 from __future__ import annotations
@@ -9,23 +10,25 @@ from __future__ import annotations
 __all__ = ["MAX_ELEMENTS", "MOST_RECIPIENTS", "REPLY_LIMIT", "REPLY_LIMIT_MOST", "reply_limit"]
 
 REPLY_LIMIT = 64 * 1024
-"""Bytes of a reply that are read at most, without its slots."""
+"""Maximum bytes of a reply without its slots."""
 SLOT_LIMIT = 2048
-"""Bytes of one slot: an id with its tags has about 75, the longest sentence that a gateway is known to give about 450 in UTF-8.
-Written as character references (`&#1053;`), which a gateway may do, that sentence has about 1,600."""
+"""Maximum bytes of one slot.
+
+An id with its tags has about 75 bytes, the longest known sentence about 450 bytes in UTF-8, or
+about 1,600 bytes if the gateway writes it as character references (`&#1053;`)."""
 REPLY_LIMIT_MOST = 4 * 1024 * 1024
-"""Bytes of any reply that are read at most."""
+"""Maximum bytes of any reply."""
 MAX_ELEMENTS = 70_000
-"""Elements of any reply that are read at most."""
+"""Maximum XML elements of any reply."""
 _ELEMENTS_AROUND = 100
-"""Elements of a reply that are no slots: envelope, header, body, response, result and the sentence before the slots."""
+"""Elements that are not slots: envelope, header, body, response, result, first sentence."""
 
 MOST_RECIPIENTS = min(
     (REPLY_LIMIT_MOST - REPLY_LIMIT) // SLOT_LIMIT, MAX_ELEMENTS - _ELEMENTS_AROUND
 )
-"""Recipients of one call at most: the reply can be read even if each of them gets the longest sentence."""
+"""Maximum recipients of one call. The reply fits even if every slot has the longest sentence."""
 
 
 def reply_limit(recipients: int) -> int:
-    """Return how many bytes of the reply to a call with so many recipients are read."""
+    """Return the maximum bytes of the reply to a call with this number of recipients."""
     return min(REPLY_LIMIT + SLOT_LIMIT * recipients, REPLY_LIMIT_MOST)

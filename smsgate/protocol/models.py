@@ -1,7 +1,7 @@
-"""What goes in and what comes out: pydantic models, frozen, with nothing personal in any `repr`.
+"""Messages and results: frozen pydantic models, without personal data in their `repr`.
 
-Rule of this file: what is wrong with a message is found here, before anything is sent, and the complaint names the field
-and what is allowed without quoting the value.
+Rule of this file: an invalid message raises here, before anything is sent. The error names the
+field and what is allowed, and does not quote the value.
 """
 
 from __future__ import annotations
@@ -45,14 +45,17 @@ SENDER_RULE = (
     "a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"
 )
 
-# `\Z`, as `$` also matches before a line feed; `[0-9]`, as `\d` matches every script's digits.
+# `\Z` because `$` also matches before a line feed; `[0-9]` because `\d` matches all scripts.
 _SIGNATURE = re.compile(r"[A-Za-z0-9.\-&]{1,11}\Z")
 _SENDER_NUMBER = re.compile(r"\+?[1-9][0-9]{7,14}\Z")
 _MESSAGE_ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\Z")
 
 
 def message_id(text: str | None) -> str | None:
-    """Return the message id in a slot, None if there is none. Any UUID form will do (docs: wire format, "Message ids")."""
+    """Return the message id in a slot, None if there is none.
+
+    Any form of a UUID is accepted (docs: wire format, "Message ids").
+    """
     text = (text or "").strip()
     if text.startswith("{") and text.endswith("}"):
         text = text[1:-1]
@@ -60,8 +63,12 @@ def message_id(text: str | None) -> str | None:
 
 
 def _refuse(kind: str, complaint_: str) -> PydanticCustomError:
-    # The kind is no literal here, as pydantic's own kinds come through, too.
-    return PydanticCustomError(kind, "{complaint}", {"complaint": complaint_})  # pyright: ignore[reportArgumentType]
+    # Not a literal string: pydantic's own error types also pass through here.
+    return PydanticCustomError(
+        kind,  # pyright: ignore[reportArgumentType]
+        "{complaint}",
+        {"complaint": complaint_},
+    )
 
 
 def _string(value: Any, field: str, allowed: str) -> str:
@@ -71,7 +78,7 @@ def _string(value: Any, field: str, allowed: str) -> str:
 
 
 def is_sender(value: Any) -> bool:
-    """Return whether the value can be a sender (docs: wire format, "Senders")."""
+    """Return whether the value is a valid sender (docs: wire format, "Senders")."""
     return isinstance(value, str) and bool(_SIGNATURE.match(value) or _SENDER_NUMBER.match(value))
 
 
@@ -83,9 +90,9 @@ def _sender(value: Any) -> str:
 
 def _country(value: Any) -> str:
     try:
-        from ..phone import COUNTRY_RULE, is_country  # noqa: PLC0415 - an extra, needed only where a country is set
+        from ..phone import COUNTRY_RULE, is_country  # noqa: PLC0415 - an optional extra
     except MissingExtra as error:
-        # As a complaint like any other: who reads messages from a request must not fail at what a stranger wrote.
+        # A validation error: a server that parses messages from requests must not crash.
         raise _refuse("country_extra", str(error)) from None
     if not isinstance(value, str) or not is_country(value):
         raise _refuse("country", COUNTRY_RULE)
@@ -96,7 +103,7 @@ def _number_of(country: str | None, item: str, place: int) -> str:
     try:
         if country is None:
             return international_number(item)
-        from ..phone import international  # noqa: PLC0415 - as above
+        from ..phone import international  # noqa: PLC0415 - an optional extra
 
         return international(item, country)
     except ValueError as error:
@@ -105,7 +112,7 @@ def _number_of(country: str | None, item: str, place: int) -> str:
 
 def _destinations(value: Any, info: ValidationInfo) -> tuple[str, ...]:
     if "country" not in info.data:
-        return ()  # it was refused, and how numbers are to be read is not known
+        return ()  # the country was invalid, so the numbers cannot be parsed
     country: str | None = info.data["country"]
     if isinstance(value, str):
         given: Iterable[Any] = value.split(",")
@@ -118,15 +125,15 @@ def _destinations(value: Any, info: ValidationInfo) -> tuple[str, ...]:
     else:
         raise _refuse(
             "destinations_type",
-            "destinations are a string, several in one string with commas, or an iterable of strings",
+            "destinations are one string, with commas between numbers, or an iterable of strings",
         )
     numbers: dict[str, int] = {}
     for place, item in enumerate(given, start=1):
         if place > MOST_RECIPIENTS:
-            # Before the rest is looked at: an iterable may have no end.
+            # Inside the loop, because an iterable may be endless.
             raise _refuse(
                 "destinations_too_many",
-                f"at most {MOST_RECIPIENTS} destinations in one message, as no longer answer is read; send several messages",
+                f"at most {MOST_RECIPIENTS} destinations in one message; send several messages",
             )
         if not isinstance(item, str):
             raise _refuse("destinations_type", f"destination {place} is not a string")
@@ -166,23 +173,31 @@ def _wappush(value: Any) -> str:
 
 
 class _Frozen(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
-    """What all models share."""
+    """Base class of all models."""
 
 
 class Message(_Frozen, frozen=True):
-    """One text, or one WAP push, for one or several numbers.
+    """One text, or one WAP push link, to one or several numbers.
 
-    `sender` is a signature of 1 to 11 characters out of `A-Z a-z 0-9 . - &`, or a phone number; None takes the session's.
-    `destinations` takes one string, several numbers in one string with commas, or an iterable of strings; spaces, dashes,
-    brackets and invisible characters are dropped, and a tuple of `+` and 8 to 15 digits comes out. Without a `+`, a number needs
-    at least 11 digits, must not begin with 0, and must not be as it is dialled at home after an 8 (`80671234567`, `87011234567`):
-    it would be a number of another country. `text` or `wappush` must be there; CR LF in a text becomes LF. With a `country`, its
-    two-letter code, numbers may be written as people there do, and those that cannot exist or are not of mobile phones are
-    refused; it needs the extra `phone`, and is not part of what is dumped.
+    Spaces, dashes, brackets and invisible characters in numbers are dropped. A number without `+`
+    needs at least 11 digits and must not begin with 0. Domestic formats that begin with 8
+    (`80671234567`, `87011234567`) are invalid without a country, because they could be numbers of
+    another country.
 
-    More recipients than an answer is read for (`smsgate.protocol.limits.MOST_RECIPIENTS`) are refused.
+    Args:
+        destinations: one number, several numbers in one string with commas, or an iterable of
+            strings. The attribute is a tuple of numbers, each `+` and 8 to 15 digits. At most
+            `smsgate.protocol.limits.MOST_RECIPIENTS` numbers are allowed.
+        sender: a signature of 1 to 11 characters out of `A-Z a-z 0-9 . - &`, or a phone number.
+            None takes the sender of the session.
+        text: the text; CR LF becomes LF. `text` or `wappush` is required.
+        wappush: an http or https link, sent as a WAP push.
+        country: a two-letter country code. Numbers may then be in the local format of this country,
+            and numbers that cannot exist or are not mobile are invalid. It needs the extra `phone`,
+            and `model_dump` omits it.
 
-    Raises `pydantic.ValidationError`, which shows no value of the message.
+    Raises:
+        pydantic.ValidationError: the message is invalid. The error shows no value of the message.
     """
 
     sender: Annotated[str, BeforeValidator(_sender, json_schema_input_type=str)] | None = Field(
@@ -222,7 +237,7 @@ class Message(_Frozen, frozen=True):
             except ValidationError as error:
                 invalid = _without_values(error)
             if invalid is not None:
-                del given  # as `sealed` does, without the cost of another call for each message
+                del given  # inlined from `sealed`, which costs another call for each message
                 raise invalid
 
         @classmethod
@@ -230,12 +245,12 @@ class Message(_Frozen, frozen=True):
         def model_validate_json(cls, json_data: Any, **options: Any) -> Self:
             try:
                 return super().model_validate_json(json_data, **options)
-            except ValidationError as error:  # which would show what is no JSON
+            except ValidationError as error:  # it quotes input that is not JSON
                 raise _without_values(error) from None
 
         @sealed
         def __setattr__(self, name: str, value: object) -> None:
-            # pydantic's own complaint would show the value.
+            # pydantic's own error would show the value.
             raise invalid_message(((name,), "frozen_instance", "a message cannot be changed"))
 
     @model_validator(mode="before")
@@ -243,7 +258,7 @@ class Message(_Frozen, frozen=True):
     def _an_object(cls, value: Any) -> Any:
         if isinstance(value, (dict, Message)):
             return value
-        # As an error of pydantic, since a plain complaint would show the value in `errors()`.
+        # A ready-made error: with a plain one, `errors()` would show the value.
         raise invalid_message(
             ((), "message_type", "a message is an object with destinations and a text or a wappush")
         )
@@ -255,9 +270,8 @@ class Message(_Frozen, frozen=True):
         return self
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        held = (
-            self.__dict__
-        )  # empty in a model that was refused, which a traceback with locals shows
+        # Empty in an invalid model, which a traceback with locals may show.
+        held = self.__dict__
         destinations = held.get("destinations", ())
         yield (
             "sender",
@@ -279,7 +293,7 @@ class Message(_Frozen, frozen=True):
 
 
 def _shown(value: Any, show: Callable[[Any], Any], kind: type = str) -> Any:
-    """Return what may be shown of a value, also of one that `model_copy` put there unchecked."""
+    """Return what `repr` may show of a value, even if `model_copy` has set it unchecked."""
     return show(value) if isinstance(value, kind) else value and f"a {type(value).__name__}"
 
 
@@ -292,7 +306,11 @@ def _size(text: str) -> str:
 
 
 def checked_again(message: Message) -> Message | ValidationError:
-    """Return the message as its own rules make it, or what is wrong with it: `model_copy` and `model_construct` check nothing."""
+    """Validate a message again, because `model_copy` and `model_construct` do not validate.
+
+    Returns:
+        The valid message, or the error.
+    """
     held: dict[str, Any] = {name: vars(message).get(name) for name in Message.model_fields}
     try:
         return Message(**held)
@@ -301,7 +319,7 @@ def checked_again(message: Message) -> Message | ValidationError:
 
 
 def _without_values(error: ValidationError) -> ValidationError:
-    """Return the same complaints without the values that they complain of: `errors()` and pickles would show them."""
+    """Return the same error without input values, which `errors()` and pickles would show."""
     return invalid_message(
         *(
             (row["loc"], row["type"], row["msg"])
@@ -311,7 +329,7 @@ def _without_values(error: ValidationError) -> ValidationError:
 
 
 def invalid_message(*complaints: tuple[tuple[int | str, ...], str, str]) -> ValidationError:
-    """Return pydantic's error for a `Message`, from rows of place, type and sentence."""
+    """Return pydantic's error for a `Message`, from rows of location, type and sentence."""
     rows = [
         InitErrorDetails(type=_refuse(kind, sentence), loc=place, input="(hidden)")
         for place, kind, sentence in complaints
@@ -320,11 +338,16 @@ def invalid_message(*complaints: tuple[tuple[int | str, ...], str, str]) -> Vali
 
 
 class RecipientResult(_Frozen, frozen=True):
-    """What became of one destination.
+    """The outcome for one destination.
 
-    `outcome` is `ACCEPTED` with a `message_id`, `REFUSED` if the gateway refused this number, `IN_DOUBT` if its answer does not
-    say. `answer` is the meaning of the gateway's words about this number and `reason` those words; for an empty slot they are
-    the complaint about the whole request, if there is one.
+    Attributes:
+        destination: the number.
+        message_id: the id of the accepted message; None if it was not accepted.
+        outcome: `ACCEPTED`, `REFUSED` if the gateway refused this number, or `IN_DOUBT` if the
+            answer does not say.
+        answer: the meaning of `reason`.
+        reason: the gateway's sentence about this number. If its slot is empty, the sentence about
+            the whole request.
     """
 
     destination: str = Field(repr=False)
@@ -341,10 +364,12 @@ class RecipientResult(_Frozen, frozen=True):
 
 
 class SendResult(_Frozen, frozen=True):
-    """The gateway's answer to one SendSMS of which at least one destination was accepted.
+    """The gateway's answer to one SendSMS with at least one accepted destination.
 
-    `answers` are the classified sentences of the answer, complaints that came together with success among them; `text` is
-    the raw sentence. `recipients` holds one result for each destination, in order.
+    Attributes:
+        answers: the classified sentences of the answer. They may complain about some recipients.
+        text: the sentences as the gateway wrote them.
+        recipients: one result for each destination, in the same order.
     """
 
     answers: tuple[ClassifiedAnswer, ...] = Field(repr=False)
@@ -353,33 +378,39 @@ class SendResult(_Frozen, frozen=True):
 
     @property
     def accepted(self) -> tuple[RecipientResult, ...]:
-        """Those that the gateway took, each with its message id."""
+        """The accepted recipients, each with a message id."""
         return tuple(
             recipient for recipient in self.recipients if recipient.outcome is Outcome.ACCEPTED
         )
 
     @property
     def refused(self) -> tuple[RecipientResult, ...]:
-        """Those that the gateway refused."""
+        """The refused recipients."""
         return tuple(
             recipient for recipient in self.recipients if recipient.outcome is Outcome.REFUSED
         )
 
     @property
     def in_doubt(self) -> tuple[RecipientResult, ...]:
-        """Those of whom the answer does not say whether they were sent. Do not send them again by yourself."""
+        """The recipients that may or may not have been sent to. Do not retry them automatically."""
         return tuple(
             recipient for recipient in self.recipients if recipient.outcome is Outcome.IN_DOUBT
         )
 
     @property
     def message_ids(self) -> tuple[str, ...]:
-        """Ids of the accepted messages, in the order of their destinations."""
+        """The ids of the accepted messages, in the order of their destinations."""
         return tuple(recipient.message_id for recipient in self.recipients if recipient.message_id)
 
 
 class DeliveryStatus(_Frozen, frozen=True):
-    """What the gateway says of one message: the state, the raw sentence, and whether it can still change."""
+    """The delivery status of one message.
+
+    Attributes:
+        message_id: the message id that was asked for.
+        state: the delivery state.
+        text: the gateway's sentence.
+    """
 
     message_id: str
     state: DeliveryState
@@ -387,10 +418,10 @@ class DeliveryStatus(_Frozen, frozen=True):
 
     @property
     def final(self) -> bool:
-        """The gateway will not change it any more."""
+        """Whether the status can no longer change."""
         return self.state.final
 
     @property
     def delivered(self) -> bool:
-        """The message reached the phone."""
+        """Whether the message reached the phone."""
         return self.state.delivered

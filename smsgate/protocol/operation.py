@@ -1,4 +1,4 @@
-"""What one operation of the gateway is: a row of the table in `operations`. Nothing here acts."""
+"""The class of one operation of the gateway; `operations` has the table."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[T_co]):
-    """One row: what is asked, where the answer stands and how it is read, and whether asking again is harmless."""
+    """One operation: its arguments, how its answer is parsed, and whether a retry is safe."""
 
     name: str
     arguments: tuple[str, ...]
     array: bool
     """The answer is a list of `ResultArray` elements, not one string."""
     repeatable: bool
-    """May be repeated by itself after a fault of the transport."""
+    """A failed call may be retried automatically."""
     read: Callable[[Any, Any], T_co]
-    """Makes a value of the `Reply` and of what was asked: a `Message`, a message id, or None. Raises `Refused` or `InDoubt`."""
+    """Parses a `Reply`. Raises `Refused` or `InDoubt`.
+
+    The second argument is what was asked: a `Message`, a message id, or None."""
     knows: Callable[[str], bool]
-    """Whether a string of the answer is a value of this operation. Any other is looked up in the table of sentences."""
+    """Whether a string of the answer is a value of this operation, and not a sentence."""
 
     @property
     def result(self) -> str:
-        """Local name of the element that holds the answer."""
+        """The local name of the element with the answer."""
         return f"{self.name}Result"
 
     @property
     def action(self) -> str:
-        """The SOAPAction, which the gateway does not read."""
+        """The SOAPAction header; the gateway ignores it."""
         return f"{NAMESPACE}/{self.name}"

@@ -1,7 +1,8 @@
-"""The five operations of the gateway as one table. A new operation is a new row; requests, replies and the sandbox follow it.
+"""The five operations of the gateway as one table.
 
-Names and order of arguments are the WSDL's (docs: wire format, "Operations"). An operation may be repeated by itself only if
-doing it twice changes nothing and costs nothing.
+A new operation is a new row; requests, replies and the sandbox use the table. Names and order of
+arguments are those of the WSDL (docs: wire format, "Operations"). An operation is retried
+automatically only if calling it twice changes nothing and costs nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Response bytes -> values, or an error. The other pure half of the protocol; the first is `envelope`.
+"""From response bytes to values or errors; `envelope` does the opposite. Pure functions.
 
-Rule of this file: what is not plainly an acceptance or a refusal is `InDoubt`. A reply is found by namespace and local name,
-never by prefix, whatever wraps it (docs: wire format, "Replies"). An id in a slot decides for its number, whatever the sentence
-before it complains of (docs: wire format, "Slots").
+Rule of this file: an answer that neither accepts nor refuses clearly raises `InDoubt`. Elements are
+found by namespace and local name, not by prefix or position (docs: wire format, "Replies"). An id
+in a slot means that this number was accepted, whatever the first sentence says (docs: wire format,
+"Slots").
 """
 
 from __future__ import annotations
@@ -41,15 +42,15 @@ _STATUS_MEANS = {
     407: "407 Proxy Authentication Required (the proxy asks for a user and a password)"
 }
 _LOOKED_AT = 16
-"""Items that are searched for sentences to log, or to find out why a list of ids is none."""
-# What a sentence may mean in an answer that nevertheless did nothing: only if every sentence is a refusal.
+"""How many items are searched for sentences that are logged or explain an unexpected answer."""
+# Sentences that leave the outcome open.
 _UNDECIDED = {
     Answer.OUTCOME_UNKNOWN: Reason.OUTCOME_UNKNOWN,
     Answer.NOT_SAVED: Reason.NOT_SAVED,
     Answer.UNRECOGNISED: Reason.UNRECOGNISED,
 }
 
-# What may be said to a request without a session, too.
+# Sentences that the gateway may also answer without a session.
 _TO_STRANGERS = frozenset(
     {
         Answer.NOT_AUTHORISED,
@@ -65,9 +66,13 @@ _TO_STRANGERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The strings of an answer, in order, None where one is empty or nil; one for an operation that answers with a string.
+    """The strings of an answer.
 
-    `elsewhere` are the places of those that are None although their text may stand elsewhere in the document.
+    Attributes:
+        items: the strings in order, None for an empty or nil element. An operation that answers
+            with one string has one item.
+        evidence: what is known of the reply, for errors.
+        elsewhere: indices of items that are None although another element may have their text.
     """
 
     items: tuple[str | None, ...]
@@ -78,16 +83,22 @@ class Reply:
         return f"Reply({len(self.items)} items, {self.evidence!r})"
 
     def in_doubt(self, reason: Reason, detail: str) -> InDoubt:
-        """Return the error that says that this answer does not decide."""
+        """Return the error for an answer that leaves the outcome open."""
         return InDoubt(f"{reason}: {detail}", reason=reason, evidence=self.evidence)
 
 
 @sealed
 def read_reply(operation: Operation[object], body: bytes, status: int = 200) -> Reply:
-    """Return what stands in the reply to this operation.
+    """Parse the reply to this operation.
 
-    Raises `InDoubt` for an HTTP status other than 2xx, for what is no XML, for a SOAP fault and for a document without an
-    answer to this operation.
+    Args:
+        operation: the operation that was called.
+        body: the body of the HTTP response.
+        status: the HTTP status.
+
+    Raises:
+        InDoubt: the HTTP status is not 2xx, or the body is not XML, is a SOAP fault, or has no
+            answer to this operation.
     """
     evidence = ReplyEvidence(
         status,
@@ -126,9 +137,8 @@ def _items(
     if isinstance(result, dict) and "turbo:ResultArray" in result:
         slots = result["turbo:ResultArray"]
         return _slots(slots if isinstance(slots, list) else [slots])
-    text = (
-        text_of(result) or ""
-    ).strip()  # an empty array, or a bare string where an array is declared
+    # Either an empty array, or a string although the WSDL declares an array.
+    text = (text_of(result) or "").strip()
     return (text,) if text else (), frozenset()
 
 
@@ -138,14 +148,14 @@ def _slots(slots: list[Node]) -> tuple[tuple[str | None, ...], frozenset[int]]:
     for place, slot in enumerate(slots):
         try:
             items.append(text_of(slot))
-        except Elsewhere:  # a matter of this one recipient: the ids of the others decide for them
+        except Elsewhere:  # only this recipient is in doubt; the other slots stay valid
             items.append(None)
             elsewhere.add(place)
     return tuple(items), frozenset(elsewhere)
 
 
 def is_nothing(_text: str) -> bool:
-    """Return False: an answer of which every string is a sentence."""
+    """Return False: all strings of the answer are sentences."""
     return False
 
 
@@ -160,12 +170,12 @@ def is_message_id(text: str) -> bool:
 
 
 def is_status(text: str) -> bool:
-    """Return whether a string is a delivery status that is in the table."""
+    """Return whether a string is a delivery status in the table."""
     return delivery_state(text) is not DeliveryState.UNRECOGNISED
 
 
 def unrecognised(operation: Operation[object], reply: Reply) -> list[str]:
-    """Return the sentences of the answer that are in no table: a new one of the gateway, and so a row to be added."""
+    """Return the sentences of the answer that are in no table; the table may need a new row."""
     texts = [text for text in (item.strip() for item in reply.items[:_LOOKED_AT] if item) if text]
     return [
         sentence.text
@@ -177,7 +187,10 @@ def unrecognised(operation: Operation[object], reply: Reply) -> list[str]:
 
 
 def shows_session(operation: Operation[object], reply: Reply) -> bool:
-    """Return whether the answer shows that the gateway knew the session: nothing in it is said to a request without one."""
+    """Return whether the answer proves that the session was valid.
+
+    It does if the gateway says nothing in it that it would also say without a session.
+    """
     texts = [text for text in (item.strip() for item in reply.items if item) if text]
     return bool(texts) and all(
         operation.knows(text)
@@ -187,7 +200,7 @@ def shows_session(operation: Operation[object], reply: Reply) -> bool:
 
 
 def _refusal(answers: Sequence[ClassifiedAnswer], reasons: tuple[str, ...] = ()) -> Refused:
-    # A dead cookie comes first, since it can be helped.
+    # An expired session comes first, because logging in again fixes it.
     worst = next(
         (answer for answer in answers if answer.answer is Answer.NOT_AUTHORISED), answers[0]
     )
@@ -206,13 +219,16 @@ def _refusal(answers: Sequence[ClassifiedAnswer], reasons: tuple[str, ...] = ())
 
 
 def _refused(answers: Sequence[ClassifiedAnswer]) -> bool:
-    """Return whether an answer to a reading operation refuses. A dead cookie does, whatever is said beside it."""
+    """Return whether the answer to a reading operation is a refusal.
+
+    One "not authorised" is enough: the session has expired.
+    """
     all_refuse = bool(answers) and all(answer.refusal for answer in answers)
     return all_refuse or any(answer.answer is Answer.NOT_AUTHORISED for answer in answers)
 
 
 def _unhoped(reply: Reply, answers: Sequence[ClassifiedAnswer], what: str) -> Refused | InDoubt:
-    """Return what a string that is not the hoped-for value says."""
+    """Return the error for an answer that is not the expected value."""
     return (
         _refusal(answers)
         if _refused(answers)
@@ -222,7 +238,14 @@ def _unhoped(reply: Reply, answers: Sequence[ClassifiedAnswer], what: str) -> Re
 
 @sealed
 def read_auth(reply: Reply, _asked: object = None) -> None:
-    """Return if the login succeeded. Raises `BadCredentials`, `AccountSuspended`, `MissingParameters` or `InDoubt`."""
+    """Return None if the login succeeded.
+
+    Raises:
+        BadCredentials: login or password is wrong.
+        AccountSuspended: the account is not activated, blocked or disabled.
+        MissingParameters: login or password is empty.
+        InDoubt: the answer is not recognised.
+    """
     answers = tuple(classify(reply.items[0] or ""))
     if [answer.answer for answer in answers] != [Answer.AUTHORISED]:
         raise _unhoped(reply, answers, "one of a login")
@@ -230,7 +253,12 @@ def read_auth(reply: Reply, _asked: object = None) -> None:
 
 @sealed
 def read_balance(reply: Reply, _asked: object = None) -> Decimal:
-    """Return the balance in credits (docs: wire format, "Balance"). Raises `NotAuthorised`, another `Refused`, or `InDoubt`."""
+    """Return the balance in credits (docs: wire format, "Balance").
+
+    Raises:
+        Refused: the gateway refused; `NotAuthorised` if the session has expired.
+        InDoubt: the answer is not recognised.
+    """
     text = (reply.items[0] or "").strip()
     if not _BALANCE.match(text):
         raise _unhoped(reply, tuple(classify(text)), "a number of credits")
@@ -239,7 +267,12 @@ def read_balance(reply: Reply, _asked: object = None) -> Decimal:
 
 @sealed
 def read_new_messages(reply: Reply, _asked: object = None) -> list[str]:
-    """Return the ids of messages whose status is unknown (docs: wire format, "New messages"). Raises `Refused` or `InDoubt`."""
+    """Return the ids of messages without a final status (docs: wire format, "New messages").
+
+    Raises:
+        Refused: the gateway refused; `NotAuthorised` if the session has expired.
+        InDoubt: the answer is not a list of message ids.
+    """
     texts = [text for text in (item.strip() for item in reply.items if item) if text]
     ids = [found for found in map(message_id, texts) if found]
     if reply.elsewhere:
@@ -253,7 +286,12 @@ def read_new_messages(reply: Reply, _asked: object = None) -> list[str]:
 
 @sealed
 def read_status(reply: Reply, asked: str) -> DeliveryStatus:
-    """Return the delivery status of the message that was asked for. Raises `MessageNotFound`, another `Refused`, or `InDoubt`."""
+    """Return the delivery status of the message with the id `asked`.
+
+    Raises:
+        Refused: the gateway refused; `MessageNotFound` if it does not know the id.
+        InDoubt: the answer is empty.
+    """
     text = (reply.items[0] or "").strip()
     if not text:
         raise reply.in_doubt(Reason.UNRECOGNISED, "the status is empty")
@@ -265,10 +303,13 @@ def read_status(reply: Reply, asked: str) -> DeliveryStatus:
 
 @sealed
 def read_send(reply: Reply, message: Message) -> SendResult:
-    """Return what became of each destination, if at least one was accepted.
+    """Return the outcome for each destination, if at least one was accepted.
 
-    Raises `Refused` if the gateway refused them all, `InDoubt` if it accepted none and does not plainly refuse all: a number
-    of slots that does not match, one id in two slots, a sentence that is not recognised, success without an id.
+    Raises:
+        Refused: the gateway refused all destinations.
+        InDoubt: no destination was accepted, and not all were clearly refused. For example, the
+            number of slots is wrong, two slots have the same id, a sentence is not recognised, or
+            the answer says success without an id.
     """
     if misshapen := _misshapen(reply, len(message.destinations)):
         raise reply.in_doubt(*misshapen)
@@ -277,7 +318,7 @@ def read_send(reply: Reply, message: Message) -> SendResult:
     if not slots:
         raise _whole(reply, answers)
     answered = tuple(
-        _recipient(destination, slot, answers, told=place not in reply.elsewhere)
+        _recipient(destination, slot, answers, readable=place not in reply.elsewhere)
         for place, (destination, slot) in enumerate(
             zip(message.destinations, slots, strict=True), start=1
         )
@@ -289,7 +330,7 @@ def read_send(reply: Reply, message: Message) -> SendResult:
     if any(recipient.outcome is Outcome.IN_DOUBT for recipient in recipients):
         raise reply.in_doubt(*_doubt(sentences))
     dead = any(sentence.answer is Answer.NOT_AUTHORISED for sentence in sentences)
-    # A dead cookie leads to a second send, so success beside it is not for us to explain away.
+    # After "not authorised" the message is sent again, so a success in the same answer must count.
     if any(not answer.refusal for answer in answers) and (dead or not all(map(_filled, slots))):
         raise reply.in_doubt(Reason.CONTRADICTION, "success without a message id")
     refusals = [sentence for sentence in sentences if sentence.refusal]
@@ -297,7 +338,7 @@ def read_send(reply: Reply, message: Message) -> SendResult:
 
 
 def _misshapen(reply: Reply, expected: int) -> tuple[Reason, str] | None:
-    """Return why the slots cannot be matched with the destinations, None if they can, or if there are none at all."""
+    """Return why the slots do not match the destinations; None if they match or there are none."""
     if not reply.items:
         return Reason.SLOTS, "the answer is empty"
     slots = reply.items[1:]
@@ -318,7 +359,7 @@ def _filled(slot: str | None) -> bool:
 
 
 def _whole(reply: Reply, answers: Sequence[ClassifiedAnswer]) -> Refused | InDoubt:
-    """Return what one `ResultArray` says of the whole request (docs: wire format, "Slots")."""
+    """Return the error for an answer without slots (docs: wire format, "Slots")."""
     if answers and all(answer.refusal for answer in answers):
         return _refusal(answers)
     return reply.in_doubt(*_doubt(answers))
@@ -334,13 +375,19 @@ def _doubt(answers: Sequence[ClassifiedAnswer]) -> tuple[Reason, str]:
 
 
 def _recipient(
-    destination: str, slot: str | None, head: Sequence[ClassifiedAnswer], *, told: bool
+    destination: str, slot: str | None, head: Sequence[ClassifiedAnswer], *, readable: bool
 ) -> tuple[RecipientResult, ClassifiedAnswer | None]:
-    """Return what a slot says of its number: an id, a sentence, or nothing, and then the sentence before the slots speaks.
+    """Return the result for one number, and the sentence that decided.
 
-    `told` is False if the slot's text may stand elsewhere, so that neither the slot nor that sentence decides.
+    A slot has an id, a sentence, or nothing. If it is empty, the sentences before the slots decide.
+
+    Args:
+        destination: the number.
+        slot: the text of its slot.
+        head: the sentences before the slots.
+        readable: False if another element may have the text of the slot; the number is in doubt.
     """
-    if not told:
+    if not readable:
         return RecipientResult(destination=destination, outcome=Outcome.IN_DOUBT), None
     if found := message_id(slot):
         return RecipientResult(
@@ -352,7 +399,8 @@ def _recipient(
         refused = all(answer.refusal for answer in said)
         decisive = next((answer for answer in said if not answer.refusal), said[0])
     else:
-        # Empty is "not recognised or not sent" (docs: wire format, "Slots"), unless the sentence before the slots does not know.
+        # An empty slot means "not recognised or not sent" (docs: wire format, "Slots"), unless the
+        # sentences before the slots leave the outcome open.
         refused = bool(head) and not any(answer.answer in _UNDECIDED for answer in head)
         decisive = next((answer for answer in head if answer.refusal), None)
     outcome = Outcome.REFUSED if refused else Outcome.IN_DOUBT

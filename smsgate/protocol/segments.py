@@ -1,8 +1,9 @@
-"""How many SMS parts a text needs, and which characters make it dear. Pure arithmetic of GSM 03.38 and GSM 03.40.
+"""Count the SMS parts of a text, and find the characters that force UCS-2 (GSM 03.38, GSM 03.40).
 
-A text whose characters all stand in the GSM alphabet is counted in septets: 160 in one part, 153 in each of several. One
-other character, and the whole text is UCS-2: 70 UTF-16 units in one part, 67 in each of several. The 153 and 67 are the rule
-of GSM; that the gateway charges by it is likely, not documented (docs: wire format, "Texts").
+A text in the GSM alphabet is counted in septets: 160 in a single part, 153 in each of several
+parts. With any other character, the whole text is UCS-2: 70 UTF-16 units in a single part, 67 in
+each of several. These numbers are those of GSM; the gateway probably charges by them, but does not
+document it (docs: wire format, "Texts").
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from .characters import complaint, normalise_lines
 
 __all__ = ["Alphabet", "Segments", "segments"]
 
-# GSM 03.38, section 6.2.1, without the escape and without carriage return, which no text of ours contains.
+# GSM 03.38, section 6.2.1, without the escape character, and without CR, which no text contains.
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-# Section 6.2.1.1: reached through the escape character, so each takes two septets.
+# Section 6.2.1.1: each needs the escape character, so it takes two septets.
 _EXTENSION = frozenset("^{}\\[~]|€")
 
 
 class Alphabet(StrEnum):
-    """In which alphabet a text travels."""
+    """The encoding of a text."""
 
     GSM_7 = "GSM-7"
     UCS_2 = "UCS-2"
@@ -36,10 +37,14 @@ _CAPACITY = {Alphabet.GSM_7: (160, 153), Alphabet.UCS_2: (70, 67)}
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """What a text costs. `units` are septets or UTF-16 units; `forced_by` are the characters that made it UCS-2, each once.
+    """The SMS parts of a text.
 
-    `texts` is the text of each part, in order; the texts of all parts together are the text. `free` is how many units are
-    left in the last part.
+    Attributes:
+        alphabet: the encoding of the text.
+        units: length of the text, in septets or UTF-16 units.
+        free: units left in the last part.
+        forced_by: the characters that force UCS-2, each once.
+        texts: the text of each part, in order.
     """
 
     alphabet: Alphabet
@@ -50,15 +55,24 @@ class Segments:
 
     @property
     def parts(self) -> int:
-        """How many SMS are charged."""
+        """The number of SMS that are charged."""
         return len(self.texts)
 
 
 @sealed
 def segments(text: str) -> Segments:
-    """Count the SMS parts of a text, before it is sent.
+    """Count the SMS parts of a text.
 
-    CR LF counts as one line feed, as it is sent. Raises `ValueError` for an empty text and for a character that cannot be sent.
+    CR LF counts as one line feed, because it is sent as one.
+
+    Args:
+        text: the text to count.
+
+    Returns:
+        The number of parts, the text of each part, and the characters that force UCS-2.
+
+    Raises:
+        ValueError: the text is empty, or has a character that cannot be sent.
     """
     found = complaint(text, cr_lf=True) if text else "is empty"
     if found:
@@ -81,7 +95,7 @@ def segments(text: str) -> Segments:
     texts: list[str] = []
     start = filled = 0
     for position, weight in enumerate(weights):
-        # A character of two units is never cut in half, so a part may end one unit early.
+        # A character of two units is not split, so a part may end one unit early.
         if filled + weight > several:
             texts.append(text[start:position])
             start, filled = position, 0

@@ -1,8 +1,9 @@
-"""XML from the network: bytes in, a plain tree out. The one importer of xmltodict.
+"""Parse XML from the network into a plain tree. The only importer of xmltodict.
 
-Rule of this file: a hostile document costs next to nothing. No DOCTYPE (SOAP 1.1 section 3 forbids it), so no entity; a
-limit on depth and on the number of elements; one call to the parser, since expat before 2.6 is quadratic when fed in
-pieces (CVE-2023-52425). Whoever fails here fails with `Unreadable`, whatever the parser itself raised.
+Rule of this file: a hostile document must not cost much. DOCTYPE is not allowed (SOAP 1.1 section
+3 forbids it), so there are no entities. Depth and number of elements are limited. The parser is
+called once, because expat before 2.6 is quadratic for a document in pieces (CVE-2023-52425).
+Every failure raises `Unreadable`, whatever the parser raised.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _PREFIXES = {NAMESPACE: "turbo", SOAP_11: "soap", SOAP_12: "soap12", _XSI: "xsi"}
 _HARMLESS = frozenset({"@xmlns", "@xsi:nil", "@xsi:type"})
-"""Attributes of an element without text that say nothing of a text elsewhere."""
-# White space and byte order marks that a gateway's scripts print before the document; a BOM of UTF-16 itself is needed.
+"""Attributes that cannot point to a text in another element."""
+# White space and BOMs that PHP scripts may print before the document; one UTF-16 BOM must stay.
 _BEFORE = (
     (re.compile(rb"[ \t\r\n]*\xff\xfe(?:\xff\xfe|[ \t\r\n]\x00)*"), b"\xff\xfe"),
     (re.compile(rb"[ \t\r\n]*\xfe\xff(?:\xfe\xff|\x00[ \t\r\n])*"), b"\xfe\xff"),
@@ -46,21 +47,21 @@ _DECLARATION = b"<?xml"
 
 MAX_DEPTH = 32
 
-# xmltodict's tree: an element is its text, None if empty, or a dict of children, "@attributes" and "#text"; one that
-# stands there several times is a list.
+# xmltodict's tree: an element is its text, None if it is empty, or a dict of children,
+# "@attributes" and "#text"; a repeated element is a list.
 Node: TypeAlias = "str | dict[str, Node] | list[Node] | None"
 
 
 class Unreadable(ValueError):
-    """The bytes are no XML that a gateway may send. The message says why and quotes nothing."""
+    """The bytes are not valid XML for a reply. The message says why and quotes nothing."""
 
 
 class Elsewhere(Unreadable):
-    """The attributes of an element leave open what its text is: SOAP's `href` points to another element."""
+    """The text of an element may be in another element: SOAP's attribute `href` points there."""
 
 
 class _Guard:
-    """The module `expat` as xmltodict sees it, with a parser that gives up early."""
+    """Replaces the module `expat` in xmltodict, with a parser that enforces the limits."""
 
     def __init__(self) -> None:
         self.depth = self.elements = 0
@@ -94,7 +95,7 @@ class _Guard:
 
 
 class _GuardedParser:
-    """Hands everything on to expat's parser, which cannot be subclassed, and wraps the two handlers that are counted."""
+    """Wraps expat's parser, which cannot be subclassed, and the two handlers that are counted."""
 
     _parser: expat.XMLParserType
     _wrap: dict[str, Callable[[Any], Any]]
@@ -118,9 +119,13 @@ def _same(value: Any) -> Any:
 
 @sealed
 def parse(document: bytes) -> dict[str, Node]:
-    """Return the document as a tree. Keys are `turbo:`, `soap:` or `soap12:` and the local name, whatever prefix it came with.
+    """Return the document as a tree.
 
-    White space and byte order marks before the document are skipped. Raises `Unreadable`.
+    A key is `turbo:`, `soap:` or `soap12:`, depending on the namespace, and the local name. White
+    space and byte order marks before the document are skipped.
+
+    Raises:
+        Unreadable: the document is not XML, has a DOCTYPE, or exceeds a limit.
     """
     document = _without_beginning(document)
     try:
@@ -135,20 +140,18 @@ def parse(document: bytes) -> dict[str, Node]:
     except Unreadable:
         raise
     except expat.ExpatError as error:
-        # A warning that PHP prints before its answer: the answer may be whole, and still nothing vouches for it.
+        # PHP may print a warning before the answer. Such an answer is not trusted.
         before = document.find(_DECLARATION)
         reason = (
-            f"{before} bytes of something else stand before the XML declaration"
+            f"{before} bytes before the XML declaration"
             if before > 0
             else f"{expat.errors.messages.get(error.code, 'error')} in line {error.lineno}"
         )
-        raise Unreadable(f"no well-formed XML: {reason}") from None
-    except (
-        Exception
-    ) as error:  # LookupError, UnicodeError, ValueError ... : a parser may fail in any way it likes
-        raise Unreadable(f"no readable XML ({type(error).__name__})") from None
+        raise Unreadable(f"not well-formed XML: {reason}") from None
+    except Exception as error:  # a parser may also raise LookupError, UnicodeError, ValueError ...
+        raise Unreadable(f"not readable XML ({type(error).__name__})") from None
     if not isinstance(tree, dict):
-        raise Unreadable("no XML")
+        raise Unreadable("not XML")
     return tree
 
 
@@ -160,7 +163,10 @@ def _without_beginning(document: bytes) -> bytes:
 
 
 def find(tree: Node, name: str) -> Iterator[Node]:
-    """Yield the content of every element with this name, wherever it stands. An element's own inside is not searched."""
+    """Yield the content of every element with this name, at any depth.
+
+    The content of a found element is not searched.
+    """
     if isinstance(tree, list):
         for item in tree:
             yield from find(item, name)
@@ -173,10 +179,12 @@ def find(tree: Node, name: str) -> Iterator[Node]:
 
 
 def text_of(node: Node) -> str | None:
-    """Return the text of an element, None if it is plainly empty or `xsi:nil`.
+    """Return the text of an element, None if it is empty or `xsi:nil`.
 
-    Raises `Unreadable` if elements stand in it, and `Elsewhere` if it is nil and has a text, or is empty and has an attribute
-    that may point to a text, such as `href`.
+    Raises:
+        Unreadable: the element has child elements.
+        Elsewhere: the element is nil and has a text, or is empty and has an attribute that may
+            point to a text, such as `href`.
     """
     if isinstance(node, dict):
         if any(not key.startswith(("@", "#")) for key in node):
