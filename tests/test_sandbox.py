@@ -961,7 +961,7 @@ def test_a_sandbox_can_be_started_again_and_keeps_its_state() -> None:
 
 
 def test_a_running_sandbox_is_not_started_twice(sandbox: Sandbox) -> None:
-    with pytest.raises(RuntimeError, match="running already"):
+    with pytest.raises(RuntimeError, match="already running"):
         sandbox.__enter__()
     assert User(sandbox).call("GetCreditBalance").result == "10000"
 

@@ -218,7 +218,7 @@ def test_sessions_can_be_ended_one_by_one_and_all_at_once(sandbox: Sandbox):
     # The last used stands first.
     got(sandbox, f"/sandbox/sessions/{keys[0]}", "DELETE")
     assert [user.call("GetCreditBalance").result for user in users] == ["10000", "10000", "Вы не авторизованы"]
-    assert call(sandbox, f"/sandbox/sessions/{keys[0]}", "DELETE") == (404, {"error": "key: no such session is alive"})
+    assert call(sandbox, f"/sandbox/sessions/{keys[0]}", "DELETE") == (404, {"error": "key: no session has this key"})
     assert got(sandbox, "/sandbox/sessions", "DELETE")["sessions"] == []
     assert users[0].call("GetCreditBalance").result == "Вы не авторизованы"
 
@@ -248,16 +248,16 @@ def test_clearing_makes_everything_as_it_was_at_the_start(sandbox: Sandbox):
         ("GET /sandbox/messages?limit=x", None, 400, "limit: a whole number from 0 to 10000"),
         ("GET /sandbox/messages?limit=10001", None, 400, "limit: a whole number from 0 to 10000"),
         ("GET /sandbox/messages?after=-1", None, 400, "after: a whole number from 0 to "),
-        ("GET /sandbox/messages/nothing", None, 404, "id: no message with it is remembered"),
+        ("GET /sandbox/messages/nothing", None, 404, "id: no message has this id"),
         ("PUT /sandbox/messages/{id}", {"state": "eaten"}, 400, "state: null or one of sent, queued, "),
         ("PUT /sandbox/messages/{id}", {"state": ["x"]}, 400, "state: null or one of sent, queued, "),
-        ("PUT /sandbox/messages/{id}", {}, 400, "state: it is missing"),
-        ("PUT /sandbox/messages/{id}", {"state": None, "x": 1}, 400, "body: a JSON object with no other fields than state"),
-        ("PUT /sandbox/messages/{id}", [1], 400, "body: a JSON object with no other fields than state"),
+        ("PUT /sandbox/messages/{id}", {}, 400, "state: this field is required"),
+        ("PUT /sandbox/messages/{id}", {"state": None, "x": 1}, 400, "body: a JSON object with only these fields: state"),
+        ("PUT /sandbox/messages/{id}", [1], 400, "body: a JSON object with only these fields: state"),
         ("PUT /sandbox/messages/{id}", b"{", 400, "body: not JSON"),
         ("PUT /sandbox/messages/{id}", b"\xff", 400, "body: not JSON"),
         ("PUT /sandbox/messages/{id}", b"[" * 100_000, 400, "body: "),
-        ("PUT /sandbox/messages/nothing", {"state": "expired"}, 404, "id: no message with it is remembered"),
+        ("PUT /sandbox/messages/nothing", {"state": "expired"}, 404, "id: no message has this id"),
         ("PUT /sandbox/account", {"account": "gone"}, 400, "account: one of active, "),
         ("PUT /sandbox/account", {"balance": "-1"}, 400, "balance: credits as a string, 0 or more"),
         ("PUT /sandbox/account", {"balance": "1e99"}, 400, "balance: credits as a string, 0 or more"),
@@ -266,9 +266,9 @@ def test_clearing_makes_everything_as_it_was_at_the_start(sandbox: Sandbox):
         ("POST /sandbox/faults", {"kind": 5}, 400, "kind: one of slow, "),
         ("POST /sandbox/faults", {"kind": "html", "probability": "1"}, 400, "probability: more than 0, at most 1"),
         ("POST /sandbox/faults", {"kind": "html", "operation": []}, 400, "operation: None or one of "),
-        ("DELETE /sandbox/faults/99", None, 404, "id: no such fault is in force"),
-        ("DELETE /sandbox/faults/x", None, 404, "id: no such fault is in force"),
-        ("DELETE /sandbox/sessions/x", None, 404, "key: no such session is alive"),
+        ("DELETE /sandbox/faults/99", None, 404, "id: no active fault has this id"),
+        ("DELETE /sandbox/faults/x", None, 404, "id: no active fault has this id"),
+        ("DELETE /sandbox/sessions/x", None, 404, "key: no session has this key"),
     ],
 )
 def test_a_bad_request_is_told_what_is_allowed(asked: str, body: Any, status: int, error: str, sandbox: Sandbox):

@@ -275,7 +275,7 @@ def test_a_request_that_is_no_call_meets_no_fault(sandbox: Sandbox):
         ({"kind": "html", "times": 1.5}, "times: None or a whole number, 1 or more"),
         ({"kind": "slow", "seconds": -1}, "seconds: None or a number of seconds, 0 or more"),
         ({"kind": "slow", "seconds": float("nan")}, "seconds: None or a number of seconds, 0 or more"),
-        ({"kind": "html", "seconds": 1}, "seconds: nothing is held by the fault"),
+        ({"kind": "html", "seconds": 1}, "seconds: the fault 'html' has no delay"),
     ],
 )
 def test_a_bad_rule_names_the_argument_and_what_is_allowed(arguments: dict[str, Any], complaint: str):

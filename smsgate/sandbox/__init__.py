@@ -1,12 +1,13 @@
-"""A gateway of the same protocol on this machine, for tests and for development. Needs the extra `sandbox`.
+"""A local gateway with the same protocol, for tests and development. Needs the extra `sandbox`.
 
     with Sandbox() as sandbox:
-        async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=sandbox.url) as session:
+        session = smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=sandbox.url)
+        async with session:
             await session.send_sms("+380501234567", "Ваш код: 4815")
         assert sandbox.messages[0].text == "Ваш код: 4815"
 
-Any SOAP client in any language can use it: point it at another host, nothing else changes. Numbers that bring an answer on
-demand stand in `MAGIC`. Rule of this package: it imports the protocol and never the client.
+Any SOAP client in any language can use it; only the host differs. `MAGIC` lists the numbers with a
+fixed answer. Rule of this package: it imports the protocol and never the client.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ try:
     from .gateway import Gateway
     from .magic_numbers import MAGIC, MagicNumber
     from .server import ServerThread, listen
-    from .session_lock import Turns
+    from .session_lock import CookieLocks
     from .store import SandboxMessage, Saving
     from .web import SOAP_PATH, WSDL_PATH, ASGIApp, Endpoints
 except ModuleNotFoundError as _error:
@@ -69,13 +70,24 @@ _LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound h
 
 
 class Sandbox:
-    """A whole gateway. As a context manager it serves from a thread of its own; `app` serves without a socket.
+    """A complete gateway, with an inbox page, a JSON API and faults.
 
-    `port` 0 takes a free one. `clock` gives seconds, for the life of sessions and for delivery. A host that other machines
-    can reach needs `exposed=True`, or `ValueError` is raised. Requests are answered if they are addressed to an IP address, to
-    `localhost`, or to one of `names`, so that no web page can have its visitor's browser ask. With `tls` it speaks https.
+    As a context manager it serves from its own thread. `app` works without a socket. `faults` adds
+    network failures and bad answers; the inbox at `inbox_url` shows the messages.
 
-    Whatever happens on the wire is chosen with `faults`; the inbox at `inbox_url` shows what arrives.
+    Args:
+        settings: how the sandbox behaves.
+        host: the address to listen on.
+        port: the port to listen on; 0 takes a free one.
+        exposed: must be True for a host that other machines can reach.
+        names: more host names that requests may use. IP addresses and names that no public site
+            can have, such as `localhost`, are always allowed. Other names are refused, so that web
+            pages cannot reach the sandbox through a visitor's browser.
+        tls: serves https with this context; None serves plain http.
+        clock: returns seconds since 1970; sessions and deliveries use it.
+
+    Raises:
+        ValueError: other machines can reach the host, and `exposed` is False.
     """
 
     def __init__(
@@ -90,22 +102,27 @@ class Sandbox:
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not exposed and not _is_loopback(host):
-            raise ValueError("host: other machines can reach it; say exposed=True if they should")
+            raise ValueError("host: other machines can reach it; set exposed=True to allow this")
         self._host = host
         self._port = port
         self._tls = tls
         self._gateway = Gateway(settings, clock)
         self._faults = Faults(settings.seed, self._gateway.touch)
-        self._turns = Turns(locked=settings.lock_cookies)
+        self._cookie_locks = CookieLocks(locked=settings.lock_cookies)
         known = frozenset(name.lower() for name in (*names, host))
-        self._endpoints = Endpoints(Api(self._gateway, self._faults), self._turns, known)
+        self._endpoints = Endpoints(Api(self._gateway, self._faults), self._cookie_locks, known)
         self._server: ServerThread | None = None
         self._origin: str | None = None
 
     def __enter__(self) -> Self:
-        """Start serving. Raises `OSError`, which names host and port, if the port is in use."""
+        """Start serving.
+
+        Raises:
+            OSError: it cannot listen, for example because the port is in use.
+            RuntimeError: the sandbox is already running.
+        """
         if self._server:
-            raise RuntimeError("the sandbox is running already")
+            raise RuntimeError("the sandbox is already running")
         listener = listen(self._host, self._port)
         port = listener.getsockname()[1]
         self._endpoints.stopping = False
@@ -124,7 +141,7 @@ class Sandbox:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop serving, within a second. The state stays and can be looked at."""
+        """Stop serving, within a second. Messages and counters can still be read."""
         server, self._server, self._origin = self._server, None, None
         if server:
             self._endpoints.stopping = True
@@ -132,48 +149,46 @@ class Sandbox:
 
     @property
     def app(self) -> ASGIApp:
-        """The ASGI application, to be served in this process (`httpx.ASGITransport`) or by another server."""
+        """The ASGI application, for `httpx.ASGITransport` or another server."""
         return self._endpoints.app
 
     @property
     def in_process_url(self) -> str:
-        """The address of the five operations for a client that calls `app` in this process."""
+        """The gateway's URL for a client that calls `app` in this process."""
         return f"http://localhost{SOAP_PATH}"
 
     @property
     def settings(self) -> Settings:
-        """How it behaves."""
+        """The settings of this sandbox."""
         return self._gateway.settings
 
     @property
     def url(self) -> str:
-        """Where the five operations are called. Raises `RuntimeError` if the sandbox is not running."""
+        """The URL of the gateway. Raises `RuntimeError` if the sandbox is not running."""
         return self._address(SOAP_PATH)
 
     @property
     def wsdl_url(self) -> str:
-        """Where the WSDL is. Raises `RuntimeError` if the sandbox is not running."""
+        """The URL of the WSDL. Raises `RuntimeError` if the sandbox is not running."""
         return self._address(WSDL_PATH)
 
     @property
     def inbox_url(self) -> str:
-        """Where the page with the messages is. Raises `RuntimeError` if the sandbox is not running."""
+        """The URL of the inbox page. Raises `RuntimeError` if the sandbox is not running."""
         return self._address("/")
 
     def _address(self, path: str) -> str:
         if self._origin is None:
-            raise RuntimeError(
-                "the sandbox is not running: it has an address inside its with block"
-            )
+            raise RuntimeError("the sandbox is not running: use its URLs inside the with block")
         return self._origin + path
 
     @property
     def messages(self) -> tuple[SandboxMessage, ...]:
-        """The accepted messages, oldest first, each with its state at this moment: the newest `Settings.keep_messages`."""
+        """The newest `Settings.keep_messages` messages, oldest first, with their current states."""
         return self._gateway.messages
 
     def messages_after(self, sequence: int) -> tuple[SandboxMessage, ...]:
-        """The messages that were accepted after the one with this sequence, oldest first; 0 for all."""
+        """Return the messages accepted after this sequence number, oldest first; 0 for all."""
         keep = self._gateway.settings.keep_messages
         return self._gateway.page(
             number=None, search="", before=None, after=sequence, limit=keep
@@ -181,21 +196,32 @@ class Sandbox:
 
     @property
     def accepted(self) -> int:
-        """How many messages were accepted since the start, or since the last `clear`."""
+        """The number of messages accepted since the start, or since the last `clear`."""
         return self._gateway.overview.accepted
 
     def set_status(self, message_id: str, state: DeliveryState | None) -> None:
-        """Give a message this delivery status from now on; None leaves it to the schedule again. Raises `LookupError`."""
+        """Set the delivery status of a message.
+
+        Args:
+            message_id: the id of the message.
+            state: the status from now on; None returns to the delivery schedule.
+
+        Raises:
+            LookupError: there is no such message.
+        """
         self._gateway.set_status(message_id, state)
 
     @property
     def faults(self) -> Faults:
-        """The faults in force, and how to add one: `sandbox.faults.add("reset after", operation="SendSMS", times=1)`."""
+        """The active faults.
+
+        Add one: `sandbox.faults.add("reset after", operation="SendSMS", times=1)`.
+        """
         return self._faults
 
     @property
     def balance(self) -> Decimal:
-        """Credits that are left. It can be set."""
+        """The balance in credits. It can be set."""
         return self._gateway.balance
 
     @balance.setter
@@ -204,7 +230,7 @@ class Sandbox:
 
     @property
     def account(self) -> AccountState:
-        """Whether the account may log in. Setting it ends every session, so that it is felt at once."""
+        """Whether the account may log in. Setting it ends all sessions, so it applies at once."""
         return self._gateway.account
 
     @account.setter
@@ -213,33 +239,33 @@ class Sandbox:
 
     @property
     def calls(self) -> Counter[str]:
-        """How often each operation was called, refused or not, by its name."""
+        """The number of calls of each operation, including refused ones."""
         return self._gateway.calls
 
     @property
     def most_in_flight(self) -> int:
-        """The most requests that were ever on their way with one and the same cookie, those that wait for it included."""
-        return self._turns.most
+        """The maximum number of simultaneous requests with one cookie, including waiting ones."""
+        return self._cookie_locks.most
 
     @property
     def idle_closed(self) -> int:
-        """How many idle connections were closed while it has been running."""
+        """The number of idle connections that the running sandbox has closed."""
         return self._server.idle_closed if self._server else 0
 
     def drop_sessions(self) -> None:
-        """Forget every session at once, as the real gateway does now and then: each cookie is dead."""
+        """End all sessions, as the real gateway sometimes does: every cookie becomes invalid."""
         self._gateway.drop_sessions()
 
     def clear(self) -> None:
-        """Forget messages and counters and restore the balance. Sessions and faults live on."""
+        """Delete messages and counters and restore the balance. Sessions and faults stay."""
         self._gateway.clear()
-        self._turns.most = 0
+        self._cookie_locks.most = 0
 
     def reset(self) -> None:
-        """Make it as it was at the start: no messages, sessions, counters and faults, and the account as in the settings."""
+        """Delete messages, sessions, counters and faults, and restore the account's settings."""
         self._faults.clear()
         self._gateway.reset()
-        self._turns.most = 0
+        self._cookie_locks.most = 0
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,6 +1,7 @@
-"""What a sandbox can be told, and what it accepts: one frozen class, checked by one table.
+"""The settings of a sandbox: one frozen class, validated by one table.
 
-Rule of this file: a bad value is found when the settings are made, and the complaint names the field, never a password.
+Rule of this file: an invalid value raises when the settings are created. The error names the field
+and does not quote the value.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ __all__ = ["AccountState", "FailedSlot", "Settings"]
 
 
 class FailedSlot(StrEnum):
-    """What stands in the slot of a number that was not sent; sources differ (docs: wire format, "Slots")."""
+    """The content of the slot of a refused number; sources differ (docs: wire format, "Slots")."""
 
     SENTENCE = "sentence"
     EMPTY = "empty"
@@ -27,7 +28,7 @@ class FailedSlot(StrEnum):
 
 
 class AccountState(StrEnum):
-    """Whether the provider lets the account log in, with the right password."""
+    """Whether the account may log in with the right password."""
 
     ACTIVE = "active"
     NOT_ACTIVATED = "not activated"
@@ -36,7 +37,7 @@ class AccountState(StrEnum):
 
     @property
     def answer(self) -> Answer:
-        """What Auth answers to the right password."""
+        """The answer of Auth to the right password."""
         return _AUTH_ANSWERS[self]
 
 
@@ -50,49 +51,52 @@ _AUTH_ANSWERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How a sandbox behaves. Making one raises `ValueError`, which names the field, for a value that makes no sense."""
+    """How a sandbox behaves. An invalid value raises `ValueError`, which names the field."""
 
     login: str = "sandbox"
     password: str = field(default="sandbox", repr=False)
     account: AccountState = AccountState.ACTIVE
-    """Anything but `ACTIVE` refuses the right password with its own sentence."""
+    """Every state except `ACTIVE` refuses the right password, with its own sentence."""
 
     credits: Decimal | int = Decimal(10_000)
     """The balance at the start. One part to one recipient costs one credit."""
     pay_in_part: bool = False
-    """If the credits do not suffice for all recipients: False refuses the whole request, True sends to the first that they pay
-    for and combines the complaint with success (docs: wire format, "Joined sentences")."""
+    """What happens if there are too few credits for all recipients.
+
+    False refuses the whole request. True sends to the first recipients and refuses the others; the
+    answer has both sentences (docs: wire format, "Joined sentences")."""
 
     senders: frozenset[str] | None = None
-    """Signatures approved for the account; None approves all but the forbidden."""
+    """The approved senders of the account; None approves all except the forbidden ones."""
     forbidden_senders: frozenset[str] = frozenset({"Forbidden"})
 
     delivery_seconds: float = 3.0
-    """From the acceptance of a message to its final status; the schedule between is `journey.SCHEDULE`."""
+    """Seconds from acceptance to the final status; `SCHEDULE` has the states in between."""
     delivery_jitter: float = 0.0
-    """By which share of `delivery_seconds`, from 0 to 1, a message may arrive earlier or later than that."""
+    """Random variation of the delivery time, as a share of `delivery_seconds`, 0 to 1."""
     session_idle_seconds: float = 1440.0
-    """A session that was not used for so long is forgotten. PHP's default."""
+    """Seconds after which an idle session expires. The default is that of PHP."""
     session_calls: int | None = None
-    """A session that served so many calls is forgotten; None never forgets it for that."""
+    """Number of calls after which a session expires; None means no limit."""
 
     hold_seconds: float = 0.0
-    """How long each answer is kept back, with its work done and the lock of its cookie held."""
+    """Seconds by which each answer is delayed, after the work, with the cookie locked."""
     lock_cookies: bool = True
-    """Work on one request at a time for each cookie, as PHP does; the others wait."""
+    """Handle one request at a time for each cookie, as PHP does; other requests wait."""
 
     unauthorised: str = say(Answer.NOT_AUTHORISED)
-    """The sentence for a dead session: «Вы не авторизованы» (documented) or «Вы не авторизированы» (captured)."""
+    """The sentence for an expired session: «Вы не авторизованы» (documented) or
+    «Вы не авторизированы» (captured)."""
     failed_slot: FailedSlot = FailedSlot.SENTENCE
     sentences: Mapping[Answer, str] = field(default_factory=dict, hash=False)
-    """Other words for some answers, said as they stand: what a client does on the day when the gateway changes its wording."""
+    """Other sentences for some answers, to test a client with new wordings of the gateway."""
 
     keep_messages: int = 100_000
-    """How many messages are remembered; then the oldest are forgotten. About 1 KB of memory each."""
+    """Maximum number of messages; the oldest are deleted. Each takes about 1 KB of memory."""
     keep_alive_seconds: float = 5.0
-    """A connection that was idle for so long is closed."""
+    """Seconds after which an idle connection is closed."""
     seed: int | None = None
-    """Makes ids, cookies, times of delivery and the draws of faults the same in each run that makes the same calls."""
+    """Makes ids, cookies, delivery times and random faults repeatable for the same calls."""
 
     def __post_init__(self) -> None:
         for name, valid, expected in _CHECKS:

@@ -1,7 +1,7 @@
-"""The JSON API of the sandbox: what the inbox shows and what another program can switch, as one table of requests.
+"""The JSON API of the sandbox, for the inbox page and other programs, as one table of requests.
 
-Rule of this file: values in, values out, and no web framework. A bad value raises `ValueError`, which names the field; what is
-not there raises `LookupError`.
+Rule of this file: values in, values out, and no web framework. An invalid value raises
+`ValueError`, which names the field. A missing object raises `LookupError`.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ __all__ = ["REQUESTS", "Api", "Asked", "Json", "state"]
 
 Json: TypeAlias = dict[str, Any]
 
-# A message that is remembered is found, and we recognise our own sentences.
+# A stored message is never `NOT_FOUND`, and the sandbox says only known sentences.
 _STATES = [
     one for one in DeliveryState if one not in (DeliveryState.NOT_FOUND, DeliveryState.UNRECOGNISED)
 ]
 _MOST = 10_000
-"""Messages or conversations in one answer."""
+"""Maximum messages or conversations in one answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request to the API: the variable part of its path, its query and its JSON body, and the address it came to."""
+    """One request to the API: key in the path, query, JSON body, and the URLs to show."""
 
     key: str = field(default="", repr=False)
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -47,14 +47,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What the requests work on."""
+    """The objects that the requests use."""
 
     gateway: Gateway
     faults: Faults
 
 
 def state(api: Api, asked: Asked) -> Json:
-    """Return the whole state in figures, with the sessions and the faults."""
+    """Return the state: account, counters, sessions and faults."""
     seen = api.gateway.overview
     return {
         "revision": seen.revision,
@@ -109,7 +109,7 @@ def _messages(api: Api, asked: Asked) -> Json:
     revision = api.gateway.revision
     number = query.get("number")
     page = api.gateway.page(
-        # In an address a plus that is not written as %2B means a space.
+        # In a URL, a plus that is not written as %2B means a space.
         number=None if number is None else f"+{number.strip().removeprefix('+')}",
         search=query.get("search", ""),
         before=_number(query, "before", None),
@@ -229,7 +229,7 @@ REQUESTS: tuple[tuple[str, str, Callable[[Api, Asked], Json]], ...] = (
     ("DELETE", "/sandbox/faults/{key}", _lift_fault),
     ("POST", "/sandbox/clear", _clear),
 )
-"""Method, path, and what answers."""
+"""Method, path, and the function that answers."""
 
 
 # Values out
@@ -291,13 +291,13 @@ def _number(
 
 
 def _fields(asked: Asked, *names: str, all_of_them: bool = True) -> dict[str, Any]:
-    """Return the fields of the body, which may have no others."""
+    """Return the fields of the body, which may have only these names."""
     given = asked.body if isinstance(asked.body, dict) else {"": asked.body}
     if not given.keys() <= set(names):
-        raise ValueError(f"body: a JSON object with no other fields than {', '.join(names)}")
+        raise ValueError(f"body: a JSON object with only these fields: {', '.join(names)}")
     for name in names if all_of_them else ():
         if name not in given:
-            raise ValueError(f"{name}: it is missing")
+            raise ValueError(f"{name}: this field is required")
     return dict(given)
 
 

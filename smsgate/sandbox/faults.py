@@ -1,7 +1,7 @@
-"""Faults on demand: which there are, as one table, and the rules that say when they strike.
+"""Faults: a table of all kinds, and the rules that say to which calls a fault applies.
 
-Rule of this file: no I/O. What a fault does to an answer is a pure function of its row; what it does to the connection is named
-there and done by `wire`.
+Rule of this file: no I/O. The row of a fault has a pure function that changes the answer, or names
+what happens to the connection, which `wire` does.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ __all__ = [
 
 
 class FaultKind(StrEnum):
-    """The name of a fault. «before»: the gateway has done nothing; «after»: it has done the work, and a send is paid for."""
+    """The name of a fault.
+
+    "before": the gateway has done nothing. "after": it has done the work, and a send is charged.
+    """
 
     SLOW = "slow"
     SILENT_BEFORE = "silent before"
@@ -54,7 +57,7 @@ class FaultKind(StrEnum):
 
 
 class ConnectionEnd(Enum):
-    """What becomes of the connection in place of an answer."""
+    """What happens to the connection instead of an answer."""
 
     CLOSED = "closed"
     RESET = "reset"
@@ -66,7 +69,7 @@ class ConnectionEnd(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PreparedReply:
-    """An answer of the gateway before it is written to a connection."""
+    """An answer of the gateway: what will be written to the connection."""
 
     status: int
     content_type: str
@@ -74,7 +77,8 @@ class PreparedReply:
 
 
 _PAGE = (
-    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n"
+    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n"
+    b"<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n"
     b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
 _BAD_GATEWAY = PreparedReply(502, "text/html", _PAGE)
@@ -111,7 +115,7 @@ def _short_array(reply: PreparedReply) -> PreparedReply:
 
 @dataclass(frozen=True, slots=True)
 class FaultRow:
-    """What a fault is: whether the work is done, and what then becomes of the answer or of the connection."""
+    """One fault: whether the gateway does the work, and what happens to answer or connection."""
 
     kind: FaultKind
     note: str
@@ -119,9 +123,9 @@ class FaultRow:
     changes: Callable[[PreparedReply], PreparedReply] | None = None
     ends: ConnectionEnd | None = None
     seconds: float | None = None
-    """How long the answer is held unless the rule says otherwise; None for a fault that holds nothing."""
+    """Default delay of the answer, in seconds; None for a fault without a delay."""
     forgets: bool = False
-    """The session of the request is forgotten first."""
+    """The session of the request is ended first."""
 
 
 FAULTS: dict[FaultKind, FaultRow] = {
@@ -237,12 +241,22 @@ FAULTS: dict[FaultKind, FaultRow] = {
         ),
     )
 }
-"""Every fault, in the order in which it is shown."""
+"""All faults, in the order in which they are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaultRule:
-    """When a fault strikes. `times` is how often it may still strike, None without a limit; `struck` how often it did."""
+    """An active fault and the calls that it applies to.
+
+    Attributes:
+        id: number of the rule.
+        kind: the fault.
+        operation: the operation that it applies to; None for any.
+        probability: probability for each call, more than 0 and at most 1.
+        times: how many more times it applies; None means no limit.
+        seconds: delay of the answer; None for a fault without a delay.
+        struck: how many times it has applied.
+    """
 
     id: int
     kind: FaultKind
@@ -254,12 +268,17 @@ class FaultRule:
 
     @property
     def row(self) -> FaultRow:
-        """What the fault is."""
+        """The row of the fault in `FAULTS`."""
         return FAULTS[self.kind]
 
 
 class Faults:
-    """The rules that are in force, the oldest first. Safe to use from several threads; a seed makes the draws repeatable."""
+    """The active rules. Thread-safe.
+
+    Args:
+        seed: makes the random choices repeatable.
+        changed: called after each change.
+    """
 
     def __init__(self, seed: int | None = None, changed: Callable[[], None] = lambda: None) -> None:
         self._random = Random(seed)  # noqa: S311 - chance, not secrecy
@@ -278,10 +297,17 @@ class Faults:
         times: int | None = None,
         seconds: float | None = None,
     ) -> FaultRule:
-        """Put a rule in force and return it: each call of `operation` (None: of any) meets the fault with `probability`
-        (0 to 1), at most `times` times; `seconds` is for faults that hold the answer.
+        """Add a rule and return it. If several rules match a call, the oldest one applies.
 
-        If several rules fit, the oldest that strikes is alone. Raises `ValueError`, which names the argument.
+        Args:
+            kind: the fault.
+            operation: the operation that it applies to; None for any.
+            probability: probability for each call, more than 0 and at most 1.
+            times: how many times it applies; None means no limit.
+            seconds: delay of the answer, for faults with a delay; None takes the default.
+
+        Raises:
+            ValueError: an argument is invalid. The message names it.
         """
         given = {
             "operation": operation,
@@ -296,7 +322,7 @@ class Faults:
             if not valid(given[name]):
                 raise ValueError(f"{name}: {allowed}")
         if seconds is not None and row.seconds is None:
-            raise ValueError(f"seconds: nothing is held by the fault {row.kind!r}")
+            raise ValueError(f"seconds: the fault {row.kind.value!r} has no delay")
         with self._lock:
             self._last += 1
             held = row.seconds if seconds is None else float(seconds)
@@ -306,14 +332,14 @@ class Faults:
         return rule
 
     def remove(self, rule_id: int) -> None:
-        """Lift one rule. Raises `LookupError` if it is not in force (any more)."""
+        """Remove one rule. Raises `LookupError` if there is no active rule with this id."""
         with self._lock:
             if self._rules.pop(rule_id, None) is None:
-                raise LookupError("id: no such fault is in force")
+                raise LookupError("id: no active fault has this id")
         self._changed()
 
     def clear(self) -> None:
-        """Lift all rules and forget how often each fault has struck."""
+        """Remove all rules and reset the counters."""
         with self._lock:
             self._rules.clear()
             self._struck.clear()
@@ -321,18 +347,21 @@ class Faults:
 
     @property
     def rules(self) -> tuple[FaultRule, ...]:
-        """The rules that are in force, the oldest first."""
+        """The active rules, oldest first."""
         with self._lock:
             return tuple(self._rules.values())
 
     @property
     def struck(self) -> Counter[str]:
-        """How often each kind of fault has struck, by rules that are gone too."""
+        """How many times each kind of fault has applied, including removed rules."""
         with self._lock:
             return self._struck.copy()
 
     def strike(self, operation: str) -> FaultRule | None:
-        """Return the rule that this call meets, or None. A rule that has struck for the last time is lifted."""
+        """Return the rule that applies to this call, or None, and count it.
+
+        A rule that has applied for the last time is removed.
+        """
         with self._lock:
             for rule in self._rules.values():
                 if rule.operation in (None, operation) and self._random.random() < rule.probability:
@@ -349,9 +378,17 @@ class Faults:
 
 
 def parse_rule(text: str) -> dict[str, Any]:
-    """Return the arguments of `Faults.add` for a rule in words: `reset after,SendSMS,10%`, `slow,5s`, `502 before,3x`.
+    """Parse a rule, for example `reset after,SendSMS,10%`, `slow,5s` or `502 before,3x`.
 
-    First the kind, then in any order an operation, a percentage, a number of times and a number of seconds. Raises `ValueError`.
+    Args:
+        text: the kind of fault; then, in any order, an operation, a percentage (`10%`), a number
+            of times (`3x`) and a delay (`5s`).
+
+    Returns:
+        The arguments of `Faults.add`.
+
+    Raises:
+        ValueError: the text cannot be parsed.
     """
     kind, *words = (word.strip() for word in text.split(","))
     rule: dict[str, Any] = {"kind": kind}
@@ -361,9 +398,8 @@ def parse_rule(text: str) -> dict[str, Any]:
             (None, None),
         )
         if name is None or name in rule:
-            raise ValueError(
-                f"fault: {text!r} is not like 'reset after,SendSMS,10%' or 'slow,5s' or '502 before,3x'"
-            )
+            examples = "'reset after,SendSMS,10%' or 'slow,5s' or '502 before,3x'"
+            raise ValueError(f"fault: {text!r} is not like {examples}")
         rule[name] = value
     return rule
 

@@ -1,7 +1,8 @@
-"""The gateway itself, without I/O: an account, its messages, and the five operations as a table of handlers.
+"""The gateway without I/O: the account, its messages, and a table of handlers for the operations.
 
-Rule of this file: every public method takes the lock, every private one runs under it, so that a test may look while the
-server works. What the gateway does not document is decided here and said beside the line that decides.
+Rule of this file: every public method takes the lock and every private method runs under it, so a
+test can read the state while the server works. A comment marks each decision that the gateway's
+documentation leaves open.
 """
 
 from __future__ import annotations
@@ -30,25 +31,25 @@ from .store import RawExchange, SandboxMessage, Saving, Store
 __all__ = ["HANDLERS", "Answered", "Gateway", "Overview", "Page", "Result", "Thread"]
 
 Result: TypeAlias = str | tuple[str | None, ...]
-"""What an operation answers: a string, or the slots of an array, where None is written as nil."""
+"""The result of an operation: a string, or the slots of an array; None is written as nil."""
 
 _SLOTS: dict[FailedSlot, Callable[[str], str | None]] = {
     FailedSlot.SENTENCE: lambda sentence: sentence,
     FailedSlot.EMPTY: lambda _: "",
     FailedSlot.NIL: lambda _: None,
 }
-# Beside success the gateway speaks of these in general words; alone, in their own (docs: wire format, "Joined sentences").
+# Together with success, these get a general sentence (docs: wire format, "Joined sentences").
 _BESIDE_SUCCESS = {
     Answer.COUNTRY_NOT_SERVED: Answer.PARTLY_SENT,
     Answer.CANNOT_SEND: Answer.PARTLY_SENT,
 }
 _FEW = 3
-"""Characters at most of which a text may be told that they alone make it dearer."""
+"""Maximum number of characters that force UCS-2 for which the inbox shows a hint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What an operation answered, and the sequences of the messages that it accepted."""
+    """The result of an operation, and the sequences of the messages that it accepted."""
 
     result: Result
     accepted: range
@@ -56,7 +57,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the messages that match, in order. `older` and `newer` say whether there are more on that side."""
+    """A part of the matching messages, in order. `older` and `newer`: whether there are more."""
 
     total: int
     messages: tuple[SandboxMessage, ...]
@@ -66,7 +67,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """The messages to one number: how many there are, and the newest."""
+    """The messages to one number: their count and the newest one."""
 
     number: str
     messages: int
@@ -75,7 +76,10 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The state of the gateway in figures. `revision` grows whenever anything changes but delivery statuses over time."""
+    """The state of the gateway.
+
+    `revision` grows with each change, but not when a delivery status changes by the schedule.
+    """
 
     revision: int
     account: AccountState
@@ -84,16 +88,16 @@ class Overview:
     accepted: int
     conversations: int
     moving: bool
-    """Whether a delivery status may still change by itself."""
+    """Whether a delivery status may still change by the schedule."""
     calls: Counter[str]
     sessions: tuple[PhpSession, ...]
-    """The last used first, `SHOWN_SESSIONS` at most."""
+    """At most `SHOWN_SESSIONS`, most recently used first."""
     session_count: int
     now: float
 
 
 class Gateway:
-    """One account and its state. Safe to use from several threads."""
+    """One account and its state. Thread-safe."""
 
     SHOWN_SESSIONS = 50
 
@@ -112,20 +116,20 @@ class Gateway:
     def _start(self) -> None:
         self._credits = Decimal(self.settings.credits)
         self._store = Store(self.settings.keep_messages)
-        self._open: dict[str, None] = {}  # ids of those that were not yet seen in a final state
+        self._open: dict[str, None] = {}  # ids of messages not yet seen in a final state
         self._calls: Counter[str] = Counter()
         self._settled_at = 0.0
 
-    # What a server asks
+    # For the server
 
     def open_session(self, session_id: str | None) -> PhpSession:
-        """Return the session of this cookie. If its id differs, it is a new one and the client must be told."""
+        """Return the session of this cookie, or a new session with another id."""
         with self._lock:
             self._revision += 1
             return self._sessions.open(session_id)
 
     def lose_session(self, session: PhpSession) -> PhpSession:
-        """Forget a session in the middle of its request, and return the new one that takes its place."""
+        """End a session during its request, and return a new session for the same request."""
         with self._lock:
             self._sessions.drop_one(session)
             return self._sessions.open(None)
@@ -133,7 +137,7 @@ class Gateway:
     def call(
         self, session: PhpSession, operation: Operation[object], arguments: Mapping[str, str]
     ) -> Answered:
-        """Return the answer of an operation. An absent argument is the same as an empty one."""
+        """Return the answer of an operation. A missing argument counts as empty."""
         handler, needs_login = HANDLERS[operation.name]
         with self._lock:
             self._calls[operation.name] += 1
@@ -148,22 +152,30 @@ class Gateway:
             return Answered(result, range(before + 1, self._store.last + 1))
 
     def keep_exchange(self, accepted: range, exchange: RawExchange) -> None:
-        """Remember the bytes of a request that was accepted, and of its answer."""
+        """Store the raw request and answer of accepted messages."""
         with self._lock:
             self._store.add_exchange(accepted, exchange)
 
-    # What a test or a page asks
+    # For tests and the inbox page
 
     @property
     def messages(self) -> tuple[SandboxMessage, ...]:
-        """Every message that is remembered with its state of now, oldest first."""
+        """All stored messages with their current states, oldest first."""
         with self._lock:
             return self._seen(self._store)
 
     def page(
         self, *, number: str | None, search: str, before: int | None, after: int | None, limit: int
     ) -> Page:
-        """Return the newest `limit` messages that match, below `before`; or the oldest ones above `after`."""
+        """Return at most `limit` matching messages: the oldest after `after`, else the newest.
+
+        Args:
+            number: only messages to this number; None for all.
+            search: only messages that contain this text, in any case.
+            before: only messages with a smaller sequence.
+            after: only messages with a larger sequence.
+            limit: maximum number of messages.
+        """
         with self._lock:
             found = list(self._store.found(search, number))
             low = 0 if after is None else bisect_right(found, after)
@@ -179,7 +191,7 @@ class Gateway:
             )
 
     def threads(self, search: str, offset: int, limit: int) -> tuple[int, tuple[Thread, ...]]:
-        """Return how many conversations match, and `limit` of them from `offset` on, newest first."""
+        """Return the number of matching conversations, and `limit` of them, newest first."""
         with self._lock:
             rows = self._store.threads(search)
             shown = rows[offset : offset + limit]
@@ -189,13 +201,21 @@ class Gateway:
             )
 
     def message(self, message_id: str) -> tuple[SandboxMessage, RawExchange | None]:
-        """Return a message, and its request and answer if they are remembered. Raises `LookupError`."""
+        """Return a message, and its raw request and answer if they are still stored.
+
+        Raises:
+            LookupError: there is no message with this id.
+        """
         with self._lock:
             message = self._known(message_id)
             return self._seen([message])[0], self._store.exchange_of(message)
 
     def set_status(self, message_id: str, state: DeliveryState | None) -> SandboxMessage:
-        """Give a message this state from now on; None leaves it to the schedule again. Raises `LookupError`."""
+        """Set the state of a message from now on; None returns to the schedule.
+
+        Raises:
+            LookupError: there is no message with this id.
+        """
         with self._lock:
             message = self._known(message_id)
             changed = replace(message, forced=state is not None, state=state or DeliveryState.SENT)
@@ -206,7 +226,7 @@ class Gateway:
 
     @property
     def balance(self) -> Decimal:
-        """Credits that are left."""
+        """The balance in credits."""
         with self._lock:
             return self._credits
 
@@ -218,7 +238,7 @@ class Gateway:
 
     @property
     def account(self) -> AccountState:
-        """Whether the account may log in. Changing it ends every session, so that it is felt at once."""
+        """Whether the account may log in. Changing it ends all sessions, so it applies at once."""
         with self._lock:
             return self._account
 
@@ -231,13 +251,13 @@ class Gateway:
 
     @property
     def calls(self) -> Counter[str]:
-        """How often each operation was called, refused or not."""
+        """The number of calls of each operation, including refused ones."""
         with self._lock:
             return self._calls.copy()
 
     @property
     def overview(self) -> Overview:
-        """The state in figures."""
+        """The state, with counters."""
         with self._lock:
             now = self._clock()
             sessions = tuple(
@@ -259,37 +279,37 @@ class Gateway:
 
     @property
     def revision(self) -> int:
-        """Grows whenever anything changes but delivery statuses over time."""
+        """A number that grows with each change, but not with the delivery schedule."""
         return self._revision
 
     def touch(self) -> None:
-        """Note that something beside the gateway has changed that belongs into its picture."""
+        """Increase the revision, because something else that the inbox shows has changed."""
         with self._lock:
             self._revision += 1
 
     def drop_sessions(self) -> None:
-        """Forget all sessions: every cookie is dead."""
+        """End all sessions: every cookie becomes invalid."""
         with self._lock:
             self._sessions.drop()
             self._revision += 1
 
     def drop_session(self, key: str) -> None:
-        """Forget the session with this key. Raises `LookupError`."""
+        """End the session with this key. Raises `LookupError` if there is none."""
         with self._lock:
             session = next((session for session in self._sessions if session.key == key), None)
             if session is None:
-                raise LookupError("key: no such session is alive")
+                raise LookupError("key: no session has this key")
             self._sessions.drop_one(session)
             self._revision += 1
 
     def clear(self) -> None:
-        """Forget messages and counters and restore the balance. Sessions live on."""
+        """Delete messages and counters and restore the balance. Sessions stay."""
         with self._lock:
             self._start()
             self._revision += 1
 
     def reset(self) -> None:
-        """Forget everything, sessions too, and restore the account as the settings have it."""
+        """Delete messages, counters and sessions, and restore the account from the settings."""
         with self._lock:
             self._account = self.settings.account
             self._sessions.drop()
@@ -304,7 +324,7 @@ class Gateway:
             return self._say(Answer.MISSING_PARAMETERS)
         right = login == self.settings.login and password == self.settings.password
         answer = self._account.answer if right else Answer.BAD_CREDENTIALS
-        # Documented: a session whose last Auth did not succeed is not authorised.
+        # Documented: after a failed Auth, the session is not authorised.
         session.authorised = answer is Answer.AUTHORISED
         return self._say(answer)
 
@@ -340,7 +360,7 @@ class Gateway:
 
     def _get_new_messages(self, _session: PhpSession, _arguments: Mapping[str, str]) -> Result:
         now = self._clock()
-        # Not documented: an id leaves the list when its status is final, not when it was listed.
+        # Not documented: an id is listed until its status is final, not only once.
         self._open = {
             id_: None
             for id_ in self._open
@@ -357,13 +377,16 @@ class Gateway:
             return self._say(Answer.MESSAGE_NOT_FOUND, id=asked)
         return say_state(self._state(message, self._clock()))
 
-    # What they share
+    # Helpers
 
     def _say(self, meaning: Answer, **filled: str) -> str:
         return self.settings.sentences.get(meaning) or say(meaning, **filled)
 
     def _head(self, refusals: list[Answer | None], missing: str) -> str:
-        """Return what stands before the slots: each complaint once, success last (docs: wire format, "Joined sentences")."""
+        """Return the text before the slots: each error once, success last.
+
+        See docs: wire format, "Joined sentences".
+        """
         complaints = dict.fromkeys(refused for refused in refusals if refused)
         if None in refusals:
             complaints = dict.fromkeys(
@@ -440,7 +463,7 @@ class Gateway:
     def _known(self, message_id: str) -> SandboxMessage:
         message = self._store.get(message_id)
         if message is None:
-            raise LookupError("id: no message with it is remembered")
+            raise LookupError("id: no message has this id")
         return message
 
 
@@ -451,7 +474,7 @@ class _Size(NamedTuple):
 
 
 def _size(text: str | None) -> _Size | None:
-    """Return how many parts are charged, and in which alphabet; None for a text with characters that no SMS carries.
+    """Return the parts and the alphabet of a text; None if a character cannot be sent.
 
     A link without a text is one part.
     """
@@ -473,7 +496,7 @@ def _saving(text: str, counted: Segments) -> Saving | None:
 
 
 HANDLERS: dict[str, tuple[Callable[[Gateway, PhpSession, Mapping[str, str]], Result], bool]] = {
-    # operation: handler, whether it needs a session in which Auth succeeded
+    # operation: handler, whether it needs a session that is logged in
     "Auth": (Gateway._auth, False),
     "GetCreditBalance": (Gateway._get_credit_balance, True),
     "SendSMS": (Gateway._send_sms, True),

@@ -1,6 +1,7 @@
-"""What happens to a number: which are not sent to, what becomes of a message over time, and the magic numbers that choose.
+"""Magic numbers with a fixed answer or delivery status, and the delivery schedule.
 
-Rule of this file: tables and lookups, no clock and no state. A new magic number is a new row of `MAGIC`.
+Rule of this file: tables and lookups, no clock and no state. A new magic number is a new row of
+`MAGIC`.
 """
 
 from __future__ import annotations
@@ -25,20 +26,22 @@ SCHEDULE: tuple[tuple[float, DeliveryState], ...] = (
     (1 / 3, DeliveryState.ON_SERVER),
     (2 / 3, DeliveryState.IN_NETWORK),
 )
-"""From which share of `delivery_seconds` on a message is in which state. At the whole it reaches its ending."""
+"""The share of `delivery_seconds` after which a message enters a state.
+
+After `delivery_seconds` the message enters its final state."""
 
 
 @dataclass(frozen=True, slots=True)
 class MagicNumber:
-    """One number that brings an answer on demand.
+    """One number with a fixed answer or delivery status.
 
     Attributes:
         number: the number.
-        note: what it is for.
-        refuses: with what this number alone is refused.
-        answers_all: the one sentence that answers the whole request, of which nothing is sent. That is not always a refusal:
-            some of these sentences leave open what was sent, and a client must say so.
-        ends: the delivery state that a message reaches in the end.
+        note: what the number does.
+        refuses: the refusal of this number; other numbers of the request are sent.
+        answers_all: the one answer to the whole request; nothing is sent. Not every one of these
+            answers is a refusal: some leave the outcome open, so a client must report doubt.
+        ends: the last delivery state of a message to this number.
     """
 
     number: str
@@ -55,7 +58,7 @@ MAGIC: tuple[MagicNumber, ...] = (
     ),
     MagicNumber("+380000000002", "the country is not served", refuses=Answer.COUNTRY_NOT_SERVED),
     MagicNumber("+380000000003", "the link to the operator is broken", refuses=Answer.CANNOT_SEND),
-    # The message is accepted and paid for, and ends in another way than with the recipient.
+    # The message is accepted and charged, but not delivered.
     MagicNumber("+380000000004", "not delivered", ends=DeliveryState.NOT_DELIVERED),
     MagicNumber("+380000000005", "expired", ends=DeliveryState.EXPIRED),
     MagicNumber(
@@ -92,14 +95,14 @@ _ORDINARY = MagicNumber("", "any other number")
 
 
 def refusal(number: str) -> Answer | None:
-    """Return why this number alone is not sent to, or None."""
+    """Return the refusal of this number, or None if the number is accepted."""
     if not is_international(number):
         return Answer.BAD_DESTINATION
     return _BY_NUMBER.get(number, _ORDINARY).refuses
 
 
 def answer_to_all(numbers: list[str]) -> Answer | None:
-    """Return the meaning of the one sentence with which a request to these numbers is answered as a whole, or None."""
+    """Return the one answer to a request to these numbers, or None if each gets its own."""
     return next(
         (
             row.answers_all
@@ -111,12 +114,18 @@ def answer_to_all(numbers: list[str]) -> Answer | None:
 
 
 def last_state(number: str) -> DeliveryState:
-    """Return the state that a message to this number reaches in the end."""
+    """Return the last delivery state of a message to this number."""
     return _BY_NUMBER.get(number, _ORDINARY).ends
 
 
 def state_after(elapsed: float, delivery_seconds: float, ends: DeliveryState) -> DeliveryState:
-    """Return the state of a message that was accepted `elapsed` seconds ago."""
+    """Return the state of a message that was accepted `elapsed` seconds ago.
+
+    Args:
+        elapsed: seconds since the message was accepted.
+        delivery_seconds: seconds until the last state.
+        ends: the last state.
+    """
     if elapsed >= delivery_seconds:
         return ends
     return next(

@@ -1,7 +1,8 @@
-"""Which requests come from another web page, and are refused.
+"""The origin check: refuse requests from other web pages.
 
-Rule of this file: a pure function of headers. A page of some site may make its visitor's browser ask this machine, under its own
-Origin or, with a name that suddenly resolves to 127.0.0.1, under a foreign Host.
+Rule of this file: a pure function of the headers. A web page can make the browser of its visitor
+call this machine, with its own Origin (CSRF), or with a foreign Host that resolves to 127.0.0.1
+(DNS rebinding).
 """
 
 from __future__ import annotations
@@ -16,17 +17,22 @@ _NOT_PUBLIC = (".localhost", ".test", ".internal")  # RFC 6761, and reserved by 
 
 
 def refusal_of(headers: Mapping[str, str], names: Collection[str]) -> str | None:
-    """Return why a request with these headers (names in lower case) is refused, or None.
+    """Return why a request is refused, or None if it is allowed.
 
-    A Host may be what no site of the public network can be called (an IP address, a name without a dot such as `localhost` or
-    that of a container, one under `.localhost`, `.test` or `.internal`), or one of `names`. An Origin must be the Host.
+    The Host must be a name that no public site can have: an IP address, a name without a dot such
+    as `localhost` or a container's name, a name under `.localhost`, `.test` or `.internal`, or one
+    of `names`. An Origin must be equal to the Host.
+
+    Args:
+        headers: the headers of the request, with names in lower case.
+        names: more allowed host names.
     """
     host, origin = headers.get("host"), headers.get("origin")
     if host is not None and not _is_known(host, names):
-        return "Host: this name is not known here; start the sandbox with it as one of its names"
+        return "Host: unknown name; start the sandbox with this name in its names"
     if origin is not None and _place(origin) != (host or "").lower():
         return "Origin: requests from other web pages are refused"
-    # Not every request of a page has an Origin; following a link to here is harmless.
+    # Not every request from a page has an Origin. Following a link to the sandbox is harmless.
     if (
         headers.get("sec-fetch-site") == "cross-site"
         and headers.get("sec-fetch-mode") != "navigate"

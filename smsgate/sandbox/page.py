@@ -1,6 +1,6 @@
-"""The files of the inbox page, as they stand in the folder `static` beside this file.
+"""The files of the inbox page, from the folder `static`.
 
-Rule of this file: only what is in that folder is served, and nothing of the page may come from elsewhere.
+Rule of this file: only files of this folder are served, and the page loads nothing from elsewhere.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _TYPES = {
 HEADERS: dict[str, str] = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+        " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""What goes out with every file of the page and every answer of the API."""
+"""Headers of every file of the page and every answer of the API."""
 
 
 @cache
@@ -44,5 +44,5 @@ def _all() -> dict[str, tuple[bytes, str]]:
 
 
 def page_file(name: str) -> tuple[bytes, str] | None:
-    """Return the bytes and the content type of a file of the page, or None."""
+    """Return bytes and content type of a file of the page, or None if there is no such file."""
     return _all().get(name)

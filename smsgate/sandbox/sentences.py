@@ -1,6 +1,7 @@
-"""What the gateway says, looked up by meaning in the table that the client reads with.
+"""The gateway's sentences by meaning, from the table that the client uses for parsing.
 
-Rule of this file: no sentence is written here; where the table has several for one meaning, the first is said.
+Rule of this file: it contains no sentence. If the table has several sentences for one meaning, the
+first is used.
 """
 
 from __future__ import annotations
@@ -14,17 +15,25 @@ _STATES = {row.state: row.sentence for row in reversed(STATUSES)}
 _QUOTING = {row.meaning: row.sentence for row in ANSWERS if "{number}" in row.sentence}
 
 NOT_AUTHORISED = tuple(row.sentence for row in ANSWERS if row.meaning is Answer.NOT_AUTHORISED)
-"""Both spellings, the documented one first."""
+"""Both spellings of "not authorised", the documented one first."""
 
 
 def say(meaning: Answer, **filled: str) -> str:
-    """Return the sentence for this meaning, with what the gateway fills in: `missing` credits or the `id` asked for."""
+    """Return the sentence for this meaning.
+
+    Args:
+        meaning: what to say.
+        filled: values of the placeholders: `missing` credits or the `id` of a message.
+    """
     sentence = _SENTENCES[meaning]
     return sentence.format(**filled) if filled else sentence
 
 
 def say_in_slot(meaning: Answer, number: str) -> str:
-    """Return the sentence as it stands in the slot of a number, which some sentences quote (docs: wire format, "Slots")."""
+    """Return the sentence for the slot of a number; some sentences quote the number.
+
+    See docs: wire format, "Slots".
+    """
     quoting = _QUOTING.get(meaning)
     return quoting.format(number=number) if quoting else _SENTENCES[meaning]
 

@@ -1,6 +1,7 @@
-"""A thread with an event loop that serves one ASGI application on one socket. The one importer of uvicorn.
+"""A thread that serves one ASGI application on one socket. The only importer of uvicorn.
 
-Rule of this file: when `stop` returns, the thread has ended and every socket is closed, whatever the clients do.
+Rule of this file: when `stop` returns, the thread has ended and all sockets are closed, whatever
+the clients do.
 """
 
 from __future__ import annotations
@@ -25,14 +26,18 @@ _GRACE_SECONDS = 0.3
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; port 0 takes a free one. Raises `OSError`, which names host and port."""
+    """Return a listening socket; port 0 takes a free port.
+
+    Raises:
+        OSError: it cannot listen. The message names host and port.
+    """
     listener: socket.socket | None = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-        # Elsewhere it would let two servers have one port.
+        # On Windows, this option would let two servers share one port.
         if os.name == "posix":  # pragma: no branch - the tests run on POSIX systems
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -47,7 +52,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it serves and cuts off those who would keep it from stopping."""
+    """uvicorn's server, with an event for "ready" and a shutdown that does not wait for clients."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -58,7 +63,7 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # A client may have sent half of a request, and uvicorn would wait for the other half.
+        # If a client has sent half of a request, uvicorn would wait for the rest.
         asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._cut_off)
         await super().shutdown(sockets)
 
@@ -68,12 +73,12 @@ class _Server(uvicorn.Server):
 
 
 def _protocol(keep_alive_seconds: float, idle_closed: Callable[[], None]) -> type[H11Protocol]:
-    """Return uvicorn's protocol, which gives each request its own connection and says when it closes an idle one."""
+    """Return uvicorn's protocol; it adds the connection to each request and counts idle closes."""
 
     class Protocol(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            # uvicorn's own setting takes whole seconds, its timer any.
+            # uvicorn's setting takes only whole seconds, but its timer also takes fractions.
             self.timeout_keep_alive = keep_alive_seconds  # type: ignore[assignment]
             self.app_state = {**self.app_state, "wire": Wire(transport)}
 
@@ -85,7 +90,7 @@ def _protocol(keep_alive_seconds: float, idle_closed: Callable[[], None]) -> typ
 
 
 class ServerThread:
-    """One running server. Making one starts it; it serves when the constructor returns."""
+    """One running server. The constructor starts it and returns when it serves."""
 
     def __init__(
         self,
@@ -96,7 +101,7 @@ class ServerThread:
         keep_alive_seconds: float,
     ) -> None:
         self.idle_closed: int = 0
-        """Connections that were closed because nothing came on them."""
+        """Number of connections that were closed because they were idle."""
         config = uvicorn.Config(
             app,
             loop="asyncio",
@@ -118,7 +123,7 @@ class ServerThread:
         self._server.ready.wait()
         if not self._server.started:
             self.stop()
-            raise RuntimeError("the sandbox could not start; the log of uvicorn says why")
+            raise RuntimeError("the sandbox could not start; see the log of uvicorn")
 
     def _count_idle(self) -> None:
         self.idle_closed += 1

@@ -1,6 +1,7 @@
-"""One request at a time for each cookie, as PHP's file sessions have it (docs: wire format, "Cookies").
+"""A lock for each cookie, like PHP's session files: one request at a time.
 
-Rule of this file: it counts the requests that hold a cookie or wait for it, whether it makes them wait or not.
+See docs: wire format, "Cookies". Rule of this file: requests that hold or want a cookie are
+counted even if the lock is switched off.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-__all__ = ["Turns"]
+__all__ = ["CookieLocks"]
 
 
 @dataclass(slots=True)
@@ -20,18 +21,18 @@ class _Queue:
     length: int = 0
 
 
-class Turns:
-    """Who may work on which cookie. Used on one event loop at a time; `most` may be read from anywhere."""
+class CookieLocks:
+    """The locks of all cookies. Use it on one event loop at a time; any thread may read `most`."""
 
     def __init__(self, *, locked: bool) -> None:
         self.most: int = 0
-        """The most requests that were ever at one cookie at the same time."""
+        """The maximum number of simultaneous requests with one cookie."""
         self._locked = locked
         self._queues: dict[str, _Queue] = {}
 
     @asynccontextmanager
-    async def taken(self, cookie: str | None) -> AsyncIterator[None]:
-        """Hold the cookie while the block runs. A request without one waits for nobody."""
+    async def hold(self, cookie: str | None) -> AsyncIterator[None]:
+        """Hold the lock of the cookie while the block runs. Without a cookie there is no lock."""
         if cookie is None:
             yield
             return

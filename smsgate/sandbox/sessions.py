@@ -1,6 +1,7 @@
-"""Sessions as PHP keeps them: an id in a cookie, forgotten when idle (docs: wire format, "Cookies").
+"""Sessions like those of PHP: an id in a cookie, and expiry when idle.
 
-Rule of this file: a session id that we did not give out, or have forgotten, is never taken over; its bearer gets a new one.
+See docs: wire format, "Cookies". Rule of this file: an unknown or expired session id is never
+adopted; the client gets a new id.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _LENGTH = 26
 
 @dataclass(slots=True)
 class PhpSession:
-    """One session: its id, when it was opened and last used, how many calls came with it, and whether Auth succeeded in it."""
+    """One session: its id, its times of opening and last use, its calls, and its login state."""
 
     id: str = field(repr=False)
     opened_at: float
@@ -29,12 +30,12 @@ class PhpSession:
 
     @property
     def key(self) -> str:
-        """A name under which it can be shown: whoever reads it cannot use the session."""
+        """A public name for the session. It does not reveal the cookie."""
         return sha256(self.id.encode()).hexdigest()[:8]
 
 
 class PhpSessions:
-    """The sessions that are alive, by id."""
+    """The live sessions, by id."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class PhpSessions:
         self._most_calls = most_calls
         self._clock = clock
         self._random = random
-        # Least recently used first, so that forgetting looks only at those that are forgotten.
+        # Least recently used first, so that expiry checks only the oldest sessions.
         self._sessions: dict[str, PhpSession] = {}
 
     def open(self, session_id: str | None) -> PhpSession:
@@ -63,7 +64,7 @@ class PhpSessions:
         return session
 
     def __iter__(self) -> Iterator[PhpSession]:
-        """Yield those that are alive, the last used first."""
+        """Yield the live sessions, most recently used first."""
         self._forget_idle(self._clock())
         return reversed(self._sessions.values())
 
@@ -71,11 +72,11 @@ class PhpSessions:
         return len(self._sessions)
 
     def drop(self) -> None:
-        """Forget all sessions at once."""
+        """End all sessions."""
         self._sessions.clear()
 
     def drop_one(self, session: PhpSession) -> None:
-        """Forget this one, if it is alive."""
+        """End this session, if it is alive."""
         self._sessions.pop(session.id, None)
 
     def _forget_idle(self, now: float) -> None:
@@ -86,7 +87,7 @@ class PhpSessions:
             del self._sessions[oldest.id]
 
     def _new_id(self) -> str:
-        # One draw and 26 divisions: 26 draws would cost more than the rest of a request.
+        # One random number and 26 divisions; 26 random numbers would be too slow.
         number = self._random.randrange(len(_ALPHABET) ** _LENGTH)
         letters = []
         for _ in range(_LENGTH):

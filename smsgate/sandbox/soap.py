@@ -1,7 +1,7 @@
-"""Request bytes -> a call, and its answer -> reply bytes, in the very layout of PHP's SoapServer (protocol, 2.2 and 2.4).
+"""Parse request bytes into a call, and write reply bytes exactly like PHP's SoapServer.
 
-Rule of this file: pure, and one row of `_VERSIONS` for each version of SOAP. An answer comes in the version of its request; what
-could not be read is answered in SOAP 1.1.
+Rule of this file: pure functions, and one row of `_VERSIONS` for each version of SOAP. An answer
+has the SOAP version of its request; the answer to an unreadable request has SOAP 1.1.
 """
 
 from __future__ import annotations
@@ -24,10 +24,13 @@ _NIL = '<ns1:ResultArray xsi:nil="true"/>'
 
 @dataclass(frozen=True, slots=True)
 class SoapVersion:
-    """How PHP writes one version of SOAP. Codes of faults: `client`, `server`, and `absent` for an unknown procedure."""
+    """How PHP writes one version of SOAP.
+
+    Fault codes are `client` for a bad request and `absent` for an unknown procedure.
+    """
 
     key: str
-    """How the parser names the prefix of its namespace."""
+    """The prefix of its namespace in the parsed tree."""
     prefix: str
     namespace: str
     content_type: str
@@ -52,7 +55,10 @@ _SOAP_12 = SoapVersion(
     prefix="env",
     namespace=SOAP_12,
     content_type="application/soap+xml; charset=utf-8",
-    fault="<env:Code><env:Value>{code}</env:Value></env:Code><env:Reason><env:Text>{reason}</env:Text></env:Reason>",
+    fault=(
+        "<env:Code><env:Value>{code}</env:Value></env:Code>"
+        "<env:Reason><env:Text>{reason}</env:Text></env:Reason>"
+    ),
     client="env:Sender",
     absent="rpc:ProcedureNotPresent",
     absent_reason="Procedure not present",
@@ -62,7 +68,7 @@ _VERSIONS = (_SOAP_11, _SOAP_12)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as read: what is called, in which version of SOAP, and the arguments that are there and not empty."""
+    """A parsed request: the SOAP version, the operation, and the arguments that are not empty."""
 
     version: SoapVersion
     operation: Operation[object]
@@ -70,7 +76,7 @@ class Call:
 
 
 class SoapFault(Exception):
-    """The request cannot be answered. Holds the version, the code and the reason of the fault to be written."""
+    """The request gets a SOAP fault, with this version, code and reason."""
 
     def __init__(self, version: SoapVersion, code: str, reason: str) -> None:
         super().__init__(code)
@@ -80,7 +86,11 @@ class SoapFault(Exception):
 
 
 def read_call(body: bytes) -> Call:
-    """Return the call that a request makes. Raises `SoapFault`."""
+    """Parse a request.
+
+    Raises:
+        SoapFault: the request is not a SOAP envelope, or the procedure is unknown.
+    """
     version = _SOAP_11
     try:
         document = parse(body)
@@ -102,7 +112,7 @@ def _call(version: SoapVersion, envelope: Node) -> Call:
     operation = OPERATIONS.get(name)
     if prefix != "turbo" or operation is None:
         raise SoapFault(version, version.absent, version.absent_reason.format(name=name))
-    # PHP looks arguments up by name, in any order and whatever their namespace.
+    # PHP finds arguments by name, in any order and in any namespace.
     given = ((child.rpartition(":")[2], node) for child, node in _children(content))
     texts = {name: text_of(node) for name, node in given if name in operation.arguments}
     return Call(version, operation, {name: text for name, text in texts.items() if text})
@@ -130,7 +140,7 @@ def result_body(version: SoapVersion, operation: Operation[object], result: Resu
 
 
 def fault_body(fault: SoapFault) -> bytes:
-    """Return the reply with this fault, which goes out with HTTP status 500."""
+    """Return the reply with this fault. It is sent with HTTP status 500."""
     version = fault.version
     inner = version.fault.format(code=fault.code, reason=_escaped(fault.reason))
     return _envelope(version, "", f"<{version.prefix}:Fault>{inner}</{version.prefix}:Fault>")
@@ -149,4 +159,4 @@ def _slot(text: str | None) -> str:
 
 
 def _escaped(text: str) -> str:
-    return escape(text, {"\r": "&#13;"})  # as libxml does, or a parser would make a line feed of it
+    return escape(text, {"\r": "&#13;"})  # like libxml; a parser turns a bare CR into a line feed

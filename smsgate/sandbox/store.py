@@ -1,6 +1,7 @@
-"""What the sandbox remembers of accepted messages: by id, by number, and in order, up to a limit.
+"""The accepted messages of the sandbox, by id, by number and in order, up to a limit.
 
-Rule of this file: no clock and no lock; the gateway has both. The oldest is forgotten first, and everything about it.
+Rule of this file: no clock and no lock; the gateway has both. The oldest message is deleted first,
+with all its data.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from ..protocol.segments import Alphabet
 __all__ = ["RawExchange", "SandboxMessage", "Saving", "Store"]
 
 _RAW_LIMIT = 256 * 1024
-"""Bytes of a request or a reply that are kept; the rest of a longer one is not."""
+"""Maximum bytes of a stored request or reply; a longer one is cut."""
 _RAW_TOTAL = 48 * 1024 * 1024
-"""Bytes of all of them together. Older ones are forgotten before their messages are."""
+"""Maximum bytes of all stored requests and replies; the oldest are deleted first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """How many parts a text would take without the few characters that alone force it into UCS-2."""
+    """The number of parts of a text without the few characters that force UCS-2."""
 
     characters: tuple[str, ...] = field(repr=False)
     parts: int
@@ -31,9 +32,10 @@ class Saving:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxMessage:
-    """One accepted message to one number. `accepted_at` is by the sandbox's clock, `state` that of the moment you look.
+    """One accepted message to one number.
 
-    `sequence` counts the accepted messages from 1 on. `forced` is True if the state was set by hand.
+    `accepted_at` is the time by the sandbox's clock. `state` is the delivery status at the time of
+    reading; `forced` is True if it was set by hand. `sequence` counts accepted messages from 1.
     """
 
     id: str
@@ -51,11 +53,11 @@ class SandboxMessage:
     forced: bool = False
     ends: DeliveryState = field(default=DeliveryState.DELIVERED, repr=False)
     takes: float = field(default=0.0, repr=False)
-    """Seconds from the acceptance to the final status."""
+    """Seconds from acceptance to the final status."""
 
     @property
     def searched(self) -> str:
-        """Everything that a search looks through, in lower case."""
+        """The text that a search uses, in lower case."""
         return "\n".join(
             filter(None, (self.destination, self.sender, self.text, self.wappush, self.id))
         ).casefold()
@@ -63,7 +65,7 @@ class SandboxMessage:
 
 @dataclass(frozen=True, slots=True)
 class RawExchange:
-    """A request that was accepted and its answer, as bytes, and the fault that the answer met, if any."""
+    """The raw bytes of an accepted request and its answer, and the fault that applied, if any."""
 
     request: bytes = field(repr=False)
     reply: bytes = field(repr=False)
@@ -71,25 +73,25 @@ class RawExchange:
 
     @property
     def size(self) -> int:
-        """Bytes that it takes."""
+        """Bytes of request and reply together."""
         return len(self.request) + len(self.reply)
 
 
 class Store:
-    """The newest `keep` messages. Sequences are counted without gaps, so that a range of them is a page."""
+    """The newest `keep` messages. Their sequences have no gaps."""
 
     def __init__(self, keep: int) -> None:
         self._keep = keep
         self._messages: dict[int, SandboxMessage] = {}
         self._sequences: dict[str, int] = {}
-        # Least recently written to first.
+        # By newest message, oldest first.
         self._conversations: dict[str, deque[int]] = {}
         self._searched: dict[int, str] = {}
         self._exchanges: dict[int, RawExchange] = {}
         self._exchange_of: dict[int, int] = {}
         self._raw = 0
         self.last: int = 0
-        """How many were ever added, which is the sequence of the newest."""
+        """The sequence of the newest message, and so the number of all messages so far."""
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -98,7 +100,7 @@ class Store:
         return iter(self._messages.values())
 
     def add(self, message: SandboxMessage) -> None:
-        """Remember a message, whose sequence must be the next, and forget the oldest if there are too many."""
+        """Add a message, which must have the next sequence; delete the oldest above the limit."""
         self.last = sequence = message.sequence
         self._messages[sequence] = message
         self._sequences[message.id] = sequence
@@ -112,7 +114,7 @@ class Store:
             self._forget(next(iter(self._messages)))
 
     def add_exchange(self, sequences: range, exchange: RawExchange) -> None:
-        """Remember the request that brought these messages, and the answer."""
+        """Store the raw request and answer of these messages."""
         kept = replace(
             exchange, request=exchange.request[:_RAW_LIMIT], reply=exchange.reply[:_RAW_LIMIT]
         )
@@ -127,24 +129,29 @@ class Store:
             self._raw -= self._exchanges.pop(oldest).size
 
     def get(self, message_id: str) -> SandboxMessage | None:
-        """Return the message with this id, if it is remembered."""
+        """Return the message with this id, None if it is not stored."""
         return self._messages.get(self._sequences.get(message_id, 0))
 
     def exchange_of(self, message: SandboxMessage) -> RawExchange | None:
-        """Return the request and the answer of a message, if they are remembered."""
+        """Return the raw request and answer of a message, None if they are not stored."""
         return self._exchanges.get(self._exchange_of.get(message.sequence, 0))
 
     def replace(self, message: SandboxMessage) -> None:
-        """Take the new version of a message that is remembered."""
+        """Replace a stored message with a new version."""
         self._messages[message.sequence] = message
 
     @property
     def conversations(self) -> int:
-        """How many numbers have messages."""
+        """The number of phone numbers with messages."""
         return len(self._conversations)
 
     def found(self, search: str, number: str | None = None) -> Iterable[int]:
-        """Return the sequences of messages that contain `search`, in any case, oldest first; of one number if given."""
+        """Return the sequences of matching messages, oldest first.
+
+        Args:
+            search: text that a message must contain, in any case; empty for all.
+            number: only messages to this number; None for all.
+        """
         sequences: Iterable[int] = (
             self._messages if number is None else self._conversations.get(number, ())
         )
@@ -154,7 +161,7 @@ class Store:
         return [sequence for sequence in sequences if needle in self._searched[sequence]]
 
     def threads(self, search: str) -> list[tuple[str, int, int]]:
-        """Return number, count and newest sequence for each conversation with a message that contains `search`, newest first."""
+        """Return number, count and newest sequence of each matching conversation, newest first."""
         if not search.strip():
             return [
                 (number, len(all_), all_[-1])
@@ -180,7 +187,7 @@ class Store:
         if not conversation:
             del self._conversations[message.destination]
         first = self._exchange_of.pop(sequence, None)
-        # The messages of one exchange stand together, so the next tells whether it is still needed.
+        # The messages of one exchange are consecutive, so checking the next one is enough.
         if (
             first is not None
             and self._exchange_of.get(sequence + 1) != first

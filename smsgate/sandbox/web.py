@@ -1,8 +1,8 @@
-"""The sandbox over HTTP: the gateway's two paths with PHP's headers and cookie, the inbox page and the JSON API.
+"""The sandbox over HTTP: the gateway with PHP's headers and cookie, the inbox page, the JSON API.
 
-The one importer of starlette (docs: wire format, "PHP" and "Cookies").
+The only importer of starlette. See docs: wire format, "PHP" and "Cookies".
 
-Rule of this file: nothing of a request is logged, and nothing of the gateway is decided.
+Rule of this file: it logs nothing of a request, and it makes no decisions for the gateway.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .api import REQUESTS, Api, Asked, Json, state
 from .faults import ConnectionEnd, FaultRule, PreparedReply
 from .origin_check import refusal_of
 from .page import HEADERS, page_file
-from .session_lock import Turns
+from .session_lock import CookieLocks
 from .sessions import PhpSession
 from .soap import Call, SoapFault, fault_body, read_call, result_body
 from .store import RawExchange
@@ -35,7 +35,7 @@ __all__ = ["SOAP_PATH", "WSDL_PATH", "ASGIApp", "Endpoints"]
 SOAP_PATH = "/api/soap.html"
 WSDL_PATH = "/api/wsdl.html"
 
-# A client may send back the whole Set-Cookie, `; path=/` and all.
+# A client may send the whole Set-Cookie header back, including `; path=/`.
 _COOKIE = re.compile(r"(?:^|[;,\s])PHPSESSID=([^;,\s]+)")
 _NO_CACHE = {
     "Expires": "Thu, 19 Nov 1981 08:52:00 GMT",
@@ -45,28 +45,31 @@ _NO_CACHE = {
 _HOLD_STEP = 0.05
 _NO_WORK = PreparedReply(200, "text/html", b"")
 
-_NEWS_SECONDS = 0.1
-"""The least time between two events."""
+_EVENT_SECONDS = 0.1
+"""Minimum time between two events."""
 _MOVING_SECONDS = 0.5
-"""Between two events while nothing changes but delivery statuses."""
+"""Time between two events while only delivery statuses change."""
 _HEARTBEAT_SECONDS = 15.0
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Endpoints:
-    """What answers at each path. `app` is the ASGI application; setting `stopping` ends every hold and every stream at once."""
+    """The endpoints of all paths. `app` is the ASGI application.
 
-    def __init__(self, api: Api, turns: Turns, names: Collection[str]) -> None:
+    Setting `stopping` ends all delays and event streams at once.
+    """
+
+    def __init__(self, api: Api, locks: CookieLocks, names: Collection[str]) -> None:
         self._api = api
         self._gateway = api.gateway
-        self._turns = turns
+        self._locks = locks
         self._names = names
         self.stopping = False
         self._routes = Starlette(
             routes=[
                 Route(SOAP_PATH, self.soap, methods=["POST"]),
-                Route(SOAP_PATH, self.nothing, methods=["GET"]),
+                Route(SOAP_PATH, self.empty_page, methods=["GET"]),
                 Route(WSDL_PATH, self.wsdl, methods=["GET"]),
                 Route("/sandbox/events", self.events, methods=["GET"]),
                 *(
@@ -79,21 +82,21 @@ class Endpoints:
         )
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, unless it comes from another web page."""
+        """Answer one request. Requests from other web pages are refused."""
         refusal = refusal_of(Headers(scope=scope), self._names) if scope["type"] == "http" else None
         await (PlainTextResponse(refusal, 403) if refusal else self._routes)(scope, receive, send)
 
     # The gateway
 
     async def soap(self, request: Request) -> Response:
-        """Answer one operation, or a fault. The work is done first and the answer held, as a slow gateway would."""
+        """Answer one operation. The work is done before the delay, as a slow gateway would do."""
         try:
             body = await request.body()
         except ClientDisconnect:
-            return Response()  # nobody is there to read it
+            return Response()  # the client is gone
         found = _COOKIE.search(request.headers.get("cookie", ""))
         cookie = found[1] if found else None
-        async with self._turns.taken(cookie):
+        async with self._locks.hold(cookie):
             try:
                 call = read_call(body)
             except SoapFault as fault:
@@ -119,7 +122,7 @@ class Endpoints:
     def _answer(
         self, session: PhpSession, call: Call, body: bytes, rule: FaultRule | None
     ) -> PreparedReply:
-        """Do the work, unless the fault comes before it, and return the answer as the client will see it."""
+        """Do the work, unless a fault prevents it, and return the answer for the client."""
         reply, accepted = _NO_WORK, range(0)
         if rule is None or rule.row.works:
             answered = self._gateway.call(session, call.operation, call.arguments)
@@ -138,7 +141,7 @@ class Endpoints:
         return reply
 
     async def _hold(self, seconds: float) -> None:
-        """Wait in short steps, so that stopping need not wait for it."""
+        """Delay the answer, in short steps so that stopping is quick."""
         if seconds:
             until = anyio.current_time() + seconds
             # An event of anyio cannot be set from the thread that stops the server.
@@ -146,10 +149,10 @@ class Endpoints:
                 await anyio.sleep(min(left, _HOLD_STEP))
 
     async def _end(self, request: Request, end: ConnectionEnd, reply: PreparedReply) -> Response:
-        """Let the connection come to this end. Returns when the client is gone, so that nobody gets the response."""
+        """End the connection this way. Returns when the client is gone, so no response is sent."""
         wire: Wire | None = request.scope.get("state", {}).get("wire")
         if wire is None:
-            # Served in this process there is no connection: the caller gets what a lost one would raise.
+            # In this process there is no connection, so raise the error of a lost connection.
             raise ConnectionResetError(f"the sandbox ended the connection: {end.value}")
         if end is not ConnectionEnd.SILENT:
             wire.end(end, reply)
@@ -168,12 +171,12 @@ class Endpoints:
             tasks.cancel_scope.cancel()
         return Response()
 
-    async def nothing(self, _request: Request) -> Response:
-        """Answer GET as PHP's SoapServer does: 200 and an empty page."""
+    async def empty_page(self, _request: Request) -> Response:
+        """Answer GET like PHP's SoapServer: status 200 and an empty page."""
         return Response(media_type="text/html")
 
     async def wsdl(self, request: Request) -> Response:
-        """Describe the service at the address under which the client knows it."""
+        """Answer with the WSDL, with the address that the client has used."""
         return Response(wsdl(_address(request, SOAP_PATH)), media_type="text/xml")
 
     # The inbox
@@ -184,29 +187,29 @@ class Endpoints:
         return Response(found[0], 200, HEADERS, found[1]) if found else Response(status_code=404)
 
     async def events(self, request: Request) -> Response:
-        """Stream the state: at once, and whenever something has changed, until the client goes or the server stops."""
+        """Stream the state now and after each change, until the client or the server stops."""
         asked = _asked(request)
         return StreamingResponse(
-            self._news(asked),
+            self._state_events(asked),
             headers=HEADERS | {"X-Accel-Buffering": "no"},
             media_type="text/event-stream",
         )
 
-    async def _news(self, asked: Asked) -> AsyncIterator[bytes]:
-        told: int | None = None
-        told_at = said_at = anyio.current_time()
+    async def _state_events(self, asked: Asked) -> AsyncIterator[bytes]:
+        sent: int | None = None
+        sent_at = written_at = anyio.current_time()
         moving = False
         while not self.stopping:
             now = anyio.current_time()
-            if self._gateway.revision != told or (moving and now - told_at >= _MOVING_SECONDS):
+            if self._gateway.revision != sent or (moving and now - sent_at >= _MOVING_SECONDS):
                 seen = state(self._api, asked)
-                # Once more after the last has moved, since it says so itself.
-                told, told_at, said_at, moving = seen["revision"], now, now, seen["moving"]
+                # After the last change of a status, one more event has `moving` False.
+                sent, sent_at, written_at, moving = seen["revision"], now, now, seen["moving"]
                 yield b"event: state\ndata: " + _json(seen) + b"\n\n"
-            elif now - said_at >= _HEARTBEAT_SECONDS:
-                said_at = now
+            elif now - written_at >= _HEARTBEAT_SECONDS:
+                written_at = now
                 yield b": still here\n\n"
-            await anyio.sleep(_NEWS_SECONDS)
+            await anyio.sleep(_EVENT_SECONDS)
 
     def _answering(self, answer: Callable[[Api, Asked], Json]) -> _Endpoint:
         async def endpoint(request: Request) -> Response:
@@ -215,10 +218,10 @@ class Endpoints:
                 asked = _asked(request, json.loads(given) if given else None)
             except ClientDisconnect:
                 return Response()
-            except ValueError:  # of a byte that is not UTF-8, too
+            except ValueError:  # also for bytes that are not UTF-8
                 return _document({"error": "body: not JSON"}, 400)
             except RecursionError:
-                return _document({"error": "body: too deep"}, 400)
+                return _document({"error": "body: too deeply nested"}, 400)
             try:
                 return _document(answer(self._api, asked), 200)
             except LookupError as error:

@@ -1,6 +1,7 @@
-"""One accepted connection, and what an HTTP server cannot do to it: close it early, reset it, or write half of an answer.
+"""One connection, and what HTTP servers cannot do: close it early, reset it, write half an answer.
 
-Rule of this file: it knows transports of asyncio and no HTTP server; the server hands each request its own connection.
+Rule of this file: it uses transports of asyncio and knows no HTTP server. The server adds the
+connection to each request.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ _LINGER_NOT_AT_ALL = struct.pack("ii", 1, 0)
 
 
 class Wire:
-    """The connection on which a request came."""
+    """The connection of a request."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
 
     def end(self, end: ConnectionEnd, reply: PreparedReply) -> None:
-        """Do to the connection what a fault wants, in place of this answer."""
+        """End the connection as the fault demands, instead of sending this answer."""
         partly = _PARTLY.get(end)
         if partly:
             self._transport.write(partly(_as_http(reply)))
@@ -40,7 +41,11 @@ class Wire:
 
 
 def _as_http(reply: PreparedReply) -> bytes:
-    head = f"HTTP/1.1 {reply.status} OK\r\nContent-Type: {reply.content_type}\r\nContent-Length: {len(reply.body)}\r\n\r\n"
+    head = (
+        f"HTTP/1.1 {reply.status} OK\r\n"
+        f"Content-Type: {reply.content_type}\r\n"
+        f"Content-Length: {len(reply.body)}\r\n\r\n"
+    )
     return head.encode() + reply.body
 
 

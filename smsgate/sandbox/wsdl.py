@@ -1,6 +1,6 @@
-"""The description of the service, as `wsdl.xml` beside this file has it (docs: wire format, "WSDL").
+"""The WSDL of the service, from the file `wsdl.xml` (docs: wire format, "WSDL").
 
-Rule of this file: the only thing that is filled in is the address of both ports.
+Rule of this file: only the address of both ports is filled in.
 """
 
 from __future__ import annotations
@@ -18,5 +18,5 @@ def _template() -> str:
 
 
 def wsdl(address: str) -> bytes:
-    """Return the WSDL of a service that answers at this address."""
+    """Return the WSDL with this address of the service."""
     return _template().replace("{address}", escape(address, {'"': "&quot;"})).encode()
