@@ -183,9 +183,9 @@ def test_a_message_of_the_sdk_appears_by_itself_with_its_parts_and_credits(sandb
 def test_the_page_says_which_character_makes_a_text_dearer(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, f"It’s {'a' * 80}"))
     row(page, ONE).click()
-    expect(page.locator(".thread .dear")).to_have_text("UCS-2, else 1 part")
+    expect(page.locator(".thread .saving")).to_have_text("UCS-2; GSM: 1 part")
     page.locator(".thread .meta").click()
-    said = "Only “’” is not in the GSM alphabet: without, 1 part instead of 2."
+    said = "Only “’” forces UCS-2. In GSM, the text needs 1 part instead of 2."
     expect(page.locator(".details .hint")).to_have_text(said)
 
 
@@ -424,38 +424,38 @@ def test_sessions_are_ended_one_by_one_and_all_at_once(sandbox: Sandbox, page: A
     answers = [user.call("GetCreditBalance").result for user in users]
     assert sorted(answer.isdecimal() for answer in answers) == [False, True, True]
     panel.get_by_role("button", name="End all").click()
-    expect(panel.get_by_text("No session is alive")).to_be_visible()
+    expect(panel.get_by_text("There are no sessions")).to_be_visible()
     assert not any(user.call("GetCreditBalance").result.isdecimal() for user in users)
 
 
 def test_a_fault_is_switched_on_strikes_and_is_switched_off(sandbox: Sandbox, page: Any):
     panel = open_panel(page, "Faults")
     panel.get_by_label("Operation").select_option("SendSMS")
-    panel.get_by_label("Strikes").select_option("The next calls only")
+    panel.get_by_label("Applies to").select_option("The next calls only")
     panel.get_by_label("How many calls").fill("2")
     switch = panel.get_by_role("switch", name="reset after")
     switch.click()
     expect(switch).to_be_checked()
-    expect(panel.locator(".items.on")).to_contain_text("SendSMS · the next 2 calls · has not struck yet")
+    expect(panel.locator(".items.on")).to_contain_text("SendSMS · the next 2 calls · not applied yet")
     with pytest.raises(smsgate.InDoubt):
         send(sandbox, (ONE, "Чи дійшло?"))
-    expect(panel.locator(".items.on")).to_contain_text("SendSMS · the next 1 call · struck 1 time")
+    expect(panel.locator(".items.on")).to_contain_text("SendSMS · the next 1 call · applied 1 time")
     expect(page.locator("#alarm")).to_have_text("1 fault on")
     panel.get_by_role("button", name="Switch off reset after").click()
     expect(switch).not_to_be_checked()
     assert sandbox.faults.rules == ()
     assert len(send(sandbox, (ONE, "Дійшло"))) == 1
-    panel.get_by_label("Strikes").select_option("A share of the calls")
+    panel.get_by_label("Applies to").select_option("A share of the calls")
     panel.get_by_label("Percent of calls").fill("25")
-    panel.get_by_label("Seconds of slow").fill("0.5")
+    panel.get_by_label("Delay of slow in seconds").fill("0.5")
     panel.get_by_role("switch", name="slow").click()
     expect(panel.locator(".items.on")).to_contain_text("SendSMS · 25 % of calls · 0.5 s")
-    panel.get_by_role("button", name="Lift all").click()
+    panel.get_by_role("button", name="Remove all").click()
     expect(panel.locator(".items.on")).to_be_hidden()
     panel.get_by_role("button", name="Close the panel").click()
     row(page, ONE).click()
     page.locator(".message", has_text="Чи дійшло?").locator(".meta").click()
-    expect(page.locator(".details")).to_contain_text("The answer met the fault “reset after”")
+    expect(page.locator(".details")).to_contain_text("The fault “reset after” applied to the answer")
 
 
 def test_the_account_is_blocked_and_its_balance_set(sandbox: Sandbox, page: Any):

@@ -1,4 +1,4 @@
-// The account and the live sessions. Rule: a field that is being edited is never overwritten.
+// The pages "Account" and "Sessions". Rule: a field that is being edited is never overwritten.
 
 import { attempt } from "./announce.js";
 import { api } from "./api.js";
@@ -34,7 +34,8 @@ export class AccountPage {
         el(
           "p",
           { class: "lead" },
-          "An account that is not active refuses the right password in its own words. A new state ends every session.",
+          "An account that is not active refuses the right password. " +
+            "Changing the state ends all sessions.",
         ),
         el(
           "div",
@@ -68,7 +69,7 @@ export class AccountPage {
     setValue(this.account, state.account);
     setValue(this.balance, state.balance);
     const gone = state.forgotten
-      ? ` The oldest ${grouped(state.forgotten)} are no longer kept.`
+      ? ` The oldest ${grouped(state.forgotten)} are no longer stored.`
       : "";
     setText(this.kept, `${counted(state.accepted, "message")} accepted.${gone}`);
     const rows = this.operations.map((name) => ({ key: name, calls: state.calls[name] ?? 0 }));
@@ -89,7 +90,7 @@ export class SessionsPage {
     this.none = el(
       "p",
       { class: "lead" },
-      "No session is alive. A program opens one with its first call.",
+      "There are no sessions. A program opens one with its first call.",
     );
     this.all = el(
       "button",
@@ -111,7 +112,8 @@ export class SessionsPage {
         el(
           "p",
           { class: "lead" },
-          "A session is one PHPSESSID cookie. One that is ended is dead: the next call with it is not authorised, as it happens with the real gateway now and then.",
+          "A session is one PHPSESSID cookie. When you end a session, the next call with its " +
+            "cookie is not authorised. This sometimes happens at the real gateway.",
         ),
         this.list,
         this.none,
@@ -125,7 +127,7 @@ export class SessionsPage {
     this.none.hidden = state.session_count > 0;
     this.list.hidden = this.all.hidden = state.session_count === 0;
     const unseen = state.session_count - state.sessions.length;
-    setText(this.more, unseen > 0 ? `and ${counted(unseen, "more", "more")}, used longer ago` : "");
+    setText(this.more, unseen > 0 ? `and ${counted(unseen, "older", "older")}` : "");
     reconcile(
       this.list,
       this.views,
@@ -161,7 +163,11 @@ function sessionView({ session: { key } }) {
       tag.dataset.tone = session.authorised ? "good" : "hold";
       setText(
         note,
-        `${counted(session.calls, "call")} · opened ${since(session.opened_at, now)} · last used ${since(session.used_at, now)}`,
+        [
+          counted(session.calls, "call"),
+          `opened ${since(session.opened_at, now)}`,
+          `last used ${since(session.used_at, now)}`,
+        ].join(" · "),
       );
     },
   };

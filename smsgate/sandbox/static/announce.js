@@ -1,4 +1,5 @@
-// What is said to the reader beside what is shown: to a screen reader, and what went wrong. Rule: at most one announcement in a while.
+// Announcements for screen readers, and error messages.
+// Rule: announcements are at least `PAUSE` milliseconds apart.
 import { Refused } from "./api.js";
 import { setText } from "./dom.js";
 
@@ -9,13 +10,13 @@ const PAUSE = 2500;
 let timer = null;
 let next = null;
 
-// What is outside of an open dialog is neither seen nor read out.
+// Elements outside an open dialog are neither visible nor announced, so move the node into it.
 function bring(node) {
   const place = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
   if (node.parentNode !== place) place.append(node);
 }
 
-// `word` is a function, asked when it is time to speak, so that what was said meanwhile is summed up.
+// `word` may be a function; it is called at the time of the announcement and can sum up changes.
 export function announce(word) {
   next = typeof word === "function" ? word : () => word;
   if (timer) return;
@@ -42,7 +43,8 @@ function complain(text) {
   }, 6000);
 }
 
-// Do something that asks the sandbox. Fails with a word to the reader; `quietly` leaves a lost connection to the bar, which shows it.
+// Run a task that calls the sandbox, and show its error.
+// With `quietly`, a lost connection is not shown here, because the bar shows it.
 export async function attempt(task, { quietly = false } = {}) {
   try {
     return await task();
@@ -51,7 +53,7 @@ export async function attempt(task, { quietly = false } = {}) {
     if (!lost) {
       complain(error.message);
       if (!(error instanceof Refused)) console.error(error);
-    } else if (!quietly) complain("The sandbox does not answer. Is it running?");
+    } else if (!quietly) complain("The sandbox does not answer. Check that it is running.");
     return undefined;
   }
 }

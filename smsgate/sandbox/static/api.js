@@ -1,4 +1,4 @@
-// Every request that the page makes, as one table. Rule: nothing else here or elsewhere fetches.
+// Every request of the page, as one table. Rule: no other code calls `fetch`.
 
 async function ask(method, path, body) {
   const answered = await fetch(path, {
@@ -11,7 +11,7 @@ async function ask(method, path, body) {
   return given;
 }
 
-// The sandbox answered and said no. A request that got no answer is a TypeError of fetch.
+// The sandbox answered with an error. Without an answer, `fetch` throws a TypeError.
 export class Refused extends Error {}
 
 function query(fields) {

@@ -1,4 +1,4 @@
-// The bar on top: the stream, the figures, what is unusual, the theme. Rule: what is unusual is said in words.
+// The bar at the top: connection, figures, warnings, theme. Rule: a warning always has words.
 import { announce } from "./announce.js";
 import { setAttribute, setText } from "./dom.js";
 import { counted, grouped } from "./format.js";
@@ -6,7 +6,7 @@ import { icon } from "./icons.js";
 import { setTheme, THEMES, theme } from "./theme.js";
 
 const LIVE = {
-  on: { word: "Live", title: "New messages appear by themselves" },
+  on: { word: "Live", title: "New messages appear automatically" },
   lost: { word: "Connection lost, trying again", title: "The sandbox does not answer" },
 };
 const THEME_ICONS = { system: "screen", light: "sun", dark: "moon" };

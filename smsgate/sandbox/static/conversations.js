@@ -1,4 +1,5 @@
-// The list of conversations, newest first, of which only the rows in sight exist. Rule: a row is found by its number, never by its place.
+// The list of conversations, newest first; only visible rows exist in the document.
+// Rule: a row is identified by its phone number, never by its position.
 import { api } from "./api.js";
 import { el, reconcile, setAttribute, setText } from "./dom.js";
 import { face } from "./faces.js";
@@ -8,7 +9,7 @@ import { statusView } from "./statuses.js";
 import { marked } from "./texts.js";
 
 const ROW = 70; // .row in layout.css, with its margin
-const MORE = 12; // rows beyond those in sight
+const MORE = 12; // rows to load before and after the visible ones
 
 export class Conversations {
   constructor({ list, search, found, onOpen }) {
@@ -19,9 +20,9 @@ export class Conversations {
     this.views = new Map();
     this.known = new Map(); // place -> conversation
     this.total = 0;
-    this.active = null; // the number that the keys are at
+    this.active = null; // the number that the keyboard has selected
     this.open = null;
-    this.read = new Map(); // number -> sequence up to which it was read here
+    this.read = new Map(); // number -> sequence of the last message that was read
     this.readAll = Infinity;
     this.refresh = paced(() => this.load());
     this.list.addEventListener(
@@ -70,7 +71,7 @@ export class Conversations {
     return undefined;
   }
 
-  // By how many places most of the rows in sight have moved, so that what is being read stays where it is.
+  // Return by how many places most visible rows have moved, to keep them in place when scrolling.
   shift(conversations, offset) {
     const places = new Map(
       conversations.map((conversation, at) => [conversation.number, offset + at]),
@@ -95,7 +96,7 @@ export class Conversations {
     reconcile(this.rows, this.views, items, () => this.row());
     const nothing = this.total === 0 && this.words;
     if (nothing && !this.nothing) {
-      this.nothing = el("p", { class: "nothing" }, "No number, sender, text or id has that in it.");
+      this.nothing = el("p", { class: "nothing" }, "No number, sender, text or id matches.");
       this.list.append(this.nothing);
     }
     if (!nothing && this.nothing) {
@@ -162,7 +163,7 @@ export class Conversations {
     return null;
   }
 
-  // Move the keys by so many places; from nowhere they go to the open one or the first.
+  // Move the selection; without a selection, start at the open conversation or the first one.
   move(by) {
     const from = this.placeOf(this.active) ?? this.placeOf(this.open);
     const start = from === null ? this.inSight.first : from + by;
@@ -208,7 +209,7 @@ export class Conversations {
     this.render();
   }
 
-  // What is on the page at the start counts as read.
+  // Messages that exist when the page opens count as read.
   startReading(sequence) {
     this.readAll = sequence;
     this.read.clear();

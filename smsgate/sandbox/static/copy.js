@@ -1,10 +1,10 @@
-// Copying. Rule: what is copied is the exact value, not how it is shown; and the button says that it worked.
+// Copy buttons. Rule: the exact value is copied, not its formatted form; the button confirms it.
 import { announce } from "./announce.js";
 import { el } from "./dom.js";
 import { icon } from "./icons.js";
 
 async function write(text) {
-  // The clipboard is there only on https and on loopback.
+  // Browsers offer the clipboard only on https and on loopback.
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const area = el("textarea", { class: "unseen", set: { value: text } });
   (document.querySelector("dialog[open]") ?? document.body).append(area);

@@ -1,4 +1,5 @@
-// Everything about one message. Rule: the raw request and reply are asked for once, the status as often as something changes.
+// The details of one message.
+// Rule: the raw request and reply are loaded once, the status after each change.
 import { attempt } from "./announce.js";
 import { api } from "./api.js";
 import { copyButton } from "./copy.js";
@@ -94,7 +95,7 @@ export class Details {
           ["From", message.sender],
           ["Accepted", exact(message.accepted_at)],
           ["Size", `${counted(message.parts, "part")} in ${message.alphabet}`],
-          ["Paid", counted(message.credits, "credit")],
+          ["Cost", counted(message.credits, "credit")],
           [
             "Id",
             el(
@@ -105,18 +106,13 @@ export class Details {
             ),
           ],
         ]),
-        saving
-          ? el(
-              "p",
-              { class: "hint" },
-              `Only ${saving.characters.map((one) => `“${one}”`).join(", ")} ${saving.characters.length > 1 ? "are" : "is"} not in the GSM alphabet: without, ${counted(saving.parts, "part")} instead of ${grouped(message.parts)}.`,
-            )
-          : null,
+        saving ? el("p", { class: "hint" }, savingHint(saving, message.parts)) : null,
         message.fault
           ? el(
               "p",
               { class: "hint" },
-              `The answer met the fault “${message.fault}”, so the program may not know that this was accepted.`,
+              `The fault “${message.fault}” applied to the answer, so the program may not ` +
+                "know that this message was accepted.",
             )
           : null,
         el(
@@ -169,6 +165,13 @@ export class Details {
   }
 }
 
+function savingHint({ characters, parts }, now) {
+  const named = characters.map((one) => `“${one}”`).join(", ");
+  const force = characters.length > 1 ? "force" : "forces";
+  const instead = `${counted(parts, "part")} instead of ${grouped(now)}`;
+  return `Only ${named} ${force} UCS-2. In GSM, the text needs ${instead}.`;
+}
+
 function facts(rows) {
   return el(
     "dl",
@@ -183,7 +186,7 @@ function raw(name, text) {
       "section",
       { class: "raw" },
       el("h3", {}, name),
-      el("p", { class: "muted" }, "No longer kept."),
+      el("p", { class: "muted" }, "No longer stored."),
     );
   const pre = el("pre", { tabindex: "0", "aria-label": `${name}, as XML` });
   setText(pre, prettyXml(text));

@@ -1,8 +1,10 @@
-// Making and updating elements. Rule: what a message says becomes a text node or an attribute value, never markup.
+// Create and update elements.
+// Rule: text of a message becomes a text node or an attribute value, never markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-// Attributes: `on` holds listeners, `set` properties; true is written as an empty attribute, false and null are left out.
+// Attributes: `on` has listeners and `set` has properties. True becomes an empty attribute; false
+// and null are omitted.
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -36,7 +38,8 @@ export function setValue(input, value) {
   if (document.activeElement !== input && input.value !== value) input.value = value;
 }
 
-// Make the children of `parent` those of `items`, in their order: each has a `key`, and a view {node, update} that outlives updates.
+// Make the children of `parent` match `items`, in order. Each item has a `key`; its view
+// {node, update} is kept between calls.
 export function reconcile(parent, views, items, make) {
   const wanted = new Set(items.map((item) => item.key));
   for (const [key, view] of views) {

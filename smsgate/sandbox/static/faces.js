@@ -1,4 +1,4 @@
-// The round face of a sender: its first letter on a colour of its own. Rule: decoration; the name stands beside it.
+// The avatar of a sender: its first letter on a colour. Rule: decoration; the name is next to it.
 import { el, setText } from "./dom.js";
 import { hue } from "./format.js";
 

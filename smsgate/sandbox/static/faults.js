@@ -1,11 +1,12 @@
-// The faults: those in force, and a switch for each kind. Rule: the kinds and their words come from the sandbox's table.
+// The page "Faults": the active faults, and a switch for each kind.
+// Rule: kinds and descriptions come from the sandbox's table.
 
 import { attempt } from "./announce.js";
 import { api } from "./api.js";
 import { el, reconcile, setAttribute, setText } from "./dom.js";
 import { counted } from "./format.js";
 
-const STRIKES = {
+const APPLIES_TO = {
   every: { title: "Every call", value: null, fields: () => ({}) },
   next: {
     title: "The next calls only",
@@ -19,7 +20,7 @@ const STRIKES = {
   },
 };
 
-function strikes(fault) {
+function ruleText(fault) {
   const often = fault.times !== null ? `the next ${counted(fault.times, "call")}` : "every call";
   const share =
     fault.probability < 1
@@ -48,10 +49,10 @@ export class FaultsPage {
     this.often = el(
       "select",
       {},
-      ...Object.entries(STRIKES).map(([key, row]) => el("option", { value: key }, row.title)),
+      ...Object.entries(APPLIES_TO).map(([key, row]) => el("option", { value: key }, row.title)),
     );
     this.value = el("input", { type: "number", inputmode: "decimal" });
-    this.valueLabel = el("span", {}, STRIKES.next.value.label);
+    this.valueLabel = el("span", {}, APPLIES_TO.next.value.label);
     this.valueField = el("label", { class: "field" }, this.valueLabel, this.value);
     this.often.addEventListener("change", () => this.asksValue());
     this.activeViews = new Map();
@@ -64,11 +65,11 @@ export class FaultsPage {
       el(
         "div",
         { class: "line" },
-        el("h3", {}, "In force"),
+        el("h3", {}, "Active"),
         el(
           "button",
           { type: "button", class: "plain small", on: { click: () => attempt(api.liftFaults) } },
-          "Lift all",
+          "Remove all",
         ),
       ),
       this.active,
@@ -80,17 +81,18 @@ export class FaultsPage {
       el(
         "section",
         {},
-        el("h3", {}, "Switch on"),
+        el("h3", {}, "Add a fault"),
         el(
           "p",
           { class: "lead" },
-          "What goes wrong on the wire, on demand. A fault strikes as chosen here at the moment it is switched on.",
+          "Faults simulate network failures and bad answers. " +
+            "Choose the calls first, then switch a fault on.",
         ),
         el(
           "div",
           { class: "fields" },
           field("Operation", this.operation),
-          field("Strikes", this.often),
+          field("Applies to", this.often),
           this.valueField,
         ),
         this.kinds,
@@ -100,7 +102,7 @@ export class FaultsPage {
   }
 
   asksValue() {
-    const asked = STRIKES[this.often.value].value;
+    const asked = APPLIES_TO[this.often.value].value;
     this.valueField.hidden = !asked;
     if (!asked) return;
     setText(this.valueLabel, asked.label);
@@ -135,7 +137,7 @@ export class FaultsPage {
             min: "0",
             step: "any",
             value: row.seconds,
-            "aria-label": `Seconds of ${row.kind}`,
+            "aria-label": `Delay of ${row.kind} in seconds`,
             title: "Seconds",
           });
     const toggle = el("button", {
@@ -152,7 +154,7 @@ export class FaultsPage {
           await api.addFault({
             kind: row.kind,
             operation: this.operation.value || null,
-            ...this.strikes(),
+            ...this.ruleFields(),
             ...(seconds && seconds.value !== "" ? { seconds: Number(seconds.value) } : {}),
           });
       }),
@@ -160,7 +162,7 @@ export class FaultsPage {
     const tag = el(
       "span",
       { class: "tag", "data-tone": row.works ? "hold" : "good" },
-      row.works ? "work done, paid" : "no work done",
+      row.works ? "work done, charged" : "no work done",
     );
     const node = el(
       "li",
@@ -184,8 +186,8 @@ export class FaultsPage {
     };
   }
 
-  strikes() {
-    return STRIKES[this.often.value].fields(Number(this.value.value));
+  ruleFields() {
+    return APPLIES_TO[this.often.value].fields(Number(this.value.value));
   }
 }
 
@@ -209,11 +211,10 @@ function activeView({ fault: { id, kind } }) {
   );
   return {
     node,
-    update: ({ fault }) =>
-      setText(
-        how,
-        `${strikes(fault)} · ${fault.struck ? `struck ${counted(fault.struck, "time")}` : "has not struck yet"}`,
-      ),
+    update: ({ fault }) => {
+      const applied = fault.struck ? `applied ${counted(fault.struck, "time")}` : "not applied yet";
+      setText(how, `${ruleText(fault)} · ${applied}`);
+    },
   };
 }
 

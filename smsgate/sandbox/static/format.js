@@ -1,4 +1,4 @@
-// Values -> words: numbers, times, sizes, raw XML. Rule: pure functions, no document.
+// Format numbers, times, sizes and raw XML as text. Rule: pure functions; they do not use the page.
 
 const GROUP = /\B(?=(\d{3})+(?!\d))/g;
 const UKRAINIAN = /^\+380(\d\d)(\d{3})(\d\d)(\d\d)$/;
@@ -12,7 +12,7 @@ const OLD_DAY = new Intl.DateTimeFormat("en-GB", {
 });
 const SHORT_DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
-// Decimals come as strings and stay exact.
+// Decimals are strings, so they stay exact.
 export function grouped(number) {
   const [whole, fraction] = String(number).split(".");
   const head = whole.replace(GROUP, "\u202f");
@@ -72,7 +72,8 @@ export function hue(text) {
   return (sum * 47) % 360;
 }
 
-// One element a line, indented; an element with only a text keeps it beside its tags. What is no XML stays as it is.
+// One element per line, indented; an element with only text stays on one line. Text that is not
+// XML is not changed.
 export function prettyXml(raw) {
   const trimmed = raw.trim();
   if (!trimmed.startsWith("<") || /<!DOCTYPE|<html/i.test(trimmed.slice(0, 200))) return raw;

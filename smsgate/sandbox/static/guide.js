@@ -1,11 +1,12 @@
-// How to point a program at the sandbox. Rule: every line can be pasted as it is; the addresses are those of this sandbox.
+// How to connect a program to the sandbox.
+// Rule: every line can be pasted unchanged, with the URLs of this sandbox.
 import { copy, copyButton } from "./copy.js";
 import { el } from "./dom.js";
 import { tabbed } from "./tabs.js";
 
 const NUMBER = "+380501234567";
 
-// A string as a literal of each language: a password may hold any character.
+// A string as a literal of each language, because a password may have any character.
 const python = (text) => JSON.stringify(text);
 const php = (text) => `'${text.replace(/[\\']/g, "\\$&")}'`;
 const shell = (text) => (/^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
@@ -19,7 +20,8 @@ import smsgate
 URL = "${state.url}"
 
 async def main():
-    session = smsgate.AsyncSession(${python(state.login)}, ${python(state.password)}, sender="Shop", url=URL)
+    login, password = ${python(state.login)}, ${python(state.password)}
+    session = smsgate.AsyncSession(login, password, sender="Shop", url=URL)
     async with session:
         await session.send_sms("${NUMBER}", "Ваш код: 4815")
 

@@ -1,4 +1,5 @@
-// The icons, as paths of a 16 by 16 square. Rule: an icon is decoration; a word stands beside it or in the label of its button.
+// The icons, as paths in a 16 by 16 square.
+// Rule: an icon is decoration; a word is next to it or in the label of its button.
 import { svg } from "./dom.js";
 
 const PATHS = {

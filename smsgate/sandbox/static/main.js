@@ -1,4 +1,5 @@
-// Where the parts meet: the stream, the address and the keys. Rule: parts do not know each other; whoever needs two of them is here.
+// Connects the parts of the page, the event stream, the URL and the keys.
+// Rule: the other files do not know each other; code that needs two of them is here.
 import { announce } from "./announce.js";
 import { api } from "./api.js";
 import { showFigures, showLive, themeButton } from "./bar.js";
@@ -31,8 +32,8 @@ let state = null;
 let panel = null;
 let details = null;
 let acceptedUnseen = 0;
-let focusThread = false; // it was opened from the list
-let showsAll = false; // the whole conversation, though something is searched for
+let focusThread = false; // the conversation was opened from the list
+let showsAll = false; // show the whole conversation in spite of a search
 
 const conversations = new Conversations({
   list,
@@ -65,7 +66,7 @@ function leave() {
   list.focus();
 }
 
-// The address
+// The URL
 
 function follow() {
   if (!tables || !state) return;
@@ -120,13 +121,14 @@ function welcome() {
         el(
           "p",
           {},
-          "Point a program at this gateway instead of the real one. What it sends arrives here, and nowhere else.",
+          "Connect a program to this gateway instead of the real one. " +
+            "Its messages arrive here and are not sent to any phone.",
         ),
       ),
       guide(state, "welcome"),
       magic(
         tables.magic.filter((row) => FEW_MAGIC.includes(row.number)),
-        "Some numbers bring an answer on demand; the others are under Sandbox, Connect:",
+        "Some numbers have a fixed result. All of them are under Sandbox, Connect.",
       ),
     ),
   );
@@ -140,7 +142,7 @@ function choose() {
       { class: "quiet" },
       el("img", { src: "static/logo.svg", alt: "", width: "56", height: "56" }),
       el("h2", {}, "Choose a conversation"),
-      el("p", {}, "New messages appear by themselves."),
+      el("p", {}, "New messages appear automatically."),
       el(
         "dl",
         { class: "keys" },
@@ -155,7 +157,7 @@ function choose() {
 
 // The stream
 
-function hear(next) {
+function onState(next) {
   const before = state;
   state = next;
   if (!tables) return;
@@ -163,7 +165,7 @@ function hear(next) {
   if (!before || next.accepted < before.accepted) conversations.startReading(next.accepted);
   showFigures(next);
   panel.update(next);
-  tell(before, next);
+  announceNew(before, next);
   if (
     document.body.dataset.view === "loading" ||
     (next.accepted === 0) !== (document.body.dataset.view === "empty")
@@ -179,20 +181,20 @@ function refresh() {
   if (details?.isOpen) details.refresh();
 }
 
-let untold = 0;
+let unannounced = 0;
 
-function tell(before, next) {
+function announceNew(before, next) {
   const fresh = before ? next.accepted - before.accepted : 0;
   if (fresh <= 0) return;
-  untold += fresh;
+  unannounced += fresh;
   if (document.hidden) {
     acceptedUnseen += fresh;
     document.title = `(${acceptedUnseen}) ${TITLE}`;
   }
-  // The list has them in a moment.
+  // Wait until the list has loaded the new messages.
   setTimeout(announce, 600, () => {
-    const count = untold;
-    untold = 0;
+    const count = unannounced;
+    unannounced = 0;
     if (!count) return null;
     const last = conversations.known.get(0)?.last;
     return count === 1 && last?.sequence === state.accepted
@@ -275,15 +277,15 @@ function start() {
   panel = new Panel({ dialog: at("panel"), question: at("ask"), tables, state });
 }
 
-async function learn() {
+async function loadTables() {
   try {
     tables = await api.tables();
-    if (state) hear(state);
+    if (state) onState(state);
   } catch {
-    setTimeout(learn, 1000);
+    setTimeout(loadTables, 1000);
   }
 }
 
 themeButton();
-listen({ onState: hear, onLive: showLive });
-learn();
+listen({ onState, onLive: showLive });
+loadTables();

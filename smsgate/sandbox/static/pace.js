@@ -1,4 +1,5 @@
-// How often a view asks for what it shows. Rule: never twice at once, at most once in a gap, and once more after the last wish.
+// How often a view loads its data.
+// Rule: one load at a time, at least a pause apart, and always one load after the last request.
 import { attempt } from "./announce.js";
 
 const GAP = 250;

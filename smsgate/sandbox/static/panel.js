@@ -1,4 +1,5 @@
-// The panel «Sandbox»: what can be switched while it runs. Rule: it shows the state that the stream tells, and changes only through the API.
+// The panel "Sandbox", which changes the running sandbox.
+// Rule: it shows the state from the event stream, and changes it only through the API.
 
 import { AccountPage, SessionsPage } from "./account.js";
 import { announce, attempt } from "./announce.js";
@@ -17,14 +18,14 @@ export class Panel {
       node: el(
         "div",
         {},
-        el("section", {}, el("h3", {}, "Point a program here"), guide(state, "connect")),
+        el("section", {}, el("h3", {}, "Connect a program"), guide(state, "connect")),
         el(
           "section",
           {},
           el("h3", {}, "Magic numbers"),
           magic(
             tables.magic,
-            "Each brings its answer on demand. Every other number is accepted and delivered.",
+            "Each number has a fixed result. Messages to all other numbers are delivered.",
           ),
         ),
       ),
@@ -73,7 +74,7 @@ export class Panel {
       el("footer", {}, el("span", {}, `smsgate ${state.version}`), clear),
     );
     this.tabs.choose("Faults");
-    // A click beside the panel closes it.
+    // A click outside the panel closes it.
     dialog.addEventListener(
       "click",
       (event) => event.target === dialog && event.offsetX < 0 && dialog.close(),
@@ -99,7 +100,7 @@ export class Panel {
     const clear = async () => {
       question.close();
       if (await attempt(api.clear)) {
-        announce("Everything is cleared");
+        announce("Everything was cleared");
         this.dialog.close();
       }
     };
@@ -113,7 +114,8 @@ export class Panel {
       el(
         "p",
         { id: "ask-text" },
-        `${all.slice(0, 2).join(", ")} and ${all[2]} go, and all counters. Balance and account are again as they were when the sandbox started. This cannot be undone.`,
+        `This deletes ${all.slice(0, 2).join(", ")} and ${all[2]}, and resets all counters. ` +
+          "Balance and account return to their values at the start. This cannot be undone.",
       ),
       el(
         "div",

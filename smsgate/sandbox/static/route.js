@@ -1,4 +1,5 @@
-// The address after the #. Rule: it alone says which conversation and which message is open, so that the back button works.
+// The part of the URL after #.
+// Rule: it alone decides which conversation and message are open, so the back button works.
 
 export function route() {
   const [place, number, id] = location.hash.replace(/^#\/?/, "").split("/").map(decoded);

@@ -1,4 +1,5 @@
-// How each delivery status looks: an icon, a tone, a word. Rule: never a colour alone; a status without a row is shown all the same.
+// The icon, colour and word of each delivery status.
+// Rule: never only a colour; a status without a row is also shown.
 import { el, setText } from "./dom.js";
 import { icon } from "./icons.js";
 
@@ -25,7 +26,7 @@ export function wordOf(state) {
   return state.charAt(0).toUpperCase() + state.slice(1);
 }
 
-// Returns {node, update(state)}. With `bare` only the icon is seen, and the word is its label.
+// Returns {node, update(state)}. With `bare`, only the icon is visible; the word is its label.
 export function statusView({ bare = false } = {}) {
   const word = el("span", bare ? { class: "unseen" } : {});
   const node = el("span", { class: "status" }, word);

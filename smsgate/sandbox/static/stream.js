@@ -1,4 +1,5 @@
-// The live stream of states. Rule: it is either on, or lost and being opened again; it never gives up and never asks in a hurry.
+// The event stream of the state.
+// Rule: it is either on, or lost and reconnecting; it never gives up, and pauses between attempts.
 import { EVENTS } from "./api.js";
 
 const WAITS = [500, 1000, 2000, 5000];

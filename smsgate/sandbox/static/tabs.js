@@ -1,7 +1,8 @@
-// Tabs. Rule: the pattern of the WAI-ARIA guide: one tab can be reached by Tab, the arrows choose among them.
+// Tabs. Rule: the WAI-ARIA pattern: the Tab key reaches one tab, and the arrow keys switch tabs.
 import { el } from "./dom.js";
 
-// `rows` are {name, make() -> node}. Returns {bar, page, choose(name), tabs} where `page` shows what the chosen one makes.
+// `rows` are {name, make() -> node}. Returns {bar, page, choose(name), tabs}; `page` shows the node
+// of the chosen tab.
 export function tabbed(label, rows, { id, page }) {
   const tabs = rows.map((row) =>
     el(

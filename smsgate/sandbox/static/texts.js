@@ -1,4 +1,5 @@
-// The text of a message -> nodes: links, a one-time code, what was searched for. Rule: only http and https become links.
+// Turns the text of a message into nodes: links, a one-time code, search matches.
+// Rule: only http and https become links.
 import { copy } from "./copy.js";
 import { el } from "./dom.js";
 
@@ -20,7 +21,7 @@ export function link(text, search = "") {
     : text;
 }
 
-// Cut a text by a pattern: found pieces go through `found`, the others through `rest`.
+// Split a text by a pattern: `found` maps the matches, `rest` the text between them.
 function cut(text, pattern, found, rest) {
   const nodes = [];
   let from = 0;

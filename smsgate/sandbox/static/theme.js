@@ -1,4 +1,4 @@
-// Light, dark, or as the system has it. Rule: applied before the first paint, and remembered in this browser only.
+// Light, dark or system theme. Rule: applied before the first paint; stored only in the browser.
 
 const KEY = "smsgate.theme";
 export const THEMES = ["system", "light", "dark"];
@@ -8,7 +8,7 @@ export function theme() {
     const kept = localStorage.getItem(KEY);
     return THEMES.includes(kept) ? kept : "system";
   } catch {
-    return "system"; // a browser may forbid storage
+    return "system"; // storage may be forbidden
   }
 }
 
@@ -16,7 +16,7 @@ export function setTheme(chosen) {
   try {
     localStorage.setItem(KEY, chosen);
   } catch {
-    // then it lasts as long as the page
+    // without storage, the theme lasts until the page is closed
   }
   document.documentElement.dataset.theme = chosen;
 }

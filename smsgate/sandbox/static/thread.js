@@ -1,4 +1,5 @@
-// One conversation as bubbles, of which a window is held. Rule: what the reader looks at stays where it is, whatever comes or goes around it.
+// One conversation as bubbles; only a part of the messages is in the document.
+// Rule: visible messages do not move when others are added or removed.
 
 import { attempt } from "./announce.js";
 import { api } from "./api.js";
@@ -12,7 +13,7 @@ import { link, textNodes } from "./texts.js";
 
 const PAGE = 80;
 const MOST = 240; // bubbles in the document
-const NEAR = 700; // pixels from an end at which more is asked for
+const NEAR = 700; // pixels from an end at which more messages are loaded
 const AT_END = 48;
 
 const BUBBLES = {
@@ -40,7 +41,7 @@ export class Thread {
     this.home.replaceChildren();
   }
 
-  // Tells whether it is still what is open, once its messages are there.
+  // Resolves when the messages are loaded, to whether this conversation is still open.
   async show(number, search) {
     this.number = number;
     this.search = search;
@@ -135,7 +136,7 @@ export class Thread {
   async load(fields, take = (page) => this.replace(page)) {
     const { number, search, list } = this;
     const page = await api.messages({ number, search, ...fields });
-    // Another conversation was opened meanwhile, or this one anew: the answer may be older than what is there.
+    // A conversation was opened in the meantime, so this answer may be outdated.
     if (!this.isOpen || list !== this.list) return;
     this.total = page.total;
     this.loaded = true;
@@ -144,7 +145,7 @@ export class Thread {
 
   async reload() {
     if (!this.isOpen) return;
-    // Two answers on their way at once may overtake each other.
+    // Two answers at once may arrive in the wrong order.
     if (this.opening) {
       this.missed = true;
       return;
@@ -233,9 +234,9 @@ export class Thread {
 
   // Showing
 
-  // Change the window of messages and keep the bubble in sight, or the end, where it is.
+  // Change the messages, and keep the first visible bubble, or the end, in place.
   change(alter) {
-    // The browser tells of a scroll only with its next picture, and what is here may be ahead of it.
+    // The browser reports scrolling only at the next frame, so the position may be newer.
     if (this.scroller.scrollTop !== this.seenTop) this.scrolled();
     const anchor = this.stuck
       ? null
@@ -295,7 +296,7 @@ export class Thread {
       node: el(
         "p",
         { class: "quiet" },
-        this.search ? "No message to this number has that in it." : "No messages to this number.",
+        this.search ? "No message to this number matches." : "No messages to this number.",
       ),
       update: null,
     };
@@ -307,7 +308,7 @@ export class Thread {
     const parts = el("span", {}, counted(first.parts, "part"));
     const credits = el("span", {}, counted(first.credits, "credit"));
     const hint = first.saving
-      ? el("span", { class: "dear" }, `UCS-2, else ${counted(first.saving.parts, "part")}`)
+      ? el("span", { class: "saving" }, `UCS-2; GSM: ${counted(first.saving.parts, "part")}`)
       : null;
     const button = el(
       "button",
@@ -369,7 +370,7 @@ export class Thread {
 
   firstInSight() {
     const top = this.scroller.getBoundingClientRect().top;
-    // A window of bubbles is in order from top to bottom.
+    // The bubbles are sorted from top to bottom.
     let [low, high] = [0, this.messages.length - 1];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -410,7 +411,7 @@ export class Thread {
     this.focus(this.messages.at(-1)?.id);
   }
 
-  // Keys: one bubble can be reached by Tab, the arrows go to the others
+  // Keys: the Tab key reaches one bubble, and the arrow keys move to the others
 
   rove(id) {
     const message = this.messages.find((one) => one.id === id) ?? this.messages.at(-1);
