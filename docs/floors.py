@@ -14,7 +14,7 @@ __all__ = ["ROOMS", "below", "direct", "floor_of", "on_floors"]
 ROOMS: dict[str, tuple[str, ...]] = {
     "errors, privacy": ("errors", "privacy", "extras", "version"),
     "protocol": ("protocol", "phone"),
-    "configuration": ("options", "environment", "settings"),
+    "configuration": ("config", "settings"),
     "_client": ("_client",),
     "session": ("session", ""),
     "ledger": ("ledger",),

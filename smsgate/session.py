@@ -31,9 +31,19 @@ from ._client.logins import Credentials, Login, Logins
 from ._client.observing import CallStart, Observation, Observer, end_of, end_of_error
 from ._client.transport import Body, Exchange, HttpClient, Transport, lent_transport, own_transport, ssl_settings
 from ._client.workers import Pace, Parallel
-from .environment import GatewaySettings, read_environment
+from .config import (
+    GATEWAY_URL,
+    GatewaySettings,
+    SessionConfig,
+    Timeouts,
+    address_of,
+    bad_grace,
+    odd_credentials,
+    positive,
+    read_environment,
+    travels_in_clear,
+)
 from .errors import InDoubt, MessageNotFound, NotAuthorised, NotSent, PlainHttpWarning, Reason, SmsGateError
-from .options import GATEWAY_URL, Timeouts, address_of, bad_grace, bad_option, odd_credentials, positive, travels_in_clear
 from .privacy import mask_number, redact, seal, sealed
 from .protocol.answers import DeliveryState
 from .protocol.envelope import request_body
@@ -172,7 +182,7 @@ class AsyncSession:
         country: str | None = None,
         observer: Observer | None = None,
     ) -> None:
-        found = bad_option(
+        self._config = config = SessionConfig(
             login=login,
             password=password,
             sender=sender,
@@ -184,21 +194,10 @@ class AsyncSession:
             http_client=http_client,
             country=country,
         )
-        if found:
-            raise ValueError(found)
         for odd in odd_credentials(login=login, password=password):
             warn(odd, stacklevel=_caller())
-        self._sender = sender
-        self._url = url
-        self._timeouts = timeouts
-        self._secrets = (login, password)
-        self._http_client = http_client
-        self._proxy = proxy
-        self._verify = verify
-        self._country = country
         self._observer = observer
         self._ssl: ssl.SSLContext | None = None
-        self._width = concurrency
         # Made when the session is opened, as their locks are those of its event loop.
         self._logins: Logins
         self._token: EventLoopToken | None = None
@@ -206,7 +205,7 @@ class AsyncSession:
         self._released = False
         self._under_way: set[_Call] = set()
         self._drained: anyio.Event | None = None
-        if travels_in_clear(url):
+        if travels_in_clear(config.url):
             warn(
                 "the gateway's address is plain http: login, password and texts travel in clear",
                 PlainHttpWarning,
@@ -247,24 +246,13 @@ class AsyncSession:
         observer: Observer | None = None,
     ) -> Self:
         """Return a session with these settings, such as `smsgate.settings.SmsGateSettings()` finds them. Raises `ValueError`."""
-        return cls(
-            settings.login,
-            settings.password.get_secret_value(),
-            sender=settings.sender,
-            url=settings.url,
-            concurrency=settings.concurrency,
-            timeouts=timeouts,
-            proxy=settings.proxy,
-            verify=verify,
-            http_client=http_client,
-            country=settings.country,
-            observer=observer,
-        )
+        return cls(**settings.arguments(), timeouts=timeouts, verify=verify, http_client=http_client, observer=observer)
 
     def __repr__(self) -> str:
         held = vars(self)  # empty if the constructor refused its arguments, as a traceback with locals shows
         state = "closed" if held.get("_closed") else "open" if held.get("_token") else "not open"
-        return f"<AsyncSession {held.get('_url', '')} {state}>"
+        config: SessionConfig | None = held.get("_config")
+        return f"<AsyncSession {config.url if config else ''} {state}>"
 
     def __reduce__(self) -> Any:
         raise TypeError("a session cannot be pickled or copied: it holds connections and the password")
@@ -273,7 +261,9 @@ class AsyncSession:
         if self._token is not None or self._closed:
             raise NotSent("a session is opened once", reason=Reason.CLOSED if self._closed else Reason.NOT_OPEN)
         self._token = current_token()
-        self._logins = Logins(Credentials(*self._secrets), self._width, self._open_transport)
+        self._logins = Logins(
+            Credentials(self._config.login, self._config.password), self._config.concurrency, self._open_transport
+        )
         return self
 
     async def __aexit__(
@@ -332,7 +322,7 @@ class AsyncSession:
     @property
     def concurrency(self) -> int:
         """How many requests can be under way at once."""
-        return self._width
+        return self._config.concurrency
 
     # --- the five operations --------------------------------------------------------------------------------------------
 
@@ -397,7 +387,7 @@ class AsyncSession:
             NotSent: nothing left this process.
             InDoubt: it is not known whether the message was sent.
         """
-        message = Message(sender=sender, destinations=destination, text=text, wappush=wappush, country=self._country)
+        message = Message(sender=sender, destinations=destination, text=text, wappush=wappush, country=self._config.country)
         return await self.send(message, timeout=timeout)
 
     async def send(self, message: Message, *, timeout: float | None = None) -> SendResult:
@@ -408,7 +398,7 @@ class AsyncSession:
         checked = checked_again(_a_message(message))
         if isinstance(checked, ValidationError):
             raise checked
-        call = self._call_of(checked, _deadline(timeout, self._timeouts.send))
+        call = self._call_of(checked, _deadline(timeout, self._config.timeouts.send))
         if (record := _RECORD.get()) is not None:
             record.calls.append(call)
         return await self._run(call, partial(self._attempt, SEND_SMS))
@@ -476,13 +466,13 @@ class AsyncSession:
         """
         if rate is not None and not positive(rate):
             raise ValueError("rate: must be a number of recipients a second, greater than 0")
-        deadline = _deadline(timeout, self._timeouts.send)
+        deadline = _deadline(timeout, self._config.timeouts.send)
         if not isinstance(messages, (Iterable, AsyncIterable)):
             raise TypeError("messages: must be an iterable or an async iterable of smsgate.Message")
         return Parallel(
             messages,
             partial(self._outcome, deadline),
-            width=self._width,
+            width=self._config.concurrency,
             pace=None if rate is None else Pace(rate, _recipients),
             unclaimed=_unclaimed,
             named=_named,
@@ -521,7 +511,7 @@ class AsyncSession:
         return Parallel(
             following,
             partial(self._followed, following),
-            width=self._width,
+            width=self._config.concurrency,
             unclaimed=_of_no_use,
             stop=following.stop,
             unused="nobody iterated over what wait_for_delivery returned, so nothing was asked",
@@ -530,7 +520,7 @@ class AsyncSession:
     async def _followed(self, following: Following, asked: str) -> DeliveryStatus | None:
         status: DeliveryStatus | None = None
         try:
-            status = await self._status(asked, min(following.time_left(), self._timeouts.read))
+            status = await self._status(asked, min(following.time_left(), self._config.timeouts.read))
         except MessageNotFound as error:
             status = DeliveryStatus(message_id=asked, state=DeliveryState.NOT_FOUND, text=error.text)
         except (NotSent, InDoubt):
@@ -541,7 +531,7 @@ class AsyncSession:
     # --- a call on its way ----------------------------------------------------------------------------------------------
 
     def _call_of(self, message: Message, deadline: float) -> _Call:
-        sender = message.sender or self._sender
+        sender = message.sender or self._config.sender
         if sender is None:
             raise invalid_message(
                 (("sender",), "missing", f"no sender: neither the message nor the session names one; {SENDER_RULE}")
@@ -563,7 +553,7 @@ class AsyncSession:
         )
 
     def _reading(self, timeout: float | None) -> float:
-        return _deadline(timeout, self._timeouts.read)
+        return _deadline(timeout, self._config.timeouts.read)
 
     async def _run_reading(
         self,
@@ -582,7 +572,7 @@ class AsyncSession:
         """Make the call, and tell the observer of it."""
         if self._observer is None:
             return await self._run_in_time(call, attempt)
-        observation = Observation(self._observer, CallStart(call.operation.name, *address_of(self._url)))
+        observation = Observation(self._observer, CallStart(call.operation.name, *address_of(self._config.url)))
         try:
             result = await self._run_in_time(call, attempt)
         except BaseException as error:
@@ -679,7 +669,7 @@ class AsyncSession:
 
     async def _log_in(self, login: Login, exchange: Exchange, call: _Call) -> None:
         """Make one Auth, soon enough to be able to repeat it: within the reading deadline, or half of it if no more is left."""
-        read, left = self._timeouts.read, call.scope.deadline - anyio.current_time()
+        read, left = self._config.timeouts.read, call.scope.deadline - anyio.current_time()
         within = min(read, max(left, read) / 2)
         await self._logins.authenticate(login, exchange, within=within, since=call.waiting_since)
 
@@ -699,19 +689,19 @@ class AsyncSession:
         reply = await self._logins.ask(login, call.operation, call.body, call.limit, call.exchange)
         for sentence in unrecognised(operation, reply):
             # To a send the gateway may answer with half of its text, which no search for the whole would find.
-            secrets = (*self._secrets, *login.cookie_values, *call.secrets)
+            secrets = (self._config.login, self._config.password, *login.cookie_values, *call.secrets)
             shown = f"{len(sentence)} characters" if call.operation is SEND_SMS else redact(sentence, secrets)[:300]
             _log.warning("%s%s: answer not recognised: %s", call.operation.name, call.subject, shown)
         return operation.read(reply, call.asked)
 
     def _open_transport(self) -> Transport:
-        if self._http_client is not None:
-            return lent_transport(self._url, self._http_client, connect=self._timeouts.connect)
+        config = self._config
+        if config.http_client is not None:
+            return lent_transport(config.url, config.http_client, connect=config.timeouts.connect)
         if self._ssl is None:
-            self._ssl = ssl_settings(self._verify, self._url, self._proxy)
-        return own_transport(
-            self._url, self._ssl, proxy=self._proxy, connect=self._timeouts.connect, keep_alive=self._timeouts.keep_alive
-        )
+            self._ssl = ssl_settings(config.verify, config.url, config.proxy)
+        times = config.timeouts
+        return own_transport(config.url, self._ssl, proxy=config.proxy, connect=times.connect, keep_alive=times.keep_alive)
 
 
 def _caller() -> int:

@@ -83,7 +83,7 @@ def smsgate_environment(smsgate_server: Sandbox, monkeypatch: pytest.MonkeyPatch
 
     Others of `SMSGATE_` are taken away meanwhile: a proxy or a country of the machine must not decide whether a test passes.
     """
-    from .environment import GatewaySettings, variable  # noqa: PLC0415 - the rule of this file
+    from .config import GatewaySettings, variable  # noqa: PLC0415 - the rule of this file
 
     settings = smsgate_server.settings
     variables = {

@@ -20,7 +20,7 @@ import smsgate
 from smsgate.campaign import TRANSITIONS
 from smsgate.cli.app import app
 from smsgate.cli.exits import Exit
-from smsgate.environment import GatewaySettings
+from smsgate.config import GatewaySettings
 from smsgate.extras import EXTRA_OF
 from smsgate.ledger.states import ENTRIES
 from smsgate.protocol.answers import ANSWERS, STATUSES

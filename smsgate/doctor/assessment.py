@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from ..config import Timeouts, travels_in_clear
 from ..errors import OUTCOMES, REASONS, InDoubt, NotEnoughCredits, NotSent, Reason, SmsGateError, outcome_of
-from ..options import Timeouts, travels_in_clear
 from ..protocol.answers import DeliveryState
 from .findings import Finding, Mark
 

@@ -22,8 +22,8 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 
 from .._client.logins import Credentials, Login, Logins, headers_of
 from .._client.transport import Body, Exchange, HttpReply, Transport, cause_of, own_transport, ssl_settings
+from ..config import SessionConfig
 from ..errors import InDoubt, NotSent, Reason, SmsGateError
-from ..options import GATEWAY_URL, Timeouts, bad_option
 from ..privacy import redact
 from ..protocol.envelope import request_body
 from ..protocol.limits import REPLY_LIMIT_MOST
@@ -47,36 +47,11 @@ _ALONE, _ROUNDS, _CALLS_EACH = 3, 2, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
+class Setup(SessionConfig):
     """What is examined: the settings of a session. Raises `ValueError` for a bad one, by name and without its value."""
 
-    login: str = field(repr=False)
-    password: str = field(repr=False)
-    sender: str | None = None
-    url: str = GATEWAY_URL
-    concurrency: int = 4
-    proxy: str | None = field(default=None, repr=False)
-    country: str | None = None
-    verify: bool | ssl.SSLContext = True
-    timeouts: Timeouts = Timeouts()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Where variables that other programs take a proxy from are looked for; only their names are told."""
-
-    def __post_init__(self) -> None:
-        found = bad_option(
-            login=self.login,
-            password=self.password,
-            sender=self.sender,
-            url=self.url,
-            concurrency=self.concurrency,
-            timeouts=self.timeouts,
-            proxy=self.proxy,
-            verify=self.verify,
-            http_client=None,
-            country=self.country,
-        )
-        if found:
-            raise ValueError(found)
 
     @property
     def next_hop(self) -> tuple[str, int]:
