@@ -176,7 +176,7 @@ async def test_the_place_of_an_error_that_nobody_foresaw_is_logged(
     def defect(*_: object, **__: object) -> None:
         raise KeyError
 
-    monkeypatch.setattr("smsgate.session.unrecognised", defect)
+    monkeypatch.setattr("smsgate._client.call.unrecognised", defect)
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             with pytest.raises(KeyError) as caught:
@@ -285,7 +285,7 @@ async def test_a_password_that_was_changed_is_noticed_and_remembered() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
-            session._logins._credentials = type(session._logins._credentials)("sandbox", "changed meanwhile")
+            session._calls._logins._credentials = type(session._calls._logins._credentials)("sandbox", "changed meanwhile")
             sandbox.drop_sessions()
             ended = await together(20, session.get_credit_balance)
             assert all(isinstance(one, smsgate.BadCredentials) for one in ended)
@@ -336,7 +336,7 @@ async def test_a_cookie_that_was_idle_for_long_is_renewed_before_it_is_used() ->
     with Sandbox() as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
-            session._logins._idle[0].last_used -= 20 * 60
+            session._calls._logins._idle[0].last_used -= 20 * 60
             await session.send_sms(NUMBER, "hello")
         assert sandbox.calls["Auth"] == 2
         assert sandbox.calls["SendSMS"] == 1
@@ -478,7 +478,7 @@ async def test_after_many_cancellations_at_random_moments_the_session_is_whole()
                         tasks.start_soon(call)
             ended = await together(40, session.get_credit_balance)
             assert all(isinstance(one, Decimal) for one in ended)
-            assert len(session._logins._idle) <= 4
+            assert len(session._calls._logins._idle) <= 4
         assert sandbox.most_in_flight == 1
 
 

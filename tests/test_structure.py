@@ -47,6 +47,7 @@ FLOORS: dict[str, float] = {
     "_client.delivery": 2,
     "_client.workers": 2,
     "_client.logins": 3,
+    "_client.call": 3.5,
     "session": 4,
     "ledger": 3,
     "ledger.states": 3.1,
