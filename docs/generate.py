@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import typer.main
-from floors import ROOMS, below, on_floors
+from floors import ROOMS, below, floor_of
 from pydantic import BaseModel
 
 import smsgate
@@ -423,16 +423,13 @@ def promise() -> str:
 
 def rooms() -> str:
     """Return the picture of the floors: an arrow leads from a room to one that it imports from, unless another lies between."""
-    places = {
-        room: (400 + 185 * (place - (len(row) - 1) / 2), 40 + 90 * (len(on_floors(ROOMS)) - 1 - floor))
-        for floor, row in on_floors(ROOMS).items()
-        for place, room in enumerate(row)
-    }
+    highest = max(map(floor_of, ROOMS))
+    places = {room: (100 + 190 * column, 40 + 90 * (highest - floor_of(room))) for room, (column, _) in ROOMS.items()}
     drawn = [_box(place, room) for room, place in places.items()]
     for room, place in places.items():
         drawn += [_edge(_border(place, places[lower]), _border(places[lower], place)) for lower in sorted(below(room))]
     label = "; ".join(f"{room} imports from {', '.join(sorted(below(room)))}" for room in ROOMS if below(room))
-    return _svg(label, (800, 80 + 90 * (len(on_floors(ROOMS)) - 1)), drawn)
+    return _svg(label, (770, 80 + 90 * highest), drawn)
 
 
 PAGES: dict[str, Callable[[], str]] = {

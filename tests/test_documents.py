@@ -236,3 +236,11 @@ def test_each_citation_in_the_code_has_a_target(source: str, page: str, heading:
 
 def test_there_are_citations_to_look_at() -> None:
     assert len(citations()) > 40
+
+
+def test_each_file_that_the_architecture_names_exists() -> None:
+    page = (ROOT / "docs/explanation/architecture.md").read_text("utf-8")
+    named = set(re.findall(r"`([\w/]+(?:\.py|/))`", page))
+    absent = [name for name in named if not any((ROOT / top / name).exists() for top in ("", "smsgate", "tests"))]
+    assert absent == []
+    assert len(named) > 25
