@@ -25,7 +25,7 @@ EXTRAS = list(PROJECT["project"]["optional-dependencies"])
 EVERYTHING = f"[{','.join(EXTRAS)}]"
 # The least percentage of branches and lines that the tests cover, by area.
 COVERAGE = [
-    (100, ["errors", "privacy", "options", "protocol/*", "_client/*", "session"]),
+    (100, ["errors", "privacy", "config", "protocol/*", "_client/*", "session"]),
     (100, ["ledger/states", "ledger/records", "ledger/contract", "campaign/outcomes"]),
     (99, ["campaign/runner", "ledger/sqlite/*"]),
     (95, ["*"]),

@@ -1,6 +1,6 @@
-"""Check the built pages without a network: each link inside leads to a page and an anchor, and nothing is loaded from elsewhere.
+"""Check the links of the built pages without a network: `python docs/check_links.py FOLDER`.
 
-python docs/check_links.py FOLDER
+Each internal link must lead to a page and an anchor, and no page may load anything from another host.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ HINTS = {"canonical", "index", "search", "next", "prev"}
 
 
 class Page(HTMLParser):
-    """What one page links to, what it loads, and which anchors it has."""
+    """The links, the loaded files and the anchors of one page."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Page(HTMLParser):
         self.feed(path.read_text("utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take note of what the tag says."""
+        """Record the link, the loaded file and the anchor of a tag."""
         given = {name: value or "" for name, value in attrs}
         self.anchors.update(given[name] for name in ("id", "name") if name in given)
         if tag == "a" and "href" in given:
@@ -36,7 +36,7 @@ class Page(HTMLParser):
 
 
 def faults(folder: Path) -> list[str]:
-    """Return what is wrong with the pages of a folder."""
+    """Return a line for each broken link or external file in the pages of a folder."""
     pages = {path.resolve(): Page(path) for path in folder.rglob("*.html")}
     found = [] if pages else [f"{folder}: no pages"]
     for path, page in pages.items():

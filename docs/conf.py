@@ -1,4 +1,4 @@
-"""How the documentation is built: `nox -s docs`. Nothing is loaded from elsewhere, neither by the build nor by the pages."""
+"""Configuration of Sphinx; `nox -s docs` builds the documentation. Neither the build nor a page loads anything external."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-import generate  # noqa: E402 - it stands beside this file
+import generate  # noqa: E402 - a file beside this one
 
-import smsgate  # noqa: E402 - the same
+import smsgate  # noqa: E402 - installed, or beside docs/
 
 project = "smsgate"
 author = "The smsgate founders"
@@ -30,10 +30,10 @@ html_show_copyright = False
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
-default_role = "py:obj"  # `name` in a docstring is a link where the name is known, and code where it is not
+default_role = "py:obj"  # `name` in a docstring is a link if the name is known, and code if not
 add_module_names = False
-autodoc_inherit_docstrings = False  # those of pydantic are written in another language
-autodoc_preserve_defaults = True  # as they are written: `os.environ` would be the one of this machine
+autodoc_inherit_docstrings = False  # pydantic's docstrings are Markdown
+autodoc_preserve_defaults = True  # or `os.environ` would show the environment of this machine
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "model_config, LIMIT"}
 python_maximum_signature_line_length = 100
@@ -41,13 +41,13 @@ python_use_unqualified_type_names = True
 
 
 def _without_constructor(*event: Any) -> tuple[str, None] | None:
-    """Leave the arguments of errors and members of enumerations away: nobody makes one."""
+    """Omit the constructor arguments of errors and enumerations: users do not create them."""
     made, signature = event[3], event[5]
     return ("", None) if signature and isinstance(made, type) and issubclass(made, (BaseException, Enum)) else None
 
 
 def _drawn(*event: Any) -> None:
-    """Put the drawing from the table in place of its mermaid block, which would need a script from elsewhere."""
+    """Replace the mermaid block with a drawing of the table: mermaid would need an external script."""
     source = event[-1]
     source[0] = re.sub(
         r"```mermaid\nstateDiagram.*?```", f"```{{raw}} html\n{generate.states()}\n```", source[0], flags=re.DOTALL
@@ -55,7 +55,7 @@ def _drawn(*event: Any) -> None:
 
 
 def setup(app: Any) -> None:
-    """Generate the pages that are drawn from the code, and put what readers need in place of what maintainers need."""
+    """Generate the pages that are drawn from the code, and connect the handlers above."""
     generate.write(HERE / "generated")
     app.connect("autodoc-process-signature", _without_constructor)
     app.connect("source-read", _drawn)

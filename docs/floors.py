@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import smsgate
 
-__all__ = ["ROOMS", "below", "direct", "floor_of", "on_floors"]
+__all__ = ["ROOMS", "below", "floor_of"]
 
-ROOMS: dict[str, tuple[str, ...]] = {
-    "errors, privacy": ("errors", "privacy", "extras", "version"),
-    "protocol": ("protocol", "phone"),
-    "configuration": ("options", "environment", "settings"),
-    "_client": ("_client",),
-    "session": ("session", ""),
-    "ledger": ("ledger",),
-    "campaign": ("campaign",),
-    "sandbox": ("sandbox",),
-    "doctor": ("doctor",),
-    "integrations": ("integrations",),
-    "testing": ("testing",),
-    "cli": ("cli", "__main__"),
+ROOMS: dict[str, tuple[float, tuple[str, ...]]] = {
+    "errors, privacy": (1.5, ("errors", "privacy", "extras", "version")),
+    "protocol": (1.5, ("protocol", "phone")),
+    "configuration": (1, ("config", "settings")),
+    "_client": (1.5, ("_client",)),
+    "session": (1, ("session", "")),
+    "ledger": (0, ("ledger",)),
+    "campaign": (0, ("campaign",)),
+    "sandbox": (3, ("sandbox",)),
+    "doctor": (2, ("doctor",)),
+    "integrations": (1, ("integrations",)),
+    "testing": (3, ("testing",)),
+    "cli": (2, ("cli", "__main__")),
 }
-"""Each room, and the modules and packages below `smsgate` that are in it."""
+"""Each room: its column in the picture, and the modules and packages below `smsgate` in it."""
 
 _ROOT = Path(smsgate.__file__).parent
 
 
 def _room_of(module: str) -> str:
     first = module.partition(".")[0]
-    return next(room for room, parts in ROOMS.items() if first in parts)
+    return next(room for room, (_, parts) in ROOMS.items() if first in parts)
 
 
 def _imports(path: Path) -> Iterator[str]:
@@ -71,11 +71,3 @@ def _all_below(room: str) -> frozenset[str]:
 def floor_of(room: str) -> int:
     """Return how many rooms lie below each other down to the ground."""
     return max((floor_of(near) + 1 for near in direct()[room]), default=0)
-
-
-def on_floors(rooms: Iterable[str]) -> dict[int, list[str]]:
-    """Return the rooms by floor, the ground floor first."""
-    floors: dict[int, list[str]] = {}
-    for room in rooms:
-        floors.setdefault(floor_of(room), []).append(room)
-    return dict(sorted(floors.items()))

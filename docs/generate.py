@@ -1,6 +1,6 @@
-"""Pages and pictures of the documentation that are drawn from the code: made at each build, never committed.
+"""Generate the pages and pictures that are drawn from the code. They are made at each build and never committed.
 
-Rule of this file: a fact stands in the package; here it only gets a table, a heading or a line between two boxes.
+Rule of this file: every fact comes from the package. This file only adds tables, headings and lines between boxes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import typer.main
-from floors import ROOMS, below, on_floors
+from floors import ROOMS, below, floor_of
 from pydantic import BaseModel
 
 import smsgate
@@ -46,7 +46,7 @@ def write(folder: Path) -> None:
     for name, make in PAGES.items():
         content = make()
         path = folder / name
-        if not path.exists() or path.read_text("utf-8") != content:  # an unchanged page is not built again
+        if not path.exists() or path.read_text("utf-8") != content:  # Sphinx does not rebuild an unchanged page
             path.write_text(content, "utf-8")
 
 
@@ -68,7 +68,7 @@ def _api(name: str) -> str:
 
 
 def sentences() -> str:
-    """Return the page of everything that the gateway says and what it becomes."""
+    """Return the page of the gateway's sentences and their meaning."""
 
     def becomes(row: AnswerRow) -> str:
         if row.error:
@@ -76,7 +76,7 @@ def sentences() -> str:
         return {
             Answer.AUTHORISED: "success",
             Answer.SENT: "success",
-            Answer.PARTLY_SENT: "a result: who has no id in the slot is refused",
+            Answer.PARTLY_SENT: "a result: a number without an id in its slot is refused",
         }.get(row.meaning, f"{_api('InDoubt')}, for numbers without an id in their slot")
 
     def filled(sentence: str) -> str:
@@ -86,27 +86,27 @@ def sentences() -> str:
     statuses = [(row.sentence, f"`{row.state.name}`", "yes" if row.final else "no", row.note) for row in STATUSES]
     return f"""# Sentences of the gateway
 
-The gateway has no error codes: it speaks Russian sentences, whatever the language of the account. smsgate reads them with the
-tables below, the same with which the sandbox answers. Whole sentences are compared, after white space is collapsed, case is
-folded and ё is read as е. A word in *italics* is filled in by the gateway.
+This page lists every sentence of the gateway that smsgate knows. The gateway has no error codes: it answers with Russian
+sentences, whatever the language of the account. The sandbox answers with the same tables. smsgate compares whole sentences; it
+collapses white space, ignores case and reads ё as е. The gateway fills in words in *italics*.
 
 ## Answers
 
-Several sentences may come joined by a bar. Each is classified into a member of {_api("Answer")}, and a message id in the slot of
-a number decides for that number, whatever the sentences say. A sentence that is not in the table is `UNRECOGNISED`: a send that
-gets it and no id is {_api("InDoubt")}, since it may have been a success.
+An answer may contain several sentences, joined by a bar. Each becomes a member of {_api("Answer")}. A message id in the slot of
+a number decides for that number, whatever the sentences say. An unknown sentence is `UNRECOGNISED`: a send with this answer and
+without an id is {_api("InDoubt")}, because it may have succeeded.
 
 {_table(("sentence", "meaning", "becomes", "note"), answers)}
 ## Delivery statuses
 
-Each becomes a member of {_api("DeliveryState")}. A final status does not change any more. A sentence that is not in the table is
+Each becomes a member of {_api("DeliveryState")}. A final status does not change any more. An unknown sentence is
 `UNRECOGNISED`, never an exception.
 
 {_table(("sentence", "state", "final", "note"), statuses)}"""
 
 
 def _said_of(answer: Answer) -> str:
-    """Return what the client says of a send that is answered with this one sentence."""
+    """Return the outcome of a send whose whole answer is this sentence."""
     reply = Reply((say(answer),), ReplyEvidence())
     try:
         read_send(reply, smsgate.Message(destinations="+380501234567", text="x"))
@@ -118,7 +118,7 @@ def _said_of(answer: Answer) -> str:
 
 
 def numbers() -> str:
-    """Return the page of the magic numbers and faults of the sandbox."""
+    """Return the page of the sandbox's magic numbers and faults."""
 
     def happens(row: MagicNumber) -> str:
         if row.refuses:
@@ -131,25 +131,27 @@ def numbers() -> str:
     faults = [(f"`{row.kind}`", "yes" if row.works else "no", row.note) for row in FAULTS.values()]
     return f"""# Magic numbers and faults
 
-What [the sandbox](../sandbox.md) brings on demand. Every other number is accepted and delivered.
+This page lists the magic numbers and faults of [the sandbox](../sandbox.md). Every other number is accepted and delivered.
 
 ## Magic numbers
 
 {_table(("number", "meaning", "what happens"), magic)}
 ## Faults
 
-`sandbox.faults.add("drop after", operation="SendSMS", times=1)`, or `smsgate sandbox --fault "drop after,SendSMS,1x"`.
-*Worked* tells whether the gateway did what it was asked before the fault struck: that is what a client cannot see.
+Add a fault with `sandbox.faults.add("drop after", operation="SendSMS", times=1)`, or with
+`smsgate sandbox --fault "drop after,SendSMS,1x"`. The column *worked* says whether the gateway did the work before the fault
+occurred. A client cannot see this.
 
-{_table(("fault", "worked", "what the client meets"), faults)}"""
+{_table(("fault", "worked", "what the client sees"), faults)}"""
 
 
 def life() -> str:
-    """Return the page of the states of a recipient of a campaign."""
+    """Return the page of the states of a campaign's recipient."""
     edges = [(row.source, row.event, row.target, "yes" if row.operator else "no", row.note) for row in TRANSITIONS]
     return f"""# States of a recipient
 
-The life of one recipient of [a campaign](../campaigns.md). A dashed line is taken by the operator's word alone.
+This page shows the states of one recipient of [a campaign](../campaigns.md). Only a decision of the operator follows a dashed
+line.
 
 ```{{raw}} html
 {states()}
@@ -159,7 +161,7 @@ The life of one recipient of [a campaign](../campaigns.md). A dashed line is tak
 
 
 def exits() -> str:
-    """Return the page of errors as the command tells them."""
+    """Return the page of errors and exit codes."""
     rows = [
         (_api(kind.__name__), row.outcome, row.next_step(sends=True), row.reading, row.outcome.exit_code, row.http_status)
         for kind, row in OUTCOMES.items()
@@ -167,8 +169,8 @@ def exits() -> str:
     codes = ", ".join(f"{code.value} {code.name.replace('_', ' ').lower()}" for code in Exit)
     return f"""# Errors and exit codes
 
-The exit codes of the command: {codes}. What each error means, what to do about it, and how the command and a FastAPI
-application answer it:
+The exit codes of the command are: {codes}. The table shows for each error what it means, what to do, the exit code of the
+command, and the HTTP status of a FastAPI application:
 
 {_table(("error", "outcome", "after a send", "after another operation, if different", "exit code", "HTTP status"), rows)}"""
 
@@ -187,11 +189,11 @@ def _prose(text: str | None) -> str:
 
 
 def command() -> str:
-    """Return the page of the command, from what the command says of itself."""
+    """Return the page of the command, generated from its help."""
     parts = [
         "# The command\n",
         (
-            "What `smsgate COMMAND --help` says. See also [exit codes](../reference.md#the-command) and"
+            "This page has the output of `smsgate COMMAND --help`. See also [exit codes](../reference.md#the-command) and"
             " [the environment](../reference.md#environment).\n"
         ),
     ]
@@ -236,11 +238,11 @@ DATA = {
     "SMS_SESSION": "The key of the session: ``request.app[SMS_SESSION]``, or ``request.config_dict[SMS_SESSION]`` in a"
     " sub-application.",
 }
-"""What is no class and no function has no docstring that could be found."""
+"""Descriptions of the names that are neither a class nor a function, and so have no docstring."""
 
 
 def _named(module: ModuleType) -> Iterator[str]:
-    """Yield the public names of a module: what is used most first, then as the alphabet has it."""
+    """Yield the public names of a module: those of `FIRST` first, then the others alphabetically."""
     names = [name for name in module.__all__ if name != "__version__"]
     return iter(sorted(names, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name.casefold())))
 
@@ -258,7 +260,7 @@ def _directive(module: ModuleType, name: str) -> str:
 
 
 def _arguments(found: type) -> str:
-    """Return the arguments of a model whose types are for pydantic and not for people; the docstring tells what they take."""
+    """Return the argument names of a model whose annotations are for pydantic only; its docstring explains them."""
     fields = found.model_fields if issubclass(found, BaseModel) else {}
     if not any(field.metadata for field in fields.values()):
         return ""
@@ -267,7 +269,7 @@ def _arguments(found: type) -> str:
 
 
 def api_of(title: str, module: ModuleType, words: str) -> Callable[[], str]:
-    """Return what makes the page of a module's public names."""
+    """Return a function that makes the page of a module's public names."""
 
     def page() -> str:
         body = "\n".join(_directive(module, name) for name in _named(module))
@@ -277,7 +279,7 @@ def api_of(title: str, module: ModuleType, words: str) -> Callable[[], str]:
 
 
 def integrations() -> str:
-    """Return the page of what connects a session with frameworks, settings and traces."""
+    """Return the page of the integrations and settings."""
     parts = ["# Integrations and settings\n"]
     for module, names, words in INTEGRATIONS:
         body = "\n".join(_directive(module, name) for name in names or _named(module))
@@ -299,14 +301,14 @@ INTEGRATIONS: tuple[tuple[ModuleType, tuple[str, ...], str], ...] = (
     (smsgate.integrations.otel, (), "[OpenTelemetry](../howto/opentelemetry.md), with the extra `otel`."),
     (smsgate.settings, (), "[Settings](../howto/settings.md) from the environment and from files, with the extra `settings`."),
 )
-"""Each module, its names in the order of their use if not by the alphabet, and what there is to say."""
+"""Each module, its names in order (empty: alphabetically), and its description."""
 
 
 def fixtures() -> str:
-    """Return the page of the fixtures for pytest."""
+    """Return the page of the pytest fixtures."""
     parts = [
         "# smsgate.testing\n",
-        "The fixtures of the pytest plugin; [testing your application](../testing.md) shows them at work.\n",
+        "This page lists the fixtures of the pytest plugin. [Testing your application](../testing.md) has examples.\n",
     ]
     for name in smsgate.testing.__all__:
         if name.startswith("smsgate_"):
@@ -339,7 +341,7 @@ def _svg(label: str, size: Place, drawn: Iterable[str]) -> str:
 
 def _text(at: Place, words: str, *, small: bool = False) -> str:
     lines = words.split("\n")
-    # What is written on a line has a rim in the colour of the page.
+    # A label on a line has an outline in the colour of the page.
     rim = "paint-order:stroke;stroke:var(--color-background-primary,Canvas);stroke-width:10px;stroke-linejoin:round"
     style = f' font-size="12" style="{rim}"' if small else ' stroke="none"'
     top = at[1] + 4.5 - 8 * (len(lines) - 1)
@@ -372,7 +374,7 @@ _PLACES: dict[RecipientState, Place] = {
 
 
 def _border(centre: Place, towards: Place) -> Place:
-    """Return where the line from the centre of a box towards a point leaves the box."""
+    """Return the point where a line from the centre of a box towards another point leaves the box."""
     dx, dy = towards[0] - centre[0], towards[1] - centre[1]
     length = hypot(dx, dy) or 1
     scale = min((_WIDTH / 2 + 3) / abs(dx) if dx else 1e9, (_HEIGHT / 2 + 3) / abs(dy) if dy else 1e9, length)
@@ -380,12 +382,12 @@ def _border(centre: Place, towards: Place) -> Place:
 
 
 def states() -> str:
-    """Return the picture of the states of a recipient, drawn from the table of transitions."""
+    """Return a drawing of the table of transitions as SVG."""
     drawn = [_box(place, state, strong=state in ENTRIES) for state, place in _PLACES.items()]
     both = {(row.source, row.target) for row in TRANSITIONS}
     for row in TRANSITIONS:
         first, last = _PLACES[row.source], _PLACES[row.target]
-        # Two edges between the same boxes go side by side.
+        # Draw two edges between the same boxes side by side.
         aside = (-11 if first[0] < last[0] else 11) if (row.target, row.source) in both else 0
         first, last = (first[0], first[1] + aside), (last[0], last[1] + aside)
         start, end = _border(first, last), _border(last, first)
@@ -395,17 +397,17 @@ def states() -> str:
 
 
 def promise() -> str:
-    """Return the picture of the promise: what is known after each way that a send can end."""
+    """Return a drawing of the promise as SVG: the outcomes of a send."""
     small = {"wide": 200, "high": 52}
     drawn = [
         _box((130, 40), "a send", wide=200),
         _box((130, 150), "did a byte of the\nrequest leave?", **small),
         _box((130, 270), "did a readable\nanswer come?", **small),
-        _box((130, 390), "what does it say\nof this number?", **small),
-        _box((560, 150), "not sent: NotSent\ncertain, may be sent again", wide=260, high=52, strong=True),
-        _box((560, 270), "in doubt: InDoubt, with evidence\nnever sent again by itself", wide=260, high=52, strong=True),
-        _box((560, 360), "accepted, with its message id", wide=260, strong=True),
-        _box((560, 420), "not sent: Refused, with the reason", wide=260, strong=True),
+        _box((130, 390), "what does it say\nabout this number?", **small),
+        _box((560, 150), "not sent: NotSent\ncertain, safe to retry", wide=260, high=52, strong=True),
+        _box((560, 270), "in doubt: InDoubt, with evidence\nnever retried automatically", wide=260, high=52, strong=True),
+        _box((560, 360), "accepted, with a message id", wide=260, strong=True),
+        _box((560, 420), "refused: Refused, with the reason", wide=260, strong=True),
         _edge((130, 60), (130, 122)),
         _edge((130, 176), (130, 242), "yes"),
         _edge((130, 296), (130, 362), "yes"),
@@ -413,40 +415,37 @@ def promise() -> str:
         _edge((230, 270), (428, 270), "no, or it does not say"),
         _edge((230, 384), (428, 360), "an id"),
         _edge((230, 396), (428, 420), "no"),
-        _edge((428, 140), (232, 44), "repeated by itself", dashed=True),
+        _edge((428, 140), (232, 44), "retried automatically", dashed=True),
     ]
-    label = "After a send each recipient is accepted with an id, not sent with the reason, or in doubt with the evidence"
+    label = "After a send each recipient is accepted with an id, not sent or refused with a reason, or in doubt with evidence"
     return _svg(label, (700, 450), drawn)
 
 
 def rooms() -> str:
     """Return the picture of the floors: an arrow leads from a room to one that it imports from, unless another lies between."""
-    places = {
-        room: (400 + 185 * (place - (len(row) - 1) / 2), 40 + 90 * (len(on_floors(ROOMS)) - 1 - floor))
-        for floor, row in on_floors(ROOMS).items()
-        for place, room in enumerate(row)
-    }
+    highest = max(map(floor_of, ROOMS))
+    places = {room: (100 + 190 * column, 40 + 90 * (highest - floor_of(room))) for room, (column, _) in ROOMS.items()}
     drawn = [_box(place, room) for room, place in places.items()]
     for room, place in places.items():
         drawn += [_edge(_border(place, places[lower]), _border(places[lower], place)) for lower in sorted(below(room))]
     label = "; ".join(f"{room} imports from {', '.join(sorted(below(room)))}" for room in ROOMS if below(room))
-    return _svg(label, (800, 80 + 90 * (len(on_floors(ROOMS)) - 1)), drawn)
+    return _svg(label, (770, 80 + 90 * highest), drawn)
 
 
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api_of(
-        "smsgate", smsgate, "The package itself, from its docstrings. [The reference](../reference.md) has the same in tables."
+        "smsgate", smsgate, "This page documents the package from its docstrings. [The reference](../reference.md) has tables."
     ),
     "api-sandbox.md": api_of(
-        "smsgate.sandbox", smsgate.sandbox, "A gateway on your own machine; [the sandbox](../sandbox.md) tells how to use it."
+        "smsgate.sandbox", smsgate.sandbox, "A local gateway. [The sandbox](../sandbox.md) explains how to use it."
     ),
     "api-campaign.md": api_of(
-        "smsgate.campaign", smsgate.campaign, "Bulk sending; [campaigns](../campaigns.md) tells how to use it."
+        "smsgate.campaign", smsgate.campaign, "Bulk sending. [Campaigns](../campaigns.md) explains how to use it."
     ),
     "api-doctor.md": api_of(
         "smsgate.doctor",
         smsgate.doctor,
-        "What `smsgate doctor` finds, for programs; [before the first send](../howto/doctor.md).",
+        "`smsgate doctor` for programs. See [before the first send](../howto/doctor.md).",
     ),
     "api-integrations.md": integrations,
     "api-testing.md": fixtures,
@@ -458,4 +457,4 @@ PAGES: dict[str, Callable[[], str]] = {
     "promise.svg": promise,
     "rooms.svg": rooms,
 }
-"""Every generated file, by its name, and what makes it."""
+"""The generated files: each name and the function that makes its content."""

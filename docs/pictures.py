@@ -1,4 +1,4 @@
-"""Makes the screenshots of the documentation smaller: shared by `screenshots.py` and `report_screenshots.py`."""
+"""Reduce the size of screenshots. Used by `screenshots.py` and `report_screenshots.py`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["smaller"]
 
 
 def smaller(png: bytes) -> bytes:
-    """Return the picture in 256 of its colours: a half of the bytes, and no eye sees it."""
+    """Return the PNG with at most 256 colours. This halves its size without a visible difference."""
     width, height, depth, kind = struct.unpack(">IIBB", png[16:26])
-    assert (depth, kind) == (8, 2), "chromium writes three bytes a pixel"  # noqa: S101 - or this must be written anew
+    assert (depth, kind) == (8, 2), "chromium writes three bytes a pixel"  # noqa: S101 - the code below depends on it
     chunks, at = b"", 8
     while at < len(png):
         size, name = struct.unpack(">I4s", png[at : at + 8])
@@ -24,7 +24,7 @@ def smaller(png: bytes) -> bytes:
     counts = Counter(pixel for row in pixels for pixel in row)
     palette: list[bytes] = []
     for colour, _ in counts.most_common():
-        # After the great areas a colour must be one of its own, or a small red icon would be lost among greys.
+        # After the 32 most frequent colours, skip similar ones, or a small red icon would get no colour among many greys.
         if len(palette) < 32 or min(distance(colour, one) for one in palette) > 90:
             palette.append(colour)
     del palette[256:]
@@ -37,7 +37,7 @@ def smaller(png: bytes) -> bytes:
 
 
 def unfiltered(data: bytes, stride: int) -> list[bytearray]:
-    """Undo the filters of PNG (RFC 2083, section 6), three bytes a pixel."""
+    """Undo the filters of a PNG with three bytes per pixel (RFC 2083, section 6)."""
     rows, above = [], bytearray(stride)
     for start in range(0, len(data), stride + 1):
         row = bytearray(data[start + 1 : start + 1 + stride])
@@ -52,7 +52,7 @@ def unfiltered(data: bytes, stride: int) -> list[bytearray]:
 
 
 def paeth(left: int, up: int, corner: int) -> int:
-    """Predict as the fourth filter does."""
+    """Return the prediction of the Paeth filter (RFC 2083, section 6.6)."""
     guess = left + up - corner
     return min((left, up, corner), key=lambda one: abs(guess - one))
 
@@ -67,10 +67,10 @@ _FILTERS: tuple[Callable[[int, int, int], int] | None, ...] = (
 
 
 def distance(one: bytes, other: bytes) -> int:
-    """Return how far apart two colours are."""
+    """Return the squared distance of two colours."""
     return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
-    """Write one chunk of a PNG."""
+    """Return one chunk of a PNG."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -1,7 +1,8 @@
-"""Take the pictures of a campaign's report, `docs/images/report-light.png` and `report-dark.png`, from an invented campaign.
+"""Take the screenshots of a campaign's report: `docs/images/report-light.png` and `report-dark.png`.
 
-Needs playwright and chromium. `--scale 0.1 --recipients 1000 --folder /tmp` takes them quickly, to see that the script works.
-Rule of this file: nothing is sent, chance is seeded and the clock is set by hand, so the same pictures come out each time.
+Needs playwright and chromium. For a quick test: `--scale 0.1 --recipients 1000 --folder /tmp`.
+Rule of this file: the campaign is invented, the random numbers are seeded and the clock is simulated, so each run gives the
+same pictures.
 """
 
 from __future__ import annotations
@@ -38,25 +39,25 @@ FATES = (
 )
 REQUESTS = 250
 LOST_AT = {61: 1.0, 62: 1.0, 143: 0.3, 201: 1.0}
-"""Requests whose answer is lost, and for which share of the recipients."""
+"""Requests whose answer is lost, each with the share of its recipients in doubt."""
 TROUBLE_AT = 104
-"""The request before which the gateway does not work for a while."""
+"""The request before which the gateway is down for a while."""
 
 
 class Clock:
-    """A clock that is set by hand, and the chance that goes with it."""
+    """A simulated clock with a seeded source of random numbers."""
 
     def __init__(self) -> None:
         self.now = BEGIN - 900
-        self.chance = Random(8)  # noqa: S311 - the same pictures each time
+        self.chance = Random(8)  # noqa: S311 - seeded, for the same pictures each time
 
     def __call__(self) -> float:
-        """Return the time."""
+        """Return the simulated time."""
         return self.now
 
 
 def people(chance: Random, recipients: int) -> Iterator[dict[str, str]]:
-    """Yield the rows of the list; some repeat a number or have an invalid one."""
+    """Yield the rows of the list. Some repeat a number or have an invalid one."""
     for place in range(recipients):
         kind = chance.random()
         number = f"+38050{1_000_000 + place}"
@@ -68,7 +69,7 @@ def people(chance: Random, recipients: int) -> Iterator[dict[str, str]]:
 
 
 def outcomes(claim: Claim, lost: int, chance: Random) -> list[RecipientOutcome]:
-    """Return what becomes of each recipient of a request."""
+    """Return the outcome of each recipient of a request."""
     said = []
     for place, (key, _) in enumerate(claim.recipients):
         if place >= len(claim.recipients) - lost:
@@ -81,7 +82,7 @@ def outcomes(claim: Claim, lost: int, chance: Random) -> list[RecipientOutcome]:
 
 
 def evidence(clock: Clock, request: int, lost: int, *, sent: bool) -> Evidence:
-    """Return what was seen around a lost answer."""
+    """Return the evidence of a request whose answer was lost."""
     before, spent, cost = Decimal(31_460 - 79 * request), 156, 2 * lost
     ids = tuple(f"{clock.chance.getrandbits(32):08x}-4c1d-11f1-9a51-0242ac120002" for _ in range(lost if sent else 0))
     after = before - spent - (cost if sent else 0)
@@ -89,7 +90,7 @@ def evidence(clock: Clock, request: int, lost: int, *, sent: bool) -> Evidence:
 
 
 def send(journal: SqliteJournal, clock: Clock, each: int) -> None:
-    """Send it all, with some trouble on the way."""
+    """Send to all pending recipients, with some lost answers and refusals."""
     run = journal.start_run()
     while claim := journal.claim(run, each):
         clock.now += 140 if claim.request == TROUBLE_AT else clock.chance.uniform(2.2, 3.6)
@@ -105,7 +106,7 @@ def send(journal: SqliteJournal, clock: Clock, each: int) -> None:
 
 
 def follow(journal: SqliteJournal, clock: Clock, recipients: int) -> None:
-    """Let most messages be delivered."""
+    """Record delivery statuses: most messages are delivered."""
     states, weights = zip(*FATES, strict=True)
     for recipient, _ in journal.to_ask(clock.now, round(0.993 * recipients)):
         journal.set_delivery(recipient, clock.chance.choices(states, weights)[0])
@@ -131,14 +132,12 @@ def campaign(path: Path, recipients: int) -> Campaign:
 
 
 def main() -> None:
-    """Write both pictures, the page and its PDF."""
-    parser = argparse.ArgumentParser(description="Write the pictures of a campaign's report.")
-    parser.add_argument("--folder", type=Path, default=IMAGES, help="where to write the pictures (default: %(default)s)")
-    parser.add_argument("--page", type=Path, help="also keep the page in this file, and its PDF beside it")
-    parser.add_argument(
-        "--scale", type=float, default=1.0, help="pixels of the picture for each of the page (default: %(default)s)"
-    )
-    parser.add_argument("--recipients", type=int, default=10_000, help=f"at least {REQUESTS} (default: %(default)s)")
+    """Write both screenshots, the page and its PDF."""
+    parser = argparse.ArgumentParser(description="Take the screenshots of a campaign's report.")
+    parser.add_argument("--folder", type=Path, default=IMAGES, help="folder for the screenshots (default: %(default)s)")
+    parser.add_argument("--page", type=Path, help="also save the page in this file, and its PDF beside it")
+    parser.add_argument("--scale", type=float, default=1.0, help="device pixels per CSS pixel (default: %(default)s)")
+    parser.add_argument("--recipients", type=int, default=10_000, help=f"recipients, at least {REQUESTS} (default: %(default)s)")
     options = parser.parse_args()
     with (
         TemporaryDirectory() as folder,

@@ -1,8 +1,8 @@
-"""Take the screenshots of the inbox that the documentation shows: `python docs/screenshots.py`.
+"""Take the screenshots of the inbox for the documentation: `python docs/screenshots.py`.
 
-Needs playwright and chromium. `--scale 0.1 --folder /tmp` takes them quickly, to see that the script works.
+Needs playwright and chromium. For a quick test: `--scale 0.1 --folder /tmp`.
 
-Rule of this file: what is on a picture was sent by the SDK to a real sandbox; only its clock is not of today.
+Rule of this file: the SDK sends every message to a real sandbox; only the clock of the sandbox is set back.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
 ANNA = "+380501234567"
 HOUR = 3600.0
 
-# How long ago in hours, to whom, from whom, what.
+# Hours ago, number, sender, text.
 STORY: tuple[tuple[float, str, str, str], ...] = (
     (29.0, ANNA, "NovaShop", "Дякуємо за замовлення №1042! Ми вже його збираємо."),
     (28.2, "+380931100218", "Barvinok", "Ваш столик на двох заброньовано на 19:30. До зустрічі!"),
@@ -53,7 +53,7 @@ STORY: tuple[tuple[float, str, str, str], ...] = (
 
 @dataclass
 class Clock:
-    """Seconds that can be turned back, so that a day passes at once."""
+    """A clock that can be set back by a number of hours."""
 
     ago: float = 0.0
 
@@ -85,11 +85,11 @@ def open_thread(page: Page, number: str) -> None:
 def main() -> None:
     """Take all screenshots."""
     parser = argparse.ArgumentParser(description="Take the screenshots of the inbox.")
-    parser.add_argument("--folder", type=Path, default=IMAGES, help="where to write them (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, default=IMAGES, help="folder for the screenshots (default: %(default)s)")
+    parser.add_argument("--scale", type=float, default=1.0, help="device pixels per CSS pixel (default: %(default)s)")
     parser.add_argument(
-        "--scale", type=float, default=1.0, help="pixels of the picture for each of the page (default: %(default)s)"
+        "--port", type=int, default=8025, help="port of the sandbox, shown in a screenshot (default: %(default)s)"
     )
-    parser.add_argument("--port", type=int, default=8025, help="of the sandbox; it is on a picture (default: %(default)s)")
     options = parser.parse_args()
     folder: Path = options.folder
     folder.mkdir(exist_ok=True)
@@ -108,10 +108,10 @@ def main() -> None:
             page.get_by_text("No messages yet").wait_for()
         take(wide["light"], folder, "empty")
         with ThreadPoolExecutor(1) as pool:
-            # Playwright's event loop is in this thread.
+            # anyio needs another thread: Playwright's event loop runs in this one.
             pool.submit(anyio.run, tell, sandbox, clock, STORY[:-2]).result()
             for page in (*wide.values(), narrow):
-                page.reload()  # so that these are read
+                page.reload()  # marks these messages as read
                 page.locator(".row").first.wait_for()
             pool.submit(anyio.run, tell, sandbox, clock, STORY[-2:]).result()
         for scheme, page in wide.items():

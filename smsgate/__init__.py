@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ._client.observing import CallEnd, CallStart, Observer
     from ._client.transport import HttpClient
     from ._client.workers import Parallel
-    from .environment import GatewaySettings
+    from .config import GatewaySettings, Timeouts
     from .errors import (
         AccountSuspended,
         BadCredentials,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
         SenderForbidden,
         SmsGateError,
     )
-    from .options import Timeouts
     from .privacy import redact_http_logs
     from .protocol.answers import Answer, ClassifiedAnswer, DeliveryState
     from .protocol.models import DeliveryStatus, Message, RecipientResult, SendResult
@@ -108,8 +107,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "SenderForbidden",
         "SmsGateError",
     ),
-    "environment": ("GatewaySettings",),
-    "options": ("Timeouts",),
+    "config": ("GatewaySettings", "Timeouts"),
     "privacy": ("redact_http_logs",),
     "protocol.answers": ("Answer", "ClassifiedAnswer", "DeliveryState"),
     "protocol.models": ("DeliveryStatus", "Message", "RecipientResult", "SendResult"),

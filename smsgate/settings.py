@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from .environment import GatewaySettings, complaint_of, credential_complaint, settings_in, variable
+from .config import GatewaySettings, complaint_of, credential_complaint, settings_in, variable
 from .extras import missing
 from .privacy import sealed
 

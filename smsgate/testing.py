@@ -107,7 +107,7 @@ def smsgate_environment(smsgate_server: Sandbox, monkeypatch: pytest.MonkeyPatch
     `AsyncSession.from_env()` and the command line then use the sandbox. All other `SMSGATE_`
     variables are removed during the test, so that the machine's proxy or country cannot affect it.
     """
-    from .environment import GatewaySettings, variable  # noqa: PLC0415 - the rule of this file
+    from .config import GatewaySettings, variable  # noqa: PLC0415 - the rule of this file
 
     settings = smsgate_server.settings
     variables = {

@@ -20,11 +20,11 @@ import anyio
 from stepped import stepped
 
 import smsgate
+from smsgate._client.call import SendRecord
 from smsgate.campaign import Event, Runner, SqliteJournal
 from smsgate.cli.app import run as command
 from smsgate.ledger.records import Around, Claim, JournalInUse, RecipientOutcome, RequestEnd, Seen
 from smsgate.protocol.models import SendResult
-from smsgate.session import SendRecord
 
 QUICK = smsgate.Timeouts(connect=5.0, read=0.5, send=0.5)
 

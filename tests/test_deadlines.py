@@ -26,8 +26,7 @@ import trio.testing
 from simulated_gateway import URL, SimulatedGateway
 
 import smsgate
-from smsgate import session
-from smsgate._client import logins
+from smsgate._client import call, logins
 from smsgate.sandbox import FaultKind, Sandbox, Settings
 
 pytestmark = pytest.mark.anyio
@@ -474,7 +473,7 @@ async def test_a_grace_is_checked_by_name(grace: Any) -> None:
 
 
 async def test_a_client_that_cannot_be_cancelled_does_not_hold_the_closing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_CLEANING_UP", 0.1)
+    monkeypatch.setattr(call, "_CLEANING_UP", 0.1)
     let_go = anyio.Event()
 
     class Stubborn(httpx.AsyncBaseTransport):

@@ -20,7 +20,7 @@ import smsgate
 from smsgate.campaign import TRANSITIONS
 from smsgate.cli.app import app
 from smsgate.cli.exits import Exit
-from smsgate.environment import GatewaySettings
+from smsgate.config import GatewaySettings
 from smsgate.extras import EXTRA_OF
 from smsgate.ledger.states import ENTRIES
 from smsgate.protocol.answers import ANSWERS, STATUSES
@@ -102,19 +102,23 @@ def test_each_magic_number_for_a_whole_request_is_documented_with_what_the_clien
     assert f"| `{row.number}` | {row.note} | nothing is sent, and the client says {word}: {sentence} |" in SANDBOX
 
 
+def rows_of_reasons() -> list[tuple[str, str, str]]:
+    """Return the documented reasons: each with its errors, and whether a call is retried after it."""
+    (table,) = re.findall(r"^\| reason \|.*\n\|---.*\n((?:\|.*\n)+)", REFERENCE, re.MULTILINE)
+    return re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) \|", table, re.MULTILINE)
+
+
 def test_the_reasons_of_both_errors_are_documented() -> None:
-    (told,) = re.findall(
-        r"^`reason` is a member of `Reason`: for `NotSent` it is (.*?)\. Repeated are", REFERENCE, re.MULTILINE | re.DOTALL
-    )
-    of_not_sent, of_in_doubt = (set(re.findall(r"`([A-Z_]+)`", part)) for part in told.split("for `InDoubt` it is"))
-    assert of_not_sent | of_in_doubt == set(smsgate.Reason.__members__)
+    rows = rows_of_reasons()
+    assert sorted(name for name, _, _ in rows) == sorted(smsgate.Reason.__members__)
+    assert {errors for _, errors, _ in rows} == {"`NotSent`", "`InDoubt`", "`NotSent`, `InDoubt`"}
     # Those that depend on whether a byte had left.
-    assert of_not_sent & of_in_doubt == {"CLOSED", "TIMED_OUT"}
+    assert {name for name, errors, _ in rows if ", " in errors} == {"CLOSED", "TIMED_OUT"}
 
 
 def test_the_reasons_that_are_tried_again_are_documented() -> None:
-    (told,) = re.findall(r"Repeated are .*? if the reason may pass: (.*?)\. They", REFERENCE, re.DOTALL)
-    assert set(re.findall(r"`([A-Z_]+)`", told)) == {reason.name for reason in smsgate.Reason if reason.passing}
+    retried = {name for name, _, retried in rows_of_reasons() if retried != "no"}
+    assert retried == {reason.name for reason in smsgate.Reason if reason.passing}
 
 
 @pytest.mark.parametrize("row", FAULTS.values(), ids=lambda row: row.kind)
@@ -232,3 +236,11 @@ def test_each_citation_in_the_code_has_a_target(source: str, page: str, heading:
 
 def test_there_are_citations_to_look_at() -> None:
     assert len(citations()) > 40
+
+
+def test_each_file_that_the_architecture_names_exists() -> None:
+    page = (ROOT / "docs/explanation/architecture.md").read_text("utf-8")
+    named = set(re.findall(r"`([\w/]+(?:\.py|/))`", page))
+    absent = [name for name in named if not any((ROOT / top / name).exists() for top in ("", "smsgate", "tests"))]
+    assert absent == []
+    assert len(named) > 25

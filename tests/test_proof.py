@@ -10,6 +10,7 @@ import gc
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -382,9 +383,9 @@ async def test_cancelling_while_the_connection_is_being_made_is_not_sent(made: s
             options = {"sender": "Shop", "url": server.url, "timeouts": TIMEOUTS, "concurrency": 1, "http_client": client}
             async with smsgate.AsyncSession("login", "password", **options) as session:
                 await session.auth()
-                async with session._logins.lease() as login:
+                async with session._calls._logins.lease() as login:
                     login.transport._url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
-                session._timeouts = smsgate.Timeouts(connect=5.0, read=20.0, send=0.3)
+                session._config = replace(session._config, timeouts=smsgate.Timeouts(connect=5.0, read=20.0, send=0.3))
                 with pytest.raises(smsgate.NotSent) as caught:
                     await session.send_sms("+380501234567", "hello")
     gc.collect()

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import typing
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from typing import Any
 
 import pytest
@@ -44,7 +45,8 @@ def hints_of(public: Any) -> Iterator[dict[str, Any]]:
         return
     yield {name: hint for name, hint in typing.get_type_hints(public).items() if not name.startswith("_")}
     for name, member in vars(public).items():
-        if name.startswith("_") and (name != "__init__" or public.__name__ in MADE_ELSEWHERE):
+        made = name == "__init__" and not is_dataclass(public) and public.__name__ not in MADE_ELSEWHERE
+        if name.startswith("_") and not made:
             continue
         function = getattr(member, "__func__", getattr(member, "fget", member))
         if inspect.isfunction(function):

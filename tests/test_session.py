@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -175,7 +176,7 @@ async def test_the_place_of_an_error_that_nobody_foresaw_is_logged(
     def defect(*_: object, **__: object) -> None:
         raise KeyError
 
-    monkeypatch.setattr("smsgate.session.unrecognised", defect)
+    monkeypatch.setattr("smsgate._client.call.unrecognised", defect)
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             with pytest.raises(KeyError) as caught:
@@ -284,7 +285,7 @@ async def test_a_password_that_was_changed_is_noticed_and_remembered() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
-            session._logins._credentials = type(session._logins._credentials)("sandbox", "changed meanwhile")
+            session._calls._logins._credentials = type(session._calls._logins._credentials)("sandbox", "changed meanwhile")
             sandbox.drop_sessions()
             ended = await together(20, session.get_credit_balance)
             assert all(isinstance(one, smsgate.BadCredentials) for one in ended)
@@ -335,7 +336,7 @@ async def test_a_cookie_that_was_idle_for_long_is_renewed_before_it_is_used() ->
     with Sandbox() as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
-            session._logins._idle[0].last_used -= 20 * 60
+            session._calls._logins._idle[0].last_used -= 20 * 60
             await session.send_sms(NUMBER, "hello")
         assert sandbox.calls["Auth"] == 2
         assert sandbox.calls["SendSMS"] == 1
@@ -348,7 +349,7 @@ async def test_a_send_that_runs_out_of_time_is_in_doubt_and_one_that_waited_for_
     with Sandbox(Settings(hold_seconds=1.0)) as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
-            session._timeouts = smsgate.Timeouts(send=0.5)
+            session._config = replace(session._config, timeouts=smsgate.Timeouts(send=0.5))
             ended = await together(2, lambda: session.send_sms(NUMBER, "hello"))
         kinds = sorted(type(error).__name__ for error in ended)
         assert kinds == ["InDoubt", "NotSent"]
@@ -477,7 +478,7 @@ async def test_after_many_cancellations_at_random_moments_the_session_is_whole()
                         tasks.start_soon(call)
             ended = await together(40, session.get_credit_balance)
             assert all(isinstance(one, Decimal) for one in ended)
-            assert len(session._logins._idle) <= 4
+            assert len(session._calls._logins._idle) <= 4
         assert sandbox.most_in_flight == 1
 
 
@@ -710,8 +711,8 @@ def test_the_environment_gives_the_settings() -> None:
     }
     session = smsgate.AsyncSession.from_env(environ=environ)
     assert repr(session) == "<AsyncSession https://example.com/soap not open>"
-    assert session._sender == "Shop"
-    assert session._width == 7
+    assert session._config.sender == "Shop"
+    assert session._config.concurrency == 7
 
 
 @pytest.mark.parametrize(
@@ -733,8 +734,8 @@ def test_the_constructor_does_not_read_the_environment(monkeypatch: pytest.Monke
     monkeypatch.setenv("SMSGATE_URL", "https://example.com/soap")
     with pytest.warns(smsgate.PlainHttpWarning, match="password"):
         session = smsgate.AsyncSession("login", "password")
-    assert session._sender is None
-    assert session._url == smsgate.GATEWAY_URL
+    assert session._config.sender is None
+    assert session._config.url == smsgate.GATEWAY_URL
 
 
 def test_the_warning_of_plain_http_points_at_the_line_that_made_the_session() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import smsgate
-from smsgate.environment import GatewaySettings, read_environment
+from smsgate.config import GatewaySettings, read_environment
 from smsgate.settings import SmsGateSettings
 
 SECRET = "open sesame ${HOME}"
@@ -143,8 +143,8 @@ def test_settings_may_stand_in_settings_of_an_application(monkeypatch: pytest.Mo
 
 def test_a_proxy_that_is_given_goes_before_the_environment():
     environ = {**LOGIN, "SMSGATE_URL": "https://gateway.test/", "SMSGATE_PROXY": "http://environment.test:1"}
-    assert smsgate.AsyncSession.from_env(environ=environ)._proxy == "http://environment.test:1"
-    assert smsgate.AsyncSession.from_env(environ=environ, proxy="http://given.test:2")._proxy == "http://given.test:2"
+    assert smsgate.AsyncSession.from_env(environ=environ)._config.proxy == "http://environment.test:1"
+    assert smsgate.AsyncSession.from_env(environ=environ, proxy="http://given.test:2")._config.proxy == "http://given.test:2"
 
 
 # A login or password with something around it that is not part of it

@@ -1,6 +1,6 @@
-"""Order notices in aiohttp: one session for the application, and an honest answer for each of the three outcomes.
+"""Order notices in aiohttp: one session for the application, and an answer for each of the three outcomes.
 
-Run it on the sandbox: `smsgate sandbox` in one terminal, then with the variables that it prints `python aiohttp_notices.py`.
+To try it: run `smsgate sandbox`, set the variables that it prints, then run `python aiohttp_notices.py`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ async def ready(request: web.Request) -> web.Response:
     except smsgate.BadDestination:
         raise web.HTTPUnprocessableEntity(text="not sent: this number cannot be sent to") from None
     except smsgate.Refused as refused:
-        # It speaks of your account, which is no business of the caller's.
+        # The reason concerns your account, so the caller does not see it.
         logging.getLogger(__name__).warning("the gateway refuses to send: %s", refused.answer)
         raise web.HTTPServiceUnavailable(text="nothing was sent") from None
     except smsgate.InDoubt:

@@ -1,7 +1,7 @@
-"""A phone login with one-time codes in FastAPI, which never sends twice for one request.
+"""A phone login with one-time codes in FastAPI. It never sends twice for one request.
 
-Run it on the sandbox: `smsgate sandbox` in one terminal, then with the variables that it prints
-`uvicorn fastapi_login:app` in another, and ask as the how-to page for FastAPI shows.
+To try it: run `smsgate sandbox`, set the variables that it prints in a second terminal, and run
+`uvicorn fastapi_login:app` there. The how-to page for FastAPI shows the requests.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from smsgate.integrations.fastapi import SmsSession, answer_errors, sms_lifespan
 
 CODE_SECONDS, AGAIN_SECONDS, GUESSES = 300.0, 60.0, 5
 PATIENCE = smsgate.Timeouts(send=30.0)
-"""A visitor does not wait for minutes, as a campaign may. Who has waited in vain is told that the code is perhaps on its way."""
+"""Shorter than the default: a visitor does not wait for minutes. If the time is up, the answer is "perhaps"."""
 
 app = FastAPI(title="Phone login", lifespan=sms_lifespan(lambda: smsgate.AsyncSession.from_env(timeouts=PATIENCE)))
 answer_errors(app)
 
 
 class Asked(BaseModel, hide_input_in_errors=True):
-    """Who wants to log in."""
+    """A request for a code."""
 
     number: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{7,14}$", repr=False)]
 
@@ -45,7 +45,7 @@ State = Literal["sent", "perhaps"]
 
 
 class Told(BaseModel):
-    """What became of the code: sent, or perhaps on its way, and when another may be asked for."""
+    """The state of the code, and the seconds until the visitor may ask for another one."""
 
     state: State
     again_in: int
@@ -53,7 +53,7 @@ class Told(BaseModel):
 
 @dataclass
 class Code:
-    """A code that was sent, or perhaps was, and since when the visitor may have it."""
+    """A code that was sent, or perhaps sent, and when."""
 
     hashed: bytes = field(repr=False)
     salt: bytes = field(repr=False)
@@ -62,7 +62,7 @@ class Code:
 
 @dataclass
 class Visitor:
-    """What one number was sent. `lock` lets one request at a time decide whether anything is sent."""
+    """The codes of one number. `lock` admits one request at a time."""
 
     lock: anyio.Lock = field(default_factory=anyio.Lock)
     requests: dict[str, State] = field(default_factory=dict)
@@ -70,13 +70,12 @@ class Visitor:
     guesses: int = 0
 
     def waits(self) -> int:
-        """Return for how many seconds no other code is sent."""
+        """Return the seconds until another code may be sent."""
         return max(0, math.ceil(self.code.at + AGAIN_SECONDS - time.monotonic())) if self.code else 0
 
 
-# One process keeps them in memory, for as long as it lives. Several would keep them in a database, where the line «a request of
-# this key has begun» is committed before the SMS is sent, and old lines are deleted after a day. Whoever offers this to the
-# public also limits how many numbers one address may ask for.
+# This example keeps visitors in the memory of one process. With several processes, use a database: commit a row for the
+# idempotency key before the SMS is sent, and delete rows after a day. In public, also limit the numbers per client address.
 VISITORS: dict[str, Visitor] = {}
 
 
@@ -88,7 +87,7 @@ def hashed(code: str, salt: bytes) -> bytes:
 async def ask_for_code(
     asked: Asked, sms: SmsSession, idempotency_key: Annotated[str, Header(min_length=8, max_length=64)]
 ) -> Told:
-    """Send a code. The same `Idempotency-Key` again, as browsers and proxies do, gets the same answer and no second SMS."""
+    """Send a code. A repeated `Idempotency-Key` gets the same answer and no second SMS."""
     visitor = VISITORS.setdefault(asked.number, Visitor())
     async with visitor.lock:
         if idempotency_key in visitor.requests:
@@ -96,7 +95,7 @@ async def ask_for_code(
         if visitor.waits():
             raise HTTPException(429, "A code was sent a moment ago.", {"Retry-After": str(visitor.waits())})
         digits, salt = f"{secrets.randbelow(10**6):06}", secrets.token_bytes(16)
-        # Written down before it is sent: if the answer is lost, the code that arrives still works.
+        # Store the code before the send: if the answer is lost, the code that arrives still works.
         earlier = visitor.code, visitor.guesses
         visitor.code = code = Code(hashed(digits, salt), salt, time.monotonic())
         visitor.guesses = 0
@@ -105,20 +104,20 @@ async def ask_for_code(
             await sms.send_sms(asked.number, f"Ваш код: {digits}")
             visitor.requests[idempotency_key] = "sent"
         except smsgate.InDoubt:
-            pass  # it may be on its way: the visitor waits, and nothing is sent again by itself
+            pass  # it may be on its way: the answer is "perhaps", and nothing is sent again
         except (smsgate.SmsGateError, ValidationError):
-            # Certainly not sent: the same request may try again, and an earlier code still works.
+            # Certainly not sent: allow the same request again, and keep an earlier code valid.
             del visitor.requests[idempotency_key]
             visitor.code, visitor.guesses = earlier
             raise
         finally:
-            code.at = time.monotonic()  # a slow gateway takes nothing from the minute and from the five
+            code.at = time.monotonic()  # count the minutes from the end of the send
         return Told(state=visitor.requests[idempotency_key], again_in=visitor.waits())
 
 
 @app.post("/login/code", status_code=204, response_model=None)
 async def check_code(guess: Guess) -> None:
-    """Take the code, once, within five minutes, and after few wrong ones never."""
+    """Check a code. It works once, for five minutes, and for five guesses."""
     visitor = VISITORS.get(guess.number)
     code = visitor.code if visitor else None
     if visitor is None or code is None or time.monotonic() > code.at + CODE_SECONDS or visitor.guesses >= GUESSES:

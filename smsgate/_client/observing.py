@@ -58,10 +58,11 @@ class Observer(Protocol):
 class Observation:
     """One call, as its observer sees it."""
 
-    def __init__(self, observer: Observer, call: CallStart) -> None:
+    def __init__(self, observer: Observer | None, call: CallStart) -> None:
         self._end: Callable[[CallEnd], object] | None = None
         try:
-            self._end = observer.begin(call)
+            if observer is not None:
+                self._end = observer.begin(call)
         except Exception:
             _log.warning("the observer of a session failed", exc_info=True)
 

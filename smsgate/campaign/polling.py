@@ -12,9 +12,9 @@ from typing import TypedDict
 import anyio
 
 from .._client.workers import side_by_side
+from ..config import positive
 from ..errors import InDoubt, MessageNotFound, NotSent, SmsGateError, outcome_of
 from ..ledger.contract import Journal
-from ..options import positive
 from ..protocol.answers import DeliveryState
 from ..session import AsyncSession
 from .wording import duration

@@ -18,15 +18,16 @@ from typing import TypedDict
 
 import anyio
 
+from .._client.call import SendRecord, send_recorded
 from .._client.workers import side_by_side
+from ..config import positive
 from ..errors import InDoubt
 from ..ledger.contract import Journal
 from ..ledger.records import Claim, JournalBusy, JournalError, JournalLost
 from ..ledger.states import Event, RecipientState, after, before
-from ..options import positive
 from ..protocol.limits import MOST_RECIPIENTS
 from ..protocol.models import Message, SendResult
-from ..session import AsyncSession, SendRecord, send_recorded
+from ..session import AsyncSession
 from .evidence import Lookout
 from .outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_error
 from .wording import duration

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from ..environment import variable
+from ..config import variable
 from ..settings import FileSettings, SmsGateSettings
 from .signals import SIGNALS
 

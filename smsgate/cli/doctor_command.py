@@ -51,14 +51,10 @@ async def doctor(
 ) -> int:
     """Check the way to the gateway and say what to change. Sends nothing; the report is safe to show."""
     settings = account.settings()
+    if proxy:
+        settings = settings.model_copy(update={"proxy": proxy})
     setup = Setup(
-        login=settings.login,
-        password=settings.password.get_secret_value(),
-        sender=settings.sender,
-        url=settings.url,
-        concurrency=settings.concurrency,
-        proxy=proxy or settings.proxy,
-        country=settings.country,
+        **settings.arguments(),
         verify=True if ca_file is None else _trusting(ca_file),
         environ=os.environ,
     )

@@ -20,7 +20,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ..campaign.wording import things
-from ..options import travels_in_clear
+from ..config import travels_in_clear
 from ..privacy import mask_number
 from .output import Output
 from .shared_options import ShowNumbers

@@ -19,7 +19,7 @@ from anyio.lowlevel import current_token
 
 from .._client.observing import Observer
 from .._client.spawn import call_soon
-from ..environment import GatewaySettings
+from ..config import GatewaySettings
 from ..session import AsyncSession
 from .credentials import country_of, settings_of
 from .exits import Exit

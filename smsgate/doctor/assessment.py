@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from ..config import Timeouts, travels_in_clear
 from ..errors import (
     OUTCOMES,
     REASONS,
@@ -22,7 +23,6 @@ from ..errors import (
     SmsGateError,
     outcome_of,
 )
-from ..options import Timeouts, travels_in_clear
 from ..protocol.answers import DeliveryState
 from .findings import Finding, Mark
 

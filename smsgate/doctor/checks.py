@@ -17,8 +17,8 @@ from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
+from ..config import travels_in_clear
 from ..errors import InDoubt, MessageNotFound, NotSent, Refused, SmsGateError
-from ..options import travels_in_clear
 from ..protocol.answers import DeliveryState
 from ..protocol.operations import GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES
 from ..version import __version__

@@ -30,8 +30,8 @@ from .._client.transport import (
     own_transport,
     ssl_settings,
 )
+from ..config import SessionConfig
 from ..errors import InDoubt, NotSent, Reason, SmsGateError
-from ..options import GATEWAY_URL, Timeouts, bad_option
 from ..privacy import redact
 from ..protocol.envelope import request_body
 from ..protocol.limits import REPLY_LIMIT_MOST
@@ -56,40 +56,20 @@ each step of `LADDER`. Together about 60 requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """What is examined: the settings of a session. Raises `ValueError` for a bad one, by name and without its value."""
+class Setup(SessionConfig):
+    """The settings of the session to check.
 
-    login: str = field(repr=False)
-    password: str = field(repr=False)
-    sender: str | None = None
-    url: str = GATEWAY_URL
-    concurrency: int = 4
-    proxy: str | None = field(default=None, repr=False)
-    country: str | None = None
-    verify: bool | ssl.SSLContext = True
-    timeouts: Timeouts = Timeouts()
+    An invalid setting raises `ValueError`, which names the setting and does not quote its value.
+    """
+
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Where variables that other programs take a proxy from are looked for; only their names are told."""
+    """Environment in which to look for proxy variables of other programs.
 
-    def __post_init__(self) -> None:
-        found = bad_option(
-            login=self.login,
-            password=self.password,
-            sender=self.sender,
-            url=self.url,
-            concurrency=self.concurrency,
-            timeouts=self.timeouts,
-            proxy=self.proxy,
-            verify=self.verify,
-            http_client=None,
-            country=self.country,
-        )
-        if found:
-            raise ValueError(found)
+    The report shows only their names."""
 
     @property
     def next_hop(self) -> tuple[str, int]:
-        """Host and port that this machine connects to: the proxy's, or else the gateway's."""
+        """Host and port that this machine connects to: those of the proxy, or of the gateway."""
         parts = urlsplit(self.proxy or self.url)
         return parts.hostname or "", parts.port or _PORTS[parts.scheme]
 

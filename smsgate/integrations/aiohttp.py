@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
+from ..config import bad_grace
 from ..extras import missing
-from ..options import bad_grace
 from ..session import AsyncSession
 
 try:

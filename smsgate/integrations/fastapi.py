@@ -22,9 +22,9 @@ from typing import Annotated, Any
 
 from pydantic import ValidationError
 
+from ..config import bad_grace
 from ..errors import Outcome, SmsGateError, outcome_of
 from ..extras import missing
-from ..options import bad_grace
 from ..privacy import mask_numbers
 from ..session import AsyncSession
 

@@ -10,7 +10,7 @@ import httpx
 import httpx2
 import pytest
 
-from smsgate.options import Timeouts, bad_option, positive, travels_in_clear
+from smsgate.config import SessionConfig, Timeouts, positive, travels_in_clear
 
 GOOD: dict[str, Any] = {
     "login": "login",
@@ -24,6 +24,15 @@ GOOD: dict[str, Any] = {
     "http_client": None,
     "country": None,
 }
+
+
+def complaint(**arguments: Any) -> str | None:
+    """Return what is wrong with the arguments of a session, None if nothing is."""
+    try:
+        SessionConfig(**arguments)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 class SomethingElse:
@@ -80,12 +89,12 @@ def test_deadlines_cannot_be_changed():
     ],
 )
 def test_good_arguments_pass(change: dict[str, Any]):
-    assert bad_option(**{**GOOD, **change}) is None
+    assert complaint(**{**GOOD, **change}) is None
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
 def test_a_client_of_either_library_passes(library: Any):
-    assert bad_option(**{**GOOD, "http_client": library.AsyncClient()}) is None
+    assert complaint(**{**GOOD, "http_client": library.AsyncClient()}) is None
 
 
 ADDRESS = "url: must be an address that begins with http:// or https://"
@@ -181,12 +190,12 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
     ],
 )
 def test_a_complaint_names_the_argument_and_what_is_allowed_and_quotes_nothing(change: dict[str, Any], said: str):
-    assert bad_option(**{**GOOD, **change}) == said
+    assert complaint(**{**GOOD, **change}) == said
     assert "qq" not in said
 
 
 def test_the_first_of_several_complaints_is_told():
-    assert bad_option(**{**GOOD, "password": "", "url": "", "concurrency": 0}) == "password: must be a string that is not blank"
+    assert complaint(**{**GOOD, "password": "", "url": "", "concurrency": 0}) == "password: must be a string that is not blank"
 
 
 @pytest.mark.parametrize(
