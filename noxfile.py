@@ -54,9 +54,16 @@ def interpreters() -> dict[str, Path]:
     homes += sorted(Path.home().glob(".pyenv/versions/*/bin"))
     homes += sorted(Path.home().glob(".local/share/uv/python/cpython-*/bin"))
     found = {f"{sys.version_info.major}.{sys.version_info.minor}": Path(sys.executable)}
-    for candidate in (path for home in homes if home.is_dir() for path in sorted(home.glob("python3.*"))):
+    for candidate in (
+        path for home in homes if home.is_dir() for path in sorted(home.glob("python3.*"))
+    ):
         version = re.fullmatch(r"python(3\.(\d+))", candidate.name)
-        if version and int(version[2]) >= OLDEST[1] and version[1] not in found and starts(candidate):
+        if (
+            version
+            and int(version[2]) >= OLDEST[1]
+            and version[1] not in found
+            and starts(candidate)
+        ):
             found[version[1]] = candidate
     return dict(sorted(found.items(), key=lambda item: age(item[0])))
 
@@ -75,11 +82,17 @@ PYTHONS = interpreters()
 # Where Python may write no compiled files, each of the many processes would compile everything again.
 os.environ["PYTHONDONTWRITEBYTECODE"] = ""
 # nox looks for `python3.12` on the path.
-os.environ["PATH"] = os.pathsep.join([*dict.fromkeys(str(path.parent) for path in PYTHONS.values()), os.environ.get("PATH", "")])
+os.environ["PATH"] = os.pathsep.join(
+    [*dict.fromkeys(str(path.parent) for path in PYTHONS.values()), os.environ.get("PATH", "")]
+)
 
 
 def groups(*names: str) -> list[str]:
-    return [requirement for name in names for requirement in nox.project.dependency_groups(PROJECT, name)]
+    return [
+        requirement
+        for name in names
+        for requirement in nox.project.dependency_groups(PROJECT, name)
+    ]
 
 
 BUILT: list[str] = []
@@ -105,7 +118,13 @@ def side_by_side(session: nox.Session, *commands: list[str]) -> None:
     """Run the commands at the same time, print what each says when it has ended, and fail if one of them fails."""
     environment = os.environ | {"PATH": os.pathsep.join([session.bin, os.environ["PATH"]])}
     started = [
-        subprocess.Popen([f"{session.bin}/{command[0]}", *command[1:]], stdout=-1, stderr=-2, text=True, env=environment)
+        subprocess.Popen(
+            [f"{session.bin}/{command[0]}", *command[1:]],
+            stdout=-1,
+            stderr=-2,
+            text=True,
+            env=environment,
+        )
         for command in commands
     ]
     for command, process in zip(commands, started, strict=True):
@@ -119,11 +138,24 @@ def pytest(session: nox.Session, *arguments: str) -> list[str]:
     """Return the command that runs tests on the installed wheel."""
     # The files of tests go to memory where they can: every commit of a campaign waits for the disk otherwise.
     memory = Path("/dev/shm")
-    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 1024**3:
+    if (
+        memory.is_dir()
+        and os.access(memory, os.W_OK)
+        and shutil.disk_usage(memory).free > 2 * 1024**3
+    ):
         session.env["PYTEST_DEBUG_TEMPROOT"] = str(memory)
     # The script and not `-m pytest`, which would import the package from the checkout and not from the wheel.
     # More workers than most machines have cores, since many tests wait for a socket.
-    return [f"{session.bin}/pytest", "-n", "6", "--dist", "worksteal", "--durations=15", *arguments, *session.posargs]
+    return [
+        f"{session.bin}/pytest",
+        "-n",
+        "6",
+        "--dist",
+        "worksteal",
+        "--durations=15",
+        *arguments,
+        *session.posargs,
+    ]
 
 
 @nox.session
@@ -132,8 +164,24 @@ def lint(session: nox.Session) -> None:
     session.install(*groups("lint"))
     # npm and the node that runs it come from the group above, so the machine needs neither.
     folder = Path(session.create_tmp())
-    session.run("npm", "install", "--silent", "--no-save", "--no-audit", "--no-fund", "--prefix", str(folder), BIOME)
-    biome = ["node", str(folder / "node_modules/@biomejs/biome/bin/biome"), "check", "--config-path=.ci", "--error-on-warnings"]
+    session.run(
+        "npm",
+        "install",
+        "--silent",
+        "--no-save",
+        "--no-audit",
+        "--no-fund",
+        "--prefix",
+        str(folder),
+        BIOME,
+    )
+    biome = [
+        "node",
+        str(folder / "node_modules/@biomejs/biome/bin/biome"),
+        "check",
+        "--config-path=.ci",
+        "--error-on-warnings",
+    ]
     fix = "--fix" in session.posargs
     session.run("ruff", "format", *([] if fix else ["--check"]))
     session.run("ruff", "check", *(["--fix"] if fix else []))
@@ -143,9 +191,15 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Run mypy inside, pyright as a second opinion, and check that the public API is complete."""
-    install_wheel(session, EVERYTHING, *groups("types"))  # `--verifytypes` does not look into a checkout
+    install_wheel(
+        session, EVERYTHING, *groups("types")
+    )  # `--verifytypes` does not look into a checkout
     side_by_side(session, ["mypy"], ["pyright"])
-    side_by_side(session, ["mypy", "noxfile.py", "tests/typing"], ["pyright", "--verifytypes", "smsgate", "--ignoreexternal"])
+    side_by_side(
+        session,
+        ["mypy", "noxfile.py", "tests/typing"],
+        ["pyright", "--verifytypes", "smsgate", "--ignoreexternal"],
+    )
 
 
 @nox.session(python=list(PYTHONS))
@@ -164,15 +218,22 @@ def tests(session: nox.Session) -> None:
         session.run(*pytest(session, "-m", "not heavy"), success_codes=[0, 5])
     elif between:
         # A library of that age may use what is deprecated by now.
-        session.run(*pytest(session, "-m", "not heavy", "-W", "default::DeprecationWarning", *DEPENDENT))
+        session.run(
+            *pytest(session, "-m", "not heavy", "-W", "default::DeprecationWarning", *DEPENDENT)
+        )
     else:
         session.run(*pytest(session, "-m", "not heavy"))
 
 
 def lowest() -> list[str]:
     """Return each of our dependencies in the lowest version that we allow."""
-    lists = [PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"].values()]
-    return sorted({one.replace(">=", "==") for requirements in lists for one in requirements if ">=" in one})
+    lists = [
+        PROJECT["project"]["dependencies"],
+        *PROJECT["project"]["optional-dependencies"].values(),
+    ]
+    return sorted(
+        {one.replace(">=", "==") for requirements in lists for one in requirements if ">=" in one}
+    )
 
 
 @nox.session
@@ -191,7 +252,17 @@ def docs(session: nox.Session) -> None:
     """Build the documentation without a warning, and check its links without a network."""
     install_wheel(session, EVERYTHING, *groups("docs"))
     built = Path(session.create_tmp()) / "html"
-    session.run("sphinx-build", "-W", "--keep-going", "--quiet", "--fresh-env", "-b", "html", "docs", str(built))
+    session.run(
+        "sphinx-build",
+        "-W",
+        "--keep-going",
+        "--quiet",
+        "--fresh-env",
+        "-b",
+        "html",
+        "docs",
+        str(built),
+    )
     session.run("python", "docs/check_links.py", str(built))
     session.log(f"{built / 'index.html'}")
 

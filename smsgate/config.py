@@ -84,7 +84,9 @@ def bad_grace(value: Any) -> str | None:
     """Return what is wrong with the grace of a closing session, None if nothing is."""
     if value is None or (value == 0 and not isinstance(value, bool)) or positive(value):
         return None
-    return "grace: must be a number of seconds, 0 or more, or None to give each call its own deadline"
+    return (
+        "grace: must be a number of seconds, 0 or more, or None to give each call its own deadline"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +105,15 @@ class SessionConfig:
     country: str | None = None
 
     def __post_init__(self) -> None:
-        complaint = next((found for name, rule in _RULES.items() if (found := rule(name, getattr(self, name)))), None)
-        if complaint is None and self.http_client is not None and (self.proxy is not None or self.verify is not True):
+        complaint = next(
+            (found for name, rule in _RULES.items() if (found := rule(name, getattr(self, name)))),
+            None,
+        )
+        if (
+            complaint is None
+            and self.http_client is not None
+            and (self.proxy is not None or self.verify is not True)
+        ):
             complaint = "http_client: proxy and verify are settings of the client that is handed in"
         if complaint is not None:
             raise ValueError(complaint)
@@ -116,7 +125,10 @@ def _credential(name: str, value: Any) -> str | None:
     if flaw := credential_flaw(value):
         return f"{name}: {flaw}"
     found = unsendable(value)
-    return found and f"{name}: must have no control character or other one that no request can carry, as that at {found}"
+    return (
+        found
+        and f"{name}: must have no control character or other one that no request can carry, as that at {found}"
+    )
 
 
 def credential_flaw(value: str) -> str | None:
@@ -162,7 +174,11 @@ def _country(_name: str, value: Any) -> str | None:
 
 def _address(name: str, value: Any, *, userinfo: bool = False) -> str | None:
     rule = f"{name}: must be an address that begins with http:// or https://"
-    if not isinstance(value, str) or not value.isascii() or any(character <= " " or character == "\x7f" for character in value):
+    if (
+        not isinstance(value, str)
+        or not value.isascii()
+        or any(character <= " " or character == "\x7f" for character in value)
+    ):
         return f"{rule}, in ASCII and without white space"
     try:
         parts = urlsplit(value)
@@ -182,7 +198,9 @@ def _sender(_name: str, value: Any) -> str | None:
 
 
 def _concurrency(name: str, value: Any) -> str | None:
-    allowed = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_CONCURRENCY
+    allowed = (
+        isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_CONCURRENCY
+    )
     return None if allowed else f"{name}: must be {_CONCURRENCY_RULE}"
 
 
@@ -195,7 +213,11 @@ def _proxy(name: str, value: Any) -> str | None:
 
 
 def _verify(name: str, value: Any) -> str | None:
-    return None if isinstance(value, bool | ssl.SSLContext) else f"{name}: must be True, False or an ssl.SSLContext"
+    return (
+        None
+        if isinstance(value, bool | ssl.SSLContext)
+        else f"{name}: must be True, False or an ssl.SSLContext"
+    )
 
 
 def _if_set(rule: Callable[[str, Any], str | None]) -> Callable[[str, Any], str | None]:
@@ -282,7 +304,9 @@ def read_environment(environ: Mapping[str, str]) -> GatewaySettings:
         raise ValueError(complaint_of(error, "in the environment")) from None
 
 
-def credential_complaint(held: Mapping[str, Any], place_of: Callable[[str], str], *, quotes_are_read: bool = False) -> str | None:
+def credential_complaint(
+    held: Mapping[str, Any], place_of: Callable[[str], str], *, quotes_are_read: bool = False
+) -> str | None:
     """Return what is wrong with the login and the password in a mapping of settings, None if nothing is.
 
     `place_of` names the variable or the file of each. `quotes_are_read` if quotes around a value have been taken off already.
@@ -301,7 +325,8 @@ def credential_complaint(held: Mapping[str, Any], place_of: Callable[[str], str]
 def complaint_of(error: ValidationError, where: str) -> str:
     """Return what is wrong with settings: which are missing, and should be set `where`, or else the first that is no good."""
     rows = [
-        (str(row["loc"][0]), row["type"]) for row in error.errors(include_url=False, include_input=False, include_context=False)
+        (str(row["loc"][0]), row["type"])
+        for row in error.errors(include_url=False, include_input=False, include_context=False)
     ]
     if absent := [variable(name) for name, kind in rows if kind == "missing"]:
         return f"{' and '.join(absent)} must be set {where}"

@@ -128,22 +128,33 @@ class ReasonRow:
     ends_session: bool = False
 
 
-_SLOW = ("timeouts", "Check the connection. If the gateway is that slow, set longer ones: timeouts=Timeouts(...).")
+_SLOW = (
+    "timeouts",
+    "Check the connection. If the gateway is that slow, set longer ones: timeouts=Timeouts(...).",
+)
 _STRANGER = (
     "SMSGATE_URL",
     "What answers there is not the gateway, or it is out of order: check the address, or try again later.",
 )
-_BROKEN = ("the connection", "Try again. If it stays so, check what stands between this machine and the gateway.")
+_BROKEN = (
+    "the connection",
+    "Try again. If it stays so, check what stands between this machine and the gateway.",
+)
 _PROGRAM = ReasonRow(
     "the program",
     "Open the session with 'async with', and use it inside the block, on the same event loop.",
     ends_session=True,
 )
-_PUZZLING = ("the gateway", "Check in the account whether the message is there. If it happens again, ask the provider.")
+_PUZZLING = (
+    "the gateway",
+    "Check in the account whether the message is there. If it happens again, ask the provider.",
+)
 
 REASONS: Mapping[Reason, ReasonRow] = {
     Reason.NO_CONNECTION: ReasonRow(
-        "SMSGATE_URL", "Check the connection of this machine and the address of the gateway.", passing=True
+        "SMSGATE_URL",
+        "Check the connection of this machine and the address of the gateway.",
+        passing=True,
     ),
     Reason.NO_FREE_CONNECTION: ReasonRow(
         "http_client",
@@ -157,7 +168,9 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.NOT_OPEN: _PROGRAM,
     Reason.OTHER_EVENT_LOOP: _PROGRAM,
     Reason.CLOSED: _PROGRAM,
-    Reason.BAD_REQUEST: ReasonRow("SMSGATE_URL", "No request can be made with this address or with this proxy: correct them."),
+    Reason.BAD_REQUEST: ReasonRow(
+        "SMSGATE_URL", "No request can be made with this address or with this proxy: correct them."
+    ),
     Reason.TIMED_OUT: ReasonRow(*_SLOW, passing=True),
     Reason.CONNECTION_LOST: ReasonRow(*_BROKEN, passing=True),
     Reason.CLIENT_FAILED: ReasonRow(
@@ -170,7 +183,9 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.FAULT: ReasonRow(*_STRANGER),
     Reason.ENCODED: ReasonRow(*_STRANGER),
     Reason.TOO_LARGE: ReasonRow(*_STRANGER),
-    Reason.UNRECOGNISED: ReasonRow("", "Update smsgate. If the newest does not know the sentence either, please report it."),
+    Reason.UNRECOGNISED: ReasonRow(
+        "", "Update smsgate. If the newest does not know the sentence either, please report it."
+    ),
     Reason.SLOTS: ReasonRow(*_PUZZLING),
     Reason.CONTRADICTION: ReasonRow(*_PUZZLING),
     Reason.OUTCOME_UNKNOWN: ReasonRow(*_PUZZLING),
@@ -210,7 +225,9 @@ class NotSent(SmsGateError):
 
     sent: ClassVar[bool | None] = False
 
-    def __init__(self, message: str = "nothing was sent", *, reason: Reason = Reason.NO_CONNECTION) -> None:
+    def __init__(
+        self, message: str = "nothing was sent", *, reason: Reason = Reason.NO_CONNECTION
+    ) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -225,7 +242,12 @@ class Refused(SmsGateError):
     sent: ClassVar[bool | None] = False
 
     def __init__(
-        self, message: str = "the gateway refused", *, answer: str = "", text: str = "", reasons: tuple[str, ...] = ()
+        self,
+        message: str = "the gateway refused",
+        *,
+        answer: str = "",
+        text: str = "",
+        reasons: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.answer = answer
@@ -340,7 +362,9 @@ class ErrorRow:
         """Return what to do next, after a send or after another operation."""
         if not sends:
             return self.reading or self.advice
-        return f"{self.advice} Nothing was sent." if self.outcome is Outcome.REFUSED else self.advice
+        return (
+            f"{self.advice} Nothing was sent." if self.outcome is Outcome.REFUSED else self.advice
+        )
 
 
 OUTCOMES: dict[type[BaseException], ErrorRow] = {
@@ -359,7 +383,11 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
         account=True,
     ),
     AccountSuspended: ErrorRow(
-        Outcome.REFUSED, "the account is not active", "Talk to the provider.", setting="the account", account=True
+        Outcome.REFUSED,
+        "the account is not active",
+        "Talk to the provider.",
+        setting="the account",
+        account=True,
     ),
     MissingParameters: ErrorRow(
         Outcome.REFUSED,
@@ -380,7 +408,11 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
         account=True,
     ),
     NotEnoughCredits: ErrorRow(
-        Outcome.REFUSED, "the account has not enough credits", "Top up the account.", setting="the account", account=True
+        Outcome.REFUSED,
+        "the account has not enough credits",
+        "Top up the account.",
+        setting="the account",
+        account=True,
     ),
     BadDestination: ErrorRow(
         Outcome.REFUSED,
@@ -404,7 +436,11 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
         404,
         "There is no such message.",
     ),
-    Refused: ErrorRow(Outcome.REFUSED, "the gateway refused", "Correct what the gateway complains of, then try again."),
+    Refused: ErrorRow(
+        Outcome.REFUSED,
+        "the gateway refused",
+        "Correct what the gateway complains of, then try again.",
+    ),
     NotSent: ErrorRow(
         Outcome.NOT_SENT,
         "nothing was sent",

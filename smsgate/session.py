@@ -42,9 +42,23 @@ from .privacy import sealed
 from .protocol.answers import DeliveryState
 from .protocol.envelope import request_body
 from .protocol.limits import REPLY_LIMIT, REPLY_LIMIT_MOST, reply_limit
-from .protocol.models import SENDER_RULE, DeliveryStatus, Message, SendResult, checked_again, invalid_message, message_id
+from .protocol.models import (
+    SENDER_RULE,
+    DeliveryStatus,
+    Message,
+    SendResult,
+    checked_again,
+    invalid_message,
+    message_id,
+)
 from .protocol.operation import Operation
-from .protocol.operations import AUTH, GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES, SEND_SMS
+from .protocol.operations import (
+    AUTH,
+    GET_CREDIT_BALANCE,
+    GET_MESSAGE_STATUS,
+    GET_NEW_MESSAGES,
+    SEND_SMS,
+)
 from .protocol.segments import segments
 
 __all__ = ["GATEWAY_URL", "AsyncSession", "SendOutcome"]
@@ -159,7 +173,9 @@ class AsyncSession:
         settings = read_environment(environ)
         if proxy is not None:
             settings = settings.model_copy(update={"proxy": proxy})
-        return cls.from_settings(settings, timeouts=timeouts, verify=verify, http_client=http_client, observer=observer)
+        return cls.from_settings(
+            settings, timeouts=timeouts, verify=verify, http_client=http_client, observer=observer
+        )
 
     @classmethod
     def from_settings(
@@ -172,24 +188,41 @@ class AsyncSession:
         observer: Observer | None = None,
     ) -> Self:
         """Return a session with these settings, such as `smsgate.settings.SmsGateSettings()` finds them. Raises `ValueError`."""
-        return cls(**settings.arguments(), timeouts=timeouts, verify=verify, http_client=http_client, observer=observer)
+        return cls(
+            **settings.arguments(),
+            timeouts=timeouts,
+            verify=verify,
+            http_client=http_client,
+            observer=observer,
+        )
 
     def __repr__(self) -> str:
         # Without these if the constructor refused its arguments, as a traceback with locals shows.
         config: SessionConfig | None = vars(self).get("_config")
         calls: Calls | None = vars(self).get("_calls")
-        state = "closed" if calls and calls.closed else "open" if calls and calls.is_open else "not open"
+        state = (
+            "closed"
+            if calls and calls.closed
+            else "open"
+            if calls and calls.is_open
+            else "not open"
+        )
         return f"<AsyncSession {config.url if config else ''} {state}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a session cannot be pickled or copied: it holds connections and the password")
+        raise TypeError(
+            "a session cannot be pickled or copied: it holds connections and the password"
+        )
 
     async def __aenter__(self) -> Self:
         self._calls.open()
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
 
@@ -280,7 +313,13 @@ class AsyncSession:
             NotSent: nothing left this process.
             InDoubt: it is not known whether the message was sent.
         """
-        message = Message(sender=sender, destinations=destination, text=text, wappush=wappush, country=self._config.country)
+        message = Message(
+            sender=sender,
+            destinations=destination,
+            text=text,
+            wappush=wappush,
+            country=self._config.country,
+        )
         return await self.send(message, timeout=timeout)
 
     async def send(self, message: Message, *, timeout: float | None = None) -> SendResult:
@@ -307,9 +346,13 @@ class AsyncSession:
         Raises:
             Refused, NotSent, InDoubt: there is no answer.
         """
-        return await self._run_reading(GET_NEW_MESSAGES, self._reading(timeout), limit=REPLY_LIMIT_MOST)
+        return await self._run_reading(
+            GET_NEW_MESSAGES, self._reading(timeout), limit=REPLY_LIMIT_MOST
+        )
 
-    async def get_message_status(self, message_id: str, *, timeout: float | None = None) -> DeliveryStatus:
+    async def get_message_status(
+        self, message_id: str, *, timeout: float | None = None
+    ) -> DeliveryStatus:
         """Return the delivery status of one message. A sentence that is not known gives `DeliveryState.UNRECOGNISED`.
 
         Args:
@@ -378,7 +421,9 @@ class AsyncSession:
         except (SmsGateError, ValidationError) as error:
             return SendOutcome(message, error=error)
 
-    def wait_for_delivery(self, ids: str | Iterable[str], *, timeout: float) -> Parallel[str, DeliveryStatus]:
+    def wait_for_delivery(
+        self, ids: str | Iterable[str], *, timeout: float
+    ) -> Parallel[str, DeliveryStatus]:
         """Follow messages and iterate over the changes of their delivery status, until each is final.
 
             async with session.wait_for_delivery(result.message_ids, timeout=60) as changes:
@@ -400,7 +445,9 @@ class AsyncSession:
         """
         if not positive(timeout):
             raise ValueError("timeout: must be a number of seconds greater than 0")
-        following = Following([_checked_id(one) for one in ([ids] if isinstance(ids, str) else ids)], timeout)
+        following = Following(
+            [_checked_id(one) for one in ([ids] if isinstance(ids, str) else ids)], timeout
+        )
         return Parallel(
             following,
             partial(self._followed, following),
@@ -413,9 +460,13 @@ class AsyncSession:
     async def _followed(self, following: Following, asked: str) -> DeliveryStatus | None:
         status: DeliveryStatus | None = None
         try:
-            status = await self._status(asked, min(following.time_left(), self._config.timeouts.read))
+            status = await self._status(
+                asked, min(following.time_left(), self._config.timeouts.read)
+            )
         except MessageNotFound as error:
-            status = DeliveryStatus(message_id=asked, state=DeliveryState.NOT_FOUND, text=error.text)
+            status = DeliveryStatus(
+                message_id=asked, state=DeliveryState.NOT_FOUND, text=error.text
+            )
         except (NotSent, InDoubt):
             if self._calls.unusable():
                 raise
@@ -427,20 +478,39 @@ class AsyncSession:
         sender = message.sender or self._config.sender
         if sender is None:
             raise invalid_message(
-                (("sender",), "missing", f"no sender: neither the message nor the session names one; {SENDER_RULE}")
+                (
+                    ("sender",),
+                    "missing",
+                    f"no sender: neither the message nor the session names one; {SENDER_RULE}",
+                )
             )
         numbers = message.destinations
         if _log.isEnabledFor(logging.DEBUG):
-            size = f"{len(message.text)} characters in {segments(message.text).parts} parts" if message.text else "a WAP push"
+            size = (
+                f"{len(message.text)} characters in {segments(message.text).parts} parts"
+                if message.text
+                else "a WAP push"
+            )
             _log.debug("SendSMS%s: %s", subject_of(message), size)
         return OutgoingCall(
             SEND_SMS,
             deadline,
             Body(
-                request_body(SEND_SMS, sender=sender, destination=",".join(numbers), text=message.text, wappush=message.wappush)
+                request_body(
+                    SEND_SMS,
+                    sender=sender,
+                    destination=",".join(numbers),
+                    text=message.text,
+                    wappush=message.wappush,
+                )
             ),
             reply_limit(len(numbers)),
-            (*numbers, *(number[1:] for number in numbers), message.text or "", message.wappush or ""),
+            (
+                *numbers,
+                *(number[1:] for number in numbers),
+                message.text or "",
+                message.wappush or "",
+            ),
             subject_of(message),
             message,
         )
@@ -464,7 +534,10 @@ class AsyncSession:
 def _caller() -> int:
     """Return how many frames above the function that asks the first one is that is neither of this file nor of `sealed`."""
     level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, sealed.__module__):
+    while frame.f_back is not None and frame.f_globals.get("__name__") in (
+        __name__,
+        sealed.__module__,
+    ):
         level, frame = level + 1, frame.f_back
     return level
 
@@ -491,13 +564,19 @@ def _recipients(message: Message) -> int:
 def _checked_id(text: Any) -> str:
     found = message_id(text) if isinstance(text, str) else None
     if found is None:
-        raise ValueError("message_id: must be a UUID, 32 hexadecimal digits in five groups, as the gateway gives it")
+        raise ValueError(
+            "message_id: must be a UUID, 32 hexadecimal digits in five groups, as the gateway gives it"
+        )
     return found
 
 
 def _named(message: Any) -> str:
     checked = checked_again(message) if isinstance(message, Message) else None
-    return f"SendSMS{subject_of(checked)}" if isinstance(checked, Message) else f"no valid message: a {type(message).__name__}"
+    return (
+        f"SendSMS{subject_of(checked)}"
+        if isinstance(checked, Message)
+        else f"no valid message: a {type(message).__name__}"
+    )
 
 
 def _of_no_use(status: DeliveryStatus) -> None:
@@ -505,7 +584,10 @@ def _of_no_use(status: DeliveryStatus) -> None:
 
 
 def _unclaimed(outcome: SendOutcome) -> None:
-    became = str(outcome.error or "") or f"accepted as {', '.join(outcome.result.message_ids) if outcome.result else ''}"
+    became = (
+        str(outcome.error or "")
+        or f"accepted as {', '.join(outcome.result.message_ids) if outcome.result else ''}"
+    )
     checked = checked_again(outcome.message)
     subject = f"{subject_of(checked)}:" if isinstance(checked, Message) else ""
     _log.warning("send_many was left before this was taken:%s %s", subject, became)

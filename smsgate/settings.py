@@ -46,7 +46,11 @@ class EnvFile(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - of the contract
         """Not used: the file is read once for all fields."""
-        return None, field_name, False  # pragma: no cover - pydantic-settings wants the method and does not call it
+        return (
+            None,
+            field_name,
+            False,
+        )  # pragma: no cover - pydantic-settings wants the method and does not call it
 
     def __call__(self) -> dict[str, Any]:
         """Return the fields that the file sets. Raises `ValueError` for a file that cannot be read."""
@@ -82,7 +86,9 @@ class Checked(PydanticBaseSettingsSource):
         """Return what the source has. Raises `ValueError` for a login or password that is used and can be none."""
         found = self._source()
         used = {name: value for name, value in found.items() if not self.current_state.get(name)}
-        if complaint := credential_complaint(used, self._place_of, quotes_are_read=self._quotes_are_read):
+        if complaint := credential_complaint(
+            used, self._place_of, quotes_are_read=self._quotes_are_read
+        ):
             raise ValueError(complaint)
         return found
 
@@ -95,21 +101,33 @@ class FileSettings(BaseSettings):
     )
 
     @sealed
-    def __init__(self, *, _env_file: FilePath | None = None, _secrets_dir: FilePath | None = None, **given: Any) -> None:
+    def __init__(
+        self,
+        *,
+        _env_file: FilePath | None = None,
+        _secrets_dir: FilePath | None = None,
+        **given: Any,
+    ) -> None:
         if _secrets_dir is not None and not Path(_secrets_dir).is_dir():
             raise ValueError(f"{_secrets_dir}: there is no such folder of secret files")
         try:
             super().__init__(_env_file=_env_file, _secrets_dir=_secrets_dir, **given)
         except ValidationError as error:
-            raise ValueError(complaint_of(error, "in the environment, an .env file or a secret file")) from None
+            raise ValueError(
+                complaint_of(error, "in the environment, an .env file or a secret file")
+            ) from None
         except UnicodeDecodeError:  # of pydantic-settings, which has a look at the file first
-            raise ValueError(f"cannot read {_env_file or 'the .env file'}: it is not UTF-8") from None
+            raise ValueError(
+                f"cannot read {_env_file or 'the .env file'}: it is not UTF-8"
+            ) from None
         except ValueError as error:  # of a source, and it may hold what was read
             raise ValueError(str(error)) from None
 
     @classmethod
     @sealed
-    def read(cls, *, env_file: FilePath | None = None, secrets_dir: FilePath | None = None, **given: Any) -> Self:
+    def read(
+        cls, *, env_file: FilePath | None = None, secrets_dir: FilePath | None = None, **given: Any
+    ) -> Self:
         """Return the settings that are found. What is `given` goes before all else. Raises `ValueError`.
 
         `env_file` is an `.env` file. `secrets_dir` is a folder with a file for each secret, such as `smsgate_password`, as Docker
@@ -127,19 +145,34 @@ class FileSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put our reader of `.env` files in the place of theirs."""
-        path = dotenv_settings.env_file if isinstance(dotenv_settings, DotEnvSettingsSource) else None
+        path = (
+            dotenv_settings.env_file if isinstance(dotenv_settings, DotEnvSettingsSource) else None
+        )
         files = [] if path is None else [path] if isinstance(path, (str, Path)) else path
-        folder = file_secret_settings.secrets_dir if isinstance(file_secret_settings, SecretsSettingsSource) else None
+        folder = (
+            file_secret_settings.secrets_dir
+            if isinstance(file_secret_settings, SecretsSettingsSource)
+            else None
+        )
         return (
             init_settings,
             Checked(settings_cls, env_settings),
             *(_checked_file(settings_cls, Path(file)) for file in files),
-            Checked(settings_cls, file_secret_settings, lambda name: f"{folder}/{variable(name).lower()}"),
+            Checked(
+                settings_cls,
+                file_secret_settings,
+                lambda name: f"{folder}/{variable(name).lower()}",
+            ),
         )
 
 
 def _checked_file(settings: type[BaseSettings], path: Path) -> Checked:
-    return Checked(settings, EnvFile(settings, path), lambda name: f"{variable(name)} in {path}", quotes_are_read=True)
+    return Checked(
+        settings,
+        EnvFile(settings, path),
+        lambda name: f"{variable(name)} in {path}",
+        quotes_are_read=True,
+    )
 
 
 class SmsGateSettings(GatewaySettings, FileSettings):

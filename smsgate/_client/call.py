@@ -74,7 +74,11 @@ class OutgoingCall(Generic[T]):
 
     def cut_off(self) -> NotSent | InDoubt:
         """Return the error of a call that was ended by its deadline or by `aclose`."""
-        reason, after = (Reason.TIMED_OUT, self.deadline) if self.closed_after is None else (Reason.CLOSED, self.closed_after)
+        reason, after = (
+            (Reason.TIMED_OUT, self.deadline)
+            if self.closed_after is None
+            else (Reason.CLOSED, self.closed_after)
+        )
         if self.left and self.exchange is not None:
             return InDoubt(f"{reason} after {after:g} s, {self.exchange.doubt}", reason=reason)
         return NotSent(f"nothing was sent: {reason} after {after:g} s", reason=reason)
@@ -137,7 +141,9 @@ class Calls:
     def open(self) -> None:
         """Open the session on this event loop. Raises `NotSent` if it was opened before."""
         if self._token is not None or self.closed:
-            raise NotSent("a session is opened once", reason=Reason.CLOSED if self.closed else Reason.NOT_OPEN)
+            raise NotSent(
+                "a session is opened once", reason=Reason.CLOSED if self.closed else Reason.NOT_OPEN
+            )
         self._token = current_token()
         credentials = Credentials(self._config.login, self._config.password)
         self._logins = Logins(credentials, self._config.concurrency, self._open_transport)
@@ -182,7 +188,9 @@ class Calls:
         if self.closed:
             return NotSent("the session is closed", reason=Reason.CLOSED)
         if self._token is None:
-            return NotSent("the session is not open: use it as 'async with'", reason=Reason.NOT_OPEN)
+            return NotSent(
+                "the session is not open: use it as 'async with'", reason=Reason.NOT_OPEN
+            )
         if self._token != current_token():
             return _misplaced()
         return None
@@ -193,7 +201,11 @@ class Calls:
         """Make one Auth, for nothing else."""
         await self.run(call, self._attempt_auth)
 
-    async def run(self, call: OutgoingCall[T], attempt: Callable[[OutgoingCall[T]], Awaitable[T]] | None = None) -> T:
+    async def run(
+        self,
+        call: OutgoingCall[T],
+        attempt: Callable[[OutgoingCall[T]], Awaitable[T]] | None = None,
+    ) -> T:
         """Make the call within its deadline, and report it to the observer. What it raises has no frames below this one."""
         observation = Observation(self._observer, CallStart(call.operation.name, *self._address))
         failure: SmsGateError | None = self.unusable()
@@ -221,14 +233,20 @@ class Calls:
         observation.ended(end_of_error(failure, call.operation, call.sent, left=call.left))
         raise seal(failure)
 
-    async def _repeat(self, call: OutgoingCall[T], attempt: Callable[[OutgoingCall[T]], Awaitable[T]]) -> T:
+    async def _repeat(
+        self, call: OutgoingCall[T], attempt: Callable[[OutgoingCall[T]], Awaitable[T]]
+    ) -> T:
         for turn, pause in enumerate(_PAUSES, start=1):
             try:
                 return await attempt(call)
             except (NotSent, InDoubt) as error:
                 if not _may_repeat(call.operation, error):
                     raise
-                harmless = "nothing of it has left" if isinstance(error, NotSent) else "asking twice does no harm"
+                harmless = (
+                    "nothing of it has left"
+                    if isinstance(error, NotSent)
+                    else "asking twice does no harm"
+                )
                 _log.warning(
                     "%s%s: trying again (%d of %d), as %s: %s",
                     call.operation.name,
@@ -253,7 +271,9 @@ class Calls:
                 if not login.authenticated:
                     await self._authenticate(login, call, began)
                 call.exchange = Exchange()
-                reply = await self._logins.ask(login, call.operation, call.body, call.limit, call.exchange)
+                reply = await self._logins.ask(
+                    login, call.operation, call.body, call.limit, call.exchange
+                )
                 self._log_unrecognised(call, login, reply)
                 try:
                     return call.operation.read(reply, call.asked)
@@ -270,7 +290,9 @@ class Calls:
             call.exchange = Exchange()
             await self._log_in(login, call.exchange, call, began)
 
-    async def _log_in(self, login: Login, exchange: Exchange, call: OutgoingCall[Any], began: float) -> None:
+    async def _log_in(
+        self, login: Login, exchange: Exchange, call: OutgoingCall[Any], began: float
+    ) -> None:
         """Make one Auth, soon enough to be able to repeat it: within the reading deadline, or half of it if no more is left."""
         read, left = self._config.timeouts.read, call.scope.deadline - anyio.current_time()
         within = min(read, max(left, read) / 2)
@@ -286,9 +308,20 @@ class Calls:
     def _log_unrecognised(self, call: OutgoingCall[Any], login: Login, reply: Reply) -> None:
         for sentence in unrecognised(call.operation, reply):
             # To a send the gateway may answer with half of its text, which no search for the whole would find.
-            secrets = (self._config.login, self._config.password, *login.cookie_values, *call.secrets)
-            shown = f"{len(sentence)} characters" if call.operation is SEND_SMS else redact(sentence, secrets)[:300]
-            _log.warning("%s%s: answer not recognised: %s", call.operation.name, call.subject, shown)
+            secrets = (
+                self._config.login,
+                self._config.password,
+                *login.cookie_values,
+                *call.secrets,
+            )
+            shown = (
+                f"{len(sentence)} characters"
+                if call.operation is SEND_SMS
+                else redact(sentence, secrets)[:300]
+            )
+            _log.warning(
+                "%s%s: answer not recognised: %s", call.operation.name, call.subject, shown
+            )
 
     def _open_transport(self) -> Transport:
         config, times = self._config, self._config.timeouts
@@ -296,7 +329,13 @@ class Calls:
             return lent_transport(config.url, config.http_client, connect=times.connect)
         if self._tls is None:
             self._tls = ssl_settings(config.verify, config.url, config.proxy)
-        return own_transport(config.url, self._tls, proxy=config.proxy, connect=times.connect, keep_alive=times.keep_alive)
+        return own_transport(
+            config.url,
+            self._tls,
+            proxy=config.proxy,
+            connect=times.connect,
+            keep_alive=times.keep_alive,
+        )
 
 
 def subject_of(message: Message) -> str:
@@ -317,7 +356,11 @@ def _may_repeat(operation: Operation[Any], error: NotSent | InDoubt) -> bool:
 
 def _passing(error: NotSent | InDoubt) -> bool:
     """Return whether it may be over the next moment. A 404 will not be, a 502 may."""
-    if isinstance(error, InDoubt) and error.reason is Reason.HTTP_STATUS and (error.evidence.status or 0) < 500:
+    if (
+        isinstance(error, InDoubt)
+        and error.reason is Reason.HTTP_STATUS
+        and (error.evidence.status or 0) < 500
+    ):
         return False
     return error.reason.passing
 
@@ -335,7 +378,11 @@ def _log_unforeseen(call: OutgoingCall[Any], error: BaseException) -> None:
     if not isinstance(error, Exception):
         return
     _log_doubt(call, "failed")
-    error.add_note("the request may have left: in doubt" if call.left else "nothing of the request has left")
+    error.add_note(
+        "the request may have left: in doubt" if call.left else "nothing of the request has left"
+    )
     # `send_sms` takes the frames away.
-    where = ", ".join(f"{place.filename}:{place.lineno}" for place in extract_tb(error.__traceback__))
+    where = ", ".join(
+        f"{place.filename}:{place.lineno}" for place in extract_tb(error.__traceback__)
+    )
     _log.warning("%s%s failed unexpectedly in %s", call.operation.name, call.subject, where)

@@ -91,7 +91,9 @@ class Login:
 class Logins:
     """Up to `limit` logins, opened when the others are busy. Whoever leases one has it alone, first come first served."""
 
-    def __init__(self, credentials: Credentials, limit: int, open_transport: Callable[[], Transport]) -> None:
+    def __init__(
+        self, credentials: Credentials, limit: int, open_transport: Callable[[], Transport]
+    ) -> None:
         self._credentials = credentials
         self._open_transport = open_transport
         self._free = anyio.Semaphore(limit)
@@ -133,7 +135,9 @@ class Logins:
         while self._idle:
             await self._idle.pop().transport.aclose()
 
-    async def authenticate(self, login: Login, exchange: Exchange, *, within: float = math.inf, since: float = math.inf) -> None:
+    async def authenticate(
+        self, login: Login, exchange: Exchange, *, within: float = math.inf, since: float = math.inf
+    ) -> None:
         """Make one Auth for the leased login.
 
         Args:
@@ -155,7 +159,8 @@ class Logins:
             held = True
         if not held:
             raise NotSent(
-                f"{Reason.TIMED_OUT} after {within:g} s, waiting for the login of another call", reason=Reason.TIMED_OUT
+                f"{Reason.TIMED_OUT} after {within:g} s, waiting for the login of another call",
+                reason=Reason.TIMED_OUT,
             )
         try:
             if not self._proven:
@@ -164,7 +169,9 @@ class Logins:
             self._first.release()
         return await self._auth_until(until, within, login, exchange, since)
 
-    async def _auth_until(self, until: float, within: float, login: Login, exchange: Exchange, since: float) -> None:
+    async def _auth_until(
+        self, until: float, within: float, login: Login, exchange: Exchange, since: float
+    ) -> None:
         self._raise_known(since)
         started = anyio.current_time()
         failure: NotSent | InDoubt
@@ -180,7 +187,10 @@ class Logins:
         raise failure
 
     def _raise_known(self, since: float) -> None:
-        if self._refusal is not None and anyio.current_time() - self._refused_at < REFUSAL_REMEMBERED:
+        if (
+            self._refusal is not None
+            and anyio.current_time() - self._refused_at < REFUSAL_REMEMBERED
+        ):
             raise _copied(self._refusal)
         if self._hung is not None and self._hung_at > since:
             # With its evidence: the status says whether it may pass.
@@ -188,23 +198,39 @@ class Logins:
 
     async def _auth(self, login: Login, exchange: Exchange) -> None:
         login.cookie = None
-        body = Body(request_body(AUTH, login=self._credentials.login, password=self._credentials.password))
+        body = Body(
+            request_body(AUTH, login=self._credentials.login, password=self._credentials.password)
+        )
         http = await self._post(login, AUTH, body, AUTH_LIMIT, exchange)
         reply = await self._parsed(AUTH, http)
         try:
             read_auth(reply)
         except (BadCredentials, AccountSuspended) as refusal:
-            self._refusal, self._refused_at, self._proven = _copied(refusal), anyio.current_time(), False
+            self._refusal, self._refused_at, self._proven = (
+                _copied(refusal),
+                anyio.current_time(),
+                False,
+            )
             raise
         cookie = cookie_header(http.cookies, now=_clock_of(http))
         if cookie is None:
-            raise InDoubt("the gateway accepted the login and set no cookie", reason=Reason.UNREADABLE, evidence=reply.evidence)
+            raise InDoubt(
+                "the gateway accepted the login and set no cookie",
+                reason=Reason.UNREADABLE,
+                evidence=reply.evidence,
+            )
         login.cookie = cookie
         login.generation += 1
         self._refusal, self._hung, self._proven = None, None, True
-        _log.info("login %d %s", login.number, "opened" if login.generation == 1 else f"renewed for the {login.generation}. time")
+        _log.info(
+            "login %d %s",
+            login.number,
+            "opened" if login.generation == 1 else f"renewed for the {login.generation}. time",
+        )
 
-    async def ask(self, login: Login, operation: Operation[object], body: Body, limit: int, exchange: Exchange) -> Reply:
+    async def ask(
+        self, login: Login, operation: Operation[object], body: Body, limit: int, exchange: Exchange
+    ) -> Reply:
         """Post the request with the login's cookie and return what stands in the reply. Raises `NotSent` or `InDoubt`.
 
         A cookie that comes with the answer is used from then on, if the answer shows that the gateway knew the session. Otherwise
@@ -216,10 +242,14 @@ class Logins:
             login.cookie = cookie_header(http.cookies, now=_clock_of(http), held=login.cookie)
         return reply
 
-    async def _post(self, login: Login, operation: Operation[object], body: Body, limit: int, exchange: Exchange) -> HttpReply:
+    async def _post(
+        self, login: Login, operation: Operation[object], body: Body, limit: int, exchange: Exchange
+    ) -> HttpReply:
         whole = False
         try:
-            http = await login.transport.post(body, headers_of(operation, login.cookie), limit=limit, exchange=exchange)
+            http = await login.transport.post(
+                body, headers_of(operation, login.cookie), limit=limit, exchange=exchange
+            )
             whole = True
         finally:
             if exchange.left and not whole:
@@ -233,7 +263,9 @@ class Logins:
             return read_reply(operation, http.body, http.status)
         # The answer has arrived: a deadline that ends now must not turn it into one that was lost.
         with anyio.CancelScope(shield=True):
-            reply = await anyio.to_thread.run_sync(read_reply, operation, http.body, http.status, limiter=self._parsing)
+            reply = await anyio.to_thread.run_sync(
+                read_reply, operation, http.body, http.status, limiter=self._parsing
+            )
         # To a type checker the scope might swallow an exception.
         return reply  # noqa: RET504 # pyright: ignore[reportPossiblyUnboundVariable]
 

@@ -78,7 +78,11 @@ class Observation:
 def end_of(result: object, message: Message | None) -> CallEnd:
     """Return the end of a call that was answered."""
     if isinstance(result, SendResult) and message is not None:
-        counts = {"accepted": len(result.accepted), "refused": len(result.refused), "in doubt": len(result.in_doubt)}
+        counts = {
+            "accepted": len(result.accepted),
+            "refused": len(result.refused),
+            "in doubt": len(result.in_doubt),
+        }
         parts = segments(message.text).parts if message.text else 1
         complete = counts["accepted"] == len(result.recipients)
         return CallEnd(
@@ -89,7 +93,9 @@ def end_of(result: object, message: Message | None) -> CallEnd:
     return CallEnd("answered", balance=result if isinstance(result, Decimal) else None)
 
 
-def end_of_error(error: BaseException, operation: Operation[object], message: Message | None, *, left: bool) -> CallEnd:
+def end_of_error(
+    error: BaseException, operation: Operation[object], message: Message | None, *, left: bool
+) -> CallEnd:
     """Return the end of a call that raised. `left` says that its request may have left."""
     if isinstance(error, SmsGateError):
         outcome: str = outcome_of(error).outcome

@@ -63,10 +63,20 @@ class HttpClient(Protocol):
     def is_closed(self) -> bool: ...
 
     def build_request(
-        self, method: str, url: str, /, *, content: AsyncIterable[bytes], headers: Any, timeout: Any, extensions: Any
+        self,
+        method: str,
+        url: str,
+        /,
+        *,
+        content: AsyncIterable[bytes],
+        headers: Any,
+        timeout: Any,
+        extensions: Any,
     ) -> Any: ...
 
-    async def send(self, request: Any, /, *, stream: bool, auth: None, follow_redirects: bool) -> Any: ...
+    async def send(
+        self, request: Any, /, *, stream: bool, auth: None, follow_redirects: bool
+    ) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,11 @@ class Fault:
     connecting: bool = False
 
 
-_LOST, _TIME, _NONE = Fault(Reason.CONNECTION_LOST), Fault(Reason.TIMED_OUT), Fault(Reason.NO_CONNECTION, connecting=True)
+_LOST, _TIME, _NONE = (
+    Fault(Reason.CONNECTION_LOST),
+    Fault(Reason.TIMED_OUT),
+    Fault(Reason.NO_CONNECTION, connecting=True),
+)
 _BAD = Fault(Reason.BAD_REQUEST, connecting=True)
 _FULL = Fault(Reason.NO_FREE_CONNECTION, connecting=True)
 _FOREIGN = Fault(Reason.CLIENT_FAILED)
@@ -158,12 +172,18 @@ class Exchange:
         if self._ended is not None:
             return self._ended
         # After a step that failed, who knows what the client has turned to.
-        return self.handed_over and (self._taken or self.begun or self._between_steps or not self._heard)
+        return self.handed_over and (
+            self._taken or self.begun or self._between_steps or not self._heard
+        )
 
     @property
     def doubt(self) -> str:
         """How to say that the request may have left."""
-        return "when the request had begun to leave" if self.begun else "and it is not known whether the request left"
+        return (
+            "when the request had begun to leave"
+            if self.begun
+            else "and it is not known whether the request left"
+        )
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Take one trace event of httpcore. A CONNECT to a proxy is not the request."""
@@ -172,7 +192,9 @@ class Exchange:
         if stage == "started":
             self._between_steps = False
             self._connecting = getattr(info.get("request"), "method", b"") == b"CONNECT"
-            self.begun |= not self._connecting and step.endswith((".send_request_headers", ".send_request_body"))
+            self.begun |= not self._connecting and step.endswith(
+                (".send_request_headers", ".send_request_body")
+            )
         elif stage == "failed":
             failure = info["exception"]
             self._failures.append(failure)
@@ -186,7 +208,9 @@ class Exchange:
         Raises `NotSent` if it was said that nothing left: a transport that goes on in the background must not make that untrue.
         """
         if self._ended is False:
-            raise NotSent("this request was given up: nothing of it may leave any more", reason=Reason.CLOSED)
+            raise NotSent(
+                "this request was given up: nothing of it may leave any more", reason=Reason.CLOSED
+            )
         self._taken = True
 
     def not_sent(self, error: Exception) -> bool:
@@ -196,14 +220,22 @@ class Exchange:
         if self._taken or self.begun:
             return False
         causes = list(_chain(error, lambda one: one.__cause__))
-        if any(type(one).__name__ == "PoolTimeout" and type(one).__module__ in _CORES for one in causes):
+        if any(
+            type(one).__name__ == "PoolTimeout" and type(one).__module__ in _CORES for one in causes
+        ):
             return True
         # That an event came does not say which line failed in the end: the exception must be the one that it told of.
-        return self._refused_tunnel or any(one is failure for one in causes for failure in self._failures)
+        return self._refused_tunnel or any(
+            one is failure for one in causes for failure in self._failures
+        )
 
     @property
     def _refused_tunnel(self) -> bool:
-        return self.tunnel_status is not None and not 200 <= self.tunnel_status < 300 and not self._between_steps
+        return (
+            self.tunnel_status is not None
+            and not 200 <= self.tunnel_status < 300
+            and not self._between_steps
+        )
 
     def end(self, *, left: bool) -> None:
         """Settle it, and let go of the exceptions, in whose frames the request stands."""
@@ -279,7 +311,9 @@ def ssl_settings(verify: bool | ssl.SSLContext, *addresses: str | None) -> ssl.S
     return _made_ssl_settings(verify) if secure else _settings_that_trust_nobody()
 
 
-def own_transport(url: str, context: ssl.SSLContext, *, proxy: str | None, connect: float, keep_alive: float) -> Transport:
+def own_transport(
+    url: str, context: ssl.SSLContext, *, proxy: str | None, connect: float, keep_alive: float
+) -> Transport:
     """Return a transport with a client of its own: one connection, HTTP/1.1, no redirects, no proxies from the environment.
 
     A connection that was idle for `keep_alive` seconds is not used again, as the server may be closing it at that moment. TCP
@@ -289,18 +323,24 @@ def own_transport(url: str, context: ssl.SSLContext, *, proxy: str | None, conne
     def open_client() -> httpx.AsyncClient:
         through = None
         if proxy is not None:
-            through = httpx.Proxy(proxy, ssl_context=context if proxy.lower().startswith("https:") else None)
+            through = httpx.Proxy(
+                proxy, ssl_context=context if proxy.lower().startswith("https:") else None
+            )
         transport = httpx.AsyncHTTPTransport(
             verify=context,
             trust_env=False,
             proxy=through,
             http1=True,
             http2=False,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keep_alive),
+            limits=httpx.Limits(
+                max_connections=1, max_keepalive_connections=1, keepalive_expiry=keep_alive
+            ),
             socket_options=_KEEP_ALIVE_OPTIONS,
         )
         no_jar = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-        return httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, cookies=no_jar)
+        return httpx.AsyncClient(
+            transport=transport, trust_env=False, follow_redirects=False, cookies=no_jar
+        )
 
     return Transport(_Own(open_client), url, connect=connect)
 
@@ -379,14 +419,18 @@ class Transport:
         self._url = url
         # connect, read, write, pool: the deadline of the whole call is the session's.
         self._timeout = (connect, None, None, connect)
-        self._when_full = f"no connection of the HTTP client became free within {connect:g} s: {client.WHEN_FULL}"
+        self._when_full = (
+            f"no connection of the HTTP client became free within {connect:g} s: {client.WHEN_FULL}"
+        )
 
     async def aclose(self) -> None:
         """Close the client, if it is our own."""
         await self._client.aclose()
 
     @sealed
-    async def post(self, body: Body, headers: Mapping[str, str], *, limit: int, exchange: Exchange) -> HttpReply:
+    async def post(
+        self, body: Body, headers: Mapping[str, str], *, limit: int, exchange: Exchange
+    ) -> HttpReply:
         """Post the body and return the response, whatever its status.
 
         At most `limit` bytes of it are read. Raises `NotSent` or `InDoubt` and nothing else, save for cancellation.
@@ -418,17 +462,27 @@ class Transport:
                 "POST",
                 self._url,
                 content=_Outgoing(body, exchange),
-                headers={"Accept-Encoding": "identity", "Content-Length": str(len(body.content)), **headers},
+                headers={
+                    "Accept-Encoding": "identity",
+                    "Content-Length": str(len(body.content)),
+                    **headers,
+                },
                 timeout=self._timeout,
                 extensions={"trace": exchange.trace},
             )
             # What the client's own cookie jar has collected is of no use: a late "not authorised" answer overwrites the
             # fresh session there.
             request.headers.pop("cookie", None)
-            request.headers.update({name: value for name, value in headers.items() if name.lower() == "cookie"})
+            request.headers.update(
+                {name: value for name, value in headers.items() if name.lower() == "cookie"}
+            )
         except Exception as error:
-            return NotSent(f"the request could not be made ({type(error).__name__})", reason=Reason.BAD_REQUEST)
-        await anyio.lowlevel.checkpoint()  # a call that is already cancelled ends here, where it is known that nothing left
+            return NotSent(
+                f"the request could not be made ({type(error).__name__})", reason=Reason.BAD_REQUEST
+            )
+        await (
+            anyio.lowlevel.checkpoint()
+        )  # a call that is already cancelled ends here, where it is known that nothing left
         exchange.handed_over = True
         response = await client.send(request, stream=True, auth=None, follow_redirects=False)
         try:
@@ -449,7 +503,11 @@ class Transport:
         exchange.end(left=not not_sent)
         if not_sent:
             return self._not_sent(fault, detail, exchange.tunnel_status)
-        reason = Reason.CONNECTION_LOST if fault.connecting or (fault is _FOREIGN and exchange.begun) else fault.reason
+        reason = (
+            Reason.CONNECTION_LOST
+            if fault.connecting or (fault is _FOREIGN and exchange.begun)
+            else fault.reason
+        )
         return InDoubt(f"{reason} {exchange.doubt}: {detail}", reason=reason)
 
     def _not_sent(self, fault: Fault, detail: str, tunnel_status: int | None) -> NotSent:
@@ -458,8 +516,14 @@ class Transport:
         if tunnel_status is not None and not 200 <= tunnel_status < 300:
             # A gateway's own trouble may pass; what the proxy demands will not.
             reason = Reason.NO_CONNECTION if tunnel_status >= 500 else Reason.PROXY_REFUSED
-            return NotSent(f"nothing was sent: the proxy refused to connect: {status_text(tunnel_status)}", reason=reason)
-        return NotSent(f"nothing was sent: {detail}", reason=fault.reason if fault.connecting else Reason.NO_CONNECTION)
+            return NotSent(
+                f"nothing was sent: the proxy refused to connect: {status_text(tunnel_status)}",
+                reason=reason,
+            )
+        return NotSent(
+            f"nothing was sent: {detail}",
+            reason=fault.reason if fault.connecting else Reason.NO_CONNECTION,
+        )
 
 
 async def _closed(opened: Any) -> bool:
@@ -483,13 +547,19 @@ async def _read(response: Any, limit: int) -> HttpReply | InDoubt:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         # A reply of 0.3 KB can unpack to gigabytes, and we asked for none of that.
-        return _doubt(response, Reason.ENCODED, b"", f"{Reason.ENCODED}, though identity was asked for")
+        return _doubt(
+            response, Reason.ENCODED, b"", f"{Reason.ENCODED}, though identity was asked for"
+        )
     # A transport that answers from memory, as in tests of the user's, has read its response already.
     body = await response.aread() if response.is_stream_consumed else await _stream(response, limit)
     if len(body) > limit:
-        return _doubt(response, Reason.TOO_LARGE, body, f"{Reason.TOO_LARGE}: more than {limit} bytes")
+        return _doubt(
+            response, Reason.TOO_LARGE, body, f"{Reason.TOO_LARGE}: more than {limit} bytes"
+        )
     headers = response.headers
-    return HttpReply(response.status_code, body, tuple(headers.get_list("set-cookie")), headers.get("date"))
+    return HttpReply(
+        response.status_code, body, tuple(headers.get_list("set-cookie")), headers.get("date")
+    )
 
 
 async def _stream(response: Any, limit: int) -> bytes:
@@ -512,14 +582,20 @@ async def _stream(response: Any, limit: int) -> bytes:
 
 def _doubt(response: Any, reason: Reason, body: bytes, message: str) -> InDoubt:
     return InDoubt(
-        message, reason=reason, evidence=ReplyEvidence(response.status_code, len(body), reply=body[: ReplyEvidence.LIMIT])
+        message,
+        reason=reason,
+        evidence=ReplyEvidence(response.status_code, len(body), reply=body[: ReplyEvidence.LIMIT]),
     )
 
 
 def status_text(status: int) -> str:
     """Return an HTTP status with its registered name: the words that came with it may be anything."""
     name = next((f" {one.phrase}" for one in HTTPStatus if one == status), "")
-    wanted = " (the proxy asks for a user and a password)" if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else ""
+    wanted = (
+        " (the proxy asks for a user and a password)"
+        if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+        else ""
+    )
     return f"{status}{name}{wanted}"
 
 
@@ -537,13 +613,21 @@ def cause_of(error: BaseException | None) -> str:
 
 def _cause(error: BaseException) -> BaseException | None:
     # trio gives a group with one error for each address of the host.
-    return error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error.__context__
+    return (
+        error.exceptions[0]
+        if isinstance(error, BaseExceptionGroup)
+        else error.__cause__ or error.__context__
+    )
 
 
-def _chain(error: BaseException | None, after: Callable[[BaseException], BaseException | None]) -> Iterator[BaseException]:
+def _chain(
+    error: BaseException | None, after: Callable[[BaseException], BaseException | None]
+) -> Iterator[BaseException]:
     """Yield an exception and what led to it. `raise error from error` makes a chain without an end."""
     seen: list[BaseException] = []
-    while error is not None and len(seen) < _LONGEST_CHAIN and not any(error is one for one in seen):
+    while (
+        error is not None and len(seen) < _LONGEST_CHAIN and not any(error is one for one in seen)
+    ):
         yield error
         seen.append(error)
         error = after(error)

@@ -255,7 +255,15 @@ class Parallel(AsyncIterator[Result], Generic[Item, Result]):
         unused: str = "",
     ) -> None:
         # Made with the first step, on the event loop that it will run on.
-        self._begin = partial(_Workers[Item, Result], source, work, pace=pace, unclaimed=unclaimed, named=named, stop=stop)
+        self._begin = partial(
+            _Workers[Item, Result],
+            source,
+            work,
+            pace=pace,
+            unclaimed=unclaimed,
+            named=named,
+            stop=stop,
+        )
         self._width = width
         self._unused = unused
 
@@ -274,7 +282,10 @@ class Parallel(AsyncIterator[Result], Generic[Item, Result]):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         if error is None:
             self._warn_if_unused()
