@@ -1,6 +1,6 @@
-"""The one way to every check: `nox` runs them all, `nox -s lint types` runs some, `nox -l` lists them.
+"""All checks: `nox` runs all of them, `nox -s lint types` runs some, `nox -l` lists them.
 
-The environments are made by uv, which comes with `nox[uv]`. Sessions that use one core run two commands at a time.
+uv creates the environments; it comes with `nox[uv]`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 OLDEST = (3, 11)
 EXTRAS = list(PROJECT["project"]["optional-dependencies"])
 EVERYTHING = f"[{','.join(EXTRAS)}]"
-# The least percentage of branches and lines that the tests cover, by area.
+# The minimum coverage of lines and branches in percent, by area.
 COVERAGE = [
     (100, ["errors", "privacy", "config", "protocol/*", "_client/*", "session"]),
     (100, ["ledger/states", "ledger/records", "ledger/contract", "campaign/outcomes"]),
@@ -35,28 +35,36 @@ COVERAGE = [
     (95, ["sandbox/*"]),
     (95, ["integrations/*"]),
 ]
-# What can differ from one Python to the next, and with the libraries under us: event loops, sockets, models, files.
+# Tests that depend on the versions of Python and of libraries: event loops, sockets, models, files.
 DEPENDENT = [
     f"tests/test_{name}.py"
     for name in (
-        "aiohttp", "campaign_journal", "campaign_lists", "campaign_polling", "campaign_runner", "cli", "cli_campaign",
-        "deadlines", "fastapi", "faults", "models", "otel", "parallel", "phone", "reply", "sandbox", "sandbox_api",
-        "sandbox_faults", "session", "settings", "testing", "transport", "xml",
+        "aiohttp", "campaign_journal", "campaign_lists", "campaign_polling", "campaign_runner",
+        "cli", "cli_campaign", "deadlines", "fastapi", "faults", "models", "otel", "parallel",
+        "phone", "reply", "sandbox", "sandbox_api", "sandbox_faults", "session", "settings",
+        "testing", "transport", "xml",
     )
 ]  # fmt: skip
-# Lints and formats JavaScript and CSS, by the rules in .ci/biome.jsonc.
+# The linter and formatter of JavaScript and CSS; its rules are in .ci/biome.jsonc.
 BIOME = "@biomejs/biome@2.6.8"
 
 
 def interpreters() -> dict[str, Path]:
-    """Return every CPython from 3.11 up that this machine has and that starts, by its version."""
+    """Return each working CPython on this machine from 3.11 up, by version."""
     homes = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     homes += sorted(Path.home().glob(".pyenv/versions/*/bin"))
     homes += sorted(Path.home().glob(".local/share/uv/python/cpython-*/bin"))
     found = {f"{sys.version_info.major}.{sys.version_info.minor}": Path(sys.executable)}
-    for candidate in (path for home in homes if home.is_dir() for path in sorted(home.glob("python3.*"))):
+    for candidate in (
+        path for home in homes if home.is_dir() for path in sorted(home.glob("python3.*"))
+    ):
         version = re.fullmatch(r"python(3\.(\d+))", candidate.name)
-        if version and int(version[2]) >= OLDEST[1] and version[1] not in found and starts(candidate):
+        if (
+            version
+            and int(version[2]) >= OLDEST[1]
+            and version[1] not in found
+            and starts(candidate)
+        ):
             found[version[1]] = candidate
     return dict(sorted(found.items(), key=lambda item: age(item[0])))
 
@@ -66,27 +74,36 @@ def age(version: str) -> int:
 
 
 def starts(python: Path) -> bool:
-    """Tell a CPython from another Python, and from a shim that has nothing behind it."""
-    program = "import platform, sys; sys.exit((platform.python_implementation(), sys.version_info[3]) != ('CPython', 'final'))"
+    """Return whether this is a released CPython, not another Python or a broken shim."""
+    program = (
+        "import platform, sys;"
+        " sys.exit((platform.python_implementation(), sys.version_info[3]) != ('CPython', 'final'))"
+    )
     return subprocess.run([python, "-c", program], check=False, capture_output=True).returncode == 0
 
 
 PYTHONS = interpreters()
-# Where Python may write no compiled files, each of the many processes would compile everything again.
+# Without compiled files, each of the many processes would compile everything again.
 os.environ["PYTHONDONTWRITEBYTECODE"] = ""
-# nox looks for `python3.12` on the path.
-os.environ["PATH"] = os.pathsep.join([*dict.fromkeys(str(path.parent) for path in PYTHONS.values()), os.environ.get("PATH", "")])
+# nox looks for interpreters such as `python3.12` in PATH.
+os.environ["PATH"] = os.pathsep.join(
+    [*dict.fromkeys(str(path.parent) for path in PYTHONS.values()), os.environ.get("PATH", "")]
+)
 
 
 def groups(*names: str) -> list[str]:
-    return [requirement for name in names for requirement in nox.project.dependency_groups(PROJECT, name)]
+    return [
+        requirement
+        for name in names
+        for requirement in nox.project.dependency_groups(PROJECT, name)
+    ]
 
 
 BUILT: list[str] = []
 
 
 def install_wheel(session: nox.Session, extras: str, *requirements: str) -> None:
-    """Install the wheel as users have it, and not the checkout. It is built once for all sessions."""
+    """Install the wheel, as users do, not the checkout. It is built once for all sessions."""
     if not BUILT:
         wheels = Path(session.create_tmp()) / "wheel"
         shutil.rmtree(wheels, ignore_errors=True)
@@ -97,15 +114,21 @@ def install_wheel(session: nox.Session, extras: str, *requirements: str) -> None
 
 
 def install_for_tests(session: nox.Session, *requirements: str) -> None:
-    # Workers that start at the same time would each compile the same files.
+    # Compiled now, since workers that start together would each compile the same files.
     install_wheel(session, EVERYTHING, "--compile-bytecode", *requirements, *groups("test"))
 
 
 def side_by_side(session: nox.Session, *commands: list[str]) -> None:
-    """Run the commands at the same time, print what each says when it has ended, and fail if one of them fails."""
+    """Run the commands at the same time, print the output of each, and fail if one fails."""
     environment = os.environ | {"PATH": os.pathsep.join([session.bin, os.environ["PATH"]])}
     started = [
-        subprocess.Popen([f"{session.bin}/{command[0]}", *command[1:]], stdout=-1, stderr=-2, text=True, env=environment)
+        subprocess.Popen(
+            [f"{session.bin}/{command[0]}", *command[1:]],
+            stdout=-1,
+            stderr=-2,
+            text=True,
+            env=environment,
+        )
         for command in commands
     ]
     for command, process in zip(commands, started, strict=True):
@@ -117,23 +140,52 @@ def side_by_side(session: nox.Session, *commands: list[str]) -> None:
 
 def pytest(session: nox.Session, *arguments: str) -> list[str]:
     """Return the command that runs tests on the installed wheel."""
-    # The files of tests go to memory where they can: every commit of a campaign waits for the disk otherwise.
+    # Temporary files go to memory if possible, since each commit of a campaign waits for the disk.
     memory = Path("/dev/shm")
-    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 1024**3:
+    if (
+        memory.is_dir()
+        and os.access(memory, os.W_OK)
+        and shutil.disk_usage(memory).free > 2 * 1024**3
+    ):
         session.env["PYTEST_DEBUG_TEMPROOT"] = str(memory)
-    # The script and not `-m pytest`, which would import the package from the checkout and not from the wheel.
-    # More workers than most machines have cores, since many tests wait for a socket.
-    return [f"{session.bin}/pytest", "-n", "6", "--dist", "worksteal", "--durations=15", *arguments, *session.posargs]
+    # Not `python -m pytest`, which would import the package from the checkout, not from the wheel.
+    # Six workers, more than many machines have cores, since many tests wait for a socket.
+    return [
+        f"{session.bin}/pytest",
+        "-n",
+        "6",
+        "--dist",
+        "worksteal",
+        "--durations=15",
+        *arguments,
+        *session.posargs,
+    ]
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check the format and the rules of Python, JavaScript and CSS; `nox -s lint -- --fix` corrects what it can."""
+    """Check format and rules of Python, JavaScript and CSS; `nox -s lint -- --fix` fixes them."""
     session.install(*groups("lint"))
-    # npm and the node that runs it come from the group above, so the machine needs neither.
+    # npm and node come from the group above, so the machine needs neither.
     folder = Path(session.create_tmp())
-    session.run("npm", "install", "--silent", "--no-save", "--no-audit", "--no-fund", "--prefix", str(folder), BIOME)
-    biome = ["node", str(folder / "node_modules/@biomejs/biome/bin/biome"), "check", "--config-path=.ci", "--error-on-warnings"]
+    session.run(
+        "npm",
+        "install",
+        "--silent",
+        "--no-save",
+        "--no-audit",
+        "--no-fund",
+        "--prefix",
+        str(folder),
+        BIOME,
+    )
+    biome = [
+        "node",
+        str(folder / "node_modules/@biomejs/biome/bin/biome"),
+        "check",
+        "--config-path=.ci",
+        "--error-on-warnings",
+    ]
     fix = "--fix" in session.posargs
     session.run("ruff", "format", *([] if fix else ["--check"]))
     session.run("ruff", "check", *(["--fix"] if fix else []))
@@ -142,17 +194,24 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Run mypy inside, pyright as a second opinion, and check that the public API is complete."""
-    install_wheel(session, EVERYTHING, *groups("types"))  # `--verifytypes` does not look into a checkout
+    """Run mypy and pyright, and check that the public API is completely typed."""
+    install_wheel(
+        session, EVERYTHING, *groups("types")
+    )  # `--verifytypes` does not look into a checkout
     side_by_side(session, ["mypy"], ["pyright"])
-    side_by_side(session, ["mypy", "noxfile.py", "tests/typing"], ["pyright", "--verifytypes", "smsgate", "--ignoreexternal"])
+    side_by_side(
+        session,
+        ["mypy", "noxfile.py", "tests/typing"],
+        ["pyright", "--verifytypes", "smsgate", "--ignoreexternal"],
+    )
 
 
 @nox.session(python=list(PYTHONS))
 def tests(session: nox.Session) -> None:
-    """Run all tests under the oldest Python and all but the heavy ones under the newest.
+    """Run all tests on the oldest Python, and all but the heavy ones on the newest.
 
-    Between them, run those that depend on Python and on the libraries under us, with the lowest versions of our dependencies.
+    On the versions between, run the tests that depend on the versions of Python and of libraries,
+    with the lowest allowed version of each dependency.
     """
     oldest, *_, newest = [*PYTHONS, *PYTHONS]
     between = session.python not in (oldest, newest)
@@ -160,27 +219,34 @@ def tests(session: nox.Session) -> None:
     if session.python == oldest:
         session.run(*pytest(session))
     elif session.posargs:
-        # Who names a file may name one with no test of this kind.
+        # The files given may contain no such test, which is exit code 5.
         session.run(*pytest(session, "-m", "not heavy"), success_codes=[0, 5])
     elif between:
-        # A library of that age may use what is deprecated by now.
-        session.run(*pytest(session, "-m", "not heavy", "-W", "default::DeprecationWarning", *DEPENDENT))
+        # An old version of a library may use what is deprecated now.
+        session.run(
+            *pytest(session, "-m", "not heavy", "-W", "default::DeprecationWarning", *DEPENDENT)
+        )
     else:
         session.run(*pytest(session, "-m", "not heavy"))
 
 
 def lowest() -> list[str]:
-    """Return each of our dependencies in the lowest version that we allow."""
-    lists = [PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"].values()]
-    return sorted({one.replace(">=", "==") for requirements in lists for one in requirements if ">=" in one})
+    """Return the lowest allowed version of each dependency."""
+    lists = [
+        PROJECT["project"]["dependencies"],
+        *PROJECT["project"]["optional-dependencies"].values(),
+    ]
+    return sorted(
+        {one.replace(">=", "==") for requirements in lists for one in requirements if ">=" in one}
+    )
 
 
 @nox.session
 @nox.parametrize("extra", EXTRAS)
 def extras(session: nox.Session, extra: str) -> None:
-    """Install each extra alone: it works, and what the others bring is asked for in one line."""
+    """Install each extra alone: it works, and one line says which other extra a feature needs."""
     install_wheel(session, f"[{extra}]")
-    # Outside of the checkout, so that the installed package is imported.
+    # Outside the checkout, so that the installed package is imported.
     script = Path("tests/extra_alone.py").resolve()
     session.cd(session.create_tmp())
     session.run("python", "-W", "error", str(script), extra)
@@ -188,27 +254,37 @@ def extras(session: nox.Session, extra: str) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation without a warning, and check its links without a network."""
+    """Build the documentation, with warnings as errors, and check its links offline."""
     install_wheel(session, EVERYTHING, *groups("docs"))
     built = Path(session.create_tmp()) / "html"
-    session.run("sphinx-build", "-W", "--keep-going", "--quiet", "--fresh-env", "-b", "html", "docs", str(built))
+    session.run(
+        "sphinx-build",
+        "-W",
+        "--keep-going",
+        "--quiet",
+        "--fresh-env",
+        "-b",
+        "html",
+        "docs",
+        str(built),
+    )
     session.run("python", "docs/check_links.py", str(built))
     session.log(f"{built / 'index.html'}")
 
 
 @nox.session(default=False, python=next(iter(PYTHONS)))
 def coverage(session: nox.Session) -> None:
-    """Measure the lines and branches that the tests reach, which doubles their time, and hold each area to its least."""
+    """Measure the coverage of lines and branches, and check each area's minimum. Takes long."""
     install_for_tests(session)
     measured = Path(session.create_tmp()) / "coverage"
     shutil.rmtree(measured, ignore_errors=True)
     measured.mkdir()
     data = {"COVERAGE_FILE": str(measured / "data")}
-    # What is random and heavy reaches nothing more.
+    # The heavy random tests reach no further lines.
     session.run("coverage", "run", *pytest(session, "-m", "not (heavy and soak)"), env=data)
     session.run("coverage", "combine", "--quiet", env=data)
     for broken in measured.glob("data.*"):
-        broken.unlink()  # of a process that was killed while it wrote
+        broken.unlink()  # written by a process that was killed
     for least, names in COVERAGE:
         files = ",".join(f"*/smsgate/{name}.py" for name in names)
         session.run("coverage", "report", f"--fail-under={least}", "--include", files, env=data)
@@ -216,14 +292,14 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(default=False, python=next(iter(PYTHONS)))
 def soak(session: nox.Session) -> None:
-    """Run the random tests with their full counts: kills, faults, cancellations, simulated lives."""
+    """Run the random tests with their full counts: kills, faults, cancellations, simulations."""
     install_for_tests(session)
     session.run(*pytest(session, "--soak", "-m", "soak"))
 
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Print figures of all benchmarks, or of one: `nox -s benchmarks -- campaign --large 100000`."""
+    """Run all benchmarks, or one: `nox -s benchmarks -- campaign --large 100000`."""
     install_wheel(session, EVERYTHING, *groups("test"))
     chosen = session.posargs[0] if session.posargs else "*"
     for script in sorted(Path("tests").glob(f"benchmark_{chosen}.py")):

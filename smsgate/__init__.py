@@ -1,10 +1,10 @@
-"""smsgate: an async SDK for the SOAP gateway of TurboSMS that never sends twice by itself.
+"""smsgate: an async SDK for the SOAP gateway of TurboSMS that never sends twice automatically.
 
 async with smsgate.AsyncSession("login", "password", sender="Shop") as session:
     result = await session.send_sms("+380501234567", "Ваш код: 4815")
 
-Rule of this file: a name is imported when it is first used. pytest imports this package in every run, because the plugin
-`smsgate.testing` is in it, and a run that sends no SMS must not pay for httpx and pydantic.
+Rule of this file: a name is imported when it is first used. pytest imports this package in every
+run for its plugin `smsgate.testing`, and a run that sends no SMS must not load httpx and pydantic.
 """
 
 from importlib import import_module
@@ -117,15 +117,15 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "_client.transport": ("HttpClient",),
     "_client.workers": ("Parallel",),
 }
-"""Each module, and which names of the public list are in it."""
+"""The public names by the module that defines them."""
 
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _MODULES = {home.partition(".")[0] for home in _HOMES if not home.startswith("_")}
 
-if not TYPE_CHECKING:  # a type checker would take every misspelt name for one that may exist
+if not TYPE_CHECKING:  # with it, type checkers would accept any name
 
     def __getattr__(name: str) -> Any:
-        """Import a public name, or a module of one such as `smsgate.errors`, when it is first used."""
+        """Import a public name, or a module such as `smsgate.errors`, when it is first used."""
         if name in _MODULES:
             return import_module(f".{name}", __name__)
         if name not in _HOME_OF:

@@ -1,4 +1,4 @@
-"""`python -m smsgate` is the command `smsgate`."""
+"""Run the command `smsgate` as `python -m smsgate`."""
 
 import sys
 

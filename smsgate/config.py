@@ -1,9 +1,11 @@
-"""What a session may be set to: every setting once, with its rule, for arguments and for the environment.
+"""The settings of a session and their rules, for arguments and for environment variables.
 
-`SessionConfig` holds the arguments of a session and checks them. `GatewaySettings` holds those of them that the environment,
-an `.env` file and secret files may set. A new setting is a field and a rule here, and an argument of `AsyncSession`.
+`SessionConfig` holds the arguments of a session and checks them. `GatewaySettings` holds the
+settings that the environment, an `.env` file and secret files may contain. A new setting is a field
+and a rule here, and an argument of `AsyncSession`.
 
-Rule of this file: a complaint names the argument or the variable and what is allowed, and never quotes the value.
+Rule of this file: an error names the argument or the variable and what is allowed, and never shows
+the value.
 """
 
 from __future__ import annotations
@@ -44,10 +46,11 @@ __all__ = [
 ]
 
 MOST_CONCURRENCY = 256
-"""More sessions at once than any gateway of this kind answers."""
+"""More concurrent requests than a gateway of this kind can answer."""
 _CONCURRENCY_RULE = f"a whole number from 1 to {MOST_CONCURRENCY}"
 GATEWAY_URL = "http://turbosms.in.ua/api/soap.html"
-"""The documented address (docs: wire format, "Endpoint"): plain http, as no valid certificate is known of that host."""
+"""The documented address (docs: wire format, "Endpoint"). It is plain http: no valid certificate of
+that host is known."""
 
 
 def positive(value: Any) -> bool:
@@ -57,16 +60,18 @@ def positive(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Deadlines in seconds. Every call takes `timeout=` for one of its own.
+    """The deadlines of a session, in seconds. A call may override its deadline with `timeout=`.
 
     Attributes:
-        connect: one connection, TCP and TLS each.
-        read: a whole call of a reading operation: waiting for a free login, logging in and repeats included. Also one login on
-            the way to a send, which is repeated if its answer does not come: nothing of the send has left by then.
-        send: a whole send: waiting for a free login, logging in and repeats included. A send that runs out of time after its
-            first byte is in doubt, and the provider asks not to cut sends off, so leave it long.
-        keep_alive: how long a connection may be idle and still be used again. Keep it well below the server's own limit, or
-            sends end in doubt for nothing.
+        connect: for the TCP connection, and again for the TLS handshake; 10 by default.
+        read: for a whole call that sends nothing, including the wait for a free session, the login
+            and retries; 30 by default. It also limits each login before a send; such a login is
+            retried, since nothing of the send has left.
+        send: for a whole send, including the wait for a free session, the login and retries; 300 by
+            default. A send that runs out of time after its first byte is in doubt, so keep this
+            deadline long.
+        keep_alive: how long an idle connection may be used again; 1 by default. Keep it well below
+            the server's limit: a send on a connection that the server closes ends in doubt.
     """
 
     connect: float = 10.0
@@ -81,15 +86,21 @@ class Timeouts:
 
 
 def bad_grace(value: Any) -> str | None:
-    """Return what is wrong with the grace of a closing session, None if nothing is."""
+    """Return what is wrong with the grace period of `aclose`, None if it is allowed."""
     if value is None or (value == 0 and not isinstance(value, bool)) or positive(value):
         return None
-    return "grace: must be a number of seconds, 0 or more, or None to give each call its own deadline"
+    return (
+        "grace: must be a number of seconds, 0 or more, or None to give each call its own deadline"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionConfig:
-    """The arguments of a session, checked. Raises `ValueError` that names the first one that is not allowed."""
+    """The checked arguments of a session.
+
+    Raises:
+        ValueError: an argument is not allowed. The message names the first one.
+    """
 
     login: str = field(repr=False)
     password: str = field(repr=False)
@@ -103,9 +114,16 @@ class SessionConfig:
     country: str | None = None
 
     def __post_init__(self) -> None:
-        complaint = next((found for name, rule in _RULES.items() if (found := rule(name, getattr(self, name)))), None)
-        if complaint is None and self.http_client is not None and (self.proxy is not None or self.verify is not True):
-            complaint = "http_client: proxy and verify are settings of the client that is handed in"
+        complaint = next(
+            (found for name, rule in _RULES.items() if (found := rule(name, getattr(self, name)))),
+            None,
+        )
+        if (
+            complaint is None
+            and self.http_client is not None
+            and (self.proxy is not None or self.verify is not True)
+        ):
+            complaint = "http_client: set proxy and verify on this client, not on the session"
         if complaint is not None:
             raise ValueError(complaint)
 
@@ -116,31 +134,37 @@ def _credential(name: str, value: Any) -> str | None:
     if flaw := credential_flaw(value):
         return f"{name}: {flaw}"
     found = unsendable(value)
-    return found and f"{name}: must have no control character or other one that no request can carry, as that at {found}"
+    return found and f"{name}: has a character that no request can carry, at {found}; remove it"
 
 
 def credential_flaw(value: str) -> str | None:
-    """Say why this can be no login and no password as it is, in words that go on after its name; None if it can be one."""
+    """Return why the value cannot be a login or a password, as words to put after its name.
+
+    Returns None if the value can be one.
+    """
     for place, character in (("ends", value[-1:]), ("begins", value[:1])):
         if character.splitlines() == [""]:
-            return f"{place} with a line break (U+{ord(character):04X}), as the line of a file does; remove it"
+            return f"{place} with a line break (U+{ord(character):04X}); remove it"
         if character and unicodedata.category(character) == "Cf":
             return f"{place} with an invisible character (U+{ord(character):04X}); remove it"
-    return "has a line feed in it; it must be one line" if "\n" in value else None
+    return "contains a line feed; it must be one line" if "\n" in value else None
 
 
 def in_quotes(value: str) -> bool:
-    """Return whether a value has the quotes around it with which it is written in an env file."""
+    """Return whether the value is enclosed in quotes, as values in `.env` files often are."""
     return len(value) > 2 and value[0] == value[-1] and value[0] in "'\""
 
 
 def odd_credentials(**credentials: str) -> Iterator[str]:
-    """Yield what is probably a mistake in each of these, by its name and without its value."""
+    """Yield a warning for each probable mistake. It shows the name and never the value."""
     for name, value in credentials.items():
         if in_quotes(value):
-            yield f"{name}: has quotes around it, which are part of it here; write it without them unless they are meant"
+            yield f"{name}: is enclosed in quotes; remove them unless they are part of the {name}"
         if value != value.strip():
-            yield f"{name}: begins or ends with white space, which is part of it here; remove it unless it is meant"
+            yield (
+                f"{name}: begins or ends with white space;"
+                f" remove it unless it is part of the {name}"
+            )
 
 
 def _client(_name: str, value: Any) -> str | None:
@@ -149,20 +173,24 @@ def _client(_name: str, value: Any) -> str | None:
         return f"{rule}, not the class itself: write {value.__name__}()"
     if not all(hasattr(value, name) for name in ("build_request", "send", "is_closed")):
         return rule
-    # A client that is only entered and closed synchronously also sends synchronously, and would block the event loop.
+    # A client without `__aenter__` is synchronous and would block the event loop.
     synchronous = hasattr(value, "__enter__") and not hasattr(value, "__aenter__")
     return f"{rule}, not a synchronous client" if synchronous else None
 
 
 def _country(_name: str, value: Any) -> str | None:
-    from .phone import COUNTRY_RULE, is_country  # noqa: PLC0415 - an extra, needed only where a country is set
+    from .phone import COUNTRY_RULE, is_country  # noqa: PLC0415 - an extra
 
     return None if isinstance(value, str) and is_country(value) else f"country: {COUNTRY_RULE}"
 
 
 def _address(name: str, value: Any, *, userinfo: bool = False) -> str | None:
     rule = f"{name}: must be an address that begins with http:// or https://"
-    if not isinstance(value, str) or not value.isascii() or any(character <= " " or character == "\x7f" for character in value):
+    if (
+        not isinstance(value, str)
+        or not value.isascii()
+        or any(character <= " " or character == "\x7f" for character in value)
+    ):
         return f"{rule}, in ASCII and without white space"
     try:
         parts = urlsplit(value)
@@ -173,7 +201,7 @@ def _address(name: str, value: Any, *, userinfo: bool = False) -> str | None:
         return rule
     if (parts.username is not None or parts.password is not None) and not userinfo:
         return f"{name}: must not hold a user or a password"
-    # What stands in an address is logged by every library on the way.
+    # Libraries log the whole address.
     return f"{name}: must not have a query or a fragment" if parts.query or parts.fragment else None
 
 
@@ -182,7 +210,9 @@ def _sender(_name: str, value: Any) -> str | None:
 
 
 def _concurrency(name: str, value: Any) -> str | None:
-    allowed = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_CONCURRENCY
+    allowed = (
+        isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_CONCURRENCY
+    )
     return None if allowed else f"{name}: must be {_CONCURRENCY_RULE}"
 
 
@@ -195,7 +225,11 @@ def _proxy(name: str, value: Any) -> str | None:
 
 
 def _verify(name: str, value: Any) -> str | None:
-    return None if isinstance(value, bool | ssl.SSLContext) else f"{name}: must be True, False or an ssl.SSLContext"
+    return (
+        None
+        if isinstance(value, bool | ssl.SSLContext)
+        else f"{name}: must be True, False or an ssl.SSLContext"
+    )
 
 
 def _if_set(rule: Callable[[str, Any], str | None]) -> Callable[[str, Any], str | None]:
@@ -214,11 +248,11 @@ _RULES: dict[str, Callable[[str, Any], str | None]] = {
     "http_client": _if_set(_client),
     "country": _if_set(_country),
 }
-"""What is wrong with each argument of a session, None if nothing is."""
+"""The rule of each argument. A rule returns what is wrong with a value, None if nothing is."""
 
 
 def travels_in_clear(url: str) -> bool:
-    """Return whether a request to this address can be read on the way: plain http, and not to this machine."""
+    """Return whether requests to this address are unencrypted and leave this machine."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "https" or host == "localhost" or host.endswith(".localhost"):
@@ -236,11 +270,19 @@ def address_of(url: str) -> tuple[str, int]:
 
 
 class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True):
-    """What a session needs to know, each a variable of the environment: `SMSGATE_` and the name of the field in capitals.
+    """The settings of a session. The rules of `AsyncSession` apply to all of them.
 
-    `login` and `password` are those of the gateway. `sender` is used for messages that name none, `url` is the whole address of
-    the gateway, `concurrency` how many requests are sent at once, `proxy` the address of an HTTP proxy, and `country` the
-    two-letter code of the country whose local numbers are understood. The rules of `AsyncSession` hold for all of them.
+    Each is an environment variable: `SMSGATE_` and the name of the field in capitals.
+
+    Attributes:
+        login: the login of the gateway.
+        password: the password of the gateway.
+        sender: the sender of messages that name none.
+        url: the whole address of the gateway.
+        concurrency: how many requests are sent at once, 4 by default.
+        proxy: the address of an HTTP proxy.
+        country: the two-letter code of the country whose local numbers are accepted (extra
+            `phone`).
     """
 
     login: str = Field(repr=False)
@@ -260,19 +302,26 @@ class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True):
 
 
 def variable(name: str) -> str:
-    """Return the variable of a setting."""
+    """Return the environment variable of a setting."""
     return f"SMSGATE_{name.upper()}"
 
 
 def settings_in(held: Mapping[str, str | None], names: Iterable[str]) -> dict[str, str]:
-    """Return which of these settings are held, by their names. Variables may be written in small letters; empty is absent."""
+    """Return the settings found in these variables, by name.
+
+    Variables may be written in lower case. An empty variable counts as absent.
+    """
     spelt = {**{name.upper(): value for name, value in held.items()}, **held}
     return {name: value for name in names if (value := spelt.get(variable(name)))}
 
 
 @sealed
 def read_environment(environ: Mapping[str, str]) -> GatewaySettings:
-    """Return the settings that the environment holds. A variable that is empty counts as absent. Raises `ValueError`."""
+    """Return the settings found in the environment. An empty variable counts as absent.
+
+    Raises:
+        ValueError: a variable is missing or not allowed. The message names the variable.
+    """
     held = settings_in(environ, GatewaySettings.model_fields)
     if complaint := credential_complaint(held, variable):
         raise ValueError(complaint)
@@ -282,10 +331,15 @@ def read_environment(environ: Mapping[str, str]) -> GatewaySettings:
         raise ValueError(complaint_of(error, "in the environment")) from None
 
 
-def credential_complaint(held: Mapping[str, Any], place_of: Callable[[str], str], *, quotes_are_read: bool = False) -> str | None:
-    """Return what is wrong with the login and the password in a mapping of settings, None if nothing is.
+def credential_complaint(
+    held: Mapping[str, Any], place_of: Callable[[str], str], *, quotes_are_read: bool = False
+) -> str | None:
+    """Return what is wrong with the login or the password in these settings, None if nothing is.
 
-    `place_of` names the variable or the file of each. `quotes_are_read` if quotes around a value have been taken off already.
+    Args:
+        held: the settings by name.
+        place_of: returns the variable or the file of a setting, for the message.
+        quotes_are_read: the source has already removed quotes around values.
     """
     for name in ("login", "password"):
         value = held.get(name)
@@ -294,14 +348,15 @@ def credential_complaint(held: Mapping[str, Any], place_of: Callable[[str], str]
         if flaw := credential_flaw(value):
             return f"{place_of(name)}: {flaw}"
         if in_quotes(value) and not quotes_are_read:
-            return f"{place_of(name)}: has quotes around it, which would be part of it; write it without them"
+            return f"{place_of(name)}: is enclosed in quotes; write the value without them"
     return None
 
 
 def complaint_of(error: ValidationError, where: str) -> str:
-    """Return what is wrong with settings: which are missing, and should be set `where`, or else the first that is no good."""
+    """Return which settings are missing and `where` to set them, or else the first invalid one."""
     rows = [
-        (str(row["loc"][0]), row["type"]) for row in error.errors(include_url=False, include_input=False, include_context=False)
+        (str(row["loc"][0]), row["type"])
+        for row in error.errors(include_url=False, include_input=False, include_context=False)
     ]
     if absent := [variable(name) for name, kind in rows if kind == "missing"]:
         return f"{' and '.join(absent)} must be set {where}"

@@ -1,27 +1,29 @@
-"""The tree of errors. It is cut by what the caller may do next, and every class says whether the message was sent.
+"""The tree of errors. Each branch shows what the caller may do and whether the message was sent.
 
-    SmsGateError                     .sent: False = certainly not, None = unknown
-    ├── NotSent                False nothing left this process, or the session is closed: safe to try again
-    ├── Refused                False the gateway understood and said no; .answer, .text (its own words)
-    │   ├── NotAuthorised            the cookie is dead and one re-authentication did not help
-    │   ├── BadCredentials           wrong login or password, or SOAP is not enabled in the account's settings
+    SmsGateError                     .sent: False = certainly not, None = in doubt
+    ├── NotSent                False nothing left this process: sending again is safe
+    ├── Refused                False the gateway said no; .answer, .text (its own words)
+    │   ├── NotAuthorised            the cookie is not valid and one new login did not help
+    │   ├── BadCredentials           wrong login or password, or SOAP is not enabled in the account
     │   ├── AccountSuspended         not activated, blocked, or switched off
-    │   ├── MissingParameters        the gateway misses a parameter
+    │   ├── MissingParameters        the gateway says that a parameter is missing
     │   ├── BadSender                malformed signature
     │   ├── SenderForbidden          signature not allowed by the administrator
     │   ├── NotEnoughCredits         .missing: Decimal
     │   ├── BadDestination           no number was recognised, or its country is not served
     │   ├── GatewayFailure           the gateway could not send the message
     │   └── MessageNotFound          unknown message id
-    └── InDoubt                None  the request left and no readable answer came, or the answer does not say
+    └── InDoubt                None  the request left, and no answer shows whether it was sent
 
-`OUTCOMES` at the end is the one table of what each error means and what to do about it. The command, FastAPI, campaigns, the
-doctor and observers read it. A new error is one class and one row.
+`OUTCOMES` at the end says what each error means and what to do about it. The command, FastAPI,
+campaigns, the doctor and observers all read this table. A new error is one class and one row.
 
-Rule of this file: it imports nothing of the package, and no error carries a password, a cookie, a phone number or a text
-in its message, its arguments or its pickle. What the gateway quoted is masked before it gets here.
+Rules of this file:
+- It imports nothing from the package.
+- No error holds a password, a cookie, a phone number or a text in its message, its arguments or
+  its pickle. Words of the gateway are masked before they reach an error.
 
-For operations other than SendSMS `sent` has no meaning; the same classes are used.
+Other operations than SendSMS raise the same classes; `sent` has no meaning there.
 """
 
 from __future__ import annotations
@@ -60,20 +62,20 @@ __all__ = [
 
 
 class Outcome(StrEnum):
-    """What became of a recipient or of a call, in the words of the promise."""
+    """What became of a recipient or of a call."""
 
     ACCEPTED = "accepted"
     """The gateway took the message and gave an id."""
     REFUSED = "refused"
-    """The gateway said no, in its own words. Nothing was sent."""
+    """The gateway said no and gave its reason. Nothing was sent."""
     NOT_SENT = "not sent"
     """Proven: no byte of the request left, or the gateway did nothing."""
     IN_DOUBT = "in doubt"
-    """The request left, and no readable answer tells whether the message was sent."""
+    """The request left, and no readable answer shows whether the message was sent."""
 
     @property
     def exit_code(self) -> int:
-        """The exit code of a command that ends this way."""
+        """The exit code of a command with this outcome."""
         return _EXIT_CODES[self]
 
 
@@ -81,7 +83,7 @@ _EXIT_CODES = {Outcome.ACCEPTED: 0, Outcome.REFUSED: 3, Outcome.NOT_SENT: 4, Out
 
 
 class Reason(StrEnum):
-    """Why a call ended as `NotSent` or `InDoubt`: a fixed word that a program can compare, a person can read."""
+    """Why a call raised `NotSent` or `InDoubt`: fixed words that a program can compare."""
 
     # NotSent
     NO_CONNECTION = "no connection"
@@ -90,7 +92,7 @@ class Reason(StrEnum):
     NOT_OPEN = "session not open"
     OTHER_EVENT_LOOP = "other event loop"
     BAD_REQUEST = "request could not be made"
-    # NotSent or InDoubt: what counts is whether a byte had left
+    # NotSent or InDoubt, depending on whether a byte had left
     CLOSED = "session closed"
     TIMED_OUT = "timed out"
     # InDoubt
@@ -109,18 +111,25 @@ class Reason(StrEnum):
 
     @property
     def ends_session(self) -> bool:
-        """No later call of this session will work either."""
+        """Whether every later call of this session fails for the same reason."""
         return REASONS[self].ends_session
 
     @property
     def passing(self) -> bool:
-        """It may be over the next moment, so what is harmless to repeat is repeated."""
+        """Whether the cause may pass within moments, so that a retry makes sense."""
         return REASONS[self].passing
 
 
 @dataclass(frozen=True, slots=True)
 class ReasonRow:
-    """What a `Reason` means: which `setting` may be wrong, and what to do; see `Reason` for the other two."""
+    """What a `Reason` means.
+
+    Attributes:
+        setting: the setting that may be wrong: a variable, an argument, or another place to look.
+        advice: what to do next.
+        passing: see `Reason.passing`.
+        ends_session: see `Reason.ends_session`.
+    """
 
     setting: str
     advice: str
@@ -128,41 +137,56 @@ class ReasonRow:
     ends_session: bool = False
 
 
-_SLOW = ("timeouts", "Check the connection. If the gateway is that slow, set longer ones: timeouts=Timeouts(...).")
+_SLOW = (
+    "timeouts",
+    "Check the connection. If the gateway is slow, set longer deadlines: timeouts=Timeouts(...).",
+)
 _STRANGER = (
     "SMSGATE_URL",
-    "What answers there is not the gateway, or it is out of order: check the address, or try again later.",
+    "Another server answers there, or the gateway is out of order: check the address or try later.",
 )
-_BROKEN = ("the connection", "Try again. If it stays so, check what stands between this machine and the gateway.")
+_BROKEN = (
+    "the connection",
+    "Try again. If it happens again, check the network between this machine and the gateway.",
+)
 _PROGRAM = ReasonRow(
     "the program",
     "Open the session with 'async with', and use it inside the block, on the same event loop.",
     ends_session=True,
 )
-_PUZZLING = ("the gateway", "Check in the account whether the message is there. If it happens again, ask the provider.")
+_PUZZLING = (
+    "the gateway",
+    "Check in the account whether the message is there. If it happens again, ask the provider.",
+)
 
 REASONS: Mapping[Reason, ReasonRow] = {
     Reason.NO_CONNECTION: ReasonRow(
-        "SMSGATE_URL", "Check the connection of this machine and the address of the gateway.", passing=True
+        "SMSGATE_URL",
+        "Check the connection of this machine and the address of the gateway.",
+        passing=True,
     ),
     Reason.NO_FREE_CONNECTION: ReasonRow(
         "http_client",
-        "Give the http_client at least as many connections as `concurrency`. If it has them, replace the client.",
+        "Give the http_client at least as many connections as `concurrency`. If it has them,"
+        " replace the client.",
         passing=True,
     ),
     Reason.PROXY_REFUSED: ReasonRow(
         "SMSGATE_PROXY",
-        "Check the user and the password in its address, and whether it lets this machine through to the gateway.",
+        "Check the user and the password in the proxy's address, and whether the proxy allows this"
+        " machine to reach the gateway.",
     ),
     Reason.NOT_OPEN: _PROGRAM,
     Reason.OTHER_EVENT_LOOP: _PROGRAM,
     Reason.CLOSED: _PROGRAM,
-    Reason.BAD_REQUEST: ReasonRow("SMSGATE_URL", "No request can be made with this address or with this proxy: correct them."),
+    Reason.BAD_REQUEST: ReasonRow(
+        "SMSGATE_URL", "Correct the address or the proxy: no request can be made with them."
+    ),
     Reason.TIMED_OUT: ReasonRow(*_SLOW, passing=True),
     Reason.CONNECTION_LOST: ReasonRow(*_BROKEN, passing=True),
     Reason.CLIENT_FAILED: ReasonRow(
         "http_client",
-        "A hook of the client, or a tool that replaces its transport, has failed: try without it.",
+        "A hook of the client, or a tool that replaces its transport, failed: try without it.",
         passing=True,
     ),
     Reason.HTTP_STATUS: ReasonRow(*_STRANGER, passing=True),
@@ -170,7 +194,10 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.FAULT: ReasonRow(*_STRANGER),
     Reason.ENCODED: ReasonRow(*_STRANGER),
     Reason.TOO_LARGE: ReasonRow(*_STRANGER),
-    Reason.UNRECOGNISED: ReasonRow("", "Update smsgate. If the newest does not know the sentence either, please report it."),
+    Reason.UNRECOGNISED: ReasonRow(
+        "",
+        "Update smsgate. If the newest version does not know the answer either, please report it.",
+    ),
     Reason.SLOTS: ReasonRow(*_PUZZLING),
     Reason.CONTRADICTION: ReasonRow(*_PUZZLING),
     Reason.OUTCOME_UNKNOWN: ReasonRow(*_PUZZLING),
@@ -181,11 +208,14 @@ REASONS: Mapping[Reason, ReasonRow] = {
 
 @dataclass(frozen=True, slots=True)
 class ReplyEvidence:
-    """What is known of a reply that does not decide. It is evidence, not proof.
+    """What was received of a reply that leaves the outcome in doubt. It is evidence, not proof.
 
-    `status` is the HTTP status or None if none came, `size` the bytes of the body that were read, `ids` the message ids that
-    stand in it, in order. `reply` is the body itself, at most 256 KiB of it; it may quote numbers and texts, so it shows in
-    no `repr` and no pickle.
+    Attributes:
+        status: the HTTP status, None if none came.
+        size: how many bytes of the body were read.
+        ids: the message ids found in the body, in order.
+        reply: the body, at most the first 256 KiB. It may quote numbers and texts, so no `repr` and
+            no pickle contains it.
     """
 
     status: int | None = None
@@ -200,32 +230,46 @@ class ReplyEvidence:
 
 
 class SmsGateError(Exception):
-    """Anything that a call of this package raises about the gateway. `sent` says whether the message went out."""
+    """The base of every error about the gateway. `sent` says whether the message was sent."""
 
     sent: ClassVar[bool | None] = None
 
 
 class NotSent(SmsGateError):
-    """No byte of the request left this process, so trying again cannot send twice. `reason` says what stood in the way."""
+    """No byte of the request left this process, so sending again cannot send twice.
 
-    sent: ClassVar[bool | None] = False
-
-    def __init__(self, message: str = "nothing was sent", *, reason: Reason = Reason.NO_CONNECTION) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-class Refused(SmsGateError):
-    """The gateway understood the request and did not do it. Mend what `text` complains of, then try again.
-
-    `answer` is the meaning of the sentence (a `smsgate.Answer`), `text` the gateway's own words with numbers masked.
-    `reasons` holds one sentence for each destination, in order, where the gateway answered for each; else it is empty.
+    Attributes:
+        reason: what prevented the request.
     """
 
     sent: ClassVar[bool | None] = False
 
     def __init__(
-        self, message: str = "the gateway refused", *, answer: str = "", text: str = "", reasons: tuple[str, ...] = ()
+        self, message: str = "nothing was sent", *, reason: Reason = Reason.NO_CONNECTION
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Refused(SmsGateError):
+    """The gateway understood the request and refused it. Fix what `text` names, then try again.
+
+    Attributes:
+        answer: the meaning of the gateway's sentence (a `smsgate.Answer`).
+        text: the gateway's own words, with numbers masked.
+        reasons: one sentence for each destination, in order, if the gateway answered for each of
+            them; otherwise empty.
+    """
+
+    sent: ClassVar[bool | None] = False
+
+    def __init__(
+        self,
+        message: str = "the gateway refused",
+        *,
+        answer: str = "",
+        text: str = "",
+        reasons: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.answer = answer
@@ -234,19 +278,19 @@ class Refused(SmsGateError):
 
 
 class NotAuthorised(Refused):
-    """The cookie is dead and one new login did not help. Look whether something else logs this account out."""
+    """The cookie is not valid and one new login did not help. Check what else uses the account."""
 
 
 class BadCredentials(Refused):
-    """Wrong login or password, or the box «SOAP» is not ticked in the account's settings. Correct the settings."""
+    """Wrong login or password, or «SOAP» is not ticked in the account. Correct the settings."""
 
 
 class AccountSuspended(Refused):
-    """The account is not activated, blocked or switched off. Talk to the provider."""
+    """The account is not activated, or blocked, or switched off. Contact the provider."""
 
 
 class MissingParameters(Refused):
-    """The gateway misses a parameter. The models refuse such a message beforehand, so please report this one."""
+    """The gateway says that a parameter is missing. Please report it: smsgate checks for this."""
 
 
 class BadSender(Refused):
@@ -258,7 +302,11 @@ class SenderForbidden(Refused):
 
 
 class NotEnoughCredits(Refused):
-    """The balance is too small. `missing` is how many credits are lacking, as the gateway counts them."""
+    """The balance is too small.
+
+    Attributes:
+        missing: how many credits are missing, as the gateway counts them.
+    """
 
     def __init__(
         self,
@@ -278,7 +326,7 @@ class BadDestination(Refused):
 
 
 class GatewayFailure(Refused):
-    """The gateway could not send the message and says so. Try again later; nothing was sent."""
+    """The gateway reports that it could not send the message. Nothing was sent; try again later."""
 
 
 class MessageNotFound(Refused):
@@ -286,10 +334,14 @@ class MessageNotFound(Refused):
 
 
 class InDoubt(SmsGateError):
-    """The request left and no readable answer came, or the answer does not say. The message may or may not have been sent.
+    """The request left, and no answer shows whether the message was sent.
 
-    Do not send it again by yourself: the gateway works on what it received even after the connection is gone. `reason` says
-    what happened, `evidence` what was received.
+    Do not send it again before you have checked: the gateway goes on working on a request after the
+    connection is lost.
+
+    Attributes:
+        reason: what happened.
+        evidence: what was received.
     """
 
     sent: ClassVar[bool | None] = None
@@ -307,23 +359,24 @@ class InDoubt(SmsGateError):
 
 
 class PlainHttpWarning(UserWarning):
-    """Login, password and texts travel in clear, since the address of the gateway is plain http."""
+    """The gateway's address is plain http, so login, password and texts are not encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorRow:
-    """What one class of error means to whoever has to act on it.
+    """What one class of error means and what to do about it.
 
     Attributes:
         outcome: what became of the recipients.
-        meaning: what happened, as a part of a sentence.
-        advice: what to do next, for the operator of the account.
-        http_status: the status with which a web application answers its own caller.
-        http_detail: the sentence for that caller. Nothing of the account and nothing of the message is in it.
-        reading: what to do after an operation that sends nothing, where it differs.
-        setting: what may be set wrong: a variable of the environment, an argument, or the account.
-        account: it concerns the whole account. The next request would meet the same, so a campaign pauses.
-        passing: it may pass by itself, so a campaign waits and tries again.
+        meaning: what happened, as part of a sentence.
+        advice: what the operator of the account should do next.
+        http_status: the HTTP status that a web application returns to its own caller.
+        http_detail: the sentence for that caller, without details of the account or the message.
+        reading: what to do after an operation that sends nothing, if it differs from `advice`.
+        setting: what may be set wrong: an environment variable, an argument, or the account.
+        account: True if the whole account is concerned. The next request would fail the same way,
+            so a campaign pauses.
+        passing: True if the cause may pass without a change, so a campaign waits and retries.
     """
 
     outcome: Outcome
@@ -340,7 +393,9 @@ class ErrorRow:
         """Return what to do next, after a send or after another operation."""
         if not sends:
             return self.reading or self.advice
-        return f"{self.advice} Nothing was sent." if self.outcome is Outcome.REFUSED else self.advice
+        return (
+            f"{self.advice} Nothing was sent." if self.outcome is Outcome.REFUSED else self.advice
+        )
 
 
 OUTCOMES: dict[type[BaseException], ErrorRow] = {
@@ -354,40 +409,49 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
     BadCredentials: ErrorRow(
         Outcome.REFUSED,
         "the gateway refuses login or password",
-        "Correct login and password. They are the gateway's, not the website's, and «SOAP» must be ticked in the settings there.",
+        "Correct login and password. They are the gateway's, not the website's, and «SOAP» must be"
+        " ticked in the settings there.",
         setting="SMSGATE_LOGIN, SMSGATE_PASSWORD",
         account=True,
     ),
     AccountSuspended: ErrorRow(
-        Outcome.REFUSED, "the account is not active", "Talk to the provider.", setting="the account", account=True
+        Outcome.REFUSED,
+        "the account is not active",
+        "Contact the provider.",
+        setting="the account",
+        account=True,
     ),
     MissingParameters: ErrorRow(
         Outcome.REFUSED,
-        "the gateway misses a parameter",
+        "the gateway says that a parameter is missing",
         "Please report it: smsgate should have refused this message itself.",
         account=True,
     ),
     BadSender: ErrorRow(
         Outcome.REFUSED,
         "the gateway calls the sender malformed",
-        "Use a sender that the account lists. A campaign is made anew with it.",
+        "Use a sender that the account lists. A campaign has to be planned again with that sender.",
         account=True,
     ),
     SenderForbidden: ErrorRow(
         Outcome.REFUSED,
         "the sender is not approved for this account",
-        "Have the sender approved in the account, or use another.",
+        "Have the sender approved in the account, or use another sender.",
         account=True,
     ),
     NotEnoughCredits: ErrorRow(
-        Outcome.REFUSED, "the account has not enough credits", "Top up the account.", setting="the account", account=True
+        Outcome.REFUSED,
+        "the account has not enough credits",
+        "Top up the account.",
+        setting="the account",
+        account=True,
     ),
     BadDestination: ErrorRow(
         Outcome.REFUSED,
         "the gateway does not send to this number",
         "Correct the number: + and the country code first.",
         422,
-        "This number cannot be sent to.",
+        "The gateway does not send to this number.",
     ),
     GatewayFailure: ErrorRow(
         Outcome.REFUSED,
@@ -404,7 +468,11 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
         404,
         "There is no such message.",
     ),
-    Refused: ErrorRow(Outcome.REFUSED, "the gateway refused", "Correct what the gateway complains of, then try again."),
+    Refused: ErrorRow(
+        Outcome.REFUSED,
+        "the gateway refused",
+        "Correct what the gateway names, then try again.",
+    ),
     NotSent: ErrorRow(
         Outcome.NOT_SENT,
         "nothing was sent",
@@ -417,9 +485,10 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
     InDoubt: ErrorRow(
         Outcome.IN_DOUBT,
         "it is not known whether the message was sent",
-        "It may have been sent. Do not send it again before you have checked: the gateway works on what it received.",
+        "It may have been sent. Do not send it again before you have checked: the gateway goes on"
+        " working on a request after the connection is lost.",
         504,
-        "The SMS gateway's answer was lost. If it was to send, the message may be on its way.",
+        "The SMS gateway's answer was lost. If this was a send, the message may be on its way.",
         reading="Asking again is harmless.",
         passing=True,
     ),
@@ -431,9 +500,9 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
         "The SMS gateway did not do what was asked.",
     ),
 }
-"""One row for each class of error. A class without one has that of its base."""
+"""One row for each class of error. A class without a row uses the row of its base class."""
 
 
 def outcome_of(error: SmsGateError) -> ErrorRow:
-    """Return the row of an error."""
+    """Return the row of an error: its own, or that of the nearest base class."""
     return next(OUTCOMES[kind] for kind in type(error).__mro__ if kind in OUTCOMES)

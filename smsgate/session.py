@@ -1,8 +1,10 @@
 """AsyncSession: the five operations of the gateway, and what a backend needs on top of them.
 
-Rules of this file: a send is repeated only if no byte of it left or the gateway itself answered that it did nothing; what
-an operation may do is read from the operations table. No error that leaves this file has frames below the public call, so
-that no traceback shows a password, a cookie, a number or a text.
+Rules of this file:
+- A send is repeated only if no byte of it has left, or if the gateway answered that it did nothing.
+  The table of operations says which operations may be repeated freely.
+- Errors raised here hold no frames below the public call, so no traceback shows a password, a
+  cookie, a number or a text.
 """
 
 from __future__ import annotations
@@ -42,9 +44,23 @@ from .privacy import sealed
 from .protocol.answers import DeliveryState
 from .protocol.envelope import request_body
 from .protocol.limits import REPLY_LIMIT, REPLY_LIMIT_MOST, reply_limit
-from .protocol.models import SENDER_RULE, DeliveryStatus, Message, SendResult, checked_again, invalid_message, message_id
+from .protocol.models import (
+    SENDER_RULE,
+    DeliveryStatus,
+    Message,
+    SendResult,
+    checked_again,
+    invalid_message,
+    message_id,
+)
 from .protocol.operation import Operation
-from .protocol.operations import AUTH, GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES, SEND_SMS
+from .protocol.operations import (
+    AUTH,
+    GET_CREDIT_BALANCE,
+    GET_MESSAGE_STATUS,
+    GET_NEW_MESSAGES,
+    SEND_SMS,
+)
 from .protocol.segments import segments
 
 __all__ = ["GATEWAY_URL", "AsyncSession", "SendOutcome"]
@@ -55,9 +71,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SendOutcome:
-    """What became of one message of `send_many`: a result, or an error as a value.
+    """What became of one message of `send_many`: a result or an error.
 
-    `error` is a `SmsGateError`, or a `pydantic.ValidationError` for a message that cannot be sent as it is.
+    Attributes:
+        message: the message.
+        result: what became of each recipient, None if there is an error.
+        error: a `SmsGateError`, or a `pydantic.ValidationError` for an invalid message; None if
+            there is a result.
     """
 
     message: Message
@@ -133,7 +153,7 @@ class AsyncSession:
         self._calls = Calls(config, observer)
         if travels_in_clear(config.url):
             warn(
-                "the gateway's address is plain http: login, password and texts travel in clear",
+                "the gateway's address is plain http: login, password and texts are not encrypted",
                 PlainHttpWarning,
                 stacklevel=_caller(),
             )
@@ -150,16 +170,29 @@ class AsyncSession:
         observer: Observer | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> Self:
-        """Return a session with the settings that the environment holds.
+        """Return a session with the settings found in environment variables.
 
-        `SMSGATE_LOGIN` and `SMSGATE_PASSWORD` must be there; `SMSGATE_SENDER`, `SMSGATE_URL`, `SMSGATE_CONCURRENCY`,
-        `SMSGATE_PROXY` and `SMSGATE_COUNTRY` may be. A variable that is empty counts as absent, and `proxy` goes before its
-        variable. Raises `ValueError` that names the variable. For an `.env` file and secret files see `from_settings`.
+        `SMSGATE_LOGIN` and `SMSGATE_PASSWORD` are required. `SMSGATE_SENDER`, `SMSGATE_URL`,
+        `SMSGATE_CONCURRENCY`, `SMSGATE_PROXY` and `SMSGATE_COUNTRY` are optional. An empty variable
+        counts as absent. For an `.env` file and secret files see `from_settings`.
+
+        Args:
+            timeouts: as for `AsyncSession`.
+            proxy: the address of an HTTP proxy; it wins over `SMSGATE_PROXY`.
+            verify: as for `AsyncSession`.
+            http_client: as for `AsyncSession`.
+            observer: as for `AsyncSession`.
+            environ: the variables; by default those of this process.
+
+        Raises:
+            ValueError: a variable is missing or not allowed. The message names the variable.
         """
         settings = read_environment(environ)
         if proxy is not None:
             settings = settings.model_copy(update={"proxy": proxy})
-        return cls.from_settings(settings, timeouts=timeouts, verify=verify, http_client=http_client, observer=observer)
+        return cls.from_settings(
+            settings, timeouts=timeouts, verify=verify, http_client=http_client, observer=observer
+        )
 
     @classmethod
     def from_settings(
@@ -171,41 +204,69 @@ class AsyncSession:
         http_client: HttpClient | None = None,
         observer: Observer | None = None,
     ) -> Self:
-        """Return a session with these settings, such as `smsgate.settings.SmsGateSettings()` finds them. Raises `ValueError`."""
-        return cls(**settings.arguments(), timeouts=timeouts, verify=verify, http_client=http_client, observer=observer)
+        """Return a session with these settings.
+
+        Args:
+            settings: the settings, for example `smsgate.settings.SmsGateSettings()`.
+            timeouts: as for `AsyncSession`.
+            verify: as for `AsyncSession`.
+            http_client: as for `AsyncSession`.
+            observer: as for `AsyncSession`.
+
+        Raises:
+            ValueError: a setting is not allowed. The message names the setting.
+        """
+        return cls(
+            **settings.arguments(),
+            timeouts=timeouts,
+            verify=verify,
+            http_client=http_client,
+            observer=observer,
+        )
 
     def __repr__(self) -> str:
-        # Without these if the constructor refused its arguments, as a traceback with locals shows.
+        # A traceback with locals may show a session whose constructor raised: it has neither.
         config: SessionConfig | None = vars(self).get("_config")
         calls: Calls | None = vars(self).get("_calls")
-        state = "closed" if calls and calls.closed else "open" if calls and calls.is_open else "not open"
+        state = (
+            "closed"
+            if calls and calls.closed
+            else "open"
+            if calls and calls.is_open
+            else "not open"
+        )
         return f"<AsyncSession {config.url if config else ''} {state}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a session cannot be pickled or copied: it holds connections and the password")
+        raise TypeError(
+            "a session cannot be pickled or copied: it holds connections and the password"
+        )
 
     async def __aenter__(self) -> Self:
         self._calls.open()
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
 
     async def aclose(self, *, grace: float | None = None) -> None:
-        """Take no more calls, wait for those that are under way, and close the connections.
+        """Refuse new calls, wait for those under way, and close the connections.
 
-        Calling it again is harmless, also while another `aclose` waits. If the waiting is cancelled, each call that is under way
-        closes its connection when it ends; calling this again waits for them.
+        `aclose` may be called again, also while another `aclose` waits. If the wait is cancelled,
+        each call under way closes its connection when it ends; a further `aclose` waits for them.
 
         Args:
-            grace: seconds to wait at most, 0 for none. Calls that have not ended by then are ended: each raises `InDoubt` if its
-                request had begun to leave and `NotSent` if not, with the reason `Reason.CLOSED`. By default every call has the
-                time of its own deadline.
+            grace: seconds to wait at most, 0 to wait for nothing. A call that has not ended by then
+                raises `InDoubt` if its request had begun to leave and `NotSent` if not, with the
+                reason `Reason.CLOSED`. By default each call has until its own deadline.
 
         Raises:
-            NotSent: this is another event loop than the session's, where its connections cannot be closed.
+            NotSent: `aclose` runs on another event loop than the session and cannot close it.
             ValueError: `grace` is not a number of seconds.
         """
         if found := bad_grace(grace):
@@ -214,35 +275,37 @@ class AsyncSession:
 
     @property
     def concurrency(self) -> int:
-        """How many requests can be under way at once."""
+        """How many requests may be under way at once."""
         return self._config.concurrency
 
-    # --- the five operations --------------------------------------------------------------------------------------------
+    # --- the five operations --------------------------------------------------------------------
 
-    # Each takes `timeout`, so that nobody has to cut off a call from outside and then does not know what became of it.
+    # Each takes `timeout`, since a call that is cancelled from outside cannot report its outcome.
 
     async def auth(self, *, timeout: float | None = None) -> None:
-        """Log in now, to find out at start-up whether the gateway takes login and password. Nothing else needs it.
+        """Log in now, to check login and password at start-up. No other call needs this.
 
         A refusal is remembered for 30 seconds.
 
         Args:
-            timeout: seconds for the whole call, repeats included; by default `timeouts.read`.
+            timeout: seconds for the whole call, including retries; by default `timeouts.read`.
 
         Raises:
             BadCredentials, AccountSuspended: the gateway refuses the login.
-            NotSent, InDoubt: the gateway could not be reached, or did not answer.
+            NotSent, InDoubt: the gateway could not be reached or did not answer.
         """
         await self._calls.log_in(OutgoingCall(AUTH, self._reading(timeout)))
 
     async def get_credit_balance(self, *, timeout: float | None = None) -> Decimal:
-        """Return the balance in credits; one part of an SMS costs about one.
+        """Return the balance in credits. One part of an SMS costs about one credit.
 
         Args:
-            timeout: seconds for the whole call, logging in and repeats included; by default `timeouts.read`.
+            timeout: seconds for the whole call, including the login and retries; by default
+                `timeouts.read`.
 
         Raises:
-            Refused, NotSent, InDoubt: there is no answer.
+            Refused: the gateway refuses to answer.
+            NotSent, InDoubt: the gateway could not be reached or did not answer.
         """
         return await self._run_reading(GET_CREDIT_BALANCE, self._reading(timeout))
 
@@ -256,37 +319,50 @@ class AsyncSession:
         sender: str | None = None,
         timeout: float | None = None,
     ) -> SendResult:
-        """Send one message to one or several numbers. It never sends twice by itself. See `Message` for what is allowed.
+        """Send one message to one or several numbers. Nothing is ever sent twice automatically.
 
             result = await session.send_sms("+380501234567", "Ваш код: 4815", timeout=30)
             result.message_ids[0]
 
         Args:
-            destination: one number, several in one string with commas, or an iterable of numbers.
-            text: what is sent; or `wappush`, an http(s) address.
+            destination: one number, several numbers in one string with commas, or an iterable of
+                numbers. See `Message` for the allowed forms.
+            text: the text of the SMS.
+            wappush: an http(s) address to send as a WAP push, in place of `text`.
             sender: a signature or a number; by default the session's.
-            timeout: seconds for the whole call, logging in included; by default `timeouts.send`. A send that runs out of time is
-                in doubt if its request had begun to leave, and not sent if not. The gateway works on what it has received, so a
-                short time saves nothing and costs the answer.
+            timeout: seconds for the whole call, including the login and retries; by default
+                `timeouts.send`. A send that runs out of time is in doubt if its request had begun
+                to leave, and not sent otherwise. The gateway goes on working on the request, so a
+                short timeout only loses the answer.
 
         Returns:
-            What became of each number, if at least one was accepted; look at `refused` and `in_doubt` of the result where there
-            are several.
+            What became of each number, if at least one was accepted. With several numbers, check
+            `refused` and `in_doubt` of the result.
 
         Raises:
-            pydantic.ValidationError: the message cannot be sent as it is; nothing was sent.
+            pydantic.ValidationError: the message is invalid; nothing was sent.
             ValueError: `timeout` is not a number of seconds greater than 0; nothing was sent.
             Refused: the gateway refused all recipients.
             NotSent: nothing left this process.
             InDoubt: it is not known whether the message was sent.
         """
-        message = Message(sender=sender, destinations=destination, text=text, wappush=wappush, country=self._config.country)
+        message = Message(
+            sender=sender,
+            destinations=destination,
+            text=text,
+            wappush=wappush,
+            country=self._config.country,
+        )
         return await self.send(message, timeout=timeout)
 
     async def send(self, message: Message, *, timeout: float | None = None) -> SendResult:
-        """Send a message. Takes `timeout`, returns and raises as `send_sms` does.
+        """Send a message. Returns and raises as `send_sms` does.
 
-        The message is checked again: a copy of a message may hold what no rule has seen.
+        The message is validated again, since a copy of a message may hold unchecked values.
+
+        Args:
+            message: the message.
+            timeout: seconds for the whole call, as in `send_sms`; by default `timeouts.send`.
         """
         checked = checked_again(_a_message(message))
         if isinstance(checked, ValidationError):
@@ -297,36 +373,49 @@ class AsyncSession:
         return await self._calls.run(call)
 
     async def get_new_messages(self, *, timeout: float | None = None) -> list[str]:
-        """Return the ids of messages whose status the gateway does not know yet. These are not incoming SMS.
+        """Return the ids of sent messages that have no status yet. These are not incoming SMS.
 
-        The provider's page no longer lists this operation, so it may stop working.
+        The provider no longer documents this operation, so it may stop working.
 
         Args:
-            timeout: seconds for the whole call, logging in and repeats included; by default `timeouts.read`.
+            timeout: seconds for the whole call, including the login and retries; by default
+                `timeouts.read`.
 
         Raises:
-            Refused, NotSent, InDoubt: there is no answer.
+            Refused: the gateway refuses to answer.
+            NotSent, InDoubt: the gateway could not be reached or did not answer.
         """
-        return await self._run_reading(GET_NEW_MESSAGES, self._reading(timeout), limit=REPLY_LIMIT_MOST)
+        return await self._run_reading(
+            GET_NEW_MESSAGES, self._reading(timeout), limit=REPLY_LIMIT_MOST
+        )
 
-    async def get_message_status(self, message_id: str, *, timeout: float | None = None) -> DeliveryStatus:
-        """Return the delivery status of one message. A sentence that is not known gives `DeliveryState.UNRECOGNISED`.
+    async def get_message_status(
+        self, message_id: str, *, timeout: float | None = None
+    ) -> DeliveryStatus:
+        """Return the delivery status of one message.
 
         Args:
-            message_id: as a send returned it.
-            timeout: seconds for the whole call, logging in and repeats included; by default `timeouts.read`.
+            message_id: the id from the result of a send.
+            timeout: seconds for the whole call, including the login and retries; by default
+                `timeouts.read`.
+
+        Returns:
+            The status. Its state is `DeliveryState.UNRECOGNISED` if smsgate does not know the
+            gateway's sentence.
 
         Raises:
-            ValueError: this is no message id, or no number of seconds.
-            MessageNotFound: the gateway does not know the id: it is wrong, or too old.
-            Refused, NotSent, InDoubt: there is no answer.
+            ValueError: `message_id` is not a message id, or `timeout` is not a number of seconds
+                greater than 0.
+            MessageNotFound: the gateway does not know the id: it is wrong or too old.
+            Refused: the gateway refuses to answer.
+            NotSent, InDoubt: the gateway could not be reached or did not answer.
         """
         return await self._status(_checked_id(message_id), self._reading(timeout))
 
     async def _status(self, asked: str, deadline: float) -> DeliveryStatus:
         return await self._run_reading(GET_MESSAGE_STATUS, deadline, asked=asked, MessageId=asked)
 
-    # --- on top of them -------------------------------------------------------------------------------------------------
+    # --- on top of them -------------------------------------------------------------------------
 
     def send_many(
         self,
@@ -335,27 +424,36 @@ class AsyncSession:
         rate: float | None = None,
         timeout: float | None = None,
     ) -> Parallel[Message, SendOutcome]:
-        """Send many messages and iterate over what became of each, as it ends and so in no order. Errors come as values.
+        """Send many messages. Yields the outcome of each message as it ends, in no fixed order.
 
             async with session.send_many(messages, rate=10) as outcomes:
                 async for outcome in outcomes:
                     print(outcome.message.text, outcome.result or outcome.error)
 
-        Leaving the loop early stops the reading. Sends that are under way end by themselves; leaving the `async with` block, or
-        `aclose()`, waits for them, and outcomes that nobody takes any more are logged. Nothing is ever cancelled in `messages`:
-        if it is waiting for its next item when the loop is left, it goes on waiting, and what it still gives is sent and logged.
-        An iterator or a generator that is handed over stays yours: it is not closed, and what is left in it was not touched.
-        A campaign that must survive a crash needs a journal beside it.
+        Leaving the loop early stops the reading, and sends under way finish on their own. Leaving
+        the `async with` block, or `aclose()`, waits for them. Outcomes that the loop did not take
+        are logged.
+
+        `messages` is never cancelled. If it is waiting for its next item when the loop is left, it
+        goes on waiting, and an item that still comes is sent and logged. An iterator or a generator
+        is not closed, and its unread items stay in it.
+
+        `send_many` keeps no record of what was sent. To survive a crash, use `smsgate.campaign`.
 
         Args:
-            messages: any iterable or async iterable. It is read only as fast as it is sent.
+            messages: any iterable or async iterable, read only as fast as the messages are sent.
             rate: recipients a second at most; by default as fast as the gateway answers.
             timeout: seconds for each message, as in `send_sms`; by default `timeouts.send`.
 
+        Returns:
+            An async iterator of `SendOutcome`, also an async context manager. An error of one
+            message is the `error` of its outcome and does not end the loop.
+
         Raises:
-            TypeError: `messages` is no iterable.
+            TypeError: `messages` is not an iterable.
             ValueError: `rate` or `timeout` is not a number greater than 0.
-            Exception: what `messages` raises is raised by the loop, after the outcomes of what had been read.
+            Exception: `messages` raised this error. The loop raises it after the outcomes of the
+                messages already read.
         """
         if rate is not None and not positive(rate):
             raise ValueError("rate: must be a number of recipients a second, greater than 0")
@@ -367,9 +465,9 @@ class AsyncSession:
             partial(self._outcome, deadline),
             width=self._config.concurrency,
             pace=None if rate is None else Pace(rate, _recipients),
-            unclaimed=_unclaimed,
+            unclaimed=_log_unclaimed,
             named=_named,
-            unused="nobody iterated over what send_many returned, so nothing was sent",
+            unused="the result of send_many was never iterated over, so nothing was sent",
         )
 
     async def _outcome(self, deadline: float, message: Message) -> SendOutcome:
@@ -378,69 +476,101 @@ class AsyncSession:
         except (SmsGateError, ValidationError) as error:
             return SendOutcome(message, error=error)
 
-    def wait_for_delivery(self, ids: str | Iterable[str], *, timeout: float) -> Parallel[str, DeliveryStatus]:
-        """Follow messages and iterate over the changes of their delivery status, until each is final.
+    def wait_for_delivery(
+        self, ids: str | Iterable[str], *, timeout: float
+    ) -> Parallel[str, DeliveryStatus]:
+        """Follow messages. Yields each change of a delivery status, until all are final.
 
             async with session.wait_for_delivery(result.message_ids, timeout=60) as changes:
                 async for status in changes:
                     print(status.message_id, status.state)
 
-        Each message is asked for again after half a second at first and then less and less often, up to every 30 seconds. A
-        fault of the transport is tried again in its turn. An id that the gateway does not know ends as `DeliveryState.NOT_FOUND`.
-        The loop may be left at any time.
+        Each status is requested at growing intervals, from half a second up to 30 seconds. Requests
+        that fail are made again in their turn. An id that the gateway does not know ends as
+        `DeliveryState.NOT_FOUND`. The loop may be left at any time.
 
         Args:
             ids: one message id, or several.
-            timeout: seconds for all of them together, from the first step of the loop on.
+            timeout: seconds for all messages together, from the first step of the loop.
+
+        Returns:
+            An async iterator of `DeliveryStatus`, also an async context manager.
 
         Raises:
-            ValueError: one is no message id, or `timeout` is not a number of seconds greater than 0.
-            TimeoutError: raised by the loop if some are not final after `timeout` seconds.
-            Refused: raised by the loop if the gateway refuses to answer at all.
+            ValueError: `ids` contains something else than message ids, or `timeout` is not a number
+                of seconds greater than 0.
+            TimeoutError: the loop raises it if some statuses are not final after `timeout` seconds.
+            Refused: the loop raises it if the gateway refuses to answer.
+            NotSent, InDoubt: the loop raises it if the session is closed.
         """
         if not positive(timeout):
             raise ValueError("timeout: must be a number of seconds greater than 0")
-        following = Following([_checked_id(one) for one in ([ids] if isinstance(ids, str) else ids)], timeout)
+        following = Following(
+            [_checked_id(one) for one in ([ids] if isinstance(ids, str) else ids)], timeout
+        )
         return Parallel(
             following,
             partial(self._followed, following),
             width=self._config.concurrency,
-            unclaimed=_of_no_use,
+            unclaimed=_drop_status,
             stop=following.stop,
-            unused="nobody iterated over what wait_for_delivery returned, so nothing was asked",
+            unused="the result of wait_for_delivery was never iterated over, so nothing was asked",
         )
 
     async def _followed(self, following: Following, asked: str) -> DeliveryStatus | None:
         status: DeliveryStatus | None = None
         try:
-            status = await self._status(asked, min(following.time_left(), self._config.timeouts.read))
+            status = await self._status(
+                asked, min(following.time_left(), self._config.timeouts.read)
+            )
         except MessageNotFound as error:
-            status = DeliveryStatus(message_id=asked, state=DeliveryState.NOT_FOUND, text=error.text)
+            status = DeliveryStatus(
+                message_id=asked, state=DeliveryState.NOT_FOUND, text=error.text
+            )
         except (NotSent, InDoubt):
             if self._calls.unusable():
                 raise
         return following.answered(asked, status)
 
-    # --- what they share ------------------------------------------------------------------------------------------------
+    # --- what they share ------------------------------------------------------------------------
 
     def _call_of(self, message: Message, deadline: float) -> OutgoingCall[SendResult]:
         sender = message.sender or self._config.sender
         if sender is None:
             raise invalid_message(
-                (("sender",), "missing", f"no sender: neither the message nor the session names one; {SENDER_RULE}")
+                (
+                    ("sender",),
+                    "missing",
+                    f"no sender: set one for the message or for the session; {SENDER_RULE}",
+                )
             )
         numbers = message.destinations
         if _log.isEnabledFor(logging.DEBUG):
-            size = f"{len(message.text)} characters in {segments(message.text).parts} parts" if message.text else "a WAP push"
+            size = (
+                f"{len(message.text)} characters in {segments(message.text).parts} parts"
+                if message.text
+                else "a WAP push"
+            )
             _log.debug("SendSMS%s: %s", subject_of(message), size)
         return OutgoingCall(
             SEND_SMS,
             deadline,
             Body(
-                request_body(SEND_SMS, sender=sender, destination=",".join(numbers), text=message.text, wappush=message.wappush)
+                request_body(
+                    SEND_SMS,
+                    sender=sender,
+                    destination=",".join(numbers),
+                    text=message.text,
+                    wappush=message.wappush,
+                )
             ),
             reply_limit(len(numbers)),
-            (*numbers, *(number[1:] for number in numbers), message.text or "", message.wappush or ""),
+            (
+                *numbers,
+                *(number[1:] for number in numbers),
+                message.text or "",
+                message.wappush or "",
+            ),
             subject_of(message),
             message,
         )
@@ -462,9 +592,12 @@ class AsyncSession:
 
 
 def _caller() -> int:
-    """Return how many frames above the function that asks the first one is that is neither of this file nor of `sealed`."""
+    """Return the stack level of the first caller outside this file and `sealed`, for `warn`."""
     level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, sealed.__module__):
+    while frame.f_back is not None and frame.f_globals.get("__name__") in (
+        __name__,
+        sealed.__module__,
+    ):
         level, frame = level + 1, frame.f_back
     return level
 
@@ -491,21 +624,28 @@ def _recipients(message: Message) -> int:
 def _checked_id(text: Any) -> str:
     found = message_id(text) if isinstance(text, str) else None
     if found is None:
-        raise ValueError("message_id: must be a UUID, 32 hexadecimal digits in five groups, as the gateway gives it")
+        raise ValueError("message_id: must be a UUID, 32 hexadecimal digits in five groups")
     return found
 
 
 def _named(message: Any) -> str:
     checked = checked_again(message) if isinstance(message, Message) else None
-    return f"SendSMS{subject_of(checked)}" if isinstance(checked, Message) else f"no valid message: a {type(message).__name__}"
+    return (
+        f"SendSMS{subject_of(checked)}"
+        if isinstance(checked, Message)
+        else f"not a valid message: a {type(message).__name__}"
+    )
 
 
-def _of_no_use(status: DeliveryStatus) -> None:
-    """Let go of a status that nobody took: the gateway will tell it again."""
+def _drop_status(status: DeliveryStatus) -> None:
+    """Drop a status that was not taken: the gateway can be asked for it again."""
 
 
-def _unclaimed(outcome: SendOutcome) -> None:
-    became = str(outcome.error or "") or f"accepted as {', '.join(outcome.result.message_ids) if outcome.result else ''}"
+def _log_unclaimed(outcome: SendOutcome) -> None:
+    became = (
+        str(outcome.error or "")
+        or f"accepted as {', '.join(outcome.result.message_ids) if outcome.result else ''}"
+    )
     checked = checked_again(outcome.message)
     subject = f"{subject_of(checked)}:" if isinstance(checked, Message) else ""
-    _log.warning("send_many was left before this was taken:%s %s", subject, became)
+    _log.warning("the loop of send_many ended before this outcome:%s %s", subject, became)

@@ -106,7 +106,7 @@ def test_a_lost_answer_makes_everybody_unknown_and_keeps_what_came(reason: Reaso
     [
         (errors.NotEnoughCredits, "Top up the account"),
         (errors.BadCredentials, "Correct login and password"),
-        (errors.AccountSuspended, "Talk to the provider"),
+        (errors.AccountSuspended, "Contact the provider"),
         (errors.NotAuthorised, "another program"),
         (errors.SenderForbidden, "Have the sender approved"),
         (errors.BadSender, "a sender that the account lists"),

@@ -308,7 +308,7 @@ def test_a_send_that_meets_a_page_that_is_not_there_is_in_doubt_and_hints_at_the
 
 def test_a_repeat_is_told_in_words_that_frighten_nobody(smsgate: Smsgate) -> None:
     done = smsgate("send", GOOD, "--text", TEXT, "--url", CLOSED)
-    assert "warning: SendSMS to +380*****4567: trying again (1 of 3), as nothing of it has left: " in done.err
+    assert "warning: SendSMS to +380*****4567: trying again (1 of 3), since nothing has left: " in done.err
 
 
 def test_a_reading_operation_in_doubt_may_be_asked_again(smsgate: Smsgate) -> None:
@@ -421,7 +421,7 @@ def test_a_log_shows_masked_numbers_and_no_cookie(smsgate: Smsgate) -> None:
 def test_plain_http_is_warned_of_once_in_one_line(smsgate: Smsgate, sandbox: Sandbox) -> None:
     done = smsgate("balance", "--url", sandbox.url.replace("127.0.0.1", "0.0.0.0"))
     assert done.code == 0
-    assert done.err.splitlines() == ["warning: the gateway's address is plain http: login, password and texts travel in clear"]
+    assert done.err.splitlines() == ["warning: the gateway's address is plain http: login, password and texts are not encrypted"]
 
 
 def test_what_is_piped_has_no_control_codes(smsgate: Smsgate) -> None:

@@ -128,7 +128,7 @@ def test_a_suspended_account_is_told_with_whom_to_talk_to(state: AccountState, d
         done = doctor(sandbox.url, "--json")
     assert done.code == Exit.REFUSED
     assert found(done)["login"]["error"] == "AccountSuspended"
-    assert done.document["changes"] == [{"setting": "the account", "advice": "Talk to the provider."}]
+    assert done.document["changes"] == [{"setting": "the account", "advice": "Contact the provider."}]
 
 
 def test_what_needs_a_login_is_skipped_without_one_and_the_rest_is_not(doctor: Doctor) -> None:

@@ -111,24 +111,24 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ({"login": b"login"}, "login: must be a string that is not blank"),
         (
             {"login": "qq\x00"},
-            "login: must have no control character or other one that no request can carry, as that at position 2 (U+0000)",
+            "login: has a character that no request can carry, at position 2 (U+0000); remove it",
         ),
         ({"password": ""}, "password: must be a string that is not blank"),
         (
             {"password": "qq\r"},
-            "password: ends with a line break (U+000D), as the line of a file does; remove it",
+            "password: ends with a line break (U+000D); remove it",
         ),
         (
             {"password": "qq\r\nqq"},
-            "password: has a line feed in it; it must be one line",
+            "password: contains a line feed; it must be one line",
         ),
         (
             {"password": "qq\rqq"},
-            "password: must have no control character or other one that no request can carry, as that at position 2 (U+000D)",
+            "password: has a character that no request can carry, at position 2 (U+000D); remove it",
         ),
         (
             {"password": "\ud800"},
-            "password: must have no control character or other one that no request can carry, as that at position 0 (U+D800)",
+            "password: has a character that no request can carry, at position 0 (U+D800); remove it",
         ),
         ({"sender": ""}, "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"),
         (
@@ -181,11 +181,11 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ),
         (
             {"http_client": httpx.AsyncClient(), "verify": False},
-            "http_client: proxy and verify are settings of the client that is handed in",
+            "http_client: set proxy and verify on this client, not on the session",
         ),
         (
             {"http_client": httpx.AsyncClient(), "proxy": "http://proxy.example"},
-            "http_client: proxy and verify are settings of the client that is handed in",
+            "http_client: set proxy and verify on this client, not on the session",
         ),
     ],
 )

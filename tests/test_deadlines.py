@@ -225,7 +225,7 @@ async def test_an_auth_with_too_little_time_left_says_so_and_fails_no_other_call
     assert isinstance(cut_off, smsgate.InDoubt | smsgate.NotSent)
     assert isinstance(late, Decimal)
     assert isinstance(send, smsgate.SendResult)
-    assert "timed out after 15 s, 14.9 s of which passed in waiting for the login of another call" in caplog.text
+    assert "timed out after 15 s, including 14.9 s waiting for the login of another call" in caplog.text
     assert "SendSMS" not in caplog.text
     kept = [given for record in caplog.records for given in record.args or ()]
     assert kept
@@ -440,7 +440,7 @@ async def test_calls_that_outlast_the_grace_end_as_in_doubt_or_not_sent(grace: f
     assert str(kept) == f"nothing was sent: session closed after {grace:g} s"
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert told == [
-        f"the session is closed: calls that have not ended after {grace:g} s and are ended now: 2",
+        f"closing the session: calls that are still under way after {grace:g} s and are ended now: 2",
         "SendSMS to +380*****4567 was ended by aclose, and the request may have left: in doubt",
     ]
 

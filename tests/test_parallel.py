@@ -125,7 +125,7 @@ async def test_leaving_the_loop_early_stops_it_and_cuts_nothing_off(caplog: pyte
         assert 6 <= len(sandbox.messages) <= 14
         assert sandbox.calls["SendSMS"] == len(sandbox.messages), "each one that was begun was answered"
     assert source.closed
-    left = [record for record in caplog.records if "was left before" in record.getMessage()]
+    left = [record for record in caplog.records if "ended before this outcome" in record.getMessage()]
     assert len(left) == len(sandbox.messages) - taken, "whoever was sent and not taken is in the log"
     assert all("*****" in record.getMessage() and "accepted as" in record.getMessage() for record in left)
 
@@ -189,7 +189,7 @@ async def test_a_source_that_holds_an_item_when_the_loop_is_left_hands_it_over(c
                 source.go_on.set()
             assert not source.cancelled
         assert [one.text for one in sandbox.messages] == ["message 1", "message 2"]
-    (record,) = [record for record in caplog.records if "was left before this was taken" in record.getMessage()]
+    (record,) = [record for record in caplog.records if "the loop of send_many ended before this outcome" in record.getMessage()]
     assert sandbox.messages[1].id in record.getMessage()
 
 
@@ -210,12 +210,12 @@ async def test_a_source_that_waits_is_neither_cancelled_nor_waited_for(
         source.got.set()
         source.go_on.set()
         with anyio.fail_after(20):
-            while "was left before this was taken" not in caplog.text:  # noqa: ASYNC110 - a log record sets no event
+            while "the loop of send_many ended before this outcome" not in caplog.text:  # noqa: ASYNC110 - a log record sets no event
                 await anyio.sleep(0.01)
         assert not source.cancelled
         await messages.aclose()
         assert [one.text for one in sandbox.messages] == ["message 1"], "the session was closed by then"
-    assert "was left before this was taken: to +380*****0002: the session is closed" in caplog.text
+    assert "the loop of send_many ended before this outcome: to +380*****0002: the session is closed" in caplog.text
 
 
 async def test_what_a_source_still_gives_is_waited_for_to_its_end(
@@ -235,7 +235,7 @@ async def test_what_a_source_still_gives_is_waited_for_to_its_end(
                 await anyio.lowlevel.checkpoint()
                 source.got.set()
                 source.go_on.set()
-            assert "was left before this was taken: to +380*****0002: accepted as" in caplog.text
+            assert "the loop of send_many ended before this outcome: to +380*****0002: accepted as" in caplog.text
             await messages.aclose()
 
 
@@ -309,7 +309,7 @@ UNUSED = {
 async def test_an_iterator_that_nobody_iterates_over_warns_where_it_was_made(name: str) -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
-            with pytest.warns(RuntimeWarning, match=f"nobody iterated over what {name} returned, so nothing was") as warned:
+            with pytest.warns(RuntimeWarning, match=f"the result of {name} was never iterated over, so nothing was") as warned:
                 UNUSED[name](session)
             assert [one.filename for one in warned] == [__file__]
         assert not sandbox.calls
@@ -401,7 +401,7 @@ class Raising(logging.Filter):
     ("at", "left", "note"),
     [
         ("answer not recognised", True, "the request may have left: in doubt"),
-        ("login 1 opened", False, "nothing of the request has left"),
+        ("session 1: logged in", False, "nothing of the request has left"),
     ],
 )
 async def test_an_error_that_nobody_foresaw_names_its_message_and_whether_it_may_have_left(
@@ -430,7 +430,7 @@ async def test_an_error_tells_of_an_item_that_is_no_message() -> None:
         outcomes = session.send_many([something])
         with pytest.raises(TypeError) as caught:
             await anext(outcomes)
-    assert caught.value.__notes__ == ["no valid message: a str"]
+    assert caught.value.__notes__ == ["not a valid message: a str"]
 
 
 async def test_what_the_source_raises_is_raised_after_the_outcomes_of_what_was_read() -> None:
@@ -483,7 +483,7 @@ async def test_a_copy_that_was_changed_for_the_worse_comes_with_its_error(
         assert len(sandbox.messages) == 3
     assert [outcome.message for outcome in outcomes if outcome.error] == [bad]
     assert all(isinstance(outcome.error, ValidationError) for outcome in outcomes if outcome.error)
-    assert "send_many was left before this was taken: 1 validation error" in caplog.text
+    assert "the loop of send_many ended before this outcome: 1 validation error" in caplog.text
 
 
 async def test_what_is_no_message_ends_it_by_name() -> None:
@@ -649,7 +649,7 @@ def test_what_was_sent_and_not_taken_is_in_the_log_even_when_the_program_ends(
         anyio.run(take_one, backend=backend)
         sent = len(sandbox.messages)
     assert sent > 1
-    assert sum("was left before" in record.getMessage() for record in caplog.records) == sent - 1
+    assert sum("ended before this outcome" in record.getMessage() for record in caplog.records) == sent - 1
 
 
 def test_an_iterator_whose_event_loop_was_closed_under_it_is_collected_in_silence() -> None:

@@ -177,7 +177,7 @@ async def test_a_send_that_succeeds_logs_the_masked_number_and_the_size_of_the_t
     assert hits(repr(result) + str(result)) == []
     assert hits(shown_by_logs(everything_logged)) == []
     assert "SendSMS to +380*****4567: 28 characters in 1 parts" in everything_logged.text
-    assert "login 1 opened" in everything_logged.text
+    assert "session 1: logged in" in everything_logged.text
     assert "Set-Cookie" in everything_logged.text, "httpcore logged the header, without its value"
 
 

@@ -150,8 +150,8 @@ def test_a_proxy_that_is_given_goes_before_the_environment():
 # A login or password with something around it that is not part of it
 
 SECRET_WORD = "Quagmire"
-LINE = "{}: ends with a line break (U+000A), as the line of a file does; remove it"
-QUOTES = "{}: has quotes around it, which would be part of it; write it without them"
+LINE = "{}: ends with a line break (U+000A); remove it"
+QUOTES = "{}: is enclosed in quotes; write the value without them"
 
 
 def said_by(make: Any) -> str:
@@ -170,9 +170,9 @@ def said_by(make: Any) -> str:
     [
         (f"{SECRET_WORD}\n", LINE),
         (f"{SECRET_WORD}\r\n", LINE),
-        (f"{SECRET_WORD}\r", "{}: ends with a line break (U+000D), as the line of a file does; remove it"),
-        (f"\n{SECRET_WORD}", "{}: begins with a line break (U+000A), as the line of a file does; remove it"),
-        (f"{SECRET_WORD}\n{SECRET_WORD}", "{}: has a line feed in it; it must be one line"),
+        (f"{SECRET_WORD}\r", "{}: ends with a line break (U+000D); remove it"),
+        (f"\n{SECRET_WORD}", "{}: begins with a line break (U+000A); remove it"),
+        (f"{SECRET_WORD}\n{SECRET_WORD}", "{}: contains a line feed; it must be one line"),
         (f"\ufeff{SECRET_WORD}", "{}: begins with an invisible character (U+FEFF); remove it"),
         (f"{SECRET_WORD}\u200b", "{}: ends with an invisible character (U+200B); remove it"),
         (f'"{SECRET_WORD}"', QUOTES),
@@ -221,11 +221,8 @@ def test_the_constructor_refuses_a_line_break_and_warns_of_quotes_and_white_spac
 
     assert said_by(lambda: made(f"{SECRET_WORD}\n")) == LINE.format(name)
     for value, says in (
-        (
-            f'"{SECRET_WORD}"',
-            f"{name}: has quotes around it, which are part of it here; write it without them unless they are meant",
-        ),
-        (f"{SECRET_WORD} ", f"{name}: begins or ends with white space, which is part of it here; remove it unless it is meant"),
+        (f'"{SECRET_WORD}"', f"{name}: is enclosed in quotes; remove them unless they are part of the {name}"),
+        (f"{SECRET_WORD} ", f"{name}: begins or ends with white space; remove it unless it is part of the {name}"),
     ):
         with pytest.warns(UserWarning, match=f"^{name}: ") as warned:
             made(value)

@@ -1,4 +1,5 @@
-"""The machine room of `AsyncSession`: logins, connections, deadlines, repeats, and the proof whether anything left.
+"""The inner parts of `AsyncSession`: gateway sessions, connections, deadlines and retries, and the
+proof whether a request left.
 
-Private: nothing outside this package of smsgate imports it, and any of it may change.
+Private: any of it may change.
 """

@@ -1,4 +1,4 @@
-"""Which message is asked for its delivery status next, and when: seldom asked is first, and less and less often."""
+"""The schedule of status requests for `wait_for_delivery`: each message at growing intervals."""
 
 from __future__ import annotations
 
@@ -13,29 +13,37 @@ from ..protocol.models import DeliveryStatus
 __all__ = ["Following"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.5, 30.0, 1.6
-"""Seconds between two questions for one message: at first, at most, and by which factor they grow."""
+"""The pause between two requests for one message: first and longest, in seconds, and its growth."""
 
 
 class Following(AsyncIterator[str]):
-    """Yields the id to ask for next, waiting until it is due, until all are final. Raises `TimeoutError` when time is up."""
+    """Yields each message id when its next request is due, until all statuses are final.
+
+    Raises:
+        TimeoutError: `timeout` seconds are over and some statuses are not final.
+    """
 
     def __init__(self, ids: Iterable[str], timeout: float) -> None:
-        self._pending: dict[str, tuple[DeliveryState | None, float]] = dict.fromkeys(ids, (None, _FIRST_PAUSE))
+        self._pending: dict[str, tuple[DeliveryState | None, float]] = dict.fromkeys(
+            ids, (None, _FIRST_PAUSE)
+        )
         self._total = len(self._pending)
         self._timeout = timeout
         self._deadline: float | None = None
-        self._due: list[tuple[float, int, str]] = [(0.0, place, one) for place, one in enumerate(self._pending)]
+        self._due: list[tuple[float, int, str]] = [
+            (0.0, place, one) for place, one in enumerate(self._pending)
+        ]
         self._turn = self._total
         self._answered = anyio.Event()
         self._stopped = False
 
     def stop(self) -> None:
-        """Give no further id, and end a waiting for the next one."""
+        """Yield no more ids, and end the wait for the next one."""
         self._stopped = True
         self._answered.set()
 
     def time_left(self) -> float:
-        """Return how many seconds are left, 0 if none are. The clock starts with the first question."""
+        """Return the remaining seconds, at least 0. The clock starts with the first request."""
         now = anyio.current_time()
         if self._deadline is None:
             self._deadline = now + self._timeout
@@ -46,7 +54,8 @@ class Following(AsyncIterator[str]):
             left = self.time_left()
             if not left:
                 raise TimeoutError(
-                    f"{len(self._pending)} of {self._total} messages have no final delivery status after {self._timeout:g} s"
+                    f"{len(self._pending)} of {self._total} messages have no final delivery status"
+                    f" after {self._timeout:g} s"
                 )
             pause = self._due[0][0] - anyio.current_time() if self._due else left
             if pause <= 0:
@@ -57,7 +66,11 @@ class Following(AsyncIterator[str]):
         raise StopAsyncIteration
 
     def answered(self, asked: str, status: DeliveryStatus | None) -> DeliveryStatus | None:
-        """Take the answer to a question, None for none. Returns the status if it is another than before."""
+        """Record the answer for a message id; `status` is None if no answer came.
+
+        Returns:
+            The status if its state has changed, otherwise None.
+        """
         before, pause = self._pending.pop(asked)
         state = before if status is None else status.state
         if status is None or not status.final:

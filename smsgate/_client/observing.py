@@ -1,6 +1,7 @@
-"""What an observer of a session is told: that a call begins, and how it ended. Nothing personal, and nothing secret.
+"""The start and end of each call as an observer receives them, without personal data.
 
-Rule of this file: what an observer does wrong is logged and changes nothing, since the message may be on its way already.
+Rule of this file: an error of an observer is logged and changes nothing else, since the message may
+already be on its way.
 """
 
 from __future__ import annotations
@@ -24,7 +25,13 @@ _log = logging.getLogger("smsgate")
 
 @dataclass(frozen=True, slots=True)
 class CallStart:
-    """A call that begins: the name of its operation, and where the gateway is."""
+    """The start of a call.
+
+    Attributes:
+        operation: the name of the operation, such as "SendSMS".
+        server_address: the host of the gateway.
+        server_port: the port of the gateway.
+    """
 
     operation: str
     server_address: str
@@ -33,11 +40,15 @@ class CallStart:
 
 @dataclass(frozen=True, slots=True)
 class CallEnd:
-    """How a call ended, with its repeats and logins.
+    """The end of a call, after all of its logins and retries.
 
-    `outcome` is "answered", "accepted", "accepted in part", "refused", "not sent", "in doubt", "cancelled" or "failed". `error`
-    is the class of the error, or the reason of one that has one. `recipients` counts them by "accepted", "refused", "not sent"
-    and "in doubt". `parts` is how many SMS parts were accepted, in all. `balance` is in credits, where it was asked for.
+    Attributes:
+        outcome: "answered", "accepted", "accepted in part", "refused", "not sent", "in doubt",
+            "cancelled" or "failed".
+        error: the reason of the error if it has one, otherwise its class; None without an error.
+        recipients: the number of recipients by "accepted", "refused", "not sent" and "in doubt".
+        parts: how many SMS parts were accepted for all recipients together.
+        balance: the balance in credits, if the call asked for it.
     """
 
     outcome: str
@@ -48,15 +59,15 @@ class CallEnd:
 
 
 class Observer(Protocol):
-    """Hears of every call of a session, in the task that makes it."""
+    """Receives the start and the end of every call, in the task that makes the call."""
 
     def begin(self, call: CallStart) -> Callable[[CallEnd], object]:
-        """Take note that a call begins, and return what is to be called when it has ended."""
+        """Note the start of a call, and return the function to call with its end."""
         ...
 
 
 class Observation:
-    """One call, as its observer sees it."""
+    """Reports one call to the observer."""
 
     def __init__(self, observer: Observer | None, call: CallStart) -> None:
         self._end: Callable[[CallEnd], object] | None = None
@@ -67,7 +78,7 @@ class Observation:
             _log.warning("the observer of a session failed", exc_info=True)
 
     def ended(self, end: CallEnd) -> None:
-        """Tell the observer how the call ended."""
+        """Report the end of the call to the observer."""
         try:
             if self._end is not None:
                 self._end(end)
@@ -78,7 +89,11 @@ class Observation:
 def end_of(result: object, message: Message | None) -> CallEnd:
     """Return the end of a call that was answered."""
     if isinstance(result, SendResult) and message is not None:
-        counts = {"accepted": len(result.accepted), "refused": len(result.refused), "in doubt": len(result.in_doubt)}
+        counts = {
+            "accepted": len(result.accepted),
+            "refused": len(result.refused),
+            "in doubt": len(result.in_doubt),
+        }
         parts = segments(message.text).parts if message.text else 1
         complete = counts["accepted"] == len(result.recipients)
         return CallEnd(
@@ -89,8 +104,10 @@ def end_of(result: object, message: Message | None) -> CallEnd:
     return CallEnd("answered", balance=result if isinstance(result, Decimal) else None)
 
 
-def end_of_error(error: BaseException, operation: Operation[object], message: Message | None, *, left: bool) -> CallEnd:
-    """Return the end of a call that raised. `left` says that its request may have left."""
+def end_of_error(
+    error: BaseException, operation: Operation[object], message: Message | None, *, left: bool
+) -> CallEnd:
+    """Return the end of a call that raised. `left`: its request may have left."""
     if isinstance(error, SmsGateError):
         outcome: str = outcome_of(error).outcome
     else:

@@ -1,10 +1,12 @@
-"""An async iterator that does one piece of work for each item, several at a time, and yields the results as they end.
+"""An async iterator that works on several items at a time and yields results as they finish.
 
-Rules of this file: the source is read only as fast as the work is done and the results are taken, and an item that was read is
-worked on. Work that has begun is never cut off: who leaves the loop early stops the reading, and what is under way ends by
-itself. Nothing is cancelled in the source, which may hold an item: one that is waiting goes on waiting, in its own time. A
-result stays where it is until `__anext__` returns it, so that no cancellation can lose it on the way. An error that the work
-raises has a note that says on which item.
+Rules of this file:
+- The source is read only as fast as the work is done and the results are taken.
+- An item that was read is worked on, and work that has begun is never cancelled. Leaving the loop
+  early stops the reading; the work under way finishes on its own.
+- The source is never cancelled, since it may hold an item. If it is waiting, it goes on waiting.
+- A result stays in its queue until `__anext__` returns it, so that no cancellation can lose it.
+- An error that the work raises gets a note that names the item.
 """
 
 from __future__ import annotations
@@ -29,11 +31,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _HANDING_OVER = 1.0
-"""Seconds that `aclose` gives a source that is being read to hand over the item that it may hold."""
+"""Seconds that `aclose` waits for a source that is being read to yield an item that it may hold."""
 
 
 class Pace(Generic[Item]):
-    """Spreads work evenly: so many units a second, of which each item takes as many as `units` says."""
+    """Limits the work to `rate` units a second, evenly spread. `units` returns those of an item."""
 
     def __init__(self, rate: float, units: Callable[[Item], int]) -> None:
         self._rate = rate
@@ -41,11 +43,11 @@ class Pace(Generic[Item]):
         self._next = 0.0
 
     async def due(self) -> None:
-        """Wait until the next item may be read. To wait with an item in hand would lose it when the waiting is cut off."""
+        """Wait until the next item may be read. Waiting before the read means that none is lost."""
         await anyio.sleep(max(self._next - anyio.current_time(), 0.0))
 
     def charge(self, item: Item) -> None:
-        """Put off the next item for as long as this one takes."""
+        """Delay the next item by the time that this item uses up."""
         self._next = max(self._next, anyio.current_time()) + self._units(item) / self._rate
 
 
@@ -56,7 +58,7 @@ class _Finished(Generic[Result]):
 
 
 class _Workers(Generic[Item, Result]):
-    """What the tasks share. It knows nothing of the iterator, so that the iterator is collected when its loop is left."""
+    """What the tasks share. It holds no reference to the iterator, which can so be collected."""
 
     def __init__(
         self,
@@ -68,10 +70,10 @@ class _Workers(Generic[Item, Result]):
         named: Callable[[Item], str],
         stop: Callable[[], None],
     ) -> None:
-        # Asked for once, and then only stepped: what an iterator does when it is asked for itself again is its own affair.
+        # `iter` is called once: what a second call on the same iterator does is not defined here.
         self._source: Any = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
         self._awaits = isinstance(source, AsyncIterable)
-        # An iterator that was handed in is its owner's, who may want to read on; one that was made here is closed here.
+        # An iterator from the caller stays open, for reading on; one created here is closed here.
         self._made_here = self._source is not source
         self._work = work
         self._pace = pace
@@ -83,7 +85,7 @@ class _Workers(Generic[Item, Result]):
         self._finished: deque[_Finished[Result]] = deque()
         self._changed = anyio.Event()
         self._running = self._at_work = 0
-        self._in_source = self._stopped = self._forsaken = False
+        self._in_source = self._stopped = self._abandoned = False
         self._error: BaseException | None = None
         self.ended = anyio.Event()
 
@@ -94,32 +96,32 @@ class _Workers(Generic[Item, Result]):
 
     @property
     def _over(self) -> bool:
-        """Nothing is under way, and nothing will come but what a source still gives that was being read when it was stopped."""
+        """Whether no work is under way and no more will start, except for an item being read."""
         return self.ended.is_set() or (self._stopped and self._in_source and not self._at_work)
 
     async def take(self) -> Result:
-        """Return the next result, or raise what ended the work, once, and then `StopAsyncIteration`."""
+        """Return the next result. At the end raise the error once, then `StopAsyncIteration`."""
         await checkpoint()
         while not self._finished and not self._over:
             await self._changed.wait()
         if self._finished:
-            # Nothing can come between this and the caller.
+            # No await between here and the caller, so no cancellation can lose the result.
             finished = self._finished.popleft()
             finished.taken.set()
             return finished.result
-        self.forsake()
+        self.abandon_results()
         error, self._error = self._error, None
         raise error or StopAsyncIteration
 
     def leave(self) -> None:
-        """Nobody takes results any more: read no further."""
+        """Stop reading: results are not taken any more."""
         self._stop()
         for finished in self._finished:
             finished.taken.set()
-        self.forsake()
+        self.abandon_results()
 
     async def finish(self) -> None:
-        """Leave, and wait for what is under way. A source that is waiting for its next item is not waited for."""
+        """Leave, and wait for the work under way, but not for a source that is waiting."""
         self.leave()
         await self._until_over()
         with anyio.move_on_after(_HANDING_OVER):
@@ -130,9 +132,9 @@ class _Workers(Generic[Item, Result]):
         while not self._over:
             await self._changed.wait()
 
-    def forsake(self) -> None:
-        """Report the results that nobody takes any more, those to come included."""
-        self._forsaken = True
+    def abandon_results(self) -> None:
+        """Report all results that are not taken, now and from now on."""
+        self._abandoned = True
         while self._finished:
             self._unclaimed(self._finished.popleft().result)
 
@@ -161,29 +163,29 @@ class _Workers(Generic[Item, Result]):
             self._error = self._error or error
             self._stop()
         except BaseException as error:
-            # A source may also let out that something of its own was cancelled: that is no end of the items.
+            # A source may also raise a cancellation of its own, which is not the end of the items.
             self._error = self._error or error
             self._stopped = True
             raise
         finally:
-            # The last one out closes the source, before the iterator learns of the end.
+            # The last worker closes the source before the iterator ends.
             self._running -= 1
             if not self._running:
-                # There are results left only if the event loop is ending and cut off the waiting for somebody to take them.
-                self.forsake()
+                # Results are left only if the event loop ends and cancels the workers' wait.
+                self.abandon_results()
                 await self._end()
 
     async def _work_on(self, item: Item) -> Result | None:
         try:
             return await self._work(item)
         except Exception as error:
-            with suppress(Exception):  # the error itself is the one to tell
+            with suppress(Exception):  # the original error is the one to raise
                 error.add_note(self._named(item))
             raise
 
     async def _hand_over(self, result: Result) -> None:
-        """Wait until the result is taken: as long as it is not, its worker reads nothing more."""
-        if self._forsaken:
+        """Wait until the result is taken. Its worker reads nothing in the meantime."""
+        if self._abandoned:
             self._unclaimed(result)
             return
         finished = _Finished(result)
@@ -192,7 +194,7 @@ class _Workers(Generic[Item, Result]):
         await finished.taken.wait()
 
     async def _next(self) -> list[Item]:
-        """Return the next item in a list, an empty one at the end."""
+        """Return a list with the next item, or an empty list at the end."""
         async with self._reading:
             if self._stopped:
                 return []
@@ -232,9 +234,9 @@ class _Workers(Generic[Item, Result]):
 
 
 class Parallel(AsyncIterator[Result], Generic[Item, Result]):
-    """An async iterator, to iterate over once. Leaving the loop early, or `aclose`, stops it.
+    """An async iterator over results, for one `async for`. Leaving the loop early stops it.
 
-    As `async with` it is closed when the block is left: that, and `aclose`, also wait for what is under way.
+    Leaving an `async with` block, or `aclose`, stops it too, and waits for the work under way.
     """
 
     _workers: _Workers[Item, Result] | None = None
@@ -254,8 +256,16 @@ class Parallel(AsyncIterator[Result], Generic[Item, Result]):
         stop: Callable[[], None] = lambda: None,
         unused: str = "",
     ) -> None:
-        # Made with the first step, on the event loop that it will run on.
-        self._begin = partial(_Workers[Item, Result], source, work, pace=pace, unclaimed=unclaimed, named=named, stop=stop)
+        # Created with the first step, on the event loop that runs it.
+        self._begin = partial(
+            _Workers[Item, Result],
+            source,
+            work,
+            pace=pace,
+            unclaimed=unclaimed,
+            named=named,
+            stop=stop,
+        )
         self._width = width
         self._unused = unused
 
@@ -274,14 +284,17 @@ class Parallel(AsyncIterator[Result], Generic[Item, Result]):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         if error is None:
             self._warn_if_unused()
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop, and wait for what is under way."""
+        """Stop reading, and wait for the work under way."""
         self._closed = True
         if self._workers is not None:
             await self._workers.finish()
@@ -289,22 +302,25 @@ class Parallel(AsyncIterator[Result], Generic[Item, Result]):
     def _warn_if_unused(self) -> None:
         if self._workers is None and not self._closed and self._unused:
             self._closed = True
-            # As Python warns of a coroutine that was never awaited.
+            # As Python warns about a coroutine that was never awaited.
             warn(f"{self._unused}: use 'async for'", RuntimeWarning, stacklevel=3, source=self)
 
     def __del__(self) -> None:
         self._warn_if_unused()
         if self._workers is None or self._workers.ended.is_set():
             return
-        # The garbage collector may call from any thread, and after the event loop has ended: then nothing is left to stop.
+        # The garbage collector may call this in any thread, and after the event loop has ended.
         try:
             call_soon(self._token, self._workers.leave)
         except RuntimeError:
-            self._workers.forsake()
+            self._workers.abandon_results()
 
 
 async def side_by_side(count: int, work: Callable[[], Awaitable[None]]) -> None:
-    """Run so many workers and wait for all. If one raises, the others are cancelled, and the first error alone is raised."""
+    """Run `count` workers and wait for all of them.
+
+    If one raises, the others are cancelled, and only the first error is raised.
+    """
     failures: list[Exception] = []
 
     async def guarded() -> None:
