@@ -167,21 +167,17 @@ REASONS: Mapping[Reason, ReasonRow] = {
     ),
     Reason.NO_FREE_CONNECTION: ReasonRow(
         "http_client",
-        "Give the http_client at least as many connections as `concurrency`. If it has them,"
-        " replace the client.",
+        "Give the http_client at least as many connections as `concurrency`. If it has them, replace the client.",
         passing=True,
     ),
     Reason.PROXY_REFUSED: ReasonRow(
         "SMSGATE_PROXY",
-        "Check the user and the password in the proxy's address, and whether the proxy allows this"
-        " machine to reach the gateway.",
+        "Check the user and the password in the proxy's address, and whether the proxy allows this machine to reach the gateway.",
     ),
     Reason.NOT_OPEN: _PROGRAM,
     Reason.OTHER_EVENT_LOOP: _PROGRAM,
     Reason.CLOSED: _PROGRAM,
-    Reason.BAD_REQUEST: ReasonRow(
-        "SMSGATE_URL", "Correct the address or the proxy: no request can be made with them."
-    ),
+    Reason.BAD_REQUEST: ReasonRow("SMSGATE_URL", "Correct the address or the proxy: no request can be made with them."),
     Reason.TIMED_OUT: ReasonRow(*_SLOW, passing=True),
     Reason.CONNECTION_LOST: ReasonRow(*_BROKEN, passing=True),
     Reason.CLIENT_FAILED: ReasonRow(
@@ -244,9 +240,7 @@ class NotSent(SmsGateError):
 
     sent: ClassVar[bool | None] = False
 
-    def __init__(
-        self, message: str = "nothing was sent", *, reason: Reason = Reason.NO_CONNECTION
-    ) -> None:
+    def __init__(self, message: str = "nothing was sent", *, reason: Reason = Reason.NO_CONNECTION) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -393,9 +387,7 @@ class ErrorRow:
         """Return what to do next, after a send or after another operation."""
         if not sends:
             return self.reading or self.advice
-        return (
-            f"{self.advice} Nothing was sent." if self.outcome is Outcome.REFUSED else self.advice
-        )
+        return f"{self.advice} Nothing was sent." if self.outcome is Outcome.REFUSED else self.advice
 
 
 OUTCOMES: dict[type[BaseException], ErrorRow] = {
@@ -409,8 +401,7 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
     BadCredentials: ErrorRow(
         Outcome.REFUSED,
         "the gateway refuses login or password",
-        "Correct login and password. They are the gateway's, not the website's, and «SOAP» must be"
-        " ticked in the settings there.",
+        "Correct login and password. They are the gateway's, not the website's, and «SOAP» must be ticked in the settings there.",
         setting="SMSGATE_LOGIN, SMSGATE_PASSWORD",
         account=True,
     ),

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import floors
 import pytest
 
 import smsgate
@@ -127,3 +128,10 @@ def test_a_broken_link_and_what_is_loaded_from_elsewhere_are_found(tmp_path: Pat
 def test_a_folder_without_pages_is_a_fault(tmp_path: Path):
     command = [sys.executable, str(DOCS / "check_links.py"), str(tmp_path)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 1
+
+
+def test_the_floors_are_drawn_from_the_imports(pages: dict[str, str]):
+    assert floors.below("session") == {"_client"}
+    assert floors.floor_of("errors, privacy") == 0
+    assert all(f">{room}</tspan>" in pages["rooms.svg"] for room in floors.ROOMS)
+    assert "campaign imports from ledger, session" in pages["rooms.svg"]

@@ -28,6 +28,7 @@ TESTED_ELSEWHERE = {
     "conf.py": "the docs session builds with it",
     "generate.py": "test_docs_build.py",
     "check_links.py": "test_docs_build.py",
+    "floors.py": "test_docs_build.py",
     "pictures.py": "the scripts that import it",
 }
 

@@ -24,15 +24,11 @@ class Following(AsyncIterator[str]):
     """
 
     def __init__(self, ids: Iterable[str], timeout: float) -> None:
-        self._pending: dict[str, tuple[DeliveryState | None, float]] = dict.fromkeys(
-            ids, (None, _FIRST_PAUSE)
-        )
+        self._pending: dict[str, tuple[DeliveryState | None, float]] = dict.fromkeys(ids, (None, _FIRST_PAUSE))
         self._total = len(self._pending)
         self._timeout = timeout
         self._deadline: float | None = None
-        self._due: list[tuple[float, int, str]] = [
-            (0.0, place, one) for place, one in enumerate(self._pending)
-        ]
+        self._due: list[tuple[float, int, str]] = [(0.0, place, one) for place, one in enumerate(self._pending)]
         self._turn = self._total
         self._answered = anyio.Event()
         self._stopped = False
@@ -54,8 +50,7 @@ class Following(AsyncIterator[str]):
             left = self.time_left()
             if not left:
                 raise TimeoutError(
-                    f"{len(self._pending)} of {self._total} messages have no final delivery status"
-                    f" after {self._timeout:g} s"
+                    f"{len(self._pending)} of {self._total} messages have no final delivery status after {self._timeout:g} s"
                 )
             pause = self._due[0][0] - anyio.current_time() if self._due else left
             if pause <= 0:
