@@ -559,7 +559,7 @@ async def test_a_run_waits_for_a_program_that_reads_the_file(tmp_path: Path, cap
 
             end = await Runner(here.journal, here.session, on_progress=watch).run()
         assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.ACCEPTED: 20})
-        assert all("another program reads the file" in wait for wait in waits[:3])
+        assert all("another program reads the campaign file" in wait for wait in waits[:3])
         assert set(waits[3:]) == {""}
         assert sum("the run begins when it has ended" in line for line in caplog.messages) == 1, "it is said once"
 
@@ -570,7 +570,7 @@ async def test_a_run_that_waits_for_a_reader_can_be_stopped_and_gives_up_in_the_
             reading = campaign.recipients()
             next(reading)
             with pytest.raises(
-                JournalError, match=r"another program reads the file .*; the run has waited 5 s for it\. Run it again"
+                JournalError, match=r"another program reads the campaign file .*; the run has waited 5 s for it\. Run it again"
             ):
                 await Runner(here.journal, here.session, patience=5).run()
             runner = Runner(here.journal, here.session, on_progress=lambda _: runner.stop())

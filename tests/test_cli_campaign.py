@@ -290,8 +290,8 @@ def test_a_file_that_is_no_campaign_is_told_as_such(command: str, campaign: Smsg
     more = ["out.csv"] if command == "export" else []
     done = campaign(command, "a.sms", *more)
     assert done.code == Exit.USAGE
-    assert "the file is no campaign" in done.err
-    assert "there is no campaign in this place" in campaign(command, "b.sms", *more).err
+    assert "the file is not a campaign" in done.err
+    assert "there is no campaign at this path" in campaign(command, "b.sms", *more).err
 
 
 def run_at_a_terminal(folder: Path, account: dict[str, str]) -> tuple[subprocess.Popen[bytes], int]:
