@@ -289,7 +289,7 @@ def test_a_disk_that_fills_up_in_mid_run_ends_as_in_doubt_if_somebody_is(
         assert code == (Exit.IN_DOUBT if states.get(S.IN_DOUBT) else Exit.USAGE), said
         assert "or it is full" in said
         assert "no campaign" not in said
-        assert ("5 recipients could not be written down: they are in doubt" in said) == (code == Exit.IN_DOUBT)
+        assert ("5 recipients could not be recorded: they are in doubt" in said) == (code == Exit.IN_DOUBT)
         assert {message.destination for message in sandbox.messages} <= settled
         codes.add(code)
     assert codes == {Exit.IN_DOUBT, Exit.USAGE}, "it filled up at a claim and at an answer"

@@ -297,8 +297,8 @@ def test_the_operators_word_is_written_down_with_who_when_and_why(path: Path):
     [
         ({"event": Event.CLAIMED, "who": "me"}, "event: one of resend, found, assume sent, give up, cancel"),
         ({"event": Event.RESEND, "who": " "}, "who: must not be blank"),
-        ({"event": Event.FOUND, "who": "me"}, "message_id: the id that the gateway gave"),
-        ({"event": Event.RESEND, "who": "me", "message_id": ID}, "message_id: the id that the gateway gave"),
+        ({"event": Event.FOUND, "who": "me"}, "message_id: Event.FOUND needs the id that the gateway gave"),
+        ({"event": Event.RESEND, "who": "me", "message_id": ID}, "message_id: Event.FOUND needs the id that the gateway gave"),
     ],
 )
 def test_a_word_that_makes_no_sense_is_told_by_name(arguments: dict[str, str], complaint: str, path: Path):
