@@ -63,9 +63,7 @@ def test_the_cells_decide_which_column_has_the_numbers(content: str, column: str
     ],
 )
 def test_where_two_columns_fit_it_is_asked_which_one(content: str, tmp_path: Path):
-    with pytest.raises(
-        ValueError, match=r"phone column: it cannot be told which one it is, as several may have the numbers \(\w"
-    ):
+    with pytest.raises(ValueError, match=r"phone column: it cannot be determined, as several columns may have the numbers \(\w"):
         of(tmp_path, content)
 
 
@@ -78,7 +76,12 @@ FIRST = 200
     [
         ("Клієнт;Телефон;Менеджер", "A;;+380502223330", "A;+380501111{:03};+380502223330", r"several .* \(Телефон, Менеджер\)"),
         ("main;second", "+380501111{:03};", ";+380502222{:03}", r"several .* \(main, second\)"),
-        ("a;b", "100111{:03};x", "x;+380502222{:03}", "the first rows point to 'a' and all rows to 'b'; name it"),
+        (
+            "a;b",
+            "100111{:03};x",
+            "x;+380502222{:03}",
+            "the first rows point to 'a', but all rows together to 'b'; name the right one",
+        ),
     ],
 )
 def test_later_rows_may_not_lead_to_another_column(header: str, first: str, then: str, says: str, tmp_path: Path):
@@ -152,7 +155,7 @@ def test_no_header_can_be_said_and_columns_have_numbers(tmp_path: Path):
         (1, "нема", "Олена"),
         (2, "+380501111112", "Іван"),
     ]
-    with pytest.raises(ValueError, match=r"text: there is no column for the field {name}; the columns are 1, 2"):
+    with pytest.raises(ValueError, match=r"text: no column for the field {name}; the columns are 1, 2"):
         skipped(tmp_path, of(tmp_path, "Олена;+380501111111\n"), text="{name}")
 
 
@@ -181,11 +184,11 @@ def test_a_row_that_cannot_be_read_stops_no_other(tmp_path: Path):
         2: several,
         6: "a cell is too long",
         7: "the line is too long",
-        8: "quotes that cannot be read",
-        9: "Excel has shortened this number: make the column a text, or wider, and save it again",
+        8: "misplaced quotes",
+        9: "Excel has shortened this number: format the column as text and save the list again",
         10: several,
         11: several,
-        15: "quotes that cannot be read",
+        15: "misplaced quotes",
     }
     with Campaign.open(tmp_path / "x.sms", writing=False) as campaign:
         pending = [(one.line, (one.number or "")[-2:]) for one in campaign.recipients() if one.state == "pending"]
@@ -200,7 +203,7 @@ def test_a_row_that_cannot_be_read_stops_no_other(tmp_path: Path):
     ],
 )
 def test_rows_that_a_quote_has_swallowed_are_still_an_error(content: str, tmp_path: Path):
-    with pytest.raises(ValueError, match="line 2: a cell goes on over other rows"):
+    with pytest.raises(ValueError, match="line 2: a cell continues over other rows"):
         skipped(tmp_path, of(tmp_path, content))
 
 

@@ -153,7 +153,7 @@ def test_after_a_kill_any_two_commands_find_the_file_whole(
 def test_a_file_that_cannot_be_opened_keeps_its_log(killed: Path, monkeypatch: pytest.MonkeyPatch):
     with monkeypatch.context() as patch:
         patch.setattr("smsgate.ledger.sqlite.statements.SCHEMA_VERSION", 1)  # an older release
-        with pytest.raises(JournalError, match="install a newer one"):
+        with pytest.raises(JournalError, match="install a newer smsgate"):
             SqliteJournal.open(killed)
     with Campaign.open(killed) as campaign:
         assert campaign.figures().count(S.IN_DOUBT) == 4
@@ -221,7 +221,7 @@ def test_a_journal_that_can_be_saved_nowhere_says_so_and_lets_go(tmp_path: Path)
     journal = SqliteJournal.open(path)
     journal.start_run()
     shutil.rmtree(folder)
-    with pytest.raises(JournalError, match="what the run knew could not be saved"):
+    with pytest.raises(JournalError, match="its data could not be saved"):
         journal.close()
     journal.close()
 
@@ -289,7 +289,7 @@ def test_a_disk_that_fills_up_in_mid_run_ends_as_in_doubt_if_somebody_is(
         assert code == (Exit.IN_DOUBT if states.get(S.IN_DOUBT) else Exit.USAGE), said
         assert "or it is full" in said
         assert "no campaign" not in said
-        assert ("5 recipients could not be written down: they are in doubt" in said) == (code == Exit.IN_DOUBT)
+        assert ("5 recipients could not be recorded: they are in doubt" in said) == (code == Exit.IN_DOUBT)
         assert {message.destination for message in sandbox.messages} <= settled
         codes.add(code)
     assert codes == {Exit.IN_DOUBT, Exit.USAGE}, "it filled up at a claim and at an answer"
@@ -317,7 +317,7 @@ def test_new_leaves_no_file_on_a_full_disk(tmp_path: Path):
 
 def test_new_does_not_take_the_log_of_another_campaign(killed: Path):
     moved = killed.rename(killed.with_name("moved.sms"))
-    with pytest.raises(JournalError, match=r"spring\.sms-wal is here already: it is the log of another campaign"):
+    with pytest.raises(JournalError, match=r"spring\.sms-wal exists already: it is the log of another campaign"):
         make(killed)
     killed.with_name("spring.sms-wal").rename(killed.with_name("moved.sms-wal"))
     with Campaign.open(moved) as campaign:
@@ -360,7 +360,7 @@ def test_a_campaign_on_a_read_only_medium_can_be_looked_at(shelf: Path, capsys: 
         assert run(["campaign", "status", str(path), "--json"]) == Exit.DONE
         assert json.loads(capsys.readouterr().out)["states"] == {"pending": 7, "in doubt": 3}
         assert run(["campaign", "resolve", str(path), "--sent"]) == Exit.USAGE
-        assert "a.sms-lock cannot be written beside the file (Permission denied)" in " ".join(capsys.readouterr().err.split())
+        assert "the lock file a.sms-lock cannot be written (Permission denied)" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_killed_run_on_a_read_only_medium_never_says_that_nobody_is_in_doubt(
@@ -373,7 +373,7 @@ def test_a_killed_run_on_a_read_only_medium_never_says_that_nobody_is_in_doubt(
         for command in ("in-doubt", "status"):
             assert run(["campaign", command, str(path)]) == Exit.USAGE
             said = capsys.readouterr()
-            assert "the file, or its log beside it, cannot be opened" in " ".join(said.err.split())
+            assert "the file, or its log in the same folder, cannot be opened" in " ".join(said.err.split())
             assert not said.out
 
 
@@ -403,7 +403,7 @@ def test_a_foreign_database_is_not_changed(tmp_path: Path):
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE mine (number)")
     before = path.read_bytes()
-    with pytest.raises(JournalError, match="the file is no campaign"):
+    with pytest.raises(JournalError, match="the file is not a campaign"):
         SqliteJournal.open(path)
     assert path.read_bytes() == before
 
@@ -487,7 +487,7 @@ def test_a_claim_that_is_not_written_whole_is_none(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     edit(path, "CREATE TRIGGER hold BEFORE UPDATE ON recipient WHEN old.id = 2 BEGIN SELECT RAISE(IGNORE); END")
     with closing(SqliteJournal.open(path)) as journal:
-        with pytest.raises(JournalError, match="others were claimed than were read"):
+        with pytest.raises(JournalError, match="the claimed recipients are not the ones that were read"):
             journal.claim(journal.start_run(), 3)
         assert journal.states() == {S.PENDING: 10}
 
@@ -517,7 +517,7 @@ def test_what_another_program_still_reads_is_not_said_to_be_forgotten(tmp_path: 
         campaign.resolve(Event.CANCEL, who="operator")
         reader.execute("BEGIN")
         assert reader.execute("SELECT count(*) FROM recipient").fetchone() == (10,)
-        with pytest.raises(JournalError, match="what was forgotten still stands in its log: purge it again"):
+        with pytest.raises(JournalError, match="its log still holds the deleted data: purge the campaign again"):
             campaign.purge()
         reader.rollback()
         campaign.purge()
@@ -555,7 +555,7 @@ def test_a_run_that_meets_a_reader_says_so_at_once_and_begins_later(tmp_path: Pa
     with closing(SqliteJournal.open(path)) as journal, Campaign.open(path, writing=False) as campaign:
         reading = campaign.recipients()
         next(reading)
-        with pytest.raises(JournalBusy, match="another program reads the file"):
+        with pytest.raises(JournalBusy, match="another program reads the campaign file"):
             journal.start_run()
         reading.close()
         assert journal.start_run() == 1

@@ -82,7 +82,7 @@ def test_a_file_that_is_there_a_link_and_a_folder_of_everybody_are_refused(path:
     folder = tmp_path / "open"
     folder.mkdir()
     folder.chmod(0o777)
-    with pytest.raises(JournalError, match="the folder can be written to by everybody"):
+    with pytest.raises(JournalError, match="every user can write to this folder"):
         make(folder / "a.sms")
 
 
@@ -100,10 +100,10 @@ def test_only_one_may_write_and_others_may_look(path: Path, journal: SqliteJourn
 @pytest.mark.parametrize(
     ("statements", "complaint"),
     [
-        (["PRAGMA user_version = 99"], "the file is of version 99, and this smsgate knows 3 at most"),
-        (["PRAGMA application_id = 5"], "the file is no campaign"),
-        (["DELETE FROM setting"], "the campaign was not finished being made"),
-        (["DROP TABLE setting"], "the file is no campaign, or damaged"),
+        (["PRAGMA user_version = 99"], "the file has version 99, and this smsgate supports versions up to 3"),
+        (["PRAGMA application_id = 5"], "the file is not a campaign"),
+        (["DELETE FROM setting"], "the campaign is incomplete, as its creation was interrupted"),
+        (["DROP TABLE setting"], "the file is not a campaign, or damaged"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_why(statements: list[str], complaint: str, writing: bool, path: Path):
@@ -124,7 +124,7 @@ def test_an_older_file_is_migrated_when_it_is_opened_for_writing(tmp_path: Path)
         connection.execute("PRAGMA application_id = 0x534D5347")  # version 0: a file before its first table
         connection.commit()
     for writing in (False, True):
-        with pytest.raises(JournalError, match="not finished being made"):
+        with pytest.raises(JournalError, match="the campaign is incomplete"):
             SqliteJournal.open(path, writing=writing)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
@@ -232,7 +232,7 @@ def test_who_is_not_in_flight_in_this_request_cannot_be_settled(journal: SqliteJ
     assert second
     settle_all(journal, first, Event.ACCEPTED)
     for claim in (first, Claim(first.request, first.text, 0, second.recipients)):
-        with pytest.raises(JournalError, match="not in the state that the journal had for them"):
+        with pytest.raises(JournalError, match="not in the state that was expected of them"):
             settle_all(journal, claim, Event.NOT_SENT)
     assert journal.states() == {S.ACCEPTED: 1, S.IN_FLIGHT: 1, S.PENDING: 3}
     with pytest.raises(ValueError, match="one for each recipient"):
@@ -297,8 +297,8 @@ def test_the_operators_word_is_written_down_with_who_when_and_why(path: Path):
     [
         ({"event": Event.CLAIMED, "who": "me"}, "event: one of resend, found, assume sent, give up, cancel"),
         ({"event": Event.RESEND, "who": " "}, "who: must not be blank"),
-        ({"event": Event.FOUND, "who": "me"}, "message_id: the id that the gateway gave"),
-        ({"event": Event.RESEND, "who": "me", "message_id": ID}, "message_id: the id that the gateway gave"),
+        ({"event": Event.FOUND, "who": "me"}, "message_id: Event.FOUND needs the id that the gateway gave"),
+        ({"event": Event.RESEND, "who": "me", "message_id": ID}, "message_id: Event.FOUND needs the id that the gateway gave"),
     ],
 )
 def test_a_word_that_makes_no_sense_is_told_by_name(arguments: dict[str, str], complaint: str, path: Path):
@@ -354,7 +354,7 @@ def test_one_id_is_for_one_recipient(journal: SqliteJournal):
     claim = journal.claim(journal.start_run(), 2)
     assert claim
     settle_all(journal, claim, Event.IN_DOUBT)
-    with pytest.raises(ValueError, match="message_id: it belongs to one recipient; name the line"):
+    with pytest.raises(ValueError, match="message_id: an id belongs to one recipient; give the recipient's line"):
         journal.resolve(Event.FOUND, who="me", note="", request=claim.request, line=None, message_id=ID)
     assert journal.states()[S.IN_DOUBT] == 2
     assert journal.resolve(Event.FOUND, who="me", note="", request=claim.request, line=3, message_id=ID) == 1
@@ -449,7 +449,7 @@ def test_a_file_without_the_log_of_its_last_run_is_refused(path: Path, tmp_path:
     killed_in_flight(path)
     moved = path.rename(tmp_path / "moved.sms")
     for writing in (True, False):
-        with pytest.raises(JournalError, match=r"moved.sms-wal is missing, which has what the last run did"):
+        with pytest.raises(JournalError, match=r"moved.sms-wal is missing\. It records what the last run did"):
             Campaign.open(moved, writing=writing)
     path.with_name("spring.sms-wal").rename(tmp_path / "moved.sms-wal")
     with Campaign.open(moved) as campaign:

@@ -103,7 +103,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(claim=consumes(claims), event=st.sampled_from(sorted(set(Event) - set(OUTCOMES))))
     def settle_with_what_no_answer_says(self, claim: Claim, event: Event) -> None:
-        with pytest.raises(ValueError, match=r"outcomes: .* is nothing that becomes of a request"):
+        with pytest.raises(ValueError, match=r"outcomes: .* is not an outcome of a request"):
             self.journal.settle(claim, [RecipientOutcome(key, event) for key, _ in claim.recipients], RequestEnd())
         with pytest.raises(ValueError, match="outcomes: one for each recipient"):
             self.journal.settle(claim, [], RequestEnd())

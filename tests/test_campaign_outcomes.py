@@ -57,7 +57,7 @@ def test_each_recipient_gets_the_verdict_of_its_own_slot():
         RecipientOutcome(2, Event.REFUSED, None, "bad number +380*****0002"),
         RecipientOutcome(3, Event.IN_DOUBT),
     )
-    assert outcome.end == RequestEnd("the answer does not say what became of some", 200, b"raw")
+    assert outcome.end == RequestEnd("the answer does not say what became of some recipients", 200, b"raw")
     assert (outcome.in_doubt, outcome.trouble) == (True, Trouble.NONE)
 
 
@@ -182,6 +182,6 @@ def test_what_nobody_foresaw_makes_everybody_unknown_and_goes_on_to_the_caller(e
 def test_what_nobody_foresaw_before_anything_had_left_leaves_everybody_pending(error: BaseException):
     outcome = outcome_of_error(claim(2), error, left=False)
     assert events(outcome) == [Event.NOT_SENT] * 2
-    assert outcome.end.reason == "interrupted before anything of the request had left"
+    assert outcome.end.reason == "interrupted before any byte of the request left"
     assert outcome.unforeseen
     assert not outcome.in_doubt

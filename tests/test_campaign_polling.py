@@ -230,7 +230,7 @@ async def test_a_bad_option_is_named_with_what_is_allowed(option: str, value: fl
     Campaign.create(tmp_path / "a.sms", rows_source(NUMBERS), sender="Shop", text="Вітаємо!").close()
     with Campaign.open(tmp_path / "a.sms", writing=False) as campaign:
         async with smsgate.AsyncSession("sandbox", "sandbox", url=URL) as session:
-            with pytest.raises(ValueError, match=f"^{option}: a number greater than 0$"):
+            with pytest.raises(ValueError, match=f"^{option}: must be a number greater than 0$"):
                 campaign.poller(session, **{option: value})  # type: ignore[arg-type]
 
 

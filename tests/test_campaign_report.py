@@ -185,8 +185,8 @@ def test_the_figures_of_the_page_are_those_of_the_journal(campaign: Campaign):
     assert rows_of(root, "delivery")[0][:2] == ["Delivered", str(delivered)]
     assert rows_of(root, "cost")[:3] == [
         ["Accepted", str(accepted), str(figures.cost(S.ACCEPTED))],
-        ["Assumed sent by somebody\u2019s word", str(figures.count(S.ASSUMED_SENT)), str(figures.cost(S.ASSUMED_SENT))],
-        ["In doubt paid for if they were sent", str(figures.count(S.IN_DOUBT)), str(figures.cost(S.IN_DOUBT))],
+        ["Assumed sent decided by an operator", str(figures.count(S.ASSUMED_SENT)), str(figures.cost(S.ASSUMED_SENT))],
+        ["In doubt if they were sent", str(figures.count(S.IN_DOUBT)), str(figures.cost(S.IN_DOUBT))],
     ]
     ((_, who, decided, *_rest),) = rows_of(root, "decisions")
     assert (who, decided) == ("Iryna", "count as sent asked three of them")
@@ -211,7 +211,7 @@ def test_each_request_in_doubt_stands_with_its_evidence_and_is_called_no_proof(c
         assert f"Request {request.id}: {request.in_doubt} recipients" in said
         assert request.evidence is not None
         assert f"Balance before at {clock(request.evidence.before_at or 0, KYIV, 600)} {request.evidence.before:,}" in said
-        assert f"What this request would have cost for those in doubt {request.cost}" in said
+        assert f"Cost of this request if it was sent for the recipients in doubt {request.cost}" in said
         assert reading(request) in said
     assert "evidence, not proof" in words(section)
 
@@ -224,7 +224,7 @@ def test_the_sentence_at_the_top_says_how_many_are_unknown(campaign: Campaign):
     figures = campaign.figures()
     (lead,) = (element for element in parsed(page_of(campaign.journal)).iter("p") if element.get("class") == "lead")
     assert words(lead) == sentence(figures)
-    assert f"{figures.count(S.IN_DOUBT)} are in doubt: nobody knows whether they were sent." in words(lead)
+    assert f"{figures.count(S.IN_DOUBT)} are in doubt: the messages may or may not have been sent." in words(lead)
 
 
 # What may not be in it
@@ -271,7 +271,7 @@ def test_no_number_stands_in_the_page_unless_asked_for(hostile: Campaign, campai
     assert "+380*****0001" in page_of(hostile.journal)
     assert "+380501000001" in page_of(hostile.journal, show_numbers=True)
     assert "+380509000000" in page_of(hostile.journal, show_numbers=True)
-    assert "keep this page to yourself" in page_of(hostile.journal, show_numbers=True)
+    assert "do not share this page" in page_of(hostile.journal, show_numbers=True)
 
 
 def test_a_number_never_masks_a_date():
@@ -284,7 +284,7 @@ def test_one_text_stands_in_the_page_and_the_page_says_so(tmp_path: Path):
     with made(tmp_path / "c.sms", rows, text="Hello, {who}!") as campaign:
         page = page_of(campaign.journal)
     assert [name for name in ("Olena", "Iryna", "Andrii") if name in page] == ["Olena"]
-    assert "It is the only one in this report." in page
+    assert "This report has no other text." in page
 
 
 # Small and large
@@ -292,14 +292,14 @@ def test_one_text_stands_in_the_page_and_the_page_says_so(tmp_path: Path):
 
 def test_an_empty_campaign_has_a_report_without_charts_of_nothing():
     root = parsed(page_of(Made(NOTHING)))
-    assert "Nobody was given, so nothing was sent." in words(root)
+    assert "The list is empty, so nothing was sent." in words(root)
     assert [element.get("id") for element in root.iter("section")] == ["everyone"]
 
 
 def test_a_campaign_that_has_not_begun_says_so(tmp_path: Path):
     with made(tmp_path / "c.sms", numbers(3)) as campaign:
         said = words(parsed(page_of(campaign.journal)))
-    assert "Nothing has been sent yet: 3 recipients wait." in said
+    assert "Nothing has been sent yet: 3 recipients are pending." in said
     assert "Not started" in said
 
 
@@ -311,9 +311,9 @@ def test_a_campaign_of_one_is_spoken_of_in_the_singular(tmp_path: Path):
             claim, [RecipientOutcome(claim.recipients[0][0], Event.IN_DOUBT, reason="cut")], RequestEnd("cut")
         )
         said = words(parsed(page_of(campaign.journal)))
-    assert "0 of 1 were accepted; 1 is in doubt: nobody knows whether it was sent." in said
+    assert "0 of 1 recipient was accepted; 1 is in doubt: the message may or may not have been sent." in said
     assert not re.search(r"\b1 (recipients|requests|texts|parts|runs)\b", said)
-    assert "All answers came at" in said
+    assert "All answers arrived at" in said
 
 
 def test_a_purged_campaign_keeps_its_figures_and_says_what_is_forgotten(tmp_path: Path):
@@ -327,7 +327,7 @@ def test_a_purged_campaign_keeps_its_figures_and_says_what_is_forgotten(tmp_path
     with ThreadPoolExecutor(1) as pool:
         page = pool.submit(purged).result()
     said = words(parsed(page))
-    assert "5 of 5 were accepted." in said
+    assert "5 of 5 recipients were accepted." in said
     assert "This campaign is purged" in said
     assert "Secret words" not in page
     assert "Example" not in said
@@ -420,7 +420,7 @@ def test_a_link_is_not_followed(tmp_path: Path):
 def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path):
     folder = tmp_path / "c.csv"
     folder.mkdir()
-    with pytest.raises(FileExistsError, match="no file"):
+    with pytest.raises(FileExistsError, match="not a file"):
         write_whole(folder, ["ours"], overwrite=True)
     assert folder.is_dir()
     assert [one.name for one in tmp_path.iterdir()] == ["c.csv"]
@@ -588,15 +588,18 @@ def test_round_times_lie_between_the_ends_and_are_few(begin: float, span: float)
 @pytest.mark.parametrize(
     ("evidence", "said"),
     [
-        (None, "Nobody has looked around yet"),
-        (Evidence(), "could not be seen"),
-        (Evidence(before=Decimal(9)), "could not be seen"),
+        (None, "No evidence has been collected yet"),
+        (Evidence(), "before or after is not known"),
+        (Evidence(before=Decimal(9)), "before or after is not known"),
         (Evidence(Decimal(900), NOON, 50, Decimal(850), NOON), "if nothing was sent"),
-        (Evidence(Decimal(900), NOON, 50, Decimal(650), NOON), "if all of it was sent"),
+        (Evidence(Decimal(900), NOON, 50, Decimal(650), NOON), "as if all of its messages were sent"),
         (Evidence(Decimal(900), NOON, 50, Decimal(750), NOON), "only some"),
         (Evidence(Decimal(900), NOON, 50, Decimal(600), NOON), "something else was paid"),
-        (Evidence(Decimal(900), NOON, 50, Decimal(950), NOON), "higher than it should be"),
-        (Evidence(Decimal(900), NOON, 50, Decimal(850), NOON, others=2), "2 other requests were under way, which blurs"),
+        (Evidence(Decimal(900), NOON, 50, Decimal(950), NOON), "higher than expected"),
+        (
+            Evidence(Decimal(900), NOON, 50, Decimal(850), NOON, others=2),
+            "2 other requests were under way, so this is less certain",
+        ),
     ],
 )
 def test_evidence_is_read_as_what_it_looks_like(evidence: Evidence | None, said: str):
@@ -606,16 +609,16 @@ def test_evidence_is_read_as_what_it_looks_like(evidence: Evidence | None, said:
 def test_the_findings_are_the_steps_of_the_sum():
     rows = findings(replace(UNSETTLED, evidence=Evidence(Decimal(900), NOON, 50, Decimal(650), NOON, 1, ("x",), 7)), KYIV)
     assert [(row.what.split(" that")[0], row.figure) for row in rows] == [
-        ("Balance before", "900"), ("Accepted messages explain", "\u221250"), ("Balance after", "650"),
-        ("Left unexplained", "200"),
-        ("What this request would have cost", "200"), ("New message ids at the gateway", "7"),
+        ("Balance before", "900"), ("Cost of accepted messages", "\u221250"), ("Balance after", "650"),
+        ("Unexplained difference", "200"),
+        ("Cost of this request if it was sent", "200"), ("New message ids at the gateway", "7"),
         ("Other requests under way at", "1"),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("skipped", "said"),
-    [(1, "Nothing was sent: the one recipient was skipped."), (2, "Nothing was sent: all 2 recipients were skipped.")],
+    [(1, "Nothing was sent: the only recipient was skipped."), (2, "Nothing was sent: all 2 recipients were skipped.")],
 )
 def test_a_campaign_of_skipped_recipients_sends_nothing(skipped: int, said: str):
     assert sentence(replace(NOTHING, states={S.SKIPPED: skipped})) == said
@@ -626,7 +629,7 @@ def test_a_campaign_of_skipped_recipients_sends_nothing(skipped: int, said: str)
     [
         (0, "1 text for 2 recipients. All are in the GSM alphabet, where a part holds 160 characters."),
         (1, "1 text for 2 recipients. 1 recipient (50.0%) has a text in UCS-2"),
-        (2, "1 text for 2 recipients. In UCS-2, where a part holds 70 characters instead of 160."),
+        (2, "1 text for 2 recipients. All are in UCS-2, where a part holds 70 characters instead of 160."),
     ],
 )
 def test_the_report_says_which_alphabet_the_texts_need(ucs2: int, said: str):
@@ -825,7 +828,7 @@ def test_every_chart_has_a_name_that_a_screen_reader_says(shown: Any):
     assert shown.locator("svg:not([role=img]):not([aria-hidden=true])").count() == 0
     for chart in charts.all():
         assert chart.evaluate("one => (one.querySelector('title') || {}).textContent || ''").strip()
-    assert shown.get_by_role("img", name="What happened to everyone").count() == 1
+    assert shown.get_by_role("img", name="What happened to all recipients").count() == 1
     assert shown.get_by_role("img", name="Sending over time").count() == 1
 
 

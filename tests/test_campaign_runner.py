@@ -413,12 +413,12 @@ async def test_an_error_of_the_callers_own_ends_the_run_and_leaves_nobody_in_fli
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"batch": 0}, "batch: a whole number from 1 to 1000"),
-        ({"batch": 1001}, "batch: a whole number from 1 to 1000"),
-        ({"batch": True}, "batch: a whole number from 1 to 1000"),
-        ({"rate": 0}, "rate: recipients a second, more than 0"),
-        ({"rate": float("nan")}, "rate: recipients a second, more than 0"),
-        ({"patience": -1}, "patience: seconds, more than 0"),
+        ({"batch": 0}, "batch: must be a whole number from 1 to 1000"),
+        ({"batch": 1001}, "batch: must be a whole number from 1 to 1000"),
+        ({"batch": True}, "batch: must be a whole number from 1 to 1000"),
+        ({"rate": 0}, "rate: must be more than 0 recipients per second"),
+        ({"rate": float("nan")}, "rate: must be more than 0 recipients per second"),
+        ({"patience": -1}, "patience: must be more than 0 seconds"),
     ],
 )
 async def test_a_bad_option_is_named_with_what_is_allowed(options: dict[str, Any], complaint: str, tmp_path: Path):
@@ -459,7 +459,7 @@ async def test_a_run_makes_unknown_whoever_a_killed_run_had_in_flight(tmp_path: 
         assert killed
         end = await Runner(here.journal, here.session, batch=5).run()
         assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.IN_DOUBT: 5, S.ACCEPTED: 15})
-        assert "the last run was cut off while requests were under way: 5 recipients are in doubt" in caplog.text
+        assert "the last run was interrupted while requests were under way: 5 recipients are in doubt" in caplog.text
         assert not here.taken().keys() & {number for _, number in killed.recipients}
 
 
@@ -559,9 +559,9 @@ async def test_a_run_waits_for_a_program_that_reads_the_file(tmp_path: Path, cap
 
             end = await Runner(here.journal, here.session, on_progress=watch).run()
         assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.ACCEPTED: 20})
-        assert all("another program reads the file" in wait for wait in waits[:3])
+        assert all("another program reads the campaign file" in wait for wait in waits[:3])
         assert set(waits[3:]) == {""}
-        assert sum("the run begins when it has ended" in line for line in caplog.messages) == 1, "it is said once"
+        assert sum("the run starts when that program has finished" in line for line in caplog.messages) == 1, "it is said once"
 
 
 async def test_a_run_that_waits_for_a_reader_can_be_stopped_and_gives_up_in_the_end(tmp_path: Path):
@@ -570,7 +570,7 @@ async def test_a_run_that_waits_for_a_reader_can_be_stopped_and_gives_up_in_the_
             reading = campaign.recipients()
             next(reading)
             with pytest.raises(
-                JournalError, match=r"another program reads the file .*; the run has waited 5 s for it\. Run it again"
+                JournalError, match=r"another program reads the campaign file .*; the run has waited 5 s\. Run the campaign again"
             ):
                 await Runner(here.journal, here.session, patience=5).run()
             runner = Runner(here.journal, here.session, on_progress=lambda _: runner.stop())
@@ -612,9 +612,7 @@ async def test_an_answer_that_cannot_be_written_ends_the_run(recipients: int, do
             if progress.under_way:  # from the first claim on
                 here.journal._sql = here.journal._sql | {"settle": settle.replace("recipient", "nobody")}
 
-        with pytest.raises(
-            JournalLost, match=f"What became of {doubted} recipients could not be written down: they are in doubt"
-        ):
+        with pytest.raises(JournalLost, match=f"The outcomes of {doubted} recipients could not be recorded: they are in doubt"):
             with trio.fail_after(600):
                 await Runner(here.journal, here.session, batch=5, on_progress=fail).run()
         here.journal.close()

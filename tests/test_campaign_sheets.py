@@ -48,7 +48,7 @@ def hiding(*rows: int) -> Callable[[Worksheet], None]:
 def test_hidden_rows_are_refused_until_it_is_said_what_becomes_of_them(tmp_path: Path):
     path = saved(tmp_path, PEOPLE, hiding(3, 5, 99))
     with pytest.raises(
-        ValueError, match=r"2 rows of the sheet 'Sheet' are hidden \(by a filter or by hand: 3, 5\); say --hidden skip"
+        ValueError, match=r"2 rows of the sheet 'Sheet' are hidden \(by a filter or by hand: 3, 5\); use --hidden skip"
     ):
         file_source(path)
     assert [row.number[-1] for row in file_source(path, hidden="include").rows if not row.complaint] == list("123456")
@@ -102,11 +102,11 @@ def test_numbers_in_a_hidden_column_are_refused_until_it_is_said_what_becomes_of
     place = b"3" if column == "C" else b"1"
     cols = b'<cols><col min="' + place + b'" max="' + place + b'" ' + attributes + b"/></cols><sheetData>"
     path = rewritten(saved(tmp_path, OLD_PHONES), b"<sheetData>", cols)
-    with pytest.raises(ValueError, match=rf"a column with numbers is hidden in the sheet \({column}\); say --hidden skip"):
+    with pytest.raises(ValueError, match=rf"a column with numbers is hidden in the sheet \({column}\); use --hidden skip"):
         file_source(path)
     shown_column = "phone" if column == "C" else "old"
     assert file_source(path, hidden="skip").phone_column == shown_column
-    with pytest.raises(ValueError, match=r"several may have the numbers \(phone, old\)"):
+    with pytest.raises(ValueError, match=r"several columns may have the numbers \(phone, old\)"):
         file_source(path, hidden="include")
     assert [row.number[-1] for row in file_source(path, phone_column=shown_column).rows][:1] == ["1" if column == "C" else "2"]
     hidden_column = "old" if column == "C" else "phone"
@@ -147,7 +147,7 @@ def test_the_first_visible_sheet_is_taken_or_the_one_that_is_named(name: str | N
     source = file_source(tmp_path / "list.xlsx", sheet=name)
     assert source.sheet == found
     assert [row.number for row in source.rows] == [f"+38050111111{['Old', 'Shown', 'Other'].index(found.partition(',')[0])}"]
-    with pytest.raises(ValueError, match="sheet: there is none of this name; the sheets are Old, Shown, Other"):
+    with pytest.raises(ValueError, match="sheet: no sheet has this name; the sheets are Old, Shown, Other"):
         file_source(tmp_path / "list.xlsx", sheet="New")
 
 
@@ -169,7 +169,8 @@ def test_it_is_told_what_cannot_be_seen_in_other_kinds_of_files(tmp_path: Path):
         )
     for hidden in (None, "skip"):
         with pytest.raises(
-            ValueError, match=r"hidden rows and columns cannot be seen in a file of this kind: save it as XLSX, or say --hidden"
+            ValueError,
+            match=r"hidden rows and columns cannot be detected in a file of this kind: save it as XLSX, or use --hidden",
         ):
             file_source(path, hidden=hidden)
     assert [row.number for row in file_source(path, hidden="include").rows] == ["+380501111111"]
@@ -178,7 +179,7 @@ def test_it_is_told_what_cannot_be_seen_in_other_kinds_of_files(tmp_path: Path):
 def test_a_spreadsheet_is_known_by_its_beginning_and_not_by_its_name(tmp_path: Path):
     path = saved(tmp_path, PEOPLE).rename(tmp_path / "list.txt")
     assert [row.number[-1] for row in file_source(path).rows] == list("123456")
-    with pytest.raises(ValueError, match="hidden: include or skip"):
+    with pytest.raises(ValueError, match="hidden: must be include or skip"):
         file_source(path, hidden="none")  # type: ignore[arg-type]
 
 
@@ -188,7 +189,7 @@ def test_a_doctype_in_a_spreadsheet_is_refused(tmp_path: Path):
         for name in old.namelist():
             content = old.read(name)
             new.writestr(name, b"<!DOCTYPE a>" + content if name.endswith("sheet1.xml") else content)
-    with pytest.raises(ValueError, match="the file is no spreadsheet that can be read"):
+    with pytest.raises(ValueError, match="the file is not a readable spreadsheet"):
         file_source(tmp_path / "bad.xlsx")
 
 
@@ -278,7 +279,7 @@ def test_a_date_with_the_name_of_a_month_skips_those_whose_text_needs_it(tmp_pat
     path = saved(tmp_path, rows, format_cells)
     with Campaign.create(tmp_path / "a.sms", file_source(path), sender="Shop", text="{till}") as campaign:
         ((line, reason),) = [(one.line, one.reason) for one in campaign.skipped()]
-        assert (line, (reason or "")[:50]) == (2, "in the column till: a date with the name of a mont")
+        assert (line, (reason or "")[:50]) == (2, "column till: a date with the name of a month or a ")
     with Campaign.create(tmp_path / "b.sms", file_source(path), sender="Shop", text="a") as campaign:
         assert not list(campaign.skipped())
 
@@ -287,4 +288,4 @@ def test_a_formula_that_has_failed_is_never_sent(tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_text("phone,name,other\n+380501111111,#N/A,1\n+380501111112,Яна,#REF!\n+380501111113,#hashtag,1\n", "utf-8")
     with Campaign.create(tmp_path / "a.sms", csv_source(path), sender="Shop", text="{name}") as campaign:
-        assert {one.line: one.reason for one in campaign.skipped()} == {2: "in the column name: a formula that has failed"}
+        assert {one.line: one.reason for one in campaign.skipped()} == {2: "column name: a failed formula"}

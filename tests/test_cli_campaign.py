@@ -76,7 +76,7 @@ def test_a_campaign_goes_from_a_list_to_a_report(campaign: Smsgate, sandbox: San
     done = campaign("new", "spring.sms", "contacts.csv", "--sender", "Shop", "--text", TEXT)
     assert done.code == 0
     assert "31 recipients. Nothing is sent yet." in done.out
-    for reason in ("not a phone number in the international format", "repeats another line", "nothing in the column percent"):
+    for reason in ("not a phone number in the international format", "repeats another line", "no value in the column percent"):
         assert reason in " ".join(done.out.split())
     assert "numbers from the column 'phone', delimiter semicolon, utf-8-sig" in " ".join(done.out.split())
     assert sandbox.calls == {}
@@ -197,7 +197,7 @@ def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_oper
     assert "+380*****1111 (line 1)" in said
     assert "+380501111111" not in said
     assert "Balance before: 10,000, at " in said
-    assert "Left unexplained: 3 What this request would have cost: 3," in said
+    assert "Unexplained difference: 3 Cost of this request if it was sent: 3," in said
     assert "Exactly what this request would have cost is missing." in said
     (request,) = campaign("in-doubt", "a.sms", "--json").document["requests"]
     assert [one["destination"] for one in request["recipients"]] == ["+380*****1111", "+380*****1112", "+380*****1113"]
@@ -262,8 +262,8 @@ def test_without_credits_it_pauses_with_a_clear_word_and_goes_on_later(campaign:
         (["contacts.csv", "--sender", "Shop", "--text", "{surname}"], "there is no column for the field {surname}"),
         (["contacts.csv", "--sender", "Shop", "--text", "{name.upper}"], "there is no column for the field {name.upper}"),
         (["contacts.csv", "--sender", "Shop", "--text", "{"], "a brace at position 1 stands alone"),
-        (["contacts.csv", "--sender", "Shop", "--text", "a", "--phone-column", "x"], "phone column: there is none of this name"),
-        (["contacts.csv", "--sender", "Shop", "--text", "a", "--encoding", "x"], "encoding: there is no such encoding"),
+        (["contacts.csv", "--sender", "Shop", "--text", "a", "--phone-column", "x"], "phone column: no column has this name"),
+        (["contacts.csv", "--sender", "Shop", "--text", "a", "--encoding", "x"], "encoding: this encoding is unknown"),
         (["nowhere.csv", "--sender", "Shop", "--text", "a"], "nowhere.csv: No such file or directory"),
         (["contacts.csv", "--text", "a"], "Missing option '--sender'"),
     ],
@@ -290,8 +290,8 @@ def test_a_file_that_is_no_campaign_is_told_as_such(command: str, campaign: Smsg
     more = ["out.csv"] if command == "export" else []
     done = campaign(command, "a.sms", *more)
     assert done.code == Exit.USAGE
-    assert "the file is no campaign" in done.err
-    assert "there is no campaign in this place" in campaign(command, "b.sms", *more).err
+    assert "the file is not a campaign" in done.err
+    assert "there is no campaign at this path" in campaign(command, "b.sms", *more).err
 
 
 def run_at_a_terminal(folder: Path, account: dict[str, str]) -> tuple[subprocess.Popen[bytes], int]:
@@ -383,7 +383,7 @@ def test_a_killed_run_leaves_unknown_who_was_in_flight(made: Smsgate, sandbox: S
     sandbox.faults.clear()
     done = made("run", "spring.sms", "--yes")
     assert done.code == Exit.IN_DOUBT
-    assert "the last run was cut off while requests were under way" in done.err
+    assert "the last run was interrupted while requests were under way" in done.err
     with Campaign.open(tmp_path / "spring.sms", writing=False) as seen:
         in_doubt = [one for one in seen.recipients() if one.state is RecipientState.IN_DOUBT]
     numbers = [message.destination for message in sandbox.messages]

@@ -1,11 +1,9 @@
-"""Bulk sending that survives `kill -9` and says what it does not know. A campaign is a file.
+"""Bulk sending that survives `kill -9` and reports which recipients are in doubt.
 
-    with Campaign.create("spring.sms", file_source(Path("contacts.csv")), sender="Shop", text="Вітаємо, {name}!") as campaign:
-        async with smsgate.AsyncSession.from_env() as session:
-            end = await campaign.run(session)
-
-Each recipient's state is on the disk before the request leaves. After any crash `Campaign.open(...).run(...)` goes on where it
-stopped: who was in flight is in doubt then, never sent again by itself (docs: campaigns, "The promise").
+A campaign is a file. Each recipient's state is on the disk before the request leaves. After any
+crash, `Campaign.open(...).run(...)` continues where the last run stopped. Recipients that were in
+flight are then in doubt, and are never sent to again automatically
+(docs: campaigns, "The promise").
 """
 
 from __future__ import annotations
@@ -105,14 +103,27 @@ _log = logging.getLogger("smsgate")
 
 
 class Campaign:
-    """One campaign and its journal. Make it with `create` or `open`, and use it as `with`, or call `close` at the end."""
+    """A campaign in a file: its recipients, and what became of each of them.
+
+    Create one with `create`, or open one with `open`. Use it as a context manager, or call `close`.
+
+    Example::
+
+        source = file_source(Path("contacts.csv"))
+        text = "Вітаємо, {name}!"
+        with Campaign.create("spring.sms", source, sender="Shop", text=text) as campaign:
+            async with smsgate.AsyncSession.from_env() as session:
+                result = await campaign.run(session)
+            for request in campaign.in_doubt():
+                print(request.id, request.in_doubt, request.reason)
+    """
 
     def __init__(self, journal: SqliteJournal, added: Added | None = None, preview: Preview | None = None) -> None:
         self.journal: SqliteJournal = journal
         self.added: Added | None = added
-        """What was added when it was made; None if it was opened."""
+        """What `create` added; None after `open`."""
         self.preview: Preview | None = preview
-        """The longest text and some random ones, to be looked at when it was made; None if it was opened."""
+        """Texts to check after `create`: the longest and some random ones; None after `open`."""
 
     @classmethod
     def create(
@@ -128,13 +139,34 @@ class Campaign:
         forget_texts: bool = False,
         on_progress: Callable[[int], None] | None = None,
     ) -> Self:
-        """Make a campaign in a new file, readable by its owner alone. Nothing is sent yet.
+        """Create a campaign in a new file that only its owner can read. Nothing is sent yet.
 
-        `text` may have fields, `{name}`, each a column of the source; `{{` means a brace. With `forget_texts` a text is dropped
-        as soon as nobody needs it, and its hash stays. With a `country` local numbers are understood, and those that cannot exist
-        or are not of mobile phones are skipped. What is wrong with one recipient makes it skipped, with the reason.
-        `on_progress` is called with the number of rows read so far, every thousand rows. Raises `ValueError` for what is wrong
-        with all, `FileExistsError`, `OSError` or `JournalError`; then there is no file.
+        A recipient with an invalid number, field or text is skipped, and the reason is recorded.
+
+        Args:
+            path: the file to create.
+            source: the recipients, from `file_source`, `csv_source`, `table_source` or
+                `rows_source`.
+            sender: the sender of every message, a signature or a number.
+            text: the text. A field such as `{name}` stands for a column of the source; write `{{`
+                for a brace.
+            wappush: an http(s) address to send as a WAP push.
+            country: a country code such as `"UA"`. Numbers in the local format of this country are
+                accepted, and numbers that cannot exist or are not mobile are skipped.
+            name: the name in reports; by default the name of the file.
+            forget_texts: delete each text as soon as no recipient needs it. Its hash stays.
+            on_progress: called every thousand rows with the number of rows read so far.
+
+        Returns:
+            The open campaign. `added` holds the counts, `preview` some texts to check.
+
+        Raises:
+            ValueError: an argument is wrong for all recipients, or the list cannot be read.
+            FileExistsError: the file exists.
+            OSError: the file cannot be written.
+            JournalError: the folder cannot hold a campaign, or SQLite failed.
+
+        After an error there is no file.
         """
         path = Path(path)
         preview = Preview(on_progress)
@@ -149,11 +181,19 @@ class Campaign:
 
     @classmethod
     def open(cls, path: str | PathLike[str], *, writing: bool = True) -> Self:
-        """Open a campaign: for one user alone, or, with `writing=False`, to look at it while it runs.
+        """Open a campaign.
 
-        Recipients that were in flight when an earlier run was killed are in doubt from now on. With `writing=False` they are
-        shown so, and the file stays as it is. Raises `FileNotFoundError`, or `JournalError` if the file is in use, damaged, of a
-        newer version, without the log of its last run, or no campaign at all.
+        Recipients that were in flight when an earlier run was killed are in doubt from now on.
+
+        Args:
+            path: the file of the campaign.
+            writing: True to open the campaign for this process alone. False to read it, even during
+                a run: the file is not changed.
+
+        Raises:
+            FileNotFoundError: there is no campaign at this path.
+            JournalError: the file is in use, damaged, of a newer version or not a campaign, or the
+                log of its last run is missing.
         """
         journal = SqliteJournal.open(Path(path), writing=writing)
         try:
@@ -162,65 +202,124 @@ class Campaign:
             journal.close()
             raise
         if in_doubt:
-            _log.warning("the last run was cut off while requests were under way: %d recipients are in doubt", in_doubt)
+            _log.warning(
+                "the last run was interrupted while requests were under way: %d recipients are in doubt",
+                in_doubt,
+            )
         return opened
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file and release its lock."""
         self.journal.close()
 
     # Sending
 
     def runner(self, session: AsyncSession, **options: Unpack[RunOptions]) -> Runner:
-        """Return a run that can be stopped; see `Runner` for the options."""
+        """Return a runner, which can be stopped.
+
+        Args:
+            session: the session that sends.
+            options: see `Runner`.
+        """
         return Runner(self.journal, session, **options)
 
     async def run(self, session: AsyncSession, **options: Unpack[RunOptions]) -> RunResult:
-        """Send to everybody who is pending; see `Runner` for the options. Returns how it ended and where everybody stands."""
+        """Send to all pending recipients.
+
+        Args:
+            session: the session that sends.
+            options: see `Runner`.
+
+        Returns:
+            How the run ended, why, and how many recipients are in each state.
+
+        Raises:
+            JournalError: see `Runner.run`.
+            ValueError: an option is invalid.
+        """
         return await self.runner(session, **options).run()
 
     def poller(self, session: AsyncSession, **options: Unpack[PollOptions]) -> Poller:
-        """Return a poller that can be stopped; see `Poller` for the options."""
+        """Return a poller, which can be stopped.
+
+        Args:
+            session: the session that asks the gateway.
+            options: see `Poller`.
+        """
         return Poller(self.journal, session, **options)
 
     async def poll(self, session: AsyncSession, **options: Unpack[PollOptions]) -> PollProgress:
-        """Ask for delivery statuses until each is final; see `Poller` for the options."""
+        """Request delivery statuses until each is final.
+
+        Args:
+            session: the session that asks the gateway.
+            options: see `Poller`.
+
+        Returns:
+            How many statuses are final and how many are not.
+
+        Raises:
+            Refused, NotSent, InDoubt: see `Poller.poll`.
+            ValueError: an option is invalid.
+        """
         return await self.poller(session, **options).poll()
 
-    # Looking
+    # Figures
 
     def plan(self, *, balance: Decimal | None = None, rate: float | None = None) -> Plan:
-        """Return what a run will do, and cost against this balance."""
+        """Return what a run would do and cost.
+
+        Args:
+            balance: the balance to compare the cost with, in credits.
+            rate: recipients per second, from which the duration follows.
+        """
         return plan_of(self.figures(), balance=balance, rate=rate)
 
     def figures(self, *, on_progress: Callable[[float], None] | None = None) -> Figures:
-        """Return the campaign in figures. `on_progress` is called with the part that is done, from 0 to 1."""
+        """Return the campaign in figures.
+
+        Args:
+            on_progress: called with the part of the work that is done, from 0 to 1.
+        """
         return self.journal.figures(on_progress=on_progress)
 
     def timeline(self, steps: int = 60) -> list[TimeSlot]:
-        """Return when recipients got their outcomes, in at most so many steps."""
+        """Return when recipients got their outcomes.
+
+        Args:
+            steps: the number of time slots at most.
+        """
         return self.journal.timeline(steps)
 
     def recipients(self) -> Iterator[RecipientRecord]:
-        """Yield everybody, in the order of the file."""
+        """Yield all recipients, in the order of the list."""
         return self.journal.recipients()
 
     def skipped(self) -> Iterator[RecipientRecord]:
-        """Yield those that are skipped, with the line of the list and the reason."""
+        """Yield the skipped recipients, each with its line of the list and the reason."""
         return (one for one in self.recipients() if one.state is RecipientState.SKIPPED)
 
-    # Handing on
+    # Files for others
 
     def write_report(
-        self, path: str | PathLike[str], *, show_numbers: bool = False, on_progress: Callable[[float], None] | None = None
+        self,
+        path: str | PathLike[str],
+        *,
+        show_numbers: bool = False,
+        on_progress: Callable[[float], None] | None = None,
     ) -> None:
-        """Write the report, one HTML page, to a file; see `write_html`."""
+        """Write the report, one HTML page, to a file; see `write_html` for arguments and errors."""
         write_html(self.journal, path, show_numbers=show_numbers, on_progress=on_progress)
 
     def export(
@@ -233,7 +332,7 @@ class Campaign:
         byte_order_mark: bool = True,
         on_progress: Callable[[int], None] | None = None,
     ) -> None:
-        """Write everybody to a CSV file; see `export_csv` for the options."""
+        """Write all recipients to a CSV file; see `export_csv` for arguments and errors."""
         export_csv(
             self.journal,
             path,
@@ -247,7 +346,7 @@ class Campaign:
     # In doubt
 
     def in_doubt(self) -> list[RequestInDoubt]:
-        """Return requests with recipients in doubt, with the reason and the evidence, oldest first."""
+        """Return requests with recipients in doubt, their reasons and evidence, oldest first."""
         return self.journal.in_doubt()
 
     def recipients_in_doubt(self, request: int) -> list[RecipientInDoubt]:
@@ -264,25 +363,42 @@ class Campaign:
         line: int | None = None,
         message_id: str | None = None,
     ) -> int:
-        """Say what becomes of recipients in doubt: of one request, of one line, or of all. It is written down with who and why.
+        """Decide about recipients in doubt, or cancel pending ones. The decision is recorded.
 
-        `Event.RESEND` sends again, and so perhaps twice; `ASSUME_SENT` counts them as sent; `GIVE_UP` gives them up; `FOUND` says
-        that the gateway gave this `message_id`, which is for one recipient. `CANCEL` is for those that are still pending: they
-        are never sent to. Returns how many it were. Raises `ValueError`.
+        Args:
+            event: `Event.RESEND` sends again, which may deliver a second copy. `ASSUME_SENT` counts
+                the recipients as sent. `GIVE_UP` gives them up. `FOUND` counts one recipient as
+                accepted, with its `message_id`. `CANCEL` never sends to recipients that are still
+                pending.
+            who: the name of the person who decides.
+            note: the reason for the decision.
+            request: decide only about the recipients of this request.
+            line: decide only about the recipient on this line of the list.
+            message_id: the id that the gateway gave; for `Event.FOUND` only.
+
+        Returns:
+            The number of recipients changed.
+
+        Raises:
+            ValueError: `who` is blank, `message_id` is missing or does not belong to this event, or
+                it is not the id of exactly one recipient.
+            JournalError: the file cannot be written.
         """
         if not who.strip():
-            raise ValueError("who: must not be blank, as it is written down who decided")
+            raise ValueError("who: must not be blank; give the name of the person who decides, for the record")
         found = checked_id(message_id)
         if (event is Event.FOUND) != (found is not None):
-            raise ValueError("message_id: the id that the gateway gave, for Event.FOUND and for nothing else")
+            raise ValueError("message_id: Event.FOUND needs the id that the gateway gave; other events take none")
         return self.journal.resolve(event, request=request, line=line, message_id=found, who=who.strip(), note=note)
 
     # Forgetting
 
     def purge(self) -> None:
-        """Forget numbers, texts, message ids and raw replies, and keep the figures.
+        """Delete numbers, texts, message ids and raw replies, and keep the figures.
 
-        Raises `ValueError` while somebody is pending, in flight or in doubt: who is forgotten could not be accounted for.
+        Raises:
+            ValueError: some recipients are pending, in flight or in doubt.
+            JournalError: another program reads the file.
         """
         figures = self.figures()
         unfinished = figures.count(RecipientState.PENDING, RecipientState.IN_FLIGHT, RecipientState.IN_DOUBT)

@@ -1,7 +1,7 @@
-"""Writes a file whole or not at all, readable by its owner alone.
+"""Atomic writes of files that only their owner can read.
 
-Rules of this file: the file appears under its name only when all of it is on the disk; what is there already stays, unless it
-may be replaced; and a database is never replaced, as it may be the journal of a campaign.
+Rules of this file: a file appears under its name only when all of it is on the disk. An existing
+file stays unless it may be replaced. A database is never replaced, as it may be a campaign.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ _DATABASE = b"SQLite format 3\0"
 
 
 def write_whole(path: Path, pieces: Iterable[str], *, overwrite: bool) -> None:
-    """Write the pieces as UTF-8, with the line ends that they have. Raises `FileExistsError` or another `OSError`."""
+    """Write the pieces as UTF-8, without changing line ends.
+
+    Raises `FileExistsError` or another `OSError`.
+    """
     _check(path, overwrite=overwrite)
     beside = path.with_name(f".{path.name[:100]}.{token_hex(6)}")
     descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
-        with open(descriptor, "w", encoding="utf-8", newline="") as opened:  # noqa: PTH123 - a descriptor, for its mode
+        with open(descriptor, "w", encoding="utf-8", newline="") as opened:  # noqa: PTH123
             opened.writelines(pieces)
             opened.flush()
             os.fsync(opened.fileno())
@@ -36,16 +39,16 @@ def write_whole(path: Path, pieces: Iterable[str], *, overwrite: bool) -> None:
 def _check(path: Path, *, overwrite: bool) -> None:
     if path.is_symlink() or path.exists():
         if not overwrite:
-            raise FileExistsError(17, "there is a file of this name already", str(path))
+            raise FileExistsError(17, "the file exists already", str(path))
         if not path.is_file():
-            raise FileExistsError(17, "this is no file that could be replaced", str(path))
+            raise FileExistsError(17, "this is not a file, so it cannot be replaced", str(path))
         with path.open("rb") as opened:
             if opened.read(len(_DATABASE)) == _DATABASE:
-                raise FileExistsError(17, "this is a database, perhaps a campaign, and is not replaced", str(path))
+                raise FileExistsError(17, "this is a database, perhaps a campaign, so it is not replaced", str(path))
 
 
 def _linked(beside: Path, path: Path) -> bool:
-    """Give the file its name, unless another has taken it meanwhile. False if this file system has no hard links."""
+    """Give the file its name, unless another file has it. False if hard links are not supported."""
     try:
         path.hardlink_to(beside)
     except FileExistsError:

@@ -1,8 +1,8 @@
-"""Shows a cell of a spreadsheet as the sheet does: dates, percentages, booleans, leading zeros and the other number formats.
+"""Formats a cell of a spreadsheet as the sheet shows it: dates, percentages, leading zeros.
 
-Rules of this file: pure. What depends on the language of the program that shows the sheet is fixed: a point separates decimals,
-a space separates thousands, and the short date is day, month, year. The name of a month or a day cannot be known, so it is an
-error of that cell.
+Rules of this file: no I/O. What depends on the language of the spreadsheet program is fixed: a
+point separates decimals, a space separates thousands, and the short date is day, month, year. The
+name of a month or a day cannot be known, so it is an error of that cell.
 """
 
 from __future__ import annotations
@@ -23,30 +23,44 @@ _SHORT_DATE = "dd.mm.yyyy"
 BUILT_IN: dict[int, str] = {
     1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 14: _SHORT_DATE,
     15: "d-mmm-yy", 16: "d-mmm", 17: "mmm-yy",
-    18: "h:mm AM/PM", 19: "h:mm:ss AM/PM", 20: "h:mm", 21: "h:mm:ss", 22: f"{_SHORT_DATE} h:mm", 37: "#,##0;-#,##0",
-    38: "#,##0;-#,##0", 39: "#,##0.00;-#,##0.00", 40: "#,##0.00;-#,##0.00", 45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss",
+    18: "h:mm AM/PM", 19: "h:mm:ss AM/PM", 20: "h:mm", 21: "h:mm:ss", 22: f"{_SHORT_DATE} h:mm",
+    37: "#,##0;-#,##0", 38: "#,##0;-#,##0", 39: "#,##0.00;-#,##0.00", 40: "#,##0.00;-#,##0.00",
+    45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss",
 }  # fmt: skip
-"""The formats that a file names by number alone."""
+"""The built-in formats, which a file refers to by number."""
 
 _SECTION = re.compile(r'(?:[^;"\\\[]|"[^"]*"|\\.|\[[^\]]*\])*', re.DOTALL)
 _CONDITION = re.compile(r"\[(<>|<=|>=|<|>|=)(-?[0-9.]+)\]")
-_COMPARED: dict[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge, "=": eq, "<>": ne}
+_COMPARED: dict[str, Callable[[float, float], bool]] = {
+    "<": lt,
+    "<=": le,
+    ">": gt,
+    ">=": ge,
+    "=": eq,
+    "<>": ne,
+}
 _LITERAL = (
-    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|\[\$(?P<currency>[^\]-]*)[^\]]*\]|(?P<nothing>[_*].|\[(?!h+\]|m+\]|s+\])[^\]]*\])'
+    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|\[\$(?P<currency>[^\]-]*)[^\]]*\]'
+    r"|(?P<nothing>[_*].|\[(?!h+\]|m+\]|s+\])[^\]]*\])"
 )
 _NUMBER_TOKEN = re.compile(
-    rf"{_LITERAL}|(?P<digit>[0#?])|(?P<point>\.)|(?P<comma>,)|(?P<percent>%)|(?P<other>.)", re.DOTALL | re.IGNORECASE
+    rf"{_LITERAL}|(?P<digit>[0#?])|(?P<point>\.)|(?P<comma>,)|(?P<percent>%)|(?P<other>.)",
+    re.DOTALL | re.IGNORECASE,
 )
 _DATE_TOKEN = re.compile(
-    rf"{_LITERAL}|(?P<span>\[(?:h+|m+|s+)\])|(?P<half>AM/PM|A/P)|(?P<field>y+|m+|d+|h+|s+)|(?P<other>.)",
+    rf"{_LITERAL}|(?P<span>\[(?:h+|m+|s+)\])|(?P<half>AM/PM|A/P)"
+    r"|(?P<field>y+|m+|d+|h+|s+)|(?P<other>.)",
     re.DOTALL | re.IGNORECASE,
 )
 _NOT_SHOWN = re.compile(r"[Ee/@A-Za-z]")
-"""Scientific notation, fractions and words that are no literals: such a number is shown as it is."""
+"""Scientific notation, fractions and unquoted words: such a number is shown unformatted."""
 
 
 def shown(value: Any, code: str = GENERAL) -> str:
-    """Return what the sheet shows for a value in this format. Raises `ValueError` if that depends on the reader's language."""
+    """Return what the sheet shows for a value in this format.
+
+    Raises `ValueError` if the result depends on the language of the spreadsheet program.
+    """
     if isinstance(value, str):
         return _words(value, code)
     if value is None:
@@ -62,7 +76,7 @@ def shown(value: Any, code: str = GENERAL) -> str:
 
 @lru_cache(maxsize=256)
 def _sections(code: str) -> tuple[tuple[str, ...], str]:
-    """Return the parts of a format that are for numbers, which may be empty as they hide them, and the one for texts."""
+    """Return the sections of a format for numbers, empty ones of which hide them, and for texts."""
     found, at = list[str](), 0
     while at <= len(code):
         section = _SECTION.match(code, at)
@@ -76,7 +90,7 @@ def _sections(code: str) -> tuple[tuple[str, ...], str]:
 
 
 def _words(value: str, code: str) -> str:
-    """Return what the sheet shows for a text: all of it, unless its format has a part for texts."""
+    """Return what the sheet shows for a text: the text, unless its format has a text section."""
     if code == GENERAL or ("@" not in code and code.count(";") < 3):
         return value
     tokens = [(token.lastgroup or "", token[token.lastgroup or 0]) for token in _NUMBER_TOKEN.finditer(_sections(code)[1])]
@@ -109,7 +123,7 @@ def _number(value: float, code: str) -> str:
 
 
 def _place(value: float, sections: Sequence[str]) -> int:
-    """Return which part of a format is for this number."""
+    """Return the index of the section of a format for this number."""
     conditions = [_CONDITION.search(section) for section in sections[:2]]
     if any(conditions):
         for place, found in enumerate(conditions):
@@ -120,7 +134,7 @@ def _place(value: float, sections: Sequence[str]) -> int:
 
 
 def _filled(value: Decimal, tokens: list[tuple[str, str]], digits: list[int]) -> str:
-    """Put the digits of a number into the places of a format, from the point to both sides."""
+    """Fill the digit places of a format with a number's digits, from the point to both sides."""
     kinds = [kind for kind, _ in tokens]
     point = kinds.index("point") if "point" in kinds else len(tokens)
     whole = [at for at in digits if at < point]
@@ -151,18 +165,19 @@ def _moment(value: date | time | timedelta, code: str) -> str:
     if code == GENERAL:
         code = _SHORT_DATE if type(value) is date else f"{_SHORT_DATE} hh:mm" if isinstance(value, datetime) else "[h]:mm"
     seconds = _seconds_of(value)
-    moment = value if isinstance(value, datetime) else datetime(1900, 1, 1) + timedelta(seconds=seconds)  # noqa: DTZ001 - a cell has none
-    if type(value) is date:
-        moment = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - as above
+    if isinstance(value, datetime):
+        moment = value
+    elif type(value) is date:
+        moment = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - a cell has no zone
+    else:
+        moment = datetime(1900, 1, 1) + timedelta(seconds=seconds)  # noqa: DTZ001 - as above
     tokens = [
         (token.lastgroup or "", token[token.lastgroup or 0])
         for token in _DATE_TOKEN.finditer((_SECTION.findall(code) or [""])[0])
     ]
     halves = any(kind == "half" for kind, _ in tokens)
-    written, fields = (
-        [],
-        [text[:1].lower() if kind == "field" else text[1:2].lower() for kind, text in tokens if kind in ("field", "span")],
-    )
+    written = list[str]()
+    fields = [text[:1].lower() if kind == "field" else text[1:2].lower() for kind, text in tokens if kind in ("field", "span")]
     place = -1
     for kind, text in tokens:
         if kind in ("field", "span"):
@@ -182,12 +197,18 @@ def _moment(value: date | time | timedelta, code: str) -> str:
 def _field(moment: datetime, field: str, *, minutes: bool, halves: bool) -> str:
     if field[0] in "md" and len(field) > 2:
         raise ValueError(
-            "a date with the name of a month or a day, which depends on the language of the program: write it as text"
+            "a date with the name of a month or a day, which depends on the language of the"
+            " spreadsheet program: write the date as text"
         )
     if field[0] == "y":
         return f"{moment.year:04}" if len(field) > 2 else f"{moment.year % 100:02}"
     hour = (moment.hour % 12 or 12) if halves else moment.hour
-    values = {"m": moment.minute if minutes else moment.month, "d": moment.day, "h": hour, "s": moment.second}
+    values = {
+        "m": moment.minute if minutes else moment.month,
+        "d": moment.day,
+        "h": hour,
+        "s": moment.second,
+    }
     return _padded(values[field[0]], len(field))
 
 

@@ -1,6 +1,7 @@
-"""Charts as SVG text: a funnel, stacked columns and a bar. The colours come from the page, by class.
+"""Charts as SVG text: a funnel, stacked columns and a bar. The page sets the colours, by class.
 
-Rule of this file: pure; numbers and words in, markup out, every word escaped, every chart with a role, a title and a description.
+Rules of this file: no I/O; numbers and words go in, markup comes out. Every word is escaped, and
+every chart has a role, a title and a description.
 """
 
 from __future__ import annotations
@@ -10,19 +11,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape as _escape
 
-__all__ = ["Column", "Part", "Stage", "bar", "escape", "funnel", "stacked_columns", "swatch", "ticks"]
+__all__ = [
+    "Column",
+    "Part",
+    "Stage",
+    "bar",
+    "escape",
+    "funnel",
+    "stacked_columns",
+    "swatch",
+    "ticks",
+]
 
 _WIDTH = 720
 _HATCHED = "in-doubt"
-"""The kind that is hatched too, so that it stands out in black and white."""
+"""The kind that is also hatched, so that it stands out in black and white."""
 _LEAST = 2.0
-"""What is not nothing is so wide or high at least."""
+"""The smallest width or height of a part that is not 0."""
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a stage that does not go on: its kind, which gives the colour, its words, and how many they are."""
+    """Recipients that leave the funnel at a stage: kind (the colour), label and number."""
 
     kind: str
     label: str
@@ -31,7 +42,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage of a funnel: what is there, how it is said, and what becomes of those that do not go on to the next."""
+    """A stage of a funnel: label, number, number in words, share, and those that leave it here."""
 
     label: str
     value: int
@@ -43,19 +54,19 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: what it stands for, and its values in the order of the kinds, from the ground up."""
+    """A column: its label, and its values in the order of the kinds, from the ground up."""
 
     label: str
     values: tuple[int, ...]
 
 
 def escape(text: str) -> str:
-    """Return text for a page: escaped, and without characters that a page cannot have or that turn its lines around."""
+    """Return escaped text, without control characters and marks that change the text direction."""
     return _escape(_UNPRINTABLE.sub("\ufffd", text), quote=True)
 
 
 def ticks(most: float, count: int = 4) -> list[int]:
-    """Return round numbers from 0 to the first that is not below `most`, about so many."""
+    """Return about `count` round numbers, from 0 to the first that is not below `most`."""
     step = 1
     while step * count < most:
         step = next(size for size in _round_numbers(step) if size > step)
@@ -68,23 +79,25 @@ def _round_numbers(above: int) -> Iterator[int]:
 
 
 def swatch(kind: str) -> str:
-    """Return a small square in the colour of a kind, for a legend. The word beside it says what it means."""
+    """Return a small square in the colour of a kind, for a legend."""
     fill = f'<rect class="{kind}" width="10" height="10" rx="2"/>'
-    return f'<svg class="swatch" viewBox="0 0 10 10" aria-hidden="true">{fill}{_hatch(kind, 0, 0, 10, 10)}</svg>'
+    hatch = _hatch(kind, 0, 0, 10, 10)
+    return f'<svg class="swatch" viewBox="0 0 10 10" aria-hidden="true">{fill}{hatch}</svg>'
 
 
 def bar(value: int, most: int, kind: str, title: str) -> str:
-    """Return a bar for one row of a table, which says the figure itself."""
+    """Return a bar for one row of a table. The row itself shows the figure."""
     width = max(100 * value / most, 0.7) if value and most else 0
     return (
-        f'<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" role="img"><title>{escape(title)}</title>'
+        '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" role="img">'
+        f"<title>{escape(title)}</title>"
         f'<rect class="{kind}" width="{width:.2f}" height="8"/></svg>'
     )
 
 
 def _open(key: str, height: float, title: str, description: str) -> Iterator[str]:
-    yield f'<svg class="chart" viewBox="0 0 {_WIDTH} {height:g}" role="img" aria-labelledby="{key}-title {key}-desc">'
-    yield f'<title id="{key}-title">{escape(title)}</title><desc id="{key}-desc">{escape(description)}</desc>'
+    yield (f'<svg class="chart" viewBox="0 0 {_WIDTH} {height:g}" role="img" aria-labelledby="{key}-title {key}-desc">')
+    yield (f'<title id="{key}-title">{escape(title)}</title><desc id="{key}-desc">{escape(description)}</desc>')
 
 
 def _text(x: float, y: float, words: str, *classes: str) -> str:
@@ -97,7 +110,7 @@ def _rect(kind: str, x: float, y: float, width: float, height: float) -> str:
 
 
 def _hatch(kind: str, x: float, y: float, width: float, height: float) -> str:
-    """Return diagonal lines over a rectangle of the hatched kind, cut at its edges, without a pattern that needs an id."""
+    """Return diagonal lines over a rectangle of the hatched kind, clipped at its edges."""
     if kind != _HATCHED:
         return ""
     lines, at = [], 5.0
@@ -111,11 +124,15 @@ def _hatch(kind: str, x: float, y: float, width: float, height: float) -> str:
 # The funnel
 
 _STAGE, _BAR, _LEFT, _RIGHT = 74.0, 26.0, 120.0, 128.0
-_EMS = {**dict.fromkeys("ijlI,. '", 0.29), **dict.fromkeys("frt", 0.36), **dict.fromkeys("mwMW", 0.82)}
+_EMS = {
+    **dict.fromkeys("ijlI,. '", 0.29),
+    **dict.fromkeys("frt", 0.36),
+    **dict.fromkeys("mwMW", 0.82),
+}
 
 
 def funnel(key: str, stages: Sequence[Stage], *, title: str) -> str:
-    """Return a funnel: a bar for each stage to the same scale, with those that leave it here named below the bar."""
+    """Return a funnel: one bar per stage, to scale, with the recipients that leave it below."""
     most = max((stage.value for stage in stages), default=0)
     described = "; ".join(
         f"{stage.label} {stage.said}" + "".join(f", {part.value:,} {part.label}" for part in stage.branches if part.value)
@@ -124,7 +141,12 @@ def funnel(key: str, stages: Sequence[Stage], *, title: str) -> str:
     height = _STAGE * (len(stages) - 1) + _BAR + (26 if any(part.value for part in stages[-1].branches) else 6)
     lines = [*_open(key, height, title, described)]
     for place, stage in enumerate(stages):
-        lines += _stage(stage, place * _STAGE, (_WIDTH - _LEFT - _RIGHT) / most if most else 0, last=place == len(stages) - 1)
+        lines += _stage(
+            stage,
+            place * _STAGE,
+            (_WIDTH - _LEFT - _RIGHT) / most if most else 0,
+            last=place == len(stages) - 1,
+        )
     return "\n".join([*lines, "</svg>"])
 
 
@@ -135,9 +157,9 @@ def _stage(stage: Stage, top: float, scale: float, *, last: bool) -> Iterator[st
     widths = [max(part.value * scale, _LEAST) for part in leaving]
     left = max(whole - sum(widths), _LEAST if going_on else 0.0)
     yield _text(0, top + _BAR / 2 + 5, stage.label, "stage")
-    yield f'<rect class="track" x="{_LEFT:g}" y="{top:g}" width="{_WIDTH - _LEFT - _RIGHT:g}" height="{_BAR:g}"/>'
+    yield (f'<rect class="track" x="{_LEFT:g}" y="{top:g}" width="{_WIDTH - _LEFT - _RIGHT:g}" height="{_BAR:g}"/>')
     if left and not last:
-        yield f'<rect class="flow" x="{_LEFT:g}" y="{top + _BAR:g}" width="{left:.2f}" height="{_STAGE - _BAR:g}"/>'
+        yield (f'<rect class="flow" x="{_LEFT:g}" y="{top + _BAR:g}" width="{left:.2f}" height="{_STAGE - _BAR:g}"/>')
     if left:
         yield _rect(stage.kind, _LEFT, top, left, _BAR)
     x = _LEFT + left
@@ -151,7 +173,7 @@ def _stage(stage: Stage, top: float, scale: float, *, last: bool) -> Iterator[st
 
 
 def _branches(leaving: Sequence[Part], top: float) -> Iterator[str]:
-    """Name those that leave, side by side from the right edge, in a second line if one does not hold them."""
+    """Label the recipients that leave the funnel, in two lines at most."""
     rows: list[list[Part]] = [[]]
     for part in leaving:
         if rows[-1] and sum(_room(other) for other in [*rows[-1], part]) > _WIDTH - _LEFT - 8:
@@ -166,7 +188,7 @@ def _branches(leaving: Sequence[Part], top: float) -> Iterator[str]:
 
 
 def _room(part: Part) -> float:
-    """Return about how wide it is, for a font of the usual proportions."""
+    """Return the approximate width of a label, for a font of the usual proportions."""
     return 14 + 22 + 12.5 * sum(_EMS.get(letter, 0.57) for letter in f"{part.value:,} {part.label}")
 
 
@@ -184,9 +206,9 @@ def stacked_columns(
     description: str,
     axis: Sequence[tuple[float, str]],
 ) -> str:
-    """Return stacked columns, each with its figures as a title, round numbers on the left, and words along the ground.
+    """Return stacked columns, each with its figures as a title, above an axis.
 
-    `kinds` are pairs of kind and word. Each of `axis` is a place from 0 to 1 and its words.
+    `kinds` are pairs of kind and word. Each item of `axis` is a place from 0 to 1 and its label.
     """
     most = max((sum(column.values) for column in columns), default=0)
     marks = ticks(most)
@@ -194,9 +216,8 @@ def stacked_columns(
     lines = [*_open(key, _HEIGHT, title, description)]
     for mark in marks:
         y = _GROUND - mark * scale
-        lines.append(
-            f'<line class="{"ground" if mark == 0 else "grid"}" x1="{_AXIS:g}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        )
+        kind = "ground" if mark == 0 else "grid"
+        lines.append(f'<line class="{kind}" x1="{_AXIS:g}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
         lines.append(_text(_AXIS - 8, y + 4, f"{mark:,}", "quiet", "end"))
     step = (_WIDTH - _AXIS) / max(len(columns), 1)
     for place, column in enumerate(columns):

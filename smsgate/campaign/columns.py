@@ -1,6 +1,7 @@
-"""Finds out about the columns of a list: is the first line a header, and which column has the numbers. Pure.
+"""Detects whether the first line of a list is a header, and which column has the numbers. No I/O.
 
-Rule of this file: the cells decide, then the name of the column, and where two columns fit the error asks which one is meant.
+Rule of this file: the cells decide first, then the name of the column. If two columns fit, an error
+asks for the name of the right one.
 """
 
 from __future__ import annotations
@@ -25,73 +26,78 @@ __all__ = [
 ]
 
 PHONE_COLUMNS = (
-    "phone", "number", "tel", "telephone", "mobile", "msisdn", "phone number", "destination", "recipient",
-    "телефон", "номер", "номер телефону", "мобільний", "тел", "номер телефона", "мобильный", "получатель", "отримувач",
+    "phone", "number", "tel", "telephone", "mobile", "msisdn", "phone number", "destination",
+    "recipient", "телефон", "номер", "номер телефону", "мобільний", "тел", "номер телефона",
+    "мобильный", "получатель", "отримувач",
 )  # fmt: skip
-"""Headers under which the numbers are looked for where the cells do not tell, in this order, in any case."""
+"""Names of the phone column in order of preference, in any case, used if several columns fit."""
 
 SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]{1,2}\Z")
-"""What Excel leaves of a long number in a narrow column, and writes into a CSV file."""
+"""A long number that Excel shortened in a narrow column and wrote into a CSV file."""
 _FORMULA = re.compile(r'="(.*)"\Z', re.DOTALL)
-"""How a number is kept a text in a CSV file for Excel."""
+"""A number that a CSV file marks as text for Excel."""
 _DECIMALS = re.compile(r"\A(\+?[0-9]{7,15})[.,]0{1,2}\Z")
-"""What a spreadsheet and pandas put after a number in a column of numbers."""
+"""A number with the decimals that spreadsheets and pandas add."""
 _APOSTROPHES = "'’`"
 _SPACED = re.compile(r"[\s()\[\]\-\u00ad\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 _BREAKS = re.compile(r"[,;|/\r\n]+|(?<=[0-9])\s*(?=\+)")
 _FEWEST = 8
 _PLAIN = re.compile(r"\+?[0-9]{8,15}\Z")
 _NUMBER_ALONE = re.compile(
-    r"(?:(?:тел|моб|т|tel|mob|phone|ph|viber|whatsapp)[.:]*\s*)?(\+?[\s()./\-\u2010-\u2015]*[0-9][0-9\s()./\-\u2010-\u2015]*)\Z",
+    r"(?:(?:тел|моб|т|tel|mob|phone|ph|viber|whatsapp)[.:]*\s*)?"
+    r"(\+?[\s()./\-\u2010-\u2015]*[0-9][0-9\s()./\-\u2010-\u2015]*)\Z",
     re.IGNORECASE,
 )
-"""A number with nothing beside it but the word for a phone, also one that is written with points."""
+"""A number alone or after a word for phone. The number may contain points."""
 _FEWEST_ALONE = 7
 _COORDINATE = re.compile(r"-?[0-9]{1,3}\.[0-9]{4,}\Z")
 _DATES = re.compile(
-    r"(?<![0-9+])(?:(?:19|20)[0-9]{2}[-./][0-9]{2}[-./][0-9]{2}|[0-9]{1,2}[-./][0-9]{1,2}[-./](?:19|20)[0-9]{2})"
+    r"(?<![0-9+])(?:(?:19|20)[0-9]{2}[-./][0-9]{2}[-./][0-9]{2}"
+    r"|[0-9]{1,2}[-./][0-9]{1,2}[-./](?:19|20)[0-9]{2})"
     r"(?:[T ]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)?(?![-./]?[0-9])"
 )
 _DATE = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}-[0-9]{2}-[0-9]{4})\b")
 _INTERNATIONAL, _LIKELY, _PERHAPS, _NO = 3, 2, 1, 0
-_TOLD = 8
+_LISTED = 8
 _DIGITS = 9
-"""A first line with a cell of so many digits is a recipient, even one that cannot be sent to, and no header."""
+"""A first line that has a cell with this many digits is a recipient, not a header."""
 _SHORT = 5
-"""Digits of the shortest local number."""
+"""The number of digits of the shortest local number."""
 _SPARSE = 10
-"""A column with less than this part of the numbers of another one is no rival to it."""
+"""A column with fewer than one tenth of another column's numbers is not considered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of a list by their place, "" for one that cannot be used, and the place of that with the numbers."""
+    """The columns of a list in order, "" for an unusable one, and the index of the phone column."""
 
     names: tuple[str, ...]
     phone: int
     headed: bool
     repeated: tuple[str, ...] = ()
-    """Names that stand over several columns, none of which can be used in a text."""
+    """Names that several columns share, so that a text cannot use them."""
     judged: Cells | None = field(default=None, repr=False, compare=False)
-    """What the choice rests on, to be fed with the other rows and checked at the end; None if the column was asked for."""
+    """Counts for a check of the choice after the last row; None if the user named the column."""
 
     def check(self) -> None:
-        """Raise `ValueError` if all rows that were seen by now do not lead to the column that the first ones led to."""
+        """Raise `ValueError` if all rows together point to another column than the first rows."""
         if self.judged is None:
             return
         try:
             found = self.judged.phone()
         except ValueError:
             if _known(self.names[self.phone]) is not None:
-                return  # another column was filled later, but this one is named for numbers
+                return  # another column was filled later, but this one has a known name
             raise
         if found != self.phone:
             first, all_ = (mask_numbers(self.judged.names[place]) for place in (self.phone, found))
-            raise ValueError(f"phone column: the first rows point to {first!r} and all rows to {all_!r}; name it")
+            raise ValueError(
+                f"phone column: the first rows point to {first!r}, but all rows together to {all_!r}; name the right one"
+            )
 
 
 class Cells:
-    """How much the cells of each column look like phone numbers, counted row by row."""
+    """Counts how many cells of each column look like phone numbers."""
 
     def __init__(self, names: Sequence[str], *, headed: bool) -> None:
         self.names: Sequence[str] = names
@@ -105,12 +111,12 @@ class Cells:
                 counts[_likelihood_of_first(cell)] += 1
 
     def phone(self) -> int:
-        """Return the place of the column with the numbers. Raises `ValueError` if it cannot be told."""
+        """Return the index of the phone column. Raises `ValueError` if it cannot be determined."""
         return _phone(self.names, [_fit(counts) for counts in self._counts], headed=self._headed)
 
 
 def given_number(cell: str) -> str:
-    """Return a number without what a spreadsheet or an address book puts before it."""
+    """Return a number without the marks that spreadsheets and address books add."""
     cell = cell.strip()
     if found := _FORMULA.match(cell):
         cell = found[1]
@@ -126,19 +132,19 @@ def is_number(cell: str) -> bool:
 
 
 def has_several_numbers(cell: str) -> bool:
-    """Return whether there is more than one phone number in a cell."""
+    """Return whether a cell has more than one phone number."""
     return sum(map(is_number, _BREAKS.split(cell))) > 1
 
 
 def may_be_two_numbers(cell: str) -> bool:
-    """Return whether white space in a cell without a + may separate two short numbers, which together make a third one."""
+    """Return whether a cell without a + may be two short numbers separated by white space."""
     if "+" in cell or is_written_as_ukrainian(cell):
         return False
     return sum(sum(map(str.isdigit, group)) >= _SHORT for group in cell.split()) > 1
 
 
 def holds_number(text: str) -> bool:
-    """Return whether a part of a line may be the cell of a phone number, also one with a typing error."""
+    """Return whether a part of a line may be a phone number, perhaps with a typing error."""
     text = text.strip(' "')
     if is_number(text) or (text.startswith("+") and sum(map(str.isdigit, text)) >= _FEWEST):
         return True
@@ -147,9 +153,11 @@ def holds_number(text: str) -> bool:
 
 
 def columns_of(first: Sequence[str], sample: Sequence[Sequence[str]], *, asked: str | None, header: bool | None) -> Columns:
-    """Find out about the columns by the first line and those that follow. `header` is None if it is to be found out.
+    """Detect the columns from the first line and the lines that follow.
 
-    Raises `ValueError` if it cannot be told which column has the numbers, or if there is none of the name that is asked for.
+    `asked` is the name of the phone column, `header` whether the first line is a header; None means
+    that they are detected. Raises `ValueError` if the phone column cannot be determined, or if no
+    column has the name that is asked for.
     """
     headed = not _is_data(first) if header is None else header
     if headed:
@@ -172,7 +180,10 @@ def columns_of(first: Sequence[str], sample: Sequence[Sequence[str]], *, asked: 
 
 
 def _is_data(first: Sequence[str]) -> bool:
-    """Return whether the first line is no header: a cell has as many digits as a number, or there are digits and no letter."""
+    """Return whether the first line is a recipient, not a header.
+
+    It is if a cell has as many digits as a number, or if the line has digits and no letter.
+    """
     if any(is_number(cell) or sum(map(str.isdigit, cell)) >= _DIGITS for cell in first):
         return True
     together = "".join(first)
@@ -182,7 +193,7 @@ def _is_data(first: Sequence[str]) -> bool:
 def _asked(names: Sequence[str], asked: str) -> int:
     places = [place for place, name in enumerate(names) if name == asked]
     if not places:
-        raise ValueError(f"phone column: there is none of this name; the columns are {_names(names)}")
+        raise ValueError(f"phone column: no column has this name; the columns are {_names(names)}")
     if len(places) > 1:
         raise ValueError(f"phone column: {len(places)} columns have this name; rename one of them")
     return places[0]
@@ -195,11 +206,12 @@ def _phone(names: Sequence[str], fits: Sequence[tuple[int, int]], *, headed: boo
     most = max((count for level, count in fits if level == best), default=0)
     fitting = [place for place, (level, count) in enumerate(fits) if level == best and names[place] and count * _SPARSE > most]
     known = sorted(
-        (place for place in range(len(names)) if _known(names[place]) is not None), key=lambda at: _known(names[at]) or 0
+        (place for place in range(len(names)) if _known(names[place]) is not None),
+        key=lambda at: _known(names[at]) or 0,
     )
     candidates = fitting if best > _NO else known[:1]
     if best in (_PERHAPS, _LIKELY) and len(candidates) > 1:
-        # Two columns of bare digits, of which one may hold the numbers of orders: the name tells.
+        # Two columns of digits, one of which may hold order numbers: the name decides.
         candidates = [place for place in fitting if place in known] or candidates
     elif best == _PERHAPS and known and not set(known) & set(fitting):
         candidates = [*known, *fitting]
@@ -208,16 +220,18 @@ def _phone(names: Sequence[str], fits: Sequence[tuple[int, int]], *, headed: boo
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
-        fit = _names([names[place] for place in candidates[:_TOLD]]) + (", ..." if len(candidates) > _TOLD else "")
-        raise ValueError(f"phone column: it cannot be told which one it is, as several may have the numbers ({fit}); name it")
-    raise ValueError(f"phone column: it cannot be told which one it is; name it. The columns are {_names(names)}")
+        fit = _names([names[place] for place in candidates[:_LISTED]]) + (", ..." if len(candidates) > _LISTED else "")
+        raise ValueError(
+            f"phone column: it cannot be determined, as several columns may have the numbers ({fit}); name the right one"
+        )
+    raise ValueError(f"phone column: it cannot be determined; name it. The columns are {_names(names)}")
 
 
 def _overlooked(candidates: Sequence[int], known: Sequence[int], fits: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the columns that may be the right one although the cells of the candidates look better.
+    """Return columns that may be the right one although the candidates' cells look better.
 
-    These are the filled ones with a known name, unless a candidate has one and they have no numbers, and, if the candidates are
-    filled in few rows, those that have numbers in most.
+    These are filled columns with a known name, unless a candidate has one too and they have no
+    numbers; and, if the candidates are filled in few rows only, columns with numbers in most rows.
     """
     is_named = any(place in known for place in candidates)
     most = max(fits[place][1] for place in candidates)
@@ -233,7 +247,7 @@ def _overlooked(candidates: Sequence[int], known: Sequence[int], fits: Sequence[
 
 
 def _names(names: Sequence[str]) -> str:
-    """Return names of columns for an error: what was taken for a name may be a number."""
+    """Return names of columns for an error, masked: a supposed name may be a phone number."""
     return ", ".join(dict.fromkeys(mask_numbers(name) for name in names if name))
 
 
@@ -243,9 +257,9 @@ def _known(name: str) -> int | None:
 
 
 def _fit(counts: Sequence[int]) -> tuple[int, int]:
-    """Return how surely a column has numbers, judged by most of its filled cells, and how many of them are filled.
+    """Return the level that most cells of a column reach, and the number of its cells.
 
-    `counts` tells how many of the cells are on each level.
+    `counts` holds the number of cells on each level.
     """
     filled = sum(counts)
     above = 0
@@ -257,7 +271,7 @@ def _fit(counts: Sequence[int]) -> tuple[int, int]:
 
 
 def _likelihood_of_first(cell: str) -> int:
-    """Return the likelihood of a cell that may have several numbers."""
+    """Return the level of a cell that may have several numbers."""
     level = _likelihood(cell)
     if level < _LIKELY and not cell[:1].isalpha() and len(parts := _BREAKS.split(cell, maxsplit=1)) > 1:
         return max(level, _likelihood(parts[0]))

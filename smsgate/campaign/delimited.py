@@ -1,7 +1,7 @@
 """Reads the rows of a CSV file as a stream. The one importer of csv.
 
-Rule of this file: what is wrong with one row is told with that row. Only where a quote may have swallowed other rows, so that
-it cannot be told who is missing, it is an error of the whole list.
+Rule of this file: an error in one row is reported with that row. It is an error of the whole list
+only where a quote may have swallowed other rows, so that the missing recipients are not known.
 """
 
 from __future__ import annotations
@@ -23,49 +23,52 @@ DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _DELIMITERS = "".join(DELIMITER_NAMES)
 _SAMPLE = 1 << 16
 _LONGEST = 1 << 20
-"""Characters of one row that are read; a longer one is passed over, so that memory stays flat."""
+"""Characters of the longest row. A longer row is skipped, so that memory use stays flat."""
 _LONGEST_CELL = 1 << 17
-"""Characters of one cell; this is also the limit of csv, which any other part of the process may change."""
+"""Characters of the longest cell: the default limit of csv, which other code may change."""
 _EXCEL_DELIMITER = re.compile(r"sep=([^\r\n])\r?\n")
-"""A line before the header, by which Excel is told the delimiter."""
+"""A line before the header that gives Excel the delimiter."""
 _QUOTED = re.compile(r'"[^"]*"')
 _MOST_NUMBERS = 3
-"""Lines with a number and no delimiter that one cell may have; more of them are rows that a quote has swallowed."""
+"""Lines with a number alone that one cell may have. More are rows that a quote has swallowed."""
 _TOO_LONG = "field larger"
 _CELL_TOO_LONG = "a cell is too long"
 
 
 def delimiter_of(opened: BinaryIO, encoding: str, *, asked: str | None) -> tuple[str, bool]:
-    """Return the delimiter of a file, and whether its first line does nothing but tell it.
+    """Return the delimiter of a file, and whether the first line only names the delimiter.
 
-    Raises `ValueError` if two delimiters fit as well and leave different numbers, and for one that cannot be asked for.
+    Raises `ValueError` if two delimiters fit equally well, or if `asked` cannot be a delimiter.
     """
     if asked is not None and (len(asked) != 1 or asked in '"\r\n'):
-        raise ValueError("delimiter: one character, and neither a quote nor a line break")
+        raise ValueError("delimiter: must be one character, not a quote and not a line break")
     opened.seek(0)
     octets = opened.read(_SAMPLE)
     head = octets.decode(encoding, "replace").lstrip("\ufeff")
-    told = _EXCEL_DELIMITER.match(head)
-    if asked or told:
-        return asked or (told[1] if told else ""), bool(told)
+    named = _EXCEL_DELIMITER.match(head)
+    if asked or named:
+        return asked or (named[1] if named else ""), bool(named)
     lines = head.splitlines(keepends=True)
     return _likely_delimiter(lines[:-1] if len(octets) == _SAMPLE and len(lines) > 1 else lines), False
 
 
 def _likely_delimiter(lines: list[str]) -> str:
-    """Return the delimiter that leaves numbers in most rows, and then the same number of cells in most."""
+    """Return the delimiter that finds numbers in most rows, then equal numbers of cells in most."""
     header = _QUOTED.sub("", next((line for line in lines if line.strip()), ""))
     fits = {delimiter: fit for delimiter in _DELIMITERS if (fit := _fit(lines, delimiter))}
     best = max(fits.values(), default=(0, 0))
     likely = [delimiter for delimiter, fit in fits.items() if fit == best]
     if best[0] and len(likely) > 1:
         names = " or ".join(DELIMITER_NAMES[delimiter] for delimiter in likely)
-        raise ValueError(f"delimiter: it cannot be told whether it is the {names}; name it with --delimiter")
+        raise ValueError(f"delimiter: it may be the {names}; name the right one with --delimiter")
     return max(likely or _DELIMITERS, key=header.count)
 
 
 def _fit(lines: list[str], delimiter: str) -> tuple[int, int] | None:
-    """Return how many rows have a number in a cell, and how many the usual number of cells; None if no row has several."""
+    """Return how many rows have a number, and how many the usual number of cells.
+
+    Returns None if no row has several cells.
+    """
     rows = list[list[str]]()
     with suppress(csv.Error):
         rows.extend(csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " "))
@@ -77,7 +80,10 @@ def _fit(lines: list[str], delimiter: str) -> tuple[int, int] | None:
 
 
 def delimited_rows(opened: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str], str]]:
-    """Yield the number of the line, the cells and a complaint for each row, and close the file. Raises `ValueError`."""
+    """Yield the line number, the cells and a complaint for each row, and close the file.
+
+    Raises `ValueError` if the rest of the file cannot be read.
+    """
     opened.seek(0)
     with TextIOWrapper(opened, encoding, errors=errors_of(encoding), newline="") as text:
         lines = _Lines(text)
@@ -91,22 +97,22 @@ def delimited_rows(opened: BinaryIO, encoding: str, delimiter: str) -> Iterator[
             except StopIteration:
                 return
             except UnicodeError:
-                raise ValueError(f"line {line}: the file ends in the middle of a character; is it whole?") from None
+                raise ValueError(f"line {line}: the file ends in the middle of a character; is it complete?") from None
             except csv.Error as error:
-                complaint = _CELL_TOO_LONG if str(error).startswith(_TOO_LONG) else "quotes that cannot be read"
-                # csv forgets an open quote here and would read the rest of its cell as rows.
+                complaint = _CELL_TOO_LONG if str(error).startswith(_TOO_LONG) else "misplaced quotes"
+                # csv forgets the open quote here and would read the rest of the cell as rows.
                 if reader.line_num > line or (lines.may_stay_open(delimiter) and lines.has_more()):
-                    raise ValueError(f"line {line}: no CSV from here on ({complaint}); is a quote missing?") from None
+                    raise ValueError(f"line {line}: unreadable from here on ({complaint}); is a quote missing?") from None
                 cells = _read_alone(lines.line, delimiter)
                 complaint = "" if cells else complaint
             if lines.overlong:
                 complaint = "the line is too long"
                 if reader.line_num > line or lines.quotes % 2:
-                    raise ValueError(f"line {line}: no CSV from here on ({complaint}); is a quote missing?")
+                    raise ValueError(f"line {line}: unreadable from here on ({complaint}); is a quote missing?")
             if reader.line_num > line and _holds_rows(cells, delimiter):
                 raise ValueError(
-                    f"line {line}: a cell goes on over other rows; a quote is missing, or there is one too many. "
-                    "If the cell is right, write it in one line"
+                    f"line {line}: a cell continues over other rows; a quote is missing, or there"
+                    " is one too many. If the cell is right, write it on one line"
                 )
             if any(len(cell) > _LONGEST_CELL for cell in cells):
                 cells, complaint = [], _CELL_TOO_LONG
@@ -114,14 +120,14 @@ def delimited_rows(opened: BinaryIO, encoding: str, delimiter: str) -> Iterator[
 
 
 def _read_alone(line: str, delimiter: str) -> list[str]:
-    """Return the cells of a line in which a quote after a space opens no cell, none if it cannot be read so."""
+    """Return the cells of a line, with a quote after a space as text; [] if it stays unreadable."""
     with suppress(csv.Error):
         return next(csv.reader([line], delimiter=delimiter, strict=True), [])
     return []
 
 
 class _Lines:
-    """The lines of a text for csv, and what has to be known of them: whether a quoted cell may go on after the last one."""
+    """The lines of a text for csv. It also knows whether a quoted cell may continue on the next."""
 
     def __init__(self, text: TextIOWrapper) -> None:
         self._text = text
@@ -130,12 +136,12 @@ class _Lines:
         self._next = ""
         self._read = 0
         self.quotes = 0
-        """How many quotes the last line has."""
+        """The number of quotes in the last line."""
         self.overlong = False
-        """Whether the row is longer than what is read of it."""
+        """Whether the row is longer than the limit."""
 
     def begin_row(self) -> None:
-        """Note that a row begins."""
+        """Start a new row."""
         self._read = 0
         self.overlong = False
 
@@ -166,12 +172,12 @@ class _Lines:
         return True
 
     def may_stay_open(self, delimiter: str) -> bool:
-        """Return whether a cell of the last line, which has misplaced quotes, may go on in the next one."""
+        """Return whether a cell of the last line, which has misplaced quotes, may continue."""
         return bool(self.quotes % 2) or _stays_open(self.line, delimiter)
 
 
 def _stays_open(line: str, delimiter: str) -> bool:
-    """Return whether the line ends inside of quotes if text after a closing quote belongs to the same cell."""
+    """Return whether the line ends inside quotes, if text after a closing quote is in the cell."""
     at = 0
     while True:
         while line[at : at + 1] == " ":
@@ -186,16 +192,16 @@ def _stays_open(line: str, delimiter: str) -> bool:
 
 
 def _closing(line: str, at: int) -> int:
-    """Return where the quotes end that were opened before this place, -1 if they do not."""
+    """Return the index of the closing quote from this index on, -1 if there is none."""
     while (at := line.find('"', at)) >= 0 and line[at + 1 : at + 2] == '"':
         at += 2
     return at
 
 
 def _holds_rows(cells: Sequence[str], delimiter: str) -> bool:
-    """Return whether lines inside of a cell look like rows, or parts of rows, of their own.
+    """Return whether lines inside a cell look like rows of their own, or parts of rows.
 
-    These are lines with a number and a delimiter, however many cells they have, or many with a number alone.
+    One line with a number and a delimiter is enough, or several lines with a number alone.
     """
     lines = [line for cell in cells if "\n" in cell or "\r" in cell for line in cell.splitlines()]
     numbers = [line for line in lines if any(map(holds_number, line.split(delimiter)))]

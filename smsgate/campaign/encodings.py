@@ -1,8 +1,8 @@
-"""Finds out in which encoding a list is written, from all of its bytes and in flat memory.
+"""Detects the encoding of a list, from all of its bytes and in flat memory.
 
-Rules of this file: UTF-8 stays UTF-8 although a few lines are not, and a one-byte encoding although a few lines are UTF-8;
-those lines are skipped later, one by one. A one-byte encoding is taken only if the words make sense in it and in no other; else
-the error asks for the encoding. Pure but for reading.
+Rules of this file: a list in UTF-8 may have a few other lines, and a list in a one-byte encoding a
+few lines in UTF-8; these lines are skipped later. A one-byte encoding is chosen only if the words
+make sense in it and in no other; otherwise an error asks for the encoding. The only I/O is reading.
 """
 
 from __future__ import annotations
@@ -18,76 +18,83 @@ __all__ = ["encoding_of", "errors_of", "is_one_byte", "is_rather_unicode"]
 
 _CHUNK = 1 << 16
 _MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as that of UTF-16 does
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CANDIDATES = ("cp1251", "cp866", "cp1125", "koi8_u", "mac_cyrillic", "iso8859_5")
-"""One-byte encodings of Cyrillic. If two of them read the list the same, the first one is named."""
+"""One-byte encodings of Cyrillic. If two of them decode the list equally, the first is reported."""
 _ASK = "name it with --encoding, such as utf-8, cp1251 (Windows), cp1125 (DOS), koi8-u, mac-cyrillic or cp1252 (Western Europe)"
 
 _ASCII = bytes(range(128))
 _WORD = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
 _STRANGE = re.compile("[\u0180-\u02bb\u02bd-\u02ff\u0370-\u03ff\u0500-\u07ff]")
-"""Letters of other scripts, which two bytes of Cyrillic text are by chance, such as "Ні". U+02BC is the Ukrainian apostrophe."""
+"""Letters of other scripts: two Cyrillic bytes, such as "Ні", may be one in UTF-8 by chance.
+
+U+02BC is left out: it is the Ukrainian apostrophe.
+"""
 _UNICODE_BEGINS = re.compile(rb"[\x00-\x7f]*[\xc2-\xf4][\x80-\xbf]")
 _WORDS = 50_000
-"""Different words that are judged at most."""
+"""The number of different words that are examined at most."""
 
 _FREQUENT = {
     **dict.fromkeys("оа", 0.085), **dict.fromkeys("нитер", 0.055), **dict.fromkeys("івслк", 0.042),
-    **dict.fromkeys("мдуп", 0.028),
-    **dict.fromkeys("язьбйг", 0.016), **dict.fromkeys("чхшюжцї", 0.009), **dict.fromkeys("єщф", 0.004), "ґ": 0.001,
+    **dict.fromkeys("мдуп", 0.028), **dict.fromkeys("язьбйг", 0.016),
+    **dict.fromkeys("чхшюжцї", 0.009), **dict.fromkeys("єщф", 0.004), "ґ": 0.001,
     **dict.fromkeys("ы", 0.008), **dict.fromkeys("эъё", 0.002),
 }  # fmt: skip
-"""Roughly how frequent a letter is in Ukrainian and Russian names, cities and headers."""
+"""The approximate frequency of letters in Ukrainian and Russian names, cities and headers."""
 _LETTERS = {letter: log(share) for letter, share in _FREQUENT.items()}
 _FOREIGN = log(1e-5)
 _PUNCTUATION = "«»„“”‘’–—…\u00a0"
 _SYMBOLS = "№₴€°"
-"""These stand alone, never beside a letter."""
+"""Symbols that never occur next to a letter."""
 _LATIN_I = str.maketrans("iI", "іІ")
-"""Who has no Ukrainian letter on the keyboard types the Latin one."""
+"""Writers without a Ukrainian keyboard type the Latin letter."""
 _HEADERS = {
-    "телефон", "номер", "мобільний", "мобильный", "получатель", "отримувач", "тел", "ім", "я", "імя", "прізвище",
-    "фамилия", "имя", "місто", "город", "клієнт", "клиент", "адреса", "адрес", "дата", "сума", "сумма", "знижка",
-    "скидка", "текст", "країна", "страна", "область", "замовлення", "заказ",
+    "телефон", "номер", "мобільний", "мобильный", "получатель", "отримувач", "тел", "ім", "я",
+    "імя", "прізвище", "фамилия", "имя", "місто", "город", "клієнт", "клиент", "адреса", "адрес",
+    "дата", "сума", "сумма", "знижка", "скидка", "текст", "країна", "страна", "область",
+    "замовлення", "заказ",
 }  # fmt: skip
-"""Words that stand over the columns of lists."""
+"""Words that are usual names of columns."""
 _FAMILIAR = 8.0
 _IMPLAUSIBLE = -6.0
 _UNUSUAL = -1.0
-"""Any encoding but Windows-1251, which is by far the most frequent one."""
+"""The penalty of every encoding but Windows-1251, which is by far the most frequent."""
 _MARGIN = 4.0
 _MOSTLY = 0.7
 _SEPARATED = -1.5
 _DOUBT = 1.0
-"""How much more likely a cell must be in a one-byte encoding than in UTF-8 to be read so."""
+"""How much more likely than UTF-8 the one-byte encoding of a cell must be."""
 
 
 def errors_of(encoding: str) -> str:
-    """Return how bytes that are not of the encoding are kept, so that their row can be told. Raises `ValueError`."""
+    """Return the error handler that keeps undecodable bytes, so that their row can be reported.
+
+    Raises `ValueError` if there is no such encoding.
+    """
     try:
-        # Not `bytes.decode`, which takes any name for the encoding of nothing.
+        # `bytes.decode` of an empty string accepts any name, so look the name up.
         name = codecs.lookup(encoding).name
         b"1".decode(encoding, "replace")
     except (LookupError, ValueError):
-        raise ValueError("encoding: there is no such encoding") from None
+        raise ValueError("encoding: this encoding is unknown") from None
     return "surrogatepass" if name.startswith(("utf-16", "utf-32")) else "surrogateescape"
 
 
 def is_one_byte(encoding: str) -> bool:
     """Return whether each byte is one character in this encoding."""
     alone = sum("\ufffd" not in bytes([octet]).decode(encoding, "replace") for octet in range(128, 256))
-    return alone > 64  # the others leave more of them to the longer characters
+    return alone > 64  # in multi-byte encodings, most of these bytes are not a character
 
 
 def is_rather_unicode(cell: str, encoding: str) -> bool:
-    """Return whether a cell that was read in a one-byte encoding is UTF-8, in which its words make more sense.
+    """Return whether the words of a cell make more sense in UTF-8 than in this one-byte encoding.
 
-    Short words of another encoding may be UTF-8 by chance, such as "Ні" in Windows-1251.
+    Short words of another encoding may be valid UTF-8 by chance, such as "Ні" in Windows-1251.
     """
     if cell.isascii():
         return False
@@ -102,12 +109,15 @@ def is_rather_unicode(cell: str, encoding: str) -> bool:
 
 
 def _worth_of_a_cell(word: str) -> float:
-    """Return how likely a word is. Dashes and quotes inside of it are not: UTF-8 looks so in Mac Cyrillic."""
+    """Return how likely a word is. Dashes and quotes inside it are a sign of UTF-8 read wrongly."""
     return _worth(word) + _SEPARATED * sum(map(word.count, _PUNCTUATION))
 
 
 def encoding_of(opened: BinaryIO) -> str:
-    """Return the encoding of a file, read from where it stands to its end. Raises `ValueError` if it cannot be told."""
+    """Return the encoding of a file, read from its position to its end.
+
+    Raises `ValueError` if the encoding cannot be determined.
+    """
     first = opened.read(_CHUNK)
     for mark, encoding in _MARKS:
         if first.startswith(mark):
@@ -116,27 +126,28 @@ def encoding_of(opened: BinaryIO) -> str:
         return encoding
     seen = _Seen()
     for chunk in _by_lines(first, opened):
-        seen.look_at(chunk)
-    # A line of a one-byte encoding is UTF-8 only by chance, and a line of UTF-8 is another only if it is damaged.
+        seen.add(chunk)
+    # A line in a one-byte encoding is valid UTF-8 only by chance; a UTF-8 line is invalid only if
+    # it is damaged.
     if not seen.other or seen.unicode >= seen.other:
         return "utf-8"
     if seen.unicode * 50 >= seen.other:
         raise ValueError(
-            f"encoding: {seen.unicode:,} lines are UTF-8 and {seen.other:,} are not; save the list in one, or {_ASK}"
+            f"encoding: {seen.unicode:,} lines are UTF-8 and {seen.other:,} are not; save the list in one encoding, or {_ASK}"
         )
     return _one_byte_encoding(seen)
 
 
 @dataclass(slots=True)
 class _Seen:
-    """What was seen of a file: lines beyond ASCII that are UTF-8, those that are not, and words and bytes of the latter."""
+    """Counts of the lines beyond ASCII in UTF-8 and not in UTF-8; words and bytes of the latter."""
 
     unicode: int = 0
     other: int = 0
     words: set[bytes] = field(default_factory=set)
     octets: set[int] = field(default_factory=set)
 
-    def look_at(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes) -> None:
         if chunk.isascii():
             return
         lines = [line for line in chunk.splitlines() if not line.isascii()]
@@ -161,14 +172,14 @@ def _is_unicode(some: bytes) -> bool:
 
 
 def _is_unicode_by_chance(line: bytes) -> bool:
-    """Return whether a line that can be UTF-8 has letters of other scripts then, and nothing but words in Windows-1251."""
+    """Return whether a UTF-8 line has strange letters, but plausible words in Windows-1251."""
     if not _STRANGE.search(line.decode()):
         return False
     return all(_worth_of_a_cell(word.decode("cp1251", "replace")) > 0 for word in _WORD.findall(line))
 
 
 def _by_lines(first: bytes, opened: BinaryIO) -> Iterator[bytes]:
-    """Yield the file in chunks that end where a line ends, or, in an endless line, at least where a character does."""
+    """Yield the file in chunks that end with a line or, in a very long line, with a character."""
     rest = first
     while more := opened.read(_CHUNK):
         chunk = rest + more
@@ -183,7 +194,7 @@ def _by_lines(first: bytes, opened: BinaryIO) -> Iterator[bytes]:
 
 
 def _without_a_mark(sample: bytes) -> str:
-    """Return UTF-16 if every other byte is one that stands first in Latin, Cyrillic and punctuation; "" if not."""
+    """Return UTF-16 if every other byte is a high byte of Latin, Cyrillic or signs; else ""."""
     sample = sample[: len(sample) & ~1]
     if b"\0" not in sample:
         return ""
@@ -199,7 +210,7 @@ def _one_byte_encoding(seen: _Seen) -> str:
     read = octets.decode(best, "replace")
     rivals = [one for one in others if octets.decode(one, "replace") != read and marks[best][0] - marks[one][0] < _MARGIN]
     if marks[best][1] < _MOSTLY * len(words) or not words:
-        raise ValueError(f"encoding: the list is not in UTF-8, and in no encoding of Cyrillic do its words make sense; {_ASK}")
+        raise ValueError(f"encoding: the list is not in UTF-8, and its words make no sense in any Cyrillic encoding; {_ASK}")
     if rivals:
         names = " or ".join([best, *rivals])
         raise ValueError(f"encoding: the list is not in UTF-8, and too short to tell whether it is {names}; {_ASK}")
@@ -207,7 +218,7 @@ def _one_byte_encoding(seen: _Seen) -> str:
 
 
 def _mark_of(words: list[bytes], encoding: str) -> tuple[float, int]:
-    """Return how likely these words are in an encoding (a logarithm), and how many of them are words at all."""
+    """Return how likely these words are in an encoding (a logarithm), and how many are words."""
     mark, fine = 0.0 if encoding == _CANDIDATES[0] else _UNUSUAL, 0
     for word in words:
         worth = _worth(word.decode(encoding, "replace"))
@@ -217,7 +228,7 @@ def _mark_of(words: list[bytes], encoding: str) -> tuple[float, int]:
 
 
 def _worth(word: str) -> float:
-    """Return how likely a word is, as a logarithm, less what an even spread of letters would give."""
+    """Return how likely a word is (a logarithm), compared with equally frequent letters."""
     worth = 0.0
     if not word.strip(_SYMBOLS):
         return worth

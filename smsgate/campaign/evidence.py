@@ -1,6 +1,6 @@
-"""Evidence around a request in doubt: the balance before and after, and message ids that no answer has told.
+"""Evidence for requests in doubt: the balance before and after, and unrecorded message ids.
 
-Rule of this file: what is seen never decides anything, and what cannot be seen is no error.
+Rule of this file: evidence never decides anything, and missing evidence is not an error.
 """
 
 from __future__ import annotations
@@ -14,34 +14,35 @@ from ..ledger.contract import Journal
 from ..ledger.records import Evidence, Seen
 from ..session import AsyncSession
 
-__all__ = ["Lookout"]
+__all__ = ["EvidenceCollector"]
 
 _LISTED = 1_000
-"""Message ids that are kept with a request."""
+"""The number of message ids stored with a request at most."""
 
 
 @dataclass(slots=True)
-class Lookout:
-    """Knows the last balance that was seen, and looks around when a request is in doubt."""
+class EvidenceCollector:
+    """Collects evidence for requests in doubt, and remembers the last known balance."""
 
     session: AsyncSession
     journal: Journal
     seen: Seen | None = None
     trouble: str = ""
-    """Why the gateway was not at work when it was looked at last; "" if it was."""
+    """Why the gateway did not work at the last check; "" if it worked."""
     session_ended: bool = False
-    """The session itself is closed, so there is nothing to wait for."""
+    """The session is closed, so waiting for the gateway is useless."""
     _lists_ids: bool = True
-    _looked_back: bool = False
+    _earlier_done: bool = False
 
-    async def look(self) -> bool:
-        """Ask for the balance, and return whether the gateway is at work. One that refuses this account is.
+    async def check_gateway(self) -> bool:
+        """Request the balance and return whether the gateway works, even if it refuses the account.
 
-        The first balance is evidence for the requests of an earlier run, too, that was killed before it could look.
+        The first balance is also evidence for requests of an earlier run that was killed before it
+        could collect any.
         """
         after = await self._balance()
-        if after is not None and not self._looked_back:
-            self._looked_back = True
+        if after is not None and not self._earlier_done:
+            self._earlier_done = True
             if without_evidence := self.journal.without_evidence():
                 unrecorded_ids = await self._unrecorded_ids()
                 for request in without_evidence:
@@ -49,7 +50,7 @@ class Lookout:
         return not self.trouble
 
     async def gather(self, request: int, reply_ids: tuple[str, ...]) -> None:
-        """Look around after the answer to a request did not come, and keep what is seen with it."""
+        """Collect evidence after a request without a readable answer, and store it."""
         after = await self._balance()
         self._keep(request, after, await self._unrecorded_ids(), reply_ids)
 
@@ -58,7 +59,7 @@ class Lookout:
         try:
             balance = await self.session.get_credit_balance()
         except SmsGateError as error:
-            # One that refuses this account is at work.
+            # A gateway that refuses this account works.
             self.trouble = str(error) if outcome_of(error).passing else ""
             self.session_ended = isinstance(error, NotSent | InDoubt) and error.reason.ends_session
         else:
@@ -66,7 +67,13 @@ class Lookout:
             return self.seen
         return None
 
-    def _keep(self, request: int, after: Seen | None, unrecorded_ids: list[str] | None, reply_ids: tuple[str, ...]) -> None:
+    def _keep(
+        self,
+        request: int,
+        after: Seen | None,
+        unrecorded_ids: list[str] | None,
+        reply_ids: tuple[str, ...],
+    ) -> None:
         around = self.journal.around(request, self.journal.now() if after is None else after.at)
         before = around.seen
         evidence = Evidence(
@@ -89,7 +96,7 @@ class Lookout:
             listed = await self.session.get_new_messages()
             return await to_thread.run_sync(self.journal.unrecorded_ids, listed) if listed else []
         except InDoubt as error:
-            # A list that is too long stays so, and reading it each time would cost more than it tells.
+            # A list that is too long stays too long, so do not read it again.
             self._lists_ids = error.reason is not Reason.TOO_LARGE
         except SmsGateError:
             pass

@@ -1,6 +1,7 @@
-"""Everybody as CSV, in the order of the file, one row at a time.
+"""All recipients as CSV, in the order of the list, one row at a time.
 
-Rule of this file: no cell is a formula. Numbers are digits, and a cell that a spreadsheet might compute gets an apostrophe.
+Rule of this file: no cell is a formula. Phone numbers are written as digits, and a cell that a
+spreadsheet might evaluate starts with an apostrophe.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from .atomic_file import write_whole
 
 __all__ = ["COLUMNS", "Exportable", "csv_rows", "export_csv"]
 
-COLUMNS = ("line", "number", "state", "reason", "message_id", "delivery", "parts", "request", "attempts")
+COLUMNS = (
+    "line", "number", "state", "reason", "message_id", "delivery", "parts", "request", "attempts",
+)  # fmt: skip
 
 _DELIMITERS = ",;\t|"
 _EVERY = 1_000
 _DIGITS = re.compile(r"\+?([0-9]+)\Z")
 _FORMULA = re.compile(r"(^|[,;|\t\r\n])(?=[\s\0\"]*[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r\n])")
-"""Where a spreadsheet may see a formula begin: at the start, and after what it may take for the end of a cell."""
+"""Places where a spreadsheet may see a formula: at the start, and after a possible cell end."""
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -31,7 +34,7 @@ class Exportable(Protocol):
     """What an export needs of a campaign or its journal."""
 
     def recipients(self) -> Iterator[RecipientRecord]:
-        """Yield everybody, in the order of the file."""
+        """Yield all recipients, in the order of the list."""
         ...
 
 
@@ -45,15 +48,28 @@ def export_csv(
     byte_order_mark: bool = True,
     on_progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Write everybody to a file of its owner's alone, or to an open text stream. The columns are those of `COLUMNS`.
+    """Write all recipients to a CSV file that only its owner can read, or to an open text stream.
 
-    `request` is the number by which recipients in doubt are resolved. Excel needs the byte order mark, and `delimiter=";"`
-    where the comma separates decimals. With `show_numbers=False` their middle is hidden. A file is written whole or not at all.
-    `on_progress` is called with the number of recipients written so far, every thousand of them. Raises `ValueError`,
-    `FileExistsError` unless it may `overwrite`, or another `OSError`.
+    The write of a file is atomic. The columns are line, number, state, reason, message_id,
+    delivery, parts, request (the number that `Campaign.resolve` takes) and attempts.
+
+    Args:
+        journal: the campaign or its journal.
+        target: the path of the file, or a text stream open for writing.
+        overwrite: replace an existing file.
+        show_numbers: write numbers in full; False masks their middle.
+        delimiter: a comma, a semicolon, a tab or a bar. Excel needs a semicolon where the comma
+            separates decimals.
+        byte_order_mark: begin with a byte order mark, which Excel needs for Cyrillic.
+        on_progress: called every thousand recipients with the number written so far.
+
+    Raises:
+        ValueError: the delimiter is not one of the four.
+        FileExistsError: the file exists, unless `overwrite`, or it is a database.
+        OSError: the file cannot be written.
     """
     if len(delimiter) != 1 or delimiter not in _DELIMITERS:
-        raise ValueError("delimiter: a comma, a semicolon, a tab or a bar")
+        raise ValueError("delimiter: must be a comma, a semicolon, a tab or a bar")
     recipients = journal.recipients() if on_progress is None else _counted(journal.recipients(), on_progress)
     lines = csv_rows(recipients, show_numbers=show_numbers, delimiter=delimiter)
     pieces = _marked(lines) if byte_order_mark else lines
@@ -71,13 +87,16 @@ def _counted(recipients: Iterable[RecipientRecord], on_progress: Callable[[int],
 
 
 def csv_rows(recipients: Iterable[RecipientRecord], *, show_numbers: bool, delimiter: str) -> Iterator[str]:
-    """Yield the lines: the header, then one for each recipient."""
+    """Yield the lines: the header, then one line per recipient."""
     yield delimiter.join(COLUMNS) + "\r\n"
     for one in recipients:
         number, reason = one.number or "", one.reason or ""
         if not show_numbers:
             number, reason = _masked(number), mask_numbers(reason)
-        cells = (one.line, number, one.state, reason, one.message_id, one.delivery, one.parts, one.request, one.attempts)
+        cells = (
+            one.line, number, one.state, reason, one.message_id, one.delivery, one.parts,
+            one.request, one.attempts,
+        )  # fmt: skip
         yield delimiter.join(_cell(cell, delimiter) for cell in cells) + "\r\n"
 
 

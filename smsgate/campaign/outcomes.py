@@ -1,6 +1,7 @@
-"""What an answer, or the lack of one, means for each recipient of a request and for the campaign: one table.
+"""What an answer, or a missing one, means for the recipients of a request and for the campaign.
 
-Rule of this file: pure. What is not proven is lost, never tried again; what the gateway refused as a whole was not sent.
+Rules of this file: no I/O. A recipient that is not proven unsent is in doubt and is not sent to
+again. A request that the gateway refused as a whole was not sent.
 """
 
 from __future__ import annotations
@@ -10,7 +11,17 @@ from enum import StrEnum
 
 from pydantic import ValidationError
 
-from ..errors import OUTCOMES, ErrorRow, InDoubt, NotEnoughCredits, NotSent, Outcome, Reason, Refused, outcome_of
+from ..errors import (
+    OUTCOMES,
+    ErrorRow,
+    InDoubt,
+    NotEnoughCredits,
+    NotSent,
+    Outcome,
+    Reason,
+    Refused,
+    outcome_of,
+)
 from ..ledger.records import Claim, RecipientOutcome, RequestEnd
 from ..ledger.states import Event
 from ..privacy import mask_numbers
@@ -18,16 +29,23 @@ from ..protocol.answers import Answer
 from ..protocol.models import RecipientResult, SendResult
 from .wording import complaints
 
-__all__ = ["INTERRUPTED", "INTERRUPTED_BEFORE", "RequestOutcome", "Trouble", "outcome_of_answer", "outcome_of_error"]
+__all__ = [
+    "INTERRUPTED",
+    "INTERRUPTED_BEFORE",
+    "RequestOutcome",
+    "Trouble",
+    "outcome_of_answer",
+    "outcome_of_error",
+]
 
 INTERRUPTED = "interrupted while the request was under way"
-INTERRUPTED_BEFORE = "interrupted before anything of the request had left"
+INTERRUPTED_BEFORE = "interrupted before any byte of the request left"
 _TRIES = 3
-"""How often a recipient is tried alone before the gateway's failure to send is taken for its answer."""
+"""How often a recipient is tried alone before a failure of the gateway counts as a refusal."""
 
 
 class Trouble(StrEnum):
-    """What a request says about the campaign as a whole: a reason to wait, or to stop and tell the operator."""
+    """What a request means for the whole campaign: go on, wait, or pause for the operator."""
 
     NONE = ""
     WAIT = "wait"
@@ -36,29 +54,36 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestOutcome:
-    """A outcome for each recipient, the end of the request, and what it says about the campaign; `why` is for the operator."""
+    """The outcome of each recipient and of the request, and what it means for the campaign.
+
+    `why` is a sentence for the operator.
+    """
 
     recipients: tuple[RecipientOutcome, ...]
     end: RequestEnd
     trouble: Trouble = Trouble.NONE
     why: str = ""
     unforeseen: bool = False
-    """The request was cancelled, or met an error that no table has: it goes on to the caller once the outcomes are written."""
+    """The request was cancelled or failed unexpectedly: raise once the outcomes are recorded."""
 
     @property
     def in_doubt(self) -> bool:
-        """Somebody is in doubt now."""
+        """Whether a recipient is in doubt."""
         return any(outcome.event is Event.IN_DOUBT for outcome in self.recipients)
 
 
-_SLOT_EVENTS = {Outcome.ACCEPTED: Event.ACCEPTED, Outcome.REFUSED: Event.REFUSED, Outcome.IN_DOUBT: Event.IN_DOUBT}
+_SLOT_EVENTS = {
+    Outcome.ACCEPTED: Event.ACCEPTED,
+    Outcome.REFUSED: Event.REFUSED,
+    Outcome.IN_DOUBT: Event.IN_DOUBT,
+}
 
 
 def outcome_of_answer(claim: Claim, result: SendResult) -> RequestOutcome:
-    """Return what an answer of which at least one recipient was accepted means."""
+    """Return the outcome of an answer that accepted at least one recipient."""
     outcomes = tuple(_slot(key, slot) for (key, _), slot in zip(claim.recipients, result.recipients, strict=True))
     unpaid = any(slot.answer == Answer.NOT_ENOUGH_CREDITS for slot in result.refused)
-    reason = "the answer does not say what became of some" if result.in_doubt else None
+    reason = "the answer does not say what became of some recipients" if result.in_doubt else None
     end = RequestEnd(reason, 200, result.text.encode() if result.in_doubt else None)
     if not unpaid:
         return RequestOutcome(outcomes, end)
@@ -72,24 +97,31 @@ def _slot(key: int, slot: RecipientResult) -> RecipientOutcome:
 
 
 def outcome_of_error(claim: Claim, error: BaseException, *, left: bool) -> RequestOutcome:
-    """Return what it means that a request ended in this error.
+    """Return the outcome of a request that ended with this error.
 
-    `left` says whether the request may have left. It decides where the error does not: after a cancellation.
+    `left` is whether the request may have left. It decides if the error does not, as after a
+    cancellation.
     """
     if isinstance(error, NotSent):
         trouble = Trouble.PAUSE if error.reason.ends_session else Trouble.WAIT
         return _all(claim, Event.NOT_SENT, RequestEnd(str(error)), trouble, str(error))
     if isinstance(error, InDoubt):
         seen = error.evidence
-        # A gateway that says itself that it does not know is at work; one that cannot be read may be in trouble.
+        # A gateway that reports an unknown outcome works; an unreadable answer may mean trouble.
         trouble = Trouble.NONE if error.reason is Reason.OUTCOME_UNKNOWN else Trouble.WAIT
         trouble = Trouble.PAUSE if error.reason.ends_session else trouble
-        return _all(claim, Event.IN_DOUBT, RequestEnd(str(error), seen.status, seen.reply or None), trouble, str(error))
+        return _all(
+            claim,
+            Event.IN_DOUBT,
+            RequestEnd(str(error), seen.status, seen.reply or None),
+            trouble,
+            str(error),
+        )
     if isinstance(error, Refused):
         return _refused(claim, error)
     if isinstance(error, ValidationError):
         return _all(claim, Event.REFUSED, RequestEnd("; ".join(complaints(error))))
-    # Cancelled, or something that nobody foresaw.
+    # Cancelled, or an unexpected error.
     interrupted = (
         _all(claim, Event.IN_DOUBT, RequestEnd(INTERRUPTED))
         if left
@@ -104,7 +136,7 @@ def _refused(claim: Claim, error: Refused) -> RequestOutcome:
     if row.account:
         return _all(claim, Event.NOT_SENT, end, Trouble.PAUSE, _why(row, error.text or str(error)))
     if len(claim.recipients) > 1 and not error.reasons:
-        # One sentence for all: one bad number may have spoilt the others, so each is tried alone. Nothing was sent.
+        # One sentence for all recipients: one bad number may be the reason, so try each alone.
         outcomes = tuple(RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients)
         return RequestOutcome(outcomes, end)
     if row.passing and not error.reasons and claim.alone < _TRIES:
@@ -118,10 +150,15 @@ def _refused(claim: Claim, error: Refused) -> RequestOutcome:
 
 
 def _why(row: ErrorRow, said: str = "") -> str:
-    """Return why a run pauses, and what the operator does about it."""
+    """Return why a run pauses, and what the operator can do."""
     return f"{row.meaning}{f' ({said})' if said else ''}. {row.advice}"
 
 
 def _all(claim: Claim, event: Event, end: RequestEnd, trouble: Trouble = Trouble.NONE, why: str = "") -> RequestOutcome:
     reason = None if event is Event.NOT_SENT else end.reason
-    return RequestOutcome(tuple(RecipientOutcome(key, event, reason=reason) for key, _ in claim.recipients), end, trouble, why)
+    return RequestOutcome(
+        tuple(RecipientOutcome(key, event, reason=reason) for key, _ in claim.recipients),
+        end,
+        trouble,
+        why,
+    )

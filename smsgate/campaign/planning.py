@@ -1,6 +1,7 @@
-"""From what was given to what is sent: entries for the journal, and what a campaign will cost before a credit is spent.
+"""Turns a list into entries for the journal, and computes the cost of a campaign beforehand.
 
-Rule of this file: what is wrong with one row becomes a reason to skip it and never stops the others; nothing is sent.
+Rule of this file: an error in one row becomes a reason to skip this row, and never stops the
+others. Nothing is sent.
 """
 
 from __future__ import annotations
@@ -27,14 +28,15 @@ __all__ = ["Plan", "Preview", "Sample", "entries_of", "plan_of"]
 
 
 _EXISTS = "+380501234567"
-"""A number that can exist, so that only the country can be wrong."""
+"""A valid number, for checks of everything but the number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will do: to how many, in how many texts and parts, for how many credits, and for how long at least.
+    """What a run would do: recipients, texts, parts, cost and shortest duration.
 
-    `balance` and `seconds` are None if they are not known.
+    `pending` is the number of recipients to send to, and `cost` is in credits. `balance` (in
+    credits) and `seconds` are None if they are not known.
     """
 
     figures: Figures
@@ -45,13 +47,16 @@ class Plan:
 
     @property
     def enough(self) -> bool | None:
-        """Whether the balance pays for it; None if it is not known. Likely, since a part costs about one credit."""
+        """Whether the balance probably covers the cost; None if the balance is not known.
+
+        The cost is an estimate: one credit per part.
+        """
         return None if self.balance is None else self.balance >= self.cost
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One recipient and its text, to be looked at before anything is sent."""
+    """One recipient and its text, to be checked before anything is sent."""
 
     line: int
     number: str = field(repr=False)
@@ -59,9 +64,14 @@ class Sample:
 
 
 class Preview:
-    """What a person looks at before a campaign is run: the longest text and a few random ones, and numbers that look wrong.
+    """Texts and numbers to check before a campaign runs.
 
-    It is filled while the list is read. `on_progress` is called with the number of rows that were read, now and then.
+    It holds the longest text, a few random ones, and numbers that look wrong, and is filled while
+    the list is read.
+
+    Args:
+        on_progress: called every thousand rows with the number of rows read so far.
+        random: the source of randomness, for tests.
     """
 
     _RANDOM = 3
@@ -71,24 +81,24 @@ class Preview:
     def __init__(self, on_progress: Callable[[int], None] | None = None, *, random: Random | None = None) -> None:
         self.longest: Sample | None = None
         self.doubtful: int = 0
-        """How many numbers have a 0 after the country code that is dialled only at home. They are sent to all the same."""
+        """How many numbers have a 0 after the country code. These recipients are not skipped."""
         self.doubtful_lines: list[int] = []
-        """The lines of the first of them."""
+        """The first lines with such a number."""
         self._drawn: list[Sample] = []
         self._on_progress = on_progress
-        self._random = random or Random()  # noqa: S311 - nobody must be unable to guess it
+        self._random = random or Random()  # noqa: S311 - a sample, not a secret
         self._read = self._pending = 0
 
     @property
     def samples(self) -> tuple[Sample, ...]:
-        """The longest text first, then the random ones, in the order of the list; each text once."""
+        """The longest text first, then random ones in the order of the list; each text once."""
         found: dict[Text, Sample] = {}
         for sample in ([self.longest] if self.longest else []) + sorted(self._drawn, key=lambda one: one.line):
             found.setdefault(sample.text, sample)
         return tuple(found.values())
 
     def look_at(self, entry: Entry) -> None:
-        """Take an entry in."""
+        """Add an entry."""
         self._read += 1
         if self._on_progress and self._read % self._EVERY == 0:
             self._on_progress(self._read)
@@ -101,7 +111,7 @@ class Preview:
         sample = Sample(entry.line, entry.number, entry.text)
         if self.longest is None or _size(sample) > _size(self.longest):
             self.longest = sample
-        # Each row is kept with the same chance, however many come.
+        # Reservoir sampling: each row has the same chance, however many rows follow.
         self._pending += 1
         if len(self._drawn) < self._RANDOM:
             self._drawn.append(sample)
@@ -114,9 +124,15 @@ def _size(sample: Sample) -> tuple[int, int]:
 
 
 def plan_of(figures: Figures, *, balance: Decimal | None, rate: float | None) -> Plan:
-    """Return what a run will do."""
+    """Return what a run would do."""
     pending = figures.count(RecipientState.PENDING)
-    return Plan(figures, pending, figures.cost(RecipientState.PENDING), balance, None if rate is None else pending / rate)
+    return Plan(
+        figures,
+        pending,
+        figures.cost(RecipientState.PENDING),
+        balance,
+        None if rate is None else pending / rate,
+    )
 
 
 def entries_of(
@@ -128,21 +144,26 @@ def entries_of(
     country: str | None = None,
     preview: Preview | None = None,
 ) -> Iterator[Entry]:
-    """Yield an entry for each recipient. Raises `ValueError` before the first for what is wrong with all of them."""
+    """Yield an entry for each recipient.
+
+    Raises `ValueError` before the first entry if an argument is wrong for all recipients.
+    """
     _check_all(sender, wappush, text, country)
     template = None if text is None else Template.of(text)
     if template is not None:
         for name in template.fields:
             if name in source.repeated:
                 known = mask_numbers(name)
-                raise ValueError(f"text: several columns are named {known}, so {{{known}}} could be any of them; rename them")
+                raise ValueError(
+                    f"text: several columns are named {known}, so the field {{{known}}} is ambiguous; rename the columns"
+                )
         template.check(source.columns)
     return _entries(source, template, _Alike(sender, wappush, country), preview or Preview())
 
 
 @dataclass(frozen=True, slots=True)
 class _Alike:
-    """What is the same for all."""
+    """The arguments that are the same for all recipients."""
 
     sender: str
     wappush: str | None
@@ -150,11 +171,16 @@ class _Alike:
 
 
 def _check_all(sender: str, wappush: str | None, text: str | None, country: str | None) -> None:
-    """Find what would be wrong with every single message."""
+    """Raise `ValueError` for an argument that would make every message invalid."""
     if not sender:
-        raise ValueError("sender: a campaign needs one, a signature or a number")
+        raise ValueError("sender: must be given: a signature or a number")
     try:
-        Message(sender=sender, destinations=_EXISTS, text="-" if text is not None else None, wappush=wappush)
+        Message(
+            sender=sender,
+            destinations=_EXISTS,
+            text="-" if text is not None else None,
+            wappush=wappush,
+        )
         if country is not None:
             Message(destinations=_EXISTS, text="-", country=country)
     except ValidationError as error:
@@ -172,7 +198,7 @@ def _entries(source: Source, template: Template | None, alike: _Alike, preview: 
             entry = Entry(row.line, row.number, reason=str(error))
         else:
             if message.text not in known:
-                # Texts of one kind come one after the other or all differ, so one is enough to remember.
+                # Equal texts usually follow each other, so remember the last one only.
                 known = {message.text: _text_of(message)}
             entry = Entry(row.line, message.destinations[0], known[message.text])
         preview.look_at(entry)
@@ -190,13 +216,21 @@ def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
     if not number:
         raise _UnreadableRow("no number")
     if SHORTENED.match(number):
-        raise _UnreadableRow("Excel has shortened this number: make the column a text, or wider, and save it again")
+        raise _UnreadableRow("Excel has shortened this number: format the column as text and save the list again")
     if "," in number or has_several_numbers(number):
         raise _UnreadableRow("more than one number in one cell")
     if alike.country is None and may_be_two_numbers(number):
-        raise _UnreadableRow("perhaps two numbers in one cell; if it is one, write + and the country code, or set a country")
+        raise _UnreadableRow(
+            "perhaps two numbers in one cell; if it is one number, write it with + and the country code, or set a country"
+        )
     text = None if template is None else _filled(template, row)
-    message = Message(sender=alike.sender, destinations=number, text=text, wappush=alike.wappush, country=alike.country)
+    message = Message(
+        sender=alike.sender,
+        destinations=number,
+        text=text,
+        wappush=alike.wappush,
+        country=alike.country,
+    )
     if wrong := wrong_length(message.destinations[0]):
         raise _UnreadableRow(wrong)
     return message
@@ -205,7 +239,7 @@ def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
 def _filled(template: Template, row: Row) -> str:
     for name in template.fields if row.faults else ():
         if name in row.faults:
-            raise _UnreadableRow(f"in the column {mask_numbers(name)}: {row.faults[name]}")
+            raise _UnreadableRow(f"column {mask_numbers(name)}: {row.faults[name]}")
     return template.fill(row.values)
 
 
@@ -214,9 +248,16 @@ def _text_of(message: Message) -> Text:
     if message.text is None:
         return Text(sender, None, message.wappush)
     counted = segments(message.text)
-    return Text(sender, message.text, message.wappush, counted.parts, counted.alphabet, "".join(counted.forced_by)[:100])
+    return Text(
+        sender,
+        message.text,
+        message.wappush,
+        counted.parts,
+        counted.alphabet,
+        "".join(counted.forced_by)[:100],
+    )
 
 
 def _said(error: ValidationError) -> str:
-    """Return what is wrong, without places that make no sense for one recipient."""
+    """Return what is wrong, without positions, which make no sense for one recipient."""
     return "; ".join(said.removeprefix("destination 1 ").removeprefix("is ") for said in complaints(error))

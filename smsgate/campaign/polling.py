@@ -1,6 +1,7 @@
-"""Follows the delivery of a campaign: asks for the status of each accepted message until it is final.
+"""Polls the delivery status of each accepted message of a campaign until the status is final.
 
-Rule of this file: who was asked longest ago is asked first, nobody twice within `again` seconds, and never faster than the rate.
+Rule of this file: the message whose last check is oldest comes first. No message is checked twice
+within `again` seconds, and checks never exceed the rate.
 """
 
 from __future__ import annotations
@@ -22,14 +23,18 @@ from .wording import duration
 __all__ = ["PollOptions", "PollProgress", "Poller"]
 
 _TAKEN = 256
-"""Messages that are taken from the journal at a time."""
+"""The number of messages read from the journal at a time."""
 _PAUSES = (5.0, 10.0, 30.0, 60.0)
-"""Seconds until the next question after one that failed, the last for all further failures in a row."""
+"""Seconds to wait after a failed check. The last value is for all further failures in a row."""
 
 
 @dataclass(slots=True)
 class PollProgress:
-    """How many statuses are final and how many not yet, how often the gateway answered, and what is waited for if it does not."""
+    """The progress of polling.
+
+    `final` statuses are final and `open` ones are not. `asked` counts the gateway's answers.
+    `waiting` says why the poller waits; "" if it does not.
+    """
 
     final: int
     open: int
@@ -38,7 +43,7 @@ class PollProgress:
 
 
 class PollOptions(TypedDict, total=False):
-    """The options of a `Poller`, for those who hand them on."""
+    """The options of a `Poller`, for functions that pass them on."""
 
     rate: float | None
     again: float
@@ -47,7 +52,19 @@ class PollOptions(TypedDict, total=False):
 
 
 class Poller:
-    """Asks until every status is final, or for `timeout` seconds. `rate` is questions a second at most."""
+    """Requests delivery statuses until all are final. It can be stopped.
+
+    Args:
+        journal: the journal of the campaign.
+        session: the session that asks the gateway.
+        rate: requests per second at most; None for no limit.
+        again: seconds until the same message is checked again.
+        timeout: seconds in all at most; None for no limit.
+        on_progress: called after each answer and each failure.
+
+    Raises:
+        ValueError: an option is not a number greater than 0.
+    """
 
     def __init__(
         self,
@@ -61,7 +78,7 @@ class Poller:
     ) -> None:
         for name, value in (("rate", rate), ("again", again), ("timeout", timeout)):
             if value is not None and not positive(value):
-                raise ValueError(f"{name}: a number greater than 0")
+                raise ValueError(f"{name}: must be a number greater than 0")
         self._journal = journal
         self._session = session
         self._rate = rate
@@ -74,12 +91,19 @@ class Poller:
         self._stopping = False
         self._stop_asked: anyio.Event | None = None
         self.progress: PollProgress = PollProgress(0, 0)
-        """Where it stands, also after it was cancelled."""
+        """The progress so far, even after a cancellation."""
 
     async def poll(self) -> PollProgress:
-        """Ask until every status is final or the time is over, and return how it stands.
+        """Request statuses until all are final, the time is over, or `stop` is called.
 
-        Raises `Refused` if the gateway refuses to answer, and `NotSent` or `InDoubt` if the session is closed.
+        Returns:
+            The progress.
+
+        Raises:
+            Refused: the gateway refuses to answer, for example because of a wrong password.
+            NotSent: the session is closed.
+            InDoubt: the session was closed during a request.
+            JournalError: the file cannot be written.
         """
         progress = self.progress
         progress.open, _ = self._journal.next_ask()
@@ -93,12 +117,12 @@ class Poller:
                 if waiting:
                     await self._ask_all(waiting, progress)
                 else:
-                    # At most `again`, whatever the clock of the journal does.
+                    # At most `again` seconds, even if the journal's clock is set back.
                     await self._sleep(min(max(self._again - longest, 0.05), self._again))
         return progress
 
     def stop(self) -> None:
-        """Ask no more, and let `poll` return when what is under way has ended."""
+        """Start no more requests. `poll` returns when those under way have ended."""
         self._stopping = True
         if self._stop_asked is not None:
             self._stop_asked.set()
@@ -125,7 +149,7 @@ class Poller:
             now = anyio.current_time()
             due, self._due = max(self._due, now), max(self._due, now) + 1 / self._rate
             await self._sleep(due - now)
-        # Another worker may have met a failure meanwhile, and so made the pause longer.
+        # A failure in another worker may have prolonged the pause in the meantime.
         while not self._stopping and (left := self._paused_until - anyio.current_time()) > 0:
             await self._sleep(left)
 
@@ -138,7 +162,8 @@ class Poller:
             ended = isinstance(error, NotSent | InDoubt) and error.reason.ends_session
             if ended or not outcome_of(error).passing:
                 raise
-            # Asking is harmless, so it is asked again in its turn; the session has tried a few times already.
+            # Asking twice is harmless, so the message stays in the queue. The session has already
+            # repeated the request a few times.
             self._journal.note_asked(recipient)
             self._pause(str(error))
             return
@@ -151,12 +176,12 @@ class Poller:
         self._on_progress(progress)
 
     def _pause(self, why: str) -> None:
-        """Let everybody wait, longer each time. Failures of requests that were under way together are one."""
+        """Pause all workers, longer each time. Failures of concurrent requests count once."""
         now = anyio.current_time()
         if now < self._paused_until:
             return
         pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
         self._failures += 1
         self._paused_until = now + pause
-        self.progress.waiting = f"the gateway does not answer ({why}); next question in {duration(pause)}"
+        self.progress.waiting = f"the gateway does not answer ({why}); next request in {duration(pause)}"
         self._on_progress(self.progress)

@@ -1,7 +1,8 @@
-"""The report of a campaign: one HTML page that stands alone, for the screen and for paper, without a script and without network.
+"""The report of a campaign: one self-contained HTML page, for screen and paper, without a script.
 
-Rules of this file: every word of the gateway and of a user goes through `_said`, which escapes it and masks numbers; the page
-grows with what there is to say, never with the number of recipients; what is not known is called in doubt.
+Rules of this file: every word of the gateway or a user goes through `_Page.said`, which escapes it
+and masks numbers. The size of the page does not grow with the number of recipients. A recipient
+whose outcome is not known is called in doubt.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ __all__ = ["Reportable", "html_report", "write_html"]
 _S = RecipientState
 _COLUMNS = 60
 _REASONS, _REQUESTS, _NAMED, _DECISIONS = 12, 12, 4, 40
-"""How many rows of each kind stand in the page at most; the rest is counted."""
+"""How many rows of each kind the page shows at most; the rest is counted."""
 
 _TONES = {
     Outlook.FINISHED: "good",
@@ -75,26 +76,35 @@ _BRANCHES = (
     (_S.IN_FLIGHT, "waiting"),
     (_S.PENDING, "waiting"),
 )
-"""Who does not come to be accepted, with the colour."""
+"""The states that leave the funnel before accepted, with the colour."""
 _OUTCOMES = (("accepted", "accepted"), ("refused", "refused"), ("in-doubt", "in doubt"))
-_GROUP_KINDS = {"delivered": "delivered", "failed": "refused", "open": "waiting", "silent": "skipped", "unasked": "skipped"}
+_GROUP_KINDS = {
+    "delivered": "delivered",
+    "failed": "refused",
+    "open": "waiting",
+    "silent": "skipped",
+    "unasked": "skipped",
+}
 _CHOICES = (
-    (Event.FOUND, "The provider shows the message: give its id."),
-    (Event.ASSUME_SENT, "You think that it was sent, or would rather not risk a second copy."),
-    (Event.RESEND, "You would rather risk a second copy than none. Nothing but this word sends to them again."),
-    (Event.GIVE_UP, "It does not matter any more."),
+    (Event.FOUND, "The provider shows the message. Give its id."),
+    (Event.ASSUME_SENT, "The message was probably sent, or you do not want to risk a second copy."),
+    (
+        Event.RESEND,
+        "You prefer the risk of a second copy to no copy. Only this decision sends again.",
+    ),
+    (Event.GIVE_UP, "The message does not matter any more."),
 )
 
 
 class Reportable(Protocol):
-    """What a report needs of a campaign or its journal."""
+    """The part of a campaign or journal that a report needs."""
 
     def figures(self) -> Figures:
         """Return the campaign in figures."""
         ...
 
     def timeline(self, steps: int) -> list[TimeSlot]:
-        """Return when recipients got their outcomes, in at most so many steps."""
+        """Return when recipients got their outcomes, in at most `steps` time slots."""
         ...
 
     def in_doubt(self) -> list[RequestInDoubt]:
@@ -113,13 +123,27 @@ def write_html(
     show_numbers: bool = False,
     on_progress: Callable[[float], None] | None = None,
 ) -> None:
-    """Write the report to a file of its owner's alone, whole or not at all. An older report in its place is replaced.
+    """Write the report to a file that only its owner can read. The write is atomic.
 
-    `on_progress` is called with the part that is done, from 0 to 1. Raises `FileExistsError` if what is there is no web page, or
-    another `OSError`.
+    An existing web page at this path is replaced.
+
+    Args:
+        journal: the campaign or its journal.
+        path: the file to write.
+        show_numbers: show phone numbers in full; by default they are masked.
+        on_progress: called with the part of the work that is done, from 0 to 1.
+
+    Raises:
+        FileExistsError: the file exists and is not a web page.
+        OSError: the file cannot be written.
+        JournalError: the campaign cannot be read.
     """
     path = Path(path)
-    write_whole(path, html_report(journal, show_numbers=show_numbers, on_progress=on_progress), overwrite=_is_page(path))
+    write_whole(
+        path,
+        html_report(journal, show_numbers=show_numbers, on_progress=on_progress),
+        overwrite=_is_page(path),
+    )
 
 
 def _is_page(path: Path) -> bool:
@@ -137,12 +161,31 @@ def html_report(
     zone: tzinfo | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> Iterator[str]:
-    """Yield the page in pieces. Numbers are masked unless `show_numbers`; `zone` is for its times, None for this machine's.
+    """Yield the report in pieces.
 
-    `on_progress` is called with the part that is done, from 0 to 1.
+    Args:
+        journal: the campaign or its journal.
+        show_numbers: show phone numbers in full; by default they are masked.
+        now: the time of the report in seconds since 1970; by default the current time.
+        zone: the time zone of the report; by default the zone of this machine.
+        on_progress: called with the part of the work that is done, from 0 to 1.
+
+    Raises:
+        JournalError: the campaign cannot be read.
     """
     page = _Page(journal, journal.figures(), show_numbers, time.time() if now is None else now, zone)
-    parts = (_head, _everyone, _times, _reasons, _delivery, _unknown, _decisions, _cost, _example, _foot)
+    parts = (
+        _head,
+        _everyone,
+        _times,
+        _reasons,
+        _delivery,
+        _unknown,
+        _decisions,
+        _cost,
+        _example,
+        _foot,
+    )
     for done, part in enumerate(parts, start=1):
         if on_progress:
             on_progress(done / (len(parts) + 1))  # the figures are the first part
@@ -161,7 +204,7 @@ class _Page:
     zone: tzinfo | None
 
     def said(self, text: str) -> str:
-        """Return what the gateway or a user said, fit for the page."""
+        """Return a text of the gateway or a user, escaped and masked for the page."""
         return escape(text if self.show_numbers else masked(text))
 
     def number(self, number: str) -> str:
@@ -173,7 +216,7 @@ def _file(name: str) -> str:
     return files("smsgate.campaign").joinpath(name).read_text(encoding="utf-8").strip()
 
 
-# What they share
+# Helpers
 
 
 def _section(key: str, heading: str, about: str, lines: Iterable[str]) -> Iterator[str]:
@@ -228,7 +271,7 @@ def _head(page: _Page) -> Iterator[str]:
 
 
 def _linked(figures: Figures) -> str:
-    """Return the one sentence, with the words in doubt leading to where it is explained."""
+    """Return the summary sentence, with a link from "in doubt" to its explanation."""
     text = escape(sentence(figures))
     return text.replace("in doubt:", '<a href="#in-doubt">in doubt</a>:') if figures.count(_S.IN_DOUBT) else text
 
@@ -238,28 +281,36 @@ def _remarks(page: _Page, stands: Outlook) -> Iterator[str]:
     if stands is Outlook.PAUSED and why:
         yield f"Paused: {page.said(why)}"
     if stands is Outlook.OPEN:
-        yield "It is being sent at this moment, or its process ended without a word; the next run finds out."
+        yield ("A run is sending at this moment, or its process ended unexpectedly. The next run finds out.")
     if page.figures.purged:
         yield f"This campaign is purged: {PURGED}."
 
 
 def _everyone(page: _Page) -> Iterator[str]:
     figures = page.figures
-    given, skipped, accepted = figures.recipients, figures.count(_S.SKIPPED), figures.count(_S.ACCEPTED)
+    given, skipped, accepted = (
+        figures.recipients,
+        figures.count(_S.SKIPPED),
+        figures.count(_S.ACCEPTED),
+    )
     groups = {group: sum(rows.values()) for group, rows in by_group(figures.deliveries).items()}
     leaving = tuple(Part(kind, state, figures.count(state)) for state, kind in _BRANCHES)
     outcomes_of_accepted = tuple(
         Part(_GROUP_KINDS[group], words, groups[group]) for group, words in STATUS_GROUPS.items() if group != "delivered"
     )
     stages = [
-        _stage("Given", given, given, "given", Part("skipped", "skipped", skipped)),
+        _stage("In the list", given, given, "given", Part("skipped", "skipped", skipped)),
         _stage("To be sent", given - skipped, given, "given", *leaving),
         _stage("Accepted", accepted, given, "accepted", *outcomes_of_accepted),
         _stage("Delivered", groups["delivered"], given, "delivered"),
     ]
-    about = "From all that were given to those whose phone has confirmed it. Below each bar: who goes no further."
-    chart = funnel("funnel", stages, title="What happened to everyone")
-    yield from _section("everyone", "What happened to everyone", about, ['<div class="wide">', chart, "</div>"])
+    about = (
+        "From all recipients in the list to those whose phone confirmed the message. Below each"
+        " bar: the recipients that went no further."
+    )
+    heading = "What happened to all recipients"
+    chart = funnel("funnel", stages, title=heading)
+    yield from _section("everyone", heading, about, ['<div class="wide">', chart, "</div>"])
 
 
 def _stage(label: str, value: int, given: int, kind: str, *branches: Part) -> Stage:
@@ -276,7 +327,12 @@ def _times(page: _Page) -> Iterator[str]:
     span = end - begin
     heading = "Sending over time"
     if len(busy) == 1:
-        yield from _section("times", heading, f"All answers came at {moment(end, zone)}, within {duration(span)}.", [])
+        yield from _section(
+            "times",
+            heading,
+            f"All answers arrived at {moment(end, zone)}, within {duration(span)}.",
+            [],
+        )
         return
     totals = [sum(values) for values in zip(*(_values(slot) for slot in slots), strict=True)]
     columns = [Column(_slot_name(slot, zone, span), _values(slot)) for slot in slots]
@@ -292,20 +348,30 @@ def _times(page: _Page) -> Iterator[str]:
         f"<li>{swatch(kind)}{count(total)} {words}</li>" for (kind, words), total in zip(_OUTCOMES, totals, strict=True) if total
     )
     chart = stacked_columns("timeline", columns, _OUTCOMES, title=heading, description=described, axis=axis)
-    note = "As it was when the answer came: what an operator decided later changes nothing here."
+    note = "The outcomes when the answers arrived. Later decisions of an operator are not included."
     yield from _section(
         "times",
         heading,
         about,
-        [f'<ul class="legend">{legend}</ul>', '<div class="wide">', chart, "</div>", f'<p class="after">{note}</p>',
-         "<details><summary>The same as a table</summary>",
-         *_table(
-             (("", "From"), *(("number", words.capitalize()) for _, words in _OUTCOMES)),
-             (f'<tr><th scope="row">{escape(_slot_name(slot, zone, span))}</th>'
-              f'{_cells([("number", count(value)) for value in _values(slot)])}</tr>' for slot in busy),
-         ),
-         "</details>"],
-    )  # fmt: skip
+        [
+            f'<ul class="legend">{legend}</ul>',
+            '<div class="wide">',
+            chart,
+            "</div>",
+            f'<p class="after">{note}</p>',
+            "<details><summary>The same figures as a table</summary>",
+            *_table(
+                (("", "From"), *(("number", words.capitalize()) for _, words in _OUTCOMES)),
+                (_slot_row(slot, _slot_name(slot, zone, span)) for slot in busy),
+            ),
+            "</details>",
+        ],
+    )
+
+
+def _slot_row(slot: TimeSlot, name: str) -> str:
+    cells = _cells([("number", count(value)) for value in _values(slot)])
+    return f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
 
 
 def _values(slot: TimeSlot) -> tuple[int, int, int]:
@@ -318,11 +384,21 @@ def _slot_name(slot: TimeSlot, zone: tzinfo | None, span: float) -> str:
 
 def _reasons(page: _Page) -> Iterator[str]:
     for key, heading, about, reasons, kind in (
-        ("refused", "Why some were refused", "The gateway\u2019s own words. Nothing was sent to them.", page.figures.refused,
-         "refused"),
-        ("skipped", "Why some were skipped", "Found before anything was sent, so they cost nothing.", page.figures.skipped,
-         "skipped"),
-    ):  # fmt: skip
+        (
+            "refused",
+            "Why recipients were refused",
+            "In the gateway\u2019s own words. Nothing was sent to these recipients.",
+            page.figures.refused,
+            "refused",
+        ),
+        (
+            "skipped",
+            "Why recipients were skipped",
+            "Found before anything was sent, so these recipients cost nothing.",
+            page.figures.skipped,
+            "skipped",
+        ),
+    ):
         if reasons:
             yield from _section(key, heading, about, _reason_table(page, reasons, kind))
 
@@ -335,7 +411,13 @@ def _reason_table(page: _Page, reasons: Mapping[str, int], kind: str) -> Iterato
     rows = [_bar_row(page.said(reason or NO_REASON), number, whole, most=most, kind=kind) for reason, number in shown]
     if rest:
         rows.append(
-            _bar_row(escape(f"{things(len(rest), 'other reason')}"), sum(rest), whole, most=max(most, sum(rest)), kind=kind)
+            _bar_row(
+                escape(f"{things(len(rest), 'other reason')}"),
+                sum(rest),
+                whole,
+                most=max(most, sum(rest)),
+                kind=kind,
+            )
         )
     yield from _table((), rows, kind="bars")
 
@@ -345,7 +427,7 @@ def _delivery(page: _Page) -> Iterator[str]:
     if not accepted:
         return
     groups = by_group(page.figures.deliveries)
-    about = f"What the gateway says of the {things(accepted, 'message')} that it accepted."
+    about = f"The delivery status of the {things(accepted, 'message')} that the gateway accepted."
     yield from _section("delivery", "Delivery", about, _table((), _status_rows(page, groups, accepted), kind="bars"))
 
 
@@ -368,39 +450,51 @@ def _unknown(page: _Page) -> Iterator[str]:
         return
     requests = page.journal.in_doubt()
     about = (
-        f"{things(len(requests), 'request')} left, and no readable answer came back for {things(in_doubt, 'recipient')}. "
-        f"{'It' if in_doubt == 1 else 'They'} may have been sent or not. Nothing is sent again by itself, since a second copy "
-        "cannot be called back. What was seen around each request is evidence, not proof: it decides nothing."
+        f"{things(len(requests), 'request')} left, and no readable answer came back for"
+        f" {things(in_doubt, 'recipient')}. The {'message' if in_doubt == 1 else 'messages'} may"
+        " or may not have been sent. Nothing is sent again automatically, since a second copy"
+        " cannot be undone. The figures around each request are evidence, not proof: they decide"
+        " nothing."
     )
     lines = [line for request in requests[:_REQUESTS] for line in _request(page, request)]
     if more := requests[_REQUESTS:]:
         recipients = things(sum(request.in_doubt for request in more), "recipient")
-        lines.append(f'<p class="after">And {things(len(more), "more request")} with {recipients}, which the campaign lists.</p>')
-    yield from _section("in-doubt", "In doubt, and what speaks for what", about, [*lines, *_choices()])
+        lines.append(
+            f'<p class="after">And {things(len(more), "more request")} with {recipients}.'
+            " To list them: smsgate campaign in-doubt.</p>"
+        )
+    yield from _section("in-doubt", "In doubt, and the evidence", about, [*lines, *_choices()])
 
 
 def _request(page: _Page, request: RequestInDoubt) -> Iterator[str]:
     yield '<article class="request">'
     left = escape(moment(request.claimed_at, page.zone))
-    yield f"<h3>Request {request.id}: {things(request.in_doubt, 'recipient')} <span>{left}</span></h3>"
+    recipients = things(request.in_doubt, "recipient")
+    yield f"<h3>Request {request.id}: {recipients} <span>{left}</span></h3>"
     size = f" and {things(request.reply_size, 'byte')}" if request.reply_size else ""
     answer = f" The answer had HTTP status {request.status}{size}." if request.status else ""
-    yield f"<p>{page.said(as_sentence(request.reason.strip() or 'no reason is written down'))}{answer}</p>"
+    reason = as_sentence(request.reason.strip() or "no reason recorded")
+    yield f"<p>{page.said(reason)}{answer}</p>"
     yield from _table((), (_finding(row) for row in findings(request, page.zone)))
     yield f'<p class="reading">{escape(reading(request))}</p>'
-    yield f'<p class="who">In doubt: {named(page.journal.recipients_in_doubt(request.id), page.number, _NAMED)}.</p>'
+    in_doubt = named(page.journal.recipients_in_doubt(request.id), page.number, _NAMED)
+    yield f'<p class="who">In doubt: {in_doubt}.</p>'
     yield "</article>"
 
 
 def _finding(row: Fact) -> str:
     note = f" <small>{escape(row.note)}</small>" if row.note else ""
     css = ' class="total"' if row.strong else ""
-    return f'<tr{css}><th scope="row">{escape(row.what)}{note}</th><td class="number">{escape(row.figure)}</td></tr>'
+    head = f'<th scope="row">{escape(row.what)}{note}</th>'
+    return f'<tr{css}>{head}<td class="number">{escape(row.figure)}</td></tr>'
 
 
 def _choices() -> Iterator[str]:
     yield '<div class="choices"><h3>What you can do</h3>'
-    yield "<p>Ask the provider, or one of the recipients. Then decide for all of them, for one request or for one recipient:</p>"
+    yield (
+        "<p>Ask the provider, or one of the recipients. Then decide about all recipients in doubt,"
+        " about one request or about one recipient:</p>"
+    )
     yield "<dl>"
     for event, when in _CHOICES:
         yield f"<dt>{escape(DECISIONS[event].capitalize())}</dt><dd>{escape(when)}</dd>"
@@ -411,10 +505,10 @@ def _decisions(page: _Page) -> Iterator[str]:
     decisions = page.figures.decisions
     if not decisions:
         return
-    heads = (("", "When"), ("", "Who"), ("", "Decision"), ("", "Of"), ("number", "Recipients"))
+    heads = (("", "When"), ("", "Who"), ("", "Decision"), ("", "About"), ("number", "Recipients"))
     shown = decisions[-_DECISIONS:]
     earlier = f" The last {len(shown)} of {count(len(decisions))}." if len(shown) < len(decisions) else ""
-    about = f"What became of recipients by somebody\u2019s word, oldest first.{earlier}"
+    about = f"Decisions of operators about recipients, oldest first.{earlier}"
     yield from _section("decisions", "Decisions", about, _table(heads, (_decision(page, one) for one in shown)))
 
 
@@ -439,26 +533,31 @@ def _cost(page: _Page) -> Iterator[str]:
     figures = page.figures
     if not figures.parts:
         return
-    spent = [
-        f'<tr><th scope="row">{state.capitalize()}{f"<br /><small>{note}</small>" if note else ""}</th>'
-        f"{_cells((('number', count(figures.count(state))), ('number', count(figures.cost(state)))))}</tr>"
-        for state, note in COSTS.items()
-        if figures.count(state) or state is _S.ACCEPTED
-    ]
+    spent = [_cost_row(figures, state, note) for state, note in COSTS.items() if figures.count(state) or state is _S.ACCEPTED]
     heads = (("", ""), ("number", "Recipients"), ("number", "Credits"))
     whole = sum(figures.parts.values())
-    sizes = [
-        f'<tr><th scope="row">{things(parts, "part")}</th>'
-        f"{_cells((('number', count(number)), ('number share', escape(share(number, whole)))))}</tr>"
-        for parts, number in figures.parts.items()
-    ]
-    about = "Counted as one credit for each part to each recipient; the provider\u2019s bill decides."
+    sizes = [_size_row(parts, number, whole) for parts, number in figures.parts.items()]
+    about = "Estimated at one credit per part and recipient. The provider\u2019s bill is authoritative."
     lines = [
-        '<div class="pair"><div>', *_table(heads, spent), "</div><div>",
-        *_table((("", "Length of the text"), ("number", "Recipients"), ("number", "")), sizes), "</div></div>",
+        '<div class="pair"><div>',
+        *_table(heads, spent),
+        "</div><div>",
+        *_table((("", "Length of the text"), ("number", "Recipients"), ("number", "")), sizes),
+        "</div></div>",
         f'<p class="after">{page.said(_alphabet(figures, whole))}</p>',
-    ]  # fmt: skip
+    ]
     yield from _section("cost", "Cost", about, lines)
+
+
+def _cost_row(figures: Figures, state: RecipientState, note: str) -> str:
+    small = f"<br /><small>{note}</small>" if note else ""
+    cells = _cells((("number", count(figures.count(state))), ("number", count(figures.cost(state)))))
+    return f'<tr><th scope="row">{state.capitalize()}{small}</th>{cells}</tr>'
+
+
+def _size_row(parts: int, number: int, whole: int) -> str:
+    cells = _cells((("number", count(number)), ("number share", escape(share(number, whole)))))
+    return f'<tr><th scope="row">{things(parts, "part")}</th>{cells}</tr>'
 
 
 def _alphabet(figures: Figures, whole: int) -> str:
@@ -466,26 +565,32 @@ def _alphabet(figures: Figures, whole: int) -> str:
     if not figures.ucs2:
         return texts + "All are in the GSM alphabet, where a part holds 160 characters."
     characters = character_names(figures.forced_by)
-    because = f" What forces it: {', '.join(characters)}." if characters else ""
+    because = f" Characters that force UCS-2: {', '.join(characters)}." if characters else ""
+    ucs2 = "in UCS-2, where a part holds 70 characters instead of 160."
     if figures.ucs2 == whole:
-        return f"{texts}In UCS-2, where a part holds 70 characters instead of 160.{because}"
-    dear = f"{things(figures.ucs2, 'recipient')} ({share(figures.ucs2, whole)}) {'has' if figures.ucs2 == 1 else 'have'}"
-    return f"{texts}{dear} a text in UCS-2, where a part holds 70 characters instead of 160.{because}"
+        return f"{texts}All are {ucs2}{because}"
+    have = "has" if figures.ucs2 == 1 else "have"
+    recipients = f"{things(figures.ucs2, 'recipient')} ({share(figures.ucs2, whole)})"
+    return f"{texts}{recipients} {have} a text {ucs2}{because}"
 
 
 def _example(page: _Page) -> Iterator[str]:
     example = page.figures.example
     if example is None:
         return
-    about = "The longest text, as one recipient gets it. It is the only one in this report."
+    about = "The longest text, as one recipient receives it. This report has no other text."
     body = "\n".join(part for part in (example.text, example.wappush) if part)
-    lines = [f'<p class="sender">{page.said(example.sender)}</p>', f"<blockquote>{page.said(body)}</blockquote>"]
+    lines = [
+        f'<p class="sender">{page.said(example.sender)}</p>',
+        f"<blockquote>{page.said(body)}</blockquote>",
+    ]
     yield from _section("example", "Example", about, lines)
 
 
 def _foot(page: _Page) -> Iterator[str]:
-    hidden = "Phone numbers are shown: keep this page to yourself." if page.show_numbers else "Phone numbers are masked."
+    hidden = "Phone numbers are shown in full: do not share this page." if page.show_numbers else "Phone numbers are masked."
     yield "<footer>"
-    yield f"<p>Written on {escape(moment(page.now, page.zone))} by smsgate {escape(__version__)}. {hidden}</p>"
-    yield "<p>The page loads nothing and runs nothing. The figures are those of the campaign\u2019s file at that moment.</p>"
+    written = escape(moment(page.now, page.zone))
+    yield f"<p>Written on {written} by smsgate {escape(__version__)}. {hidden}</p>"
+    yield ("<p>This page loads nothing and runs no script. The figures are from the campaign file at that time.</p>")
     yield "</footer></main></body></html>"

@@ -1,8 +1,8 @@
-"""Sends a campaign: claim, send, record, with several requests under way.
+"""Sends a campaign: claim, send, record, with several requests under way at once.
 
-Rules of this file: nothing leaves before its claim is on the disk; the outcome is written by a plain synchronous call in the
-frame that knows it, whatever is being cancelled; a task that waits holds no claim
-(docs: how it is tested, "Cancelled writes" and "SQLite").
+Rules of this file: no request leaves before its claim is on the disk. The outcome is recorded by a
+plain synchronous call in the frame that knows the outcome, so no cancellation can prevent it. A
+task that waits holds no claim (docs: how it is tested, "Cancelled writes" and "SQLite").
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..ledger.states import Event, RecipientState, after, before
 from ..protocol.limits import MOST_RECIPIENTS
 from ..protocol.models import Message, SendResult
 from ..session import AsyncSession
-from .evidence import Lookout
+from .evidence import EvidenceCollector
 from .outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_error
 from .wording import duration
 
@@ -37,29 +37,29 @@ __all__ = ["MOST_IN_REQUEST", "Progress", "RunOptions", "RunOutcome", "RunResult
 _log = logging.getLogger("smsgate")
 
 _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
-"""Seconds between two tries of a gateway that does not work, the last for all further ones."""
-_BAD_LUCK = 3
-"""So many failures in a row, with no request in between that worked, are no bad luck any more."""
+"""Seconds between two checks of a gateway that does not work. The last value repeats."""
+_FAILURES_TO_WAIT = 3
+"""After this many failures in a row, the run waits for the gateway."""
 _BUSY_PAUSE = 1.0
-"""Seconds between two tries to begin while another program reads the file."""
+"""Seconds between two attempts to start while another program reads the file."""
 
 
 class RunOutcome(StrEnum):
     """How a run ended."""
 
     FINISHED = "finished"
-    """Nobody is pending."""
+    """No recipient is pending."""
     STOPPED = "stopped"
-    """It was asked to stop, and waited for what was under way."""
+    """`Runner.stop` was called, and the requests under way have ended."""
     PAUSED = "paused"
-    """It makes no sense to go on before the operator has mended something."""
+    """The operator must fix something before the run can continue, or the gateway does not work."""
     CUT_OFF = "cut off"
-    """It was cancelled, or broke; who was in a request that may have left is in doubt."""
+    """The run was cancelled or failed. Recipients of requests that may have left are in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended, why, and where everybody stands now."""
+    """How a run ended, why, and how many recipients are in each state now."""
 
     outcome: RunOutcome
     why: str
@@ -68,7 +68,11 @@ class RunResult:
 
 @dataclass(slots=True)
 class Progress:
-    """Where a run stands: recipients in each state, requests under way, and what it waits for, if it does."""
+    """The progress of a run.
+
+    `states` is the number of recipients in each state, `under_way` the number of requests under
+    way. `waiting` says what the run waits for; "" if it does not wait.
+    """
 
     states: dict[RecipientState, int]
     under_way: int = 0
@@ -76,35 +80,35 @@ class Progress:
     _recent: deque[tuple[float, int]] = field(default_factory=deque, repr=False)
 
     WINDOW = 10.0
-    """Seconds over which the rate is taken."""
+    """The seconds over which `rate` is averaged."""
 
     def count(self, *states: RecipientState) -> int:
-        """How many recipients are in these states."""
+        """Return how many recipients are in these states."""
         return sum(self.states.get(state, 0) for state in states)
 
     @property
     def rate(self) -> float:
-        """Recipients a second, of late."""
+        """Recipients per second, averaged over the last `WINDOW` seconds."""
         if len(self._recent) < 2:
             return 0.0
         seconds = self._recent[-1][0] - self._recent[0][0]
         return (sum(count for _, count in self._recent) - self._recent[0][1]) / seconds if seconds > 0 else 0.0
 
     def move(self, event: Event, count: int) -> None:
-        """Count an event of so many recipients."""
+        """Count an event of this many recipients."""
         source = before(event)
         for state, change in ((source, -count), (after(source, event), count)):
             self.states[state] = self.states.get(state, 0) + change
 
     def settled(self, count: int, now: float) -> None:
-        """Count so many recipients into the rate."""
+        """Count this many recipients for the rate."""
         self._recent.append((now, count))
         while now - self._recent[0][0] > self.WINDOW:
             self._recent.popleft()
 
 
 class RunOptions(TypedDict, total=False):
-    """The options of a `Runner`, for those who hand them on."""
+    """The options of a `Runner`, for functions that pass them on."""
 
     batch: int
     rate: float | None
@@ -113,24 +117,31 @@ class RunOptions(TypedDict, total=False):
 
 
 MOST_IN_REQUEST = min(1_000, MOST_RECIPIENTS)
-"""Recipients in one request of a campaign at most: so many are in doubt together if an answer is lost."""
+"""The largest `batch`: this many recipients are in doubt together if an answer is lost."""
 
 
 class Runner:
-    """One run of a campaign. `batch` is how many recipients go into one request at most, `rate` recipients a second at most.
+    """One run of a campaign. It can be stopped.
 
-    At a low rate requests are smaller, so that none has more recipients than a second allows.
+    Args:
+        journal: the journal of the campaign.
+        session: the session that sends.
+        batch: recipients in one request at most, from 1 to 1,000. At a low `rate`, requests are
+            smaller, so that none has more recipients than one second allows.
+        rate: recipients per second at most; None for no limit.
+        patience: seconds in all to wait for a gateway that does not work, with growing pauses. Then
+            the run pauses. The run also waits this long for another program that reads the file.
+        on_progress: called after each change.
 
-    A gateway that does not work is tried again after longer and longer waits, `patience` seconds in all; then the run pauses.
-    Another program that reads the file keeps the run from beginning; it is waited for as long.
-    `on_progress` is called after each change.
+    Raises:
+        ValueError: an option is out of range.
     """
 
     _pauses: Sequence[float] = _PAUSES
 
     @staticmethod
     def _hook(step: str) -> None:
-        """Do nothing. A test overrides it, to end the process at a step."""
+        """Do nothing. A test overrides this method to end the process at a step."""
 
     def __init__(
         self,
@@ -143,19 +154,23 @@ class Runner:
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         for name, valid, allowed in (
-            ("batch", type(batch) is int and 1 <= batch <= MOST_IN_REQUEST, f"a whole number from 1 to {MOST_IN_REQUEST}"),
-            ("rate", rate is None or positive(rate), "recipients a second, more than 0"),
-            ("patience", positive(patience), "seconds, more than 0"),
+            (
+                "batch",
+                type(batch) is int and 1 <= batch <= MOST_IN_REQUEST,
+                f"a whole number from 1 to {MOST_IN_REQUEST}",
+            ),
+            ("rate", rate is None or positive(rate), "more than 0 recipients per second"),
+            ("patience", positive(patience), "more than 0 seconds"),
         ):
             if not valid:
-                raise ValueError(f"{name}: {allowed}")
+                raise ValueError(f"{name}: must be {allowed}")
         self._journal = journal
         self._session = session
         self._batch = batch if rate is None else min(batch, max(int(rate), 1))
         self._rate = rate
         self._patience = patience
         self._on_progress = on_progress
-        self._lookout = Lookout(session, journal)
+        self._evidence = EvidenceCollector(session, journal)
         self._progress = Progress({})
         self._run = 0
         self._due = 0.0
@@ -170,16 +185,27 @@ class Runner:
         self._broken: JournalError | None = None
 
     async def run(self) -> RunResult:
-        """Send to everybody who is pending, and return when nobody is, or when it makes no sense to go on.
+        """Send until no recipient is pending, the run pauses, or `stop` is called.
 
-        Who was in flight when an earlier run was killed is in doubt from now on. A request that goes wrong raises nothing; if the
-        run itself is cancelled, or `on_progress` fails, who is in a request that may have left is written down as in doubt first.
-        If the journal fails, nothing more is sent, what is under way is waited for, and `JournalError` is raised:
-        `JournalLost` if the journal does not say what became of some recipients.
+        Recipients that were in flight when an earlier run was killed are in doubt from now on. A
+        failed request raises nothing. If the run itself is cancelled, or `on_progress` fails,
+        recipients of requests that may have left are first recorded as in doubt.
+
+        Returns:
+            How the run ended, why, and how many recipients are in each state.
+
+        Raises:
+            JournalLost: the journal failed, so some outcomes are not recorded.
+            JournalBusy: another program read the file for longer than `patience`.
+            JournalError: the journal failed. Requests under way have ended, and nothing more was
+                sent.
         """
         self._stop_asked, self._turn, self._settled = anyio.Event(), anyio.Lock(), anyio.Condition()
         if lost := self._journal.recover():
-            _log.warning("the last run was cut off while requests were under way: %d recipients are in doubt", lost)
+            _log.warning(
+                "the last run was interrupted while requests were under way: %d recipients are in doubt",
+                lost,
+            )
         self._hook("recovered")
         self._progress = Progress(self._journal.states())
         if not await self._begin():
@@ -187,16 +213,16 @@ class Runner:
         self._on_progress(self._progress)
         try:
             try:
-                if not await self._look():
-                    # Nothing is risked on a gateway that cannot even tell the balance.
-                    self._failures, self._failed = _BAD_LUCK, self._lookout.trouble
+                if not await self._check_gateway():
+                    # Send nothing to a gateway that cannot even report the balance.
+                    self._failures, self._failed = _FAILURES_TO_WAIT, self._evidence.trouble
                 await side_by_side(self._session.concurrency, self._work)
             except JournalError as error:
                 await self._break(error)
             if self._broken is not None:
                 raise self._what_broke(self._broken)
         except BaseException:
-            with suppress(JournalError):  # the first error is the one to tell
+            with suppress(JournalError):  # report the first error
                 self._journal.end_run(self._run, RunOutcome.CUT_OFF)
             raise
         outcome = self._outcome or RunOutcome.FINISHED
@@ -205,7 +231,7 @@ class Runner:
         return RunResult(outcome, self._why, self._journal.states())
 
     async def _begin(self) -> bool:
-        """Begin as soon as no other program is in the way. False if the run is stopped before."""
+        """Start as soon as no other program reads the file. False if `stop` was called before."""
         waited = 0.0
         while True:
             try:
@@ -213,10 +239,10 @@ class Runner:
             except JournalBusy as error:
                 if waited >= self._patience:
                     raise JournalBusy(
-                        f"{error}; the run has waited {duration(waited)} for it. Run it again when it has ended"
+                        f"{error}; the run has waited {duration(waited)}. Run the campaign again when that program has finished"
                     ) from None
                 if not waited:
-                    _log.warning("%s; the run begins when it has ended", str(error))
+                    _log.warning("%s; the run starts when that program has finished", str(error))
                 self._progress.waiting = str(error)
                 self._on_progress(self._progress)
             else:
@@ -228,7 +254,7 @@ class Runner:
                 return False
 
     async def _break(self, error: JournalError) -> None:
-        """Send nothing more, since the journal does not work; what is under way is waited for."""
+        """Send nothing more, since the journal failed. Requests under way may still end."""
         if self._broken is None:
             self._broken = error
             self._end(RunOutcome.CUT_OFF, "")
@@ -239,10 +265,10 @@ class Runner:
         left = self._progress.count(RecipientState.IN_FLIGHT)
         if not left or isinstance(broken, JournalLost):
             return broken
-        return JournalLost(f"{broken}. What became of {left} recipients could not be written down: they are in doubt")
+        return JournalLost(f"{broken}. The outcomes of {left} recipients could not be recorded: they are in doubt")
 
     def stop(self) -> None:
-        """Send nothing more, and let `run` return when what is under way has ended."""
+        """Start no more requests. `run` returns when those under way have ended."""
         self._end(RunOutcome.STOPPED, "")
 
     def _end(self, outcome: RunOutcome, why: str) -> None:
@@ -259,8 +285,8 @@ class Runner:
                 await self._wait()
                 claim = None if self._outcome else self._claim()
                 if claim is not None:
-                    # While the gateway is in trouble, one request at a time finds out whether it works again.
-                    if self._failures < _BAD_LUCK:
+                    # While the gateway fails, send one request at a time.
+                    if self._failures < _FAILURES_TO_WAIT:
                         self._turn.release()
                         in_turn = False
                     await self._send(claim)
@@ -272,34 +298,37 @@ class Runner:
                     self._turn.release()
             if self._outcome or not self._progress.under_way:
                 return
-            # What is under way may come back as not sent.
+            # Recipients of requests under way may become pending again.
             async with self._settled:
                 if self._progress.under_way and not self._outcome:
                     await self._settled.wait()
 
     async def _wait(self) -> None:
-        """Wait until a request is due and the gateway is expected to work, or until the end."""
+        """Wait until the next request is due and the gateway works, or until the run ends."""
         if self._progress.count(RecipientState.PENDING):
             await self._sleep(self._due - anyio.current_time())
-        while self._failures >= _BAD_LUCK and not self._outcome:
-            pause = self._pauses[min(self._failures - _BAD_LUCK, len(self._pauses) - 1)]
+        while self._failures >= _FAILURES_TO_WAIT and not self._outcome:
+            pause = self._pauses[min(self._failures - _FAILURES_TO_WAIT, len(self._pauses) - 1)]
             if self._waited + pause > self._patience:
-                self._end(RunOutcome.PAUSED, f"the gateway has not worked for {duration(self._waited)}: {self._failed}")
+                self._end(
+                    RunOutcome.PAUSED,
+                    f"the gateway has not worked for {duration(self._waited)}: {self._failed}",
+                )
                 return
             self._waited += pause
-            self._progress.waiting = f"the gateway does not work ({self._failed}); next try in {duration(pause)}"
+            self._progress.waiting = f"the gateway does not work ({self._failed}); next attempt in {duration(pause)}"
             self._on_progress(self._progress)
             await self._sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - jitter, not a secret
             self._progress.waiting = ""
-            if await self._look():
+            if await self._check_gateway():
                 return
             self._failures += 1
-            self._failed = self._lookout.trouble
+            self._failed = self._evidence.trouble
 
-    async def _look(self) -> bool:
-        works = await self._lookout.look()
-        if self._lookout.session_ended:
-            self._end(RunOutcome.PAUSED, self._lookout.trouble)
+    async def _check_gateway(self) -> bool:
+        works = await self._evidence.check_gateway()
+        if self._evidence.session_ended:
+            self._end(RunOutcome.PAUSED, self._evidence.trouble)
         return works
 
     async def _sleep(self, seconds: float) -> None:
@@ -308,7 +337,7 @@ class Runner:
                 await self._stop_asked.wait()
 
     def _claim(self) -> Claim | None:
-        claim = self._journal.claim(self._run, self._batch, self._lookout.seen)
+        claim = self._journal.claim(self._run, self._batch, self._evidence.seen)
         if claim is not None:
             if self._rate is not None:
                 self._due = max(self._due, anyio.current_time()) + len(claim.recipients) / self._rate
@@ -324,14 +353,14 @@ class Runner:
             self._hook("sending")
             result = await self._post(claim, record)
             outcome = outcome_of_answer(claim, result)
-        except BaseException as error:  # cancelled, too: what it means for the recipients is written before anything else happens
+        except BaseException as error:  # even cancelled: first record what it means
             failure = error
             outcome = outcome_of_error(claim, error, left=record.left)
         self._hook("answered")
         self._write(claim, outcome)
         if outcome.unforeseen and failure is not None:
             raise failure
-        await self._heed(claim, outcome, failure)
+        await self._react(claim, outcome, failure)
 
     async def _post(self, claim: Claim, record: SendRecord) -> SendResult:
         what = claim.text
@@ -340,7 +369,7 @@ class Runner:
         return await send_recorded(self._session, message, record)
 
     def _write(self, claim: Claim, outcome: RequestOutcome) -> None:
-        """Write down what became of everybody. Nothing is awaited here, so nothing can be cancelled."""
+        """Record the outcomes of a claim. Nothing is awaited here, so nothing can be cancelled."""
         self._journal.settle(claim, outcome.recipients, outcome.end)
         self._progress.under_way -= 1
         for recipient in outcome.recipients:
@@ -349,8 +378,8 @@ class Runner:
         self._progress.settled(settled, anyio.current_time())
         self._on_progress(self._progress)
 
-    async def _heed(self, claim: Claim, outcome: RequestOutcome, failure: BaseException | None) -> None:
-        """Let the others know, and draw the consequences for the run."""
+    async def _react(self, claim: Claim, outcome: RequestOutcome, failure: BaseException | None) -> None:
+        """Pause or slow down the run if needed, wake waiting workers, and collect evidence."""
         if outcome.trouble is Trouble.PAUSE:
             self._end(RunOutcome.PAUSED, outcome.why)
         elif outcome.trouble is Trouble.WAIT:
@@ -362,5 +391,5 @@ class Runner:
             self._settled.notify_all()
         if outcome.in_doubt:
             ids = failure.evidence.ids if isinstance(failure, InDoubt) else ()
-            await self._lookout.gather(claim.request, ids)
+            await self._evidence.gather(claim.request, ids)
             self._hook("evidence")

@@ -1,7 +1,8 @@
 """Recipients from a CSV file, a spreadsheet or any iterable, read as a stream.
 
-Rules of this file: a file is opened once, so that a pipe loses nothing. What is wrong with the whole (no such file, no phone
-column) is an error before the rows are read; what is wrong with one row makes that row skipped and never stops the others.
+Rules of this file: a file is opened once, so that a pipe loses nothing. An error of the whole list
+(no such file, no phone column) is raised before the rows are read. An error in one row makes this
+row skipped, and never stops the others.
 """
 
 from __future__ import annotations
@@ -24,30 +25,42 @@ from .delimited import delimited_rows, delimiter_of
 from .encodings import encoding_of, errors_of, is_one_byte, is_rather_unicode
 from .spreadsheets import HiddenRows, check_columns, is_spreadsheet, open_sheet
 
-__all__ = ["ListOptions", "Row", "Source", "csv_source", "file_source", "rows_source", "table_source"]
+__all__ = [
+    "ListOptions",
+    "Row",
+    "Source",
+    "csv_source",
+    "file_source",
+    "rows_source",
+    "table_source",
+]
 
 _TABLES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _SAMPLED_ROWS = 200
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_UNREADABLE = "bytes that are not of the encoding of the file"
+_UNREADABLE = "bytes that are invalid in the encoding of the file"
 _ERRORS = {
-    "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#Н/Д", "#ССЫЛКА!", "#ЗНАЧ!", "#ДЕЛ/0!", "#ИМЯ?",
-    "#ПУСТО!", "#ЧИСЛО!", "#ПОСИЛАННЯ!", "#ДІЛ/0!", "#ІМ'Я?", "#ЗНАЧЕННЯ!",
+    "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#Н/Д", "#ССЫЛКА!",
+    "#ЗНАЧ!", "#ДЕЛ/0!", "#ИМЯ?", "#ПУСТО!", "#ЧИСЛО!", "#ПОСИЛАННЯ!", "#ДІЛ/0!", "#ІМ'Я?",
+    "#ЗНАЧЕННЯ!",
 }  # fmt: skip
-"""What stands in a cell whose formula has failed, also in a CSV file that Excel wrote."""
+"""The values of a cell whose formula has failed, in a spreadsheet or a CSV file from Excel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One recipient as it was given: the line of the file (a header is line 1) or the place in the iterable, and the values."""
+    """One recipient as the list has it.
+
+    `line` is the line of the file (a header is line 1) or the position in the iterable, from 1.
+    """
 
     line: int
     number: str = field(repr=False)
     values: Mapping[str, str] = field(repr=False)
     complaint: str = ""
-    """What is wrong with the row itself, so that it cannot be read."""
+    """Why the row cannot be read; "" if it can."""
     faults: Mapping[str, str] = field(default_factory=dict)
-    """What is wrong with single cells, by their column: it matters only if a text needs them."""
+    """What is wrong with single cells, by column. It matters only if a text needs the cell."""
 
 
 def _unknown_part() -> float:
@@ -56,7 +69,7 @@ def _unknown_part() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Recipients to be read once, and what is known of them before: the columns, and how the file was understood."""
+    """Recipients that can be read once, the columns, and how the file is read."""
 
     rows: Iterator[Row]
     columns: tuple[str, ...]
@@ -65,29 +78,29 @@ class Source:
     delimiter: str = ""
     sheet: str = ""
     headed: bool = True
-    """Whether the columns have names, or numbers, as there is no header."""
+    """Whether the list has a header. Without one, the columns are named "1", "2" and so on."""
     repeated: tuple[str, ...] = ()
-    """Names of several columns, which no text can use."""
+    """Names that several columns share, so that a text cannot use them."""
     part: Callable[[], float] = _unknown_part
-    """Which part of the file was read by now, from 0 to 1; 0 if that is not known."""
+    """Returns the part of the file read so far, from 0 to 1; 0 if it is not known."""
 
 
 class ListOptions(TypedDict, total=False):
-    """How a list is read. What is not given, or None, is found out."""
+    """How to read a list. An option that is absent or None is detected."""
 
     phone_column: str | None
-    """The column with the numbers; without a header its place, from `"1"`."""
+    """The name of the column with the numbers; without a header its position, from `"1"`."""
     header: bool | None
     """Whether the first line has the names of the columns."""
     encoding: str | None
-    """Of a CSV file."""
+    """The encoding of a CSV file."""
     delimiter: str | None
-    """Of a CSV file: one character."""
+    """The delimiter of a CSV file: one character."""
     sheet: str | None
-    """Of a spreadsheet; the first one that is visible if not given."""
+    """The sheet of a spreadsheet; by default the first visible one."""
     hidden: HiddenRows | None
-    """Of a spreadsheet: what becomes of rows that a filter or a user has hidden, and of hidden columns with numbers. If not
-    given, they are an error."""
+    """`"include"` or `"skip"` hidden rows of a spreadsheet, and hidden columns with numbers. By
+    default they are an error."""
 
 
 class _Line(NamedTuple):
@@ -98,51 +111,85 @@ class _Line(NamedTuple):
 
 
 def file_source(path: Path, **options: Unpack[ListOptions]) -> Source:
-    """Return the recipients of a CSV file or of a sheet of a spreadsheet; `Path("-")` is standard input.
+    """Return the recipients of a CSV file or of one sheet of a spreadsheet.
 
-    Which of the two it is, is told by the name of the file, or by how it begins. It is opened once, so it may be a pipe. Raises
-    `OSError` if it cannot be read, `ValueError` if it has no phone column, or others than asked for, or would have to be guessed.
-    The rows raise `ValueError` at their end if all of them do not lead to the phone column that the first 200 led to.
+    The file's name, or else its first bytes, decide between the two. The file is opened once, so it
+    may be a pipe.
+
+    Args:
+        path: the file; `Path("-")` is standard input.
+        options: see `ListOptions`.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the file is unreadable, or its encoding, delimiter or phone column is ambiguous
+            or missing. The iteration over the rows raises it too, at the end, if all rows together
+            point to another phone column than the first 200.
+        MissingExtra: a spreadsheet needs the extra `tables`.
     """
     return _opened_source(path, None, options)
 
 
 def csv_source(path: Path, **options: Unpack[ListOptions]) -> Source:
-    """Return the recipients of a CSV file, whatever its name. Takes the options of `file_source`, and raises as it does."""
+    """Return the recipients of a CSV file, whatever its name.
+
+    Args:
+        path: the file; `Path("-")` is standard input.
+        options: see `ListOptions`.
+
+    Raises:
+        OSError, ValueError: as `file_source`.
+    """
     return _opened_source(path, False, options)
 
 
 def table_source(path: Path, **options: Unpack[ListOptions]) -> Source:
-    """Return the recipients of a sheet of a spreadsheet, whatever the name of the file. Needs the extra `tables`.
+    """Return the recipients of one sheet of a spreadsheet, whatever the name of the file.
 
-    Takes the options of `file_source`, and raises as it does.
+    Needs the extra `tables`.
+
+    Args:
+        path: the file; `Path("-")` is standard input.
+        options: see `ListOptions`.
+
+    Raises:
+        OSError, ValueError, MissingExtra: as `file_source`.
     """
     return _opened_source(path, True, options)
 
 
 def rows_source(rows: Iterable[str | Mapping[str, Any]], *, phone_column: str | None = None) -> Source:
-    """Return recipients from an iterable of numbers, or of mappings that have the phone column, `phone` unless told otherwise.
+    """Return recipients from an iterable of numbers or mappings.
 
-    The columns are those of the first mapping.
+    Args:
+        rows: numbers, or mappings from column to value. The first mapping defines the columns.
+        phone_column: the key of the number in a mapping; by default a usual name, such as `phone`.
+
+    Raises:
+        ValueError: no key of the first mapping is the phone column.
     """
     given = iter(rows)
     first = list(islice(given, 1))
     columns = tuple(map(str, first[0])) if first and isinstance(first[0], Mapping) else ("phone",)
     column = columns[columns_of(columns, [], asked=phone_column, header=True).phone]
-    return Source((_row(line, one, column) for line, one in enumerate(chain(first, given), start=1)), columns, column)
+    return Source(
+        (_row(line, one, column) for line, one in enumerate(chain(first, given), start=1)),
+        columns,
+        column,
+    )
 
 
 def _row(line: int, given: Any, column: str) -> Row:
     if isinstance(given, str):
         return Row(line, given, {column: given})
     if not isinstance(given, Mapping):
-        return Row(line, "", {}, "neither a number nor a mapping of columns")
+        return Row(line, "", {}, "neither a number nor a mapping")
     values = {str(name): _text(value) for name, value in given.items()}
     return Row(line, values.get(column, ""), values)
 
 
 def _text(value: Any) -> str:
-    """Return a value as text: a number that a program made of a phone number becomes its digits again."""
+    """Return a value as text. A float that was a phone number becomes its digits again."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -159,13 +206,13 @@ def _opened_source(path: Path, table: bool | None, options: ListOptions) -> Sour
             opened.seek(0)
         source = _table(opened, options) if table else _csv(opened, options)
         if not table:
-            held.pop_all()  # closed by whoever reads the rows, to the end or not
+            held.pop_all()  # the iterator over the rows closes the file
         return replace(source, rows=_named(source.rows, name))
 
 
 @contextmanager
 def _naming(name: str) -> Iterator[None]:
-    """Name the list in what is wrong with it."""
+    """Add the name of the list to a `ValueError`."""
     try:
         yield
     except ValueError as error:
@@ -178,7 +225,7 @@ def _named(rows: Iterator[Row], name: str) -> Iterator[Row]:
 
 
 def _opened(path: Path) -> BinaryIO:
-    """Open a file, or what a pipe has to say in a file without a name: it can be read once only, and is looked at twice."""
+    """Open a file. The data of a pipe goes into a temporary file, as the file is read twice."""
     if str(path) == "-":
         return _spooled(sys.stdin.buffer)
     opened = path.open("rb")
@@ -189,7 +236,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _spooled(pipe: BinaryIO) -> BinaryIO:
-    spool = TemporaryFile()  # noqa: SIM115 - closed with the source; its owner's alone, and gone with the process
+    spool = TemporaryFile()  # noqa: SIM115 - closed with the source
     try:
         shutil.copyfileobj(pipe, spool, 1 << 20)
         spool.seek(0)
@@ -208,14 +255,18 @@ def _csv(opened: BinaryIO, options: ListOptions) -> Source:
     if told:
         next(rows)
     return _source(
-        rows, options, encoding=encoding, delimiter=delimiter, part=lambda: 1.0 if opened.closed else opened.tell() / size
+        rows,
+        options,
+        encoding=encoding,
+        delimiter=delimiter,
+        part=lambda: 1.0 if opened.closed else opened.tell() / size,
     )
 
 
 def _table(opened: BinaryIO, options: ListOptions) -> Source:
     hidden = options.get("hidden")
     if hidden not in (None, "include", "skip"):
-        raise ValueError("hidden: include or skip")
+        raise ValueError("hidden: must be include or skip")
     sheet = open_sheet(opened, name=options.get("sheet"), hidden=hidden)
     omitted = sheet.hidden_columns if hidden == "skip" else {}
     reached = 0
@@ -225,25 +276,35 @@ def _table(opened: BinaryIO, options: ListOptions) -> Source:
         for line, cells, faults, is_hidden in sheet.rows:
             reached = line
             left = ["" if place in omitted else cell for place, cell in enumerate(cells)] if omitted else cells
-            yield _Line(line, left, "the row is hidden in the sheet" if is_hidden and hidden == "skip" else "", faults)
+            yield _Line(
+                line,
+                left,
+                "the row is hidden in the sheet" if is_hidden and hidden == "skip" else "",
+                faults,
+            )
 
     unasked = {} if hidden else sheet.hidden_columns
     return _source(rows(), options, unasked, sheet=sheet.name, part=lambda: reached / max(sheet.height, 1))
 
 
-def _source(lines: Iterator[_Line], options: ListOptions, hidden_columns: Mapping[int, str] = {}, **found: Any) -> Source:
+def _source(
+    lines: Iterator[_Line],
+    options: ListOptions,
+    hidden_columns: Mapping[int, str] = {},
+    **found: Any,
+) -> Source:
     filled = (line for line in lines if line.complaint or "".join(line.cells).strip("\ufeff \t\r\n"))
     first = next(filled, None)
     if first is None:
         raise ValueError("the file is empty")
     if not first.cells:
-        raise ValueError(f"line {first.number}: {first.complaint}, and it may name the columns; correct or remove it")
+        raise ValueError(f"line {first.number}: {first.complaint}, and this line may be the header; correct or remove the line")
     sampled = list(islice(filled, _SAMPLED_ROWS))
     header = [cell.strip().lstrip("\ufeff") for cell in first.cells]
     encoding: str = found.get("encoding", "")
     one_byte = encoding if encoding and is_one_byte(encoding) else ""
     if fault := _fault_of(header, one_byte):
-        raise ValueError(f"line {first.number}: {fault}; name another with --encoding, or correct the line")
+        raise ValueError(f"line {first.number}: {fault}; name another encoding with --encoding, or correct the line")
     sample = [[cell.strip() for cell in line.cells] for line in sampled if not line.complaint]
     asked = options.get("phone_column")
     if asked is None:
@@ -259,11 +320,18 @@ def _source(lines: Iterator[_Line], options: ListOptions, hidden_columns: Mappin
     if len(columns.names) == 1:
         found["delimiter"] = ""
     names = tuple(filter(None, columns.names))
-    return Source(rows, names, columns.names[columns.phone], headed=columns.headed, repeated=columns.repeated, **found)
+    return Source(
+        rows,
+        names,
+        columns.names[columns.phone],
+        headed=columns.headed,
+        repeated=columns.repeated,
+        **found,
+    )
 
 
 def _judged(lines: Iterator[_Line], columns: Columns) -> Iterator[_Line]:
-    """Yield the lines after the first ones, and check at the end that they leave the choice of the phone column as it is."""
+    """Yield the lines after the sample, and check at the end that the phone column still fits."""
     for line in lines:
         if columns.judged and not line.complaint:
             columns.judged.add([cell.strip() for cell in line.cells])
@@ -272,14 +340,14 @@ def _judged(lines: Iterator[_Line], columns: Columns) -> Iterator[_Line]:
 
 
 def _fault_of(cells: Sequence[str], one_byte: str) -> str:
-    """Return what is wrong with the bytes of a row, "" if nothing is. `one_byte` is the encoding if it is a one-byte one."""
+    """Return what is wrong with the bytes of a row, or "". `one_byte` is an encoding or ""."""
     together = "".join(cells)
     if together.isascii():
         return ""
     if _SURROGATE.search(together):
         return _UNREADABLE
     if one_byte and any(is_rather_unicode(cell, one_byte) for cell in cells):
-        return f"bytes of UTF-8, and the list is read as {one_byte}"
+        return f"bytes in UTF-8, but the list is read as {one_byte}"
     return ""
 
 
@@ -294,12 +362,15 @@ def _read(line: _Line, columns: Columns, one_byte: str) -> Row:
     values = {name: cell.strip() for name, cell in zip(columns.names, cells, strict=False) if name}
     if len(cells) > len(columns.names) and any(cells[len(columns.names) :]):
         return Row(
-            line.number, number, values, "more cells than the header has" if columns.headed else "more cells than others have"
+            line.number,
+            number,
+            values,
+            "more cells than the header" if columns.headed else "more cells than other rows",
         )
     faults = _faults(line, columns.names) if line.faults or "#" in together else {}
     return Row(line.number, number, values, faults=faults)
 
 
 def _faults(line: _Line, names: Sequence[str]) -> dict[str, str]:
-    failed = {place: "a formula that has failed" for place, cell in enumerate(line.cells) if cell.strip() in _ERRORS}
+    failed = {place: "a failed formula" for place, cell in enumerate(line.cells) if cell.strip() in _ERRORS}
     return {names[place]: fault for place, fault in {**failed, **line.faults}.items() if place < len(names) and names[place]}

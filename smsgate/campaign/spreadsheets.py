@@ -1,8 +1,8 @@
-"""Reads the rows of one sheet as it is shown: which rows are hidden, and how the cells look. The one importer of calamine.
+"""Reads the rows of one sheet as a user sees them. The one importer of calamine.
 
-Rule of this file: calamine reads the values. The hidden rows and columns and the number formats of an XLSX file, which calamine
-does not tell, are read from the same file with expat, which accepts no DOCTYPE here. In other kinds of files none of them can be
-seen, and the error says so.
+Rule of this file: calamine reads the values. Hidden rows and columns and number formats, which
+calamine does not report, are read from the XLSX file with expat; a DOCTYPE is refused. Other kinds
+of files do not show hidden rows, and an error says so.
 """
 
 from __future__ import annotations
@@ -21,41 +21,48 @@ from .cellformats import BUILT_IN, GENERAL, shown
 __all__ = ["Cells", "HiddenRows", "Sheet", "check_columns", "is_spreadsheet", "open_sheet"]
 
 HiddenRows = Literal["include", "skip"]
-"""What becomes of rows and columns that are hidden, by a filter or by hand."""
+"""What to do with rows and columns that are hidden, by a filter or by hand."""
 
 _SIGNATURES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
-"""How a zip archive begins, and the container of older programs."""
+"""The first bytes of a zip archive, and of the container of older programs."""
 _PIECE = 1 << 16
 _NAMED = 5
-_HIDDEN_CHOICE = "say --hidden skip to leave them out, or --hidden include to send to them, too"
+_HIDDEN_CHOICE = "use --hidden skip to leave them out, or --hidden include to send to them too"
 
 Cells = tuple[int, list[str], dict[int, str], bool]
-"""A row: its number, its cells, what is wrong with which of them, and whether it is hidden."""
+"""A row: its number, its cells, errors of single cells by index, and whether it is hidden."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One sheet: its name for people, its rows to be read once, how many there are, and the places of hidden columns."""
+    """One sheet: its name for people, its rows (to be read once), its height and hidden columns."""
 
     name: str
     rows: Iterator[Cells]
     height: int
     hidden_columns: Mapping[int, str] = field(default_factory=dict)
-    """Each with its letters."""
+    """The letters of each hidden column, by index."""
 
 
 def is_spreadsheet(beginning: bytes) -> bool:
-    """Return whether a file that begins so is a spreadsheet, whatever its name."""
+    """Return whether a file with this beginning is a spreadsheet, whatever its name."""
     return beginning.startswith(_SIGNATURES)
 
 
 def open_sheet(opened: BinaryIO, *, name: str | None, hidden: HiddenRows | None) -> Sheet:
-    """Return a sheet: the one of this name, or the first that is visible. Needs the extra `tables`.
+    """Return the sheet of this name, or the first visible one. Needs the extra `tables`.
 
-    Raises `ValueError` if the file cannot be read, if it has no such sheet, or if rows are hidden and `hidden` is None.
+    Raises `ValueError` if the file cannot be read, if it has no such sheet, or if rows are hidden
+    and `hidden` is None.
     """
     try:
-        from python_calamine import CalamineError, PasswordError, SheetTypeEnum, SheetVisibleEnum, load_workbook  # noqa: PLC0415
+        from python_calamine import (  # noqa: PLC0415 - an extra
+            CalamineError,
+            PasswordError,
+            SheetTypeEnum,
+            SheetVisibleEnum,
+            load_workbook,
+        )
     except ModuleNotFoundError as error:
         raise missing(error, "a spreadsheet") from None
     try:
@@ -66,27 +73,32 @@ def open_sheet(opened: BinaryIO, *, name: str | None, hidden: HiddenRows | None)
             if sheet.typ is SheetTypeEnum.WorkSheet and sheet.visible is SheetVisibleEnum.Visible
         ]
         if name is not None and name not in book.sheet_names:
-            raise ValueError(f"sheet: there is none of this name; the sheets are {', '.join(book.sheet_names)}")
+            raise ValueError(f"sheet: no sheet has this name; the sheets are {', '.join(book.sheet_names)}")
         if name is None and not visible:
-            raise ValueError(f"sheet: all are hidden; name one with --sheet: {', '.join(book.sheet_names)}")
+            raise ValueError(f"sheet: all sheets are hidden; name one with --sheet: {', '.join(book.sheet_names)}")
         chosen = visible[0] if name is None else name
         sheet = book.get_sheet_by_name(chosen)
         layout = _layout_of(opened, chosen)
     except PasswordError:
         raise ValueError("the file is protected by a password; save it without one") from None
     except (CalamineError, BadZipFile, expat.ExpatError, LookupError) as error:
-        raise ValueError(f"the file is no spreadsheet that can be read ({type(error).__name__})") from None
+        raise ValueError(f"the file is not a readable spreadsheet ({type(error).__name__})") from None
     _check_hidden(layout, chosen, hidden)
     count = len(book.sheet_names)
     of_several = "" if name or count == 1 else f", the first {'visible ' if len(visible) < count else ''}of {count}"
     layout = layout or _Layout()
     first = (sheet.start or (0, 0))[1]
     hidden_columns = {place: _letters(first + place) for place in range(sheet.width) if layout.hides_column(first + place)}
-    return Sheet(f"{chosen}{of_several}", _rows(sheet.iter_rows(), first, layout), sheet.total_height, hidden_columns)
+    return Sheet(
+        f"{chosen}{of_several}",
+        _rows(sheet.iter_rows(), first, layout),
+        sheet.total_height,
+        hidden_columns,
+    )
 
 
 def check_columns(hidden: Collection[str]) -> None:
-    """Raise `ValueError` if these columns, which have numbers, are hidden."""
+    """Raise `ValueError` if there are hidden columns with numbers."""
     if hidden:
         are = "columns with numbers are" if len(hidden) > 1 else "a column with numbers is"
         raise ValueError(f"{are} hidden in the sheet ({', '.join(hidden)}); {_HIDDEN_CHOICE}")
@@ -95,8 +107,8 @@ def check_columns(hidden: Collection[str]) -> None:
 def _check_hidden(layout: _Layout | None, sheet: str, hidden: HiddenRows | None) -> None:
     if layout is None and hidden != "include":
         raise ValueError(
-            "hidden rows and columns cannot be seen in a file of this kind: save it as XLSX, "
-            "or say --hidden include if none is hidden"
+            "hidden rows and columns cannot be detected in a file of this kind: save it as XLSX,"
+            " or use --hidden include if none is hidden"
         )
     if layout is None or hidden is not None:
         return
@@ -123,7 +135,7 @@ def _rows(given: Iterator[list[Any]], first: int, layout: _Layout) -> Iterator[C
         yield line, cells, faults, hidden
 
 
-# What an XLSX file says beside its values
+# The layout of an XLSX file
 
 
 _Kind = tuple[bool, Mapping[int, str]]
@@ -131,14 +143,17 @@ _Kind = tuple[bool, Mapping[int, str]]
 
 @dataclass(slots=True)
 class _Layout:
-    """Whether a row is hidden, and the formats of its cells by column: for each row the number of a kind, as most are alike."""
+    """Whether each row is hidden, and the formats of its cells by column.
+
+    Most rows are alike, so each row has the index of a kind.
+    """
 
     kinds: list[_Kind] = field(default_factory=lambda: [(False, {})])
     rows: array[int] = field(default_factory=lambda: array("I"))
     hidden_rows: list[int] = field(default_factory=list)
-    """Those with something in them."""
+    """Hidden rows that are not empty."""
     hidden_columns: list[tuple[int, int]] = field(default_factory=list)
-    """The first and the last of neighbours, from 0."""
+    """The first and the last column of each hidden range, from 0."""
 
     def hides_column(self, column: int) -> bool:
         return any(first <= column <= last for first, last in self.hidden_columns)
@@ -148,7 +163,10 @@ class _Layout:
 
 
 def _layout_of(opened: BinaryIO, sheet: str) -> _Layout | None:
-    """Return the layout of a sheet of an XLSX file, None for another kind of file. Raises as zip and XML do, and `ValueError`."""
+    """Return the layout of a sheet of an XLSX file, None for another kind of file.
+
+    Raises the errors of zipfile and expat, and `ValueError`.
+    """
     opened.seek(0)
     if not opened.read(4).startswith(_SIGNATURES[0]):
         return None
@@ -166,7 +184,7 @@ def _layout_of(opened: BinaryIO, sheet: str) -> _Layout | None:
 
 
 def _targets(archive: ZipFile, part: str) -> dict[str, tuple[str, str]]:
-    """Return what a part of the archive refers to: its kind and its name there, by the key of the reference."""
+    """Return the references of a part of the archive: kind and name of the target, by id."""
     path = PurePosixPath(part)
     found: dict[str, tuple[str, str]] = {}
 
@@ -194,7 +212,7 @@ def _sheet_keys(archive: ZipFile, book: str) -> dict[str, str]:
 
 
 def _formats(archive: ZipFile, part: str) -> list[str]:
-    """Return the number format of each style of cells."""
+    """Return the number format of each cell style."""
     codes, styles, inside = dict(BUILT_IN), list[str](), False
 
     def start(name: str, given: dict[str, str]) -> None:
@@ -211,7 +229,7 @@ def _formats(archive: ZipFile, part: str) -> list[str]:
 
 
 class _SheetReader:
-    """Takes the layout out of a sheet's XML."""
+    """Reads the layout from a sheet's XML."""
 
     def __init__(self, formats: list[str]) -> None:
         self.layout = _Layout()
@@ -252,12 +270,12 @@ class _SheetReader:
 
 
 def _is_hidden(given: Mapping[str, str], size: str) -> bool:
-    """Return whether a row or a column is hidden, or has no size, which looks the same."""
+    """Return whether a row or a column is hidden, or has size 0, which looks the same."""
     return given.get("hidden") in ("1", "true") or float(given.get(size, "1")) <= 0
 
 
 def _letters(column: int) -> str:
-    """Return the name of a column, such as `AB`, from its place from 0."""
+    """Return the letters of a column, such as `AB`, from its index, which starts at 0."""
     name, left = "", column + 1
     while left:
         left, letter = divmod(left - 1, 26)
@@ -266,7 +284,7 @@ def _letters(column: int) -> str:
 
 
 def _column(place: str) -> int:
-    """Return the column of a cell such as `AB12`, from 0."""
+    """Return the column index of a cell such as `AB12`, from 0."""
     column = 0
     for letter in place.rstrip("0123456789"):
         column = column * 26 + ord(letter) - 64
@@ -279,7 +297,7 @@ def _parse(
     start: Callable[[str, dict[str, str]], None],
     end: Callable[[str], None] | None = None,
 ) -> None:
-    """Tell the elements of a part of the archive, by their local names."""
+    """Parse a part of the archive, and call `start` and `end` with local names of elements."""
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.StartElementHandler = lambda name, given: start(name.rpartition(":")[2], given)
@@ -292,4 +310,4 @@ def _parse(
 
 
 def _refuse_doctype(*_given: object) -> None:
-    raise ValueError("the file is no spreadsheet that can be read (it has a DOCTYPE)")
+    raise ValueError("the file is not a readable spreadsheet (it has a DOCTYPE)")

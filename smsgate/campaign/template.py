@@ -1,6 +1,7 @@
-"""Texts with `{column}` fields, and nothing more: no attribute access, no indexes, no format specifications.
+"""Texts with `{column}` fields, without attribute access, indexes or format specifications.
 
-Rule of this file: pure, and a field that no recipient has is found before any recipient is read. `{{` and `}}` stand for braces.
+Rules of this file: no I/O. A field without a column is found before any recipient is read. `{{` and
+`}}` stand for braces.
 """
 
 from __future__ import annotations
@@ -17,23 +18,23 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 class MissingField(ValueError):
-    """A recipient has nothing in a column that the text needs."""
+    """A recipient has no value in a column that the text needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text with fields. Making one raises `ValueError` for a brace that stands alone or a field without a name."""
+    """A text with fields."""
 
     text: str = field(repr=False)
     fields: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, text: str) -> Template:
-        """Read a template."""
+        """Parse a text. Raises `ValueError` for a single brace or a field without a name."""
         names: dict[str, None] = {}
         for token in _TOKEN.finditer(text):
             if token[0] in ("{", "}"):
-                raise ValueError(f"text: a brace at position {token.start() + 1} stands alone; write it twice to mean a brace")
+                raise ValueError(f"text: single brace at position {token.start() + 1}; write it twice for a literal brace")
             if token[1] is not None:
                 if not token[1].strip():
                     raise ValueError(f"text: the field at position {token.start() + 1} has no name")
@@ -41,15 +42,18 @@ class Template:
         return cls(text, tuple(names))
 
     def check(self, columns: Collection[str]) -> None:
-        """Raise `ValueError` for a field that is no column."""
+        """Raise `ValueError` for a field without a column."""
         for name in self.fields:
             if name not in columns:
                 known = mask_numbers(", ".join(columns))
-                raise ValueError(f"text: there is no column for the field {{{mask_numbers(name)}}}; the columns are {known}")
+                raise ValueError(f"text: no column for the field {{{mask_numbers(name)}}}; the columns are {known}")
 
     def fill(self, values: Mapping[str, str]) -> str:
-        """Return the text of one recipient. Raises `MissingField`, which names the column, if it is absent or blank."""
+        """Return the text of one recipient. Raises `MissingField` if a value is absent or blank."""
         for name in self.fields:
             if not values.get(name, "").strip():
-                raise MissingField(f"nothing in the column {mask_numbers(name)}")
-        return _TOKEN.sub(lambda token: token[0][0] if token[1] is None else values[token[1].strip()].strip(), self.text)
+                raise MissingField(f"no value in the column {mask_numbers(name)}")
+        return _TOKEN.sub(
+            lambda token: token[0][0] if token[1] is None else values[token[1].strip()].strip(),
+            self.text,
+        )

@@ -1,7 +1,7 @@
-"""What is said about a campaign in plain words: figures, times, the one honest sentence, and what evidence tells.
+"""Words about a campaign: figures, times, the summary sentence, and what the evidence suggests.
 
-Rule of this file: pure, English, and no markup. The report and the command both read it, so they say the same. What is not
-known is called so, and evidence is never called proof.
+Rules of this file: no I/O, English only, no markup. The report and the command both use these
+functions, so their words are the same. Evidence is never called proof.
 """
 
 from __future__ import annotations
@@ -58,43 +58,47 @@ _MONTHS = (
 )  # fmt: skip
 _DATE = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9])(?![0-9])")
 _ID = re.compile(r"\{?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?")
-_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400)
+_STEPS = (
+    0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900,
+    1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400,
+)  # fmt: skip
+"""Seconds between two round times."""
 _SECONDS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
 
 DECISIONS: Mapping[Event, str] = {
-    Event.RESEND: "send again, and so perhaps twice",
+    Event.RESEND: "send again, which may deliver a second copy",
     Event.FOUND: "count as accepted",
     Event.ASSUME_SENT: "count as sent",
     Event.GIVE_UP: "give up",
-    Event.CANCEL: "cancel, so that they are never sent to",
+    Event.CANCEL: "cancel: never send",
 }
-"""What an operator can say."""
+"""The decisions of an operator, in words."""
 COSTS: Mapping[RecipientState, str] = {
     _S.ACCEPTED: "",
-    _S.ASSUMED_SENT: "by somebody\u2019s word",
-    _S.IN_DOUBT: "paid for if they were sent",
+    _S.ASSUMED_SENT: "decided by an operator",
+    _S.IN_DOUBT: "if they were sent",
     _S.PENDING: "if they are sent",
 }
-"""The states that cost something, and whether they surely do."""
+"""The states that may cost credits, and the condition under which they do."""
 NO_REASON = "no reason given"
-PURGED = "numbers, texts and answers are forgotten, and the figures are kept"
+PURGED = "numbers, texts and answers are deleted, and the figures are kept"
 
 
 # Figures
 
 
 def count(number: int | Decimal) -> str:
-    """Return a number with its thousands marked, and a real minus."""
+    """Return a number with thousands separators and a real minus sign."""
     return format(number, "," if isinstance(number, int) else ",f").replace("-", "\u2212")
 
 
 def things(number: int | Decimal, one: str, many: str = "") -> str:
-    """Return so many things: `1 recipient`, `2 recipients`."""
+    """Return a number with its noun: `1 recipient`, `2 recipients`."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
 
 
 def share(part: int, whole: int) -> str:
-    """Return a part of a whole in per cent. What is not nothing is never 0 %, and what is not all is never 100 %."""
+    """Return a part of a whole in per cent. Rounding never gives 0% or 100%."""
     if not whole:
         return "\u2013"
     percent = 100 * part / whole
@@ -106,12 +110,12 @@ def share(part: int, whole: int) -> str:
 
 
 def on_average(rate: float) -> str:
-    """Return how many a second, as precisely as it matters: `1,200`, `3.4`, `under 0.1`."""
+    """Return a rate per second, suitably rounded: `1,200`, `3.4`, `under 0.1`."""
     return f"{rate:,.0f}" if rate >= 10 or not rate else f"{rate:.1f}" if rate >= 0.1 else "under 0.1"
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as one would say them: `0.4 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `1 d 4 h`."""
+    """Return a duration in words: `0.4 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `1 d 4 h`."""
     if seconds < 10:
         return f"{seconds:.1f}".removesuffix(".0") + " s" if seconds >= 0.1 else "under 0.1 s"
     whole = round(seconds)
@@ -123,33 +127,37 @@ def duration(seconds: float) -> str:
 
 
 def offset(at: float, zone: tzinfo | None) -> str:
-    """Return how far the zone is from UTC at this time: `UTC+02:00`."""
+    """Return the zone's offset from UTC at this time: `UTC+02:00`."""
     said = datetime.fromtimestamp(at, zone).astimezone(zone).strftime("%z")
     return f"UTC{said[:3]}:{said[3:5]}".replace("-", "\u2212")
 
 
 def moment(at: float | None, zone: tzinfo | None) -> str:
-    """Return a time in full, with its distance from UTC. The zone None is that of this machine."""
+    """Return a time in full, with its offset from UTC. None is the zone of this machine."""
     if at is None:
         return "\u2013"
     there = datetime.fromtimestamp(at, zone)
-    return f"{there.day} {_MONTHS[there.month - 1]} {there.year}, {there:%H:%M:%S} ({offset(at, zone)})"
+    day = f"{there.day} {_MONTHS[there.month - 1]} {there.year}"
+    return f"{day}, {there:%H:%M:%S} ({offset(at, zone)})"
 
 
 def round_times(begin: float, end: float, zone: tzinfo | None, most: int = 7) -> list[tuple[float, str]]:
-    """Return round times between two, as places from 0 to 1 and as words: every five minutes, every hour, and so on."""
+    """Return round times of a span, such as every hour, as places from 0 to 1 and words."""
     span = end - begin
-    step = next((step for step in _STEPS if span / step <= most), _STEPS[-1] * -(-span // (_STEPS[-1] * most)))
+    step = next(
+        (step for step in _STEPS if span / step <= most),
+        _STEPS[-1] * -(-span // (_STEPS[-1] * most)),
+    )
     shift = (datetime.fromtimestamp(begin, zone).astimezone(zone).utcoffset() or timedelta()).total_seconds()
     first = -(-(begin + shift) // step) * step - shift
     times = [first + step * place for place in range(int((end - first) // step) + 1)] if first <= end else []
-    # Words as precise as the steps are, and with the day if there are several.
+    # As precise as the steps, and with the day if the span has several days.
     precision = span if span >= 86_400 else next(fits for least, fits in ((60, 7_200), (1, 60), (0, 0)) if step >= least)
     return [((at - begin) / span, clock(at, zone, precision)) for at in times]
 
 
 def clock(at: float, zone: tzinfo | None, span: float) -> str:
-    """Return a time as precisely as it has to be on an axis of so many seconds."""
+    """Return a time as precisely as an axis of `span` seconds needs it."""
     there = datetime.fromtimestamp(at, zone)
     if span >= 86_400:
         return f"{there.day} {_MONTHS[there.month - 1][:3]} {there:%H:%M}"
@@ -159,17 +167,17 @@ def clock(at: float, zone: tzinfo | None, span: float) -> str:
 
 
 def as_sentence(text: str) -> str:
-    """Return the text with a capital letter at its beginning and a full stop at its end."""
+    """Return the text with a capital letter at the beginning and a full stop at the end."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def complaints(error: ValidationError) -> list[str]:
-    """Return what is wrong, without the values that were given."""
+    """Return what is wrong, without the wrong values."""
     return [row["msg"] for row in error.errors(include_url=False, include_input=False, include_context=False)]
 
 
 def masked(text: str) -> str:
-    """Return the text with what may be a phone number masked. A date is none."""
+    """Return the text with possible phone numbers masked. Dates stay."""
     return "".join(piece if place % 2 else mask_numbers(piece) for place, piece in enumerate(_DATE.split(text)))
 
 
@@ -178,7 +186,7 @@ def masked(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that is known, and its figure."""
+    """One labelled figure."""
 
     what: str
     figure: str
@@ -187,7 +195,7 @@ class Fact:
 
 
 def facts(figures: Figures, zone: tzinfo | None) -> list[Fact]:
-    """Return when a campaign was made and sent, for how long, and how fast."""
+    """Return when a campaign was created and sent, for how long, and how fast."""
     first, last = figures.first_claim, figures.last_answer
     times = (("Created", figures.created_at), ("First request", first), ("Last answer", last))
     rows = [_time(what, at, zone) for what, at in times if at is not None]
@@ -196,8 +204,15 @@ def facts(figures: Figures, zone: tzinfo | None) -> list[Fact]:
         outcomes = figures.count(_S.ACCEPTED, _S.REFUSED, _S.IN_DOUBT, _S.ASSUMED_SENT, _S.ABANDONED)
         rows.append(Fact("Duration", duration(took), "pauses included"))
         if took >= 1:
-            rows.append(Fact("Rate", f"{on_average(outcomes / took)} a second", "recipients, on average"))
-    return [*rows, Fact("Requests", count(figures.requests), f"in {things(figures.runs, 'run')}" if figures.runs else "")]
+            rows.append(Fact("Rate", f"{on_average(outcomes / took)} per second", "recipients, on average"))
+    return [
+        *rows,
+        Fact(
+            "Requests",
+            count(figures.requests),
+            f"in {things(figures.runs, 'run')}" if figures.runs else "",
+        ),
+    ]
 
 
 def _time(what: str, at: float, zone: tzinfo | None) -> Fact:
@@ -206,11 +221,11 @@ def _time(what: str, at: float, zone: tzinfo | None) -> Fact:
 
 
 class Outlook(StrEnum):
-    """Where a campaign stands as a whole."""
+    """The state of a campaign as a whole."""
 
-    EMPTY = "Nobody to send to"
+    EMPTY = "No recipients"
     NOT_STARTED = "Not started"
-    OPEN = "Running, or cut off"
+    OPEN = "Running, or interrupted"
     PAUSED = "Paused"
     STOPPED = "Stopped"
     CUT_OFF = "Cut off"
@@ -220,14 +235,17 @@ class Outlook(StrEnum):
 
 
 def outlook(figures: Figures) -> Outlook:
-    """Return where a campaign stands."""
+    """Return the state of a campaign."""
     outcome = (figures.last_outcome or "").partition(":")[0]
     waiting = figures.count(_S.PENDING, _S.IN_FLIGHT)
     rows = (
         (figures.recipients == figures.count(_S.SKIPPED), Outlook.EMPTY),
         (not figures.runs and not figures.requests, Outlook.NOT_STARTED),
         (bool(figures.count(_S.IN_FLIGHT)) or (bool(waiting) and not outcome), Outlook.OPEN),
-        (bool(waiting), {"paused": Outlook.PAUSED, "stopped": Outlook.STOPPED, "cut off": Outlook.CUT_OFF}.get(outcome)),
+        (
+            bool(waiting),
+            {"paused": Outlook.PAUSED, "stopped": Outlook.STOPPED, "cut off": Outlook.CUT_OFF}.get(outcome),
+        ),
         (bool(waiting), Outlook.UNFINISHED),
         (bool(figures.count(_S.IN_DOUBT)), Outlook.IN_DOUBT),
     )
@@ -235,22 +253,26 @@ def outlook(figures: Figures) -> Outlook:
 
 
 def sentence(figures: Figures) -> str:
-    """Return what became of a campaign in one honest sentence."""
+    """Return a summary of a campaign in one sentence."""
     given, skipped = figures.recipients, figures.count(_S.SKIPPED)
     if not given:
-        return "Nobody was given, so nothing was sent."
+        return "The list is empty, so nothing was sent."
     if skipped == given:
-        return f"Nothing was sent: {'the one recipient was' if given == 1 else f'all {count(given)} recipients were'} skipped."
+        all_were = "the only recipient was" if given == 1 else f"all {count(given)} recipients were"
+        return f"Nothing was sent: {all_were} skipped."
     accepted, pending, flying, in_doubt = (figures.count(state) for state in (_S.ACCEPTED, _S.PENDING, _S.IN_FLIGHT, _S.IN_DOUBT))
     if pending + skipped == given and not figures.requests:
-        return f"Nothing has been sent yet: {things(pending, 'recipient')} {_verb(pending, 'waits', 'wait')}."
-    said = [f"{count(accepted)} of {count(given)} {_verb(accepted, 'was', 'were')} accepted"]
+        are = _verb(pending, "is", "are")
+        return f"Nothing has been sent yet: {things(pending, 'recipient')} {are} pending."
+    of_all = f"{count(accepted)} of {things(given, 'recipient')}"
+    were = _verb(1 if given == 1 else accepted, "was", "were")
+    said = [f"{of_all} {were} accepted"]
     if pending:
-        said.append(f"{count(pending)} {_verb(pending, 'waits', 'wait')} to be sent")
+        said.append(f"{count(pending)} {_verb(pending, 'is', 'are')} pending")
     if flying:
         said.append(f"{count(flying)} {_verb(flying, 'is', 'are')} in a request that has no answer yet")
     if in_doubt:
-        whether = f"nobody knows whether {_verb(in_doubt, 'it was', 'they were')} sent"
+        whether = f"the {_verb(in_doubt, 'message', 'messages')} may or may not have been sent"
         said.append(f"{count(in_doubt)} {_verb(in_doubt, 'is', 'are')} in doubt: {whether}")
     return "; ".join(said) + "."
 
@@ -266,9 +288,9 @@ STATUS_GROUPS: Mapping[str, str] = {
     "failed": "not delivered",
     "open": "on the way",
     "silent": "not known to the gateway",
-    "unasked": "not asked for yet",
+    "unasked": "not requested yet",
 }
-"""What the delivery statuses come to, in the order in which it is told."""
+"""The groups of delivery statuses, in the order in which they are shown."""
 
 
 def _group_of(status: str) -> str:
@@ -282,7 +304,7 @@ def _group_of(status: str) -> str:
 
 
 def by_group(deliveries: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """Return the delivery statuses by group, the most frequent first. Each group is there, though it may be empty."""
+    """Return the delivery statuses by group, the most frequent first. A group may be empty."""
     groups: dict[str, dict[str, int]] = {group: {} for group in STATUS_GROUPS}
     for status, number in sorted(deliveries.items(), key=lambda row: -row[1]):
         groups[_group_of(status)][status] = number
@@ -293,7 +315,7 @@ def by_group(deliveries: Mapping[str, int]) -> dict[str, dict[str, int]]:
 
 
 def character_names(characters: str, most: int = 6) -> list[str]:
-    """Return what forced texts into UCS-2: Cyrillic as one, and each other character with its name."""
+    """Return the characters that forced UCS-2: Cyrillic as one, each other one with its name."""
     cyrillic = [one for one in characters if unicodedata.name(one, "").startswith("CYRILLIC")]
     others = [one for one in characters if one not in cyrillic]
     shown = cyrillic[:most] + ["\u2026"] * (len(cyrillic) > most)
@@ -312,30 +334,49 @@ def _name_of(character: str) -> str:
 
 
 def named(recipients: Sequence[RecipientInDoubt], shown: Callable[[str], str], most: int) -> str:
-    """Return the first of these recipients by number and line, and how many more there are."""
+    """Return the first recipients by number and line, and how many more there are."""
     first = ", ".join(f"{shown(one.number)} (line {count(one.line)})" for one in recipients[:most])
     return first + (f" and {count(len(recipients) - most)} more" if len(recipients) > most else "")
 
 
 def findings(request: RequestInDoubt, zone: tzinfo | None) -> list[Fact]:
-    """Return what was seen around one request whose answer is missing, step by step."""
+    """Return the evidence around one request in doubt, as labelled figures."""
     seen = request.evidence or Evidence()
     rows = []
     left = _unexplained(seen)
     if seen.before is not None:
         rows.append(Fact("Balance before", count(seen.before), _at(seen.before_at, zone)))
     if left is not None:
-        rows.append(Fact("Accepted messages explain", count(-seen.spent)))
+        rows.append(Fact("Cost of accepted messages", count(-seen.spent)))
     if seen.after is not None:
         rows.append(Fact("Balance after", count(seen.after), _at(seen.after_at, zone)))
     if left is not None:
-        rows.append(Fact("Left unexplained", count(left), strong=True))
-    rows.append(Fact("What this request would have cost", count(request.cost), "for those in doubt", strong=True))
+        rows.append(Fact("Unexplained difference", count(left), strong=True))
+    rows.append(
+        Fact(
+            "Cost of this request if it was sent",
+            count(request.cost),
+            "for the recipients in doubt",
+            strong=True,
+        )
+    )
     if seen.new_id_count is not None:
         ids = _listed([*seen.new_ids])
-        rows.append(Fact("New message ids at the gateway that no answer has told", count(seen.new_id_count), ids))
+        rows.append(
+            Fact(
+                "New message ids at the gateway that no answer contained",
+                count(seen.new_id_count),
+                ids,
+            )
+        )
     if seen.reply_ids:
-        rows.append(Fact("Message ids in the damaged answer itself", count(len(seen.reply_ids)), _listed(seen.reply_ids)))
+        rows.append(
+            Fact(
+                "Message ids in the damaged answer",
+                count(len(seen.reply_ids)),
+                _listed(seen.reply_ids),
+            )
+        )
     if seen.others:
         rows.append(Fact("Other requests under way at that time", count(seen.others)))
     return rows
@@ -355,23 +396,35 @@ def _unexplained(seen: Evidence) -> Decimal | None:
 
 
 def reading(request: RequestInDoubt) -> str:
-    """Return what the evidence suggests, in a sentence. It is never more than that."""
+    """Return what the evidence suggests, in a sentence. It never proves anything."""
     if request.evidence is None:
-        return "Nobody has looked around yet; the next run does."
+        return "No evidence has been collected yet. The next run collects it."
     seen = request.evidence
     left, cost = _unexplained(seen), request.cost
     if left is None:
-        return "The balance could not be seen before and after, so it tells nothing."
+        return "The balance before or after is not known, so it suggests nothing."
     rows = (
-        (left < 0, "The balance is higher than it should be, perhaps because somebody paid in, so it tells nothing."),
-        (left == 0, "No credit is missing. This is how it looks if nothing was sent."),
-        (left == cost, "Exactly what this request would have cost is missing. This is how it looks if all of it was sent."),
-        (left < cost, "Less is missing than this request would have cost. This is how it looks if only some of it was sent."),
+        (
+            left < 0,
+            "The balance is higher than expected, perhaps after a top-up, so it suggests nothing.",
+        ),
+        (left == 0, "No credit is missing, as if nothing was sent."),
+        (
+            left == cost,
+            "Exactly the cost of this request is missing, as if all of its messages were sent.",
+        ),
+        (
+            left < cost,
+            "Less than the cost of this request is missing, as if only some messages were sent.",
+        ),
     )
-    more = "More is missing than this request would have cost: something else was paid from this account, so it tells little."
+    more = (
+        "More than the cost of this request is missing: something else was paid from this account,"
+        " so the balance suggests little."
+    )
     said = next((words for fits, words in rows if fits), more)
     if seen.others:
-        said += (
-            f" But {things(seen.others, 'other request')} {_verb(seen.others, 'was', 'were')} under way, which blurs the picture."
-        )
+        were = _verb(seen.others, "was", "were")
+        others = things(seen.others, "other request")
+        said += f" But {others} {were} under way, so this is less certain."
     return said

@@ -1,5 +1,6 @@
-"""What must not be lost when a process ends: the state of each recipient, written before the request leaves.
+"""The durable record of a campaign: each recipient's state, written before its request leaves.
 
-`states` is the life of a recipient as a table, `records` what is written down, `contract` what every ledger promises, and
-`sqlite` the ledger in a file. No I/O here, and no import: what is used is imported by its own name.
+`states` is the table of a recipient's states and transitions, `records` the values that a ledger
+stores and returns, `contract` the interface of every ledger, and `sqlite` the ledger in a file.
+This module does no I/O and imports nothing: import each submodule by its own name.
 """

@@ -1,8 +1,9 @@
-"""The contract of a ledger: what a campaign needs of the place where it writes down what became of everybody.
+"""The interface of a ledger: what a campaign needs from the store of its recipients' outcomes.
 
-Rules of this contract: every method is synchronous and durable when it returns, so that nothing can be cancelled half-way; a
-claim is on the disk before it is returned; `recover` puts in doubt what was in flight, never back to pending; and each recipient
-moves only along an edge of `states.TRANSITIONS`. `SqliteJournal` is the one that is here; several machines could share another.
+Rules of this contract: every method is synchronous and durable when it returns, so no write can be
+cancelled half-way. A claim is on the disk before `claim` returns it. `recover` moves recipients in
+flight to in doubt, never back to pending. A recipient moves only along an edge of
+`states.TRANSITIONS`. `SqliteJournal` is the implementation for one machine.
 """
 
 from __future__ import annotations
@@ -32,53 +33,60 @@ __all__ = ["Journal"]
 
 
 class Journal(Protocol):
-    """Where a campaign writes down what became of everybody."""
+    """The store in which a campaign records the outcome of each recipient."""
 
     def add(self, entries: Iterable[Entry], *, name: str, forget_texts: bool) -> Added:
-        """Fill a new journal, all or nothing."""
+        """Fill a new journal. Either all entries are added or none."""
         ...
 
     def recover(self) -> int:
-        """Put in doubt whoever was in flight when the last run ended. Returns how many."""
+        """Move recipients left in flight by the last run to in doubt. Returns their number."""
         ...
 
     def start_run(self) -> int:
-        """Note that a run begins and return its number. Raises `JournalBusy` while another program is in the way."""
+        """Record the start of a run and return the run's number.
+
+        Raises `JournalBusy` while another program reads the file.
+        """
         ...
 
     def end_run(self, run: int, outcome: str) -> None:
-        """Note how a run ended."""
+        """Record how a run ended."""
         ...
 
     def claim(self, run: int, most: int, seen: Seen | None = None) -> Claim | None:
-        """Put up to `most` pending recipients of one text in flight, on the disk. None if none is pending.
+        """Move up to `most` pending recipients of one text to in flight, durably.
 
-        `seen` is the last balance that was seen; it is kept with the claim.
+        Returns None if no recipient is pending. `seen`, the last known balance, is stored with the
+        claim.
         """
         ...
 
     def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
-        """Write what became of each recipient of a claim."""
+        """Record the outcome of each recipient of a claim."""
         ...
 
     def add_evidence(self, request: int, evidence: Evidence) -> None:
-        """Keep evidence with a request in doubt."""
+        """Store evidence with a request in doubt."""
         ...
 
     def around(self, request: int, until: float) -> Around:
-        """Return what is known around a request, until this moment."""
+        """Return the balance before a request, costs since then, and overlapping requests."""
         ...
 
     def without_evidence(self) -> list[int]:
-        """Return requests with recipients in doubt and no evidence, oldest first: the process ended before it could look."""
+        """Return requests in doubt without evidence, oldest first: their process was killed."""
         ...
 
     def now(self) -> float:
-        """Return the time by which everything is written down, in seconds since 1970."""
+        """Return the ledger's current time, in seconds since 1970."""
         ...
 
     def unrecorded_ids(self, message_ids: Sequence[str]) -> list[str]:
-        """Return those of these message ids that no answer has told. The one method that another thread may call."""
+        """Return the message ids among these that no recorded answer contains.
+
+        This is the one method that another thread may call.
+        """
         ...
 
     def in_doubt(self) -> list[RequestInDoubt]:
@@ -90,30 +98,43 @@ class Journal(Protocol):
         ...
 
     def reply(self, request: int) -> bytes | None:
-        """Return the raw reply of a request, as far as it was kept."""
+        """Return the stored raw reply of a request, or None."""
         ...
 
-    def resolve(self, event: Event, *, who: str, note: str, request: int | None, line: int | None, message_id: str | None) -> int:
-        """Do as the operator says, with whoever is where the event can happen: of one request, of one line, or with all.
+    def resolve(
+        self,
+        event: Event,
+        *,
+        who: str,
+        note: str,
+        request: int | None,
+        line: int | None,
+        message_id: str | None,
+    ) -> int:
+        """Apply the operator's decision to recipients in the event's source state.
 
-        Returns how many it were.
+        The decision covers one request, one line of the list, or all such recipients. Returns the
+        number of recipients changed.
         """
         ...
 
     def to_ask(self, again: float, most: int) -> list[tuple[int, str]]:
-        """Return accepted messages without a final status not asked for in the last `again` seconds, longest ago first."""
+        """Return accepted messages due for a status check, those checked longest ago first.
+
+        A message is due if its status is not final and was not checked in the last `again` seconds.
+        """
         ...
 
     def next_ask(self) -> tuple[int, float]:
-        """Return how many statuses are not final, and for how many seconds the longest was not asked for."""
+        """Return how many statuses are not final, and the seconds since the least recent check."""
         ...
 
     def set_delivery(self, recipient: int, delivery: DeliveryState) -> None:
-        """Write a delivery status."""
+        """Record a delivery status."""
         ...
 
     def note_asked(self, recipient: int) -> None:
-        """Note that a status was asked for in vain, so that the others come first."""
+        """Record a failed status check, so that other messages are checked first."""
         ...
 
     def states(self) -> dict[RecipientState, int]:
@@ -125,17 +146,17 @@ class Journal(Protocol):
         ...
 
     def timeline(self, steps: int) -> list[TimeSlot]:
-        """Return when recipients got their outcomes, in at most so many steps."""
+        """Return when recipients got their outcomes, in at most `steps` time slots."""
         ...
 
     def recipients(self) -> Iterator[RecipientRecord]:
-        """Yield everybody, in the order of the file."""
+        """Yield all recipients, in the order of the list."""
         ...
 
     def purge(self) -> None:
-        """Forget who it was and what was said, and keep the figures."""
+        """Delete numbers, texts and replies, and keep the figures."""
         ...
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Close the journal."""
         ...

@@ -1,4 +1,4 @@
-"""What a ledger writes down and tells, as plain values, and the errors that it raises. No I/O."""
+"""The values that a ledger stores and returns, and the errors that it raises. No I/O."""
 
 from __future__ import annotations
 
@@ -32,24 +32,27 @@ __all__ = [
 
 
 class JournalError(Exception):
-    """The file of a campaign cannot be used: it is none, of a newer version, incomplete, damaged, or in use by another run."""
+    """The campaign file cannot be used.
+
+    It is not a campaign, is of a newer version, incomplete or damaged, or is in use by another run.
+    """
 
 
 class JournalInUse(JournalError):
-    """Another run has the lock of the campaign."""
+    """Another run holds the campaign's lock."""
 
 
 class JournalBusy(JournalError):
-    """Another program reads the file, and a run cannot begin before that has ended."""
+    """Another program reads the file, and a run cannot begin until that program has finished."""
 
 
 class JournalLost(JournalError):
-    """The journal failed while a run was using it, so it does not say what became of everybody. Nothing more was sent."""
+    """The journal failed during a run, so some outcomes are not recorded. Nothing more was sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What is sent: the sender, a text or a WAP push, and how many parts it takes."""
+    """The content of a message: the sender, a text or a WAP push, and its number of parts."""
 
     sender: str
     text: str | None = field(repr=False)
@@ -61,7 +64,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One recipient to be added: with a text, or with the reason why it is skipped."""
+    """One recipient to be added: with a text, or with the reason for skipping the recipient."""
 
     line: int
     number: str = field(repr=False)
@@ -71,7 +74,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """How many recipients were added, and how many skipped for which reason."""
+    """How many recipients were added as pending, and how many were skipped, by reason."""
 
     pending: int
     skipped: Mapping[str, int]
@@ -79,9 +82,10 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Recipients of one request that is about to leave: their keys and numbers, in order, and what is sent.
+    """The recipients of one request about to leave: their keys and numbers in order, and the text.
 
-    `alone` is how often they were refused together with others, or by a gateway that failed; then it is one recipient.
+    `alone` counts the failed tries after which this recipient is sent alone: refusals of a whole
+    request and failures of the gateway. If it is above 0, the claim has one recipient.
     """
 
     request: int
@@ -92,7 +96,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class RecipientOutcome:
-    """What became of one recipient of a claim. `alone` asks that it is tried again without others."""
+    """The outcome of one recipient of a claim. `alone` asks for another try without others."""
 
     recipient: int
     event: Event
@@ -103,7 +107,11 @@ class RecipientOutcome:
 
 @dataclass(frozen=True, slots=True)
 class RequestEnd:
-    """What became of a request: why it is in doubt or was refused, the HTTP status, and the raw reply, if it was unreadable."""
+    """The outcome of a request.
+
+    `reason` says why the request is in doubt or was refused, `status` is the HTTP status, and
+    `reply` is the raw reply, if the reply was unreadable.
+    """
 
     reason: str | None = None
     status: int | None = None
@@ -112,11 +120,12 @@ class RequestEnd:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was seen around a request in doubt. It is evidence, not proof, and never decides by itself.
+    """What was observed around a request in doubt. It is evidence, not proof, and decides nothing.
 
-    `before` is the balance at `before_at`, `spent` what accepted messages cost between then and the loss, `after` the balance at
-    `after_at`. `others` is how many other requests were under way. `new_ids` are message ids that the gateway lists and no
-    answer has told, 1,000 at most of `new_id_count`. `reply_ids` are those that stood in the reply itself.
+    `before` is the balance at `before_at`, `after` the balance at `after_at`, and `spent` the cost
+    of messages accepted in between, all in credits. `others` is the number of other requests under
+    way. `new_ids` are message ids that the gateway lists and no recorded answer contains: at most
+    1,000 of `new_id_count`. `reply_ids` are the message ids found in the damaged reply.
     """
 
     before: Decimal | None = None
@@ -132,7 +141,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A balance in credits, and when it was seen."""
+    """A balance in credits, and the time of the answer that contained it."""
 
     balance: Decimal
     at: float
@@ -140,7 +149,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What is known around one request: the balance seen before it left, what was spent since, and how many others overlapped."""
+    """What is known around one request.
+
+    `seen` is the last balance before the request left, `spent` the credits spent since then, and
+    `others` the number of requests that overlapped with it.
+    """
 
     seen: Seen | None
     spent: int
@@ -149,7 +162,10 @@ class Around:
 
 @dataclass(frozen=True, slots=True)
 class RequestInDoubt:
-    """One request with recipients in doubt. Times are seconds since 1970; `cost` is in credits, for those that are in doubt."""
+    """One request with recipients in doubt.
+
+    Times are seconds since 1970. `cost` is the cost of the recipients in doubt, in credits.
+    """
 
     id: int
     claimed_at: float
@@ -174,7 +190,7 @@ class RecipientInDoubt:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an operator has said: of one request, of one line of the list, or of all."""
+    """An operator's decision about one request, one line of the list, or all recipients."""
 
     at: float
     who: str
@@ -187,7 +203,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class TimeSlot:
-    """How many recipients got their outcome within one step of time, which begins `start` seconds since 1970."""
+    """How many recipients got their outcome in one time slot, starting at `start` (since 1970)."""
 
     start: float
     accepted: int
@@ -197,7 +213,7 @@ class TimeSlot:
 
 @dataclass(frozen=True, slots=True)
 class RecipientRecord:
-    """One recipient as it stands."""
+    """One recipient and its current state."""
 
     line: int
     number: str | None = field(repr=False)
@@ -223,16 +239,16 @@ class Figures:
     refused: Mapping[str, int]
     in_doubt: Mapping[str, int]
     deliveries: Mapping[str, int]
-    """Accepted recipients by delivery status; "" for those that were never asked for."""
+    """Accepted recipients by delivery status; "" if the status was never requested."""
     parts: Mapping[int, int]
-    """How many recipients that are not skipped have a text of so many parts."""
+    """How many recipients that are not skipped have a text of each number of parts."""
     ucs2: int
-    """How many of them have a text in UCS-2."""
+    """How many recipients that are not skipped have a text in UCS-2."""
     texts: int
     forced_by: str
     """The characters that forced texts into UCS-2, the most frequent first."""
     costs: Mapping[RecipientState, int]
-    """What the recipients in each state cost, if they were sent to."""
+    """The cost of the recipients in each state, if they were sent to, in credits."""
     example: Text | None
     decisions: tuple[Decision, ...]
     runs: int
@@ -241,17 +257,17 @@ class Figures:
     last_answer: float | None
     last_outcome: str | None
     example_number: str | None = field(default=None, repr=False)
-    """The number of a recipient of the example; None if it is not known any more."""
+    """The number of a recipient of the example; None once numbers are purged."""
 
     @property
     def recipients(self) -> int:
-        """All that were given, those that are skipped too."""
+        """The number of all recipients in the list, including the skipped ones."""
         return sum(self.states.values())
 
     def count(self, *states: RecipientState) -> int:
-        """How many recipients are in these states."""
+        """Return how many recipients are in these states."""
         return sum(self.states.get(state, 0) for state in states)
 
     def cost(self, *states: RecipientState) -> int:
-        """What the recipients in these states cost, if they were sent to."""
+        """Return the cost of the recipients in these states, if they were sent to, in credits."""
         return sum(self.costs.get(state, 0) for state in states)

@@ -1,7 +1,8 @@
-"""The life of one recipient of a campaign, as a table of transitions. The picture in the documentation is drawn from it.
+"""The states of a campaign's recipient, as a table of transitions.
 
-Rules of this file: no I/O and no clock. Only the operator's word leads from in doubt to a second send; nothing else leads out of
-in flight to pending but the proof that nothing was sent (docs: campaigns, "States").
+Rules of this file: no I/O and no clock. Only an operator's decision moves a recipient in doubt back
+to pending. A recipient in flight returns to pending only with proof that nothing was sent
+(docs: campaigns, "States", whose diagram is drawn from this table).
 """
 
 from __future__ import annotations
@@ -9,32 +10,42 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["ENTRIES", "FINAL", "OPERATOR_EVENTS", "TRANSITIONS", "Event", "RecipientState", "Transition", "after", "before"]
+__all__ = [
+    "ENTRIES",
+    "FINAL",
+    "OPERATOR_EVENTS",
+    "TRANSITIONS",
+    "Event",
+    "RecipientState",
+    "Transition",
+    "after",
+    "before",
+]
 
 
 class RecipientState(StrEnum):
-    """Where a recipient stands."""
+    """The state of a recipient."""
 
     SKIPPED = "skipped"
-    """Never sent to: the number, a field or the text is no good."""
+    """Never sent to: the number, a field or the text is invalid."""
     PENDING = "pending"
     """Not sent yet."""
     IN_FLIGHT = "in flight"
-    """A request with this recipient is about to leave, or under way."""
+    """A request with this recipient is about to leave or under way."""
     ACCEPTED = "accepted"
     """The gateway took the message and gave an id."""
     REFUSED = "refused"
-    """The gateway refused this number. Nothing was sent."""
+    """The gateway refused this recipient. Nothing was sent."""
     IN_DOUBT = "in doubt"
-    """The request left and no answer tells what became of it. Never sent again by itself."""
+    """The request left and no readable answer came back. Never sent again automatically."""
     ASSUMED_SENT = "assumed sent"
-    """The operator says that it was sent."""
+    """The operator decided to count the message as sent."""
     ABANDONED = "abandoned"
-    """The operator gives it up."""
+    """The operator gave this recipient up or cancelled it."""
 
 
 class Event(StrEnum):
-    """What moves a recipient."""
+    """An event that moves a recipient to another state."""
 
     CLAIMED = "claimed"
     ACCEPTED = "accepted"
@@ -50,7 +61,10 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One edge: in which state which event leads where, and whether only the operator may bring it about."""
+    """One edge of the table: source state, event, target state.
+
+    `operator` is True if only an operator may trigger the event.
+    """
 
     source: RecipientState
     event: Event
@@ -62,13 +76,18 @@ class Transition:
 _S, _E = RecipientState, Event
 
 ENTRIES: tuple[RecipientState, ...] = (_S.PENDING, _S.SKIPPED)
-"""Where a recipient begins."""
+"""The states in which a recipient starts."""
 
 TRANSITIONS: tuple[Transition, ...] = (
     Transition(_S.PENDING, _E.CLAIMED, _S.IN_FLIGHT, note="written and synced before the first byte"),
-    Transition(_S.IN_FLIGHT, _E.ACCEPTED, _S.ACCEPTED, note="an id stands in its slot"),
+    Transition(_S.IN_FLIGHT, _E.ACCEPTED, _S.ACCEPTED, note="its slot holds a message id"),
     Transition(_S.IN_FLIGHT, _E.REFUSED, _S.REFUSED, note="the gateway's own words"),
-    Transition(_S.IN_FLIGHT, _E.NOT_SENT, _S.PENDING, note="no byte left, or the gateway says that it did nothing"),
+    Transition(
+        _S.IN_FLIGHT,
+        _E.NOT_SENT,
+        _S.PENDING,
+        note="no byte left, or the gateway says that it did nothing",
+    ),
     Transition(_S.IN_FLIGHT, _E.IN_DOUBT, _S.IN_DOUBT, note="no readable answer, or the process ended"),
     Transition(_S.IN_DOUBT, _E.RESEND, _S.PENDING, operator=True, note="the only way to a second send"),
     Transition(_S.IN_DOUBT, _E.FOUND, _S.ACCEPTED, operator=True, note="with the id that the gateway gave"),
@@ -81,14 +100,14 @@ _TARGETS = {(row.source, row.event): row.target for row in TRANSITIONS}
 _SOURCES = {row.event: row.source for row in TRANSITIONS}
 
 OPERATOR_EVENTS: tuple[Event, ...] = tuple(row.event for row in TRANSITIONS if row.operator)
-"""What only an operator may bring about."""
+"""Events that only an operator may trigger."""
 
 FINAL: frozenset[RecipientState] = frozenset(RecipientState) - {row.source for row in TRANSITIONS}
-"""States that nothing leads out of."""
+"""States without an outgoing transition."""
 
 
 def after(state: RecipientState, event: Event) -> RecipientState:
-    """Return where the event leads. Raises `ValueError` if it cannot happen in this state."""
+    """Return the target state. Raises `ValueError` if the event cannot happen in this state."""
     target = _TARGETS.get((state, event))
     if target is None:
         raise ValueError(f"event: {event} cannot happen to a recipient that is {state}")

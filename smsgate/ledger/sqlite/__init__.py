@@ -1,1 +1,1 @@
-"""The ledger in a file: SQLite with a log, synced at every step, for one run at a time."""
+"""The ledger in an SQLite file: write-ahead log, every commit synced, one run at a time."""

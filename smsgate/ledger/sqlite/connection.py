@@ -1,7 +1,7 @@
-"""Connections that speak our language: every error of SQLite becomes a `JournalError` that says what to do.
+"""SQLite connections whose errors are `JournalError`s that say what to do.
 
-Rule of this file: a connection for writing has a log and syncs every commit, which is read back
-(docs: how it is tested, "SQLite").
+Rule of this file: a connection for writing uses the write-ahead log and syncs every commit. Both
+settings are read back after they are set (docs: how it is tested, "SQLite").
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
     "QUICK",
     "check_log",
     "connect",
-    "connect_to_look",
+    "connect_to_inspect",
     "connect_to_read",
     "connection_to",
     "reading",
@@ -33,11 +33,11 @@ __all__ = [
 ]
 
 MARK = "claims_in_log"
-"""A setting that stands in the file while a run is at it: without its log the file does not know who was sent to."""
+"""A setting in the file during a run: without the log, the file does not know all claims."""
 QUICK = 200
-"""Milliseconds for which a lock is waited for where the caller can wait by itself."""
+"""Milliseconds to wait for a lock where the caller retries."""
 PATIENT = 5_000
-"""Milliseconds for which a lock is waited for elsewhere."""
+"""Milliseconds to wait for a lock elsewhere."""
 
 
 @contextmanager
@@ -47,14 +47,15 @@ def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iter
         yield
         connection.execute("COMMIT")
     except BaseException:
-        with suppress(JournalError):  # SQLite has already rolled back, or the first error is the one to tell
+        # SQLite may have rolled back already; in any case, report the first error.
+        with suppress(JournalError):
             connection.execute("ROLLBACK")
         raise
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Say in our words that what was read cannot have been written by this package."""
+    """Raise `JournalError` for a value that this package cannot have written."""
     try:
         yield
     except (ArithmeticError, KeyError, TypeError, ValueError):
@@ -62,38 +63,41 @@ def reading() -> Iterator[None]:
 
 
 DAMAGED = (
-    "the file is damaged: restore it from a backup. A campaign made anew would not know to whom this one has sent, and send again"
+    "the file is damaged: restore it from a backup. A new campaign would not know which recipients"
+    " this one has sent to, and would send to them again"
 )
-_NO_CAMPAIGN = "the file is no campaign"
-_BUSY = "another program holds the file: try again when it has ended"
+_NO_CAMPAIGN = "the file is not a campaign"
+_BUSY = "another program holds the file: try again when that program has finished"
 _SENTENCES: dict[int, str] = {
-    sqlite3.SQLITE_FULL: "the disk is full: free some space, then do the same again",
-    sqlite3.SQLITE_IOERR: "the disk cannot be read or written, or it is full: look at the disk, then do the same again",
-    sqlite3.SQLITE_READONLY: "the file or its folder is read-only: copy the campaign to where you can write",
-    sqlite3.SQLITE_CANTOPEN: "the file, or its log beside it, cannot be opened: look at the rights of both and of the folder",
+    sqlite3.SQLITE_FULL: "the disk is full: free some space, then run the command again",
+    sqlite3.SQLITE_IOERR: ("the disk cannot be read or written, or it is full: check the disk, then run the command again"),
+    sqlite3.SQLITE_READONLY: ("the file or its folder is read-only: copy the campaign to a folder that you can write to"),
+    sqlite3.SQLITE_CANTOPEN: (
+        "the file, or its log in the same folder, cannot be opened: check the permissions of both files and of the folder"
+    ),
     sqlite3.SQLITE_BUSY: _BUSY,
     sqlite3.SQLITE_LOCKED: _BUSY,
     sqlite3.SQLITE_NOTADB: _NO_CAMPAIGN,
     sqlite3.SQLITE_CORRUPT: DAMAGED,
 }
-"""What each kind of error of SQLite means for the user."""
+"""What each SQLite error code means for the user."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def _told(error: sqlite3.DatabaseError) -> JournalError:
-    """Return our error for one of SQLite."""
+def _journal_error(error: sqlite3.DatabaseError) -> JournalError:
+    """Return the `JournalError` for an error of SQLite."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
-        return JournalError(DAMAGED)  # a text that cannot be decoded; the error quotes it
+        return JournalError(DAMAGED)  # undecodable text, which the original error would quote
     kind = JournalBusy if code & 0xFF == sqlite3.SQLITE_BUSY else JournalError
     return kind(f"{_SENTENCES.get(code & 0xFF, f'{_NO_CAMPAIGN}, or damaged')} ({error})")
 
 
-def _plainly(method: Callable[Concatenate[_T, _P], _R]) -> Callable[Concatenate[_T, _P], _R]:
-    """Make a method of sqlite3 raise our errors. `ProgrammingError` is a fault of ours and stays as it is."""
+def _translated(method: Callable[Concatenate[_T, _P], _R]) -> Callable[Concatenate[_T, _P], _R]:
+    """Make a method of sqlite3 raise `JournalError`. `ProgrammingError`, a bug of ours, passes."""
 
     @wraps(method)
     def call(self: _T, /, *arguments: _P.args, **named: _P.kwargs) -> _R:
@@ -102,30 +106,31 @@ def _plainly(method: Callable[Concatenate[_T, _P], _R]) -> Callable[Concatenate[
         except sqlite3.ProgrammingError:
             raise
         except sqlite3.DatabaseError as error:
-            raise _told(error) from None
+            raise _journal_error(error) from None
 
     return call
 
 
 class _Cursor(sqlite3.Cursor):
-    """A cursor that raises our errors. SQLite reads as it goes, so a damaged page is often met only here."""
+    """A cursor that raises `JournalError`. SQLite often finds a damaged page only here."""
 
-    execute = _plainly(sqlite3.Cursor.execute)
-    executemany = _plainly(sqlite3.Cursor.executemany)
-    fetchone = _plainly(sqlite3.Cursor.fetchone)  # pyright: ignore[reportAssignmentType] # nobody gives self by name
-    fetchall = _plainly(sqlite3.Cursor.fetchall)  # pyright: ignore[reportAssignmentType] # nobody gives self by name
+    execute = _translated(sqlite3.Cursor.execute)
+    executemany = _translated(sqlite3.Cursor.executemany)
+    fetchone = _translated(sqlite3.Cursor.fetchone)  # pyright: ignore[reportAssignmentType]
+    fetchall = _translated(sqlite3.Cursor.fetchall)  # pyright: ignore[reportAssignmentType]
 
     def __next__(self) -> Any:
         try:
             return super().__next__()
         except sqlite3.DatabaseError as error:
-            raise _told(error) from None
+            raise _journal_error(error) from None
 
 
 class _Connection(sqlite3.Connection):
-    """A connection that raises our errors, and that is closed when it has been closed.
+    """A connection that raises `JournalError` and really closes when `close` is called.
 
-    SQLite puts off the end of a connection until the last of its cursors is gone, for which a traceback may care much later.
+    SQLite keeps a connection open until its last cursor is gone, and a traceback may hold a cursor
+    for long. So `close` closes the cursors first.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -148,11 +153,17 @@ class _Connection(sqlite3.Connection):
             cursor.close()
         super().close()
 
-    backup = _plainly(sqlite3.Connection.backup)  # pyright: ignore[reportAssignmentType] # nobody gives self by name
+    backup = _translated(sqlite3.Connection.backup)  # pyright: ignore[reportAssignmentType]
 
 
 def connection_to(place: str, *, timeout: float = PATIENT / 1000) -> sqlite3.Connection:
-    return sqlite3.connect(place, isolation_level=None, timeout=timeout, uri=place.startswith("file:"), factory=_Connection)
+    return sqlite3.connect(
+        place,
+        isolation_level=None,
+        timeout=timeout,
+        uri=place.startswith("file:"),
+        factory=_Connection,
+    )
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -165,8 +176,11 @@ def connect(path: Path) -> sqlite3.Connection:
         for name, value, expected in settings:
             connection.execute(f"PRAGMA {name} = {value}")
             ((found,),) = connection.execute(f"PRAGMA {name}")
-            if found != expected:  # pragma: no cover - a file system without shared memory, such as a network drive
-                raise JournalError(f"SQLite does not take {name}={value} for this file; is it on a network drive?")
+            if found != expected:  # pragma: no cover - needs a network drive
+                raise JournalError(
+                    f"SQLite cannot set {name}={value} for this file. Is the file on a network"
+                    " drive? Copy the campaign to a local disk"
+                )
     except BaseException:
         connection.close()
         raise
@@ -174,7 +188,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def connect_to_read(path: Path, *options: str) -> sqlite3.Connection:
-    """Open the file for reading. Such a connection never merges the log into the file."""
+    """Open the file for reading. A reading connection never merges the log into the file."""
     connection = connection_to("?".join([path.absolute().as_uri(), "&".join(["mode=ro", *options])]))
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchall()
@@ -184,12 +198,15 @@ def connect_to_read(path: Path, *options: str) -> sqlite3.Connection:
     return connection
 
 
-def connect_to_look(path: Path) -> tuple[sqlite3.Connection, bool]:
-    """Open the file for reading, also where nothing can be written. Then the second value is True, and it must be copied."""
+def connect_to_inspect(path: Path) -> tuple[sqlite3.Connection, bool]:
+    """Open the file for reading, even on a read-only disk.
+
+    The second value is True if the disk is read-only; then the caller must copy the data.
+    """
     try:
         return connect_to_read(path), False
     except JournalError:
-        # SQLite must write beside a file to share its log. A file without one can be read as it is.
+        # SQLite writes into the folder to share a log. A file without a log can be read as it is.
         if has_log(path):
             raise
     return connect_to_read(path, "immutable=1"), True
@@ -201,7 +218,7 @@ def has_log(path: Path) -> bool:
 
 
 def check_log(path: Path) -> None:
-    """Raise `JournalError` if a run was at the file and its log, which has the claims, is not beside it."""
+    """Raise `JournalError` if the log of an unfinished run, which has its claims, is missing."""
     if has_log(path):
         return
     with closing(connect_to_read(path, "immutable=1")) as alone:
@@ -209,7 +226,8 @@ def check_log(path: Path) -> None:
         marked = tables and alone.execute("SELECT 1 FROM setting WHERE name = ?", (MARK,)).fetchone()
     if marked and not has_log(path):  # a run may have begun since
         raise JournalError(
-            f"{beside(path, LOG).name} is missing, which has what the last run did: put it beside the file under this name."
-            " Without it nobody knows who was sent to, and they would be sent to again. Only if another SQLite program opened the"
-            f" file since, and so has merged it: delete the row {MARK!r} from the table 'setting' with that program"
+            f"{beside(path, LOG).name} is missing. It records what the last run did: put it back"
+            " into the folder of the campaign under this name. Without it, recipients would be sent"
+            " to again. If another SQLite program has opened the campaign since, and so merged the"
+            f" log into it, delete the row {MARK!r} from the table 'setting' with that program"
         )

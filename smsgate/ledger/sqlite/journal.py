@@ -1,7 +1,8 @@
-"""The journal in one SQLite file: what is written down, and when.
+"""The journal in one SQLite file: what is recorded, and when.
 
-Rules of this file: WAL with synchronous=FULL, read back; every change in one `BEGIN IMMEDIATE`; one writing connection for each
-file; the file is its owner's alone (docs: how it is tested, "SQLite").
+Rules of this file: WAL with synchronous=FULL, both read back; every change in one
+`BEGIN IMMEDIATE`; one writing connection per file; only the owner may read the file
+(docs: how it is tested, "SQLite").
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from .connection import (
     QUICK,
     check_log,
     connect,
-    connect_to_look,
+    connect_to_inspect,
     connect_to_read,
     connection_to,
     transaction,
@@ -56,11 +57,11 @@ _OUTCOMES = {row.event for row in TRANSITIONS if row.source is RecipientState.IN
 
 
 class SqliteJournal(SqliteReader):
-    """A journal in a file. Make one with `create` or `open`; used by one thread, and closed at the end."""
+    """A journal in a file, for one thread. Call `create` or `open`, and `close` at the end."""
 
     @staticmethod
     def _hook(step: str) -> None:
-        """Do nothing. A test overrides it, to end the process at a step."""
+        """Do nothing. A test overrides this method to end the process at a step."""
 
     def __init__(
         self,
@@ -75,8 +76,9 @@ class SqliteJournal(SqliteReader):
         self._keeper = keeper
         self._texts: dict[int, Text] = {}
         self._saved = beside(place.path, f".saved-{token_hex(4)}")
-        # The writing connection goes first: the last one merges the log into the file, also where the mark could not be removed.
-        self._let_go = weakref.finalize(self, _close_all, connection, keeper, lock)
+        # The writing connection closes before the read-only keeper: if it closed last, it would
+        # merge the log, even where the mark could not be removed.
+        self._finalizer = weakref.finalize(self, _close_all, connection, keeper, lock)
         settings = self._settings()
         self._marked = keeper is not None and MARK in settings
         self._mark_in_file = False
@@ -86,7 +88,10 @@ class SqliteJournal(SqliteReader):
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """Make a new file, readable by its owner alone. Raises `FileExistsError`, `OSError` or `JournalError`."""
+        """Create a new file that only its owner can read.
+
+        Raises `FileExistsError`, another `OSError`, or `JournalError`.
+        """
         place = Place(path)
         place.check_new()
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600))
@@ -112,25 +117,28 @@ class SqliteJournal(SqliteReader):
         *,
         writing: bool = True,
     ) -> Self:
-        """Open the file of a campaign: for one run alone, or, with `writing=False`, to look at it while another runs.
+        """Open a campaign file: for one run alone, or, with `writing=False`, to read during a run.
 
-        Whoever looks at a file whose last run was killed, or that is of an older version, gets a copy in memory in which
-        recipients in flight are in doubt. Raises `FileNotFoundError` or `JournalError`.
+        With `writing=False`, a file whose last run was killed, or of an older version, is read from
+        a copy in memory, in which recipients in flight are in doubt. Raises `FileNotFoundError` or
+        `JournalError`.
         """
         place = Place(path)
         place.check()
         check_log(path)
-        journal = cls._open(place) if writing else cls._look(place)
+        journal = cls._open(place) if writing else cls._open_to_read(place)
         if "name" not in journal._settings():
             journal.close()
-            raise JournalError("the campaign was not finished being made: delete the file and make it anew")
+            raise JournalError(
+                "the campaign is incomplete, as its creation was interrupted: delete the file and create the campaign again"
+            )
         return journal
 
     @classmethod
     def _open(cls, place: Place) -> Self:
         with ExitStack() as held:
             lock = held.enter_context(Lock(place.path))
-            # It is closed last if anything fails here, so that the log stays beside a file that has the mark.
+            # Closes last if anything fails here, so that SQLite does not merge the log.
             keeper = held.enter_context(closing(connect_to_read(place.path)))
             version = version_of(keeper)
             connection = held.enter_context(closing(connect(place.path)))
@@ -144,10 +152,10 @@ class SqliteJournal(SqliteReader):
         return journal
 
     @classmethod
-    def _look(cls, place: Place) -> Self:
+    def _open_to_read(cls, place: Place) -> Self:
         with ExitStack() as held:
             alone = not in_use(place.path)
-            source, frozen = connect_to_look(place.path)
+            source, frozen = connect_to_inspect(place.path)
             held.enter_context(closing(source))
             version = version_of(source)
             current = not frozen and version == SCHEMA_VERSION
@@ -168,18 +176,18 @@ class SqliteJournal(SqliteReader):
         return journal
 
     def close(self) -> None:
-        """Close the file and let go of the lock, whatever else fails.
+        """Close the file and release the lock, whatever else fails.
 
-        Raises `JournalError` if the file was removed while a run was at it and what the run knew could not be saved.
+        Raises `JournalError` if the file was removed during a run and its data could not be saved.
         """
         try:
-            if self._let_go.alive and self._merge() and self._keeper:
+            if self._finalizer.alive and self._merge() and self._keeper:
                 self._keeper.close()
         finally:
-            self._let_go()
+            self._finalizer()
 
     def _merge(self) -> bool:
-        """Bring all that the log has into the file. False if the log must stay beside it."""
+        """Merge the log into the file. Returns False if the log must stay."""
         if not self._marked:
             return True
         lost = self._place.lost()
@@ -187,18 +195,18 @@ class SqliteJournal(SqliteReader):
             self._save()
             return False
         if lost == LOCK:
-            return False  # another run may be at the file, and its mark must stay
+            return False  # another run may use the file, and its mark must stay
         try:
             with self._transaction():
                 self._run("unset", name=MARK)
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except JournalError:
-            return False  # the log stays beside the file, so the mark may
+            return False  # the log stays, so the mark may stay too
         self._marked = False
         return True
 
     def _save(self) -> None:
-        """Write all that the journal knows into another file, since its own has no name any more."""
+        """Write the journal into another file, since its own file has no name any more."""
         try:
             os.close(os.open(self._saved, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             with self._transaction():
@@ -206,11 +214,11 @@ class SqliteJournal(SqliteReader):
             self._connection.execute("VACUUM INTO ?", (str(self._saved),))
         except (JournalError, OSError) as error:
             raise JournalError(
-                f"the file was removed, and what the run knew could not be saved as {self._saved.name}: {error}"
+                f"the file was removed during the run, and its data could not be saved as {self._saved.name}: {error}"
             ) from None
 
     def remove(self) -> None:
-        """Close the file and delete it, since it was not finished being made."""
+        """Close and delete the file, since its creation failed."""
         self.close()
         for suffix in ("", LOG, INDEX, LOCK):
             beside(self.path, suffix).unlink(missing_ok=True)
@@ -218,7 +226,7 @@ class SqliteJournal(SqliteReader):
     # Filling
 
     def add(self, entries: Iterable[Entry], *, name: str, forget_texts: bool) -> Added:
-        """Fill a new journal, all or nothing."""
+        """Fill a new journal. Either all entries are added or none."""
         pending, skipped = 0, Counter[str]()
         with self._transaction():
             for entry in entries:
@@ -234,7 +242,11 @@ class SqliteJournal(SqliteReader):
                 else:
                     pending += 1
             self._run("drop_texts")
-            for key, value in (("name", name), ("created_at", repr(self._clock())), ("forget_texts", str(int(forget_texts)))):
+            for key, value in (
+                ("name", name),
+                ("created_at", repr(self._clock())),
+                ("forget_texts", str(int(forget_texts))),
+            ):
                 self._run("set", name=key, value=value)
         if forget_texts:
             self._forget_texts = True
@@ -249,7 +261,12 @@ class SqliteJournal(SqliteReader):
 
     def _text_id(self, text: Text) -> int:
         hashed = hashlib.sha256("\0".join((text.sender, text.text or "", text.wappush or "")).encode()).digest()
-        given = {"sender": text.sender, "body": text.text, "wappush": text.wappush, "parts": text.parts}
+        given = {
+            "sender": text.sender,
+            "body": text.text,
+            "wappush": text.wappush,
+            "parts": text.parts,
+        }
         self._run("add_text", hash=hashed, alphabet=text.alphabet, forced_by=text.forced_by, **given)
         ((found,),) = self._run("find_text", hash=hashed)
         return int(found)
@@ -257,7 +274,7 @@ class SqliteJournal(SqliteReader):
     # Sending
 
     def recover(self) -> int:
-        """Put in doubt whoever was in flight when the last run ended. Returns how many."""
+        """Move recipients left in flight by the last run to in doubt. Returns their number."""
         source = before(Event.IN_DOUBT)
         with self._transaction():
             self._run("doubt_requests", now=self._clock(), reason=ENDED_EARLY)
@@ -265,7 +282,10 @@ class SqliteJournal(SqliteReader):
             return self._run("doubt_recipients", source=source, target=target, reason=ENDED_EARLY).rowcount
 
     def start_run(self) -> int:
-        """Note that a run begins and return its number. Raises `JournalBusy` while another program reads the file."""
+        """Record the start of a run and return the run's number.
+
+        Raises `JournalBusy` while another program reads the file.
+        """
         self._place.check_kept(self._saved)
         if not self._mark_in_file:
             self._marked = True
@@ -278,22 +298,23 @@ class SqliteJournal(SqliteReader):
             return int(self._run("start_run", now=self._clock()).lastrowid or 0)
 
     def _bring_mark_into_file(self) -> None:
-        """Write the log into the file and leave it there: from now on it has the claims, and the file alone must say so."""
-        self._connection.execute(f"PRAGMA busy_timeout = {QUICK}")  # who calls can wait better
+        """Copy the mark from the log into the file itself, so that the file alone shows the run."""
+        self._connection.execute(f"PRAGMA busy_timeout = {QUICK}")  # the caller retries
         ((busy, *_),) = self._connection.execute("PRAGMA wal_checkpoint(FULL)")
         self._connection.execute(f"PRAGMA busy_timeout = {PATIENT}")
         if busy:
-            raise JournalBusy("another program reads the file of the campaign (a report, an export, an SQLite program)")
+            raise JournalBusy("another program reads the campaign file (a report, an export, an SQLite program)")
 
     def end_run(self, run: int, outcome: str) -> None:
-        """Note how a run ended."""
+        """Record how a run ended."""
         with self._transaction():
             self._run("end_run", run=run, outcome=outcome, now=self._clock())
 
     def claim(self, run: int, most: int, seen: Seen | None = None) -> Claim | None:
-        """Put up to `most` pending recipients of one text in flight, on the disk. None if none is pending.
+        """Move up to `most` pending recipients of one text to in flight, durably.
 
-        `seen` is the last balance that was seen; it is kept with the claim.
+        Returns None if no recipient is pending. `seen`, the last known balance, is stored with the
+        claim.
         """
         self._place.check_kept(self._saved)
         balance = {"balance": None, "balance_at": None} if seen is None else {"balance": str(seen.balance), "balance_at": seen.at}
@@ -306,29 +327,42 @@ class SqliteJournal(SqliteReader):
             added = self._run("add_request", run=run, text=text, size=len(rows), now=self._clock(), **balance)
             request = int(added.lastrowid or 0)
             together = {"alone": alone, "text": text, "most": 1 if alone else most}
-            moved = self._run("claim", target=after(before(Event.CLAIMED), Event.CLAIMED), request=request, **together).rowcount
+            moved = self._run(
+                "claim",
+                target=after(before(Event.CLAIMED), Event.CLAIMED),
+                request=request,
+                **together,
+            ).rowcount
             if moved != len(rows):
-                raise JournalError("others were claimed than were read")
+                raise JournalError("the claimed recipients are not the ones that were read")
             self._hook("claiming")
         self._hook("claimed")
         return Claim(request, self._text(text), alone, tuple(rows))
 
     def _text(self, text: int) -> Text:
-        # The next claim is nearly always of the same text.
+        # The next claim nearly always has the same text.
         if text not in self._texts:
             ((sender, body, wappush, parts),) = self._run("text", id=text)
             self._texts = {text: Text(sender, body, wappush, parts)}
         return self._texts[text]
 
     def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
-        """Write what became of each recipient of a claim."""
+        """Record the outcome of each recipient of a claim."""
         if sorted(outcome.recipient for outcome in outcomes) != sorted(key for key, _ in claim.recipients):
             raise ValueError("outcomes: one for each recipient of the claim")
         if foreign := {outcome.event for outcome in outcomes} - _OUTCOMES:
-            raise ValueError(f"outcomes: {min(foreign)} is nothing that becomes of a request")
+            raise ValueError(f"outcomes: {min(foreign)} is not an outcome of a request")
         moves = {event: (after(before(event), event), before(event)) for event in {outcome.event for outcome in outcomes}}
         rows = [
-            (moves[one.event][0], one.message_id, one.reason, one.alone, one.recipient, claim.request, moves[one.event][1])
+            (
+                moves[one.event][0],
+                one.message_id,
+                one.reason,
+                one.alone,
+                one.recipient,
+                claim.request,
+                moves[one.event][1],
+            )
             for one in outcomes
         ]
         counts = Counter(outcome.event for outcome in outcomes)
@@ -352,14 +386,24 @@ class SqliteJournal(SqliteReader):
         self._hook("settled")
 
     def add_evidence(self, request: int, evidence: Evidence) -> None:
-        """Keep evidence with a request in doubt."""
+        """Store evidence with a request in doubt."""
         with self._transaction():
             self._run("set_evidence", request=request, evidence=json.dumps(asdict(evidence), default=str))
 
-    def resolve(self, event: Event, *, who: str, note: str, request: int | None, line: int | None, message_id: str | None) -> int:
-        """Do as the operator says, with whoever is where the event can happen: of one request, of one line, or with all.
+    def resolve(
+        self,
+        event: Event,
+        *,
+        who: str,
+        note: str,
+        request: int | None,
+        line: int | None,
+        message_id: str | None,
+    ) -> int:
+        """Apply the operator's decision to recipients in the event's source state.
 
-        Returns how many it were.
+        The decision covers one request, one line of the list, or all such recipients. Returns the
+        number of recipients changed.
         """
         if event not in OPERATOR_EVENTS:
             raise ValueError(f"event: one of {', '.join(OPERATOR_EVENTS)}")
@@ -368,7 +412,7 @@ class SqliteJournal(SqliteReader):
         resend = target is RecipientState.PENDING
         with self._transaction():
             if message_id is not None and (owner := self._run("find_id", message_id=message_id).fetchone()):
-                raise ValueError(f"message_id: line {owner[0]} has this id already, and an id belongs to one recipient")
+                raise ValueError(f"message_id: line {owner[0]} has this id already; an id belongs to one recipient")
             moved = self._run(
                 "resolve",
                 source=source,
@@ -376,12 +420,12 @@ class SqliteJournal(SqliteReader):
                 request=request,
                 line=line,
                 message_id=message_id,
-                # The next loss then costs one.
+                # Sent alone, so that another lost answer concerns one recipient only.
                 alone=int(resend),
                 reason=None if resend else f"{event} by {who}",
             ).rowcount
             if message_id is not None and moved > 1:
-                raise ValueError("message_id: it belongs to one recipient; name the line")
+                raise ValueError("message_id: an id belongs to one recipient; give the recipient's line")
             if moved:
                 said = {"who": who, "event": event, "note": note, "request": request, "line": line}
                 self._run("add_decision", now=self._clock(), recipients=moved, **said)
@@ -392,38 +436,41 @@ class SqliteJournal(SqliteReader):
     # Delivery
 
     def set_delivery(self, recipient: int, delivery: DeliveryState) -> None:
-        """Write a delivery status."""
+        """Record a delivery status."""
         final = int(delivery.final or delivery is DeliveryState.NOT_FOUND)
         with self._transaction():
             self._run("set_delivery", id=recipient, delivery=delivery, final=final, now=self._clock())
 
     def note_asked(self, recipient: int) -> None:
-        """Note that a status was asked for in vain, so that the others come first."""
+        """Record a failed status check, so that other messages are checked first."""
         with self._transaction():
             self._run("note_asked", id=recipient, now=self._clock())
 
     # Forgetting
 
     def purge(self) -> None:
-        """Forget who it was and what was said, and keep the figures."""
+        """Delete numbers, texts and replies, and keep the figures."""
         self._connection.execute("PRAGMA secure_delete = ON")
         with self._transaction():
             for name in ("purge_recipients", "purge_texts", "purge_requests", "purge_decisions"):
                 self._run(name)
             self._run("set", name="purged_at", value=repr(self._clock()))
-        # What was overwritten still stands in the log and in free pages.
+        # Overwritten data is still in the log and in free pages.
         self._connection.execute("VACUUM")
         ((busy, *_),) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         if busy:
-            raise JournalError("another program reads the file, so what was forgotten still stands in its log: purge it again")
+            raise JournalError(
+                "another program reads the file, so its log still holds the deleted data: purge the"
+                " campaign again when that program has finished"
+            )
 
     # What they share
 
     def _run_many(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Run a statement for each row. Every one must find its recipient in the state that it expects."""
+        """Run a statement once per row. Each run must find its recipient in the expected state."""
         changed = self._connection.executemany(self._sql[statement], rows).rowcount
         if changed != len(rows):
-            raise JournalError(f"{len(rows) - changed} recipients are not in the state that the journal had for them")
+            raise JournalError(f"{len(rows) - changed} recipients are not in the state that was expected of them")
 
     def _transaction(self) -> Any:
         return transaction(self._connection)

@@ -1,4 +1,4 @@
-"""The lock that lets only one run, or one command that writes, at the file of a campaign."""
+"""The lock of a campaign file: one run, or one command that writes, at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def in_use(path: Path) -> bool:
-    """Return whether a run, or a command that writes, is at the file."""
+    """Return whether a run, or a command that writes, holds the lock."""
     lock = beside(path, LOCK)
     try:
         with closing(connection_to(f"{lock.absolute().as_uri()}?mode=ro", timeout=0)) as connection:
@@ -32,9 +32,9 @@ def in_use(path: Path) -> bool:
 
 
 class Lock:
-    """Lets one process at a file. It is another SQLite file, held in an exclusive transaction.
+    """A lock for one process: a second SQLite file, held in an exclusive transaction.
 
-    The system lets go of it however the process ends, and that on every system.
+    Every operating system releases this lock, however the process ends.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,7 +45,8 @@ class Lock:
             if error.errno not in _NOT_WRITABLE:
                 raise
             raise JournalError(
-                f"{lock.name} cannot be written beside the file ({error.strerror}): copy the campaign to where you can write"
+                f"the lock file {lock.name} cannot be written ({error.strerror}): copy the campaign"
+                " to a folder that you can write to"
             ) from None
         self._connection = connection_to(str(lock), timeout=QUICK / 1000)
         try:
@@ -53,7 +54,9 @@ class Lock:
         except JournalError as error:
             self._connection.close()
             if isinstance(error, JournalBusy):
-                raise JournalInUse("the campaign is in use by another run; wait for it, or stop it with Ctrl-C") from None
+                raise JournalInUse(
+                    "the campaign is in use by another run; wait until that run ends, or stop it with Ctrl-C"
+                ) from None
             raise JournalError(f"{lock.name}: {error}") from None
 
     def __enter__(self) -> Self:

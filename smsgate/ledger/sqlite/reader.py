@@ -1,4 +1,4 @@
-"""What can be asked of the file of a campaign. Nothing here changes it."""
+"""Queries of a campaign file. Nothing here changes the file."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _MASKED = re.compile(r' ?"?\+?[0-9]*\*+[0-9]*"?')
 
 
 class SqliteReader:
-    """What can be asked of the file of a campaign; see `Journal` for each question."""
+    """Queries of a campaign file; see `Journal` for each of them."""
 
     _clock: Callable[[], float] = staticmethod(time.time)
-    """Seconds since 1970. A test overrides it."""
+    """Seconds since 1970. A test overrides the clock."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path: Path = path
@@ -50,20 +50,23 @@ class SqliteReader:
     # Around a request
 
     def around(self, request: int, until: float) -> Around:
-        """Return what is known around a request, until this moment."""
+        """Return the balance before a request, costs since then, and overlapping requests."""
         ((balance, at, spent, others),) = self._run("around", request=request, until=until)
         return Around(None if balance is None else Seen(Decimal(balance), at), spent, others)
 
     def without_evidence(self) -> list[int]:
-        """Return requests with recipients in doubt and no evidence, oldest first: the process ended before it could look."""
+        """Return requests in doubt without evidence, oldest first: their process was killed."""
         return [request for (request,) in self._run("without_evidence")]
 
     def now(self) -> float:
-        """Return the time by which everything is written down, in seconds since 1970."""
+        """Return the ledger's current time, in seconds since 1970."""
         return self._clock()
 
     def unrecorded_ids(self, message_ids: Sequence[str]) -> list[str]:
-        """Return those of these message ids that no answer has told. It takes a while; any thread may ask."""
+        """Return the message ids among these that no recorded answer contains.
+
+        The query reads all recipients, so it takes a while. Any thread may call it.
+        """
         if not message_ids:
             return []
         with closing(connect_to_read(self.path)) as connection:
@@ -88,12 +91,21 @@ class SqliteReader:
                     reply_size=reply_size or 0,
                     evidence=None if evidence is None else _evidence(json.loads(evidence)),
                 )
-                for request, claimed_at, settled_at, size, reason, status, reply_size, evidence, parts, in_doubt in self._run(
-                    "requests_in_doubt"
-                )
+                for (
+                    request,
+                    claimed_at,
+                    settled_at,
+                    size,
+                    reason,
+                    status,
+                    reply_size,
+                    evidence,
+                    parts,
+                    in_doubt,
+                ) in self._run("requests_in_doubt")
             ]
             if sum(one.in_doubt for one in found) != self._counted().get(RecipientState.IN_DOUBT, 0):
-                raise JournalError(DAMAGED)  # an index or a table has lost somebody
+                raise JournalError(DAMAGED)  # an index or a table lacks a recipient
         return found
 
     def recipients_in_doubt(self, request: int) -> list[RecipientInDoubt]:
@@ -104,23 +116,26 @@ class SqliteReader:
         ]
 
     def reply(self, request: int) -> bytes | None:
-        """Return the raw reply of a request, as far as it was kept."""
+        """Return the stored raw reply of a request, or None."""
         row = self._run("reply", request=request).fetchone()
         return row[0] if row else None
 
     # Delivery
 
     def to_ask(self, again: float, most: int) -> list[tuple[int, str]]:
-        """Return accepted messages without a final status not asked for in the last `again` seconds, longest ago first."""
+        """Return accepted messages due for a status check, those checked longest ago first.
+
+        A message is due if its status is not final and was not checked in the last `again` seconds.
+        """
         now = self._clock()
         return self._run("to_ask", before=now - again, now=now, most=most).fetchall()
 
     def next_ask(self) -> tuple[int, float]:
-        """Return how many statuses are not final, and for how many seconds the longest was not asked for."""
+        """Return how many statuses are not final, and the seconds since the least recent check."""
         ((count, asked_at),) = self._run("next_ask")
         return count, self._clock() - (asked_at or 0.0)
 
-    # Looking
+    # Figures
 
     def states(self) -> dict[RecipientState, int]:
         """Return how many recipients are in each state."""
@@ -128,7 +143,7 @@ class SqliteReader:
             return {RecipientState(state): count for state, count in self._run("states")}
 
     def _counted(self) -> dict[RecipientState, int]:
-        """Return the same, and make sure that nobody is missing: their keys are 1, 2, 3 and so on."""
+        """Return the states, and check that no recipient is missing: keys are 1, 2, 3 and so on."""
         states = self.states()
         ((last,),) = self._run("last_recipient")
         if sum(states.values()) != last:
@@ -136,7 +151,7 @@ class SqliteReader:
         return states
 
     def figures(self, *, on_progress: Callable[[float], None] | None = None) -> Figures:
-        """Return the campaign in figures. `on_progress` is called with the part that is done, from 0 to 1."""
+        """Return the campaign in figures. `on_progress` gets the part that is done, from 0 to 1."""
         with transaction(self._connection, "DEFERRED"), reading():
             return self._figures(_Answered(on_progress))
 
@@ -191,7 +206,7 @@ class SqliteReader:
         return dict(counts.most_common())
 
     def timeline(self, steps: int) -> list[TimeSlot]:
-        """Return when recipients got their outcomes, in at most so many steps."""
+        """Return when recipients got their outcomes, in at most `steps` time slots."""
         ((start, end, _),) = self._run("span")
         if start is None or end is None:
             return []
@@ -200,13 +215,13 @@ class SqliteReader:
         return [TimeSlot(start + slot * step, *rows.get(slot, (0, 0, 0))) for slot in range(max(rows, default=-1) + 1)]
 
     def recipients(self) -> Iterator[RecipientRecord]:
-        """Yield everybody, in the order of the file."""
+        """Yield all recipients, in the order of the list."""
         for line, number, state, *rest in self._run("recipients"):
             with reading():
                 known = RecipientState(state)
             yield RecipientRecord(line, number, known, *rest)
 
-    # What they share
+    # Helpers
 
     def _settings(self) -> dict[str, str]:
         return dict(self._run("settings"))
@@ -216,7 +231,7 @@ class SqliteReader:
 
 
 def kind_of(reason: str) -> str:
-    """Return a reason without what is peculiar to one line, so that it can be counted."""
+    """Return a reason without line numbers and phone numbers, so that reasons can be counted."""
     return "repeats another line" if reason.startswith("repeats line ") else _MASKED.sub("", reason)
 
 
@@ -227,7 +242,7 @@ def _evidence(stored: dict[str, Any]) -> Evidence:
 
 
 class _Answered:
-    """Tells how many of the questions about a campaign are answered."""
+    """Reports which part of the queries for `figures` is done."""
 
     _QUESTIONS = 12
 

@@ -1,6 +1,6 @@
-"""The SQL of the journal, read from the folder `sql`: a schema for each version, and statements by name.
+"""The journal's SQL, read from the folder `sql`: one schema script per version, and statements.
 
-Rule of this file: no SQL is written in Python.
+Rule of this file: SQL is written in `.sql` files, not in Python.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from ..records import JournalError
 __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate", "schema", "statements", "version_of"]
 
 APPLICATION_ID = 0x534D5347  # SMSG
-"""What stands in the header of the file of a campaign."""
+"""The application id in the header of a campaign file."""
 SCHEMA_VERSION = 3
-"""The newest version; a file of an older one is migrated by the scripts in between."""
+"""The newest version. The scripts in between migrate a file of an older version."""
 
 _NAMED = re.compile(r"^-- name: (\w+)\n-- [^\n]+\n(.*?;)\n", re.MULTILINE | re.DOTALL)
 
@@ -27,7 +27,7 @@ def _read(name: str) -> str:
 
 
 def schema(version: int) -> str:
-    """Return the script that leads from the version before to this one."""
+    """Return the script that migrates the previous version to this one."""
     return _read(f"schema_{version}.sql")
 
 
@@ -41,16 +41,16 @@ def version_of(connection: sqlite3.Connection) -> int:
     ((application,),) = connection.execute("PRAGMA application_id")
     ((version,),) = connection.execute("PRAGMA user_version")
     if application != APPLICATION_ID:
-        raise JournalError("the file is no campaign")
+        raise JournalError("the file is not a campaign")
     if version > SCHEMA_VERSION:
         raise JournalError(
-            f"the file is of version {version}, and this smsgate knows {SCHEMA_VERSION} at most: install a newer one"
+            f"the file has version {version}, and this smsgate supports versions up to {SCHEMA_VERSION}: install a newer smsgate"
         )
     return int(version)
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
-    """Bring the schema up to date, inside of a transaction."""
+    """Bring the schema up to date, inside a transaction."""
     for newer in range(version + 1, SCHEMA_VERSION + 1):
         for statement in schema(newer).split(";\n"):
             if statement.strip():

@@ -5,7 +5,8 @@ CREATE TABLE setting (
     value TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- What is sent to one or many: a sender with a text or a WAP push. The body may be forgotten once it is sent; the hash stays.
+-- The content of messages: a sender with a text or a WAP push. The body may be deleted once it is
+-- sent, and the hash stays.
 CREATE TABLE text (
     id INTEGER PRIMARY KEY,
     hash BLOB NOT NULL UNIQUE,
@@ -17,7 +18,7 @@ CREATE TABLE text (
     forced_by TEXT NOT NULL
 );
 
--- One number once: `number` is null for those that are skipped, whose `given` is what stood in the list.
+-- Each number occurs once. A skipped recipient has no `number`; `given` is the cell of the list.
 CREATE TABLE recipient (
     id INTEGER PRIMARY KEY,
     line INTEGER NOT NULL,
@@ -35,12 +36,14 @@ CREATE TABLE recipient (
     asked_at REAL
 );
 
--- No index here may depend on what a send changes in a random place: a page of the file for each recipient would be written.
+-- No index may depend on a column that a send changes in random order: SQLite would then write one
+-- page of the file for each recipient.
 CREATE INDEX recipient_pending ON recipient (alone, text, id) WHERE state = 'pending';
 CREATE INDEX recipient_unknown ON recipient (batch, id) WHERE state = 'unknown';
-CREATE INDEX recipient_asked ON recipient (asked_at, id) WHERE state = 'accepted' AND delivery_final = 0;
+CREATE INDEX recipient_asked ON recipient (asked_at, id)
+WHERE state = 'accepted' AND delivery_final = 0;
 
--- One request: claimed and synced before it leaves, settled when its answer, or the lack of one, is written.
+-- One request: claimed and synced before it leaves, settled when its outcome is written.
 CREATE TABLE batch (
     id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL,
@@ -64,7 +67,7 @@ CREATE TABLE run (
     ending TEXT
 );
 
--- What an operator has said about unknown recipients, never changed afterwards.
+-- Decisions of operators about recipients in doubt. A decision is never changed afterwards.
 CREATE TABLE decision (
     id INTEGER PRIMARY KEY,
     at REAL NOT NULL,

@@ -1,4 +1,5 @@
--- Which line a decision was about; and the last balance seen before a request left, which is evidence should the process be killed.
+-- The line that a decision concerns, and the last balance before a request left: evidence in case
+-- the process is killed.
 
 ALTER TABLE decision ADD COLUMN line INTEGER;
 

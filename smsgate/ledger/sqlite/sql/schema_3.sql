@@ -1,4 +1,5 @@
--- One word for one thing: a request and not a batch, refused and in doubt, the outcome of a run. Indexes name states, so one is made anew.
+-- One word for one thing: request instead of batch, refused, in doubt, the outcome of a run. One
+-- index names a state, so it is dropped and created again.
 
 ALTER TABLE batch RENAME TO request;
 
