@@ -1,8 +1,9 @@
 """The settings of a session and their rules, for arguments and for environment variables.
 
 `SessionConfig` holds the arguments of a session and checks them. `GatewaySettings` holds the
-settings that the environment, an `.env` file and secret files may contain. A new setting is a field
-and a rule here, and an argument of `AsyncSession`.
+settings that the environment, an `.env` file and secret files may contain. A new setting
+is a field of `SessionConfig`, a rule in `_RULES` and an argument of `AsyncSession`; it is also a
+field of `GatewaySettings` if the environment may set it.
 
 Rule of this file: an error names the argument or the variable and what is allowed, and never shows
 the value.

@@ -34,6 +34,10 @@ def test_every_error_has_a_row_that_agrees_with_the_class(kind: type[smsgate.Sms
     assert not (row.account and row.passing), "what concerns the account does not pass by itself"
 
 
+def test_every_error_can_be_imported_from_the_package():
+    assert {kind.__name__ for kind in CLASSES} <= set(smsgate.__all__)
+
+
 def test_every_reason_has_a_row():
     assert set(REASONS) == set(smsgate.Reason)
     assert {reason for reason in smsgate.Reason if reason.ends_session} == {
@@ -43,7 +47,7 @@ def test_every_reason_has_a_row():
     }
 
 
-class DailyLimit(smsgate.Refused):
+class QuotaReached(smsgate.Refused):
     """The account has sent as much as it may in a day."""
 
 
@@ -61,8 +65,8 @@ ROW = ErrorRow(
 @pytest.fixture
 def limit(monkeypatch: pytest.MonkeyPatch) -> smsgate.SmsGateError:
     """A new error: one class and one row."""
-    monkeypatch.setitem(OUTCOMES, DailyLimit, ROW)
-    return DailyLimit("not today")
+    monkeypatch.setitem(OUTCOMES, QuotaReached, ROW)
+    return QuotaReached("not today")
 
 
 def test_the_command_tells_a_new_error(limit: smsgate.SmsGateError):
@@ -99,7 +103,7 @@ def test_the_doctor_names_the_setting_of_a_new_error(limit: smsgate.SmsGateError
 def test_an_observer_is_told_the_outcome_of_a_new_error(limit: smsgate.SmsGateError):
     message = Message(sender="Shop", destinations="+380501111111", text="Hi")
     end = end_of_error(limit, SEND_SMS, message, left=True)
-    assert (end.outcome, end.error, end.recipients) == ("refused", "DailyLimit", {"refused": 1})
+    assert (end.outcome, end.error, end.recipients) == ("refused", "QuotaReached", {"refused": 1})
 
 
 def test_a_class_without_a_row_has_that_of_its_base():

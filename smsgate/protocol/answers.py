@@ -2,7 +2,8 @@
 
 The sentences are listed in the docs: wire format, "Answers" and "Delivery statuses".
 
-Rule of this file: a new sentence of the gateway is one new row and nothing else. Whole sentences
+Rule of this file: a new sentence is one new row; one with a new meaning is also a member of
+`Answer`. Whole sentences
 are compared, never parts («Ошибка, сообщение не отправлено» contains «отправлено»). Before that,
 white space is trimmed and collapsed, case is folded and ё becomes е. `{name}` in a sentence is a
 placeholder for a value that the gateway fills in.

@@ -13,9 +13,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ..errors import InDoubt, NotEnoughCredits, Outcome, Reason, Refused, ReplyEvidence
+from ..errors import (
+    AccountSuspended,
+    BadCredentials,
+    InDoubt,
+    MissingParameters,
+    NotAuthorised,
+    NotEnoughCredits,
+    Outcome,
+    Reason,
+    Refused,
+    ReplyEvidence,
+)
 from ..privacy import mask_numbers, sealed
-from .answers import Answer, ClassifiedAnswer, DeliveryState, classify, delivery_state
+from .answers import ANSWERS, Answer, ClassifiedAnswer, DeliveryState, classify, delivery_state
 from .models import DeliveryStatus, Message, RecipientResult, SendResult, message_id
 from .operation import Operation
 from .xml import Elsewhere, Node, Unreadable, find, parse, text_of
@@ -48,17 +59,11 @@ _UNDECIDED = {
     Answer.UNRECOGNISED: Reason.UNRECOGNISED,
 }
 
-# Sentences that the gateway may also answer without a session.
+# Answers that the gateway may also give to a request without a session: those about the account
+# as a whole, and any that is not in the table.
+_OF_THE_ACCOUNT = (AccountSuspended, BadCredentials, MissingParameters, NotAuthorised)
 _TO_STRANGERS = frozenset(
-    {
-        Answer.NOT_AUTHORISED,
-        Answer.BAD_CREDENTIALS,
-        Answer.NOT_ACTIVATED,
-        Answer.BLOCKED,
-        Answer.DISABLED,
-        Answer.MISSING_PARAMETERS,
-        Answer.UNRECOGNISED,
-    }
+    {row.meaning for row in ANSWERS if row.error in _OF_THE_ACCOUNT} | {Answer.UNRECOGNISED}
 )
 
 
