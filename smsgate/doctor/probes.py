@@ -169,10 +169,10 @@ class Probe:
                 async with await anyio.connect_tcp(host, port) as stream:
                     context = ssl_settings(self.setup.verify, f"https://{host}/")
                     secured = await TLSStream.wrap(stream, hostname=host, ssl_context=context, standard_compatible=False)
-                    told = secured.extra_attributes
+                    attributes = secured.extra_attributes
                     version, certificate = (
-                        told[TLSAttribute.tls_version](),
-                        told[TLSAttribute.peer_certificate](),
+                        attributes[TLSAttribute.tls_version](),
+                        attributes[TLSAttribute.peer_certificate](),
                     )
                     ends = (certificate or {}).get("notAfter")
                     left = ssl.cert_time_to_seconds(str(ends)) - time.time() if ends else None
