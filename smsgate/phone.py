@@ -72,7 +72,9 @@ def international(number: str, country: str) -> str:
     found = str(format_number(parsed, PhoneNumberFormat.E164))
     trunk = ndd_prefix_for_region(region_code_for_number(parsed) or "", True)
     # Before the country code, only an international prefix counts: 011 1 650… in the USA is valid.
-    wrong = trunk and re.fullmatch(f"(.*){parsed.country_code}{trunk}{parsed.national_number}", bare)
+    wrong = trunk and re.fullmatch(
+        f"(.*){parsed.country_code}{trunk}{parsed.national_number}", bare
+    )
     if wrong and (wrong[1] in ("", "+") or re.fullmatch(_abroad(country), wrong[1])):
         code = parsed.country_code
         raise ValueError(f"has {trunk} after the country code {code}; remove the {trunk}")

@@ -103,7 +103,9 @@ def sealed(function: Function) -> Function:
 
     call: Any = coroutine if iscoroutinefunction(function) else plain
     # The traceback starts in the frame of `call`, so that frame gets the name of the function.
-    call.__code__ = call.__code__.replace(co_name=function.__name__, co_qualname=function.__qualname__)
+    call.__code__ = call.__code__.replace(
+        co_name=function.__name__, co_qualname=function.__qualname__
+    )
     return cast("Function", wraps(function)(call))
 
 

@@ -33,7 +33,10 @@ __all__ = [
     "smsgate_settings",
 ]
 
-_MARKER = "smsgate(**settings): configure the sandbox of the smsgate fixtures; takes the fields of smsgate.sandbox.Settings"
+_MARKER = (
+    "smsgate(**settings): configure the sandbox of the smsgate fixtures;"
+    " takes the fields of smsgate.sandbox.Settings"
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -82,7 +85,9 @@ def smsgate_session(smsgate_sandbox: Sandbox) -> AsyncSession:
 
     settings, url = smsgate_sandbox.settings, smsgate_sandbox.in_process_url
     client = client_of(smsgate_sandbox.app)
-    return AsyncSession(settings.login, settings.password, sender="Shop", url=url, http_client=client)
+    return AsyncSession(
+        settings.login, settings.password, sender="Shop", url=url, http_client=client
+    )
 
 
 @pytest.fixture

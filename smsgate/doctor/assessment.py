@@ -189,7 +189,9 @@ def assess_address(url: str, shown: str) -> Finding:
             f"{shown} is plain http: login, password and texts travel unencrypted",
         )
     secure = urlsplit(url).scheme == "https"
-    return Finding("address", Mark.OK, f"{shown}{'' if secure else ' is plain http, but on this machine'}")
+    return Finding(
+        "address", Mark.OK, f"{shown}{'' if secure else ' is plain http, but on this machine'}"
+    )
 
 
 def assess_name(addresses: int, seconds: float) -> Finding:
@@ -209,7 +211,10 @@ def assess_connection(seconds: float, timeouts: Timeouts, place: str = "") -> Fi
     text, facts = f"{place} reached in {_time(seconds)}".strip(), {"seconds": seconds}
     if seconds <= timeouts.connect * _SLOW_CONNECT:
         return Finding("connection", Mark.OK, text, facts=facts)
-    advice = f"Allow more than {timeouts.connect:g} s for connecting: timeouts=smsgate.Timeouts(connect=...)."
+    advice = (
+        f"Allow more than {timeouts.connect:g} s for connecting:"
+        " timeouts=smsgate.Timeouts(connect=...)."
+    )
     return Finding(
         "connection",
         Mark.NOTE,
@@ -240,7 +245,8 @@ def assess_certificate(version: str, days: int | None) -> Finding:
     if days >= _EXPIRES_SOON:
         return Finding("TLS", Mark.OK, text, facts=facts)
     advice = (
-        "No setting needs to change: the gateway's certificate must be renewed. Once it has expired, every call ends as not sent."
+        "No setting needs to change: the gateway's certificate must be renewed."
+        " Once it has expired, every call ends as not sent."
     )
     return Finding("TLS", Mark.NOTE, text, setting="the certificate", advice=advice, facts=facts)
 
@@ -308,14 +314,18 @@ def assess_credits(balance: Decimal, *, show: bool) -> Finding:
         return Finding("credits", Mark.OK, f"yes, there are credits{shown}", facts=facts)
     row = OUTCOMES[NotEnoughCredits]
     advice = f"{row.advice} Every send will be refused."
-    return Finding("credits", Mark.PROBLEM, f"none{shown}", NotEnoughCredits(), row.setting, advice, facts)
+    return Finding(
+        "credits", Mark.PROBLEM, f"none{shown}", NotEnoughCredits(), row.setting, advice, facts
+    )
 
 
 def assess_status(state: DeliveryState) -> Finding:
     """Assess the delivery status of a message that cannot exist; `NOT_FOUND` is expected."""
     check, facts = "status", {"state": state}
     if state is DeliveryState.NOT_FOUND:
-        return Finding(check, Mark.OK, "the answer for an unknown message id is recognised", facts=facts)
+        return Finding(
+            check, Mark.OK, "the answer for an unknown message id is recognised", facts=facts
+        )
     if state is DeliveryState.UNRECOGNISED:
         error = InDoubt(f"{Reason.UNRECOGNISED}: a delivery status", reason=Reason.UNRECOGNISED)
         return Finding(
@@ -325,7 +335,9 @@ def assess_status(state: DeliveryState) -> Finding:
             error,
             facts=facts,
         )
-    return Finding(check, Mark.NOTE, f"a message id that cannot exist has the status «{state}»", facts=facts)
+    return Finding(
+        check, Mark.NOTE, f"a message id that cannot exist has the status «{state}»", facts=facts
+    )
 
 
 # --- speed ---
@@ -342,7 +354,10 @@ def assess_cookie(times: CookieTimes) -> Finding:
     work = times.alone - round_trip
     sure = times.round_trip is not None and work >= max(_WORK_SURE, round_trip)
     waited = (times.same - times.apart) / ((AT_ONCE - 1) * work) if work > 0 else 0.0
-    seen = f"{AT_ONCE} at once took {_time(times.same)} with one cookie, {_time(times.apart)} with {AT_ONCE}"
+    seen = (
+        f"{AT_ONCE} at once took {_time(times.same)} with one cookie,"
+        f" {_time(times.apart)} with {AT_ONCE}"
+    )
     if work < _WORK_LEAST:
         outcome, why = "cannot be told", "the gateway answers too fast to measure it"
     elif times.apart > times.alone * _CROWDED:
@@ -396,7 +411,9 @@ def assess_concurrency(steps: Sequence[Step], configured: int, error_text: str =
     """
     sound = [step for step in steps if step.error is None]
     useful, most = useful_concurrency(sound), sound[-1].concurrency
-    first, *others = [f"{_rate(step.rate)} calls a second with {step.concurrency}" for step in sound]
+    first, *others = [
+        f"{_rate(step.rate)} calls a second with {step.concurrency}" for step in sound
+    ]
     rates = ", ".join([first, *(other.replace(" calls a second", "") for other in others)])
     facts = {
         "useful": useful,
@@ -423,7 +440,10 @@ def assess_concurrency(steps: Sequence[Step], configured: int, error_text: str =
             facts=facts,
         )
     if useful > configured:
-        advice = f"{useful} requests at once are faster than {configured}; this matters if you send many messages."
+        advice = (
+            f"{useful} requests at once are faster than {configured};"
+            " this matters if you send many messages."
+        )
         return Finding(
             "concurrency",
             Mark.NOTE,
@@ -432,7 +452,9 @@ def assess_concurrency(steps: Sequence[Step], configured: int, error_text: str =
             advice=advice,
             facts=facts,
         )
-    enough = f"; {useful} would be enough, {configured} are fine" if useful < configured <= most else ""
+    enough = (
+        f"; {useful} would be enough, {configured} are fine" if useful < configured <= most else ""
+    )
     return Finding("concurrency", Mark.OK, f"{text}{enough}", facts=facts)
 
 
@@ -443,10 +465,16 @@ def assess_clock(ahead: float) -> Finding:
     """Assess how many seconds this machine's clock is ahead of the gateway's clock."""
     facts = {"ahead_seconds": round(ahead)}
     if abs(ahead) <= _CLOCK_OFF:
-        return Finding("clock", Mark.OK, "this machine and the gateway agree on the time", facts=facts)
-    text = f"this machine is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the gateway"
+        return Finding(
+            "clock", Mark.OK, "this machine and the gateway agree on the time", facts=facts
+        )
+    text = (
+        f"this machine is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the gateway"
+    )
     advice = "Synchronise it with a time server: certificates and delivery times depend on it."
-    return Finding("clock", Mark.NOTE, text, setting="the clock of this machine", advice=advice, facts=facts)
+    return Finding(
+        "clock", Mark.NOTE, text, setting="the clock of this machine", advice=advice, facts=facts
+    )
 
 
 def assess_environment_proxies(proxy: str | None, found: Collection[str]) -> Finding:

@@ -97,7 +97,9 @@ async def _certificate(context: _Context) -> Finding:
 
 
 async def _gateway(context: _Context) -> Finding:
-    return assess_answer_time(await context.probe.answer_time(context.setup.url), context.setup.timeouts)
+    return assess_answer_time(
+        await context.probe.answer_time(context.setup.url), context.setup.timeouts
+    )
 
 
 async def _https(context: _Context) -> Finding:
@@ -180,7 +182,11 @@ async def _clock(context: _Context) -> Finding:
 
 async def _proxy(context: _Context) -> Finding:
     proxy = context.setup.proxy
-    found = {name for name in _PROXIES if context.setup.environ.get(name) or context.setup.environ.get(name.lower())}
+    found = {
+        name
+        for name in _PROXIES
+        if context.setup.environ.get(name) or context.setup.environ.get(name.lower())
+    }
     return assess_environment_proxies(proxy and shown_address(proxy), found)
 
 
@@ -210,7 +216,9 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-async def examine(setup: Setup, *, show_balance: bool = False, starting: Callable[[str], None] = lambda _: None) -> Report:
+async def examine(
+    setup: Setup, *, show_balance: bool = False, starting: Callable[[str], None] = lambda _: None
+) -> Report:
     """Check a setup and return the report. No message is sent and no credit is spent.
 
     It makes about 60 requests, at most 8 at once. An error of the gateway becomes a finding.

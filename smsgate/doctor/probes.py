@@ -86,7 +86,9 @@ class Probe:
         self.clock: tuple[str, float] | None = None
         """A Date header, and the time of this machine at that moment."""
         self._stack = stack
-        self._logins = Logins(Credentials(setup.login, setup.password), max(LADDER), self._transport)
+        self._logins = Logins(
+            Credentials(setup.login, setup.password), max(LADDER), self._transport
+        )
         self._leased: list[Login] = []
         self._secrets: set[str] = {setup.login, setup.password}
         if setup.proxy:
@@ -148,7 +150,9 @@ class Probe:
                     self.round_trip = anyio.current_time() - started
                     return self.round_trip
             except OSError as error:
-                raise NotSent(f"nothing was sent: no connection could be made{cause_of(error)}") from None
+                raise NotSent(
+                    f"nothing was sent: no connection could be made{cause_of(error)}"
+                ) from None
         raise NotSent(
             f"nothing was sent: no connection after {self.setup.timeouts.connect:g} s",
             reason=Reason.TIMED_OUT,
@@ -163,24 +167,32 @@ class Probe:
             NotSent: no TLS connection could be made, or the certificate is not trusted.
         """
         host, port = self.setup.next_hop
-        failure = NotSent("nothing was sent: no TLS connection could be made", reason=Reason.TIMED_OUT)
+        failure = NotSent(
+            "nothing was sent: no TLS connection could be made", reason=Reason.TIMED_OUT
+        )
         with anyio.move_on_after(self.setup.timeouts.connect):
             try:
                 async with await anyio.connect_tcp(host, port) as stream:
                     context = ssl_settings(self.setup.verify, f"https://{host}/")
-                    secured = await TLSStream.wrap(stream, hostname=host, ssl_context=context, standard_compatible=False)
-                    told = secured.extra_attributes
+                    secured = await TLSStream.wrap(
+                        stream, hostname=host, ssl_context=context, standard_compatible=False
+                    )
+                    attributes = secured.extra_attributes
                     version, certificate = (
-                        told[TLSAttribute.tls_version](),
-                        told[TLSAttribute.peer_certificate](),
+                        attributes[TLSAttribute.tls_version](),
+                        attributes[TLSAttribute.peer_certificate](),
                     )
                     ends = (certificate or {}).get("notAfter")
                     left = ssl.cert_time_to_seconds(str(ends)) - time.time() if ends else None
                     return version, left if left is None else int(left // _DAY)
             except ssl.SSLCertVerificationError as error:
-                failure = NotSent(f"nothing was sent: the certificate is not trusted{cause_of(error)}")
+                failure = NotSent(
+                    f"nothing was sent: the certificate is not trusted{cause_of(error)}"
+                )
             except (OSError, anyio.EndOfStream, anyio.BrokenResourceError) as error:
-                failure = NotSent(f"nothing was sent: no TLS connection could be made{cause_of(error)}")
+                failure = NotSent(
+                    f"nothing was sent: no TLS connection could be made{cause_of(error)}"
+                )
         raise failure
 
     # --- calls ---
@@ -271,7 +283,9 @@ class Probe:
         for count in LADDER:
             try:
                 await self._open(count)
-                seconds, calls = await self._timed(self._leased[:count], _ALONE if count == 1 else _CALLS_EACH)
+                seconds, calls = await self._timed(
+                    self._leased[:count], _ALONE if count == 1 else _CALLS_EACH
+                )
             except SmsGateError as error:
                 yield Step(count, error=error)
                 return
@@ -300,7 +314,9 @@ class Probe:
     async def _open(self, count: int) -> None:
         while len(self._leased) < count:
             await self._lease()
-        await _together([self._authenticate(login) for login in self._leased[:count] if not login.authenticated])
+        await _together(
+            [self._authenticate(login) for login in self._leased[:count] if not login.authenticated]
+        )
 
     async def _timed(self, logins: list[Login], each: int) -> tuple[float, int]:
         """Let all logins make `each` calls, one after another; return the seconds and all calls."""

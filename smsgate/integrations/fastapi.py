@@ -56,7 +56,9 @@ _MISTAKES = {
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
 
-def sms_lifespan(make: Callable[[], AsyncSession] = AsyncSession.from_env, *, grace: float | None = 8.0) -> Lifespan:
+def sms_lifespan(
+    make: Callable[[], AsyncSession] = AsyncSession.from_env, *, grace: float | None = 8.0
+) -> Lifespan:
     """Return a lifespan that opens a session at startup and closes it at shutdown.
 
     In a lifespan of your own, pass its state on::
@@ -98,7 +100,8 @@ def sms_session(connection: HTTPConnection) -> AsyncSession:
     session = getattr(connection.state, _STATE, None)
     if session is None:
         raise RuntimeError(
-            "the application has no SMS session: create it with lifespan=sms_lifespan(), and run it with its lifespan"
+            "the application has no SMS session: "
+            "create it with lifespan=sms_lifespan(), and run it with its lifespan"
         )
     found: AsyncSession = session
     return found
@@ -138,8 +141,14 @@ async def _answer(_request: Request, error: Exception) -> JSONResponse:
 
 async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
     rows = (
-        error.errors(include_url=False, include_input=False, include_context=False) if isinstance(error, ValidationError) else []
+        error.errors(include_url=False, include_input=False, include_context=False)
+        if isinstance(error, ValidationError)
+        else []
     )
-    if not rows or getattr(error, "title", "") != "Message" or any(row["type"] not in _MISTAKES for row in rows):
+    if (
+        not rows
+        or getattr(error, "title", "") != "Message"
+        or any(row["type"] not in _MISTAKES for row in rows)
+    ):
         raise error
     return JSONResponse({"detail": "; ".join(row["msg"] for row in rows), "sent": False}, 422)

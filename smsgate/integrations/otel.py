@@ -70,9 +70,15 @@ class OtelObserver:
             "Duration of a call, including retries.",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
-        self._recipients = meter.create_counter("smsgate.recipients", "{recipient}", "Recipients by outcome.")
-        self._parts = meter.create_counter("smsgate.parts", "{part}", "SMS parts that the gateway accepted.")
-        self._balance = meter.create_gauge("smsgate.balance", "{credit}", "Balance of the account at the last balance call.")
+        self._recipients = meter.create_counter(
+            "smsgate.recipients", "{recipient}", "Recipients by outcome."
+        )
+        self._parts = meter.create_counter(
+            "smsgate.parts", "{part}", "SMS parts that the gateway accepted."
+        )
+        self._balance = meter.create_gauge(
+            "smsgate.balance", "{credit}", "Balance of the account at the last balance call."
+        )
 
     def begin(self, call: CallStart) -> Callable[[CallEnd], None]:
         """Start a span, make it current, and return the function to call at the end."""
@@ -82,7 +88,9 @@ class OtelObserver:
             "server.address": call.server_address,
             "server.port": call.server_port,
         }
-        span = self._tracer.start_span(f"{_SERVICE}/{call.operation}", kind=SpanKind.CLIENT, attributes=attributes)
+        span = self._tracer.start_span(
+            f"{_SERVICE}/{call.operation}", kind=SpanKind.CLIENT, attributes=attributes
+        )
         token = context.attach(set_span_in_context(span))
         began = perf_counter()
 
@@ -95,7 +103,9 @@ class OtelObserver:
             span.set_attributes(attributes)
             for name, count in end.recipients.items():
                 span.set_attribute(f"smsgate.recipients.{name.replace(' ', '_')}", count)
-                self._recipients.add(count, {"rpc.method": attributes["rpc.method"], "smsgate.outcome": name})
+                self._recipients.add(
+                    count, {"rpc.method": attributes["rpc.method"], "smsgate.outcome": name}
+                )
             if end.parts:
                 span.set_attribute("smsgate.parts", end.parts)
                 self._parts.add(end.parts)

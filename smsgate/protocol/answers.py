@@ -169,7 +169,9 @@ ANSWERS: tuple[AnswerRow, ...] = (
         BadCredentials,
         "also when SOAP is not enabled in the account",
     ),
-    AnswerRow(f"Ваша учётная запись не активирована, {_CONTACT}", Answer.NOT_ACTIVATED, AccountSuspended),
+    AnswerRow(
+        f"Ваша учётная запись не активирована, {_CONTACT}", Answer.NOT_ACTIVATED, AccountSuspended
+    ),
     AnswerRow(
         f"Ваша учётная запись заблокирована за нарушения, {_CONTACT}",
         Answer.BLOCKED,
@@ -183,7 +185,9 @@ ANSWERS: tuple[AnswerRow, ...] = (
     ),
     AnswerRow(f"Ваша учётная запись отключена, {_CONTACT}", Answer.DISABLED, AccountSuspended),
     # Any operation
-    AnswerRow("Вы не авторизованы", Answer.NOT_AUTHORISED, NotAuthorised, "the documented spelling"),
+    AnswerRow(
+        "Вы не авторизованы", Answer.NOT_AUTHORISED, NotAuthorised, "the documented spelling"
+    ),
     AnswerRow(
         "Вы не авторизированы",
         Answer.NOT_AUTHORISED,
@@ -201,7 +205,8 @@ ANSWERS: tuple[AnswerRow, ...] = (
     AnswerRow(_SIGNATURE_HEAD, Answer.BAD_SENDER, BadSender, "its first line alone"),
     AnswerRow(_SIGNATURE_TAIL, Answer.BAD_SENDER, BadSender, "its second line alone"),
     AnswerRow(
-        "Подпись отправителя может содержать только буквы латинского алфавита, цифры, пробел, а также знаки: ._-&",
+        "Подпись отправителя может содержать только буквы латинского алфавита, цифры, пробел,"
+        " а также знаки: ._-&",
         Answer.BAD_SENDER,
         BadSender,
         "a wording of 2017",
@@ -342,7 +347,9 @@ def _classified(sentence: str) -> ClassifiedAnswer:
     for row in ANSWERS:
         if found := row.pattern.fullmatch(compared):
             missing = found.groupdict().get("missing")
-            return ClassifiedAnswer(row.meaning, sentence, Decimal(missing.replace(",", ".")) if missing else None)
+            return ClassifiedAnswer(
+                row.meaning, sentence, Decimal(missing.replace(",", ".")) if missing else None
+            )
     return ClassifiedAnswer(Answer.UNRECOGNISED, sentence)
 
 

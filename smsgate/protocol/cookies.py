@@ -93,6 +93,8 @@ def seconds_of(text: str) -> float | None:
         return None
     year += 0 if year > 99 else 1900 if year > 69 else 2000
     try:
-        return datetime(year, month, day, int(time[1]), int(time[2]), int(time[3]), tzinfo=UTC).timestamp()
+        return datetime(
+            year, month, day, int(time[1]), int(time[2]), int(time[3]), tzinfo=UTC
+        ).timestamp()
     except ValueError:
         return None

@@ -38,8 +38,12 @@ def request_body(operation: Operation[object], **arguments: str | None) -> bytes
     """
     if unknown := arguments.keys() - set(operation.arguments):
         raise TypeError(f"{operation.name} has no argument {', '.join(sorted(unknown))}")
-    given = [(name, value) for name in operation.arguments if (value := arguments.get(name)) is not None]
-    if found := next((f"{name}: {reason}" for name, value in given if (reason := complaint(value))), None):
+    given = [
+        (name, value) for name in operation.arguments if (value := arguments.get(name)) is not None
+    ]
+    if found := next(
+        (f"{name}: {reason}" for name, value in given if (reason := complaint(value))), None
+    ):
         raise ValueError(found)
     inner = "".join(_ARGUMENT.format(name=name, value=escape(value)) for name, value in given)
     return _ENVELOPE.format(namespace=NAMESPACE, operation=operation.name, arguments=inner).encode()

@@ -23,7 +23,9 @@ MAX_ELEMENTS = 70_000
 _ELEMENTS_AROUND = 100
 """Elements that are not slots: envelope, header, body, response, result, first sentence."""
 
-MOST_RECIPIENTS = min((REPLY_LIMIT_MOST - REPLY_LIMIT) // SLOT_LIMIT, MAX_ELEMENTS - _ELEMENTS_AROUND)
+MOST_RECIPIENTS = min(
+    (REPLY_LIMIT_MOST - REPLY_LIMIT) // SLOT_LIMIT, MAX_ELEMENTS - _ELEMENTS_AROUND
+)
 """Maximum recipients of one call. The reply fits even if every slot has the longest sentence."""
 
 

@@ -41,7 +41,9 @@ __all__ = [
     "message_id",
 ]
 
-SENDER_RULE = "a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"
+SENDER_RULE = (
+    "a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"
+)
 
 # `\Z` because `$` also matches before a line feed; `[0-9]` because `\d` matches all scripts.
 _SIGNATURE = re.compile(r"[A-Za-z0-9.\-&]{1,11}\Z")
@@ -115,7 +117,11 @@ def _destinations(value: Any, info: ValidationInfo) -> tuple[str, ...]:
     if isinstance(value, str):
         given: Iterable[Any] = value.split(",")
     elif isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, dict)):
-        given = (number for item in value for number in (item.split(",") if isinstance(item, str) else [item]))
+        given = (
+            number
+            for item in value
+            for number in (item.split(",") if isinstance(item, str) else [item])
+        )
     else:
         raise _refuse(
             "destinations_type",
@@ -133,7 +139,9 @@ def _destinations(value: Any, info: ValidationInfo) -> tuple[str, ...]:
             raise _refuse("destinations_type", f"destination {place} is not a string")
         number = _number_of(country, item, place)
         if number in numbers:
-            raise _refuse("destination_repeated", f"destination {place} repeats destination {numbers[number]}")
+            raise _refuse(
+                "destination_repeated", f"destination {place} repeats destination {numbers[number]}"
+            )
         numbers[number] = place
     if not numbers:
         raise _refuse("destinations_missing", "at least one destination is needed")
@@ -192,13 +200,21 @@ class Message(_Frozen, frozen=True):
         pydantic.ValidationError: the message is invalid. The error shows no value of the message.
     """
 
-    sender: Annotated[str, BeforeValidator(_sender, json_schema_input_type=str)] | None = Field(default=None, repr=False)
-    country: Annotated[str, BeforeValidator(_country, json_schema_input_type=str)] | None = Field(default=None, exclude=True)
-    destinations: Annotated[tuple[str, ...], BeforeValidator(_destinations, json_schema_input_type=str | list[str])] = Field(
-        repr=False
+    sender: Annotated[str, BeforeValidator(_sender, json_schema_input_type=str)] | None = Field(
+        default=None, repr=False
     )
-    text: Annotated[str, BeforeValidator(_message_text, json_schema_input_type=str)] | None = Field(default=None, repr=False)
-    wappush: Annotated[str, BeforeValidator(_wappush, json_schema_input_type=str)] | None = Field(default=None, repr=False)
+    country: Annotated[str, BeforeValidator(_country, json_schema_input_type=str)] | None = Field(
+        default=None, exclude=True
+    )
+    destinations: Annotated[
+        tuple[str, ...], BeforeValidator(_destinations, json_schema_input_type=str | list[str])
+    ] = Field(repr=False)
+    text: Annotated[str, BeforeValidator(_message_text, json_schema_input_type=str)] | None = Field(
+        default=None, repr=False
+    )
+    wappush: Annotated[str, BeforeValidator(_wappush, json_schema_input_type=str)] | None = Field(
+        default=None, repr=False
+    )
 
     if TYPE_CHECKING:
 
@@ -243,7 +259,9 @@ class Message(_Frozen, frozen=True):
         if isinstance(value, (dict, Message)):
             return value
         # A ready-made error: with a plain one, `errors()` would show the value.
-        raise invalid_message(((), "message_type", "a message is an object with destinations and a text or a wappush"))
+        raise invalid_message(
+            ((), "message_type", "a message is an object with destinations and a text or a wappush")
+        )
 
     @model_validator(mode="after")
     def _something_to_say(self) -> Self:
@@ -303,13 +321,19 @@ def checked_again(message: Message) -> Message | ValidationError:
 def _without_values(error: ValidationError) -> ValidationError:
     """Return the same error without input values, which `errors()` and pickles would show."""
     return invalid_message(
-        *((row["loc"], row["type"], row["msg"]) for row in error.errors(include_url=False, include_input=False))
+        *(
+            (row["loc"], row["type"], row["msg"])
+            for row in error.errors(include_url=False, include_input=False)
+        )
     )
 
 
 def invalid_message(*complaints: tuple[tuple[int | str, ...], str, str]) -> ValidationError:
     """Return pydantic's error for a `Message`, from rows of location, type and sentence."""
-    rows = [InitErrorDetails(type=_refuse(kind, sentence), loc=place, input="(hidden)") for place, kind, sentence in complaints]
+    rows = [
+        InitErrorDetails(type=_refuse(kind, sentence), loc=place, input="(hidden)")
+        for place, kind, sentence in complaints
+    ]
     return ValidationError.from_exception_data("Message", rows, hide_input=True)
 
 
@@ -355,17 +379,23 @@ class SendResult(_Frozen, frozen=True):
     @property
     def accepted(self) -> tuple[RecipientResult, ...]:
         """The accepted recipients, each with a message id."""
-        return tuple(recipient for recipient in self.recipients if recipient.outcome is Outcome.ACCEPTED)
+        return tuple(
+            recipient for recipient in self.recipients if recipient.outcome is Outcome.ACCEPTED
+        )
 
     @property
     def refused(self) -> tuple[RecipientResult, ...]:
         """The refused recipients."""
-        return tuple(recipient for recipient in self.recipients if recipient.outcome is Outcome.REFUSED)
+        return tuple(
+            recipient for recipient in self.recipients if recipient.outcome is Outcome.REFUSED
+        )
 
     @property
     def in_doubt(self) -> tuple[RecipientResult, ...]:
         """The recipients that may or may not have been sent to. Do not retry them automatically."""
-        return tuple(recipient for recipient in self.recipients if recipient.outcome is Outcome.IN_DOUBT)
+        return tuple(
+            recipient for recipient in self.recipients if recipient.outcome is Outcome.IN_DOUBT
+        )
 
     @property
     def message_ids(self) -> tuple[str, ...]:

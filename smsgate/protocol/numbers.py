@@ -137,7 +137,9 @@ def is_ukrainian(number: str) -> bool:
 
 def is_written_as_ukrainian(written: str) -> bool:
     """Return whether this is a complete Ukrainian number without `+`, but with separators."""
-    return bool(_WRITTEN_AS_UKRAINIAN.match(written)) and is_ukrainian("+" + "".join(filter(str.isdigit, written)))
+    return bool(_WRITTEN_AS_UKRAINIAN.match(written)) and is_ukrainian(
+        "+" + "".join(filter(str.isdigit, written))
+    )
 
 
 def wrong_length(number: str) -> str | None:
@@ -148,11 +150,17 @@ def wrong_length(number: str) -> str | None:
     digits = len(number.removeprefix(_UKRAINE))
     if not number.startswith(_UKRAINE) or digits == _UKRAINIAN_DIGITS:
         return None
-    return f"not a number of Ukraine: it has {digits} digits after {_UKRAINE}, not {_UKRAINIAN_DIGITS}"
+    return (
+        f"not a number of Ukraine: it has {digits} digits after {_UKRAINE}, not {_UKRAINIAN_DIGITS}"
+    )
 
 
 def _is_decoration(character: str) -> bool:
-    return character in _BRACKETS_AND_TAB or character in _DASHES_BESIDE_PD or unicodedata.category(character) in _DECORATION
+    return (
+        character in _BRACKETS_AND_TAB
+        or character in _DASHES_BESIDE_PD
+        or unicodedata.category(character) in _DECORATION
+    )
 
 
 def _at(written: str, position: int) -> str:

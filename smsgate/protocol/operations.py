@@ -34,9 +34,13 @@ __all__ = [
 
 AUTH = Operation("Auth", ("login", "password"), False, True, read_auth, is_nothing)
 GET_CREDIT_BALANCE = Operation("GetCreditBalance", (), False, True, read_balance, is_balance)
-SEND_SMS = Operation("SendSMS", ("sender", "destination", "text", "wappush"), True, False, read_send, is_message_id)
+SEND_SMS = Operation(
+    "SendSMS", ("sender", "destination", "text", "wappush"), True, False, read_send, is_message_id
+)
 GET_NEW_MESSAGES = Operation("GetNewMessages", (), True, True, read_new_messages, is_message_id)
-GET_MESSAGE_STATUS = Operation("GetMessageStatus", ("MessageId",), False, True, read_status, is_status)
+GET_MESSAGE_STATUS = Operation(
+    "GetMessageStatus", ("MessageId",), False, True, read_status, is_status
+)
 
 _TABLE: tuple[Operation[Any], ...] = (
     AUTH,

@@ -49,7 +49,9 @@ __all__ = [
 
 _BALANCE = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?\Z")
 _ID = re.compile(rb"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
-_STATUS_MEANS = {407: "407 Proxy Authentication Required (the proxy asks for a user and a password)"}
+_STATUS_MEANS = {
+    407: "407 Proxy Authentication Required (the proxy asks for a user and a password)"
+}
 _LOOKED_AT = 16
 """How many items are searched for sentences that are logged or explain an unexpected answer."""
 # Sentences that leave the outcome open.
@@ -126,7 +128,9 @@ def _is_fault(tree: Node) -> bool:
     return any(True for name in ("soap:Fault", "soap12:Fault") for _ in find(tree, name))
 
 
-def _items(operation: Operation[object], tree: Node) -> tuple[tuple[str | None, ...], frozenset[int]]:
+def _items(
+    operation: Operation[object], tree: Node
+) -> tuple[tuple[str | None, ...], frozenset[int]]:
     results = list(find(tree, f"turbo:{operation.result}"))
     if not results and operation.array and list(find(tree, f"turbo:{operation.name}Response")):
         return (), frozenset()  # null in place of the array
@@ -194,13 +198,17 @@ def shows_session(operation: Operation[object], reply: Reply) -> bool:
     """
     texts = [text for text in (item.strip() for item in reply.items if item) if text]
     return bool(texts) and all(
-        operation.knows(text) or _TO_STRANGERS.isdisjoint(sentence.answer for sentence in classify(text)) for text in texts
+        operation.knows(text)
+        or _TO_STRANGERS.isdisjoint(sentence.answer for sentence in classify(text))
+        for text in texts
     )
 
 
 def _refusal(answers: Sequence[ClassifiedAnswer], reasons: tuple[str, ...] = ()) -> Refused:
     # An expired session comes first, because logging in again fixes it.
-    worst = next((answer for answer in answers if answer.answer is Answer.NOT_AUTHORISED), answers[0])
+    worst = next(
+        (answer for answer in answers if answer.answer is Answer.NOT_AUTHORISED), answers[0]
+    )
     kind = worst.error or Refused
     text = mask_numbers(worst.text)
     said = f"the gateway refused ({worst.answer}): {' '.join(text.split())}"
@@ -226,7 +234,11 @@ def _refused(answers: Sequence[ClassifiedAnswer]) -> bool:
 
 def _unhoped(reply: Reply, answers: Sequence[ClassifiedAnswer], what: str) -> Refused | InDoubt:
     """Return the error for an answer that is not the expected value."""
-    return _refusal(answers) if _refused(answers) else reply.in_doubt(Reason.UNRECOGNISED, f"the answer is not {what}")
+    return (
+        _refusal(answers)
+        if _refused(answers)
+        else reply.in_doubt(Reason.UNRECOGNISED, f"the answer is not {what}")
+    )
 
 
 @sealed
@@ -312,7 +324,9 @@ def read_send(reply: Reply, message: Message) -> SendResult:
         raise _whole(reply, answers)
     answered = tuple(
         _recipient(destination, slot, answers, readable=place not in reply.elsewhere)
-        for place, (destination, slot) in enumerate(zip(message.destinations, slots, strict=True), start=1)
+        for place, (destination, slot) in enumerate(
+            zip(message.destinations, slots, strict=True), start=1
+        )
     )
     recipients = tuple(recipient for recipient, _ in answered)
     if any(recipient.outcome is Outcome.ACCEPTED for recipient in recipients):
@@ -338,7 +352,11 @@ def _misshapen(reply: Reply, expected: int) -> tuple[Reason, str] | None:
     if message_id(reply.items[0]):
         return Reason.CONTRADICTION, "a message id where a sentence is expected"
     ids = [found.casefold() for found in map(message_id, slots) if found]
-    return (Reason.CONTRADICTION, "one message id for two destinations") if len(set(ids)) != len(ids) else None
+    return (
+        (Reason.CONTRADICTION, "one message id for two destinations")
+        if len(set(ids)) != len(ids)
+        else None
+    )
 
 
 def _filled(slot: str | None) -> bool:
@@ -377,7 +395,9 @@ def _recipient(
     if not readable:
         return RecipientResult(destination=destination, outcome=Outcome.IN_DOUBT), None
     if found := message_id(slot):
-        return RecipientResult(destination=destination, message_id=found, outcome=Outcome.ACCEPTED, answer=Answer.SENT), None
+        return RecipientResult(
+            destination=destination, message_id=found, outcome=Outcome.ACCEPTED, answer=Answer.SENT
+        ), None
     said = tuple(classify(slot or ""))
     decisive: ClassifiedAnswer | None
     if said:
@@ -391,5 +411,7 @@ def _recipient(
     outcome = Outcome.REFUSED if refused else Outcome.IN_DOUBT
     if decisive is None:
         return RecipientResult(destination=destination, outcome=outcome), None
-    result = RecipientResult(destination=destination, outcome=outcome, answer=decisive.answer, reason=decisive.text)
+    result = RecipientResult(
+        destination=destination, outcome=outcome, answer=decisive.answer, reason=decisive.text
+    )
     return result, decisive

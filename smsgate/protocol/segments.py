@@ -78,7 +78,13 @@ def segments(text: str) -> Segments:
     if found:
         raise ValueError(f"text: {found}")
     text = normalise_lines(text)
-    forced_by = tuple(dict.fromkeys(character for character in text if character not in _BASIC and character not in _EXTENSION))
+    forced_by = tuple(
+        dict.fromkeys(
+            character
+            for character in text
+            if character not in _BASIC and character not in _EXTENSION
+        )
+    )
     alphabet = Alphabet.UCS_2 if forced_by else Alphabet.GSM_7
     weigh = _utf16_units if forced_by else _septets
     single, several = _CAPACITY[alphabet]

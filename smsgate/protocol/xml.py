@@ -192,7 +192,9 @@ def text_of(node: Node) -> str | None:
         text = text_of(node.get("#text"))
         nil = node.get("@xsi:nil") in ("true", "1")
         blank = text is None or not text.strip()
-        if (nil and not blank) or (blank and any(key.startswith("@") and key not in _HARMLESS for key in node)):
+        if (nil and not blank) or (
+            blank and any(key.startswith("@") and key not in _HARMLESS for key in node)
+        ):
             raise Elsewhere("an element whose attributes leave open what its text is")
         return None if nil else text
     if isinstance(node, list):

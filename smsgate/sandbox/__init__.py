@@ -127,7 +127,9 @@ class Sandbox:
         port = listener.getsockname()[1]
         self._endpoints.stopping = False
         keep_alive = self._gateway.settings.keep_alive_seconds
-        self._server = ServerThread(self.app, listener, tls=self._tls, keep_alive_seconds=keep_alive)
+        self._server = ServerThread(
+            self.app, listener, tls=self._tls, keep_alive_seconds=keep_alive
+        )
         host = _LOOPBACK_OF.get(self._host, self._host)
         scheme = "https" if self._tls else "http"
         self._origin = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
@@ -188,7 +190,9 @@ class Sandbox:
     def messages_after(self, sequence: int) -> tuple[SandboxMessage, ...]:
         """Return the messages accepted after this sequence number, oldest first; 0 for all."""
         keep = self._gateway.settings.keep_messages
-        return self._gateway.page(number=None, search="", before=None, after=sequence, limit=keep).messages
+        return self._gateway.page(
+            number=None, search="", before=None, after=sequence, limit=keep
+        ).messages
 
     @property
     def accepted(self) -> int:

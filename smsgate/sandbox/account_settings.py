@@ -121,7 +121,12 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_credits(value: Any) -> bool:
-    return isinstance(value, Decimal | int) and not isinstance(value, bool) and Decimal(value).is_finite() and value >= 0
+    return (
+        isinstance(value, Decimal | int)
+        and not isinstance(value, bool)
+        and Decimal(value).is_finite()
+        and value >= 0
+    )
 
 
 def _is_senders(value: Any) -> bool:
@@ -129,7 +134,9 @@ def _is_senders(value: Any) -> bool:
 
 
 def _is_sentences(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(answer, Answer) and _is_text(said) for answer, said in value.items())
+    return isinstance(value, Mapping) and all(
+        isinstance(answer, Answer) and _is_text(said) for answer, said in value.items()
+    )
 
 
 _SECONDS = "a number of seconds, 0 or more"

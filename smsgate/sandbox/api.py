@@ -27,7 +27,9 @@ __all__ = ["REQUESTS", "Api", "Asked", "Json", "state"]
 Json: TypeAlias = dict[str, Any]
 
 # A stored message is never `NOT_FOUND`, and the sandbox says only known sentences.
-_STATES = [one for one in DeliveryState if one not in (DeliveryState.NOT_FOUND, DeliveryState.UNRECOGNISED)]
+_STATES = [
+    one for one in DeliveryState if one not in (DeliveryState.NOT_FOUND, DeliveryState.UNRECOGNISED)
+]
 _MOST = 10_000
 """Maximum messages or conversations in one answer."""
 
@@ -78,9 +80,14 @@ def state(api: Api, asked: Asked) -> Json:
 
 def _tables(_api: Api, _asked: Asked) -> Json:
     return {
-        "faults": [{"kind": row.kind, "note": row.note, "seconds": row.seconds, "works": row.works} for row in FAULTS.values()],
+        "faults": [
+            {"kind": row.kind, "note": row.note, "seconds": row.seconds, "works": row.works}
+            for row in FAULTS.values()
+        ],
         "operations": list(OPERATIONS),
-        "states": [{"state": one, "sentence": say_state(one), "final": one.final} for one in _STATES],
+        "states": [
+            {"state": one, "sentence": say_state(one), "final": one.final} for one in _STATES
+        ],
         "accounts": list(AccountState),
         "magic": [{"number": row.number, "note": row.note} for row in MAGIC],
     }
@@ -90,7 +97,10 @@ def _conversations(api: Api, asked: Asked) -> Json:
     offset, limit = _number(asked.query, "offset", 0), _number(asked.query, "limit", 100, _MOST)
     revision = api.gateway.revision
     total, threads = api.gateway.threads(asked.query.get("search", ""), offset or 0, limit or 0)
-    rows = [{"number": thread.number, "messages": thread.messages, "last": _message(thread.last)} for thread in threads]
+    rows = [
+        {"number": thread.number, "messages": thread.messages, "last": _message(thread.last)}
+        for thread in threads
+    ]
     return {"revision": revision, "total": total, "conversations": rows}
 
 
@@ -131,7 +141,9 @@ def _set_status(api: Api, asked: Asked) -> Json:
     (given,) = _fields(asked, "state").values()
     if given is not None and given not in _STATES:
         raise ValueError(f"state: null or one of {', '.join(_STATES)}")
-    return _message(api.gateway.set_status(asked.key, None if given is None else DeliveryState(given)))
+    return _message(
+        api.gateway.set_status(asked.key, None if given is None else DeliveryState(given))
+    )
 
 
 def _forget_messages(api: Api, asked: Asked) -> Json:
@@ -174,7 +186,9 @@ def _faults(api: Api, _asked: Asked) -> Json:
 
 
 def _add_fault(api: Api, asked: Asked) -> Json:
-    given = _fields(asked, "kind", "operation", "probability", "times", "seconds", all_of_them=False)
+    given = _fields(
+        asked, "kind", "operation", "probability", "times", "seconds", all_of_them=False
+    )
     kind = given.pop("kind", None)
     if given.get("probability", 1.0) is None:
         del given["probability"]
@@ -265,7 +279,9 @@ def _fault(rule: FaultRule) -> Json:
 # Values in
 
 
-def _number(query: Mapping[str, str], name: str, default: int | None, most: int = 10**12) -> int | None:
+def _number(
+    query: Mapping[str, str], name: str, default: int | None, most: int = 10**12
+) -> int | None:
     given = query.get(name, "")
     if not given:
         return default
@@ -287,7 +303,11 @@ def _fields(asked: Asked, *names: str, all_of_them: bool = True) -> dict[str, An
 
 def _credits(given: Any) -> Decimal:
     try:
-        value = Decimal(given) if isinstance(given, str | int) and not isinstance(given, bool) else Decimal("NaN")
+        value = (
+            Decimal(given)
+            if isinstance(given, str | int) and not isinstance(given, bool)
+            else Decimal("NaN")
+        )
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite() or not 0 <= value <= 10**12:

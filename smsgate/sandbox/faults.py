@@ -82,7 +82,9 @@ _PAGE = (
     b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
 _BAD_GATEWAY = PreparedReply(502, "text/html", _PAGE)
-_LAST_SLOT = re.compile(rb"<ns1:ResultArray(?:/>|>[^<]*</ns1:ResultArray>| xsi:nil=\"true\"/>)(?=</ns1:\w+Result>)")
+_LAST_SLOT = re.compile(
+    rb"<ns1:ResultArray(?:/>|>[^<]*</ns1:ResultArray>| xsi:nil=\"true\"/>)(?=</ns1:\w+Result>)"
+)
 
 
 def _bad_gateway(_: PreparedReply) -> PreparedReply:
@@ -90,7 +92,9 @@ def _bad_gateway(_: PreparedReply) -> PreparedReply:
 
 
 def _html(reply: PreparedReply) -> PreparedReply:
-    return replace(reply, content_type="text/html", body=b"<html><body><h1>It works!</h1></body></html>\n")
+    return replace(
+        reply, content_type="text/html", body=b"<html><body><h1>It works!</h1></body></html>\n"
+    )
 
 
 def _empty(reply: PreparedReply) -> PreparedReply:

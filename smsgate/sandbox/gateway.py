@@ -106,7 +106,9 @@ class Gateway:
         self._clock = clock
         self._lock = Lock()
         self._random = SystemRandom() if settings.seed is None else Random(settings.seed)  # noqa: S311 - repeatable on purpose
-        self._sessions = PhpSessions(settings.session_idle_seconds, settings.session_calls, clock, self._random)
+        self._sessions = PhpSessions(
+            settings.session_idle_seconds, settings.session_calls, clock, self._random
+        )
         self._revision = 0
         self._account = settings.account
         self._start()
@@ -132,14 +134,18 @@ class Gateway:
             self._sessions.drop_one(session)
             return self._sessions.open(None)
 
-    def call(self, session: PhpSession, operation: Operation[object], arguments: Mapping[str, str]) -> Answered:
+    def call(
+        self, session: PhpSession, operation: Operation[object], arguments: Mapping[str, str]
+    ) -> Answered:
         """Return the answer of an operation. A missing argument counts as empty."""
         handler, needs_login = HANDLERS[operation.name]
         with self._lock:
             self._calls[operation.name] += 1
             before = self._store.last
             if needs_login and not session.authorised:
-                sentence = self.settings.sentences.get(Answer.NOT_AUTHORISED, self.settings.unauthorised)
+                sentence = self.settings.sentences.get(
+                    Answer.NOT_AUTHORISED, self.settings.unauthorised
+                )
                 result: Result = (sentence,) if operation.array else sentence
             else:
                 result = handler(self, session, arguments)
@@ -158,7 +164,9 @@ class Gateway:
         with self._lock:
             return self._seen(self._store)
 
-    def page(self, *, number: str | None, search: str, before: int | None, after: int | None, limit: int) -> Page:
+    def page(
+        self, *, number: str | None, search: str, before: int | None, after: int | None, limit: int
+    ) -> Page:
         """Return at most `limit` matching messages: the oldest after `after`, else the newest.
 
         Args:
@@ -172,7 +180,9 @@ class Gateway:
             found = list(self._store.found(search, number))
             low = 0 if after is None else bisect_right(found, after)
             high = len(found) if before is None else bisect_left(found, before)
-            start, stop = (max(low, high - limit), high) if after is None else (low, min(high, low + limit))
+            start, stop = (
+                (max(low, high - limit), high) if after is None else (low, min(high, low + limit))
+            )
             return Page(
                 len(found),
                 self._seen(self._store.at(found[start:stop])),
@@ -186,7 +196,9 @@ class Gateway:
             rows = self._store.threads(search)
             shown = rows[offset : offset + limit]
             latest = self._seen(self._store.at(last for _, _, last in shown))
-            return len(rows), tuple(Thread(row[0], row[1], last) for row, last in zip(shown, latest, strict=True))
+            return len(rows), tuple(
+                Thread(row[0], row[1], last) for row, last in zip(shown, latest, strict=True)
+            )
 
     def message(self, message_id: str) -> tuple[SandboxMessage, RawExchange | None]:
         """Return a message, and its raw request and answer if they are still stored.
@@ -248,7 +260,9 @@ class Gateway:
         """The state, with counters."""
         with self._lock:
             now = self._clock()
-            sessions = tuple(replace(session) for session in islice(self._sessions, self.SHOWN_SESSIONS))
+            sessions = tuple(
+                replace(session) for session in islice(self._sessions, self.SHOWN_SESSIONS)
+            )
             return Overview(
                 revision=self._revision,
                 account=self._account,
@@ -337,7 +351,9 @@ class Gateway:
         for position in unpaid:
             refusals[position] = Answer.NOT_ENOUGH_CREDITS
         slots = tuple(
-            self._accept(number, sender, text, wappush, size) if refused is None else self._failed_slot(refused, number, missing)
+            self._accept(number, sender, text, wappush, size)
+            if refused is None
+            else self._failed_slot(refused, number, missing)
             for number, refused in zip(numbers, refusals, strict=True)
         )
         return (self._head(refusals, missing), *slots)
@@ -380,7 +396,9 @@ class Gateway:
                 ]
             )
         return " | ".join(
-            self._say(meaning, missing=missing) if meaning is Answer.NOT_ENOUGH_CREDITS else self._say(meaning)
+            self._say(meaning, missing=missing)
+            if meaning is Answer.NOT_ENOUGH_CREDITS
+            else self._say(meaning)
             for meaning in complaints
         )
 
@@ -388,9 +406,15 @@ class Gateway:
         if not is_sender(sender):
             return Answer.BAD_SENDER
         approved = self.settings.senders is None or sender in self.settings.senders
-        return None if approved and sender not in self.settings.forbidden_senders else Answer.SENDER_FORBIDDEN
+        return (
+            None
+            if approved and sender not in self.settings.forbidden_senders
+            else Answer.SENDER_FORBIDDEN
+        )
 
-    def _accept(self, number: str, sender: str, text: str | None, wappush: str | None, size: _Size) -> str:
+    def _accept(
+        self, number: str, sender: str, text: str | None, wappush: str | None, size: _Size
+    ) -> str:
         now, jitter = self._clock(), self.settings.delivery_jitter
         message = SandboxMessage(
             id=str(UUID(int=self._random.getrandbits(128), version=4)),
@@ -405,7 +429,8 @@ class Gateway:
             credits=Decimal(size.parts),
             accepted_at=now,
             ends=last_state(number),
-            takes=self.settings.delivery_seconds * (self._random.uniform(1 - jitter, 1 + jitter) if jitter else 1),
+            takes=self.settings.delivery_seconds
+            * (self._random.uniform(1 - jitter, 1 + jitter) if jitter else 1),
         )
         self._credits -= message.credits
         self._store.add(message)
@@ -418,12 +443,18 @@ class Gateway:
     def _failed_slot(self, refused: Answer, number: str, missing: str) -> str | None:
         short = refused is Answer.NOT_ENOUGH_CREDITS
         sentence = (
-            self._say(refused, missing=missing) if short else self.settings.sentences.get(refused) or say_in_slot(refused, number)
+            self._say(refused, missing=missing)
+            if short
+            else self.settings.sentences.get(refused) or say_in_slot(refused, number)
         )
         return _SLOTS[self.settings.failed_slot](sentence)
 
     def _state(self, message: SandboxMessage, now: float) -> DeliveryState:
-        return message.state if message.forced else state_after(now - message.accepted_at, message.takes, message.ends)
+        return (
+            message.state
+            if message.forced
+            else state_after(now - message.accepted_at, message.takes, message.ends)
+        )
 
     def _seen(self, messages: Iterable[SandboxMessage]) -> tuple[SandboxMessage, ...]:
         now = self._clock()

@@ -53,13 +53,17 @@ class MagicNumber:
 
 MAGIC: tuple[MagicNumber, ...] = (
     # The number is refused, the others of the request are sent.
-    MagicNumber("+380000000001", "well formed, and yet not recognised", refuses=Answer.BAD_DESTINATION),
+    MagicNumber(
+        "+380000000001", "well formed, and yet not recognised", refuses=Answer.BAD_DESTINATION
+    ),
     MagicNumber("+380000000002", "the country is not served", refuses=Answer.COUNTRY_NOT_SERVED),
     MagicNumber("+380000000003", "the link to the operator is broken", refuses=Answer.CANNOT_SEND),
     # The message is accepted and charged, but not delivered.
     MagicNumber("+380000000004", "not delivered", ends=DeliveryState.NOT_DELIVERED),
     MagicNumber("+380000000005", "expired", ends=DeliveryState.EXPIRED),
-    MagicNumber("+380000000006", "rejected by the operator", ends=DeliveryState.REJECTED_BY_OPERATOR),
+    MagicNumber(
+        "+380000000006", "rejected by the operator", ends=DeliveryState.REJECTED_BY_OPERATOR
+    ),
     MagicNumber("+380000000007", "deleted by the operator", ends=DeliveryState.DELETED_BY_OPERATOR),
     MagicNumber("+380000000008", "unknown status", ends=DeliveryState.UNKNOWN),
     MagicNumber("+380000000009", "failed, not sent", ends=DeliveryState.FAILED),
@@ -70,8 +74,12 @@ MAGIC: tuple[MagicNumber, ...] = (
         "stays without credits, which is not final",
         ends=DeliveryState.NOT_ENOUGH_CREDITS,
     ),
-    MagicNumber("+380000000013", "stays suspended, which is not final", ends=DeliveryState.SUSPENDED),
-    MagicNumber("+380000000014", "stays in the queue, which is not final", ends=DeliveryState.QUEUED),
+    MagicNumber(
+        "+380000000013", "stays suspended, which is not final", ends=DeliveryState.SUSPENDED
+    ),
+    MagicNumber(
+        "+380000000014", "stays in the queue, which is not final", ends=DeliveryState.QUEUED
+    ),
     # The whole request is answered with one sentence, and nothing is sent.
     MagicNumber("+380000000021", "the data could not be saved", answers_all=Answer.NOT_SAVED),
     MagicNumber(
@@ -96,7 +104,11 @@ def refusal(number: str) -> Answer | None:
 def answer_to_all(numbers: list[str]) -> Answer | None:
     """Return the one answer to a request to these numbers, or None if each gets its own."""
     return next(
-        (row.answers_all for number in numbers if (row := _BY_NUMBER.get(number)) and row.answers_all),
+        (
+            row.answers_all
+            for number in numbers
+            if (row := _BY_NUMBER.get(number)) and row.answers_all
+        ),
         None,
     )
 

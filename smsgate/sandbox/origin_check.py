@@ -33,7 +33,10 @@ def refusal_of(headers: Mapping[str, str], names: Collection[str]) -> str | None
     if origin is not None and _place(origin) != (host or "").lower():
         return "Origin: requests from other web pages are refused"
     # Not every request from a page has an Origin. Following a link to the sandbox is harmless.
-    if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
+    if (
+        headers.get("sec-fetch-site") == "cross-site"
+        and headers.get("sec-fetch-mode") != "navigate"
+    ):
         return "Sec-Fetch-Site: requests from other web pages are refused"
     return None
 
@@ -43,7 +46,12 @@ def _is_known(host: str, names: Collection[str]) -> bool:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
         return False
-    return ("." not in name and name != "") or name.endswith(_NOT_PUBLIC) or name in names or _is_address(name)
+    return (
+        ("." not in name and name != "")
+        or name.endswith(_NOT_PUBLIC)
+        or name in names
+        or _is_address(name)
+    )
 
 
 def _is_address(name: str) -> bool:

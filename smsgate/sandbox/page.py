@@ -33,9 +33,13 @@ HEADERS: dict[str, str] = {
 
 @cache
 def _all() -> dict[str, tuple[bytes, str]]:
-    found = (entry for entry in files("smsgate.sandbox").joinpath("static").iterdir() if entry.is_file())
+    found = (
+        entry for entry in files("smsgate.sandbox").joinpath("static").iterdir() if entry.is_file()
+    )
     return {
-        entry.name: (entry.read_bytes(), _TYPES[suffix]) for entry in found if (suffix := entry.name.rpartition(".")[2]) in _TYPES
+        entry.name: (entry.read_bytes(), _TYPES[suffix])
+        for entry in found
+        if (suffix := entry.name.rpartition(".")[2]) in _TYPES
     }
 
 

@@ -33,7 +33,9 @@ def listen(host: str, port: int) -> socket.socket:
     """
     listener: socket.socket | None = None
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         listener = socket.socket(family, kind, protocol)
         # On Windows, this option would let two servers share one port.
         if os.name == "posix":  # pragma: no branch - the tests run on POSIX systems
@@ -43,7 +45,9 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if listener:
             listener.close()
-        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror}") from error
+        raise OSError(
+            error.errno, f"cannot listen on {host} port {port}: {error.strerror}"
+        ) from error
     return listener
 
 

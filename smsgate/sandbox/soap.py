@@ -55,7 +55,9 @@ _SOAP_12 = SoapVersion(
     prefix="env",
     namespace=SOAP_12,
     content_type="application/soap+xml; charset=utf-8",
-    fault=("<env:Code><env:Value>{code}</env:Value></env:Code><env:Reason><env:Text>{reason}</env:Text></env:Reason>"),
+    fault=(
+        "<env:Code><env:Value>{code}</env:Value></env:Code><env:Reason><env:Text>{reason}</env:Text></env:Reason>"
+    ),
     client="env:Sender",
     absent="rpc:ProcedureNotPresent",
     absent_reason="Procedure not present",
@@ -91,7 +93,9 @@ def read_call(body: bytes) -> Call:
     version = _SOAP_11
     try:
         document = parse(body)
-        version = next((version for version in _VERSIONS if f"{version.key}:Envelope" in document), version)
+        version = next(
+            (version for version in _VERSIONS if f"{version.key}:Envelope" in document), version
+        )
         return _call(version, document.get(f"{version.key}:Envelope"))
     except Unreadable:
         pass
@@ -115,7 +119,9 @@ def _call(version: SoapVersion, envelope: Node) -> Call:
 
 def _children(node: Node) -> Iterator[tuple[str, Node]]:
     if isinstance(node, dict):
-        yield from ((name, child) for name, child in node.items() if not name.startswith(("@", "#")))
+        yield from (
+            (name, child) for name, child in node.items() if not name.startswith(("@", "#"))
+        )
 
 
 def result_body(version: SoapVersion, operation: Operation[object], result: Result) -> bytes:
@@ -125,7 +131,9 @@ def result_body(version: SoapVersion, operation: Operation[object], result: Resu
     if isinstance(result, str):
         inner = f"<ns1:{tag}>{_escaped(result)}</ns1:{tag}>"
     else:
-        inner = f"<ns1:{tag}>{''.join(map(_slot, result))}</ns1:{tag}>" if result else f"<ns1:{tag}/>"
+        inner = (
+            f"<ns1:{tag}>{''.join(map(_slot, result))}</ns1:{tag}>" if result else f"<ns1:{tag}/>"
+        )
         declared += _XSI if None in result else ""
     return _envelope(version, declared, f"<ns1:{name}Response>{inner}</ns1:{name}Response>")
 

@@ -58,7 +58,9 @@ class SandboxMessage:
     @property
     def searched(self) -> str:
         """The text that a search uses, in lower case."""
-        return "\n".join(filter(None, (self.destination, self.sender, self.text, self.wappush, self.id))).casefold()
+        return "\n".join(
+            filter(None, (self.destination, self.sender, self.text, self.wappush, self.id))
+        ).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,9 @@ class Store:
         self._messages[sequence] = message
         self._sequences[message.id] = sequence
         conversation = self._conversations.pop(message.destination, None)
-        self._conversations[message.destination] = conversation = deque() if conversation is None else conversation
+        self._conversations[message.destination] = conversation = (
+            deque() if conversation is None else conversation
+        )
         conversation.append(sequence)
         self._searched[sequence] = message.searched
         if len(self._messages) > self._keep:
@@ -111,7 +115,9 @@ class Store:
 
     def add_exchange(self, sequences: range, exchange: RawExchange) -> None:
         """Store the raw request and answer of these messages."""
-        kept = replace(exchange, request=exchange.request[:_RAW_LIMIT], reply=exchange.reply[:_RAW_LIMIT])
+        kept = replace(
+            exchange, request=exchange.request[:_RAW_LIMIT], reply=exchange.reply[:_RAW_LIMIT]
+        )
         first = sequences.start
         self._exchanges[first] = kept
         self._raw += kept.size
@@ -146,7 +152,9 @@ class Store:
             search: text that a message must contain, in any case; empty for all.
             number: only messages to this number; None for all.
         """
-        sequences: Iterable[int] = self._messages if number is None else self._conversations.get(number, ())
+        sequences: Iterable[int] = (
+            self._messages if number is None else self._conversations.get(number, ())
+        )
         needle = search.casefold().strip()
         if not needle:
             return sequences
@@ -155,7 +163,10 @@ class Store:
     def threads(self, search: str) -> list[tuple[str, int, int]]:
         """Return number, count and newest sequence of each matching conversation, newest first."""
         if not search.strip():
-            return [(number, len(all_), all_[-1]) for number, all_ in reversed(self._conversations.items())]
+            return [
+                (number, len(all_), all_[-1])
+                for number, all_ in reversed(self._conversations.items())
+            ]
         counts: dict[str, tuple[int, int]] = {}
         for sequence in self.found(search):
             number = self._messages[sequence].destination
@@ -177,5 +188,9 @@ class Store:
             del self._conversations[message.destination]
         first = self._exchange_of.pop(sequence, None)
         # The messages of one exchange are consecutive, so checking the next one is enough.
-        if first is not None and self._exchange_of.get(sequence + 1) != first and first in self._exchanges:
+        if (
+            first is not None
+            and self._exchange_of.get(sequence + 1) != first
+            and first in self._exchanges
+        ):
             self._raw -= self._exchanges.pop(first).size

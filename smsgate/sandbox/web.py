@@ -72,7 +72,10 @@ class Endpoints:
                 Route(SOAP_PATH, self.empty_page, methods=["GET"]),
                 Route(WSDL_PATH, self.wsdl, methods=["GET"]),
                 Route("/sandbox/events", self.events, methods=["GET"]),
-                *(Route(path, self._answering(answer), methods=[method]) for method, path, answer in REQUESTS),
+                *(
+                    Route(path, self._answering(answer), methods=[method])
+                    for method, path, answer in REQUESTS
+                ),
                 Route("/", self.page, methods=["GET"]),
                 Route("/static/{name}", self.page, methods=["GET"]),
             ]
@@ -109,12 +112,16 @@ class Endpoints:
             await self._hold(self._gateway.settings.hold_seconds + ((rule and rule.seconds) or 0))
             if rule and rule.row.ends:
                 return await self._end(request, rule.row.ends, reply)
-        response = Response(reply.body, reply.status, {**_NO_CACHE, "Content-Type": reply.content_type})
+        response = Response(
+            reply.body, reply.status, {**_NO_CACHE, "Content-Type": reply.content_type}
+        )
         if session.id != cookie:
             response.headers["Set-Cookie"] = f"PHPSESSID={session.id}; path=/"
         return response
 
-    def _answer(self, session: PhpSession, call: Call, body: bytes, rule: FaultRule | None) -> PreparedReply:
+    def _answer(
+        self, session: PhpSession, call: Call, body: bytes, rule: FaultRule | None
+    ) -> PreparedReply:
         """Do the work, unless a fault prevents it, and return the answer for the client."""
         reply, accepted = _NO_WORK, range(0)
         if rule is None or rule.row.works:
@@ -128,7 +135,9 @@ class Endpoints:
         if rule and rule.row.changes:
             reply = rule.row.changes(reply)
         if accepted:
-            self._gateway.keep_exchange(accepted, RawExchange(body, reply.body, rule.kind if rule else None))
+            self._gateway.keep_exchange(
+                accepted, RawExchange(body, reply.body, rule.kind if rule else None)
+            )
         return reply
 
     async def _hold(self, seconds: float) -> None:
@@ -229,7 +238,9 @@ def _address(request: Request, path: str) -> str:
 
 def _asked(request: Request, body: object = None) -> Asked:
     key = request.path_params.get("key", "")
-    return Asked(key, request.query_params, body, _address(request, SOAP_PATH), _address(request, WSDL_PATH))
+    return Asked(
+        key, request.query_params, body, _address(request, SOAP_PATH), _address(request, WSDL_PATH)
+    )
 
 
 def _json(document: Json) -> bytes:

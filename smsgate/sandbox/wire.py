@@ -41,7 +41,11 @@ class Wire:
 
 
 def _as_http(reply: PreparedReply) -> bytes:
-    head = f"HTTP/1.1 {reply.status} OK\r\nContent-Type: {reply.content_type}\r\nContent-Length: {len(reply.body)}\r\n\r\n"
+    head = (
+        f"HTTP/1.1 {reply.status} OK\r\n"
+        f"Content-Type: {reply.content_type}\r\n"
+        f"Content-Length: {len(reply.body)}\r\n\r\n"
+    )
     return head.encode() + reply.body
 
 
