@@ -173,7 +173,7 @@ def test_few_characters_that_make_a_text_dearer_are_named(sandbox: Sandbox, text
 
 def test_the_tables_hold_what_a_page_offers(sandbox: Sandbox):
     tables = got(sandbox, "/sandbox/tables")
-    assert {"kind": "slow", "note": "the answer comes late, with the work done at once", "seconds": 5.0, "works": True} in tables[
+    assert {"kind": "slow", "note": "the answer is late; the gateway does the work at once", "seconds": 5.0, "works": True} in tables[
         "faults"
     ]
     assert {"state": "delivered", "sentence": "Сообщение доставлено получателю", "final": True} in tables["states"]

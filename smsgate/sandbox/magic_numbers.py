@@ -53,9 +53,7 @@ class MagicNumber:
 
 MAGIC: tuple[MagicNumber, ...] = (
     # The number is refused, the others of the request are sent.
-    MagicNumber(
-        "+380000000001", "well formed, and yet not recognised", refuses=Answer.BAD_DESTINATION
-    ),
+    MagicNumber("+380000000001", "valid, but not recognised", refuses=Answer.BAD_DESTINATION),
     MagicNumber("+380000000002", "the country is not served", refuses=Answer.COUNTRY_NOT_SERVED),
     MagicNumber("+380000000003", "the link to the operator is broken", refuses=Answer.CANNOT_SEND),
     # The message is accepted and charged, but not delivered.
@@ -71,23 +69,19 @@ MAGIC: tuple[MagicNumber, ...] = (
     MagicNumber("+380000000011", "deleted by the user", ends=DeliveryState.DELETED_BY_USER),
     MagicNumber(
         "+380000000012",
-        "stays without credits, which is not final",
+        "stays at not enough credits (not final)",
         ends=DeliveryState.NOT_ENOUGH_CREDITS,
     ),
-    MagicNumber(
-        "+380000000013", "stays suspended, which is not final", ends=DeliveryState.SUSPENDED
-    ),
-    MagicNumber(
-        "+380000000014", "stays in the queue, which is not final", ends=DeliveryState.QUEUED
-    ),
+    MagicNumber("+380000000013", "stays suspended (not final)", ends=DeliveryState.SUSPENDED),
+    MagicNumber("+380000000014", "stays in the queue (not final)", ends=DeliveryState.QUEUED),
     # The whole request is answered with one sentence, and nothing is sent.
     MagicNumber("+380000000021", "the data could not be saved", answers_all=Answer.NOT_SAVED),
     MagicNumber(
         "+380000000022",
-        "the outcome is not known, even to the gateway",
+        "the gateway does not know the outcome",
         answers_all=Answer.OUTCOME_UNKNOWN,
     ),
-    MagicNumber("+380000000023", "nothing can be sent at all", answers_all=Answer.CANNOT_SEND),
+    MagicNumber("+380000000023", "nothing can be sent", answers_all=Answer.CANNOT_SEND),
 )
 
 _BY_NUMBER = {row.number: row for row in MAGIC}
