@@ -586,10 +586,12 @@ def test_a_word_about_nobody_says_who_is_there(tmp_path: Path, capsys: pytest.Ca
         assert run(["campaign", "resolve", str(path), *words, "--yes"]) == Exit.USAGE
         return " ".join(capsys.readouterr().err.split())
 
-    assert "no recipient of request 7 is in doubt; they are in request 1, 2: look with" in said("--sent", "--request", "7")
-    assert "no recipient of line 9 is in doubt; they are in request 1, 2" in said("--sent", "--line", "9")
+    assert "no recipient of request 7 is in doubt; recipients in doubt are in request 1, 2: check with" in said(
+        "--sent", "--request", "7"
+    )
+    assert "no recipient of line 9 is in doubt; recipients in doubt are in request 1, 2" in said("--sent", "--line", "9")
     assert "no recipient of line 1 of request 2 is in doubt" in said("--sent", "--line", "1", "--request", "2")
-    assert "no recipient of request 1 is pending: look with" in said("--cancel", "--request", "1")
+    assert "no recipient of request 1 is pending: check with" in said("--cancel", "--request", "1")
     assert run(["campaign", "resolve", str(path), "--sent"]) == Exit.DONE
     assert "no recipient of this campaign is in doubt" in said("--sent", "--request", "1")
 

@@ -199,13 +199,13 @@ def test_a_long_list_of_characters_is_cut_for_people_and_an_accent_alone_is_name
     text = "e\u0301" + "абвгдеєжзийк"
     done = bare("segments", text)
     assert re.search(r"◌\u0301 +COMBINING ACUTE ACCENT +U\+0301 +1", done.out)
-    assert "and 1 more; --json lists them all" in done.out
+    assert "and 1 more; --json lists all characters" in done.out
     assert len(bare("segments", text, "--json").document["forced_by"]) == 13
 
 
 def test_standard_input_that_is_not_utf_8_is_a_usage_error(bare: Smsgate) -> None:
     done = bare("segments", "-", stdin=b"\xcf\xf0\xe8")
-    assert (done.code, done.out, done.err) == (Exit.USAGE, "", "error: standard input is not UTF-8\n")
+    assert (done.code, done.out, done.err) == (Exit.USAGE, "", "error: text: standard input is not UTF-8; convert it first\n")
 
 
 def test_the_version_is_printed(bare: Smsgate) -> None:
@@ -635,7 +635,7 @@ def test_an_outage_is_told_in_a_few_lines(smsgate: Smsgate) -> None:
     assert done.code == Exit.NOT_SENT
     repeats = [line for line in done.err.splitlines() if "trying again" in line]
     assert len(repeats) == 3
-    assert "warning: and 12 more of the same kind; -v shows each\n" in done.err
+    assert "warning: and 12 more warnings of the same kind; -v shows all\n" in done.err
     assert smsgate("status", *ids, "--url", CLOSED, "-v").err.count("trying again") == 15
 
 

@@ -75,7 +75,7 @@ def test_a_campaign_goes_from_a_list_to_a_report(campaign: Smsgate, sandbox: San
         contacts.write(f"Ніхто;12;5\r\nОлена;+380500000001;5\r\nБез;+380671112233;\r\nХтось;{NOT_RECOGNISED};5\r\n")
     done = campaign("new", "spring.sms", "contacts.csv", "--sender", "Shop", "--text", TEXT)
     assert done.code == 0
-    assert "31 recipients. Nothing is sent yet." in done.out
+    assert "31 recipients. Nothing has been sent yet." in done.out
     for reason in ("not a phone number in the international format", "repeats another line", "no value in the column percent"):
         assert reason in " ".join(done.out.split())
     assert "numbers from the column 'phone', delimiter semicolon, utf-8-sig" in " ".join(done.out.split())
@@ -193,12 +193,12 @@ def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_oper
     assert seen.code == Exit.IN_DOUBT
     said = " ".join(seen.out.split())
     assert "3 recipients are in doubt" in said
-    assert "because: connection lost" in said
+    assert "reason: connection lost" in said
     assert "+380*****1111 (line 1)" in said
     assert "+380501111111" not in said
     assert "Balance before: 10,000, at " in said
     assert "Unexplained difference: 3 Cost of this request if it was sent: 3," in said
-    assert "Exactly what this request would have cost is missing." in said
+    assert "Exactly the cost of this request is missing" in said
     (request,) = campaign("in-doubt", "a.sms", "--json").document["requests"]
     assert [one["destination"] for one in request["recipients"]] == ["+380*****1111", "+380*****1112", "+380*****1113"]
     (request,) = campaign("in-doubt", "a.sms", "--json", "--show-numbers").document["requests"]
@@ -222,11 +222,11 @@ def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_oper
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "say one of --sent, --resend, --give-up, --found ID and --cancel"),
-        (["--sent", "--give-up"], "say one of --sent, --resend, --give-up, --found ID and --cancel"),
+        ([], "give exactly one of --sent, --resend, --give-up, --found ID and --cancel"),
+        (["--sent", "--give-up"], "give exactly one of --sent, --resend, --give-up, --found ID and --cancel"),
         (["--found", "nothing"], "message_id: "),
-        (["--sent", "--request", "99"], "no recipient of request 99 is in doubt; they are in request 1"),
-        (["--resend"], "nobody is there to agree: say --yes"),
+        (["--sent", "--request", "99"], "no recipient of request 99 is in doubt; recipients in doubt are in request 1"),
+        (["--resend"], "nobody can confirm: use --yes"),
         (["--cancel", "--yes"], "no recipient of this campaign is pending"),
     ],
 )
@@ -259,9 +259,9 @@ def test_without_credits_it_pauses_with_a_clear_word_and_goes_on_later(campaign:
     [
         (["contacts.csv", "--sender", "Bad sender", "--text", "a"], "a sender is a signature of 1 to 11 characters"),
         (["contacts.csv", "--sender", "Shop"], "text or wappush must be given"),
-        (["contacts.csv", "--sender", "Shop", "--text", "{surname}"], "there is no column for the field {surname}"),
-        (["contacts.csv", "--sender", "Shop", "--text", "{name.upper}"], "there is no column for the field {name.upper}"),
-        (["contacts.csv", "--sender", "Shop", "--text", "{"], "a brace at position 1 stands alone"),
+        (["contacts.csv", "--sender", "Shop", "--text", "{surname}"], "no column for the field {surname}"),
+        (["contacts.csv", "--sender", "Shop", "--text", "{name.upper}"], "no column for the field {name.upper}"),
+        (["contacts.csv", "--sender", "Shop", "--text", "{"], "single brace at position 1"),
         (["contacts.csv", "--sender", "Shop", "--text", "a", "--phone-column", "x"], "phone column: no column has this name"),
         (["contacts.csv", "--sender", "Shop", "--text", "a", "--encoding", "x"], "encoding: this encoding is unknown"),
         (["nowhere.csv", "--sender", "Shop", "--text", "a"], "nowhere.csv: No such file or directory"),
@@ -312,7 +312,7 @@ def run_at_a_terminal(folder: Path, account: dict[str, str]) -> tuple[subprocess
 def test_a_run_asks_before_it_sends(made: Smsgate, sandbox: Sandbox, tmp_path: Path, account: dict[str, str]):
     done = made("run", "spring.sms")
     assert done.code == Exit.USAGE
-    assert "nobody is there to agree: say --yes" in done.err
+    assert "nobody can confirm: use --yes" in done.err
     child, master = run_at_a_terminal(tmp_path, account)
     os.write(master, b"n\n")
     _, err = child.communicate(timeout=30)
@@ -356,7 +356,7 @@ def test_what_is_cancelled_is_never_sent_to_and_can_be_purged(made: Smsgate, san
 def test_a_list_with_nobody_to_send_to_says_so(campaign: Smsgate, tmp_path: Path):
     (tmp_path / "empty.csv").write_text("phone\n12\n")
     done = campaign("new", "a.sms", "empty.csv", "--sender", "Shop", "--text", "a")
-    assert "Nobody can be sent to." in done.out
+    assert "There is no recipient to send to." in done.out
     assert "Send it" not in done.out
 
 

@@ -65,7 +65,7 @@ def test_hidden_rows_are_a_choice_and_a_sheet_can_be_named(tmp_path: Path):
     refused = new(tmp_path, "list.xlsx")
     assert refused.code == Exit.USAGE
     assert "a row of the sheet 'Sheet' is hidden" in refused.err
-    assert "say --hidden skip to leave them out, or --hidden include" in refused.err
+    assert "use --hidden skip to leave them out, or --hidden include" in refused.err
     assert not list(tmp_path.glob("a.sms*"))
     done = new(tmp_path, "list.xlsx", "--hidden", "skip", "--sheet", "Sheet", "--json")
     assert (done.document["added"], done.document["skipped"]) == (1, {"the row is hidden in the sheet": 1})
@@ -81,7 +81,7 @@ def test_the_preview_shows_texts_whole_and_masks_only_the_recipient(tmp_path: Pa
     assert "Олександра, ваше замовлення 20260824, тел. 0800123456, ваш номер +359" in said
     assert "a random text: line 1, +380*****1111" in said
     assert "no header" in said
-    assert "1 number has a 0 after the country code, which is dialled only at home: line 2" in said
+    assert "1 number has a 0 after the country code, which belongs to local numbers only: line 2" in said
     assert not re.search(r"0501111111|0501111112", said)
     (tmp_path / "a.sms").unlink()
     shown = new(tmp_path, "list.csv", "--show-numbers", "--no-header", text=text)

@@ -67,8 +67,8 @@ def test_a_number_in_the_name_of_a_column_is_masked_in_reasons_and_errors(tmp_pa
     made(tmp_path, csv_source(path, header=True), f"{{{HEADER}}}")
     with Campaign.open(tmp_path / "a.sms", writing=False) as campaign:
         reasons = [one.reason or "" for one in campaign.skipped()]
-    column = "the column Phone 05******33"
-    assert reasons == [f"nothing in {column}", f"in {column}: a failed formula"]
+    column = "column Phone 05******33"
+    assert reasons == [f"no value in the {column}", f"{column}: a failed formula"]
     for said in (str(absent.value), str(twice.value), *reasons):
         assert not any(digits in said for digits in DIGITS)
 
@@ -96,7 +96,7 @@ def test_a_run_shows_the_longest_text_whole_and_masks_the_number_of_its_recipien
 
 def test_a_plan_says_its_duration_as_the_report_does(tmp_path: Path):
     plan = replace(made(tmp_path, headed(tmp_path), "Hi").plan, seconds=7_800)
-    assert "2 h 10 min at 0.5 recipients a second" in screen(Planned(plan, 0.5))
+    assert "2 h 10 min at 0.5 recipients per second" in screen(Planned(plan, 0.5))
 
 
 def test_the_status_has_every_fact_of_the_report(tmp_path: Path):

@@ -368,8 +368,8 @@ def test_the_document_is_one_and_holds_every_check_that_applies(doctor: Doctor) 
         ((), {"SMSGATE_SENDER": "Мій магазин"}, "sender: a sender is a signature of 1 to 11 characters"),
         ((), {"SMSGATE_COUNTRY": "Ukraine"}, "country: "),
         (("--proxy", "socks5://x"), {}, "proxy: must be an address"),
-        (("--ca-file", "nowhere.pem"), {}, "ca-file: it cannot be read (No such file or directory)"),
-        (("--ca-file", "/dev/null"), {}, "ca-file: it holds no certificate"),
+        (("--ca-file", "nowhere.pem"), {}, "ca-file: the file cannot be read (No such file or directory)"),
+        (("--ca-file", "/dev/null"), {}, "ca-file: the file has no certificate"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_told_by_name(

@@ -83,7 +83,7 @@ def test_a_signal_during_a_send_tells_who_is_in_doubt(
     machines.send_signal(number)
     code, out, err = ended(people)
     assert (code, out) == (128 + number, "")
-    assert "while the message was on its way, so its result is in doubt" in err
+    assert "while the message was being sent, so its outcome is in doubt" in err
     assert "Do not send it again" in err
     code, out, _ = ended(machines)
     assert code == 128 + number
@@ -285,7 +285,7 @@ def test_a_signal_stops_a_run_gently(number: int, sandbox: Sandbox, account: dic
     child.send_signal(number)
     code, out, err = ended(child)
     assert code == 128 + number
-    assert err.count("waiting for what is under way") == 1
+    assert err.count("waiting for requests under way") == 1
     assert json.loads(out.splitlines()[-1])["outcome"] == "stopped"
     left = states(file)
     assert set(left) == {_S.ACCEPTED, _S.PENDING}
@@ -501,7 +501,7 @@ def test_a_send_whose_result_cannot_be_written_is_no_usage_error(
     assert sandbox.accepted == 1
     assert done.returncode == 1
     first, second = done.stderr.splitlines()
-    assert first == "error: standard output: No space left on device, so what was printed is not complete"
+    assert first == "error: standard output: No space left on device, so the output is incomplete"
     assert "Do not send it again" in second
 
 

@@ -252,12 +252,12 @@ def _csv(opened: BinaryIO, options: ListOptions) -> Source:
     encoding = options.get("encoding") or encoding_of(opened)
     errors_of(encoding)
     size = max(os.fstat(opened.fileno()).st_size, 1)
-    delimiter, told = delimiter_of(opened, encoding, asked=options.get("delimiter"))
+    delimiter, named = delimiter_of(opened, encoding, asked=options.get("delimiter"))
     rows = (
         _Line(line, cells, complaint)
         for line, cells, complaint in delimited_rows(opened, encoding, delimiter)
     )
-    if told:
+    if named:
         next(rows)
     return _source(
         rows,
