@@ -55,9 +55,16 @@ def interpreters() -> dict[str, Path]:
     homes += sorted(Path.home().glob(".pyenv/versions/*/bin"))
     homes += sorted(Path.home().glob(".local/share/uv/python/cpython-*/bin"))
     found = {f"{sys.version_info.major}.{sys.version_info.minor}": Path(sys.executable)}
-    for candidate in (path for home in homes if home.is_dir() for path in sorted(home.glob("python3.*"))):
+    for candidate in (
+        path for home in homes if home.is_dir() for path in sorted(home.glob("python3.*"))
+    ):
         version = re.fullmatch(r"python(3\.(\d+))", candidate.name)
-        if version and int(version[2]) >= OLDEST[1] and version[1] not in found and starts(candidate):
+        if (
+            version
+            and int(version[2]) >= OLDEST[1]
+            and version[1] not in found
+            and starts(candidate)
+        ):
             found[version[1]] = candidate
     return dict(sorted(found.items(), key=lambda item: age(item[0])))
 
@@ -76,11 +83,17 @@ PYTHONS = interpreters()
 # Without compiled files, each of the many processes would compile everything again.
 os.environ["PYTHONDONTWRITEBYTECODE"] = ""
 # nox looks for interpreters such as `python3.12` in PATH.
-os.environ["PATH"] = os.pathsep.join([*dict.fromkeys(str(path.parent) for path in PYTHONS.values()), os.environ.get("PATH", "")])
+os.environ["PATH"] = os.pathsep.join(
+    [*dict.fromkeys(str(path.parent) for path in PYTHONS.values()), os.environ.get("PATH", "")]
+)
 
 
 def groups(*names: str) -> list[str]:
-    return [requirement for name in names for requirement in nox.project.dependency_groups(PROJECT, name)]
+    return [
+        requirement
+        for name in names
+        for requirement in nox.project.dependency_groups(PROJECT, name)
+    ]
 
 
 BUILT: list[str] = []
@@ -126,7 +139,11 @@ def pytest(session: nox.Session, *arguments: str) -> list[str]:
     """Return the command that runs tests on the installed wheel."""
     # Temporary files go to memory if possible, since each commit of a campaign waits for the disk.
     memory = Path("/dev/shm")
-    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 1024**3:
+    if (
+        memory.is_dir()
+        and os.access(memory, os.W_OK)
+        and shutil.disk_usage(memory).free > 2 * 1024**3
+    ):
         session.env["PYTEST_DEBUG_TEMPROOT"] = str(memory)
     # Not `python -m pytest`, which would import the package from the checkout, not from the wheel.
     # Six workers, more than many machines have cores, since many tests wait for a socket.
@@ -175,7 +192,9 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Run mypy and pyright, and check that the public API is completely typed."""
-    install_wheel(session, EVERYTHING, *groups("types"))  # `--verifytypes` does not look into a checkout
+    install_wheel(
+        session, EVERYTHING, *groups("types")
+    )  # `--verifytypes` does not look into a checkout
     side_by_side(session, ["mypy"], ["pyright"])
     side_by_side(
         session,
@@ -201,7 +220,9 @@ def tests(session: nox.Session) -> None:
         session.run(*pytest(session, "-m", "not heavy"), success_codes=[0, 5])
     elif between:
         # An old version of a library may use what is deprecated now.
-        session.run(*pytest(session, "-m", "not heavy", "-W", "default::DeprecationWarning", *DEPENDENT))
+        session.run(
+            *pytest(session, "-m", "not heavy", "-W", "default::DeprecationWarning", *DEPENDENT)
+        )
     else:
         session.run(*pytest(session, "-m", "not heavy"))
 
@@ -212,7 +233,9 @@ def lowest() -> list[str]:
         PROJECT["project"]["dependencies"],
         *PROJECT["project"]["optional-dependencies"].values(),
     ]
-    return sorted({one.replace(">=", "==") for requirements in lists for one in requirements if ">=" in one})
+    return sorted(
+        {one.replace(">=", "==") for requirements in lists for one in requirements if ">=" in one}
+    )
 
 
 @nox.session

@@ -1,6 +1,7 @@
 """Check the links of the built pages without a network: `python docs/check_links.py FOLDER`.
 
-Each internal link must lead to a page and an anchor, and no page may load anything from another host.
+Each internal link must lead to a page and an anchor, and no page may load anything from another
+host.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Configuration of Sphinx; `nox -s docs` builds the documentation. Neither the build nor a page loads anything external."""
+"""Configuration of Sphinx; `nox -s docs` builds the documentation.
+
+Neither the build nor a page loads anything external.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,11 @@ add_module_names = False
 autodoc_inherit_docstrings = False  # pydantic's docstrings are Markdown
 autodoc_preserve_defaults = True  # or `os.environ` would show the environment of this machine
 autodoc_typehints_format = "short"
-autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "model_config, LIMIT"}
+autodoc_default_options = {
+    "members": True,
+    "member-order": "bysource",
+    "exclude-members": "model_config, LIMIT",
+}
 python_maximum_signature_line_length = 100
 python_use_unqualified_type_names = True
 
@@ -43,14 +50,24 @@ python_use_unqualified_type_names = True
 def _without_constructor(*event: Any) -> tuple[str, None] | None:
     """Omit the constructor arguments of errors and enumerations: users do not create them."""
     made, signature = event[3], event[5]
-    return ("", None) if signature and isinstance(made, type) and issubclass(made, (BaseException, Enum)) else None
+    return (
+        ("", None)
+        if signature and isinstance(made, type) and issubclass(made, (BaseException, Enum))
+        else None
+    )
 
 
 def _drawn(*event: Any) -> None:
-    """Replace the mermaid block with a drawing of the table: mermaid would need an external script."""
+    """Replace the mermaid block with a drawing of the table:
+
+    mermaid would need an external script.
+    """
     source = event[-1]
     source[0] = re.sub(
-        r"```mermaid\nstateDiagram.*?```", f"```{{raw}} html\n{generate.states()}\n```", source[0], flags=re.DOTALL
+        r"```mermaid\nstateDiagram.*?```",
+        f"```{{raw}} html\n{generate.states()}\n```",
+        source[0],
+        flags=re.DOTALL,
     )
 
 

@@ -50,7 +50,11 @@ def direct() -> dict[str, frozenset[str]]:
     """Return for each room the rooms from which it imports."""
     found: dict[str, set[str]] = {room: set() for room in ROOMS}
     for path in _ROOT.rglob("*.py"):
-        module = ".".join(path.relative_to(_ROOT).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+        module = (
+            ".".join(path.relative_to(_ROOT).with_suffix("").parts)
+            .removesuffix("__init__")
+            .rstrip(".")
+        )
         if not module:
             continue  # the root only names what is public
         found[_room_of(module)] |= {_room_of(name) for name in _imports(path)}
@@ -65,7 +69,9 @@ def below(room: str) -> set[str]:
 
 @cache
 def _all_below(room: str) -> frozenset[str]:
-    return frozenset({*direct()[room], *(far for near in direct()[room] for far in _all_below(near))})
+    return frozenset(
+        {*direct()[room], *(far for near in direct()[room] for far in _all_below(near))}
+    )
 
 
 def floor_of(room: str) -> int:

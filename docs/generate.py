@@ -1,6 +1,7 @@
 """Generate the pages and pictures that are drawn from the code. They are made at each build and never committed.
 
-Rule of this file: every fact comes from the package. This file only adds tables, headings and lines between boxes.
+Rule of this file: every fact comes from the package. This file only adds tables, headings and lines
+between boxes.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def write(folder: Path) -> None:
     for name, make in PAGES.items():
         content = make()
         path = folder / name
-        if not path.exists() or path.read_text("utf-8") != content:  # Sphinx does not rebuild an unchanged page
+        if (
+            not path.exists() or path.read_text("utf-8") != content
+        ):  # Sphinx does not rebuild an unchanged page
             path.write_text(content, "utf-8")
 
 
@@ -82,8 +85,13 @@ def sentences() -> str:
     def filled(sentence: str) -> str:
         return re.sub(r"\{(\w+)\}", r"*\1*", sentence)
 
-    answers = [(filled(row.sentence), f"`{row.meaning.name}`", becomes(row), row.note) for row in ANSWERS]
-    statuses = [(row.sentence, f"`{row.state.name}`", "yes" if row.final else "no", row.note) for row in STATUSES]
+    answers = [
+        (filled(row.sentence), f"`{row.meaning.name}`", becomes(row), row.note) for row in ANSWERS
+    ]
+    statuses = [
+        (row.sentence, f"`{row.state.name}`", "yes" if row.final else "no", row.note)
+        for row in STATUSES
+    ]
     return f"""# Sentences of the gateway
 
 This page lists every sentence of the gateway that smsgate knows. The gateway has no error codes: it answers with Russian
@@ -147,7 +155,10 @@ occurred. A client cannot see this.
 
 def life() -> str:
     """Return the page of the states of a campaign's recipient."""
-    edges = [(row.source, row.event, row.target, "yes" if row.operator else "no", row.note) for row in TRANSITIONS]
+    edges = [
+        (row.source, row.event, row.target, "yes" if row.operator else "no", row.note)
+        for row in TRANSITIONS
+    ]
     return f"""# States of a recipient
 
 This page shows the states of one recipient of [a campaign](../campaigns.md). Only a decision of the operator follows a dashed
@@ -163,7 +174,14 @@ line.
 def exits() -> str:
     """Return the page of errors and exit codes."""
     rows = [
-        (_api(kind.__name__), row.outcome, row.next_step(sends=True), row.reading, row.outcome.exit_code, row.http_status)
+        (
+            _api(kind.__name__),
+            row.outcome,
+            row.next_step(sends=True),
+            row.reading,
+            row.outcome.exit_code,
+            row.http_status,
+        )
         for kind, row in OUTCOMES.items()
     ]
     codes = ", ".join(f"{code.value} {code.name.replace('_', ' ').lower()}" for code in Exit)
@@ -202,10 +220,19 @@ def command() -> str:
         shown = [given for given in one.params if not given.hidden]
         arguments = [given for given in shown if not given.opts[0].startswith("-")]
         options = [given for given in shown if given not in arguments]
-        words = ["[OPTIONS]", *(_argument(given) for given in arguments), *(["COMMAND ..."] if hasattr(one, "commands") else [])]
-        parts.append(f"## {name}\n\n{_prose(one.help)}\n\n```text\n{' '.join([name, *words])}\n```\n")
+        words = [
+            "[OPTIONS]",
+            *(_argument(given) for given in arguments),
+            *(["COMMAND ..."] if hasattr(one, "commands") else []),
+        ]
+        parts.append(
+            f"## {name}\n\n{_prose(one.help)}\n\n```text\n{' '.join([name, *words])}\n```\n"
+        )
         rows = [(f"`{_argument(given)}`", _prose(given.help)) for given in arguments]
-        rows += [(f"`{names}`", _prose(words)) for names, words in (given.get_help_record(context) for given in options)]
+        rows += [
+            (f"`{names}`", _prose(words))
+            for names, words in (given.get_help_record(context) for given in options)
+        ]
         parts.append(_table(("argument or option", "meaning"), rows))
     return "\n".join(parts)
 
@@ -242,9 +269,17 @@ DATA = {
 
 
 def _named(module: ModuleType) -> Iterator[str]:
-    """Yield the public names of a module: those of `FIRST` first, then the others alphabetically."""
+    """Yield the public names of a module:
+
+    those of `FIRST` first, then the others alphabetically.
+    """
     names = [name for name in module.__all__ if name != "__version__"]
-    return iter(sorted(names, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name.casefold())))
+    return iter(
+        sorted(
+            names,
+            key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name.casefold()),
+        )
+    )
 
 
 def _directive(module: ModuleType, name: str) -> str:
@@ -265,7 +300,9 @@ def _arguments(found: type) -> str:
     if not any(field.metadata for field in fields.values()):
         return ""
     needed = [name for name, field in fields.items() if field.is_required()]
-    return f"(*, {', '.join([*needed, *(f'{name}=None' for name in fields if name not in needed)])})"
+    return (
+        f"(*, {', '.join([*needed, *(f'{name}=None' for name in fields if name not in needed)])})"
+    )
 
 
 def api_of(title: str, module: ModuleType, words: str) -> Callable[[], str]:
@@ -283,7 +320,10 @@ def integrations() -> str:
     parts = ["# Integrations and settings\n"]
     for module, names, words in INTEGRATIONS:
         body = "\n".join(_directive(module, name) for name in names or _named(module))
-        parts += [f"## {module.__name__}\n\n{words}\n", f"```{{eval-rst}}\n.. currentmodule:: {module.__name__}\n\n{body}```\n"]
+        parts += [
+            f"## {module.__name__}\n\n{words}\n",
+            f"```{{eval-rst}}\n.. currentmodule:: {module.__name__}\n\n{body}```\n",
+        ]
     return "\n".join(parts)
 
 
@@ -298,8 +338,16 @@ INTEGRATIONS: tuple[tuple[ModuleType, tuple[str, ...], str], ...] = (
         ("sms_context", "SMS_SESSION"),
         "[aiohttp](../howto/aiohttp.md), with the extra `aiohttp`.",
     ),
-    (smsgate.integrations.otel, (), "[OpenTelemetry](../howto/opentelemetry.md), with the extra `otel`."),
-    (smsgate.settings, (), "[Settings](../howto/settings.md) from the environment and from files, with the extra `settings`."),
+    (
+        smsgate.integrations.otel,
+        (),
+        "[OpenTelemetry](../howto/opentelemetry.md), with the extra `otel`.",
+    ),
+    (
+        smsgate.settings,
+        (),
+        "[Settings](../howto/settings.md) from the environment and from files, with the extra `settings`.",
+    ),
 )
 """Each module, its names in order (empty: alphabetically), and its description."""
 
@@ -313,7 +361,9 @@ def fixtures() -> str:
     for name in smsgate.testing.__all__:
         if name.startswith("smsgate_"):
             found = getattr(smsgate.testing, name)
-            function = inspect.unwrap(getattr(found, "_get_wrapped_function", lambda found=found: found)())
+            function = inspect.unwrap(
+                getattr(found, "_get_wrapped_function", lambda found=found: found)()
+            )
             gives = str(function.__annotations__["return"])
             parts.append(f"## {name}\n\nGives `{gives}`. {inspect.getdoc(function)}\n")
     return "\n".join(parts)
@@ -336,7 +386,9 @@ def _svg(label: str, size: Place, drawn: Iterable[str]) -> str:
     )
     width, height = size
     box = f'viewBox="0 0 {width} {height}" width="{width}"'
-    return f'<svg {box} role="img" aria-label="{escape(label)}" {_STYLE}>{arrow}{"".join(drawn)}</svg>'
+    return (
+        f'<svg {box} role="img" aria-label="{escape(label)}" {_STYLE}>{arrow}{"".join(drawn)}</svg>'
+    )
 
 
 def _text(at: Place, words: str, *, small: bool = False) -> str:
@@ -345,20 +397,31 @@ def _text(at: Place, words: str, *, small: bool = False) -> str:
     rim = "paint-order:stroke;stroke:var(--color-background-primary,Canvas);stroke-width:10px;stroke-linejoin:round"
     style = f' font-size="12" style="{rim}"' if small else ' stroke="none"'
     top = at[1] + 4.5 - 8 * (len(lines) - 1)
-    spans = "".join(f'<tspan x="{at[0]:g}" y="{top + 16 * n:g}">{escape(line)}</tspan>' for n, line in enumerate(lines))
+    spans = "".join(
+        f'<tspan x="{at[0]:g}" y="{top + 16 * n:g}">{escape(line)}</tspan>'
+        for n, line in enumerate(lines)
+    )
     return f'<text fill="currentColor"{style}>{spans}</text>'
 
 
-def _box(at: Place, words: str, *, wide: float = _WIDTH, high: float = _HEIGHT, strong: bool = False) -> str:
+def _box(
+    at: Place, words: str, *, wide: float = _WIDTH, high: float = _HEIGHT, strong: bool = False
+) -> str:
     x, y = at[0] - wide / 2, at[1] - high / 2
     width = ' stroke-width="3"' if strong else ""
-    return f'<rect x="{x:g}" y="{y:g}" width="{wide:g}" height="{high:g}" rx="8"{width}/>' + _text(at, words)
+    return f'<rect x="{x:g}" y="{y:g}" width="{wide:g}" height="{high:g}" rx="8"{width}/>' + _text(
+        at, words
+    )
 
 
 def _edge(start: Place, end: Place, words: str = "", *, dashed: bool = False) -> str:
     dash = ' stroke-dasharray="5 4"' if dashed else ""
     line = f'<path d="M{start[0]:g} {start[1]:g}L{end[0]:g} {end[1]:g}"{dash} marker-end="url(#head)"/>'
-    return line + (_text(((start[0] + end[0]) / 2, (start[1] + end[1]) / 2), words, small=True) if words else "")
+    return line + (
+        _text(((start[0] + end[0]) / 2, (start[1] + end[1]) / 2), words, small=True)
+        if words
+        else ""
+    )
 
 
 _PLACES: dict[RecipientState, Place] = {
@@ -377,7 +440,11 @@ def _border(centre: Place, towards: Place) -> Place:
     """Return the point where a line from the centre of a box towards another point leaves the box."""
     dx, dy = towards[0] - centre[0], towards[1] - centre[1]
     length = hypot(dx, dy) or 1
-    scale = min((_WIDTH / 2 + 3) / abs(dx) if dx else 1e9, (_HEIGHT / 2 + 3) / abs(dy) if dy else 1e9, length)
+    scale = min(
+        (_WIDTH / 2 + 3) / abs(dx) if dx else 1e9,
+        (_HEIGHT / 2 + 3) / abs(dy) if dy else 1e9,
+        length,
+    )
     return centre[0] + dx * scale, centre[1] + dy * scale
 
 
@@ -392,7 +459,9 @@ def states() -> str:
         first, last = (first[0], first[1] + aside), (last[0], last[1] + aside)
         start, end = _border(first, last), _border(last, first)
         drawn.append(_edge(start, end, row.event, dashed=row.operator))
-    label = "States of a recipient: " + "; ".join(f"{row.source} to {row.target}: {row.event}" for row in TRANSITIONS)
+    label = "States of a recipient: " + "; ".join(
+        f"{row.source} to {row.target}: {row.event}" for row in TRANSITIONS
+    )
     return _svg(label, (790, 330), drawn)
 
 
@@ -404,8 +473,16 @@ def promise() -> str:
         _box((130, 150), "did a byte of the\nrequest leave?", **small),
         _box((130, 270), "did a readable\nanswer come?", **small),
         _box((130, 390), "what does it say\nabout this number?", **small),
-        _box((560, 150), "not sent: NotSent\ncertain, safe to retry", wide=260, high=52, strong=True),
-        _box((560, 270), "in doubt: InDoubt, with evidence\nnever retried automatically", wide=260, high=52, strong=True),
+        _box(
+            (560, 150), "not sent: NotSent\ncertain, safe to retry", wide=260, high=52, strong=True
+        ),
+        _box(
+            (560, 270),
+            "in doubt: InDoubt, with evidence\nnever retried automatically",
+            wide=260,
+            high=52,
+            strong=True,
+        ),
         _box((560, 360), "accepted, with a message id", wide=260, strong=True),
         _box((560, 420), "refused: Refused, with the reason", wide=260, strong=True),
         _edge((130, 60), (130, 122)),
@@ -422,25 +499,42 @@ def promise() -> str:
 
 
 def rooms() -> str:
-    """Return the picture of the floors: an arrow leads from a room to one that it imports from, unless another lies between."""
+    """Return the picture of the floors:
+
+    an arrow leads from a room to one that it imports from, unless another lies between.
+    """
     highest = max(map(floor_of, ROOMS))
-    places = {room: (100 + 190 * column, 40 + 90 * (highest - floor_of(room))) for room, (column, _) in ROOMS.items()}
+    places = {
+        room: (100 + 190 * column, 40 + 90 * (highest - floor_of(room)))
+        for room, (column, _) in ROOMS.items()
+    }
     drawn = [_box(place, room) for room, place in places.items()]
     for room, place in places.items():
-        drawn += [_edge(_border(place, places[lower]), _border(places[lower], place)) for lower in sorted(below(room))]
-    label = "; ".join(f"{room} imports from {', '.join(sorted(below(room)))}" for room in ROOMS if below(room))
+        drawn += [
+            _edge(_border(place, places[lower]), _border(places[lower], place))
+            for lower in sorted(below(room))
+        ]
+    label = "; ".join(
+        f"{room} imports from {', '.join(sorted(below(room)))}" for room in ROOMS if below(room)
+    )
     return _svg(label, (770, 80 + 90 * highest), drawn)
 
 
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api_of(
-        "smsgate", smsgate, "This page documents the package from its docstrings. [The reference](../reference.md) has tables."
+        "smsgate",
+        smsgate,
+        "This page documents the package from its docstrings. [The reference](../reference.md) has tables.",
     ),
     "api-sandbox.md": api_of(
-        "smsgate.sandbox", smsgate.sandbox, "A local gateway. [The sandbox](../sandbox.md) explains how to use it."
+        "smsgate.sandbox",
+        smsgate.sandbox,
+        "A local gateway. [The sandbox](../sandbox.md) explains how to use it.",
     ),
     "api-campaign.md": api_of(
-        "smsgate.campaign", smsgate.campaign, "Bulk sending. [Campaigns](../campaigns.md) explains how to use it."
+        "smsgate.campaign",
+        smsgate.campaign,
+        "Bulk sending. [Campaigns](../campaigns.md) explains how to use it.",
     ),
     "api-doctor.md": api_of(
         "smsgate.doctor",

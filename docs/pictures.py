@@ -11,7 +11,10 @@ __all__ = ["smaller"]
 
 
 def smaller(png: bytes) -> bytes:
-    """Return the PNG with at most 256 colours. This halves its size without a visible difference."""
+    """Return the PNG with at most 256 colours.
+
+    This halves its size without a visible difference.
+    """
     width, height, depth, kind = struct.unpack(">IIBB", png[16:26])
     assert (depth, kind) == (8, 2), "chromium writes three bytes a pixel"  # noqa: S101 - the code below depends on it
     chunks, at = b"", 8
@@ -24,15 +27,22 @@ def smaller(png: bytes) -> bytes:
     counts = Counter(pixel for row in pixels for pixel in row)
     palette: list[bytes] = []
     for colour, _ in counts.most_common():
-        # After the 32 most frequent colours, skip similar ones, or a small red icon would get no colour among many greys.
+        # After the 32 most frequent colours, skip similar ones, or a small red icon would get no
+        # colour among many greys.
         if len(palette) < 32 or min(distance(colour, one) for one in palette) > 90:
             palette.append(colour)
     del palette[256:]
-    nearest = {colour: min(range(len(palette)), key=lambda one: distance(palette[one], colour)) for colour in counts}
-    data = zlib.compress(b"".join(b"\0" + bytes(nearest[pixel] for pixel in row) for row in pixels), 9)
+    nearest = {
+        colour: min(range(len(palette)), key=lambda one: distance(palette[one], colour))
+        for colour in counts
+    }
+    data = zlib.compress(
+        b"".join(b"\0" + bytes(nearest[pixel] for pixel in row) for row in pixels), 9
+    )
     head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
     return png[:8] + b"".join(
-        chunk(*one) for one in ((b"IHDR", head), (b"PLTE", b"".join(palette)), (b"IDAT", data), (b"IEND", b""))
+        chunk(*one)
+        for one in ((b"IHDR", head), (b"PLTE", b"".join(palette)), (b"IDAT", data), (b"IEND", b""))
     )
 
 

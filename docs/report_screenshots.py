@@ -1,8 +1,8 @@
 """Take the screenshots of a campaign's report: `docs/images/report-light.png` and `report-dark.png`.
 
-Needs playwright and chromium. For a quick test: `--scale 0.1 --recipients 1000 --folder /tmp`.
-Rule of this file: the campaign is invented, the random numbers are seeded and the clock is simulated, so each run gives the
-same pictures.
+Needs playwright and chromium. For a quick test: `--scale 0.1 --recipients 1000 --folder /tmp`. Rule
+of this file: the campaign is invented, the random numbers are seeded and the clock is simulated, so
+each run gives the same pictures.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ IMAGES = Path(__file__).parent / "images"
 KYIV = timezone(timedelta(hours=2))
 BEGIN = datetime(2026, 3, 6, 10, 0, tzinfo=KYIV).timestamp()
 TEXT = "Вітаємо зі святом весни! До 10 березня −20% на все у «Книгарні на розі». Код: VESNA"
-REFUSED = ("Номер вказано невірно", "Відправка у вказану країну неможлива", "Абонент у списку відмов")
+REFUSED = (
+    "Номер вказано невірно",
+    "Відправка у вказану країну неможлива",
+    "Абонент у списку відмов",
+)
 FATES = (
     (DeliveryState.DELIVERED, 9_460),
     (DeliveryState.EXPIRED, 210),
@@ -73,20 +77,33 @@ def outcomes(claim: Claim, lost: int, chance: Random) -> list[RecipientOutcome]:
     said = []
     for place, (key, _) in enumerate(claim.recipients):
         if place >= len(claim.recipients) - lost:
-            said.append(RecipientOutcome(key, Event.IN_DOUBT, reason="the connection broke before an answer"))
+            said.append(
+                RecipientOutcome(
+                    key, Event.IN_DOUBT, reason="the connection broke before an answer"
+                )
+            )
         elif chance.random() < 0.017:
-            said.append(RecipientOutcome(key, Event.REFUSED, reason=chance.choices(REFUSED, (6, 2, 1))[0]))
+            said.append(
+                RecipientOutcome(key, Event.REFUSED, reason=chance.choices(REFUSED, (6, 2, 1))[0])
+            )
         else:
-            said.append(RecipientOutcome(key, Event.ACCEPTED, message_id=f"{chance.getrandbits(128):032x}"))
+            said.append(
+                RecipientOutcome(key, Event.ACCEPTED, message_id=f"{chance.getrandbits(128):032x}")
+            )
     return said
 
 
 def evidence(clock: Clock, request: int, lost: int, *, sent: bool) -> Evidence:
     """Return the evidence of a request whose answer was lost."""
     before, spent, cost = Decimal(31_460 - 79 * request), 156, 2 * lost
-    ids = tuple(f"{clock.chance.getrandbits(32):08x}-4c1d-11f1-9a51-0242ac120002" for _ in range(lost if sent else 0))
+    ids = tuple(
+        f"{clock.chance.getrandbits(32):08x}-4c1d-11f1-9a51-0242ac120002"
+        for _ in range(lost if sent else 0)
+    )
     after = before - spent - (cost if sent else 0)
-    return Evidence(before, clock.now - 31, spent, after, clock.now + 0.4, 0 if sent else 1, ids, len(ids))
+    return Evidence(
+        before, clock.now - 31, spent, after, clock.now + 0.4, 0 if sent else 1, ids, len(ids)
+    )
 
 
 def send(journal: SqliteJournal, clock: Clock, each: int) -> None:
@@ -96,12 +113,20 @@ def send(journal: SqliteJournal, clock: Clock, each: int) -> None:
         clock.now += 140 if claim.request == TROUBLE_AT else clock.chance.uniform(2.2, 3.6)
         share = LOST_AT.get(claim.request, 0.0)
         lost = round(share * len(claim.recipients))
-        reason = "the connection broke before an answer" if share == 1 else "the answer does not say what became of some"
+        reason = (
+            "the connection broke before an answer"
+            if share == 1
+            else "the answer does not say what became of some"
+        )
         journal.settle(
-            claim, outcomes(claim, lost, clock.chance), RequestEnd(reason, None if share == 1 else 200) if lost else RequestEnd()
+            claim,
+            outcomes(claim, lost, clock.chance),
+            RequestEnd(reason, None if share == 1 else 200) if lost else RequestEnd(),
         )
         if lost:
-            journal.add_evidence(claim.request, evidence(clock, claim.request, lost, sent=share == 1))
+            journal.add_evidence(
+                claim.request, evidence(clock, claim.request, lost, sent=share == 1)
+            )
     journal.end_run(run, "finished")
 
 
@@ -117,15 +142,31 @@ def campaign(path: Path, recipients: int) -> Campaign:
     each = recipients // REQUESTS
     clock = Clock()
     journal = type("Timed", (SqliteJournal,), {"_clock": staticmethod(clock)}).create(path)
-    rows = entries_of(rows_source(people(clock.chance, recipients)), sender="Knyharnia", text=TEXT, wappush=None)
+    rows = entries_of(
+        rows_source(people(clock.chance, recipients)), sender="Knyharnia", text=TEXT, wappush=None
+    )
     journal.add(rows, name="Свято весни 2026", forget_texts=False)
     clock.now = BEGIN
     send(journal, clock, each)
     clock.now += 160
-    journal.resolve(Event.RESEND, request=61, line=None, message_id=None, who="Ірина", note="Провайдер не бачить цього запиту")
+    journal.resolve(
+        Event.RESEND,
+        request=61,
+        line=None,
+        message_id=None,
+        who="Ірина",
+        note="Провайдер не бачить цього запиту",
+    )
     send(journal, clock, each)
     clock.now += 90
-    journal.resolve(Event.ASSUME_SENT, request=62, line=None, message_id=None, who="Ірина", note="Троє підтвердили, що отримали")
+    journal.resolve(
+        Event.ASSUME_SENT,
+        request=62,
+        line=None,
+        message_id=None,
+        who="Ірина",
+        note="Троє підтвердили, що отримали",
+    )
     clock.now += 5_000
     follow(journal, clock, recipients)
     return Campaign(journal)
@@ -134,10 +175,27 @@ def campaign(path: Path, recipients: int) -> Campaign:
 def main() -> None:
     """Write both screenshots, the page and its PDF."""
     parser = argparse.ArgumentParser(description="Take the screenshots of a campaign's report.")
-    parser.add_argument("--folder", type=Path, default=IMAGES, help="folder for the screenshots (default: %(default)s)")
-    parser.add_argument("--page", type=Path, help="also save the page in this file, and its PDF beside it")
-    parser.add_argument("--scale", type=float, default=1.0, help="device pixels per CSS pixel (default: %(default)s)")
-    parser.add_argument("--recipients", type=int, default=10_000, help=f"recipients, at least {REQUESTS} (default: %(default)s)")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=IMAGES,
+        help="folder for the screenshots (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--page", type=Path, help="also save the page in this file, and its PDF beside it"
+    )
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        help="device pixels per CSS pixel (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--recipients",
+        type=int,
+        default=10_000,
+        help=f"recipients, at least {REQUESTS} (default: %(default)s)",
+    )
     options = parser.parse_args()
     with (
         TemporaryDirectory() as folder,
@@ -146,11 +204,17 @@ def main() -> None:
     ):
         page_path = (options.page or Path(folder) / "report.html").absolute()
         clock = made.figures().decisions[-1].at + 7_000
-        page_path.write_text("".join(html_report(made.journal, zone=KYIV, now=clock)), encoding="utf-8")
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page_path.write_text(
+            "".join(html_report(made.journal, zone=KYIV, now=clock)), encoding="utf-8"
+        )
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
         for scheme in ("light", "dark"):
             shape = {"width": 860, "height": 1000}
-            page = browser.new_page(viewport=shape, color_scheme=scheme, device_scale_factor=options.scale)
+            page = browser.new_page(
+                viewport=shape, color_scheme=scheme, device_scale_factor=options.scale
+            )
             page.goto(page_path.as_uri())
             path = options.folder / f"report-{scheme}.png"
             path.write_bytes(smaller(page.screenshot(full_page=True)))

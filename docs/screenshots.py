@@ -2,7 +2,8 @@
 
 Needs playwright and chromium. For a quick test: `--scale 0.1 --folder /tmp`.
 
-Rule of this file: the SDK sends every message to a real sandbox; only the clock of the sandbox is set back.
+Rule of this file: the SDK sends every message to a real sandbox; only the clock of the sandbox is
+set back.
 """
 
 from __future__ import annotations
@@ -30,7 +31,12 @@ HOUR = 3600.0
 STORY: tuple[tuple[float, str, str, str], ...] = (
     (29.0, ANNA, "NovaShop", "Дякуємо за замовлення №1042! Ми вже його збираємо."),
     (28.2, "+380931100218", "Barvinok", "Ваш столик на двох заброньовано на 19:30. До зустрічі!"),
-    (27.5, ANNA, "NovaShop", "Замовлення №1042 передано кур'єру. Стежити: https://novashop.example/t/1042"),
+    (
+        27.5,
+        ANNA,
+        "NovaShop",
+        "Замовлення №1042 передано кур'єру. Стежити: https://novashop.example/t/1042",
+    ),
     (
         25.0,
         "+380672223344",
@@ -39,13 +45,33 @@ STORY: tuple[tuple[float, str, str, str], ...] = (
     ),
     (5.0, "+380000000004", "NovaShop", "Знижка 20 % на все до неділі"),
     (4.6, "+380685550147", "Barvinok", "Оцініть вечерю в нас: https://barvinok.example/v/8fk2"),
-    (3.9, "+380991234588", "EnergoUA", "Показники прийнято: 4 182 кВт-год. До сплати 386,40 грн до 30.11."),
-    (3.1, "+380957654321", "Bank", "Картка *4471: оплата 1 249,00 грн, NOVASHOP. Залишок 8 310,55 грн."),
-    (2.4, ANNA, "NovaShop", "Кур'єр буде у вас між 14:00 та 16:00. Якщо плани змінилися, напишіть нам."),
+    (
+        3.9,
+        "+380991234588",
+        "EnergoUA",
+        "Показники прийнято: 4 182 кВт-год. До сплати 386,40 грн до 30.11.",
+    ),
+    (
+        3.1,
+        "+380957654321",
+        "Bank",
+        "Картка *4471: оплата 1 249,00 грн, NOVASHOP. Залишок 8 310,55 грн.",
+    ),
+    (
+        2.4,
+        ANNA,
+        "NovaShop",
+        "Кур'єр буде у вас між 14:00 та 16:00. Якщо плани змінилися, напишіть нам.",
+    ),
     (1.5, "+380631112200", "Taxi", "Your car is 3 min away: grey Skoda Octavia, AA 4471 KT"),
     (0.9, "+380000000013", "EnergoUA", "Планове відключення 24.11 з 9:00 до 13:00."),
     (0.6, "+380672223344", "Klinika", "Результати ваших аналізів готові. Код доступу: 70213"),
-    (0.25, ANNA, "Bank", "Код підтвердження: 481 502. Нікому його не кажіть, навіть працівнику банку."),
+    (
+        0.25,
+        ANNA,
+        "Bank",
+        "Код підтвердження: 481 502. Нікому його не кажіть, навіть працівнику банку.",
+    ),
     (0.18, ANNA, "NovaShop", "Ваш код для входу: 4815"),
     (0.02, "+380507778899", "NovaShop", "Ваш код для входу: 1623"),
 )
@@ -61,7 +87,9 @@ class Clock:
         return time.time() - self.ago * HOUR
 
 
-async def tell(sandbox: Sandbox, clock: Clock, story: tuple[tuple[float, str, str, str], ...]) -> None:
+async def tell(
+    sandbox: Sandbox, clock: Clock, story: tuple[tuple[float, str, str, str], ...]
+) -> None:
     async with smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url) as session:
         for clock.ago, number, sender, text in story:
             await session.send_sms(number, text, sender=sender)
@@ -85,10 +113,23 @@ def open_thread(page: Page, number: str) -> None:
 def main() -> None:
     """Take all screenshots."""
     parser = argparse.ArgumentParser(description="Take the screenshots of the inbox.")
-    parser.add_argument("--folder", type=Path, default=IMAGES, help="folder for the screenshots (default: %(default)s)")
-    parser.add_argument("--scale", type=float, default=1.0, help="device pixels per CSS pixel (default: %(default)s)")
     parser.add_argument(
-        "--port", type=int, default=8025, help="port of the sandbox, shown in a screenshot (default: %(default)s)"
+        "--folder",
+        type=Path,
+        default=IMAGES,
+        help="folder for the screenshots (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        help="device pixels per CSS pixel (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=8025,
+        help="port of the sandbox, shown in a screenshot (default: %(default)s)",
     )
     options = parser.parse_args()
     folder: Path = options.folder
@@ -96,12 +137,17 @@ def main() -> None:
     clock = Clock()
     found = shutil.which("chromium") or shutil.which("google-chrome")
     with (
-        Sandbox(Settings(delivery_seconds=6, session_idle_seconds=1e6), port=options.port, clock=clock) as sandbox,
+        Sandbox(
+            Settings(delivery_seconds=6, session_idle_seconds=1e6), port=options.port, clock=clock
+        ) as sandbox,
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=found, args=["--no-sandbox"]) as browser,
     ):
         shape = {"locale": "en-GB", "device_scale_factor": options.scale}
-        wide = {scheme: browser.new_page(viewport=WIDE, color_scheme=scheme, **shape) for scheme in ("light", "dark")}
+        wide = {
+            scheme: browser.new_page(viewport=WIDE, color_scheme=scheme, **shape)
+            for scheme in ("light", "dark")
+        }
         narrow = browser.new_page(viewport=NARROW, color_scheme="light", **shape)
         for page in (*wide.values(), narrow):
             page.goto(sandbox.inbox_url)

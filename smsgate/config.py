@@ -90,7 +90,9 @@ def bad_grace(value: Any) -> str | None:
     """Return what is wrong with the grace period of `aclose`, None if it is allowed."""
     if value is None or (value == 0 and not isinstance(value, bool)) or positive(value):
         return None
-    return "grace: must be a number of seconds, 0 or more, or None to give each call its own deadline"
+    return (
+        "grace: must be a number of seconds, 0 or more, or None to give each call its own deadline"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,11 @@ class SessionConfig:
             (found for name, rule in _RULES.items() if (found := rule(name, getattr(self, name)))),
             None,
         )
-        if complaint is None and self.http_client is not None and (self.proxy is not None or self.verify is not True):
+        if (
+            complaint is None
+            and self.http_client is not None
+            and (self.proxy is not None or self.verify is not True)
+        ):
             complaint = "http_client: set proxy and verify on this client, not on the session"
         if complaint is not None:
             raise ValueError(complaint)
@@ -156,7 +162,9 @@ def odd_credentials(**credentials: str) -> Iterator[str]:
         if in_quotes(value):
             yield f"{name}: is enclosed in quotes; remove them unless they are part of the {name}"
         if value != value.strip():
-            yield (f"{name}: begins or ends with white space; remove it unless it is part of the {name}")
+            yield (
+                f"{name}: begins or ends with white space; remove it unless it is part of the {name}"
+            )
 
 
 def _client(_name: str, value: Any) -> str | None:
@@ -178,7 +186,11 @@ def _country(_name: str, value: Any) -> str | None:
 
 def _address(name: str, value: Any, *, userinfo: bool = False) -> str | None:
     rule = f"{name}: must be an address that begins with http:// or https://"
-    if not isinstance(value, str) or not value.isascii() or any(character <= " " or character == "\x7f" for character in value):
+    if (
+        not isinstance(value, str)
+        or not value.isascii()
+        or any(character <= " " or character == "\x7f" for character in value)
+    ):
         return f"{rule}, in ASCII and without white space"
     try:
         parts = urlsplit(value)
@@ -198,7 +210,9 @@ def _sender(_name: str, value: Any) -> str | None:
 
 
 def _concurrency(name: str, value: Any) -> str | None:
-    allowed = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_CONCURRENCY
+    allowed = (
+        isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_CONCURRENCY
+    )
     return None if allowed else f"{name}: must be {_CONCURRENCY_RULE}"
 
 
@@ -211,7 +225,11 @@ def _proxy(name: str, value: Any) -> str | None:
 
 
 def _verify(name: str, value: Any) -> str | None:
-    return None if isinstance(value, bool | ssl.SSLContext) else f"{name}: must be True, False or an ssl.SSLContext"
+    return (
+        None
+        if isinstance(value, bool | ssl.SSLContext)
+        else f"{name}: must be True, False or an ssl.SSLContext"
+    )
 
 
 def _if_set(rule: Callable[[str, Any], str | None]) -> Callable[[str, Any], str | None]:
@@ -313,7 +331,9 @@ def read_environment(environ: Mapping[str, str]) -> GatewaySettings:
         raise ValueError(complaint_of(error, "in the environment")) from None
 
 
-def credential_complaint(held: Mapping[str, Any], place_of: Callable[[str], str], *, quotes_are_read: bool = False) -> str | None:
+def credential_complaint(
+    held: Mapping[str, Any], place_of: Callable[[str], str], *, quotes_are_read: bool = False
+) -> str | None:
     """Return what is wrong with the login or the password in these settings, None if nothing is.
 
     Args:
@@ -335,7 +355,8 @@ def credential_complaint(held: Mapping[str, Any], place_of: Callable[[str], str]
 def complaint_of(error: ValidationError, where: str) -> str:
     """Return which settings are missing and `where` to set them, or else the first invalid one."""
     rows = [
-        (str(row["loc"][0]), row["type"]) for row in error.errors(include_url=False, include_input=False, include_context=False)
+        (str(row["loc"][0]), row["type"])
+        for row in error.errors(include_url=False, include_input=False, include_context=False)
     ]
     if absent := [variable(name) for name, kind in rows if kind == "missing"]:
         return f"{' and '.join(absent)} must be set {where}"

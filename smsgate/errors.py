@@ -177,7 +177,9 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.NOT_OPEN: _PROGRAM,
     Reason.OTHER_EVENT_LOOP: _PROGRAM,
     Reason.CLOSED: _PROGRAM,
-    Reason.BAD_REQUEST: ReasonRow("SMSGATE_URL", "Correct the address or the proxy: no request can be made with them."),
+    Reason.BAD_REQUEST: ReasonRow(
+        "SMSGATE_URL", "Correct the address or the proxy: no request can be made with them."
+    ),
     Reason.TIMED_OUT: ReasonRow(*_SLOW, passing=True),
     Reason.CONNECTION_LOST: ReasonRow(*_BROKEN, passing=True),
     Reason.CLIENT_FAILED: ReasonRow(
@@ -240,7 +242,9 @@ class NotSent(SmsGateError):
 
     sent: ClassVar[bool | None] = False
 
-    def __init__(self, message: str = "nothing was sent", *, reason: Reason = Reason.NO_CONNECTION) -> None:
+    def __init__(
+        self, message: str = "nothing was sent", *, reason: Reason = Reason.NO_CONNECTION
+    ) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -387,7 +391,9 @@ class ErrorRow:
         """Return what to do next, after a send or after another operation."""
         if not sends:
             return self.reading or self.advice
-        return f"{self.advice} Nothing was sent." if self.outcome is Outcome.REFUSED else self.advice
+        return (
+            f"{self.advice} Nothing was sent." if self.outcome is Outcome.REFUSED else self.advice
+        )
 
 
 OUTCOMES: dict[type[BaseException], ErrorRow] = {

@@ -190,7 +190,9 @@ class AsyncSession:
         settings = read_environment(environ)
         if proxy is not None:
             settings = settings.model_copy(update={"proxy": proxy})
-        return cls.from_settings(settings, timeouts=timeouts, verify=verify, http_client=http_client, observer=observer)
+        return cls.from_settings(
+            settings, timeouts=timeouts, verify=verify, http_client=http_client, observer=observer
+        )
 
     @classmethod
     def from_settings(
@@ -226,11 +228,19 @@ class AsyncSession:
         # A traceback with locals may show a session whose constructor raised: it has neither.
         config: SessionConfig | None = vars(self).get("_config")
         calls: Calls | None = vars(self).get("_calls")
-        state = "closed" if calls and calls.closed else "open" if calls and calls.is_open else "not open"
+        state = (
+            "closed"
+            if calls and calls.closed
+            else "open"
+            if calls and calls.is_open
+            else "not open"
+        )
         return f"<AsyncSession {config.url if config else ''} {state}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a session cannot be pickled or copied: it holds connections and the password")
+        raise TypeError(
+            "a session cannot be pickled or copied: it holds connections and the password"
+        )
 
     async def __aenter__(self) -> Self:
         self._calls.open()
@@ -375,9 +385,13 @@ class AsyncSession:
             Refused: the gateway refuses to answer.
             NotSent, InDoubt: the gateway could not be reached or did not answer.
         """
-        return await self._run_reading(GET_NEW_MESSAGES, self._reading(timeout), limit=REPLY_LIMIT_MOST)
+        return await self._run_reading(
+            GET_NEW_MESSAGES, self._reading(timeout), limit=REPLY_LIMIT_MOST
+        )
 
-    async def get_message_status(self, message_id: str, *, timeout: float | None = None) -> DeliveryStatus:
+    async def get_message_status(
+        self, message_id: str, *, timeout: float | None = None
+    ) -> DeliveryStatus:
         """Return the delivery status of one message.
 
         Args:
@@ -462,7 +476,9 @@ class AsyncSession:
         except (SmsGateError, ValidationError) as error:
             return SendOutcome(message, error=error)
 
-    def wait_for_delivery(self, ids: str | Iterable[str], *, timeout: float) -> Parallel[str, DeliveryStatus]:
+    def wait_for_delivery(
+        self, ids: str | Iterable[str], *, timeout: float
+    ) -> Parallel[str, DeliveryStatus]:
         """Follow messages. Yields each change of a delivery status, until all are final.
 
             async with session.wait_for_delivery(result.message_ids, timeout=60) as changes:
@@ -489,7 +505,9 @@ class AsyncSession:
         """
         if not positive(timeout):
             raise ValueError("timeout: must be a number of seconds greater than 0")
-        following = Following([_checked_id(one) for one in ([ids] if isinstance(ids, str) else ids)], timeout)
+        following = Following(
+            [_checked_id(one) for one in ([ids] if isinstance(ids, str) else ids)], timeout
+        )
         return Parallel(
             following,
             partial(self._followed, following),
@@ -502,9 +520,13 @@ class AsyncSession:
     async def _followed(self, following: Following, asked: str) -> DeliveryStatus | None:
         status: DeliveryStatus | None = None
         try:
-            status = await self._status(asked, min(following.time_left(), self._config.timeouts.read))
+            status = await self._status(
+                asked, min(following.time_left(), self._config.timeouts.read)
+            )
         except MessageNotFound as error:
-            status = DeliveryStatus(message_id=asked, state=DeliveryState.NOT_FOUND, text=error.text)
+            status = DeliveryStatus(
+                message_id=asked, state=DeliveryState.NOT_FOUND, text=error.text
+            )
         except (NotSent, InDoubt):
             if self._calls.unusable():
                 raise
@@ -524,7 +546,11 @@ class AsyncSession:
             )
         numbers = message.destinations
         if _log.isEnabledFor(logging.DEBUG):
-            size = f"{len(message.text)} characters in {segments(message.text).parts} parts" if message.text else "a WAP push"
+            size = (
+                f"{len(message.text)} characters in {segments(message.text).parts} parts"
+                if message.text
+                else "a WAP push"
+            )
             _log.debug("SendSMS%s: %s", subject_of(message), size)
         return OutgoingCall(
             SEND_SMS,
@@ -604,7 +630,11 @@ def _checked_id(text: Any) -> str:
 
 def _named(message: Any) -> str:
     checked = checked_again(message) if isinstance(message, Message) else None
-    return f"SendSMS{subject_of(checked)}" if isinstance(checked, Message) else f"not a valid message: a {type(message).__name__}"
+    return (
+        f"SendSMS{subject_of(checked)}"
+        if isinstance(checked, Message)
+        else f"not a valid message: a {type(message).__name__}"
+    )
 
 
 def _drop_status(status: DeliveryStatus) -> None:
@@ -612,7 +642,10 @@ def _drop_status(status: DeliveryStatus) -> None:
 
 
 def _log_unclaimed(outcome: SendOutcome) -> None:
-    became = str(outcome.error or "") or f"accepted as {', '.join(outcome.result.message_ids) if outcome.result else ''}"
+    became = (
+        str(outcome.error or "")
+        or f"accepted as {', '.join(outcome.result.message_ids) if outcome.result else ''}"
+    )
     checked = checked_again(outcome.message)
     subject = f"{subject_of(checked)}:" if isinstance(checked, Message) else ""
     _log.warning("the loop of send_many ended before this outcome:%s %s", subject, became)

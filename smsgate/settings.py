@@ -92,7 +92,9 @@ class Checked(PydanticBaseSettingsSource):
         """
         found = self._source()
         used = {name: value for name, value in found.items() if not self.current_state.get(name)}
-        if complaint := credential_complaint(used, self._place_of, quotes_are_read=self._quotes_are_read):
+        if complaint := credential_complaint(
+            used, self._place_of, quotes_are_read=self._quotes_are_read
+        ):
             raise ValueError(complaint)
         return found
 
@@ -117,15 +119,21 @@ class FileSettings(BaseSettings):
         try:
             super().__init__(_env_file=_env_file, _secrets_dir=_secrets_dir, **given)
         except ValidationError as error:
-            raise ValueError(complaint_of(error, "in the environment, an .env file or a secret file")) from None
+            raise ValueError(
+                complaint_of(error, "in the environment, an .env file or a secret file")
+            ) from None
         except UnicodeDecodeError:  # raised by pydantic-settings, which reads the file first
-            raise ValueError(f"cannot read {_env_file or 'the .env file'}: it is not UTF-8") from None
+            raise ValueError(
+                f"cannot read {_env_file or 'the .env file'}: it is not UTF-8"
+            ) from None
         except ValueError as error:  # raised by a source; its frames may hold values
             raise ValueError(str(error)) from None
 
     @classmethod
     @sealed
-    def read(cls, *, env_file: FilePath | None = None, secrets_dir: FilePath | None = None, **given: Any) -> Self:
+    def read(
+        cls, *, env_file: FilePath | None = None, secrets_dir: FilePath | None = None, **given: Any
+    ) -> Self:
         """Return the settings found in the environment and in these files.
 
         Args:
@@ -150,9 +158,15 @@ class FileSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Replace the reader of `.env` files, and check the login and password of each source."""
-        path = dotenv_settings.env_file if isinstance(dotenv_settings, DotEnvSettingsSource) else None
+        path = (
+            dotenv_settings.env_file if isinstance(dotenv_settings, DotEnvSettingsSource) else None
+        )
         files = [] if path is None else [path] if isinstance(path, (str, Path)) else path
-        folder = file_secret_settings.secrets_dir if isinstance(file_secret_settings, SecretsSettingsSource) else None
+        folder = (
+            file_secret_settings.secrets_dir
+            if isinstance(file_secret_settings, SecretsSettingsSource)
+            else None
+        )
         return (
             init_settings,
             Checked(settings_cls, env_settings),

@@ -1,7 +1,7 @@
 """Compare a campaign of a million with one of ten thousand: memory, time per recipient, and the journal's share of the time.
 
-Run it with `nox -s benchmarks -- campaign`. The gateway is a sandbox in a process of its own. The figures are ratios within one
-run and say nothing about another machine.
+Run it with `nox -s benchmarks -- campaign`. The gateway is a sandbox in a process of its own. The
+figures are ratios within one run and say nothing about another machine.
 """
 
 from __future__ import annotations
@@ -87,8 +87,18 @@ def measure(folder: Path, url: str, recipients: int) -> tuple[float, float, floa
 def main() -> None:
     """Measure both sizes, and print the ratios."""
     parser = argparse.ArgumentParser(description="Compare a large campaign with a small one.")
-    parser.add_argument("--small", type=int, default=10_000, help="recipients of the small campaign (default: %(default)s)")
-    parser.add_argument("--large", type=int, default=1_000_000, help="recipients of the large campaign (default: %(default)s)")
+    parser.add_argument(
+        "--small",
+        type=int,
+        default=10_000,
+        help="recipients of the small campaign (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--large",
+        type=int,
+        default=1_000_000,
+        help="recipients of the large campaign (default: %(default)s)",
+    )
     options = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     pipe, told = context.Pipe(duplex=False)

@@ -1,6 +1,7 @@
 """Measure how many messages a second the sandbox accepts while its inbox is open in a browser, and how much memory it keeps.
 
-Run it with `nox -s benchmarks -- sandbox`. Sender, sandbox and browser share one machine: the figures are for all three.
+Run it with `nox -s benchmarks -- sandbox`. Sender, sandbox and browser share one machine: the
+figures are for all three.
 """
 
 from __future__ import annotations
@@ -35,8 +36,12 @@ def serve(told: Connection, keep: int) -> None:
 
 def messages(sends: int, numbers_each: int) -> Iterator[smsgate.Message]:
     for count in range(sends):
-        numbers = [f"+38050{(count * numbers_each + place) % 500:07}" for place in range(numbers_each)]
-        yield smsgate.Message(sender="Shop", destinations=numbers, text=f"Замовлення № {count} вже в дорозі")
+        numbers = [
+            f"+38050{(count * numbers_each + place) % 500:07}" for place in range(numbers_each)
+        ]
+        yield smsgate.Message(
+            sender="Shop", destinations=numbers, text=f"Замовлення № {count} вже в дорозі"
+        )
 
 
 async def send(url: str, sends: int, numbers_each: int) -> float:
@@ -49,10 +54,24 @@ async def send(url: str, sends: int, numbers_each: int) -> float:
 
 def main() -> None:
     """Measure with the page closed and with it open, and print both."""
-    parser = argparse.ArgumentParser(description="Send messages to the sandbox with its inbox closed, then open.")
-    parser.add_argument("--sends", type=int, default=2_000, help="requests of each of the two runs (default: %(default)s)")
-    parser.add_argument("--numbers", type=int, default=20, help="recipients of each request (default: %(default)s)")
-    parser.add_argument("--keep", type=int, default=10_000, help="messages that the sandbox keeps (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description="Send messages to the sandbox with its inbox closed, then open."
+    )
+    parser.add_argument(
+        "--sends",
+        type=int,
+        default=2_000,
+        help="requests of each of the two runs (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--numbers", type=int, default=20, help="recipients of each request (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--keep",
+        type=int,
+        default=10_000,
+        help="messages that the sandbox keeps (default: %(default)s)",
+    )
     options = parser.parse_args()
     total = options.sends * options.numbers
     context = multiprocessing.get_context("spawn")
@@ -70,7 +89,9 @@ def main() -> None:
         closed = total / anyio.run(send, url, options.sends, options.numbers)
         _, full = look()
         with sync_playwright() as playwright, ThreadPoolExecutor() as threads:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            )
             page = browser.new_page()
             page.goto(inbox_url)
             page.locator(".row").first.wait_for()
@@ -88,9 +109,13 @@ def main() -> None:
     finally:
         sandbox.kill()
         sandbox.join()
-    print(f"page closed: {closed:,.0f} messages a second; open: {opened:,.0f} ({opened / closed:.0%})")
+    print(
+        f"page closed: {closed:,.0f} messages a second; open: {opened:,.0f} ({opened / closed:.0%})"
+    )
     print(f"the page drew a frame at least every {longest * 1e3:,.0f} ms")
-    print(f"memory with {options.keep:,} kept: {full:.0f} MB after {accepted // 2:,}, {later:.0f} MB after {accepted:,}")
+    print(
+        f"memory with {options.keep:,} kept: {full:.0f} MB after {accepted // 2:,}, {later:.0f} MB after {accepted:,}"
+    )
 
 
 if __name__ == "__main__":

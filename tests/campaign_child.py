@@ -1,6 +1,7 @@
 """One run of a campaign in a process of its own, which a test kills, or which kills itself at a step; and bugs to be planted.
 
-Rule of this file: the bugs are subclasses, so nothing of them can be switched on outside of the tests.
+Rule of this file: the bugs are subclasses, so nothing of them can be switched on outside of the
+tests.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class PendingAgain(SqliteJournal):
 
     def recover(self) -> int:
         with self._transaction():
-            moved = self._connection.execute("UPDATE recipient SET state = 'pending' WHERE state = 'in flight'").rowcount
+            moved = self._connection.execute(
+                "UPDATE recipient SET state = 'pending' WHERE state = 'in flight'"
+            ).rowcount
         super().recover()
         return moved
 
@@ -46,7 +49,11 @@ class ClaimedAfterwards(SqliteJournal):
         self._hook("claiming")
         taken = self.__dict__.setdefault("taken", set())
         first = self._run("first_pending").fetchone()
-        rows = [] if first is None else self._run("pending", alone=first[0], text=first[1], most=10**6).fetchall()
+        rows = (
+            []
+            if first is None
+            else self._run("pending", alone=first[0], text=first[1], most=10**6).fetchall()
+        )
         rows = [row for row in rows if row[0] not in taken][: 1 if first and first[0] else most]
         taken.update(row[0] for row in rows)
         self._hook("claimed")
@@ -56,12 +63,22 @@ class ClaimedAfterwards(SqliteJournal):
         keys = [key for key, _ in claim.recipients]
         hook, self._hook = self._hook, lambda _: None
         with self._transaction():
-            text = self._connection.execute("SELECT text FROM recipient WHERE id = ?", keys[:1]).fetchone()[0]
+            text = self._connection.execute(
+                "SELECT text FROM recipient WHERE id = ?", keys[:1]
+            ).fetchone()[0]
             request = self._run(
-                "add_request", run=-claim.request, text=text, size=len(keys), now=0.0, balance=None, balance_at=None
+                "add_request",
+                run=-claim.request,
+                text=text,
+                size=len(keys),
+                now=0.0,
+                balance=None,
+                balance_at=None,
             ).lastrowid
             rows = [(request, key) for key in keys]
-            self._connection.executemany("UPDATE recipient SET state = 'in flight', request = ? WHERE id = ?", rows)
+            self._connection.executemany(
+                "UPDATE recipient SET state = 'in flight', request = ? WHERE id = ?", rows
+            )
         super().settle(replace(claim, request=int(request or 0)), outcomes, end)
         self._hook = hook
         self.__dict__["taken"].difference_update(keys)
@@ -74,7 +91,10 @@ class UnknownAgain(SqliteJournal):
     """Who is in doubt is put back to pending at once."""
 
     def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
-        again = [replace(one, event=Event.NOT_SENT) if one.event is Event.IN_DOUBT else one for one in outcomes]
+        again = [
+            replace(one, event=Event.NOT_SENT) if one.event is Event.IN_DOUBT else one
+            for one in outcomes
+        ]
         super().settle(claim, again, end)
 
 
@@ -113,7 +133,15 @@ def steps(told: Connection, crash_at: int) -> Callable[[str], None]:
     return step
 
 
-def run(path: str, url: str, told: Connection, options: dict[str, Any], *, bug: str = "", crash_at: int = 0) -> None:
+def run(
+    path: str,
+    url: str,
+    told: Connection,
+    options: dict[str, Any],
+    *,
+    bug: str = "",
+    crash_at: int = 0,
+) -> None:
     """Run a campaign to its end, if it is let."""
     logging.disable()  # a warning for each fault, of which there are thousands
     journal_class, runner_class = BUGS[bug]
@@ -122,7 +150,9 @@ def run(path: str, url: str, told: Connection, options: dict[str, Any], *, bug: 
 
     async def main() -> None:
         journal = stepped(journal_class, hook=hook).open(Path(path))
-        async with smsgate.AsyncSession("sandbox", "sandbox", url=url, concurrency=concurrency, timeouts=QUICK) as session:
+        async with smsgate.AsyncSession(
+            "sandbox", "sandbox", url=url, concurrency=concurrency, timeouts=QUICK
+        ) as session:
             runner = stepped(runner_class, pauses=(0.01,), hook=hook)(journal, session, **options)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(stop_when_asked, runner)
@@ -143,9 +173,17 @@ async def stop_when_asked(runner: Runner) -> None:
 
 def look(path: str, kind: str) -> None:
     """Do what an operator does between two runs, with the real command."""
-    words = {"in-doubt": ["in-doubt"], "status": ["status"], "resolve": ["resolve", "--sent", "--note", "between two runs"]}[kind]
+    words = {
+        "in-doubt": ["in-doubt"],
+        "status": ["status"],
+        "resolve": ["resolve", "--sent", "--note", "between two runs"],
+    }[kind]
     logging.disable()
-    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # noqa: PTH123
+    with (
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):  # noqa: PTH123
         code = command(["campaign", words[0], path, *words[1:]])
     sys.exit(code)
 
@@ -159,7 +197,9 @@ def die_in_flight(path: str, events: Sequence[Event] = (), message_id: str = "")
         assert claim
         told = message_id if event is Event.ACCEPTED else None
         journal.settle(
-            claim, [RecipientOutcome(key, event, told, "as the test says") for key, _ in claim.recipients], RequestEnd()
+            claim,
+            [RecipientOutcome(key, event, told, "as the test says") for key, _ in claim.recipients],
+            RequestEnd(),
         )
     journal.claim(number, 2)
     os.kill(os.getpid(), signal.SIGKILL)

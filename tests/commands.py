@@ -1,7 +1,8 @@
 """The command `smsgate` in a process of its own, forked from one that has imported everything: a start costs no imports.
 
-Each process has its own pipes, environment and folder, and ends as `python -m smsgate` does. What depends on the start itself (a
-terminal, warnings of the interpreter, the time that imports take) is tested with `python -m smsgate`.
+Each process has its own pipes, environment and folder, and ends as `python -m smsgate` does. What
+depends on the start itself (a terminal, warnings of the interpreter, the time that imports take) is
+tested with `python -m smsgate`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["commands", "smsgate.cli.app", "smsgate.cli.demo", "campaign_child", "anyio._backends._asyncio"])
+FORKS.set_forkserver_preload(
+    [
+        "commands",
+        "smsgate.cli.app",
+        "smsgate.cli.demo",
+        "campaign_child",
+        "anyio._backends._asyncio",
+    ]
+)
 
 NOBODY = "nobody"
 
@@ -32,8 +41,8 @@ NOBODY = "nobody"
 def start_fork_server() -> None:
     """Start the process that imports everything, if it is not there yet."""
     here = str(Path(__file__).parent)
-    # Python 3.11 does not give the server its own path, and it would find nothing to import, and not say so. And it is to import
-    # what is installed, not what the working directory holds.
+    # Python 3.11 does not give the server its own path, and it would find nothing to import, and
+    # not say so. And it is to import what is installed, not what the working directory holds.
     before = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")}
     os.environ.update(PYTHONPATH=here, PYTHONSAFEPATH="1")
     try:
@@ -58,7 +67,9 @@ class Finished:
 class Child:
     """A forked process, with as much of `subprocess.Popen` as tests use."""
 
-    def __init__(self, process: BaseProcess, stdout: TextIOWrapper | None, stderr: TextIOWrapper | None) -> None:
+    def __init__(
+        self, process: BaseProcess, stdout: TextIOWrapper | None, stderr: TextIOWrapper | None
+    ) -> None:
         self._process = process
         self.stdout, self.stderr = stdout, stderr
         assert process.pid
@@ -72,7 +83,10 @@ class Child:
         return self.returncode
 
     def wait(self, timeout: float) -> int:
-        """Return the exit code. Raises `TimeoutError` after `timeout` seconds, and kills the process then."""
+        """Return the exit code.
+
+        Raises `TimeoutError` after `timeout` seconds, and kills the process then.
+        """
         self._process.join(timeout)
         if (code := self.returncode) is None:
             self.kill()
@@ -88,7 +102,10 @@ class Child:
         self._process.join()
 
     def communicate(self, timeout: float) -> tuple[str, str]:
-        """Return what is written from now on, when the process has ended. Raises `TimeoutError` as `wait` does."""
+        """Return what is written from now on, when the process has ended.
+
+        Raises `TimeoutError` as `wait` does.
+        """
         said: dict[int, str] = {}
 
         def read(number: int, output: TextIOWrapper) -> None:
@@ -156,10 +173,14 @@ def fork(
 ) -> BaseProcess:
     """Fork the command, or a script, with these three files, which are closed here.
 
-    With the name of a terminal it leads a session that the terminal controls, and with `NOBODY` one that nothing controls.
+    With the name of a terminal it leads a session that the terminal controls, and with `NOBODY` one
+    that nothing controls.
     """
     start_fork_server()
-    given = [Connection(file, readable=place == 0, writable=place > 0) for place, file in enumerate(files)]
+    given = [
+        Connection(file, readable=place == 0, writable=place > 0)
+        for place, file in enumerate(files)
+    ]
     start = _Start(list(arguments), dict(environment), str(folder), script, terminal)
     process = FORKS.Process(target=_become, args=(start, given), daemon=True)
     process.start()
@@ -169,11 +190,23 @@ def fork(
 
 
 def start_command(
-    arguments: Sequence[str], *, stdin: int | None = None, environment: Mapping[str, str], folder: Path, script: str = ""
+    arguments: Sequence[str],
+    *,
+    stdin: int | None = None,
+    environment: Mapping[str, str],
+    folder: Path,
+    script: str = "",
 ) -> Child:
-    """Start the command, or a script. Its outputs are pipes; `stdin` is a file that is closed here, or nothing to read."""
+    """Start the command, or a script.
+
+    Its outputs are pipes; `stdin` is a file that is closed here, or nothing to read.
+    """
     outputs = [os.pipe() for _ in range(2)]
-    files = [os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin, outputs[0][1], outputs[1][1]]
+    files = [
+        os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin,
+        outputs[0][1],
+        outputs[1][1],
+    ]
     process = fork(arguments, files, environment=environment, folder=folder, script=script)
     return Child(process, *(text_of(output[0]) for output in outputs))
 
@@ -191,9 +224,14 @@ def run_command(
     timeout: float = 60,
     script: str = "",
 ) -> Finished:
-    """Run the command, or a script, to its end and return what it said. Raises `TimeoutError` after `timeout` seconds."""
+    """Run the command, or a script, to its end and return what it said.
+
+    Raises `TimeoutError` after `timeout` seconds.
+    """
     theirs, ours = os.pipe()
-    child = start_command(arguments, stdin=theirs, environment=environment, folder=folder, script=script)
+    child = start_command(
+        arguments, stdin=theirs, environment=environment, folder=folder, script=script
+    )
 
     def write() -> None:
         with suppress(BrokenPipeError), os.fdopen(ours, "wb") as inward:
@@ -204,4 +242,6 @@ def run_command(
     out, err = child.communicate(timeout)
     writer.join()
     assert child.returncode is not None
-    return Finished(child.returncode, *(said.encode(errors="surrogateescape") for said in (out, err)))
+    return Finished(
+        child.returncode, *(said.encode(errors="surrogateescape") for said in (out, err))
+    )

@@ -1,4 +1,7 @@
-"""What all tests share: a deterministic hypothesis, and both event loops for every asynchronous test."""
+"""What all tests share:
+
+a deterministic hypothesis, and both event loops for every asynchronous test.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,13 @@ import soak
 hypothesis.settings.register_profile("smsgate", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("smsgate")
 
-# A shell starts what it runs in the background with Ctrl-C switched off, which every command under test would inherit.
+# A shell starts what it runs in the background with Ctrl-C switched off, which every command under
+# test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Each of the many clients that tests lend reads the certificates of all authorities, which takes longer than most tests. None of
-# them is asked for, so one authority is enough.
+# Each of the many clients that tests lend reads the certificates of all authorities, which takes
+# longer than most tests. None of them is asked for, so one authority is enough.
 END = "-----END CERTIFICATE-----\n"
 AUTHORITY = Path(tempfile.mkdtemp(prefix="smsgate-tests-")) / "authority.pem"
 AUTHORITY.write_text(Path(certifi.where()).read_text("utf-8").partition(END)[0] + END, "utf-8")
@@ -34,12 +38,17 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak", action="store_true", help="run the random tests with their full counts, which takes minutes")
+    parser.addoption(
+        "--soak",
+        action="store_true",
+        help="run the random tests with their full counts, which takes minutes",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     soak.FULL = config.getoption("soak")
-    # Thousands of tests stay to the end: none of them is garbage, so none is looked at again and again.
+    # Thousands of tests stay to the end: none of them is garbage, so none is looked at again and
+    # again.
     gc.disable()
 
 

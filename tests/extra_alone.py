@@ -1,4 +1,7 @@
-"""One extra alone, in an environment with nothing else: `python extra_alone.py NAME`. Run by nox, once for each extra."""
+"""One extra alone, in an environment with nothing else:
+
+`python extra_alone.py NAME`. Run by nox, once for each extra.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,9 @@ def sandbox() -> None:
 
     async def send() -> None:
         with Sandbox() as gateway:
-            async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=gateway.url) as session:
+            async with smsgate.AsyncSession(
+                "sandbox", "sandbox", sender="Shop", url=gateway.url
+            ) as session:
                 assert (await session.send_sms("+380501234567", "Привіт")).accepted
 
     asyncio.run(send())
@@ -65,7 +70,9 @@ def phone() -> None:
     import smsgate
 
     smsgate.AsyncSession("login", "password", url="https://gateway.test/", country="UA")
-    assert smsgate.Message(destinations="050 123-45-67", text="Привіт", country="UA").destinations == ("+380501234567",)
+    assert smsgate.Message(
+        destinations="050 123-45-67", text="Привіт", country="UA"
+    ).destinations == ("+380501234567",)
 
 
 def fastapi() -> None:
@@ -100,7 +107,11 @@ def a_message_complains() -> None:
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     # No warning is an error there: it would be one of somebody else's.
     return subprocess.run(
-        [sys.executable, "-m", "smsgate", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        [sys.executable, "-m", "smsgate", *arguments],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
 
 
@@ -114,7 +125,9 @@ def brought() -> set[str]:
     """Return the extras whose libraries are all there, also because another library needs them."""
     from smsgate.extras import EXTRA_OF
 
-    return set(EXTRA_OF.values()) - {extra for library, extra in EXTRA_OF.items() if find_spec(library) is None}
+    return set(EXTRA_OF.values()) - {
+        extra for library, extra in EXTRA_OF.items() if find_spec(library) is None
+    }
 
 
 def complaint_of(extra: str) -> str:

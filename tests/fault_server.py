@@ -1,7 +1,8 @@
 """A gateway that logs everybody in and then fails in one chosen way, over real sockets, and keeps what it got.
 
-Each fault is a function that is given the accepted connection of a SendSMS; what it does there is the fault. Auth is answered
-properly and its connection closed, so that the fault always meets a connection of its own.
+Each fault is a function that is given the accepted connection of a SendSMS; what it does there is
+the fault. Auth is answered properly and its connection closed, so that the fault always meets a
+connection of its own.
 """
 
 from __future__ import annotations
@@ -59,7 +60,11 @@ class Connection:
     def request(self) -> bytes:
         """Read one whole request, note that it came, and return its body."""
         head = self.headers()
-        length = next(int(line.split(":")[1]) for line in head.split("\r\n") if line.lower().startswith("content-length:"))
+        length = next(
+            int(line.split(":")[1])
+            for line in head.split("\r\n")
+            if line.lower().startswith("content-length:")
+        )
         while len(self.read_ahead) < length:
             self.read_ahead += self.receive()
         body, self.read_ahead = self.read_ahead[:length], self.read_ahead[length:]
@@ -99,7 +104,14 @@ class Request:
 
     @property
     def cookie(self) -> str | None:
-        return next((line.split(": ")[1] for line in self.head.split("\r\n") if line.lower().startswith("cookie:")), None)
+        return next(
+            (
+                line.split(": ")[1]
+                for line in self.head.split("\r\n")
+                if line.lower().startswith("cookie:")
+            ),
+            None,
+        )
 
 
 Fault = Callable[[Connection], None]
@@ -262,39 +274,72 @@ AFTER_THE_REQUEST: dict[str, tuple[Fault, str]] = {
     "silence": (then(Connection.hold), "timed out"),
     "drip": (then(_drip), "timed out"),
     "part of the headers": (_saying(b"HTTP/1.1 200 OK\r\nContent-Le"), "connection lost"),
-    "cut body with a length": (_saying(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + ACCEPTED[:200]), "connection lost"),
-    "cut chunked body": (_saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n<a"), "connection lost"),
-    "cut body without a length": (_saying(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + ACCEPTED[:-60]), "reply unreadable"),
+    "cut body with a length": (
+        _saying(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + ACCEPTED[:200]),
+        "connection lost",
+    ),
+    "cut chunked body": (
+        _saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n<a"),
+        "connection lost",
+    ),
+    "cut body without a length": (
+        _saying(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + ACCEPTED[:-60]),
+        "reply unreadable",
+    ),
     "no HTTP": (_saying(b"\x00\x01 what is this?\r\n\r\n"), "connection lost"),
     "HTTP 0.9": (_saying(ACCEPTED), "connection lost"),
-    "two lengths": (_saying(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"), "connection lost"),
+    "two lengths": (
+        _saying(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
+        "connection lost",
+    ),
     "endless header": (_saying(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 300_000), "connection lost"),
     "301": (answering(b"", "Location: /elsewhere", status="301 Moved Permanently"), "HTTP status"),
     "302": (answering(b"", "Location: /login", status="302 Found"), "HTTP status"),
-    "307": (answering(b"", "Location: /api/soap.html", status="307 Temporary Redirect"), "HTTP status"),
-    "308": (answering(ACCEPTED, "Location: /api/soap.html", status="308 Permanent Redirect"), "HTTP status"),
+    "307": (
+        answering(b"", "Location: /api/soap.html", status="307 Temporary Redirect"),
+        "HTTP status",
+    ),
+    "308": (
+        answering(ACCEPTED, "Location: /api/soap.html", status="308 Permanent Redirect"),
+        "HTTP status",
+    ),
     "400": (answering(_HTML, status="400 Bad Request"), "HTTP status"),
-    "401": (answering(b"", 'WWW-Authenticate: Basic realm="x"', status="401 Unauthorized"), "HTTP status"),
+    "401": (
+        answering(b"", 'WWW-Authenticate: Basic realm="x"', status="401 Unauthorized"),
+        "HTTP status",
+    ),
     "404": (answering(_HTML, status="404 Not Found"), "HTTP status"),
     "429": (answering(b"", "Retry-After: 1", status="429 Too Many Requests"), "HTTP status"),
     "500 with a fault": (answering(FAULT_BODY, status="500 Internal Server Error"), "HTTP status"),
     "502": (answering(_HTML, status="502 Bad Gateway"), "HTTP status"),
-    "503 around an acceptance": (answering(ACCEPTED, status="503 Service Unavailable"), "HTTP status"),
+    "503 around an acceptance": (
+        answering(ACCEPTED, status="503 Service Unavailable"),
+        "HTTP status",
+    ),
     "fault with 200": (answering(FAULT_BODY), "SOAP fault"),
     "HTML": (answering(_HTML, "Content-Type: text/html"), "reply unreadable"),
     "empty body": (answering(b""), "reply unreadable"),
     "204": (answering(b"", status="204 No Content"), "reply unreadable"),
     "garbage": (answering(bytes(range(256)) * 4), "reply unreadable"),
     "wrong charset": (answering(ACCEPTED.decode().encode("cp1251")), "reply unreadable"),
-    "PHP warning before the XML": (answering(b"<br />\n<b>Warning</b>: x in y\n" + ACCEPTED), "reply unreadable"),
+    "PHP warning before the XML": (
+        answering(b"<br />\n<b>Warning</b>: x in y\n" + ACCEPTED),
+        "reply unreadable",
+    ),
     "oversized": (_stream(10_000_000), "reply too large"),
     "oversized by its own word": (
         _saying(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n" + b"x" * 200_000),
         "reply too large",
     ),
     "gzip": (answering(gzip.compress(ACCEPTED), "Content-Encoding: gzip"), "reply encoded"),
-    "triple gzip": (answering(triple_gzip(), "Content-Encoding: gzip, gzip, gzip"), "reply encoded"),
-    "no gzip in spite of the header": (answering(ACCEPTED, "Content-Encoding: gzip"), "reply encoded"),
+    "triple gzip": (
+        answering(triple_gzip(), "Content-Encoding: gzip, gzip, gzip"),
+        "reply encoded",
+    ),
+    "no gzip in spite of the header": (
+        answering(ACCEPTED, "Content-Encoding: gzip"),
+        "reply encoded",
+    ),
     "an answer to something else": (answering(AUTHORISED), "reply unreadable"),
 }
 

@@ -1,4 +1,7 @@
-"""Child processes that cost no start-up: a server that has imported everything, has one thread, and forks."""
+"""Child processes that cost no start-up:
+
+a server that has imported everything, has one thread, and forks.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ FORKS.set_forkserver_preload(["campaign_child", "anyio._backends._asyncio", "htt
 def start_server() -> None:
     """Start the server, unless it runs."""
     with pytest.MonkeyPatch.context() as patch:
-        # Python 3.11 does not give the server its own path: it would find nothing to import, and say nothing.
+        # Python 3.11 does not give the server its own path: it would find nothing to import, and
+        # say nothing.
         patch.setenv("PYTHONPATH", str(Path(__file__).parent))
         forkserver.ensure_running()
 

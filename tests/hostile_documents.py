@@ -1,5 +1,6 @@
 """Replies of a gateway that means harm or is broken. As a script it reads each in a process of its own and prints
-the cost: one JSON line for each document, with its name, its size in bytes, what came of it, seconds and growth in MB.
+the cost: one JSON line for each document, with its name, its size in bytes, what came of it,
+seconds and growth in MB.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def with_doctype(doctype: str, slot: str = ID, prolog: str = '<?xml version="1.0
 
 def billion_laughs() -> bytes:
     names = "abcdefghij"
-    entities = '<!ENTITY a "ha">' + "".join(f'<!ENTITY {new} "{f"&{old};" * 10}">' for old, new in pairwise(names))
+    entities = '<!ENTITY a "ha">' + "".join(
+        f'<!ENTITY {new} "{f"&{old};" * 10}">' for old, new in pairwise(names)
+    )
     return with_doctype(f"<!DOCTYPE l [{entities}]>", "&j;")
 
 
@@ -47,12 +50,19 @@ def quadratic() -> bytes:
 
 
 def utf_16_bomb() -> bytes:
-    return billion_laughs().decode().replace('<?xml version="1.0"?>', '<?xml version="1.0" encoding="utf-16"?>').encode("utf-16")
+    return (
+        billion_laughs()
+        .decode()
+        .replace('<?xml version="1.0"?>', '<?xml version="1.0" encoding="utf-16"?>')
+        .encode("utf-16")
+    )
 
 
 def attributes() -> bytes:
     inside = " ".join(f'a{number}=""' for number in range(100_000))
-    return (HEAD + SLOTS.format(ID).replace("<ns1:ResultArray>", f"<ns1:ResultArray {inside}>", 1)[:-5]).encode()
+    return (
+        HEAD + SLOTS.format(ID).replace("<ns1:ResultArray>", f"<ns1:ResultArray {inside}>", 1)[:-5]
+    ).encode()
 
 
 # All of these are refused. Each is made when it is asked for, as some are large.
@@ -60,14 +70,26 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "billion laughs": billion_laughs,
     "billion laughs in UTF-16": utf_16_bomb,
     "quadratic entities": quadratic,
-    "one entity of 10 MB": lambda: with_doctype(f'<!DOCTYPE l [<!ENTITY a "{"x" * 10 * MEGABYTE}">]>', "&a;"),
-    "external entity": lambda: with_doctype('<!DOCTYPE l [<!ENTITY a SYSTEM "file:///etc/passwd">]>', "&a;"),
-    "external entity over http": lambda: with_doctype('<!DOCTYPE l [<!ENTITY a SYSTEM "http://127.0.0.1:9/">]>', "&a;"),
-    "parameter entity": lambda: with_doctype('<!DOCTYPE l [<!ENTITY % a SYSTEM "file:///etc/passwd">%a;]>'),
+    "one entity of 10 MB": lambda: with_doctype(
+        f'<!DOCTYPE l [<!ENTITY a "{"x" * 10 * MEGABYTE}">]>', "&a;"
+    ),
+    "external entity": lambda: with_doctype(
+        '<!DOCTYPE l [<!ENTITY a SYSTEM "file:///etc/passwd">]>', "&a;"
+    ),
+    "external entity over http": lambda: with_doctype(
+        '<!DOCTYPE l [<!ENTITY a SYSTEM "http://127.0.0.1:9/">]>', "&a;"
+    ),
+    "parameter entity": lambda: with_doctype(
+        '<!DOCTYPE l [<!ENTITY % a SYSTEM "file:///etc/passwd">%a;]>'
+    ),
     "external DTD": lambda: with_doctype('<!DOCTYPE l SYSTEM "http://127.0.0.1:9/l.dtd">', "&a;"),
-    "public DTD": lambda: with_doctype('<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "http://127.0.0.1:9/l.dtd">'),
+    "public DTD": lambda: with_doctype(
+        '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "http://127.0.0.1:9/l.dtd">'
+    ),
     "DOCTYPE alone": lambda: with_doctype("<!DOCTYPE l>"),
-    "DOCTYPE with an attribute": lambda: with_doctype('<!DOCTYPE l [<!ATTLIST ns1:ResultArray xsi:nil CDATA "true">]>'),
+    "DOCTYPE with an attribute": lambda: with_doctype(
+        '<!DOCTYPE l [<!ATTLIST ns1:ResultArray xsi:nil CDATA "true">]>'
+    ),
     "a reference to nothing": lambda: GOOD.replace(ID.encode(), b"&a;"),
     "a million nested elements": lambda: b"<a>" * MEGABYTE + b"</a>" * MEGABYTE,
     "a million open elements": lambda: b"<a>" * MEGABYTE,
@@ -88,17 +110,22 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "a second document": lambda: GOOD + BODY,
     "a control character": lambda: GOOD.replace(ID.encode(), b"\x1b[31m"),
     "a PHP warning in front": lambda: (
-        b"<br />\n<b>Warning</b>: mysql_connect() in <b>/var/www/api.php</b> on line <b>7</b><br />\n" + GOOD
+        b"<br />\n<b>Warning</b>: mysql_connect() in <b>/var/www/api.php</b> on line <b>7</b><br />\n"
+        + GOOD
     ),
     "a PHP notice behind": lambda: GOOD + b"<br />Notice: x in /var/www/api.php",
-    "HTML": lambda: b"<html><head><title>502 Bad Gateway</title></head><body><hr>nginx</body></html>",
+    "HTML": lambda: (
+        b"<html><head><title>502 Bad Gateway</title></head><body><hr>nginx</body></html>"
+    ),
     "HTML that is well-formed": lambda: b"<html><body>502 Bad Gateway</body></html>",
     "JSON": lambda: b'{"SendSMSResult": ["ok"]}',
     "plain text": lambda: utf_8("Сообщения успешно отправлены"),
     "gzip": lambda: b"\x1f\x8b\x08\x00" + bytes(range(256)),
     "windows-1251 that calls itself UTF-8": lambda: GOOD.decode().encode("windows-1251"),
     "UTF-16 that calls itself UTF-8, without a mark": lambda: GOOD.decode().encode("utf-16-le"),
-    "UTF-16, cut in a character": lambda: GOOD.decode().replace("UTF-8", "UTF-16").encode("utf-16")[:-1],
+    "UTF-16, cut in a character": lambda: (
+        GOOD.decode().replace("UTF-8", "UTF-16").encode("utf-16")[:-1]
+    ),
     "UTF-8 that calls itself UTF-16": lambda: GOOD.replace(b"UTF-8", b"UTF-16"),
     "an unknown encoding": lambda: GOOD.replace(b"UTF-8", b"X-KLINGON"),
     "an encoding of many bytes": lambda: GOOD.replace(b"UTF-8", b"shift_jis"),
@@ -110,9 +137,13 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "a byte that is no UTF-8": lambda: GOOD.replace(ID.encode(), b"\xff"),
     "a noncharacter": lambda: GOOD.replace(ID.encode(), b"\xef\xbf\xbf"),
     "an unbound prefix": lambda: GOOD.replace(b"xmlns:ns1", b"xmlns:ns2"),
-    "a prefix that means two things": lambda: GOOD.replace(b"xmlns:ns1=", b'xmlns:ns1="urn:a" xmlns:ns1=', 1),
+    "a prefix that means two things": lambda: GOOD.replace(
+        b"xmlns:ns1=", b'xmlns:ns1="urn:a" xmlns:ns1=', 1
+    ),
     "elements in a slot": lambda: GOOD.replace(ID.encode(), b"<a/>"),
-    "two answers": lambda: GOOD.replace(b"</SOAP-ENV:Body>", BODY.split(b"<SOAP-ENV:Body>")[1].split(b"</SOAP-ENV:Envelope>")[0]),
+    "two answers": lambda: GOOD.replace(
+        b"</SOAP-ENV:Body>", BODY.split(b"<SOAP-ENV:Body>")[1].split(b"</SOAP-ENV:Envelope>")[0]
+    ),
 }
 
 # These are within the rules and are read. What they cost is bounded all the same.
@@ -122,7 +153,9 @@ READ: dict[str, Callable[[], bytes]] = {
     "4 MB of text in a slot": lambda: GOOD.replace(ID.encode(), b"x" * 4 * MEGABYTE),
     "4 MB of references in a slot": lambda: GOOD.replace(ID.encode(), b"&amp;" * 800_000),
     "4 MB of comment": lambda: GOOD + b"<!--" + b"x" * 4 * MEGABYTE + b"-->",
-    "4 MB of an attribute": lambda: GOOD.replace(b"<ns1:ResultArray>", b'<ns1:ResultArray a="' + b"x" * 4 * MEGABYTE + b'">', 1),
+    "4 MB of an attribute": lambda: GOOD.replace(
+        b"<ns1:ResultArray>", b'<ns1:ResultArray a="' + b"x" * 4 * MEGABYTE + b'">', 1
+    ),
     "60,000 slots": lambda: utf_8(HEAD, "<ns1:ResultArray/>" * 60_000, TAIL),
 }
 
@@ -175,7 +208,15 @@ def main() -> None:
             in_a_child(lambda make=make: path.write_bytes(make()))
             status = in_a_child(lambda name=name: tell({"name": name, **measured(path)}))
             if status:
-                tell({"name": name, "size": 0, "outcome": f"died: {status}", "seconds": 0, "megabytes": 0})
+                tell(
+                    {
+                        "name": name,
+                        "size": 0,
+                        "outcome": f"died: {status}",
+                        "seconds": 0,
+                        "megabytes": 0,
+                    }
+                )
 
 
 if __name__ == "__main__":

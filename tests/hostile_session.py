@@ -1,4 +1,7 @@
-"""A child process that sends one message to a hostile gateway and says what the reply cost it. Run by test_hostile_replies."""
+"""A child process that sends one message to a hostile gateway and says what the reply cost it.
+
+Run by test_hostile_replies.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ import smsgate
 
 
 async def main(url: str) -> None:
-    async with smsgate.AsyncSession("login", "password", sender="Shop", url=url, concurrency=1) as session:
+    async with smsgate.AsyncSession(
+        "login", "password", sender="Shop", url=url, concurrency=1
+    ) as session:
         await session.auth()
         before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
         try:
@@ -24,7 +29,9 @@ async def main(url: str) -> None:
         seconds = time.process_time() - started
         growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     kilobytes = growth / 1000 if sys.platform == "darwin" else growth
-    sys.stdout.write(json.dumps({"reason": reason, "seconds": seconds, "megabytes": kilobytes / 1000}))
+    sys.stdout.write(
+        json.dumps({"reason": reason, "seconds": seconds, "megabytes": kilobytes / 1000})
+    )
 
 
 anyio.run(main, sys.argv[1])

@@ -1,6 +1,7 @@
 """The words that tests search for in logs, errors, reports and exports.
 
-No duration, id, path or random text can contain one of them by chance: each has letters that no hexadecimal number has.
+No duration, id, path or random text can contain one of them by chance: each has letters that no
+hexadecimal number has.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Answers of the gateway as it writes them (docs: wire format, "Replies"), for tests that read them."""
+"""Answers of the gateway as it writes them (docs:
+
+wire format, "Replies"), for tests that read them.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,13 @@ def string_reply(operation: str, text: str) -> bytes:
 
 def array_reply(operation: str, *items: str | None) -> bytes:
     """Return the answer of an operation that answers with an array; None is nil."""
-    slots = "".join(NIL if item is None else f"<ns1:ResultArray>{escape(item)}</ns1:ResultArray>" for item in items)
-    return envelope(f"<ns1:{operation}Response><ns1:{operation}Result>{slots}</ns1:{operation}Result></ns1:{operation}Response>")
+    slots = "".join(
+        NIL if item is None else f"<ns1:ResultArray>{escape(item)}</ns1:ResultArray>"
+        for item in items
+    )
+    return envelope(
+        f"<ns1:{operation}Response><ns1:{operation}Result>{slots}</ns1:{operation}Result></ns1:{operation}Response>"
+    )
 
 
 def sent(*items: str | None) -> Reply:

@@ -14,7 +14,10 @@ from pydantic import ValidationError
 
 
 class Hidden(str):
-    """A value that our own frames may hold, since its repr shows nothing. What is made of it shows again."""
+    """A value that our own frames may hold, since its repr shows nothing.
+
+    What is made of it shows again.
+    """
 
     __slots__ = ()
 
@@ -33,7 +36,9 @@ def outcome_of(call: Callable[[], object]) -> object:
 def raised_by(call: Callable[[], object]) -> Exception:
     """Return the error that the call raises."""
     outcome = outcome_of(call)
-    assert isinstance(outcome, Exception), f"nothing was raised, and {type(outcome).__name__} returned"
+    assert isinstance(outcome, Exception), (
+        f"nothing was raised, and {type(outcome).__name__} returned"
+    )
     return outcome
 
 
@@ -52,9 +57,19 @@ PYDANTIC_UNPICKLES = tuple(map(int, pydantic.VERSION.split(".")[:2])) >= (2, 14)
 def shown_by(error: BaseException) -> str:
     """Return all that a log, a tracker of errors or another process gets to see of an error."""
     trace = traceback.TracebackException.from_exception(error, capture_locals=True)
-    views: list[Any] = [str(error), repr(error), repr(error.args), repr(vars(error)), *trace.format()]
+    views: list[Any] = [
+        str(error),
+        repr(error),
+        repr(error.args),
+        repr(vars(error)),
+        *trace.format(),
+    ]
     if isinstance(error, ValidationError):
-        views += [repr(error.errors()), error.json(), json.dumps(error.errors(), default=repr, ensure_ascii=False)]
+        views += [
+            repr(error.errors()),
+            error.json(),
+            json.dumps(error.errors(), default=repr, ensure_ascii=False),
+        ]
     dumped = pickle.dumps(error)
     views.append(dumped.decode("utf-8", "replace"))
     if not isinstance(error, ValidationError) or PYDANTIC_UNPICKLES:

@@ -26,10 +26,19 @@ __all__ = ["URL", "SimulatedGateway"]
 URL = "https://gateway.test/api/soap.html"
 
 _EXCEPTIONS: dict[ConnectionEnd, tuple[type[httpx.TransportError], str]] = {
-    ConnectionEnd.CLOSED: (httpx.RemoteProtocolError, "Server disconnected without sending a response."),
+    ConnectionEnd.CLOSED: (
+        httpx.RemoteProtocolError,
+        "Server disconnected without sending a response.",
+    ),
     ConnectionEnd.RESET: (httpx.ReadError, ""),
-    ConnectionEnd.CUT_HEADERS: (httpx.RemoteProtocolError, "Server disconnected without sending a response."),
-    ConnectionEnd.CUT_BODY: (httpx.RemoteProtocolError, "peer closed connection without sending complete message body"),
+    ConnectionEnd.CUT_HEADERS: (
+        httpx.RemoteProtocolError,
+        "Server disconnected without sending a response.",
+    ),
+    ConnectionEnd.CUT_BODY: (
+        httpx.RemoteProtocolError,
+        "peer closed connection without sending complete message body",
+    ),
     ConnectionEnd.NOT_HTTP: (httpx.RemoteProtocolError, "illegal status line"),
 }
 
@@ -37,15 +46,18 @@ _EXCEPTIONS: dict[ConnectionEnd, tuple[type[httpx.TransportError], str]] = {
 class SimulatedGateway(httpx.AsyncBaseTransport):
     """Answers requests after a while. `share` is how many meet a fault, or never reach the gateway; `told` hears what happens.
 
-    `up_at` is when it can first be reached; `fault_of` chooses the fault for the body of a request in place of chance.
-    `sentence` is what it answers to every send, once it is set. `left` are the bodies of the requests that have left.
+    `up_at` is when it can first be reached; `fault_of` chooses the fault for the body of a request
+    in place of chance. `sentence` is what it answers to every send, once it is set. `left` are the
+    bodies of the requests that have left.
     """
 
     up_at = 0.0
     fault_of: Callable[[bytes], FaultKind | None] | None = None
     sentence = ""
 
-    def __init__(self, random: Random, settings: Settings, share: float, told: Callable[[str], None]) -> None:
+    def __init__(
+        self, random: Random, settings: Settings, share: float, told: Callable[[str], None]
+    ) -> None:
         self.gateway = Gateway(settings, trio.current_time)
         self.share = share
         self.left: list[bytes] = []
@@ -53,7 +65,10 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
         self._told = told
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer one request, or raise what httpx would. Once it has left, the work may be done even if nobody waits for it."""
+        """Answer one request, or raise what httpx would.
+
+        Once it has left, the work may be done even if nobody waits for it.
+        """
         trace = request.extensions["trace"]
         patience: float | None = request.extensions["timeout"]["read"]
         cookie = request.headers.get("cookie", "").removeprefix("PHPSESSID=") or None
@@ -106,7 +121,11 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
             accepted = answered.accepted
             if self.sentence and call.operation is SEND_SMS:
                 answered = replace(answered, result=(self.sentence,))
-            reply = PreparedReply(200, call.version.content_type, result_body(call.version, call.operation, answered.result))
+            reply = PreparedReply(
+                200,
+                call.version.content_type,
+                result_body(call.version, call.operation, answered.result),
+            )
         if fault and fault.changes:
             reply = fault.changes(reply)
         self._told(f"{call.operation.name} {fault.kind if fault else 'well'} {list(accepted)}")

@@ -1,4 +1,7 @@
-"""How often the random tests try: a small count in every run, the full one with `pytest --soak` (see `nox -s soak`)."""
+"""How often the random tests try:
+
+a small count in every run, the full one with `pytest --soak` (see `nox -s soak`).
+"""
 
 from __future__ import annotations
 
@@ -7,5 +10,8 @@ FULL = False
 
 
 def count(short: int, full: int) -> int:
-    """Return `short`, or `full` in a soak run. Both must be large enough to find every planted bug."""
+    """Return `short`, or `full` in a soak run.
+
+    Both must be large enough to find every planted bug.
+    """
     return full if FULL else short

@@ -16,5 +16,11 @@ def stepped(
     pauses: tuple[float, ...] | None = None,
 ) -> type[T]:
     """Return the class with these in place of its own."""
-    given: dict[str, Any] = {"_clock": clock and staticmethod(clock), "_hook": hook and staticmethod(hook), "_pauses": pauses}
-    return type(kind.__name__, (kind,), {name: value for name, value in given.items() if value is not None})
+    given: dict[str, Any] = {
+        "_clock": clock and staticmethod(clock),
+        "_hook": hook and staticmethod(hook),
+        "_pauses": pauses,
+    }
+    return type(
+        kind.__name__, (kind,), {name: value for name, value in given.items() if value is not None}
+    )

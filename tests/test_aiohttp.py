@@ -1,4 +1,7 @@
-"""aiohttp: the example of the documentation as a user runs it, on a sandbox, with warnings as errors."""
+"""aiohttp:
+
+the example of the documentation as a user runs it, on a sandbox, with warnings as errors.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,12 @@ async def aiohttp_client(app: web.Application) -> AsyncIterator[Any]:
 
 
 @pytest.mark.parametrize(
-    ("number", "fault", "status"), [(NUMBER, None, 200), ("12", None, 422), (REFUSED, None, 422), (NUMBER, "drop after", 504)]
+    ("number", "fault", "status"),
+    [(NUMBER, None, 200), ("12", None, 422), (REFUSED, None, 422), (NUMBER, "drop after", 504)],
 )
-async def test_a_notice_has_an_answer_for_each_outcome(number: str, fault: str | None, status: int, smsgate_sandbox: Sandbox):
+async def test_a_notice_has_an_answer_for_each_outcome(
+    number: str, fault: str | None, status: int, smsgate_sandbox: Sandbox
+):
     if fault:
         smsgate_sandbox.faults.add(fault, operation="SendSMS")
     async with aiohttp_client(example("aiohttp_notices").make_app()) as client:
@@ -86,5 +92,7 @@ async def test_the_shutdown_ends_what_outlasts_the_grace_and_says_so(smsgate_san
 
 @pytest.mark.parametrize("grace", [-1, float("inf"), float("nan"), "8", True, False])
 def test_a_bad_grace_is_refused_where_it_is_given_and_not_at_shutdown(grace: Any):
-    with pytest.raises(ValueError, match=r"^grace: must be a number of seconds, 0 or more, or None"):
+    with pytest.raises(
+        ValueError, match=r"^grace: must be a number of seconds, 0 or more, or None"
+    ):
         sms_context(grace=grace)

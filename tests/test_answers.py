@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smsgate import errors
-from smsgate.protocol.answers import ANSWERS, STATUSES, Answer, ClassifiedAnswer, DeliveryState, classify, delivery_state
+from smsgate.protocol.answers import (
+    ANSWERS,
+    STATUSES,
+    Answer,
+    ClassifiedAnswer,
+    DeliveryState,
+    classify,
+    delivery_state,
+)
 
 LONG_SIGNATURE = (
     "Неправильная подпись.\nПодпись отправителя не должна быть длиннее 11 символов и может содержать буквы латинского алфавита,"
@@ -37,12 +45,32 @@ OUTCOME_UNKNOWN = (
 SENTENCES: tuple[tuple[str, Answer, type[errors.Refused] | None], ...] = (
     # 4.1
     ("Вы успешно авторизировались", Answer.AUTHORISED, None),
-    ("Не достаточно параметров для выполнения функции", Answer.MISSING_PARAMETERS, errors.MissingParameters),
+    (
+        "Не достаточно параметров для выполнения функции",
+        Answer.MISSING_PARAMETERS,
+        errors.MissingParameters,
+    ),
     ("Неверный логин или пароль", Answer.BAD_CREDENTIALS, errors.BadCredentials),
-    ("Ваша учётная запись не активирована, свяжитесь с администрацией", Answer.NOT_ACTIVATED, errors.AccountSuspended),
-    ("Ваша учётная запись заблокирована за нарушения, свяжитесь с администрацией", Answer.BLOCKED, errors.AccountSuspended),
-    ("Ваша учётная запись отключена, свяжитесь с администрацией", Answer.DISABLED, errors.AccountSuspended),
-    ("Ваша учётная запись заблокирована за нарушения, свяжитесь с отделом поддержки", Answer.BLOCKED, errors.AccountSuspended),
+    (
+        "Ваша учётная запись не активирована, свяжитесь с администрацией",
+        Answer.NOT_ACTIVATED,
+        errors.AccountSuspended,
+    ),
+    (
+        "Ваша учётная запись заблокирована за нарушения, свяжитесь с администрацией",
+        Answer.BLOCKED,
+        errors.AccountSuspended,
+    ),
+    (
+        "Ваша учётная запись отключена, свяжитесь с администрацией",
+        Answer.DISABLED,
+        errors.AccountSuspended,
+    ),
+    (
+        "Ваша учётная запись заблокирована за нарушения, свяжитесь с отделом поддержки",
+        Answer.BLOCKED,
+        errors.AccountSuspended,
+    ),
     # 4.3
     ("Вы не авторизованы", Answer.NOT_AUTHORISED, errors.NotAuthorised),
     ("Вы не авторизированы", Answer.NOT_AUTHORISED, errors.NotAuthorised),
@@ -57,9 +85,17 @@ SENTENCES: tuple[tuple[str, Answer, type[errors.Refused] | None], ...] = (
         errors.BadSender,
     ),
     ("Данная подпись запрещена администратором", Answer.SENDER_FORBIDDEN, errors.SenderForbidden),
-    ("Не хватает 2.56 кредитов для отправки SMS", Answer.NOT_ENOUGH_CREDITS, errors.NotEnoughCredits),
+    (
+        "Не хватает 2.56 кредитов для отправки SMS",
+        Answer.NOT_ENOUGH_CREDITS,
+        errors.NotEnoughCredits,
+    ),
     ("Не удалось распознать номер получателя", Answer.BAD_DESTINATION, errors.BadDestination),
-    ('Не удалось распознать номер получателя "+9873"', Answer.BAD_DESTINATION, errors.BadDestination),
+    (
+        'Не удалось распознать номер получателя "+9873"',
+        Answer.BAD_DESTINATION,
+        errors.BadDestination,
+    ),
     ("Страна не поддерживается", Answer.COUNTRY_NOT_SERVED, errors.BadDestination),
     ("Невозможно отправить SMS", Answer.CANNOT_SEND, errors.GatewayFailure),
     (LONG_FAILURE, Answer.CANNOT_SEND, errors.GatewayFailure),
@@ -69,7 +105,11 @@ SENTENCES: tuple[tuple[str, Answer, type[errors.Refused] | None], ...] = (
     ("Не удалось сохранить данные сообщения, свяжитесь с администрацией", Answer.NOT_SAVED, None),
     (OUTCOME_UNKNOWN, Answer.OUTCOME_UNKNOWN, None),
     # 5
-    ("Сообщение с ID c9482a41-27d1-44f8-bd5c-d34104ca5ba9 не найдено", Answer.MESSAGE_NOT_FOUND, errors.MessageNotFound),
+    (
+        "Сообщение с ID c9482a41-27d1-44f8-bd5c-d34104ca5ba9 не найдено",
+        Answer.MESSAGE_NOT_FOUND,
+        errors.MessageNotFound,
+    ),
 )
 
 # sentence, state, final, delivered
@@ -126,28 +166,39 @@ def test_the_tables_hold_these_sentences_and_no_other():
     for row in ANSWERS:
         assert (
             sum(
-                row.pattern.fullmatch(" ".join(sentence.split()).casefold().replace("ё", "е")) is not None
+                row.pattern.fullmatch(" ".join(sentence.split()).casefold().replace("ё", "е"))
+                is not None
                 for sentence, *_ in SENTENCES
             )
             == 1
         )
     assert [row.sentence for row in STATUSES] == [sentence for sentence, *_ in DELIVERIES]
-    assert [(row.state, row.final) for row in STATUSES] == [(state, final) for _, state, final, _ in DELIVERIES]
+    assert [(row.state, row.final) for row in STATUSES] == [
+        (state, final) for _, state, final, _ in DELIVERIES
+    ]
 
 
 def test_a_meaning_has_one_error_and_a_state_one_finality_so_that_they_can_be_told_from_it():
-    assert len({(row.meaning, row.error) for row in ANSWERS}) == len({row.meaning for row in ANSWERS})
+    assert len({(row.meaning, row.error) for row in ANSWERS}) == len(
+        {row.meaning for row in ANSWERS}
+    )
     assert len({(row.state, row.final) for row in STATUSES}) == len({row.state for row in STATUSES})
 
 
 def test_every_meaning_and_every_state_has_a_sentence():
     assert {row.meaning for row in ANSWERS} == set(Answer) - {Answer.UNRECOGNISED}
-    assert {row.state for row in STATUSES} == set(DeliveryState) - {DeliveryState.NOT_FOUND, DeliveryState.UNRECOGNISED}
+    assert {row.state for row in STATUSES} == set(DeliveryState) - {
+        DeliveryState.NOT_FOUND,
+        DeliveryState.UNRECOGNISED,
+    }
 
 
 def test_an_id_that_is_not_found_stays_so_and_what_is_not_recognised_may_change():
     assert (DeliveryState.NOT_FOUND.final, DeliveryState.NOT_FOUND.delivered) == (True, False)
-    assert (DeliveryState.UNRECOGNISED.final, DeliveryState.UNRECOGNISED.delivered) == (False, False)
+    assert (DeliveryState.UNRECOGNISED.final, DeliveryState.UNRECOGNISED.delivered) == (
+        False,
+        False,
+    )
 
 
 @st.composite
@@ -159,7 +210,11 @@ def written_otherwise(draw: st.DrawFn, sentences: list[str]) -> tuple[str, str]:
     for word in sentence.split():
         letters = (draw(st.sampled_from((letter.lower(), letter.upper()))) for letter in word)
         swapped = (
-            draw(st.sampled_from("её")) if letter in "её" else draw(st.sampled_from("ЕЁ")) if letter in "ЕЁ" else letter
+            draw(st.sampled_from("её"))
+            if letter in "её"
+            else draw(st.sampled_from("ЕЁ"))
+            if letter in "ЕЁ"
+            else letter
             for letter in letters
         )
         words.append("".join(swapped))
@@ -170,7 +225,10 @@ def written_otherwise(draw: st.DrawFn, sentences: list[str]) -> tuple[str, str]:
 @given(pair=written_otherwise([sentence for sentence, *_ in SENTENCES]))
 def test_case_white_space_and_yo_do_not_change_a_meaning(pair: tuple[str, str]):
     sentence, other = pair
-    assert (only(other).answer, only(other).missing) == (only(sentence).answer, only(sentence).missing)
+    assert (only(other).answer, only(other).missing) == (
+        only(sentence).answer,
+        only(sentence).missing,
+    )
     assert only(other).answer is not Answer.UNRECOGNISED
     assert only(other).text == other.strip()
 
@@ -186,7 +244,9 @@ def test_case_white_space_and_yo_do_not_change_a_state(pair: tuple[str, str]):
     before=st.sampled_from(["", "Не ", "1", "о"]),
     after=st.sampled_from(["", " сегодня", "!", " №1", "о"]),
 )
-def test_a_part_of_a_sentence_or_more_than_it_is_not_recognised(sentence: str, before: str, after: str):
+def test_a_part_of_a_sentence_or_more_than_it_is_not_recognised(
+    sentence: str, before: str, after: str
+):
     if before or after:
         assert only(before + sentence + after).answer is Answer.UNRECOGNISED
         assert delivery_state(before + sentence + after) is DeliveryState.UNRECOGNISED
@@ -243,36 +303,65 @@ def test_a_state_is_told_by_its_whole_sentence(text: str, state: DeliveryState):
 )
 def test_what_is_not_in_the_table_is_unrecognised_and_no_refusal(text: str):
     answer = only(text)
-    assert (answer.answer, answer.error, answer.refusal, answer.missing) == (Answer.UNRECOGNISED, None, False, None)
+    assert (answer.answer, answer.error, answer.refusal, answer.missing) == (
+        Answer.UNRECOGNISED,
+        None,
+        False,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
     ("written", "missing"),
-    [("2.56", "2.56"), ("2,56", "2.56"), ("12", "12"), ("0.5", "0.5"), ("-1", "-1"), ("100000.01", "100000.01")],
+    [
+        ("2.56", "2.56"),
+        ("2,56", "2.56"),
+        ("12", "12"),
+        ("0.5", "0.5"),
+        ("-1", "-1"),
+        ("100000.01", "100000.01"),
+    ],
 )
 def test_missing_credits_are_a_decimal_with_a_dot_or_a_comma(written: str, missing: str):
     assert only(f"Не хватает {written} кредитов для отправки SMS").missing == Decimal(missing)
 
 
-@pytest.mark.parametrize("quoted", ['"+380501234567"', '"380 50 123-45-67"', '"+38 (050) 1234567"', '""', '"+9873"'])
+@pytest.mark.parametrize(
+    "quoted", ['"+380501234567"', '"380 50 123-45-67"', '"+38 (050) 1234567"', '""', '"+9873"']
+)
 def test_the_number_that_a_slot_quotes_may_be_written_in_any_way(quoted: str):
     assert only(f"Не удалось распознать номер получателя {quoted}").answer is Answer.BAD_DESTINATION
 
 
 @pytest.mark.parametrize(
-    "quoted", ["c9482a41-27d1-44f8-bd5c-d34104ca5ba9", "C9482A41-27D1-44F8-BD5C-D34104CA5BA9", "{c9482a41}", "1"]
+    "quoted",
+    [
+        "c9482a41-27d1-44f8-bd5c-d34104ca5ba9",
+        "C9482A41-27D1-44F8-BD5C-D34104CA5BA9",
+        "{c9482a41}",
+        "1",
+    ],
 )
 def test_the_id_that_is_not_found_may_be_written_in_any_way(quoted: str):
     assert only(f"Сообщение с ID {quoted} не найдено").answer is Answer.MESSAGE_NOT_FOUND
 
 
 def test_the_combined_answer_that_was_captured_is_a_complaint_and_a_success():
-    complaint, success = classify("Не хватает 2.56 кредитов для отправки SMS | Сообщения успешно отправлены")
-    assert (complaint.answer, complaint.missing, complaint.refusal) == (Answer.NOT_ENOUGH_CREDITS, Decimal("2.56"), True)
+    complaint, success = classify(
+        "Не хватает 2.56 кредитов для отправки SMS | Сообщения успешно отправлены"
+    )
+    assert (complaint.answer, complaint.missing, complaint.refusal) == (
+        Answer.NOT_ENOUGH_CREDITS,
+        Decimal("2.56"),
+        True,
+    )
     assert (success.answer, success.missing, success.refusal) == (Answer.SENT, None, False)
 
 
-@given(st.lists(st.sampled_from(SENTENCES), max_size=4), st.sampled_from(["|", " | ", "\n|\n", " || ", "| |"]))
+@given(
+    st.lists(st.sampled_from(SENTENCES), max_size=4),
+    st.sampled_from(["|", " | ", "\n|\n", " || ", "| |"]),
+)
 def test_sentences_joined_by_a_bar_are_classified_one_by_one_and_empty_ones_left_out(
     rows: list[tuple[str, Answer, object]], bar: str
 ):
@@ -281,7 +370,9 @@ def test_sentences_joined_by_a_bar_are_classified_one_by_one_and_empty_ones_left
 
 
 def test_a_line_feed_does_not_part_sentences():
-    assert [answer.answer for answer in classify("Вы не авторизованы\nСообщения успешно отправлены")] == [Answer.UNRECOGNISED]
+    assert [
+        answer.answer for answer in classify("Вы не авторизованы\nСообщения успешно отправлены")
+    ] == [Answer.UNRECOGNISED]
 
 
 @pytest.mark.parametrize("text", ["", " ", "|", " | \n| "])
@@ -291,16 +382,25 @@ def test_nothing_says_nothing(text: str):
 
 def test_a_classified_answer_shows_its_meaning_and_not_the_words_that_may_quote_a_number():
     answer = only('Не удалось распознать номер получателя "+380501234567"')
-    assert repr(answer) == "ClassifiedAnswer(answer=<Answer.BAD_DESTINATION: 'bad destination'>, missing=None)"
+    assert (
+        repr(answer)
+        == "ClassifiedAnswer(answer=<Answer.BAD_DESTINATION: 'bad destination'>, missing=None)"
+    )
 
 
 def test_rows_and_classified_answers_cannot_be_changed():
-    for value, name in ((ANSWERS[0], "error"), (STATUSES[0], "final"), (only("Вы не авторизованы"), "answer")):
+    for value, name in (
+        (ANSWERS[0], "error"),
+        (STATUSES[0], "final"),
+        (only("Вы не авторизованы"), "answer"),
+    ):
         with pytest.raises(AttributeError):
             setattr(value, name, None)
 
 
-@pytest.mark.parametrize("text", ["Сообщения успешно отправлены|" * 17, "Сообщения успешно отправлены" + " " * 4096])
+@pytest.mark.parametrize(
+    "text", ["Сообщения успешно отправлены|" * 17, "Сообщения успешно отправлены" + " " * 4096]
+)
 def test_what_is_longer_than_any_answer_is_not_looked_at(text: str):
     (only,) = classify(text)
     assert only.answer is Answer.UNRECOGNISED

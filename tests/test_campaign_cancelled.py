@@ -1,5 +1,6 @@
 """A campaign that is cancelled: at each await in turn, and thousands of times at random. What became of everybody is written, no
-transaction and no lock is left, and no connection is lost (docs: how it is tested, "Cancelled writes").
+transaction and no lock is left, and no connection is lost (docs: how it is tested, "Cancelled
+writes").
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ from soak import count
 from stepped import stepped
 
 import smsgate
-from smsgate.campaign import Campaign, Event, RecipientState, Runner, RunOutcome, SqliteJournal, rows_source
+from smsgate.campaign import (
+    Campaign,
+    Event,
+    RecipientState,
+    Runner,
+    RunOutcome,
+    SqliteJournal,
+    rows_source,
+)
 from smsgate.sandbox import Sandbox, Settings
 
 S = RecipientState
@@ -77,11 +86,16 @@ class CancelAtStep(trio.abc.Instrument):
 async def cancelled_at(step: int, path: Path) -> bool:
     """Run a campaign of five that is cancelled at this step, and return whether it ended before."""
     make(path, 5)
-    # Ids that are final at once, as those that no answer has told are looked up in a thread, which has no clock of ours.
-    gateway = SimulatedGateway(Random(step), Settings(seed=step, delivery_seconds=0), 0.0, lambda _: None)
+    # Ids that are final at once, as those that no answer has told are looked up in a thread, which
+    # has no clock of ours.
+    gateway = SimulatedGateway(
+        Random(step), Settings(seed=step, delivery_seconds=0), 0.0, lambda _: None
+    )
     client = httpx.AsyncClient(transport=gateway, trust_env=False)
     with closing(stepped(SqliteJournal, clock=trio.current_time).open(path)) as journal:
-        async with smsgate.AsyncSession("sandbox", "sandbox", url=URL, http_client=client, concurrency=2) as session:
+        async with smsgate.AsyncSession(
+            "sandbox", "sandbox", url=URL, http_client=client, concurrency=2
+        ) as session:
             with trio.CancelScope() as scope:
                 instrument = CancelAtStep(scope, step)
                 trio.lowlevel.add_instrument(instrument)
@@ -89,14 +103,20 @@ async def cancelled_at(step: int, path: Path) -> bool:
                     await Runner(journal, session, batch=2).run()
                 finally:
                     trio.lowlevel.remove_instrument(instrument)
-            states = check(journal, Counter(message.destination for message in gateway.gateway.messages))
+            states = check(
+                journal, Counter(message.destination for message in gateway.gateway.messages)
+            )
             assert all(request.reason for request in journal.in_doubt())
             left = b"".join(gateway.left)
             for one in journal.recipients():
-                assert one.state is not S.IN_DOUBT or (one.number or "").encode() in left, "nothing of it had left"
+                assert one.state is not S.IN_DOUBT or (one.number or "").encode() in left, (
+                    "nothing of it had left"
+                )
             with trio.fail_after(60):
                 assert (await Runner(journal, session).run()).outcome is RunOutcome.FINISHED
-        assert set(check(journal, Counter(message.destination for message in gateway.gateway.messages))) <= {
+        assert set(
+            check(journal, Counter(message.destination for message in gateway.gateway.messages))
+        ) <= {
             S.ACCEPTED,
             S.IN_DOUBT,
         }
@@ -126,20 +146,36 @@ async def test_cancelled_thousands_of_times_at_random(chunk: int, tmp_path: Path
         closing(SqliteJournal.open(tmp_path / "a.sms")) as journal,
     ):
         sandbox.balance = 10**6
-        async with smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url, concurrency=2) as session:
+        async with smsgate.AsyncSession(
+            "sandbox", "sandbox", url=sandbox.url, concurrency=2
+        ) as session:
             for _ in range(times):
-                ends[await cut_off(Runner(journal, session, batch=random.randint(1, 5)), random.uniform(0, limit))] += 1
+                ends[
+                    await cut_off(
+                        Runner(journal, session, batch=random.randint(1, 5)),
+                        random.uniform(0, limit),
+                    )
+                ] += 1
                 # However fast the machine is, some runs must get somewhere and some must not.
                 limit *= 1.05 if sandbox.accepted == taken else 0.97
                 taken = sandbox.accepted
                 assert not journal._connection.in_transaction
-                assert journal._connection.execute("SELECT 1 FROM request WHERE settled_at IS NULL").fetchone() is None
+                assert (
+                    journal._connection.execute(
+                        "SELECT 1 FROM request WHERE settled_at IS NULL"
+                    ).fetchone()
+                    is None
+                )
             states = check(journal, Counter(message.destination for message in sandbox.messages))
             assert all(request.reason for request in journal.in_doubt())
-            journal.resolve(Event.GIVE_UP, who="me", note="", request=None, line=None, message_id=None)
+            journal.resolve(
+                Event.GIVE_UP, who="me", note="", request=None, line=None, message_id=None
+            )
             # Every login still works, side by side.
             with anyio.fail_after(60):
-                assert (await Runner(journal, session, batch=1_000).run()).outcome is RunOutcome.FINISHED
+                assert (
+                    await Runner(journal, session, batch=1_000).run()
+                ).outcome is RunOutcome.FINISHED
                 async with anyio.create_task_group() as tasks:
                     for number in ("+380671111111", "+380672222222"):
                         tasks.start_soon(partial(session.send_sms, number, "Ще тут", sender="Shop"))
@@ -170,7 +206,9 @@ def test_a_native_cancel_at_each_turn_of_the_event_loop(twice: bool, tmp_path: P
         # Numbers of its own: the gateway may still be at work on what was cut off before.
         make(path, 4, first=4 * turns)
         with closing(SqliteJournal.open(path)) as journal:
-            async with smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url, concurrency=2) as session:
+            async with smsgate.AsyncSession(
+                "sandbox", "sandbox", url=sandbox.url, concurrency=2
+            ) as session:
                 task = asyncio.create_task(Runner(journal, session, batch=2).run())
                 for _ in range(turns):
                     await asyncio.sleep(0)
@@ -178,7 +216,11 @@ def test_a_native_cancel_at_each_turn_of_the_event_loop(twice: bool, tmp_path: P
                 for _ in range(1 + twice):
                     task.cancel()
                     await asyncio.sleep(0)
-                with pytest.raises(asyncio.CancelledError) if not task.done() or task.cancelled() else anyio.CancelScope():
+                with (
+                    pytest.raises(asyncio.CancelledError)
+                    if not task.done() or task.cancelled()
+                    else anyio.CancelScope()
+                ):
                     await task
                 check(journal, Counter(message.destination for message in sandbox.messages))
         return ended

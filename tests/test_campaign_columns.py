@@ -19,9 +19,13 @@ def of(folder: Path, content: str, **options: str) -> Source:
     return csv_source(path, **options)  # type: ignore[arg-type]
 
 
-def skipped(folder: Path, source: Source, text: str = "a", country: str | None = None) -> dict[int, str]:
+def skipped(
+    folder: Path, source: Source, text: str = "a", country: str | None = None
+) -> dict[int, str]:
     (folder / "x.sms").unlink(missing_ok=True)
-    with Campaign.create(folder / "x.sms", source, sender="Shop", text=text, country=country) as campaign:
+    with Campaign.create(
+        folder / "x.sms", source, sender="Shop", text=text, country=country
+    ) as campaign:
         return {one.line: one.reason or "" for one in campaign.skipped()}
 
 
@@ -37,7 +41,12 @@ def skipped(folder: Path, source: Source, text: str = "a", country: str | None =
         ("телефон;дата\n+380501111111;2026-08-24\n", "телефон"),
         ("a;b\n1;'+380501111111\n2;tel:+380501111112\n", "b"),
         ("a;b\n2026-08-24;3,80671E+11\n2026-08-25;3,80671E+11\n", "b"),
-        ("main;second\n" + "".join(f"+3805011111{n:02};\n" for n in range(20)) + "+380502222222;+380503333333\n", "main"),
+        (
+            "main;second\n"
+            + "".join(f"+3805011111{n:02};\n" for n in range(20))
+            + "+380502222222;+380503333333\n",
+            "main",
+        ),
         ("phone;name\n12;a\n", "phone"),
     ],
 )
@@ -63,7 +72,10 @@ def test_the_cells_decide_which_column_has_the_numbers(content: str, column: str
     ],
 )
 def test_where_two_columns_fit_it_is_asked_which_one(content: str, tmp_path: Path):
-    with pytest.raises(ValueError, match=r"phone column: it cannot be determined, as several columns may have the numbers \(\w"):
+    with pytest.raises(
+        ValueError,
+        match=r"phone column: it cannot be determined, as several columns may have the numbers \(\w",
+    ):
         of(tmp_path, content)
 
 
@@ -74,7 +86,12 @@ FIRST = 200
 @pytest.mark.parametrize(
     ("header", "first", "then", "says"),
     [
-        ("Клієнт;Телефон;Менеджер", "A;;+380502223330", "A;+380501111{:03};+380502223330", r"several .* \(Телефон, Менеджер\)"),
+        (
+            "Клієнт;Телефон;Менеджер",
+            "A;;+380502223330",
+            "A;+380501111{:03};+380502223330",
+            r"several .* \(Телефон, Менеджер\)",
+        ),
         ("main;second", "+380501111{:03};", ";+380502222{:03}", r"several .* \(main, second\)"),
         (
             "a;b",
@@ -84,7 +101,9 @@ FIRST = 200
         ),
     ],
 )
-def test_later_rows_may_not_lead_to_another_column(header: str, first: str, then: str, says: str, tmp_path: Path):
+def test_later_rows_may_not_lead_to_another_column(
+    header: str, first: str, then: str, says: str, tmp_path: Path
+):
     rows = [first.format(n) for n in range(FIRST)] + [then.format(n) for n in range(FIRST * 2)]
     source = of(tmp_path, "\n".join([header, *rows]))
     with pytest.raises(ValueError, match=f"phone column: .*{says}"):
@@ -144,7 +163,12 @@ def test_a_list_without_a_header_loses_nobody(content: str, numbers: list[str], 
 
 @pytest.mark.parametrize("header", ["Телефон;2026", "Телефон;01.01.2026", "phone;v2", "№;тел;1"])
 def test_digits_in_a_header_do_not_make_it_a_recipient(header: str, tmp_path: Path):
-    source = of(tmp_path, f"{header}\n1;+380501111111;1\n" if header.count(";") > 1 else f"{header}\n+380501111111;1\n")
+    source = of(
+        tmp_path,
+        f"{header}\n1;+380501111111;1\n"
+        if header.count(";") > 1
+        else f"{header}\n+380501111111;1\n",
+    )
     assert (source.headed, [row.line for row in source.rows]) == (True, [2])
 
 
@@ -155,7 +179,9 @@ def test_no_header_can_be_said_and_columns_have_numbers(tmp_path: Path):
         (1, "нема", "Олена"),
         (2, "+380501111112", "Іван"),
     ]
-    with pytest.raises(ValueError, match=r"text: no column for the field {name}; the columns are 1, 2"):
+    with pytest.raises(
+        ValueError, match=r"text: no column for the field {name}; the columns are 1, 2"
+    ):
         skipped(tmp_path, of(tmp_path, "Олена;+380501111111\n"), text="{name}")
 
 
@@ -191,7 +217,11 @@ def test_a_row_that_cannot_be_read_stops_no_other(tmp_path: Path):
         15: "misplaced quotes",
     }
     with Campaign.open(tmp_path / "x.sms", writing=False) as campaign:
-        pending = [(one.line, (one.number or "")[-2:]) for one in campaign.recipients() if one.state == "pending"]
+        pending = [
+            (one.line, (one.number or "")[-2:])
+            for one in campaign.recipients()
+            if one.state == "pending"
+        ]
     assert pending == [(4, "13"), (12, "21"), (13, "22"), (14, "23")]
 
 
@@ -222,7 +252,9 @@ def test_an_endless_line_is_not_held_in_memory(tmp_path: Path):
 
 
 def test_the_preview_has_the_longest_text_and_three_others_by_chance():
-    people = [{"phone": f"+38050{n:07}", "name": "a" * (40 if n == 7 else 1) + str(n)} for n in range(20)]
+    people = [
+        {"phone": f"+38050{n:07}", "name": "a" * (40 if n == 7 else 1) + str(n)} for n in range(20)
+    ]
     entries = list(entries_of(rows_source(people), sender="Shop", text="{name}", wappush=None))
     seen: set[int] = set()
     for seed in range(60):
@@ -230,7 +262,11 @@ def test_the_preview_has_the_longest_text_and_three_others_by_chance():
         for entry in entries:
             preview.look_at(entry)
         longest, *drawn = preview.samples
-        assert (longest.line, longest.number, longest.text.text) == (8, "+380500000007", "a" * 40 + "7")
+        assert (longest.line, longest.number, longest.text.text) == (
+            8,
+            "+380500000007",
+            "a" * 40 + "7",
+        )
         assert len(drawn) == 3 - (8 in {one.line for one in drawn}) or len(drawn) == 2
         seen.update(one.line for one in drawn)
     assert seen == set(range(1, 21)) - {8}, "each may be drawn"
@@ -239,14 +275,18 @@ def test_the_preview_has_the_longest_text_and_three_others_by_chance():
 def test_progress_is_told_every_thousand_rows(tmp_path: Path):
     told: list[int] = []
     source = rows_source(f"+38050{n:07}" for n in range(2_500))
-    with Campaign.create(tmp_path / "a.sms", source, sender="Shop", text="a", on_progress=told.append) as campaign:
+    with Campaign.create(
+        tmp_path / "a.sms", source, sender="Shop", text="a", on_progress=told.append
+    ) as campaign:
         campaign.export(tmp_path / "a.csv", on_progress=told.append)
     assert told == [1_000, 2_000] * 2
 
 
 def test_figures_and_a_report_tell_which_part_is_done(tmp_path: Path):
     parts: list[float] = []
-    with Campaign.create(tmp_path / "a.sms", rows_source(["+380501111111"]), sender="Shop", text="a") as campaign:
+    with Campaign.create(
+        tmp_path / "a.sms", rows_source(["+380501111111"]), sender="Shop", text="a"
+    ) as campaign:
         for work in (campaign.figures, partial(campaign.write_report, tmp_path / "a.html")):
             parts.clear()
             work(on_progress=parts.append)
@@ -263,7 +303,9 @@ def test_a_file_tells_which_part_of_it_was_read(tmp_path: Path):
 
 def test_numbers_with_the_zero_of_home_are_pointed_out_and_sent_to(tmp_path: Path):
     numbers = ["+380501111111", *(f"+490170111{n:04}" for n in range(7)), "12"]
-    with Campaign.create(tmp_path / "a.sms", rows_source(numbers), sender="Shop", text="a") as campaign:
+    with Campaign.create(
+        tmp_path / "a.sms", rows_source(numbers), sender="Shop", text="a"
+    ) as campaign:
         assert campaign.preview
         assert (campaign.preview.doubtful, campaign.preview.doubtful_lines) == (7, [2, 3, 4, 5, 6])
         assert campaign.added

@@ -1,7 +1,8 @@
 """Campaigns under `kill -9` held against the ledger of the gateway (docs: how it is tested, "Crashes").
 
-The process that sends is killed at random moments, or at every step in turn; the sandbox that keeps the ledger goes on. Whatever
-happens, nobody is sent to twice, nobody is lost, and who is in doubt is listed. Planted bugs must turn that red.
+The process that sends is killed at random moments, or at every step in turn; the sandbox that keeps
+the ledger goes on. Whatever happens, nobody is sent to twice, nobody is lost, and who is in doubt
+is listed. Planted bugs must turn that red.
 """
 
 from __future__ import annotations
@@ -38,7 +39,11 @@ def fork_server() -> None:
 
 
 SIGNALS = (*[signal.SIGKILL] * 4, signal.SIGTERM, signal.SIGHUP)
-"""What a run gets. After another one than SIGKILL it is killed a moment later, perhaps while it waits for its last answers."""
+"""What a run gets.
+
+After another one than SIGKILL it is killed a moment later, perhaps while it waits for its last
+answers.
+"""
 LOOKS = ("", "", "in-doubt", "status", "resolve")
 """What the operator does before the next run, in a process of its own."""
 SHARE = 0.15
@@ -47,7 +52,10 @@ RARE = {FaultKind.SILENT_BEFORE, FaultKind.SILENT_AFTER}
 
 
 def misbehave(sandbox: Sandbox) -> None:
-    """Put every fault in force, so that `SHARE` of the requests meet one. Silence costs time, so there is less of it."""
+    """Put every fault in force, so that `SHARE` of the requests meet one.
+
+    Silence costs time, so there is less of it.
+    """
     for kind, row in FAULTS.items():
         share = 0.002 if kind in RARE else (SHARE - 0.002 * len(RARE)) / (len(FAULTS) - len(RARE))
         sandbox.faults.add(kind, probability=share, seconds=0.01 if row.seconds else None)
@@ -61,7 +69,10 @@ def make(path: Path, recipients: int) -> None:
 def start(path: Path, sandbox: Sandbox, told: Connection, **arguments: Any) -> Any:
     options = {"batch": 10, **arguments.pop("options", {})}
     process = FORKS.Process(
-        target=campaign_child.run, args=(str(path), sandbox.url, told, options), kwargs=arguments, daemon=True
+        target=campaign_child.run,
+        args=(str(path), sandbox.url, told, options),
+        kwargs=arguments,
+        daemon=True,
     )
     process.start()
     return process
@@ -80,7 +91,11 @@ def heard(pipe: Connection) -> list[str]:
 def in_flight(path: Path) -> int:
     # Read-only, or SQLite would merge the log, which a journal then misses.
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-        return int(connection.execute("SELECT count(*) FROM request WHERE settled_at IS NULL").fetchone()[0])
+        return int(
+            connection.execute("SELECT count(*) FROM request WHERE settled_at IS NULL").fetchone()[
+                0
+            ]
+        )
 
 
 def looked_at(path: Path, kind: str) -> None:
@@ -101,8 +116,9 @@ def killed_at_random(path: Path, sandbox: Sandbox, kills: int, seed: int, **argu
         pipe, told = FORKS.Pipe(duplex=False)
         process = start(path, sandbox, told, **arguments)
         told.close()
-        # Killing during start-up would test nothing, so it is some steps after the first claim. Steps and not seconds, or a fast
-        # machine would have sent to everybody before the last kill; and a moment more, or it would always be between two of them.
+        # Killing during start-up would test nothing, so it is some steps after the first claim.
+        # Steps and not seconds, or a fast machine would have sent to everybody before the last
+        # kill; and a moment more, or it would always be between two of them.
         steps, moment = random.randrange(40), random.uniform(0, 0.02)
         try:
             while pipe.poll(60) and pipe.recv() != "claimed":
@@ -169,7 +185,9 @@ def broken_promises(path: Path, sandbox: Sandbox, recipients: int) -> Counter[st
             else:
                 found[f"left {one.state}"] += 1
         listed = sum(request.in_doubt for request in campaign.in_doubt())
-        found["in doubt and not listed"] += campaign.figures().count(RecipientState.IN_DOUBT) - listed
+        found["in doubt and not listed"] += (
+            campaign.figures().count(RecipientState.IN_DOUBT) - listed
+        )
     found["lost"] += recipients - len(seen)
     found["paid and never asked for"] += len(ledger.keys() - seen)
     with closing(sqlite3.connect(path)) as connection:
@@ -194,10 +212,14 @@ def test_kills_with_looks_between_send_nobody_twice_and_lose_nobody(tmp_path: Pa
                     break
         assert broken_promises(path, sandbox, recipients) == {}
         if kills == 200:
-            assert len(sandbox.faults.struck) >= len(FAULTS) - len(RARE), "every fault has struck, but perhaps the rare ones"
+            assert len(sandbox.faults.struck) >= len(FAULTS) - len(RARE), (
+                "every fault has struck, but perhaps the rare ones"
+            )
     with Campaign.open(path, writing=False) as campaign:
         states = campaign.figures().states
-    print(f"\n{kills} kills, {caught} with a request under way; {pending} were pending after them; in the end {states}")
+    print(
+        f"\n{kills} kills, {caught} with a request under way; {pending} were pending after them; in the end {states}"
+    )
     assert caught >= kills / 2, "so that it is no empty test"
     assert pending > 0, "no kill came after the end"
     assert RecipientState.PENDING not in states
@@ -260,7 +282,9 @@ def test_a_planted_bug_is_found(bug: str, tmp_path: Path):
 
 def give_up(reason: str) -> None:
     """Say that nothing can be traced; where all is expected to be installed, that is a failure."""
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"the order of writing is not tested: {reason}")
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(
+        f"the order of writing is not tested: {reason}"
+    )
 
 
 def test_the_claim_is_on_the_disk_before_the_first_byte_of_the_request(tmp_path: Path):
@@ -274,16 +298,32 @@ def test_the_claim_is_on_the_disk_before_the_first_byte_of_the_request(tmp_path:
         "campaign_child.run(sys.argv[1], sys.argv[2], told, {'batch': 10, 'concurrency': 1})\n"
     )
     with Sandbox(Settings(delivery_seconds=0)) as sandbox:
-        traced = ["strace", "-f", "-s", "2000", "-e", "trace=fsync,fdatasync,pwrite64,write,sendto,sendmsg", "-o", str(log)]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+        traced = [
+            "strace",
+            "-f",
+            "-s",
+            "2000",
+            "-e",
+            "trace=fsync,fdatasync,pwrite64,write,sendto,sendmsg",
+            "-o",
+            str(log),
+        ]
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])
+        }
         command = [*traced, sys.executable, "-c", code, str(path), sandbox.url]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=120, env=environment, check=False
+        )
         if "ptrace" in done.stderr and "not permitted" in done.stderr:
             give_up("strace is not allowed on this machine")
         assert done.returncode == 0, done.stderr
         assert sandbox.accepted == 30
     # Names of calls, and for those that write the bytes of a request, which operation it is.
-    written = re.finditer(r"\b(fsync|fdatasync|pwrite64|write|sendto|sendmsg)\((.*)", log.read_text("utf-8", "replace"))
+    written = re.finditer(
+        r"\b(fsync|fdatasync|pwrite64|write|sendto|sendmsg)\((.*)",
+        log.read_text("utf-8", "replace"),
+    )
     calls = ["SendSMS" if "<ns1:SendSMS>" in call[2] else call[1] for call in written]
     sends = [place for place, call in enumerate(calls) if call == "SendSMS"]
     assert len(sends) == 3

@@ -19,7 +19,19 @@ NAMES = [
     "Ґудзь", "Василь", "Оксана", "Дмитро", "Ірина", "Петро", "Богдан", "Софія", "Алексей", "Екатерина", "Юрий",
     "Шевченко", "Бондаренко", "Ткаченко", "Кравчук", "Щербак", "Чорновіл", "Жук",
 ]  # fmt: skip
-CITIES = ["Київ", "Львів", "Одеса", "Харків", "Дніпро", "Запоріжжя", "Рівне", "Чернівці", "Ужгород", "Полтава", "Суми"]
+CITIES = [
+    "Київ",
+    "Львів",
+    "Одеса",
+    "Харків",
+    "Дніпро",
+    "Запоріжжя",
+    "Рівне",
+    "Чернівці",
+    "Ужгород",
+    "Полтава",
+    "Суми",
+]
 ONE_BYTE = ("cp1251", "cp1125", "koi8_u", "mac_cyrillic")
 
 
@@ -28,7 +40,12 @@ def row(number: int, name: str = "Олена", city: str = "Київ") -> str:
 
 
 def text(rows: int, header: str = HEADER) -> str:
-    return "\r\n".join([header, *(row(n, NAMES[n % len(NAMES)], CITIES[n % len(CITIES)]) for n in range(rows))]) + "\r\n"
+    return (
+        "\r\n".join(
+            [header, *(row(n, NAMES[n % len(NAMES)], CITIES[n % len(CITIES)]) for n in range(rows))]
+        )
+        + "\r\n"
+    )
 
 
 def found(content: bytes) -> str:
@@ -41,7 +58,9 @@ def test_one_stray_byte_leaves_the_list_in_utf_8_and_skips_its_row(place: int, t
     lines[1 + place] = lines[1 + place].replace("К".encode(), b"\xca", 1) + b"\xff"
     path = tmp_path / "list.csv"
     path.write_bytes(b"\r\n".join(lines))
-    with Campaign.create(tmp_path / "a.sms", csv_source(path), sender="Shop", text="{Ім'я}") as campaign:
+    with Campaign.create(
+        tmp_path / "a.sms", csv_source(path), sender="Shop", text="{Ім'я}"
+    ) as campaign:
         assert {one.line: one.reason for one in campaign.skipped()} == {
             2 + place: "bytes that are invalid in the encoding of the file"
         }
@@ -58,7 +77,9 @@ def test_a_stray_byte_far_behind_the_beginning_is_found():
 
 
 def test_a_list_in_two_encodings_is_asked_about():
-    with pytest.raises(ValueError, match=r"encoding: 10 lines are UTF-8 and 31 are not; .*--encoding"):
+    with pytest.raises(
+        ValueError, match=r"encoding: 10 lines are UTF-8 and 31 are not; .*--encoding"
+    ):
         found(text(30).encode("cp1251") + text(9).encode())
 
 
@@ -67,13 +88,21 @@ UTF_8_ROW = "bytes in UTF-8, but the list is read as {}"
 
 @pytest.mark.parametrize("encoding", [*ONE_BYTE, "cp866"])
 @pytest.mark.parametrize("name", ["Олена", "ЄВА", "Müller", "«Shop»", "№ 5", "10°", "1\u00a0000"])
-def test_a_row_of_utf_8_in_a_list_in_a_one_byte_encoding_is_skipped(name: str, encoding: str, tmp_path: Path):
-    rows = [f"{city};+38050{number:07};так".replace("і", "i") for number, city in enumerate(CITIES[:5])]
+def test_a_row_of_utf_8_in_a_list_in_a_one_byte_encoding_is_skipped(
+    name: str, encoding: str, tmp_path: Path
+):
+    rows = [
+        f"{city};+38050{number:07};так".replace("і", "i") for number, city in enumerate(CITIES[:5])
+    ]
     content = "\n".join(["Місто;Телефон;Знижка".replace("і", "i"), *rows]).encode(encoding)
     path = tmp_path / "list.csv"
     path.write_bytes(content + f"\n{name};+380502222222;1\n".encode())
-    with Campaign.create(tmp_path / "a.sms", csv_source(path, encoding=encoding), sender="Shop", text="a") as campaign:
-        assert {one.line: one.reason for one in campaign.skipped()} == {7: UTF_8_ROW.format(encoding)}
+    with Campaign.create(
+        tmp_path / "a.sms", csv_source(path, encoding=encoding), sender="Shop", text="a"
+    ) as campaign:
+        assert {one.line: one.reason for one in campaign.skipped()} == {
+            7: UTF_8_ROW.format(encoding)
+        }
 
 
 def test_one_row_of_utf_8_is_skipped_where_the_encoding_is_found(tmp_path: Path):
@@ -90,7 +119,10 @@ def test_a_cell_of_utf_8_in_a_row_of_another_encoding_is_found(tmp_path: Path):
     assert one.complaint == UTF_8_ROW.format("cp1251")
 
 
-@pytest.mark.parametrize("word", ["Ні", "Ви", "Рі", "НІ", "Лі", "Сі", "ні", "В", "«Він»", "№", "—", "1 000 грн", "Її", "К№1"])
+@pytest.mark.parametrize(
+    "word",
+    ["Ні", "Ви", "Рі", "НІ", "Лі", "Сі", "ні", "В", "«Він»", "№", "—", "1 000 грн", "Її", "К№1"],
+)
 def test_a_word_that_is_utf_8_by_chance_is_no_utf_8(word: str, tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_bytes(f"телефон;згода\n+380501111111;{word}\n".encode("cp1251"))
@@ -99,7 +131,9 @@ def test_a_word_that_is_utf_8_by_chance_is_no_utf_8(word: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("answers", [["Ні"] * 5, ["Так", "Ні", "Ні", "Ні", "Так"]])
-def test_answers_in_windows_1251_are_never_read_as_utf_8_that_they_are_by_chance(answers: list[str], tmp_path: Path):
+def test_answers_in_windows_1251_are_never_read_as_utf_8_that_they_are_by_chance(
+    answers: list[str], tmp_path: Path
+):
     path = tmp_path / "list.csv"
     rows = "".join(f"+38050{number:07};{answer}\n" for number, answer in enumerate(answers))
     path.write_bytes(f"phone;active\n{rows}".encode("cp1251"))
@@ -129,20 +163,25 @@ def test_a_header_of_utf_8_that_is_read_as_something_else_is_an_error(tmp_path: 
     path = tmp_path / "list.csv"
     path.write_bytes(text(3).encode())
     with pytest.raises(
-        ValueError, match=r"line 1: bytes in UTF-8, but the list is read as cp1251; name another encoding with --encoding"
+        ValueError,
+        match=r"line 1: bytes in UTF-8, but the list is read as cp1251; name another encoding with --encoding",
     ):
         csv_source(path, encoding="cp1251")
 
 
 @pytest.mark.parametrize("rows", [1, 3, 30, 3_000])
-@pytest.mark.parametrize("encoding", [*ONE_BYTE, "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize(
+    "encoding", [*ONE_BYTE, "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+)
 def test_an_encoding_is_recognised(encoding: str, rows: int, tmp_path: Path):
     written = text(rows)
     path = tmp_path / "list.csv"
     path.write_bytes(written.encode(encoding))
     source = csv_source(path)
     assert source.encoding == encoding
-    assert [one.values["Ім'я"] for one in source.rows] == [NAMES[n % len(NAMES)] for n in range(rows)]
+    assert [one.values["Ім'я"] for one in source.rows] == [
+        NAMES[n % len(NAMES)] for n in range(rows)
+    ]
 
 
 def test_a_list_is_never_read_as_something_else():
@@ -150,13 +189,17 @@ def test_a_list_is_never_read_as_something_else():
     draw = random.Random(12)
     asked = tried = 0
     # Each of these was read wrong once.
-    for encoding, written in (("mac_cyrillic", "phone;name\nалексей;1\nєва;1\n"), ("koi8_u", "ТЕЛЕФОН;ИМЯ\nПЕТРО;1;СУМИ\n")):
+    for encoding, written in (
+        ("mac_cyrillic", "phone;name\nалексей;1\nєва;1\n"),
+        ("koi8_u", "ТЕЛЕФОН;ИМЯ\nПЕТРО;1;СУМИ\n"),
+    ):
         assert found(written.encode(encoding)) == encoding
     for _ in range(count(short=60, full=3_000)):
         change = draw.choice([str, str.lower, str.upper])
         header = change(draw.choice([HEADER, "телефон;имя", "phone;name", "Номер;Прізвище;Місто"]))
         lines = [header] + [
-            f"{change(draw.choice(NAMES))};+380501112233;{change(draw.choice(CITIES))}" for _ in range(draw.randint(1, 4))
+            f"{change(draw.choice(NAMES))};+380501112233;{change(draw.choice(CITIES))}"
+            for _ in range(draw.randint(1, 4))
         ]
         written = "\n".join(lines)
         for encoding in (*ONE_BYTE, "cp866", "iso8859_5", "utf-8", "utf-16-le"):
@@ -173,14 +216,22 @@ def test_a_list_is_never_read_as_something_else():
     assert asked < tried / 20
 
 
-@pytest.mark.parametrize(("written", "encoding"), [("name\nMüller\nJäger\n", "cp1252"), ("imię\nŁukasz\nŻaneta\n", "cp1250")])
+@pytest.mark.parametrize(
+    ("written", "encoding"),
+    [("name\nMüller\nJäger\n", "cp1252"), ("imię\nŁukasz\nŻaneta\n", "cp1250")],
+)
 def test_western_letters_are_asked_about(written: str, encoding: str):
-    with pytest.raises(ValueError, match=r"its words make no sense in any Cyrillic encoding; name it with --encoding"):
+    with pytest.raises(
+        ValueError,
+        match=r"its words make no sense in any Cyrillic encoding; name it with --encoding",
+    ):
         found(written.encode(encoding))
 
 
 def test_too_short_a_list_is_asked_about():
-    with pytest.raises(ValueError, match=r"too short to tell whether it is .*; name it with --encoding"):
+    with pytest.raises(
+        ValueError, match=r"too short to tell whether it is .*; name it with --encoding"
+    ):
         found("ім'я".encode("mac_cyrillic")[:1])
 
 
@@ -199,7 +250,10 @@ def test_an_encoding_that_is_none_is_refused(name: str, tmp_path: Path):
 def test_a_header_that_the_given_encoding_cannot_read_is_an_error(tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_bytes(text(3).encode("cp1251"))
-    with pytest.raises(ValueError, match=r"line 1: bytes that are invalid in the encoding of the file; name another"):
+    with pytest.raises(
+        ValueError,
+        match=r"line 1: bytes that are invalid in the encoding of the file; name another",
+    ):
         csv_source(path, encoding="utf-8")
 
 
@@ -211,7 +265,10 @@ def test_a_damaged_character_of_utf_16_skips_its_row(tmp_path: Path):
     assert [one.complaint for one in csv_source(path).rows] == ["", "", complaint, "", ""]
 
 
-@pytest.mark.parametrize("content", [b"\xd0\x9f" * 300_000, b"a" * 65_535 + "ї".encode() * 70_000, b"\xd0\xb0\r" * 200_000])
+@pytest.mark.parametrize(
+    "content",
+    [b"\xd0\x9f" * 300_000, b"a" * 65_535 + "ї".encode() * 70_000, b"\xd0\xb0\r" * 200_000],
+)
 def test_long_lines_and_old_line_ends_are_no_damage(content: bytes):
     assert found(content) == "utf-8"
 

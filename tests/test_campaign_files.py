@@ -1,6 +1,7 @@
 """The file of a campaign when something happens to it: a killed run, a full disk, a damaged page, a file that is gone.
 
-The commands are called in this process, as a process is not the point; the killed run was a real one, made once and copied.
+The commands are called in this process, as a process is not the point; the killed run was a real
+one, made once and copied.
 """
 
 from __future__ import annotations
@@ -25,7 +26,16 @@ import pytest
 from forks import in_child
 
 from smsgate import AsyncSession
-from smsgate.campaign import Campaign, Event, JournalError, JournalLost, Progress, RecipientState, SqliteJournal, rows_source
+from smsgate.campaign import (
+    Campaign,
+    Event,
+    JournalError,
+    JournalLost,
+    Progress,
+    RecipientState,
+    SqliteJournal,
+    rows_source,
+)
 from smsgate.cli.app import run
 from smsgate.cli.exits import Exit
 from smsgate.ledger.records import JournalBusy, JournalInUse, RecipientOutcome, RequestEnd
@@ -41,10 +51,16 @@ PASSWORD = "swordfish-of-the-tests"
 
 @pytest.fixture(scope="module")
 def killed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as a killed run left it: of ten recipients two are accepted, two are in doubt, and two are in flight."""
+    """A folder as a killed run left it:
+
+    of ten recipients two are accepted, two are in doubt, and two are in flight.
+    """
     folder = tmp_path_factory.mktemp("killed")
     path = make(folder / "spring.sms")
-    assert in_child(campaign_child.die_in_flight, str(path), (Event.ACCEPTED, Event.IN_DOUBT), ID) == -9
+    assert (
+        in_child(campaign_child.die_in_flight, str(path), (Event.ACCEPTED, Event.IN_DOUBT), ID)
+        == -9
+    )
     assert (folder / "spring.sms-wal").stat().st_size
     return folder
 
@@ -76,7 +92,9 @@ def sandbox(running: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def make(path: Path, count: int = 10) -> Path:
-    Campaign.create(path, rows_source(f"+38050111{n:04}" for n in range(count)), sender="Shop", text="Вітаємо!").close()
+    Campaign.create(
+        path, rows_source(f"+38050111{n:04}" for n in range(count)), sender="Shop", text="Вітаємо!"
+    ).close()
     return path
 
 
@@ -91,7 +109,11 @@ def edit(path: Path, *statements: str) -> None:
 def lose(journal: SqliteJournal, count: int) -> None:
     claim = journal.claim(journal.start_run(), count)
     assert claim
-    journal.settle(claim, [RecipientOutcome(key, Event.IN_DOUBT, None, "lost") for key, _ in claim.recipients], RequestEnd())
+    journal.settle(
+        claim,
+        [RecipientOutcome(key, Event.IN_DOUBT, None, "lost") for key, _ in claim.recipients],
+        RequestEnd(),
+    )
 
 
 # A killed run
@@ -127,12 +149,18 @@ def does(command: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     with monkeypatch.context() as patch:
         if "password" in command:
             patch.setenv("SMSGATE_PASSWORD", "wrong")
-        return run(["campaign", *(str(path) if word == "FILE" else word for word in COMMANDS[command])])
+        return run(
+            ["campaign", *(str(path) if word == "FILE" else word for word in COMMANDS[command])]
+        )
 
 
 @pytest.mark.parametrize("first", [*COMMANDS, "not closed"])
 def test_after_a_kill_any_two_commands_find_the_file_whole(
-    first: str, killed: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    first: str,
+    killed: Path,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
     def do(command: str, path: Path) -> None:
         assert does(command, path, monkeypatch) != Exit.FAULT
@@ -147,7 +175,9 @@ def test_after_a_kill_any_two_commands_find_the_file_whole(
         doubted = states.get(S.IN_DOUBT, 0) + states.get(S.ASSUMED_SENT, 0)
         assert (doubted, states.get(S.IN_FLIGHT)) == (4, None), second
         assert states[S.ACCEPTED] + states.get(S.PENDING, 0) == 6
-    assert {message.destination for message in sandbox.messages} <= set(NUMBERS[6:]), "who was claimed is not sent to again"
+    assert {message.destination for message in sandbox.messages} <= set(NUMBERS[6:]), (
+        "who was claimed is not sent to again"
+    )
 
 
 def test_a_file_that_cannot_be_opened_keeps_its_log(killed: Path, monkeypatch: pytest.MonkeyPatch):
@@ -160,11 +190,19 @@ def test_a_file_that_cannot_be_opened_keeps_its_log(killed: Path, monkeypatch: p
 
 
 def test_who_looks_at_a_killed_run_sees_in_doubt_who_was_in_flight(killed: Path):
-    before = {file.name: file.read_bytes() for file in killed.parent.iterdir() if not file.name.endswith("-shm")}
+    before = {
+        file.name: file.read_bytes()
+        for file in killed.parent.iterdir()
+        if not file.name.endswith("-shm")
+    }
     with Campaign.open(killed, writing=False) as campaign:
         assert campaign.figures().states == {S.ACCEPTED: 2, S.IN_DOUBT: 4, S.PENDING: 4}
         assert [request.reason for request in campaign.in_doubt()][-1] == ENDED_EARLY
-    assert before == {file.name: file.read_bytes() for file in killed.parent.iterdir() if not file.name.endswith("-shm")}
+    assert before == {
+        file.name: file.read_bytes()
+        for file in killed.parent.iterdir()
+        if not file.name.endswith("-shm")
+    }
 
 
 def test_who_looks_at_a_live_run_sees_in_flight_who_is(tmp_path: Path):
@@ -189,17 +227,26 @@ def replaced(path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-lock"])
 @pytest.mark.parametrize("happens", [gone, replaced])
-def test_no_claim_is_made_once_a_file_is_removed_or_replaced(happens: Callable[[Path], None], suffix: str, tmp_path: Path):
+def test_no_claim_is_made_once_a_file_is_removed_or_replaced(
+    happens: Callable[[Path], None], suffix: str, tmp_path: Path
+):
     path = make(tmp_path / "a.sms")
     with closing(SqliteJournal.open(path)) as journal:
         number = journal.start_run()
         claim = journal.claim(number, 2)
         assert claim
         happens(path.with_name(f"a.sms{suffix}"))
-        with pytest.raises(JournalLost, match=f"a.sms{suffix} was removed or replaced while a run was using it. Nothing more"):
+        with pytest.raises(
+            JournalLost,
+            match=f"a.sms{suffix} was removed or replaced while a run was using it. Nothing more",
+        ):
             journal.claim(number, 2)
         # What was under way may still be written down.
-        journal.settle(claim, [RecipientOutcome(key, Event.ACCEPTED, ID) for key, _ in claim.recipients], RequestEnd())
+        journal.settle(
+            claim,
+            [RecipientOutcome(key, Event.ACCEPTED, ID) for key, _ in claim.recipients],
+            RequestEnd(),
+        )
     (kept,) = [path] if suffix else tmp_path.glob("a.sms.saved-*[0-9a-f]")
     assert oct(kept.stat().st_mode & 0o777) == "0o600"
     with Campaign.open(kept) as campaign:
@@ -259,7 +306,11 @@ def test_a_disk_that_is_full_when_a_killed_run_is_looked_at_hides_nobody(
         assert run(["campaign", "in-doubt", str(killed), "--json"]) == Exit.IN_DOUBT
         assert sum(one["in_doubt"] for one in json.loads(capsys.readouterr().out)["requests"]) == 4
         assert run(["campaign", "status", str(killed), "--json"]) == Exit.DONE
-        assert json.loads(capsys.readouterr().out)["states"] == {"accepted": 2, "in doubt": 4, "pending": 4}
+        assert json.loads(capsys.readouterr().out)["states"] == {
+            "accepted": 2,
+            "in doubt": 4,
+            "pending": 4,
+        }
         assert run(["campaign", "run", str(killed), "--yes"]) == Exit.USAGE
         assert "or it is full" in capsys.readouterr().err
     with full_disk(0):
@@ -281,7 +332,9 @@ def test_a_disk_that_fills_up_in_mid_run_ends_as_in_doubt_if_somebody_is(
         shutil.copy(template, path)
         sandbox.reset()
         with full_disk(room * 1024):
-            code = run(["campaign", "run", str(path), "--yes", "--batch", "5", "--concurrency", "1"])
+            code = run(
+                ["campaign", "run", str(path), "--yes", "--batch", "5", "--concurrency", "1"]
+            )
         said = " ".join(capsys.readouterr().err.split())
         with Campaign.open(path) as campaign:
             states = campaign.journal.states()
@@ -289,7 +342,9 @@ def test_a_disk_that_fills_up_in_mid_run_ends_as_in_doubt_if_somebody_is(
         assert code == (Exit.IN_DOUBT if states.get(S.IN_DOUBT) else Exit.USAGE), said
         assert "or it is full" in said
         assert "no campaign" not in said
-        assert ("5 recipients could not be recorded: they are in doubt" in said) == (code == Exit.IN_DOUBT)
+        assert ("5 recipients could not be recorded: they are in doubt" in said) == (
+            code == Exit.IN_DOUBT
+        )
         assert {message.destination for message in sandbox.messages} <= settled
         codes.add(code)
     assert codes == {Exit.IN_DOUBT, Exit.USAGE}, "it filled up at a claim and at an answer"
@@ -317,7 +372,9 @@ def test_new_leaves_no_file_on_a_full_disk(tmp_path: Path):
 
 def test_new_does_not_take_the_log_of_another_campaign(killed: Path):
     moved = killed.rename(killed.with_name("moved.sms"))
-    with pytest.raises(JournalError, match=r"spring\.sms-wal exists already: it is the log of another campaign"):
+    with pytest.raises(
+        JournalError, match=r"spring\.sms-wal exists already: it is the log of another campaign"
+    ):
         make(killed)
     killed.with_name("spring.sms-wal").rename(killed.with_name("moved.sms-wal"))
     with Campaign.open(moved) as campaign:
@@ -348,7 +405,9 @@ def shelf() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_a_campaign_on_a_read_only_medium_can_be_looked_at(shelf: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_campaign_on_a_read_only_medium_can_be_looked_at(
+    shelf: Path, capsys: pytest.CaptureFixture[str]
+):
     path = make(shelf / "a.sms")
     with closing(SqliteJournal.open(path)) as journal:
         lose(journal, 3)
@@ -360,7 +419,9 @@ def test_a_campaign_on_a_read_only_medium_can_be_looked_at(shelf: Path, capsys: 
         assert run(["campaign", "status", str(path), "--json"]) == Exit.DONE
         assert json.loads(capsys.readouterr().out)["states"] == {"pending": 7, "in doubt": 3}
         assert run(["campaign", "resolve", str(path), "--sent"]) == Exit.USAGE
-        assert "the lock file a.sms-lock cannot be written (Permission denied)" in " ".join(capsys.readouterr().err.split())
+        assert "the lock file a.sms-lock cannot be written (Permission denied)" in " ".join(
+            capsys.readouterr().err.split()
+        )
 
 
 def test_a_killed_run_on_a_read_only_medium_never_says_that_nobody_is_in_doubt(
@@ -373,7 +434,9 @@ def test_a_killed_run_on_a_read_only_medium_never_says_that_nobody_is_in_doubt(
         for command in ("in-doubt", "status"):
             assert run(["campaign", command, str(path)]) == Exit.USAGE
             said = capsys.readouterr()
-            assert "the file, or its log in the same folder, cannot be opened" in " ".join(said.err.split())
+            assert "the file, or its log in the same folder, cannot be opened" in " ".join(
+                said.err.split()
+            )
             assert not said.out
 
 
@@ -435,7 +498,9 @@ def test_a_damaged_page_hides_nobody_who_is_in_doubt(
         for command in ("in-doubt", "status"):
             code = run(["campaign", command, str(broken), "--json"])
             said = json.loads(capsys.readouterr().out)
-            answers[command] = said.get("states", {}).get("in doubt") or sum(one["in_doubt"] for one in said.get("requests", ()))
+            answers[command] = said.get("states", {}).get("in doubt") or sum(
+                one["in_doubt"] for one in said.get("requests", ())
+            )
             if code == Exit.USAGE:
                 answers[command] = None
                 assert said["error"]["class"] == "JournalError"
@@ -453,7 +518,9 @@ def test_a_text_that_cannot_be_read_is_told_as_damage_and_not_quoted(tmp_path: P
     )
     with Campaign.open(path, writing=False) as campaign:
         for read in (campaign.figures, campaign.in_doubt, lambda: list(campaign.recipients())):
-            with pytest.raises(JournalError, match=r"^the file is damaged: restore it from a backup") as caught:
+            with pytest.raises(
+                JournalError, match=r"^the file is damaged: restore it from a backup"
+            ) as caught:
                 read()
             assert "380501111" not in str(caught.value)
 
@@ -469,7 +536,9 @@ def test_somebody_who_is_missing_is_told_as_damage(tmp_path: Path):
                 read()
 
 
-def test_a_journal_that_breaks_before_the_first_request_sends_nothing(killed: Path, sandbox: Sandbox):
+def test_a_journal_that_breaks_before_the_first_request_sends_nothing(
+    killed: Path, sandbox: Sandbox
+):
     def hurt(_: Progress) -> None:
         edit(killed, "ALTER TABLE request RENAME TO lost")
 
@@ -485,9 +554,14 @@ def test_a_journal_that_breaks_before_the_first_request_sends_nothing(killed: Pa
 
 def test_a_claim_that_is_not_written_whole_is_none(tmp_path: Path):
     path = make(tmp_path / "a.sms")
-    edit(path, "CREATE TRIGGER hold BEFORE UPDATE ON recipient WHEN old.id = 2 BEGIN SELECT RAISE(IGNORE); END")
+    edit(
+        path,
+        "CREATE TRIGGER hold BEFORE UPDATE ON recipient WHEN old.id = 2 BEGIN SELECT RAISE(IGNORE); END",
+    )
     with closing(SqliteJournal.open(path)) as journal:
-        with pytest.raises(JournalError, match="the claimed recipients are not the ones that were read"):
+        with pytest.raises(
+            JournalError, match="the claimed recipients are not the ones that were read"
+        ):
             journal.claim(journal.start_run(), 3)
         assert journal.states() == {S.PENDING: 10}
 
@@ -497,7 +571,10 @@ def test_a_request_that_is_missing_hides_nobody_who_is_in_doubt(tmp_path: Path):
     with closing(SqliteJournal.open(path)) as journal:
         lose(journal, 2)
     edit(path, "DELETE FROM request")
-    with Campaign.open(path, writing=False) as campaign, pytest.raises(JournalError, match="the file is damaged"):
+    with (
+        Campaign.open(path, writing=False) as campaign,
+        pytest.raises(JournalError, match="the file is damaged"),
+    ):
         campaign.in_doubt()
 
 
@@ -513,17 +590,24 @@ def test_a_lock_that_is_no_file_is_told_as_it_is(tmp_path: Path):
 
 
 def test_what_another_program_still_reads_is_not_said_to_be_forgotten(tmp_path: Path):
-    with Campaign.open(make(tmp_path / "a.sms")) as campaign, closing(sqlite3.connect(tmp_path / "a.sms")) as reader:
+    with (
+        Campaign.open(make(tmp_path / "a.sms")) as campaign,
+        closing(sqlite3.connect(tmp_path / "a.sms")) as reader,
+    ):
         campaign.resolve(Event.CANCEL, who="operator")
         reader.execute("BEGIN")
         assert reader.execute("SELECT count(*) FROM recipient").fetchone() == (10,)
-        with pytest.raises(JournalError, match="its log still holds the deleted data: purge the campaign again"):
+        with pytest.raises(
+            JournalError, match="its log still holds the deleted data: purge the campaign again"
+        ):
             campaign.purge()
         reader.rollback()
         campaign.purge()
 
 
-def test_a_file_whose_log_another_program_has_switched_off_is_not_opened_while_it_reads(tmp_path: Path):
+def test_a_file_whose_log_another_program_has_switched_off_is_not_opened_while_it_reads(
+    tmp_path: Path,
+):
     path = make(tmp_path / "a.sms")
     with closing(sqlite3.connect(path)) as reader:
         assert reader.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
@@ -536,7 +620,10 @@ def test_a_file_whose_log_another_program_has_switched_off_is_not_opened_while_i
 
 
 def test_a_journal_belongs_to_one_thread(tmp_path: Path):
-    with closing(SqliteJournal.open(make(tmp_path / "a.sms"))) as journal, ThreadPoolExecutor(1) as pool:
+    with (
+        closing(SqliteJournal.open(make(tmp_path / "a.sms"))) as journal,
+        ThreadPoolExecutor(1) as pool,
+    ):
         with pytest.raises(sqlite3.ProgrammingError, match="thread"):
             pool.submit(journal.states).result()
         assert journal.unrecorded_ids([]) == []
@@ -552,7 +639,10 @@ def test_a_wrong_use_of_sqlite_is_not_told_as_damage(tmp_path: Path):
 
 def test_a_run_that_meets_a_reader_says_so_at_once_and_begins_later(tmp_path: Path):
     path = make(tmp_path / "a.sms")
-    with closing(SqliteJournal.open(path)) as journal, Campaign.open(path, writing=False) as campaign:
+    with (
+        closing(SqliteJournal.open(path)) as journal,
+        Campaign.open(path, writing=False) as campaign,
+    ):
         reading = campaign.recipients()
         next(reading)
         with pytest.raises(JournalBusy, match="another program reads the campaign file"):
@@ -586,10 +676,17 @@ def test_a_word_about_nobody_says_who_is_there(tmp_path: Path, capsys: pytest.Ca
         assert run(["campaign", "resolve", str(path), *words, "--yes"]) == Exit.USAGE
         return " ".join(capsys.readouterr().err.split())
 
-    assert "no recipient of request 7 is in doubt; they are in request 1, 2: look with" in said("--sent", "--request", "7")
-    assert "no recipient of line 9 is in doubt; they are in request 1, 2" in said("--sent", "--line", "9")
-    assert "no recipient of line 1 of request 2 is in doubt" in said("--sent", "--line", "1", "--request", "2")
-    assert "no recipient of request 1 is pending: look with" in said("--cancel", "--request", "1")
+    assert (
+        "no recipient of request 7 is in doubt; recipients in doubt are in request 1, 2: check with"
+        in said("--sent", "--request", "7")
+    )
+    assert "no recipient of line 9 is in doubt; recipients in doubt are in request 1, 2" in said(
+        "--sent", "--line", "9"
+    )
+    assert "no recipient of line 1 of request 2 is in doubt" in said(
+        "--sent", "--line", "1", "--request", "2"
+    )
+    assert "no recipient of request 1 is pending: check with" in said("--cancel", "--request", "1")
     assert run(["campaign", "resolve", str(path), "--sent"]) == Exit.DONE
     assert "no recipient of this campaign is in doubt" in said("--sent", "--request", "1")
 

@@ -17,7 +17,15 @@ import pytest
 from forks import in_child
 from stepped import stepped
 
-from smsgate.campaign import Campaign, Event, Evidence, JournalError, RecipientState, SqliteJournal, rows_source
+from smsgate.campaign import (
+    Campaign,
+    Event,
+    Evidence,
+    JournalError,
+    RecipientState,
+    SqliteJournal,
+    rows_source,
+)
 from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd, Seen
 from smsgate.ledger.sqlite.journal import ENDED_EARLY
 from smsgate.ledger.sqlite.statements import SCHEMA_VERSION, schema
@@ -28,7 +36,9 @@ ID = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
 
 
 def make(path: Path, count: int = 5, **options: bool) -> None:
-    rows = rows_source({"phone": f"+38050111111{number}", "name": f"Олена{number % 2}"} for number in range(count))
+    rows = rows_source(
+        {"phone": f"+38050111111{number}", "name": f"Олена{number % 2}"} for number in range(count)
+    )
     Campaign.create(path, rows, sender="Shop", text="Вітаємо, {name}", **options).close()
 
 
@@ -48,7 +58,10 @@ def journal(path: Path) -> Iterator[SqliteJournal]:
 def settle_all(journal: SqliteJournal, claim: Claim, event: Event) -> None:
     journal.settle(
         claim,
-        [RecipientOutcome(key, event, ID if event is Event.ACCEPTED else None) for key, _ in claim.recipients],
+        [
+            RecipientOutcome(key, event, ID if event is Event.ACCEPTED else None)
+            for key, _ in claim.recipients
+        ],
         RequestEnd(),
     )
 
@@ -67,10 +80,14 @@ def test_everything_about_a_campaign_is_its_owners_alone(umask: int, tmp_path: P
             modes = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
     finally:
         os.umask(before)
-    assert modes == dict.fromkeys(("a.sms", "a.sms-wal", "a.sms-shm", "a.sms-lock", "a.sms-lock-journal"), "0o600")
+    assert modes == dict.fromkeys(
+        ("a.sms", "a.sms-wal", "a.sms-shm", "a.sms-lock", "a.sms-lock-journal"), "0o600"
+    )
 
 
-def test_a_file_that_is_there_a_link_and_a_folder_of_everybody_are_refused(path: Path, tmp_path: Path):
+def test_a_file_that_is_there_a_link_and_a_folder_of_everybody_are_refused(
+    path: Path, tmp_path: Path
+):
     with pytest.raises(FileExistsError):
         make(path)
     link = tmp_path / "link.sms"
@@ -100,13 +117,18 @@ def test_only_one_may_write_and_others_may_look(path: Path, journal: SqliteJourn
 @pytest.mark.parametrize(
     ("statements", "complaint"),
     [
-        (["PRAGMA user_version = 99"], "the file has version 99, and this smsgate supports versions up to 3"),
+        (
+            ["PRAGMA user_version = 99"],
+            "the file has version 99, and this smsgate supports versions up to 3",
+        ),
         (["PRAGMA application_id = 5"], "the file is not a campaign"),
         (["DELETE FROM setting"], "the campaign is incomplete, as its creation was interrupted"),
         (["DROP TABLE setting"], "the file is not a campaign, or damaged"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told_why(statements: list[str], complaint: str, writing: bool, path: Path):
+def test_a_file_that_cannot_be_used_is_told_why(
+    statements: list[str], complaint: str, writing: bool, path: Path
+):
     with closing(sqlite3.connect(path)) as connection:
         for statement in statements:
             connection.execute(statement)
@@ -121,7 +143,9 @@ def test_an_older_file_is_migrated_when_it_is_opened_for_writing(tmp_path: Path)
     path = tmp_path / "old.sms"
     path.touch(0o600)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA application_id = 0x534D5347")  # version 0: a file before its first table
+        connection.execute(
+            "PRAGMA application_id = 0x534D5347"
+        )  # version 0: a file before its first table
         connection.commit()
     for writing in (False, True):
         with pytest.raises(JournalError, match="the campaign is incomplete"):
@@ -180,8 +204,14 @@ def test_the_words_of_the_second_version_are_translated(writing: bool, tmp_path:
     with Campaign.open(path, writing=writing) as campaign:
         figures = campaign.figures()
         assert figures.states == {S.REFUSED: 1, S.IN_DOUBT: 1, S.ABANDONED: 1}
-        assert (figures.refused, figures.in_doubt) == ({"no such number": 1}, {"the connection broke": 1})
-        assert (figures.last_outcome, figures.decisions[0].event) == ("paused: no credits", Event.CANCEL)
+        assert (figures.refused, figures.in_doubt) == (
+            {"no such number": 1},
+            {"the connection broke": 1},
+        )
+        assert (figures.last_outcome, figures.decisions[0].event) == (
+            "paused: no credits",
+            Event.CANCEL,
+        )
         assert [one.request for one in campaign.recipients()] == [1, 2, None]
         (request,) = campaign.in_doubt()
         assert (request.id, request.reason) == (2, "")
@@ -196,7 +226,9 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path):
     path.touch(0o600)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA application_id = 0x534D5347")
-        connection.execute("CREATE TABLE run (mine)")  # in the way of a table that the migration makes late
+        connection.execute(
+            "CREATE TABLE run (mine)"
+        )  # in the way of a table that the migration makes late
         connection.commit()
     with pytest.raises(JournalError, match="damaged"):
         SqliteJournal.open(path)
@@ -206,7 +238,10 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path):
 
 
 def test_a_claim_is_synced_as_the_settings_of_the_connection_say(journal: SqliteJournal):
-    settings = [journal._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    settings = [
+        journal._connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous")
+    ]
     assert settings == ["wal", 2]
 
 
@@ -246,19 +281,32 @@ def test_who_was_in_flight_is_unknown_after_a_crash_and_never_pending(path: Path
         assert journal.recover() == 2
         assert journal.recover() == 0
         (request,) = journal.in_doubt()
-        assert (request.in_doubt, request.size, request.reason, request.evidence) == (2, 2, ENDED_EARLY, None)
+        assert (request.in_doubt, request.size, request.reason, request.evidence) == (
+            2,
+            2,
+            ENDED_EARLY,
+            None,
+        )
         assert [one.line for one in journal.recipients_in_doubt(request.id)] == [1, 3]
 
 
 def test_evidence_and_the_raw_reply_are_kept_with_a_request(journal: SqliteJournal):
     claim = journal.claim(journal.start_run(), 2)
     assert claim
-    lost = [RecipientOutcome(key, Event.IN_DOUBT, reason="HTTP status: 502") for key, _ in claim.recipients]
+    lost = [
+        RecipientOutcome(key, Event.IN_DOUBT, reason="HTTP status: 502")
+        for key, _ in claim.recipients
+    ]
     journal.settle(claim, lost, RequestEnd("HTTP status: 502", 502, b"<html>"))
     evidence = Evidence(Decimal("10.5"), 1.0, 2, Decimal(8), 2.0, 3, (ID,), 1, ("x",))
     journal.add_evidence(claim.request, evidence)
     (request,) = journal.in_doubt()
-    assert (request.evidence, request.status, request.reply_size, request.cost) == (evidence, 502, 6, 2)
+    assert (request.evidence, request.status, request.reply_size, request.cost) == (
+        evidence,
+        502,
+        6,
+        2,
+    )
     assert journal.reply(claim.request) == b"<html>"
     assert journal.unrecorded_ids([ID, "y"]) == [ID, "y"]
 
@@ -284,7 +332,10 @@ def test_the_operators_word_is_written_down_with_who_when_and_why(path: Path):
         assert campaign.resolve(Event.RESEND, who="you", line=5) == 1
         assert campaign.resolve(Event.RESEND, who="you") == 0
         decisions = campaign.figures().decisions
-        assert [(one.who, one.event, one.note, one.request, one.line, one.recipients) for one in decisions] == [
+        assert [
+            (one.who, one.event, one.note, one.request, one.line, one.recipients)
+            for one in decisions
+        ] == [
             ("me", Event.GIVE_UP, "why", first.id, None, 1),
             ("me", Event.FOUND, "", second.id, None, 1),
             ("you", Event.RESEND, "", None, 5, 1),
@@ -295,13 +346,24 @@ def test_the_operators_word_is_written_down_with_who_when_and_why(path: Path):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"event": Event.CLAIMED, "who": "me"}, "event: one of resend, found, assume sent, give up, cancel"),
+        (
+            {"event": Event.CLAIMED, "who": "me"},
+            "event: one of resend, found, assume sent, give up, cancel",
+        ),
         ({"event": Event.RESEND, "who": " "}, "who: must not be blank"),
-        ({"event": Event.FOUND, "who": "me"}, "message_id: Event.FOUND needs the id that the gateway gave"),
-        ({"event": Event.RESEND, "who": "me", "message_id": ID}, "message_id: Event.FOUND needs the id that the gateway gave"),
+        (
+            {"event": Event.FOUND, "who": "me"},
+            "message_id: Event.FOUND needs the id that the gateway gave",
+        ),
+        (
+            {"event": Event.RESEND, "who": "me", "message_id": ID},
+            "message_id: Event.FOUND needs the id that the gateway gave",
+        ),
     ],
 )
-def test_a_word_that_makes_no_sense_is_told_by_name(arguments: dict[str, str], complaint: str, path: Path):
+def test_a_word_that_makes_no_sense_is_told_by_name(
+    arguments: dict[str, str], complaint: str, path: Path
+):
     with Campaign.open(path) as campaign, pytest.raises(ValueError, match=complaint):
         campaign.resolve(**arguments)  # type: ignore[arg-type]
 
@@ -311,14 +373,21 @@ def test_who_is_cancelled_is_never_sent_to_and_stands_in_no_ones_way(path: Path)
         claim = campaign.journal.claim(campaign.journal.start_run(), 2)
         assert claim
         settle_all(campaign.journal, claim, Event.ACCEPTED)
-        with pytest.raises(ValueError, match="3 recipients are pending or in doubt; send, resolve or cancel them first"):
+        with pytest.raises(
+            ValueError,
+            match="3 recipients are pending or in doubt; send, resolve or cancel them first",
+        ):
             campaign.purge()
         assert campaign.resolve(Event.CANCEL, who="me", line=5) == 1
         assert campaign.resolve(Event.CANCEL, who="me") == 2
         assert campaign.journal.claim(campaign.journal.start_run(), 2) is None
         figures = campaign.figures()
         assert figures.states == {S.ACCEPTED: 2, S.ABANDONED: 3}
-        assert (figures.cost(S.ACCEPTED), figures.cost(S.PENDING, S.IN_DOUBT), figures.cost(S.ABANDONED)) == (2, 0, 3)
+        assert (
+            figures.cost(S.ACCEPTED),
+            figures.cost(S.PENDING, S.IN_DOUBT),
+            figures.cost(S.ABANDONED),
+        ) == (2, 0, 3)
         campaign.purge()
 
 
@@ -354,10 +423,19 @@ def test_one_id_is_for_one_recipient(journal: SqliteJournal):
     claim = journal.claim(journal.start_run(), 2)
     assert claim
     settle_all(journal, claim, Event.IN_DOUBT)
-    with pytest.raises(ValueError, match="message_id: an id belongs to one recipient; give the recipient's line"):
-        journal.resolve(Event.FOUND, who="me", note="", request=claim.request, line=None, message_id=ID)
+    with pytest.raises(
+        ValueError, match="message_id: an id belongs to one recipient; give the recipient's line"
+    ):
+        journal.resolve(
+            Event.FOUND, who="me", note="", request=claim.request, line=None, message_id=ID
+        )
     assert journal.states()[S.IN_DOUBT] == 2
-    assert journal.resolve(Event.FOUND, who="me", note="", request=claim.request, line=3, message_id=ID) == 1
+    assert (
+        journal.resolve(
+            Event.FOUND, who="me", note="", request=claim.request, line=3, message_id=ID
+        )
+        == 1
+    )
 
 
 def test_delivery_is_asked_for_longest_ago_first_and_final_ones_no_more(path: Path):
@@ -397,7 +475,12 @@ def test_purging_leaves_figures_and_nothing_of_anybody(path: Path):
         figures = campaign.figures()
         for needle in (b"38050111111", "Олена".encode(), ID.encode()):
             assert not in_files(path, needle)
-    assert (figures.states, figures.purged, figures.cost(S.ACCEPTED), figures.example) == ({S.ACCEPTED: 5}, True, 5, None)
+    assert (figures.states, figures.purged, figures.cost(S.ACCEPTED), figures.example) == (
+        {S.ACCEPTED: 5},
+        True,
+        5,
+        None,
+    )
 
 
 def test_texts_are_forgotten_once_nobody_needs_them(tmp_path: Path):
@@ -427,13 +510,21 @@ def test_the_timeline_adds_up(path: Path):
     with closing(stepped(SqliteJournal, clock=clock).open(path)) as journal:
         assert journal.timeline(10) == []
         run = journal.start_run()
-        for event in (Event.ACCEPTED, Event.REFUSED, Event.IN_DOUBT, Event.ACCEPTED, Event.NOT_SENT):
+        for event in (
+            Event.ACCEPTED,
+            Event.REFUSED,
+            Event.IN_DOUBT,
+            Event.ACCEPTED,
+            Event.NOT_SENT,
+        ):
             claim = journal.claim(run, 1)
             assert claim
             settle_all(journal, claim, event)
         slots = journal.timeline(4)
     assert len(slots) <= 4
-    assert [sum(getattr(slot, name) for slot in slots) for name in ("accepted", "refused", "in_doubt")] == [2, 1, 1]
+    assert [
+        sum(getattr(slot, name) for slot in slots) for name in ("accepted", "refused", "in_doubt")
+    ] == [2, 1, 1]
     assert [slot.start for slot in slots] == sorted(slot.start for slot in slots)
 
 
@@ -449,7 +540,9 @@ def test_a_file_without_the_log_of_its_last_run_is_refused(path: Path, tmp_path:
     killed_in_flight(path)
     moved = path.rename(tmp_path / "moved.sms")
     for writing in (True, False):
-        with pytest.raises(JournalError, match=r"moved.sms-wal is missing\. It records what the last run did"):
+        with pytest.raises(
+            JournalError, match=r"moved.sms-wal is missing\. It records what the last run did"
+        ):
             Campaign.open(moved, writing=writing)
     path.with_name("spring.sms-wal").rename(tmp_path / "moved.sms-wal")
     with Campaign.open(moved) as campaign:
@@ -490,8 +583,15 @@ def test_who_was_in_flight_is_unknown_as_soon_as_the_file_is_opened(path: Path):
 
 
 def test_a_text_that_nobody_gets_is_not_kept(tmp_path: Path):
-    rows = rows_source([{"phone": "+380501111111", "name": "А"}, {"phone": "+380501111111", "name": "Б, якого немає"}])
-    with Campaign.create(tmp_path / "a.sms", rows, sender="Shop", text="Вітаємо, {name}") as campaign:
+    rows = rows_source(
+        [
+            {"phone": "+380501111111", "name": "А"},
+            {"phone": "+380501111111", "name": "Б, якого немає"},
+        ]
+    )
+    with Campaign.create(
+        tmp_path / "a.sms", rows, sender="Shop", text="Вітаємо, {name}"
+    ) as campaign:
         figures = campaign.figures()
     assert (figures.texts, figures.example and figures.example.text) == (1, "Вітаємо, А")
 

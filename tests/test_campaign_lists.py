@@ -1,4 +1,7 @@
-"""Lists and texts of a campaign: what is found in a file, what is skipped with which reason, and what is an error for all."""
+"""Lists and texts of a campaign:
+
+what is found in a file, what is skipped with which reason, and what is an error for all.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,9 @@ def rows(source: Source) -> list[tuple[int, str, str]]:
 
 def skipped(folder: Path, source: Source, text: str = "a", sender: str = "Shop") -> dict[int, str]:
     with Campaign.create(folder / "x.sms", source, sender=sender, text=text) as campaign:
-        return {one.line: one.reason or "" for one in campaign.recipients() if one.state == "skipped"}
+        return {
+            one.line: one.reason or "" for one in campaign.recipients() if one.state == "skipped"
+        }
 
 
 # CSV
@@ -49,9 +54,15 @@ def skipped(folder: Path, source: Source, text: str = "a", sender: str = "Shop")
         (UKRAINIAN.replace("\r\n", "\n").rstrip().encode(), "utf-8", ";"),
     ],
 )
-def test_encoding_delimiter_and_phone_column_are_found(content: bytes, encoding: str, delimiter: str, tmp_path: Path):
+def test_encoding_delimiter_and_phone_column_are_found(
+    content: bytes, encoding: str, delimiter: str, tmp_path: Path
+):
     source = csv_source(written(tmp_path, content))
-    assert (source.encoding, source.delimiter, source.phone_column) == (encoding, delimiter, "телефон")
+    assert (source.encoding, source.delimiter, source.phone_column) == (
+        encoding,
+        delimiter,
+        "телефон",
+    )
     (row,) = source.rows
     assert (row.line, row.number, row.values["ім'я"]) == (2, "+380501111111", "Олена")
 
@@ -74,10 +85,14 @@ def test_encoding_delimiter_and_phone_column_are_found(content: bytes, encoding:
         ("номер;заказ\n+380501111111;1001\n", ";", "номер", 2),
     ],
 )
-def test_lists_as_they_come_from_real_desks(content: str, delimiter: str, column: str, line: int, tmp_path: Path):
+def test_lists_as_they_come_from_real_desks(
+    content: str, delimiter: str, column: str, line: int, tmp_path: Path
+):
     source = csv_source(written(tmp_path, content.encode()))
     assert (source.delimiter, source.phone_column) == (delimiter, column)
-    assert [(row.line, row.number) for row in source.rows if row.number] == [(line, "+380501111111")]
+    assert [(row.line, row.number) for row in source.rows if row.number] == [
+        (line, "+380501111111")
+    ]
 
 
 def test_two_numbers_in_each_cell_do_not_make_a_delimiter(tmp_path: Path):
@@ -88,18 +103,25 @@ def test_two_numbers_in_each_cell_do_not_make_a_delimiter(tmp_path: Path):
 
 def test_two_delimiters_that_leave_numbers_are_asked_about(tmp_path: Path):
     content = written(tmp_path, "+380501111111,a;+380502222222\n" * 3)
-    with pytest.raises(ValueError, match="delimiter: it may be the comma or semicolon; name the right one with --delim"):
+    with pytest.raises(
+        ValueError,
+        match="delimiter: it may be the comma or semicolon; name the right one with --delim",
+    ):
         csv_source(content)
     assert csv_source(content, delimiter=",").phone_column == "1"
 
 
 def test_a_file_that_was_cut_in_the_middle_of_a_character_is_told_so(tmp_path: Path):
     cut = "phone;a\n+380501111111;1\n".encode("utf-16")[:-3]
-    with pytest.raises(ValueError, match="the file ends in the middle of a character; is it complete"):
+    with pytest.raises(
+        ValueError, match="the file ends in the middle of a character; is it complete"
+    ):
         list(csv_source(written(tmp_path, cut)).rows)
 
 
-def test_quotes_line_breaks_and_blank_lines_are_read_and_lines_are_those_of_the_file(tmp_path: Path):
+def test_quotes_line_breaks_and_blank_lines_are_read_and_lines_are_those_of_the_file(
+    tmp_path: Path,
+):
     content = 'phone,name\n+380501111111,"a, ""b""\nc"\n\n ,\n+380501111112,d\n'
     source = csv_source(written(tmp_path, content))
     found = list(source.rows)
@@ -131,16 +153,30 @@ def test_what_is_wrong_with_a_row_is_that_rows_affair(tmp_path: Path):
         ('phone,"na""me\n1,2\n', {}, "line 1: unreadable from here on"),
         ('phone,"na"me"\n1,2\n', {}, "line 1: unreadable from here on (misplaced quotes)"),
         ('phone,"na" me\n1,2\n', {}, "line 1: misplaced quotes, and this line may be the header"),
-        ("phone,phone,x\n", {"phone_column": "phone"}, "phone column: 2 columns have this name; rename one of them"),
+        (
+            "phone,phone,x\n",
+            {"phone_column": "phone"},
+            "phone column: 2 columns have this name; rename one of them",
+        ),
         ("a,b\nx,y\n", {}, "phone column: it cannot be determined; name it. The columns are a, b"),
         ("a,b\n+380501111111,+380501111112\n", {}, "phone column: it cannot be determined"),
-        ("a,b\nx,y\n", {"phone_column": "c"}, "phone column: no column has this name; the columns are a, b"),
+        (
+            "a,b\nx,y\n",
+            {"phone_column": "c"},
+            "phone column: no column has this name; the columns are a, b",
+        ),
         ("phone\n", {"encoding": "nothing"}, "encoding: this encoding is unknown"),
         ("phone\n", {"delimiter": "ab"}, "delimiter: must be one character"),
-        ("phone\n", {"delimiter": '"'}, "delimiter: must be one character, not a quote and not a line break"),
+        (
+            "phone\n",
+            {"delimiter": '"'},
+            "delimiter: must be one character, not a quote and not a line break",
+        ),
     ],
 )
-def test_what_is_wrong_with_the_whole_is_an_error(content: str, options: dict[str, str], complaint: str, tmp_path: Path):
+def test_what_is_wrong_with_the_whole_is_an_error(
+    content: str, options: dict[str, str], complaint: str, tmp_path: Path
+):
     with pytest.raises(ValueError, match=re.escape(complaint)):
         csv_source(written(tmp_path, content), **options)
 
@@ -149,13 +185,18 @@ def test_an_error_of_a_list_names_the_file(tmp_path: Path):
     with pytest.raises(ValueError, match=r"^clients\.csv: phone column: it cannot be determined"):
         csv_source(written(tmp_path, "a,b\nx,y\n", "clients.csv"))
     many = "".join(f"+38050{number:07},a\n" for number in range(300))
-    source = csv_source(written(tmp_path, f'phone,a\n{many}+380501111111,"Ann\nBob,x\n', "clients.csv"))
+    source = csv_source(
+        written(tmp_path, f'phone,a\n{many}+380501111111,"Ann\nBob,x\n', "clients.csv")
+    )
     with pytest.raises(ValueError, match=r"^clients\.csv: line 302: unreadable from here on"):
         list(source.rows)
 
 
 def test_a_column_that_looks_like_numbers_is_taken_if_it_is_the_only_one(tmp_path: Path):
-    assert csv_source(written(tmp_path, "a,b\nx,+38 (050) 111-11-11\ny,380501111112\n")).phone_column == "b"
+    assert (
+        csv_source(written(tmp_path, "a,b\nx,+38 (050) 111-11-11\ny,380501111112\n")).phone_column
+        == "b"
+    )
 
 
 # Spreadsheets and iterables
@@ -165,7 +206,12 @@ def test_a_spreadsheet_is_read_with_numbers_as_digits(tmp_path: Path):
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet
-    for row in (["Name", "Телефон", "percent"], ["Олена", 380501111111, 20], ["Іван", "+380501111112", 7.5], [None, None, None]):
+    for row in (
+        ["Name", "Телефон", "percent"],
+        ["Олена", 380501111111, 20],
+        ["Іван", "+380501111112", 7.5],
+        [None, None, None],
+    ):
         sheet.append(row)
     path = tmp_path / "list.xlsx"
     book.save(path)
@@ -196,7 +242,10 @@ def test_a_file_that_is_no_spreadsheet_is_told_so(tmp_path: Path):
 
 
 def test_any_iterable_will_do():
-    assert rows(rows_source(["+380501111111", "+380501111112"])) == [(1, "+380501111111", ""), (2, "+380501111112", "")]
+    assert rows(rows_source(["+380501111111", "+380501111112"])) == [
+        (1, "+380501111111", ""),
+        (2, "+380501111112", ""),
+    ]
     source = rows_source([{"phone": 380501111111, "name": None}])
     (row,) = source.rows
     assert (row.number, row.values) == ("380501111111", {"phone": "380501111111", "name": ""})
@@ -219,7 +268,16 @@ def test_a_list_is_read_as_a_stream(tmp_path: Path):
 
 def test_numbers_that_repeat_or_are_no_good_are_skipped_with_the_reason(tmp_path: Path):
     found = skipped(
-        tmp_path, rows_source(["+38 (050) 111-11-11", "+380501111111", "12", "+380501111112,+380501111113", "380501111114"])
+        tmp_path,
+        rows_source(
+            [
+                "+38 (050) 111-11-11",
+                "+380501111111",
+                "12",
+                "+380501111112,+380501111113",
+                "380501111114",
+            ]
+        ),
     )
     assert found == {
         2: "repeats line 1",
@@ -229,7 +287,9 @@ def test_numbers_that_repeat_or_are_no_good_are_skipped_with_the_reason(tmp_path
     }
 
 
-@pytest.mark.parametrize("cell", ["12345 678901", "2345678\u00a09876543", "(38050)\t111-11-11", "380501 111111"])
+@pytest.mark.parametrize(
+    "cell", ["12345 678901", "2345678\u00a09876543", "(38050)\t111-11-11", "380501 111111"]
+)
 def test_two_groups_of_digits_without_a_plus_may_be_two_numbers(cell: str, tmp_path: Path):
     found = skipped(tmp_path, rows_source([cell]))
     assert found == {
@@ -237,18 +297,33 @@ def test_two_groups_of_digits_without_a_plus_may_be_two_numbers(cell: str, tmp_p
     }
 
 
-@pytest.mark.parametrize("cell", ["38 050 1111111", "380 50 111 11 11", "+38050 1111111", "\u202a+38050 1111111", "380501111111"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "38 050 1111111",
+        "380 50 111 11 11",
+        "+38050 1111111",
+        "\u202a+38050 1111111",
+        "380501111111",
+    ],
+)
 def test_other_groups_of_digits_are_one_number(cell: str, tmp_path: Path):
     assert skipped(tmp_path, rows_source([cell])) == {}
 
 
 def test_with_a_country_groups_of_digits_are_one_number(tmp_path: Path):
     source = rows_source(["050111 1111111", "05011 11111"])
-    with Campaign.create(tmp_path / "x.sms", source, sender="Shop", text="a", country="UA") as campaign:
-        assert [(one.line, one.number) for one in campaign.recipients() if one.state == "pending"] == [(2, "+380501111111")]
+    with Campaign.create(
+        tmp_path / "x.sms", source, sender="Shop", text="a", country="UA"
+    ) as campaign:
+        assert [
+            (one.line, one.number) for one in campaign.recipients() if one.state == "pending"
+        ] == [(2, "+380501111111")]
 
 
-@pytest.mark.parametrize(("number", "digits"), [("+38050111111", 8), ("+3800501111111", 10), ("380 50 111 11 1", 8)])
+@pytest.mark.parametrize(
+    ("number", "digits"), [("+38050111111", 8), ("+3800501111111", 10), ("380 50 111 11 1", 8)]
+)
 def test_a_number_of_ukraine_has_nine_digits(number: str, digits: int, tmp_path: Path):
     found = skipped(tmp_path, rows_source([number, "+380501111111", "+38970111111"]))
     assert found == {1: f"not a number of Ukraine: it has {digits} digits after +380, not 9"}
@@ -276,15 +351,28 @@ def test_a_brace_alone_or_a_field_without_a_name_is_an_error(text: str):
         Template.of(text)
 
 
-@pytest.mark.parametrize("text", ["{name.upper}", "{name[0]}", "{name!r}", "{name:>10}", "{0}", "{__class__}", "{number}"])
+@pytest.mark.parametrize(
+    "text",
+    ["{name.upper}", "{name[0]}", "{name!r}", "{name:>10}", "{0}", "{__class__}", "{number}"],
+)
 def test_a_field_is_a_column_and_nothing_more(text: str, tmp_path: Path):
-    with pytest.raises(ValueError, match=r"^text: no column for the field .*; the columns are phone, name$"):
-        Campaign.create(tmp_path / "x.sms", rows_source([{"phone": "+380501111111", "name": "a"}]), sender="Shop", text=text)
+    with pytest.raises(
+        ValueError, match=r"^text: no column for the field .*; the columns are phone, name$"
+    ):
+        Campaign.create(
+            tmp_path / "x.sms",
+            rows_source([{"phone": "+380501111111", "name": "a"}]),
+            sender="Shop",
+            text=text,
+        )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_field_with_tricks_in_its_value_stays_text():
-    assert Template.of("{name}").fill({"name": "{phone} {name.__class__}"}) == "{phone} {name.__class__}"
+    assert (
+        Template.of("{name}").fill({"name": "{phone} {name.__class__}"})
+        == "{phone} {name.__class__}"
+    )
 
 
 def test_a_missing_field_and_an_unsendable_text_skip_one_and_name_the_place(tmp_path: Path):
@@ -334,24 +422,61 @@ def test_an_error_in_the_source_leaves_no_file(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ('phone,name\n+380501111111,"Ann\n+380502222222,Bob\n+380503333333,Eve\n', "line 2: unreadable from here on"),
-        ('phone,name\n+380501111111,"Ann\n+380502222222,"Bob"\n', "line 2: unreadable from here on"),
-        ('phone,name\n+380501111111,"Ann\n+380502222222,Bob\n+380503333333,Eve"\n', "line 2: a cell continues over other rows"),
-        ('sep=;\nphone;b;c\n+380501111111;"Ann\n+380502222222;Bob;1"\n', "line 3: a cell continues over other rows"),
-        ('phone,name\n"+380501111111,Ann\n+380502222222",Bob\n', "line 2: a cell continues over other rows"),
-        ('phone,name,city\n+380501111111,"Ann\n+380502222222,Bob"\n', "line 2: a cell continues over other rows"),
-        ('phone,name\n+380501111111,"Ann\n+380502222222,Bob,Kyiv,1"\n', "line 2: a cell continues over other rows"),
-        ('phone,name\n+380501111111,"Ann\nмоб. 050 222-22-22,Bob"\n', "line 2: a cell continues over other rows"),
-        ('phone,name\n+380501111111,"Ann\n+38050222222O,Bob"\n', "line 2: a cell continues over other rows"),
-        ('phone,name\n+380501111111,"Ann\n050.222.22.22,Bob"\n', "line 2: a cell continues over other rows"),
-        ('phone,name\n+3725123455,"Ann\n512 3456,Bob"\n', "line 2: a cell continues over other rows"),
         (
-            'phone,name\n+380501111111,"Ann\n' + "".join(f"+38050222222{n}\n" for n in range(4)) + '"\n',
+            'phone,name\n+380501111111,"Ann\n+380502222222,Bob\n+380503333333,Eve\n',
+            "line 2: unreadable from here on",
+        ),
+        (
+            'phone,name\n+380501111111,"Ann\n+380502222222,"Bob"\n',
+            "line 2: unreadable from here on",
+        ),
+        (
+            'phone,name\n+380501111111,"Ann\n+380502222222,Bob\n+380503333333,Eve"\n',
+            "line 2: a cell continues over other rows",
+        ),
+        (
+            'sep=;\nphone;b;c\n+380501111111;"Ann\n+380502222222;Bob;1"\n',
+            "line 3: a cell continues over other rows",
+        ),
+        (
+            'phone,name\n"+380501111111,Ann\n+380502222222",Bob\n',
+            "line 2: a cell continues over other rows",
+        ),
+        (
+            'phone,name,city\n+380501111111,"Ann\n+380502222222,Bob"\n',
+            "line 2: a cell continues over other rows",
+        ),
+        (
+            'phone,name\n+380501111111,"Ann\n+380502222222,Bob,Kyiv,1"\n',
+            "line 2: a cell continues over other rows",
+        ),
+        (
+            'phone,name\n+380501111111,"Ann\nмоб. 050 222-22-22,Bob"\n',
+            "line 2: a cell continues over other rows",
+        ),
+        (
+            'phone,name\n+380501111111,"Ann\n+38050222222O,Bob"\n',
+            "line 2: a cell continues over other rows",
+        ),
+        (
+            'phone,name\n+380501111111,"Ann\n050.222.22.22,Bob"\n',
+            "line 2: a cell continues over other rows",
+        ),
+        (
+            'phone,name\n+3725123455,"Ann\n512 3456,Bob"\n',
+            "line 2: a cell continues over other rows",
+        ),
+        (
+            'phone,name\n+380501111111,"Ann\n'
+            + "".join(f"+38050222222{n}\n" for n in range(4))
+            + '"\n',
             "line 2: a cell continues over other rows",
         ),
     ],
 )
-def test_rows_that_would_be_lost_are_an_error_for_the_whole_list(content: str, says: str, tmp_path: Path):
+def test_rows_that_would_be_lost_are_an_error_for_the_whole_list(
+    content: str, says: str, tmp_path: Path
+):
     path = tmp_path / "list.csv"
     path.write_text(content, "utf-8")
     with pytest.raises(ValueError, match=says):
@@ -376,7 +501,9 @@ def test_rows_that_would_be_lost_are_an_error_for_the_whole_list(content: str, s
 def test_a_cell_may_have_lines_that_are_no_rows(address: str, tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_text(f'phone,address\n+380501111111,"{address}"\n+380502222222,Львів\n', "utf-8")
-    with Campaign.create(tmp_path / "a.sms", csv_source(path), sender="Shop", text="Привіт") as campaign:
+    with Campaign.create(
+        tmp_path / "a.sms", csv_source(path), sender="Shop", text="Привіт"
+    ) as campaign:
         assert campaign.figures().states == {RecipientState.PENDING: 2}
 
 
@@ -397,9 +524,13 @@ LONGER = "x" * 1_100_000
         ('"a"b",x,"вул. 1', "misplaced quotes"),
     ],
 )
-def test_the_rest_of_a_cell_that_cannot_be_read_is_never_read_as_rows(cell: str, says: str, tmp_path: Path):
+def test_the_rest_of_a_cell_that_cannot_be_read_is_never_read_as_rows(
+    cell: str, says: str, tmp_path: Path
+):
     content = f'phone,a\n+380501111111,{cell}\n+380502222222,office"\n+380503333333,b\n'
-    with pytest.raises(ValueError, match=rf"line 2: unreadable from here on \({says}\); is a quote missing"):
+    with pytest.raises(
+        ValueError, match=rf"line 2: unreadable from here on \({says}\); is a quote missing"
+    ):
         list(csv_source(written(tmp_path, content)).rows)
 
 
@@ -414,7 +545,9 @@ def test_the_rest_of_a_cell_that_cannot_be_read_is_never_read_as_rows(cell: str,
         ('"ТОВ "Ромашка"", Київ', "misplaced quotes"),
     ],
 )
-def test_a_cell_that_cannot_be_read_and_ends_in_its_line_skips_one_row(cell: str, says: str, tmp_path: Path):
+def test_a_cell_that_cannot_be_read_and_ends_in_its_line_skips_one_row(
+    cell: str, says: str, tmp_path: Path
+):
     content = f"phone,a\n+380501111111,{cell}\n+380503333333,b\n"
     assert rows(csv_source(written(tmp_path, content))) == [(2, "", says), (3, "+380503333333", "")]
 
@@ -422,7 +555,9 @@ def test_a_cell_that_cannot_be_read_and_ends_in_its_line_skips_one_row(cell: str
 def test_the_limit_of_csv_that_another_program_part_sets_changes_nothing(tmp_path: Path):
     old = csv.field_size_limit(1 << 30)
     try:
-        found = rows(csv_source(written(tmp_path, f'phone,a\n+380501111111,"{LONG}"\n+380503333333,b\n')))
+        found = rows(
+            csv_source(written(tmp_path, f'phone,a\n+380501111111,"{LONG}"\n+380503333333,b\n'))
+        )
     finally:
         csv.field_size_limit(old)
     assert found == [(2, "", "a cell is too long"), (3, "+380503333333", "")]
@@ -430,7 +565,10 @@ def test_the_limit_of_csv_that_another_program_part_sets_changes_nothing(tmp_pat
 
 def test_a_space_before_a_quote_that_opens_no_cell_skips_nobody(tmp_path: Path):
     content = 'phone;name\n+380501111111; "Ромашка" ТОВ\n+380502222222;b\n'
-    assert rows(csv_source(written(tmp_path, content))) == [(2, "+380501111111", ""), (3, "+380502222222", "")]
+    assert rows(csv_source(written(tmp_path, content))) == [
+        (2, "+380501111111", ""),
+        (3, "+380502222222", ""),
+    ]
 
 
 def test_an_empty_cell_between_spaces_moves_no_other_cell(tmp_path: Path):
@@ -440,7 +578,15 @@ def test_an_empty_cell_between_spaces_moves_no_other_cell(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "number", ["38(050) 123-45-67", "380(50) 123-45-67", "38050 1234567", "380501234567.0", "380501234567,00", "+380501234567.00"]
+    "number",
+    [
+        "38(050) 123-45-67",
+        "380(50) 123-45-67",
+        "38050 1234567",
+        "380501234567.0",
+        "380501234567,00",
+        "+380501234567.00",
+    ],
 )
 def test_a_number_as_people_and_spreadsheets_write_it_is_one_number(number: str, tmp_path: Path):
     source = csv_source(written(tmp_path, f'phone;name\n"{number}";a\n'))
@@ -456,8 +602,13 @@ def test_a_second_column_that_is_filled_late_does_not_refuse_the_list(tmp_path: 
 
 
 def test_a_quote_after_a_space_opens_a_cell(tmp_path: Path):
-    content = 'phone, address\n+380501111111, "вул. Хрещатик\n+380441234567; офіс"\n+380503333333, b\n'
-    assert rows(csv_source(written(tmp_path, content))) == [(2, "+380501111111", ""), (4, "+380503333333", "")]
+    content = (
+        'phone, address\n+380501111111, "вул. Хрещатик\n+380441234567; офіс"\n+380503333333, b\n'
+    )
+    assert rows(csv_source(written(tmp_path, content))) == [
+        (2, "+380501111111", ""),
+        (4, "+380503333333", ""),
+    ]
 
 
 def test_a_number_that_no_text_can_hold_is_skipped_like_any_other(tmp_path: Path):

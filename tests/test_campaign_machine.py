@@ -26,7 +26,15 @@ from hypothesis.stateful import (
 )
 from soak import count
 
-from smsgate.campaign import TRANSITIONS, Campaign, Event, JournalError, RecipientState, SqliteJournal, rows_source
+from smsgate.campaign import (
+    TRANSITIONS,
+    Campaign,
+    Event,
+    JournalError,
+    RecipientState,
+    SqliteJournal,
+    rows_source,
+)
 from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd
 from smsgate.protocol.answers import DeliveryState
 
@@ -53,7 +61,9 @@ class JournalMachine(RuleBasedStateMachine):
         Campaign.create(self.path, rows_source(rows), sender="Shop", text="Вітаємо, {name}").close()
         self.journal = self.journal_class.open(self.path)
         self.run_number = self.journal.start_run()
-        self.states: dict[int, RecipientState] = dict.fromkeys(range(1, 9), S.PENDING) | dict.fromkeys((9, 10), S.SKIPPED)
+        self.states: dict[int, RecipientState] = dict.fromkeys(
+            range(1, 9), S.PENDING
+        ) | dict.fromkeys((9, 10), S.SKIPPED)
         self.under_way: dict[int, Claim] = {}
         self.may_have_been_sent = Counter[int]()
         self.resent = Counter[int]()
@@ -88,7 +98,13 @@ class JournalMachine(RuleBasedStateMachine):
     def settle(self, claim: Claim, data: st.DataObject) -> None:
         events = [data.draw(st.sampled_from(OUTCOMES)) for _ in claim.recipients]
         outcomes = [
-            RecipientOutcome(key, event, ID if event is Event.ACCEPTED else None, "why", alone=event is Event.NOT_SENT)
+            RecipientOutcome(
+                key,
+                event,
+                ID if event is Event.ACCEPTED else None,
+                "why",
+                alone=event is Event.NOT_SENT,
+            )
             for (key, _), event in zip(claim.recipients, events, strict=True)
         ]
         if claim.request not in self.under_way:  # settled before, or lost with the process
@@ -104,14 +120,20 @@ class JournalMachine(RuleBasedStateMachine):
     @rule(claim=consumes(claims), event=st.sampled_from(sorted(set(Event) - set(OUTCOMES))))
     def settle_with_what_no_answer_says(self, claim: Claim, event: Event) -> None:
         with pytest.raises(ValueError, match=r"outcomes: .* is not an outcome of a request"):
-            self.journal.settle(claim, [RecipientOutcome(key, event) for key, _ in claim.recipients], RequestEnd())
+            self.journal.settle(
+                claim, [RecipientOutcome(key, event) for key, _ in claim.recipients], RequestEnd()
+            )
         with pytest.raises(ValueError, match="outcomes: one for each recipient"):
             self.journal.settle(claim, [], RequestEnd())
         if claim.request in self.under_way:
             self.settle_all(claim)
 
     def settle_all(self, claim: Claim) -> None:
-        self.journal.settle(claim, [RecipientOutcome(key, Event.REFUSED) for key, _ in claim.recipients], RequestEnd())
+        self.journal.settle(
+            claim,
+            [RecipientOutcome(key, Event.REFUSED) for key, _ in claim.recipients],
+            RequestEnd(),
+        )
         del self.under_way[claim.request]
         for key, _ in claim.recipients:
             self.move(key, Event.REFUSED)
@@ -134,7 +156,9 @@ class JournalMachine(RuleBasedStateMachine):
         # An id belongs to one recipient, and is told once.
         self.ids += event is Event.FOUND
         found = f"00000000-0000-4000-8000-{self.ids:012}" if event is Event.FOUND else None
-        moved = self.journal.resolve(event, who="me", note="", request=None, line=recipient, message_id=found)
+        moved = self.journal.resolve(
+            event, who="me", note="", request=None, line=recipient, message_id=found
+        )
         assert moved == ((self.states[recipient], event) in EDGES)
         if moved:
             self.decisions += 1
@@ -167,8 +191,14 @@ class JournalMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_unknown_are_listed_with_their_reason(self) -> None:
-        recipients = [loss for request in self.journal.in_doubt() for loss in self.journal.recipients_in_doubt(request.id)]
-        assert sorted(loss.line for loss in recipients) == [key for key, state in self.states.items() if state is S.IN_DOUBT]
+        recipients = [
+            loss
+            for request in self.journal.in_doubt()
+            for loss in self.journal.recipients_in_doubt(request.id)
+        ]
+        assert sorted(loss.line for loss in recipients) == [
+            key for key, state in self.states.items() if state is S.IN_DOUBT
+        ]
         assert all(loss.reason for loss in recipients)
 
     @invariant()
@@ -190,4 +220,6 @@ def test_a_planted_bug_is_found(bug: str):
 
     with pytest.raises(AssertionError):
         # The shortest way to it is of no interest here.
-        run_state_machine_as_test(Buggy, settings=settings(EFFORT, phases=[Phase.generate], report_multiple_bugs=False))
+        run_state_machine_as_test(
+            Buggy, settings=settings(EFFORT, phases=[Phase.generate], report_multiple_bugs=False)
+        )

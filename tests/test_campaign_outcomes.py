@@ -31,7 +31,9 @@ def reasons(outcome: RequestOutcome) -> list[str | None]:
 
 
 def result(*slots: RecipientResult) -> SendResult:
-    return SendResult(text="raw", answers=(ClassifiedAnswer(answer=Answer.SENT, text="raw"),), recipients=slots)
+    return SendResult(
+        text="raw", answers=(ClassifiedAnswer(answer=Answer.SENT, text="raw"),), recipients=slots
+    )
 
 
 def accepted(number: str, message_id: str) -> RecipientResult:
@@ -39,7 +41,9 @@ def accepted(number: str, message_id: str) -> RecipientResult:
 
 
 def refused(number: str, answer: Answer, reason: str = "no") -> RecipientResult:
-    return RecipientResult(destination=number, outcome=Outcome.REFUSED, answer=answer, reason=reason)
+    return RecipientResult(
+        destination=number, outcome=Outcome.REFUSED, answer=answer, reason=reason
+    )
 
 
 def in_doubt(number: str) -> RecipientResult:
@@ -50,24 +54,36 @@ ID = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
 
 
 def test_each_recipient_gets_the_verdict_of_its_own_slot():
-    slots = (accepted(ONE, ID), refused(TWO, Answer.BAD_DESTINATION, f"bad number {TWO}"), in_doubt(THREE))
+    slots = (
+        accepted(ONE, ID),
+        refused(TWO, Answer.BAD_DESTINATION, f"bad number {TWO}"),
+        in_doubt(THREE),
+    )
     outcome = outcome_of_answer(claim(3), result(*slots))
     assert outcome.recipients == (
         RecipientOutcome(1, Event.ACCEPTED, ID),
         RecipientOutcome(2, Event.REFUSED, None, "bad number +380*****0002"),
         RecipientOutcome(3, Event.IN_DOUBT),
     )
-    assert outcome.end == RequestEnd("the answer does not say what became of some recipients", 200, b"raw")
+    assert outcome.end == RequestEnd(
+        "the answer does not say what became of some recipients", 200, b"raw"
+    )
     assert (outcome.in_doubt, outcome.trouble) == (True, Trouble.NONE)
 
 
 def test_an_answer_that_says_everything_keeps_no_raw_reply():
     outcome = outcome_of_answer(claim(1), result(accepted(ONE, ID)))
-    assert (outcome.end, outcome.trouble, outcome.in_doubt) == (RequestEnd(None, 200, None), Trouble.NONE, False)
+    assert (outcome.end, outcome.trouble, outcome.in_doubt) == (
+        RequestEnd(None, 200, None),
+        Trouble.NONE,
+        False,
+    )
 
 
 def test_a_recipient_that_was_not_paid_for_is_pending_again_and_the_run_pauses():
-    outcome = outcome_of_answer(claim(2), result(accepted(ONE, ID), refused(TWO, Answer.NOT_ENOUGH_CREDITS)))
+    outcome = outcome_of_answer(
+        claim(2), result(accepted(ONE, ID), refused(TWO, Answer.NOT_ENOUGH_CREDITS))
+    )
     assert events(outcome) == [Event.ACCEPTED, Event.NOT_SENT]
     assert reasons(outcome) == [None, None]
     assert outcome.trouble is Trouble.PAUSE
@@ -87,18 +103,27 @@ USELESS = (Reason.CLOSED, Reason.NOT_OPEN, Reason.OTHER_EVENT_LOOP)
 @pytest.mark.parametrize(
     ("reason", "trouble"),
     [
-        (reason, {Reason.OUTCOME_UNKNOWN: Trouble.NONE, **dict.fromkeys(USELESS, Trouble.PAUSE)}.get(reason, Trouble.WAIT))
+        (
+            reason,
+            {Reason.OUTCOME_UNKNOWN: Trouble.NONE, **dict.fromkeys(USELESS, Trouble.PAUSE)}.get(
+                reason, Trouble.WAIT
+            ),
+        )
         for reason in Reason
     ],
     ids=list(Reason),
 )
-def test_a_lost_answer_makes_everybody_unknown_and_keeps_what_came(reason: Reason, trouble: Trouble):
+def test_a_lost_answer_makes_everybody_unknown_and_keeps_what_came(
+    reason: Reason, trouble: Trouble
+):
     error = errors.InDoubt("lost", reason=reason, evidence=ReplyEvidence(502, 4, (), b"<htm"))
     outcome = outcome_of_error(claim(2), error, left=True)
     assert (events(outcome), reasons(outcome)) == ([Event.IN_DOUBT] * 2, ["lost"] * 2)
     assert outcome.end == RequestEnd("lost", 502, b"<htm")
     assert (outcome.trouble, outcome.in_doubt) == (trouble, True)
-    assert outcome_of_error(claim(1), errors.InDoubt("lost", reason=reason), left=True).end == RequestEnd("lost", None, None)
+    assert outcome_of_error(
+        claim(1), errors.InDoubt("lost", reason=reason), left=True
+    ).end == RequestEnd("lost", None, None)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +139,9 @@ def test_a_lost_answer_makes_everybody_unknown_and_keeps_what_came(reason: Reaso
     ],
 )
 @pytest.mark.parametrize("text", ["the gateway's words", ""])
-def test_a_refusal_of_the_account_pauses_and_nobody_is_rejected(error: type[errors.Refused], advice: str, text: str):
+def test_a_refusal_of_the_account_pauses_and_nobody_is_rejected(
+    error: type[errors.Refused], advice: str, text: str
+):
     outcome = outcome_of_error(claim(2), error("it refused", text=text), left=True)
     assert (events(outcome), reasons(outcome)) == ([Event.NOT_SENT] * 2, [None] * 2)
     assert not any(outcome.alone for outcome in outcome.recipients)
@@ -134,7 +161,9 @@ def test_one_sentence_for_several_recipients_has_each_tried_alone(error: type[er
 
 
 def test_a_sentence_for_each_recipient_is_its_reason():
-    outcome = outcome_of_error(claim(2), errors.BadDestination("it refused", reasons=("bad", "worse")), left=True)
+    outcome = outcome_of_error(
+        claim(2), errors.BadDestination("it refused", reasons=("bad", "worse")), left=True
+    )
     assert outcome.recipients == (
         RecipientOutcome(1, Event.REFUSED, reason="bad"),
         RecipientOutcome(2, Event.REFUSED, reason="worse"),
@@ -142,7 +171,9 @@ def test_a_sentence_for_each_recipient_is_its_reason():
 
 
 @pytest.mark.parametrize(("text", "reason"), [("no", "no"), ("", "it refused")])
-def test_one_recipient_that_is_refused_is_rejected_in_the_words_of_the_gateway(text: str, reason: str):
+def test_one_recipient_that_is_refused_is_rejected_in_the_words_of_the_gateway(
+    text: str, reason: str
+):
     outcome = outcome_of_error(claim(1), errors.BadDestination("it refused", text=text), left=True)
     assert outcome.recipients == (RecipientOutcome(1, Event.REFUSED, reason=reason),)
     assert outcome.trouble is Trouble.NONE
@@ -150,7 +181,9 @@ def test_one_recipient_that_is_refused_is_rejected_in_the_words_of_the_gateway(t
 
 @pytest.mark.parametrize("alone", range(5))
 def test_a_gateway_that_fails_is_given_three_tries_for_one_recipient(alone: int):
-    outcome = outcome_of_error(claim(1, alone=alone), errors.GatewayFailure("it failed", text="not saved"), left=True)
+    outcome = outcome_of_error(
+        claim(1, alone=alone), errors.GatewayFailure("it failed", text="not saved"), left=True
+    )
     if alone < 3:
         assert outcome.recipients == (RecipientOutcome(1, Event.NOT_SENT, alone=True),)
         assert (outcome.trouble, outcome.why) == (Trouble.WAIT, "it failed")
@@ -170,16 +203,28 @@ def test_a_message_that_cannot_be_made_is_rejected_and_its_text_is_not_told():
     assert not outcome.unforeseen
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("zymurgy"), GeneratorExit()], ids=lambda e: type(e).__name__)
-def test_what_nobody_foresaw_makes_everybody_unknown_and_goes_on_to_the_caller(error: BaseException):
+@pytest.mark.parametrize(
+    "error",
+    [KeyboardInterrupt(), RuntimeError("zymurgy"), GeneratorExit()],
+    ids=lambda e: type(e).__name__,
+)
+def test_what_nobody_foresaw_makes_everybody_unknown_and_goes_on_to_the_caller(
+    error: BaseException,
+):
     outcome = outcome_of_error(claim(2), error, left=True)
     assert events(outcome) == [Event.IN_DOUBT] * 2
     assert reasons(outcome) == ["interrupted while the request was under way"] * 2
     assert outcome.unforeseen
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("zymurgy"), GeneratorExit()], ids=lambda e: type(e).__name__)
-def test_what_nobody_foresaw_before_anything_had_left_leaves_everybody_pending(error: BaseException):
+@pytest.mark.parametrize(
+    "error",
+    [KeyboardInterrupt(), RuntimeError("zymurgy"), GeneratorExit()],
+    ids=lambda e: type(e).__name__,
+)
+def test_what_nobody_foresaw_before_anything_had_left_leaves_everybody_pending(
+    error: BaseException,
+):
     outcome = outcome_of_error(claim(2), error, left=False)
     assert events(outcome) == [Event.NOT_SENT] * 2
     assert outcome.end.reason == "interrupted before any byte of the request left"

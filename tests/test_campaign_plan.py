@@ -1,4 +1,7 @@
-"""What a campaign says before anything is sent: to how many, for how many credits, for how long, and who is skipped."""
+"""What a campaign says before anything is sent:
+
+to how many, for how many credits, for how long, and who is skipped.
+"""
 
 from __future__ import annotations
 

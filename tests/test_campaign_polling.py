@@ -1,4 +1,7 @@
-"""Following the delivery of a campaign, in simulated time: whom it asks, how often, how fast, and when it ends."""
+"""Following the delivery of a campaign, in simulated time:
+
+whom it asks, how often, how fast, and when it ends.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,9 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 class World:
     """A campaign that was sent in simulated time, and what was asked about it, with the moment."""
 
-    def __init__(self, campaign: Campaign, session: smsgate.AsyncSession, gateway: SimulatedGateway) -> None:
+    def __init__(
+        self, campaign: Campaign, session: smsgate.AsyncSession, gateway: SimulatedGateway
+    ) -> None:
         self.campaign = campaign
         self.session = session
         self.gateway = gateway
@@ -66,11 +71,15 @@ class Told(SimulatedGateway):
 async def sent(folder: Path, *more: str, delivery_seconds: float = 60.0) -> AsyncIterator[World]:
     path = folder / "a.sms"
     Campaign.create(path, rows_source([*NUMBERS, *more]), sender="Shop", text="Вітаємо!").close()
-    gateway = Told(Random(1), Settings(seed=1, delivery_seconds=delivery_seconds), 0.0, lambda _: None)
+    gateway = Told(
+        Random(1), Settings(seed=1, delivery_seconds=delivery_seconds), 0.0, lambda _: None
+    )
     client = httpx.AsyncClient(transport=gateway, trust_env=False)
     with Campaign.open(path) as campaign:
         campaign.journal._clock = trio.current_time
-        async with smsgate.AsyncSession("sandbox", "sandbox", url=URL, concurrency=2, http_client=client) as session:
+        async with smsgate.AsyncSession(
+            "sandbox", "sandbox", url=URL, concurrency=2, http_client=client
+        ) as session:
             await campaign.run(session)
             yield World(campaign, session, gateway)
 
@@ -95,7 +104,9 @@ async def test_nobody_is_asked_for_twice_within_the_pause_and_all_in_turn(tmp_pa
             times.setdefault(message, []).append(at)
         assert len(times) == 40
         # The answer, from which on it counts, comes later than the question.
-        assert all(later - earlier >= 15 for one in times.values() for earlier, later in pairwise(one))
+        assert all(
+            later - earlier >= 15 for one in times.values() for earlier, later in pairwise(one)
+        )
         assert {len(one) for one in times.values()} <= {4, 5}
 
 
@@ -226,8 +237,12 @@ async def test_a_refusal_of_the_account_is_raised(tmp_path: Path):
 
 @pytest.mark.parametrize("option", ["rate", "again", "timeout"])
 @pytest.mark.parametrize("value", [0, -1, float("nan"), True])
-async def test_a_bad_option_is_named_with_what_is_allowed(option: str, value: float, tmp_path: Path):
-    Campaign.create(tmp_path / "a.sms", rows_source(NUMBERS), sender="Shop", text="Вітаємо!").close()
+async def test_a_bad_option_is_named_with_what_is_allowed(
+    option: str, value: float, tmp_path: Path
+):
+    Campaign.create(
+        tmp_path / "a.sms", rows_source(NUMBERS), sender="Shop", text="Вітаємо!"
+    ).close()
     with Campaign.open(tmp_path / "a.sms", writing=False) as campaign:
         async with smsgate.AsyncSession("sandbox", "sandbox", url=URL) as session:
             with pytest.raises(ValueError, match=f"^{option}: must be a number greater than 0$"):

@@ -1,4 +1,7 @@
-"""The report of a campaign and its CSV: the figures are the journal's, nothing in them can be run, and nobody is named."""
+"""The report of a campaign and its CSV:
+
+the figures are the journal's, nothing in them can be run, and nobody is named.
+"""
 
 from __future__ import annotations
 
@@ -78,11 +81,15 @@ def numbers(count: int, first: int = 1_000_000) -> list[str]:
 
 
 def made(path: Path, rows: Any, **options: Any) -> Campaign:
-    return Campaign.create(path, rows_source(rows), **{"sender": "Shop", "text": "Hello", **options})
+    return Campaign.create(
+        path, rows_source(rows), **{"sender": "Shop", "text": "Hello", **options}
+    )
 
 
 async def sent_to_a_sandbox(campaign: Campaign, sandbox: Sandbox) -> None:
-    async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=sandbox.url) as session:
+    async with smsgate.AsyncSession(
+        "sandbox", "sandbox", sender="Shop", url=sandbox.url
+    ) as session:
         await campaign.run(session, batch=10)
         await campaign.poll(session, rate=None, again=0.05, timeout=20)
 
@@ -90,17 +97,36 @@ async def sent_to_a_sandbox(campaign: Campaign, sandbox: Sandbox) -> None:
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
     """A campaign with every kind of outcome, sent to a sandbox that at first loses some answers."""
-    rows = [*numbers(200), "+380000000001", "+380000000002", "+380000000004", "+380000000005", "n/a", numbers(1)[0], ""]
+    rows = [
+        *numbers(200),
+        "+380000000001",
+        "+380000000002",
+        "+380000000004",
+        "+380000000005",
+        "n/a",
+        numbers(1)[0],
+        "",
+    ]
     with (
-        made(tmp_path_factory.mktemp("report") / "spring.sms", rows, text="Вітаємо!", name="Spring 2026-03-06") as campaign,
+        made(
+            tmp_path_factory.mktemp("report") / "spring.sms",
+            rows,
+            text="Вітаємо!",
+            name="Spring 2026-03-06",
+        ) as campaign,
         Sandbox(Settings(seed=5, delivery_seconds=0.05)) as sandbox,
     ):
         sandbox.faults.add("drop after", operation="SendSMS", times=4)
         anyio.run(sent_to_a_sandbox, campaign, sandbox)
         first = campaign.in_doubt()[0]
-        campaign.resolve(Event.ASSUME_SENT, who="Iryna", note="asked three of them", request=first.id)
+        campaign.resolve(
+            Event.ASSUME_SENT, who="Iryna", note="asked three of them", request=first.id
+        )
         figures = campaign.figures()
-        assert all(figures.count(state) for state in (S.SKIPPED, S.ACCEPTED, S.REFUSED, S.IN_DOUBT, S.ASSUMED_SENT))
+        assert all(
+            figures.count(state)
+            for state in (S.SKIPPED, S.ACCEPTED, S.REFUSED, S.IN_DOUBT, S.ASSUMED_SENT)
+        )
         yield campaign
 
 
@@ -109,7 +135,10 @@ def page_of(journal: Any, **options: Any) -> str:
 
 
 def parsed(page: str) -> ElementTree.Element:
-    """Read the page as XML, which forgives nothing: every element is closed and every attribute is quoted."""
+    """Read the page as XML, which forgives nothing:
+
+    every element is closed and every attribute is quoted.
+    """
     return ElementTree.fromstring(page.removeprefix("<!DOCTYPE html>").strip())
 
 
@@ -138,13 +167,18 @@ class Made:
         return self._figures
 
     def timeline(self, steps: int) -> list[TimeSlot]:
-        return [TimeSlot(NOON + 10 * place, 16_000, 300, 20) for place in range(min(self._slots, steps))]
+        return [
+            TimeSlot(NOON + 10 * place, 16_000, 300, 20) for place in range(min(self._slots, steps))
+        ]
 
     def in_doubt(self) -> list[RequestInDoubt]:
         return [UNSETTLED] * self._requests
 
     def recipients_in_doubt(self, request: int) -> list[RecipientInDoubt]:
-        return [RecipientInDoubt(line, number, f"request {request}") for line, number in enumerate(numbers(100), 1)]
+        return [
+            RecipientInDoubt(line, number, f"request {request}")
+            for line, number in enumerate(numbers(100), 1)
+        ]
 
 
 UNSETTLED = RequestInDoubt(7, NOON, NOON + 1, 100, 100, 200, "the connection broke", None, 0, None)
@@ -168,11 +202,24 @@ MILLION = replace(
 
 def test_the_figures_of_the_page_are_those_of_the_journal(campaign: Campaign):
     figures, root = campaign.figures(), parsed(page_of(campaign.journal))
-    drawn = [words(text) for text in by_id(root, "everyone").iter("text") if (text.get("class") or "").startswith("figure")]
+    drawn = [
+        words(text)
+        for text in by_id(root, "everyone").iter("text")
+        if (text.get("class") or "").startswith("figure")
+    ]
     given, accepted = figures.recipients, figures.count(S.ACCEPTED)
     delivered = figures.deliveries["delivered"]
-    assert drawn == [f"{given:,}", f"{given - figures.count(S.SKIPPED):,}", f"{accepted:,}", f"{delivered:,}"]
-    branches = [words(text) for text in by_id(root, "everyone").iter("text") if text.get("class") == "branch"]
+    assert drawn == [
+        f"{given:,}",
+        f"{given - figures.count(S.SKIPPED):,}",
+        f"{accepted:,}",
+        f"{delivered:,}",
+    ]
+    branches = [
+        words(text)
+        for text in by_id(root, "everyone").iter("text")
+        if text.get("class") == "branch"
+    ]
     assert branches == [
         f"{figures.count(S.SKIPPED)} skipped",
         f"{figures.count(S.REFUSED)} refused",
@@ -185,8 +232,16 @@ def test_the_figures_of_the_page_are_those_of_the_journal(campaign: Campaign):
     assert rows_of(root, "delivery")[0][:2] == ["Delivered", str(delivered)]
     assert rows_of(root, "cost")[:3] == [
         ["Accepted", str(accepted), str(figures.cost(S.ACCEPTED))],
-        ["Assumed sent decided by an operator", str(figures.count(S.ASSUMED_SENT)), str(figures.cost(S.ASSUMED_SENT))],
-        ["In doubt if they were sent", str(figures.count(S.IN_DOUBT)), str(figures.cost(S.IN_DOUBT))],
+        [
+            "Assumed sent decided by an operator",
+            str(figures.count(S.ASSUMED_SENT)),
+            str(figures.cost(S.ASSUMED_SENT)),
+        ],
+        [
+            "In doubt if they were sent",
+            str(figures.count(S.IN_DOUBT)),
+            str(figures.cost(S.IN_DOUBT)),
+        ],
     ]
     ((_, who, decided, *_rest),) = rows_of(root, "decisions")
     assert (who, decided) == ("Iryna", "count as sent asked three of them")
@@ -210,8 +265,14 @@ def test_each_request_in_doubt_stands_with_its_evidence_and_is_called_no_proof(c
     for request, said in zip(in_doubt, articles, strict=True):
         assert f"Request {request.id}: {request.in_doubt} recipients" in said
         assert request.evidence is not None
-        assert f"Balance before at {clock(request.evidence.before_at or 0, KYIV, 600)} {request.evidence.before:,}" in said
-        assert f"Cost of this request if it was sent for the recipients in doubt {request.cost}" in said
+        assert (
+            f"Balance before at {clock(request.evidence.before_at or 0, KYIV, 600)} {request.evidence.before:,}"
+            in said
+        )
+        assert (
+            f"Cost of this request if it was sent for the recipients in doubt {request.cost}"
+            in said
+        )
         assert reading(request) in said
     assert "evidence, not proof" in words(section)
 
@@ -222,9 +283,16 @@ def test_a_campaign_and_its_journal_give_the_same(campaign: Campaign):
 
 def test_the_sentence_at_the_top_says_how_many_are_unknown(campaign: Campaign):
     figures = campaign.figures()
-    (lead,) = (element for element in parsed(page_of(campaign.journal)).iter("p") if element.get("class") == "lead")
+    (lead,) = (
+        element
+        for element in parsed(page_of(campaign.journal)).iter("p")
+        if element.get("class") == "lead"
+    )
     assert words(lead) == sentence(figures)
-    assert f"{figures.count(S.IN_DOUBT)} are in doubt: the messages may or may not have been sent." in words(lead)
+    assert (
+        f"{figures.count(S.IN_DOUBT)} are in doubt: the messages may or may not have been sent."
+        in words(lead)
+    )
 
 
 # What may not be in it
@@ -242,11 +310,23 @@ def hostile(tmp_path: Path) -> Iterator[Campaign]:
         claim = journal.claim(run, 3)
         assert claim is not None
         said = f'{SCRIPT} "+380501234567" \x1b[31m\x00'
-        outcomes = [RecipientOutcome(key, event, reason=said) for (key, _), event in zip(claim.recipients, events, strict=True)]
+        outcomes = [
+            RecipientOutcome(key, event, reason=said)
+            for (key, _), event in zip(claim.recipients, events, strict=True)
+        ]
         journal.settle(claim, outcomes, RequestEnd(said, 200, b"<x>"))
         ids = (SCRIPT, "380501234567", "6ba7b810-9dad-11d1-80b4-00c04fd430c8")
-        journal.add_evidence(claim.request, Evidence(Decimal(9), NOON, 1, Decimal(8), NOON, 0, ids, 3, ids))
-        journal.resolve(Event.GIVE_UP, request=None, line=1, message_id=None, who=SCRIPT, note=f"{SCRIPT} 380501234567")
+        journal.add_evidence(
+            claim.request, Evidence(Decimal(9), NOON, 1, Decimal(8), NOON, 0, ids, 3, ids)
+        )
+        journal.resolve(
+            Event.GIVE_UP,
+            request=None,
+            line=1,
+            message_id=None,
+            who=SCRIPT,
+            note=f"{SCRIPT} 380501234567",
+        )
         journal.end_run(run, f"paused: {SCRIPT}")
         yield campaign
 
@@ -257,17 +337,27 @@ def test_nothing_that_somebody_wrote_becomes_markup(hostile: Campaign):
     assert "<script" not in page.lower()
     assert page.count("&lt;script&gt;") >= 6
     assert not [
-        element.tag for element in root.iter() if element.tag in ("script", "iframe", "img", "object", "link", "form", "base")
+        element.tag
+        for element in root.iter()
+        if element.tag in ("script", "iframe", "img", "object", "link", "form", "base")
     ]
     assert not [name for element in root.iter() for name in element.attrib if name.startswith("on")]
-    assert not [address for element in root.iter() if (address := element.get("href")) and not address.startswith("#")]
+    assert not [
+        address
+        for element in root.iter()
+        if (address := element.get("href")) and not address.startswith("#")
+    ]
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", page)
 
 
 def test_no_number_stands_in_the_page_unless_asked_for(hostile: Campaign, campaign: Campaign):
     for given_numbers, journal in ((numbers(3), hostile.journal), (numbers(200), campaign.journal)):
         page = page_of(journal)
-        assert [number for number in (*given_numbers, "501234567", "509000000") if number.removeprefix("+") in page] == []
+        assert [
+            number
+            for number in (*given_numbers, "501234567", "509000000")
+            if number.removeprefix("+") in page
+        ] == []
     assert "+380*****0001" in page_of(hostile.journal)
     assert "+380501000001" in page_of(hostile.journal, show_numbers=True)
     assert "+380509000000" in page_of(hostile.journal, show_numbers=True)
@@ -275,12 +365,17 @@ def test_no_number_stands_in_the_page_unless_asked_for(hostile: Campaign, campai
 
 
 def test_a_number_never_masks_a_date():
-    assert masked("Spring 2026-03-06, call +380501234567") == "Spring 2026-03-06, call +380*****4567"
+    assert (
+        masked("Spring 2026-03-06, call +380501234567") == "Spring 2026-03-06, call +380*****4567"
+    )
     assert masked("2026-03-0650123456") != "2026-03-0650123456"
 
 
 def test_one_text_stands_in_the_page_and_the_page_says_so(tmp_path: Path):
-    rows = [{"phone": number, "who": name} for number, name in zip(numbers(3), ("Olena", "Iryna", "Andrii"), strict=True)]
+    rows = [
+        {"phone": number, "who": name}
+        for number, name in zip(numbers(3), ("Olena", "Iryna", "Andrii"), strict=True)
+    ]
     with made(tmp_path / "c.sms", rows, text="Hello, {who}!") as campaign:
         page = page_of(campaign.journal)
     assert [name for name in ("Olena", "Iryna", "Andrii") if name in page] == ["Olena"]
@@ -308,17 +403,25 @@ def test_a_campaign_of_one_is_spoken_of_in_the_singular(tmp_path: Path):
         claim = campaign.journal.claim(campaign.journal.start_run(), 1)
         assert claim is not None
         campaign.journal.settle(
-            claim, [RecipientOutcome(claim.recipients[0][0], Event.IN_DOUBT, reason="cut")], RequestEnd("cut")
+            claim,
+            [RecipientOutcome(claim.recipients[0][0], Event.IN_DOUBT, reason="cut")],
+            RequestEnd("cut"),
         )
         said = words(parsed(page_of(campaign.journal)))
-    assert "0 of 1 recipient was accepted; 1 is in doubt: the message may or may not have been sent." in said
+    assert (
+        "0 of 1 recipient was accepted; 1 is in doubt: the message may or may not have been sent."
+        in said
+    )
     assert not re.search(r"\b1 (recipients|requests|texts|parts|runs)\b", said)
     assert "All answers arrived at" in said
 
 
 def test_a_purged_campaign_keeps_its_figures_and_says_what_is_forgotten(tmp_path: Path):
     def purged() -> str:
-        with made(tmp_path / "c.sms", numbers(5), text="Secret words") as campaign, Sandbox() as sandbox:
+        with (
+            made(tmp_path / "c.sms", numbers(5), text="Secret words") as campaign,
+            Sandbox() as sandbox,
+        ):
             anyio.run(run_only, campaign, sandbox)
             campaign.purge()
             return page_of(campaign.journal)
@@ -334,7 +437,9 @@ def test_a_purged_campaign_keeps_its_figures_and_says_what_is_forgotten(tmp_path
 
 
 async def run_only(campaign: Campaign, sandbox: Sandbox) -> None:
-    async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=sandbox.url) as session:
+    async with smsgate.AsyncSession(
+        "sandbox", "sandbox", sender="Shop", url=sandbox.url
+    ) as session:
         await campaign.run(session)
 
 
@@ -352,7 +457,9 @@ def test_the_page_of_a_million_recipients_is_no_larger_than_what_there_is_to_say
 # The file
 
 
-def test_the_report_is_written_whole_for_its_owner_alone_and_can_be_written_again(campaign: Campaign, tmp_path: Path):
+def test_the_report_is_written_whole_for_its_owner_alone_and_can_be_written_again(
+    campaign: Campaign, tmp_path: Path
+):
     path = tmp_path / "report.html"
     for _ in range(2):
         campaign.write_report(path)
@@ -426,8 +533,14 @@ def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path):
     assert [one.name for one in tmp_path.iterdir()] == ["c.csv"]
 
 
-@pytest.mark.parametrize("refused", [PermissionError(1, "no hard links here"), NotImplementedError()], ids=["EPERM", "none"])
-def test_a_file_is_written_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Exception):
+@pytest.mark.parametrize(
+    "refused",
+    [PermissionError(1, "no hard links here"), NotImplementedError()],
+    ids=["EPERM", "none"],
+)
+def test_a_file_is_written_where_there_are_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Exception
+):
     def link(*_: Any, **__: Any) -> None:
         raise refused
 
@@ -448,9 +561,17 @@ def record(line: int = 1, number: str | None = "+380501234567", **changes: Any) 
     return RecipientRecord(line, number, **given_values)
 
 
-def cells_of(one: RecipientRecord, delimiter: str = ",", *, show_numbers: bool = True, read_with: str | None = None) -> list[str]:
+def cells_of(
+    one: RecipientRecord,
+    delimiter: str = ",",
+    *,
+    show_numbers: bool = True,
+    read_with: str | None = None,
+) -> list[str]:
     lines = csv_rows([one], show_numbers=show_numbers, delimiter=delimiter)
-    return list(csv.reader(io.StringIO("".join(lines), newline=""), delimiter=read_with or delimiter))[1]
+    return list(
+        csv.reader(io.StringIO("".join(lines), newline=""), delimiter=read_with or delimiter)
+    )[1]
 
 
 def test_the_export_has_everybody_in_the_order_of_the_file(campaign: Campaign, tmp_path: Path):
@@ -464,7 +585,9 @@ def test_the_export_has_everybody_in_the_order_of_the_file(campaign: Campaign, t
     assert [(row["line"], row["state"], row["attempts"]) for row in rows] == [
         (str(one.line), str(one.state), str(one.attempts)) for one in everybody
     ]
-    assert [row["number"] for row in rows[:200]] == [number.removeprefix("+") for number in numbers(200)]
+    assert [row["number"] for row in rows[:200]] == [
+        number.removeprefix("+") for number in numbers(200)
+    ]
     in_doubt = {(row["request"]) for row in rows if row["state"] == "in doubt"}
     assert in_doubt == {str(request.id) for request in campaign.in_doubt()}
 
@@ -496,16 +619,38 @@ def test_a_delimiter_that_is_none_is_refused(campaign: Campaign, delimiter: str)
 
 @pytest.mark.parametrize(
     "text",
-    ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", "\n=1", "\uff1d1", '"=1"', "\0=1"],
+    [
+        "=1+1",
+        "+cmd|' /C calc'!A0",
+        "-2+3",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        " =1",
+        "\n=1",
+        "\uff1d1",
+        '"=1"',
+        "\0=1",
+    ],
 )
 def test_no_cell_begins_as_a_formula(text: str):
-    for cells in (cells_of(record(number=text)), cells_of(record(reason=text)), cells_of(record(message_id=text))):
+    for cells in (
+        cells_of(record(number=text)),
+        cells_of(record(reason=text)),
+        cells_of(record(message_id=text)),
+    ):
         assert [cell for cell in cells if re.match(r'[\s\0"]*[=+\-@\uff1d]', cell)] == []
         assert any(cell.startswith("'") for cell in cells)
 
 
-@given(st.text(alphabet="=+-@ ,;|\t\r\n\"'a1", max_size=12), st.sampled_from(",;|"), st.sampled_from(",;|\t"))
-def test_whatever_a_reason_says_no_spreadsheet_finds_a_formula_in_it(reason: str, delimiter: str, read_with: str):
+@given(
+    st.text(alphabet="=+-@ ,;|\t\r\n\"'a1", max_size=12),
+    st.sampled_from(",;|"),
+    st.sampled_from(",;|\t"),
+)
+def test_whatever_a_reason_says_no_spreadsheet_finds_a_formula_in_it(
+    reason: str, delimiter: str, read_with: str
+):
     lines = "".join(csv_rows([record(reason=reason)], show_numbers=True, delimiter=delimiter))
     for row in csv.reader(io.StringIO(lines, newline=""), delimiter=read_with):
         assert [cell for cell in row if re.match(r'[\s"]*[=+\-@]', cell)] == []
@@ -514,7 +659,9 @@ def test_whatever_a_reason_says_no_spreadsheet_finds_a_formula_in_it(reason: str
 @given(st.text(alphabet="=+-@ ,;|\t\r\n\"'a1", max_size=12), st.sampled_from(",;|"))
 def test_a_cell_is_read_back_as_it_was_but_for_apostrophes(reason: str, delimiter: str):
     expected = reason.removeprefix("+") if re.fullmatch(r"\+?[0-9]+", reason) else reason
-    assert cells_of(record(reason=reason), delimiter)[3].replace("'", "") == expected.replace("'", "")
+    assert cells_of(record(reason=reason), delimiter)[3].replace("'", "") == expected.replace(
+        "'", ""
+    )
 
 
 def test_a_number_is_written_as_digits_and_a_missing_one_is_empty():
@@ -541,7 +688,14 @@ def test_a_million_recipients_are_exported_in_constant_memory():
 
 @pytest.mark.parametrize(
     ("part", "whole", "said"),
-    [(0, 0, "\u2013"), (0, 9, "0%"), (9, 9, "100%"), (1, 1_000_000, "<0.1%"), (999_999, 1_000_000, ">99.9%"), (1, 3, "33.3%")],
+    [
+        (0, 0, "\u2013"),
+        (0, 9, "0%"),
+        (9, 9, "100%"),
+        (1, 1_000_000, "<0.1%"),
+        (999_999, 1_000_000, ">99.9%"),
+        (1, 3, "33.3%"),
+    ],
 )
 def test_a_share_never_rounds_something_to_nothing(part: int, whole: int, said: str):
     assert share(part, whole) == said
@@ -567,13 +721,22 @@ def test_a_time_is_said_with_its_distance_from_utc():
 
 @pytest.mark.parametrize(
     ("number", "said"),
-    [(0, "0"), (1_234, "1,234"), (-5, "\u22125"), (Decimal("-1234.50"), "\u22121,234.50"), (Decimal("1E+4"), "10,000")],
+    [
+        (0, "0"),
+        (1_234, "1,234"),
+        (-5, "\u22125"),
+        (Decimal("-1234.50"), "\u22121,234.50"),
+        (Decimal("1E+4"), "10,000"),
+    ],
 )
 def test_a_count_has_its_thousands_marked(number: int | Decimal, said: str):
     assert count(number) == said
 
 
-@pytest.mark.parametrize(("rate", "said"), [(1_234.5, "1,234"), (9.94, "9.9"), (0.1, "0.1"), (0.03, "under 0.1"), (0, "0")])
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [(1_234.5, "1,234"), (9.94, "9.9"), (0.1, "0.1"), (0.03, "under 0.1"), (0, "0")],
+)
 def test_a_rate_is_as_precise_as_it_matters(rate: float, said: str):
     assert on_average(rate) == said
 
@@ -592,7 +755,10 @@ def test_round_times_lie_between_the_ends_and_are_few(begin: float, span: float)
         (Evidence(), "before or after is not known"),
         (Evidence(before=Decimal(9)), "before or after is not known"),
         (Evidence(Decimal(900), NOON, 50, Decimal(850), NOON), "if nothing was sent"),
-        (Evidence(Decimal(900), NOON, 50, Decimal(650), NOON), "as if all of its messages were sent"),
+        (
+            Evidence(Decimal(900), NOON, 50, Decimal(650), NOON),
+            "as if all of its messages were sent",
+        ),
         (Evidence(Decimal(900), NOON, 50, Decimal(750), NOON), "only some"),
         (Evidence(Decimal(900), NOON, 50, Decimal(600), NOON), "something else was paid"),
         (Evidence(Decimal(900), NOON, 50, Decimal(950), NOON), "higher than expected"),
@@ -607,7 +773,12 @@ def test_evidence_is_read_as_what_it_looks_like(evidence: Evidence | None, said:
 
 
 def test_the_findings_are_the_steps_of_the_sum():
-    rows = findings(replace(UNSETTLED, evidence=Evidence(Decimal(900), NOON, 50, Decimal(650), NOON, 1, ("x",), 7)), KYIV)
+    rows = findings(
+        replace(
+            UNSETTLED, evidence=Evidence(Decimal(900), NOON, 50, Decimal(650), NOON, 1, ("x",), 7)
+        ),
+        KYIV,
+    )
     assert [(row.what.split(" that")[0], row.figure) for row in rows] == [
         ("Balance before", "900"), ("Cost of accepted messages", "\u221250"), ("Balance after", "650"),
         ("Unexplained difference", "200"),
@@ -618,7 +789,10 @@ def test_the_findings_are_the_steps_of_the_sum():
 
 @pytest.mark.parametrize(
     ("skipped", "said"),
-    [(1, "Nothing was sent: the only recipient was skipped."), (2, "Nothing was sent: all 2 recipients were skipped.")],
+    [
+        (1, "Nothing was sent: the only recipient was skipped."),
+        (2, "Nothing was sent: all 2 recipients were skipped."),
+    ],
 )
 def test_a_campaign_of_skipped_recipients_sends_nothing(skipped: int, said: str):
     assert sentence(replace(NOTHING, states={S.SKIPPED: skipped})) == said
@@ -627,19 +801,29 @@ def test_a_campaign_of_skipped_recipients_sends_nothing(skipped: int, said: str)
 @pytest.mark.parametrize(
     ("ucs2", "said"),
     [
-        (0, "1 text for 2 recipients. All are in the GSM alphabet, where a part holds 160 characters."),
+        (
+            0,
+            "1 text for 2 recipients. All are in the GSM alphabet, where a part holds 160 characters.",
+        ),
         (1, "1 text for 2 recipients. 1 recipient (50.0%) has a text in UCS-2"),
-        (2, "1 text for 2 recipients. All are in UCS-2, where a part holds 70 characters instead of 160."),
+        (
+            2,
+            "1 text for 2 recipients. All are in UCS-2, where a part holds 70 characters instead of 160.",
+        ),
     ],
 )
 def test_the_report_says_which_alphabet_the_texts_need(ucs2: int, said: str):
-    figures = replace(NOTHING, states={S.ACCEPTED: 2}, runs=1, requests=1, texts=1, parts={1: 2}, ucs2=ucs2)
+    figures = replace(
+        NOTHING, states={S.ACCEPTED: 2}, runs=1, requests=1, texts=1, parts={1: 2}, ucs2=ucs2
+    )
     assert said in words(by_id(parsed(page_of(Made(figures))), "cost"))
 
 
 @pytest.mark.parametrize("state", [state for state in RecipientState if state is not S.SKIPPED])
 @pytest.mark.parametrize("outcome", [None, "finished", "paused: no money", "stopped", "cut off"])
-def test_every_state_has_a_sentence_and_an_outlook_that_agree(state: RecipientState, outcome: str | None):
+def test_every_state_has_a_sentence_and_an_outlook_that_agree(
+    state: RecipientState, outcome: str | None
+):
     figures = replace(NOTHING, states={state: 2}, runs=1, requests=1, last_outcome=outcome)
     assert sentence(figures).endswith(".")
     finished = str(outlook(figures)) == "Finished"
@@ -690,8 +874,13 @@ def test_what_is_few_among_many_is_seen_in_the_funnel():
 
 
 def test_branches_that_do_not_fit_into_one_line_go_into_a_second():
-    branches = tuple(Part("in-doubt", f"a reason that takes its room {place}", 1_000_000) for place in range(4))
-    stages = [Stage("Given", 4_000_000, "4,000,000", "100%", "given", branches), Stage("To", 0, "", "", "x")]
+    branches = tuple(
+        Part("in-doubt", f"a reason that takes its room {place}", 1_000_000) for place in range(4)
+    )
+    stages = [
+        Stage("Given", 4_000_000, "4,000,000", "100%", "given", branches),
+        Stage("To", 0, "", "", "x"),
+    ]
     root = ElementTree.fromstring(funnel("f", stages, title="T"))
     named = [one for one in root.iter("text") if one.get("class") == "branch"]
     assert [words(one) for one in named] == [f"1,000,000 {part.label}" for part in branches]
@@ -705,7 +894,9 @@ def test_branches_that_do_not_fit_into_one_line_go_into_a_second():
 def test_columns_stay_inside_of_the_chart(values: list[tuple[int, int, int]]):
     kinds = (("accepted", "accepted"), ("refused", "refused"), ("in-doubt", "in doubt"))
     columns = [Column(f"{place}", one) for place, one in enumerate(values)]
-    root = ElementTree.fromstring(stacked_columns("t", columns, kinds, title="T", description="D", axis=[(0, "a"), (1, "b")]))
+    root = ElementTree.fromstring(
+        stacked_columns("t", columns, kinds, title="T", description="D", axis=[(0, "a"), (1, "b")])
+    )
     for one in root.iter("rect"):
         x, y, width, height = (float(one.get(name) or 0) for name in ("x", "y", "width", "height"))
         assert x >= 0
@@ -713,7 +904,10 @@ def test_columns_stay_inside_of_the_chart(values: list[tuple[int, int, int]]):
         assert y >= 0
         assert y + height <= 179
     assert [words(title) for title in root.iter("title")][1:] == [
-        f"{place}: " + ", ".join(f"{value:,} {word}" for value, (_, word) in zip(one, kinds, strict=True) if value)
+        f"{place}: "
+        + ", ".join(
+            f"{value:,} {word}" for value, (_, word) in zip(one, kinds, strict=True) if value
+        )
         for place, one in enumerate(values)
         if any(one)
     ]
@@ -737,7 +931,9 @@ def colours(page: str, *, dark: bool) -> dict[str, str]:
 
 def luminance(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
@@ -752,7 +948,10 @@ def test_words_and_bars_can_be_told_from_the_paper(dark: bool):
     for ground in ("paper", "raised"):
         assert contrast(named["ink"], named[ground]) > 12
         assert contrast(named["quiet"], named[ground]) > 4.5
-    assert all(contrast(named[kind], named["paper"]) > 3 for kind in ("accepted", "refused", "delivered", "skipped"))
+    assert all(
+        contrast(named[kind], named["paper"]) > 3
+        for kind in ("accepted", "refused", "delivered", "skipped")
+    )
     # The colour of those in doubt is bright, so it is hatched.
     assert max(contrast(named[kind], named["paper"]) for kind in ("in-doubt", "hatch")) > 3
 
@@ -770,7 +969,9 @@ def browser(campaign: Campaign) -> Iterator[Any]:  # noqa: ARG001 - it is made b
     except ImportError as error:
         missing(f"playwright is not installed ({error})")
     try:
-        opened = started.chromium.launch(executable_path=CHROMIUM if Path(CHROMIUM).exists() else None, args=["--no-sandbox"])
+        opened = started.chromium.launch(
+            executable_path=CHROMIUM if Path(CHROMIUM).exists() else None, args=["--no-sandbox"]
+        )
     except Exception as error:
         started.stop()
         missing(f"Chromium does not start ({type(error).__name__})")
@@ -786,7 +987,9 @@ def missing(what: str) -> None:
 
 
 @pytest.fixture(params=["light", "dark"])
-def shown(request: pytest.FixtureRequest, browser: Any, campaign: Campaign, tmp_path: Path) -> Iterator[Any]:
+def shown(
+    request: pytest.FixtureRequest, browser: Any, campaign: Campaign, tmp_path: Path
+) -> Iterator[Any]:
     """The page in a browser, which notes what it asks for and what it complains of."""
     path = tmp_path / "report.html"
     campaign.write_report(path)
@@ -818,7 +1021,9 @@ def test_the_page_prints_on_a_few_sheets_of_a4(shown: Any):
     printed = shown.pdf(prefer_css_page_size=True)
     assert printed.startswith(b"%PDF-")
     assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 8
-    widths = {round(float(width)) for width in re.findall(rb"/MediaBox\s*\[\s*0 0 ([0-9.]+)", printed)}
+    widths = {
+        round(float(width)) for width in re.findall(rb"/MediaBox\s*\[\s*0 0 ([0-9.]+)", printed)
+    }
     assert widths <= {595, 596}
 
 
@@ -851,7 +1056,11 @@ def test_a_hostile_page_runs_nothing(browser: Any, hostile: Campaign, tmp_path: 
     dialogs: list[str] = []
     page.on("dialog", lambda one: (dialogs.append(one.message), one.dismiss()))
     page.goto(path.as_uri())
-    page.set_content(path.read_text("utf-8").replace("<main>", f"<main>{SCRIPT}<img src='http://127.0.0.1:9/x' />"))
+    page.set_content(
+        path.read_text("utf-8").replace(
+            "<main>", f"<main>{SCRIPT}<img src='http://127.0.0.1:9/x' />"
+        )
+    )
     page.wait_for_timeout(200)
     assert dialogs == []
     page.close()

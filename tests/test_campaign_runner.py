@@ -94,7 +94,15 @@ async def world(
     **settings: Any,
 ) -> AsyncIterator[World]:
     account = Settings(seed=1, delivery_seconds=0, **settings)
-    made = World(folder / "a.sms", numbers, account, text=text, sender=sender, password=password, session=session)
+    made = World(
+        folder / "a.sms",
+        numbers,
+        account,
+        text=text,
+        sender=sender,
+        password=password,
+        session=session,
+    )
     try:
         async with made.session:
             yield made
@@ -108,7 +116,9 @@ async def world(
 class Guarded(smsgate.AsyncSession):
     """Sends to nobody but two."""
 
-    async def send(self, message: smsgate.Message, *, timeout: float | None = None) -> smsgate.SendResult:
+    async def send(
+        self, message: smsgate.Message, *, timeout: float | None = None
+    ) -> smsgate.SendResult:
         if message.destinations[0].endswith("9"):
             raise smsgate.NotSent("not to this one", reason=smsgate.Reason.CLOSED)
         return await super().send(message, timeout=timeout)
@@ -118,7 +128,9 @@ class Elsewhere(smsgate.AsyncSession):
     """Sends by other means, which nobody here can see."""
 
     # As the session declares it.
-    async def send(self, message: smsgate.Message, *, timeout: float | None = None) -> smsgate.SendResult:  # noqa: ARG002
+    async def send(
+        self, message: smsgate.Message, *, timeout: float | None = None
+    ) -> smsgate.SendResult:  # noqa: ARG002
         await trio.sleep_forever()
         raise AssertionError
 
@@ -150,13 +162,17 @@ async def test_what_a_send_of_its_own_did_before_it_was_cancelled_is_in_doubt(tm
         ({"session_idle_seconds": 1e-6}, "the gateway ends every session at once"),
     ],
 )
-async def test_a_refusal_that_concerns_the_account_pauses_and_nobody_is_lost(how: dict[str, Any], why: str, tmp_path: Path):
+async def test_a_refusal_that_concerns_the_account_pauses_and_nobody_is_lost(
+    how: dict[str, Any], why: str, tmp_path: Path
+):
     async with world(tmp_path, NUMBERS[:20], **how) as here:
         end = await Runner(here.journal, here.session, batch=5).run()
         assert end.outcome is RunOutcome.PAUSED
         assert end.why.startswith(why)
         assert end.states == {S.PENDING: 20}
-        assert here.account.calls["SendSMS"] <= 4, "once for each login, and a second time after a new login"
+        assert here.account.calls["SendSMS"] <= 4, (
+            "once for each login, and a second time after a new login"
+        )
         assert here.journal.figures().last_outcome == f"paused: {end.why}"
 
 
@@ -178,19 +194,27 @@ async def test_numbers_that_are_refused_stop_nobody_else(tmp_path: Path):
     async with world(tmp_path, [*NUMBERS[:8], *refused]) as here:
         end = await Runner(here.journal, here.session, batch=4).run()
         assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.ACCEPTED: 8, S.REFUSED: 3})
-        assert [one.number for one in here.journal.recipients() if one.state is S.REFUSED] == refused
+        assert [
+            one.number for one in here.journal.recipients() if one.state is S.REFUSED
+        ] == refused
         assert all(one.reason for one in here.journal.recipients() if one.state is S.REFUSED)
 
 
-async def test_a_number_that_spoils_its_whole_batch_is_found_and_the_others_are_sent_to(tmp_path: Path):
+async def test_a_number_that_spoils_its_whole_batch_is_found_and_the_others_are_sent_to(
+    tmp_path: Path,
+):
     async with world(tmp_path, [*NUMBERS[:5], "+380000000023", *NUMBERS[5:10]]) as here:
         end = await Runner(here.journal, here.session, batch=4).run()
         assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.ACCEPTED: 10, S.REFUSED: 1})
         assert set(here.taken().values()) == {1}
 
 
-@pytest.mark.parametrize("number", ["+380000000021", "+380000000022"], ids=["not saved", "does not know"])
-async def test_what_the_gateway_itself_does_not_know_is_unknown_for_that_batch_alone(number: str, tmp_path: Path):
+@pytest.mark.parametrize(
+    "number", ["+380000000021", "+380000000022"], ids=["not saved", "does not know"]
+)
+async def test_what_the_gateway_itself_does_not_know_is_unknown_for_that_batch_alone(
+    number: str, tmp_path: Path
+):
     async with world(tmp_path, [number, *NUMBERS[:9]]) as here:
         end = await Runner(here.journal, here.session, batch=5).run()
         assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.ACCEPTED: 5, S.IN_DOUBT: 5})
@@ -199,7 +223,9 @@ async def test_what_the_gateway_itself_does_not_know_is_unknown_for_that_batch_a
         assert here.account.calls["SendSMS"] == 2, "no recipient is tried again"
 
 
-async def test_a_gateway_that_can_save_nothing_is_waited_for_and_costs_few_recipients(tmp_path: Path):
+async def test_a_gateway_that_can_save_nothing_is_waited_for_and_costs_few_recipients(
+    tmp_path: Path,
+):
     async with world(tmp_path, NUMBERS[:100]) as here:
         here.gateway.sentence = "Не удалось сохранить данные сообщения, свяжитесь с администрацией"
         end = await Runner(here.journal, here.session, batch=5, patience=60).run()
@@ -213,7 +239,9 @@ async def test_a_gateway_that_can_save_nothing_is_waited_for_and_costs_few_recip
 # A gateway that does not work
 
 
-async def test_a_gateway_that_is_down_is_waited_for_with_growing_pauses_and_then_no_more(tmp_path: Path):
+async def test_a_gateway_that_is_down_is_waited_for_with_growing_pauses_and_then_no_more(
+    tmp_path: Path,
+):
     async with world(tmp_path, NUMBERS[:10]) as here:
         here.gateway.up_at = float("inf")
         waits: list[str] = []
@@ -223,7 +251,9 @@ async def test_a_gateway_that_is_down_is_waited_for_with_growing_pauses_and_then
             if progress.waiting and (not waits or waits[-1] != progress.waiting):
                 waits.append(progress.waiting)
 
-        end = await Runner(here.journal, here.session, batch=5, patience=100, on_progress=seen).run()
+        end = await Runner(
+            here.journal, here.session, batch=5, patience=100, on_progress=seen
+        ).run()
         assert end.outcome is RunOutcome.PAUSED
         seconds = [int(wait.rsplit(" ", 2)[1]) for wait in waits]
         assert seconds == sorted(set(seconds))
@@ -244,8 +274,12 @@ async def test_a_session_that_is_closed_is_no_reason_to_wait(when: str, tmp_path
             # Between two requests, or when the answer to one cannot come any more.
             if point == "sending" and here.account.messages:
                 if when == "in flight":
-                    here.gateway.fault_of = lambda body: FaultKind.SILENT_AFTER if b"SendSMS" in body else None
-                tasks.start_soon(partial(here.session.aclose, grace=1 if when == "in flight" else None))
+                    here.gateway.fault_of = lambda body: (
+                        FaultKind.SILENT_AFTER if b"SendSMS" in body else None
+                    )
+                tasks.start_soon(
+                    partial(here.session.aclose, grace=1 if when == "in flight" else None)
+                )
 
         async with trio.open_nursery() as tasks:
             end = await stepped(Runner, hook=close)(here.journal, here.session, batch=5).run()
@@ -270,7 +304,11 @@ async def test_nothing_is_risked_on_a_gateway_that_cannot_tell_the_balance(tmp_p
         began = trio.current_time()
 
         def cannot_tell(body: bytes) -> FaultKind | None:
-            return FaultKind.GARBAGE if b"GetCreditBalance" in body and trio.current_time() - began < 100 else None
+            return (
+                FaultKind.GARBAGE
+                if b"GetCreditBalance" in body and trio.current_time() - began < 100
+                else None
+            )
 
         here.gateway.fault_of = cannot_tell
         end = await Runner(here.journal, here.session, batch=5).run()
@@ -288,7 +326,9 @@ async def test_a_wrong_password_is_no_reason_to_wait(tmp_path: Path):
         assert trio.current_time() - began < 200
 
 
-async def test_losses_in_a_row_are_few_before_the_run_waits_to_see_the_gateway_at_work(tmp_path: Path):
+async def test_losses_in_a_row_are_few_before_the_run_waits_to_see_the_gateway_at_work(
+    tmp_path: Path,
+):
     async with world(tmp_path, NUMBERS[:100]) as here:
         here.gateway.fault_of = lambda body: FaultKind.DROP_AFTER if b"SendSMS" in body else None
         end = await Runner(here.journal, here.session, batch=5, patience=60).run()
@@ -320,7 +360,9 @@ async def test_stop_lets_what_is_under_way_end(tmp_path: Path):
 async def test_stop_ends_every_kind_of_waiting_at_once(tmp_path: Path):
     async with world(tmp_path, NUMBERS) as here:
         here.gateway.up_at = float("inf")
-        runner = stepped(Runner, pauses=(10_000.0,))(here.journal, here.session, batch=5, patience=100_000.0)
+        runner = stepped(Runner, pauses=(10_000.0,))(
+            here.journal, here.session, batch=5, patience=100_000.0
+        )
         async with trio.open_nursery() as nursery:
 
             @nursery.start_soon
@@ -351,7 +393,9 @@ async def test_no_more_recipients_a_second_than_the_rate_allows(rate: float, tmp
         arrivals = sorted(message.accepted_at for message in here.account.messages)
         # What a second allows may come at once, and no more, however large a request may be.
         size = min(20, max(int(rate), 1))
-        assert all(count <= size + rate * (at - began) + 1e-6 for count, at in enumerate(arrivals, start=1))
+        assert all(
+            count <= size + rate * (at - began) + 1e-6 for count, at in enumerate(arrivals, start=1)
+        )
         assert arrivals[-1] - began <= 60 / rate + 20
         assert trio.current_time() - arrivals[-1] < 1, "nothing is waited for after the last"
 
@@ -421,7 +465,9 @@ async def test_an_error_of_the_callers_own_ends_the_run_and_leaves_nobody_in_fli
         ({"patience": -1}, "patience: must be more than 0 seconds"),
     ],
 )
-async def test_a_bad_option_is_named_with_what_is_allowed(options: dict[str, Any], complaint: str, tmp_path: Path):
+async def test_a_bad_option_is_named_with_what_is_allowed(
+    options: dict[str, Any], complaint: str, tmp_path: Path
+):
     async with world(tmp_path, NUMBERS[:1]) as here:
         with pytest.raises(ValueError, match=f"^{complaint}$"):
             Runner(here.journal, here.session, **options)
@@ -447,32 +493,43 @@ async def test_the_evidence_of_a_lost_answer_tells_what_was_paid(tmp_path: Path)
         assert seen
         assert seen.before == 10_000
         assert seen.after is not None
-        # The gateway has taken what is in doubt, and the balance shows it; it is evidence only, as others were under way.
+        # The gateway has taken what is in doubt, and the balance shows it; it is evidence only, as
+        # others were under way.
         assert seen.before - seen.after - seen.spent in {5, 10}
         assert 1 <= seen.others <= 3
         assert seen.new_ids == ()
 
 
-async def test_a_run_makes_unknown_whoever_a_killed_run_had_in_flight(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+async def test_a_run_makes_unknown_whoever_a_killed_run_had_in_flight(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     async with world(tmp_path, NUMBERS[:20]) as here:
         killed = here.journal.claim(here.journal.start_run(), 5)
         assert killed
         end = await Runner(here.journal, here.session, batch=5).run()
         assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.IN_DOUBT: 5, S.ACCEPTED: 15})
-        assert "the last run was interrupted while requests were under way: 5 recipients are in doubt" in caplog.text
+        assert (
+            "the last run was interrupted while requests were under way: 5 recipients are in doubt"
+            in caplog.text
+        )
         assert not here.taken().keys() & {number for _, number in killed.recipients}
 
 
 async def test_a_killed_run_gets_its_evidence_from_the_next_one(tmp_path: Path):
     async with world(tmp_path, NUMBERS[:20]) as here:
         first = Runner(
-            here.journal, here.session, batch=5, on_progress=lambda now: None if now.count(S.ACCEPTED) < 10 else stop()
+            here.journal,
+            here.session,
+            batch=5,
+            on_progress=lambda now: None if now.count(S.ACCEPTED) < 10 else stop(),
         )
 
         def stop() -> None:
             raise MemoryError
 
-        here.gateway.fault_of = lambda body: FaultKind.BAD_GATEWAY_AFTER if b"SendSMS" in body and accepted() >= 10 else None
+        here.gateway.fault_of = lambda body: (
+            FaultKind.BAD_GATEWAY_AFTER if b"SendSMS" in body and accepted() >= 10 else None
+        )
 
         def accepted() -> int:
             return len(here.account.messages)
@@ -493,11 +550,17 @@ async def test_a_killed_run_gets_its_evidence_from_the_next_one(tmp_path: Path):
             assert seen.new_id_count is not None
 
 
-@pytest.mark.parametrize(("fault", "requests"), [(FaultKind.BAD_GATEWAY_AFTER, 4), (FaultKind.SESSION_LOSS, 2)])
-async def test_a_list_of_messages_that_cannot_be_read_is_asked_for_again(fault: FaultKind, requests: int, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("fault", "requests"), [(FaultKind.BAD_GATEWAY_AFTER, 4), (FaultKind.SESSION_LOSS, 2)]
+)
+async def test_a_list_of_messages_that_cannot_be_read_is_asked_for_again(
+    fault: FaultKind, requests: int, tmp_path: Path
+):
     async with world(tmp_path, NUMBERS[:20]) as here:
         faults = {b"<ns1:SendSMS>": FaultKind.BAD_GATEWAY_AFTER, b"<ns1:GetNewMessages": fault}
-        here.gateway.fault_of = lambda body: next((kind for name, kind in faults.items() if name in body), None)
+        here.gateway.fault_of = lambda body: next(
+            (kind for name, kind in faults.items() if name in body), None
+        )
         await Runner(here.journal, here.session, batch=5).run()
         lost = here.journal.in_doubt()
         assert [request.in_doubt for request in lost] == [5] * 4
@@ -505,26 +568,40 @@ async def test_a_list_of_messages_that_cannot_be_read_is_asked_for_again(fault: 
             assert request.evidence
             assert (request.evidence.new_ids, request.evidence.new_id_count) == ((), None)
             assert request.evidence.after is not None, "the balance is looked at all the same"
-        assert here.account.calls["GetNewMessages"] == 4 * requests, "after each loss, with the repeats of the session"
+        assert here.account.calls["GetNewMessages"] == 4 * requests, (
+            "after each loss, with the repeats of the session"
+        )
 
 
-async def test_a_list_of_messages_that_is_too_long_is_not_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_a_list_of_messages_that_is_too_long_is_not_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     async with world(tmp_path, NUMBERS[:20]) as here:
         work = here.gateway._work
 
         def endless(body: bytes, *others: Any) -> httpx.Response:
             reply = work(body, *others)
-            return httpx.Response(200, content=b" " * 5_000_000) if b"<ns1:GetNewMessages" in body else reply
+            return (
+                httpx.Response(200, content=b" " * 5_000_000)
+                if b"<ns1:GetNewMessages" in body
+                else reply
+            )
 
         monkeypatch.setattr(here.gateway, "_work", endless)
-        here.gateway.fault_of = lambda body: FaultKind.BAD_GATEWAY_AFTER if b"<ns1:SendSMS>" in body else None
+        here.gateway.fault_of = lambda body: (
+            FaultKind.BAD_GATEWAY_AFTER if b"<ns1:SendSMS>" in body else None
+        )
         await Runner(here.journal, here.session, batch=5).run()
         lost = here.journal.in_doubt()
         assert [request.evidence.new_id_count for request in lost if request.evidence] == [None] * 4
-        assert 1 <= here.account.calls["GetNewMessages"] <= 2, "by the two that were under way at the first loss"
+        assert 1 <= here.account.calls["GetNewMessages"] <= 2, (
+            "by the two that were under way at the first loss"
+        )
 
 
-async def test_a_journal_that_cannot_be_written_ends_the_run_before_anybody_is_sent_to(tmp_path: Path):
+async def test_a_journal_that_cannot_be_written_ends_the_run_before_anybody_is_sent_to(
+    tmp_path: Path,
+):
     async with world(tmp_path, NUMBERS) as here:
         here.journal.close()
         here.journal = stepped(SqliteJournal, clock=trio.current_time).open(tmp_path / "a.sms")
@@ -545,7 +622,9 @@ async def test_a_journal_that_cannot_be_written_ends_the_run_before_anybody_is_s
 # The file
 
 
-async def test_a_run_waits_for_a_program_that_reads_the_file(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+async def test_a_run_waits_for_a_program_that_reads_the_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     async with world(tmp_path, NUMBERS[:20]) as here:
         with Campaign.open(tmp_path / "a.sms", writing=False) as campaign:
             reading = campaign.recipients()
@@ -561,7 +640,10 @@ async def test_a_run_waits_for_a_program_that_reads_the_file(tmp_path: Path, cap
         assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.ACCEPTED: 20})
         assert all("another program reads the campaign file" in wait for wait in waits[:3])
         assert set(waits[3:]) == {""}
-        assert sum("the run starts when that program has finished" in line for line in caplog.messages) == 1, "it is said once"
+        assert (
+            sum("the run starts when that program has finished" in line for line in caplog.messages)
+            == 1
+        ), "it is said once"
 
 
 async def test_a_run_that_waits_for_a_reader_can_be_stopped_and_gives_up_in_the_end(tmp_path: Path):
@@ -570,7 +652,8 @@ async def test_a_run_that_waits_for_a_reader_can_be_stopped_and_gives_up_in_the_
             reading = campaign.recipients()
             next(reading)
             with pytest.raises(
-                JournalError, match=r"another program reads the campaign file .*; the run has waited 5 s\. Run the campaign again"
+                JournalError,
+                match=r"another program reads the campaign file .*; the run has waited 5 s\. Run the campaign again",
             ):
                 await Runner(here.journal, here.session, patience=5).run()
             runner = Runner(here.journal, here.session, on_progress=lambda _: runner.stop())
@@ -585,7 +668,9 @@ def saved_in(folder: Path) -> Path:
     return saved
 
 
-async def test_a_file_that_is_gone_in_mid_run_stops_it_and_what_is_under_way_is_waited_for(tmp_path: Path):
+async def test_a_file_that_is_gone_in_mid_run_stops_it_and_what_is_under_way_is_waited_for(
+    tmp_path: Path,
+):
     path = tmp_path / "a.sms"
     async with world(tmp_path, NUMBERS[:100]) as here:
 
@@ -593,7 +678,10 @@ async def test_a_file_that_is_gone_in_mid_run_stops_it_and_what_is_under_way_is_
             if progress.count(S.ACCEPTED) >= 20:
                 path.unlink(missing_ok=True)
 
-        with pytest.raises(JournalLost, match=r"a\.sms was removed or replaced while a run was using it\. Nothing more is sent"):
+        with pytest.raises(
+            JournalLost,
+            match=r"a\.sms was removed or replaced while a run was using it\. Nothing more is sent",
+        ):
             await Runner(here.journal, here.session, batch=5, on_progress=remove).run()
         here.journal.close()
         with Campaign.open(saved_in(tmp_path)) as campaign:
@@ -603,16 +691,27 @@ async def test_a_file_that_is_gone_in_mid_run_stops_it_and_what_is_under_way_is_
         assert 20 <= len(accepted) < 40
 
 
-@pytest.mark.parametrize(("recipients", "doubted"), [(5, 5), (40, 10)], ids=["one worker waits for the other", "both send"])
-async def test_an_answer_that_cannot_be_written_ends_the_run(recipients: int, doubted: int, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("recipients", "doubted"),
+    [(5, 5), (40, 10)],
+    ids=["one worker waits for the other", "both send"],
+)
+async def test_an_answer_that_cannot_be_written_ends_the_run(
+    recipients: int, doubted: int, tmp_path: Path
+):
     async with world(tmp_path, NUMBERS[:recipients]) as here:
         settle = here.journal._sql["settle"]
 
         def fail(progress: Progress) -> None:
             if progress.under_way:  # from the first claim on
-                here.journal._sql = here.journal._sql | {"settle": settle.replace("recipient", "nobody")}
+                here.journal._sql = here.journal._sql | {
+                    "settle": settle.replace("recipient", "nobody")
+                }
 
-        with pytest.raises(JournalLost, match=f"The outcomes of {doubted} recipients could not be recorded: they are in doubt"):
+        with pytest.raises(
+            JournalLost,
+            match=f"The outcomes of {doubted} recipients could not be recorded: they are in doubt",
+        ):
             with trio.fail_after(600):
                 await Runner(here.journal, here.session, batch=5, on_progress=fail).run()
         here.journal.close()

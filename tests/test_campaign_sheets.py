@@ -22,7 +22,9 @@ moment = partial(datetime, tzinfo=None)
 PEOPLE = [["phone", "name"], *([f"+38050111111{n}", f"Name {n}"] for n in range(1, 7))]
 
 
-def saved(folder: Path, rows: Iterable[list[Any]], change: Callable[[Worksheet], None] = lambda _: None) -> Path:
+def saved(
+    folder: Path, rows: Iterable[list[Any]], change: Callable[[Worksheet], None] = lambda _: None
+) -> Path:
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet
@@ -48,12 +50,19 @@ def hiding(*rows: int) -> Callable[[Worksheet], None]:
 def test_hidden_rows_are_refused_until_it_is_said_what_becomes_of_them(tmp_path: Path):
     path = saved(tmp_path, PEOPLE, hiding(3, 5, 99))
     with pytest.raises(
-        ValueError, match=r"2 rows of the sheet 'Sheet' are hidden \(by a filter or by hand: 3, 5\); use --hidden skip"
+        ValueError,
+        match=r"2 rows of the sheet 'Sheet' are hidden \(by a filter or by hand: 3, 5\); use --hidden skip",
     ):
         file_source(path)
-    assert [row.number[-1] for row in file_source(path, hidden="include").rows if not row.complaint] == list("123456")
-    with Campaign.create(tmp_path / "a.sms", file_source(path, hidden="skip"), sender="Shop", text="a") as campaign:
-        assert {one.line: one.reason for one in campaign.skipped()} == dict.fromkeys((3, 5), "the row is hidden in the sheet")
+    assert [
+        row.number[-1] for row in file_source(path, hidden="include").rows if not row.complaint
+    ] == list("123456")
+    with Campaign.create(
+        tmp_path / "a.sms", file_source(path, hidden="skip"), sender="Shop", text="a"
+    ) as campaign:
+        assert {one.line: one.reason for one in campaign.skipped()} == dict.fromkeys(
+            (3, 5), "the row is hidden in the sheet"
+        )
 
 
 def test_rows_of_a_filter_are_hidden_rows(tmp_path: Path):
@@ -86,33 +95,57 @@ def rewritten(path: Path, old: bytes, new: bytes) -> Path:
 @pytest.mark.parametrize("attributes", [b'ht="0" customHeight="1"', b'ht="0.0"', b'hidden="true"'])
 def test_a_row_without_height_is_hidden(attributes: bytes, tmp_path: Path):
     path = rewritten(saved(tmp_path, PEOPLE), b'<row r="3"', b'<row r="3" ' + attributes)
-    with pytest.raises(ValueError, match=r"a row of the sheet 'Sheet' is hidden \(by a filter or by hand: 3\)"):
+    with pytest.raises(
+        ValueError, match=r"a row of the sheet 'Sheet' is hidden \(by a filter or by hand: 3\)"
+    ):
         file_source(path)
     assert [row.line for row in file_source(path, hidden="skip").rows if row.complaint] == [3]
 
 
-OLD_PHONES = [["phone", "name", "old"], ["+380501111111", "Ann", "+380502222222"], ["+380501111112", "Bob", "+380502222223"]]
+OLD_PHONES = [
+    ["phone", "name", "old"],
+    ["+380501111111", "Ann", "+380502222222"],
+    ["+380501111112", "Bob", "+380502222223"],
+]
 
 
-@pytest.mark.parametrize("attributes", [b'hidden="1"', b'hidden="true"', b'width="0" customWidth="1"'])
+@pytest.mark.parametrize(
+    "attributes", [b'hidden="1"', b'hidden="true"', b'width="0" customWidth="1"']
+)
 @pytest.mark.parametrize("column", ["C", "A"])
 def test_numbers_in_a_hidden_column_are_refused_until_it_is_said_what_becomes_of_them(
     column: str, attributes: bytes, tmp_path: Path
 ):
     place = b"3" if column == "C" else b"1"
-    cols = b'<cols><col min="' + place + b'" max="' + place + b'" ' + attributes + b"/></cols><sheetData>"
+    cols = (
+        b'<cols><col min="'
+        + place
+        + b'" max="'
+        + place
+        + b'" '
+        + attributes
+        + b"/></cols><sheetData>"
+    )
     path = rewritten(saved(tmp_path, OLD_PHONES), b"<sheetData>", cols)
-    with pytest.raises(ValueError, match=rf"a column with numbers is hidden in the sheet \({column}\); use --hidden skip"):
+    with pytest.raises(
+        ValueError,
+        match=rf"a column with numbers is hidden in the sheet \({column}\); use --hidden skip",
+    ):
         file_source(path)
     shown_column = "phone" if column == "C" else "old"
     assert file_source(path, hidden="skip").phone_column == shown_column
     with pytest.raises(ValueError, match=r"several columns may have the numbers \(phone, old\)"):
         file_source(path, hidden="include")
-    assert [row.number[-1] for row in file_source(path, phone_column=shown_column).rows][:1] == ["1" if column == "C" else "2"]
+    assert [row.number[-1] for row in file_source(path, phone_column=shown_column).rows][:1] == [
+        "1" if column == "C" else "2"
+    ]
     hidden_column = "old" if column == "C" else "phone"
     with pytest.raises(ValueError, match="a column with numbers is hidden"):
         file_source(path, phone_column=hidden_column)
-    assert file_source(path, phone_column=hidden_column, hidden="include").phone_column == hidden_column
+    assert (
+        file_source(path, phone_column=hidden_column, hidden="include").phone_column
+        == hidden_column
+    )
 
 
 def test_a_hidden_column_without_numbers_does_not_matter_until_it_is_left_out(tmp_path: Path):
@@ -133,8 +166,12 @@ def test_hidden_columns_are_those_of_the_sheet_where_the_table_begins_further_ri
         file_source(saved(tmp_path, OLD_PHONES, move))
 
 
-@pytest.mark.parametrize(("name", "found"), [(None, "Shown, the first visible of 3"), ("Old", "Old"), ("Other", "Other")])
-def test_the_first_visible_sheet_is_taken_or_the_one_that_is_named(name: str | None, found: str, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("name", "found"), [(None, "Shown, the first visible of 3"), ("Old", "Old"), ("Other", "Other")]
+)
+def test_the_first_visible_sheet_is_taken_or_the_one_that_is_named(
+    name: str | None, found: str, tmp_path: Path
+):
     book = openpyxl.Workbook()
     assert book.active
     book.active.title, book.active.sheet_state = "Old", "hidden"
@@ -146,8 +183,12 @@ def test_the_first_visible_sheet_is_taken_or_the_one_that_is_named(name: str | N
     book.save(tmp_path / "list.xlsx")
     source = file_source(tmp_path / "list.xlsx", sheet=name)
     assert source.sheet == found
-    assert [row.number for row in source.rows] == [f"+38050111111{['Old', 'Shown', 'Other'].index(found.partition(',')[0])}"]
-    with pytest.raises(ValueError, match="sheet: no sheet has this name; the sheets are Old, Shown, Other"):
+    assert [row.number for row in source.rows] == [
+        f"+38050111111{['Old', 'Shown', 'Other'].index(found.partition(',')[0])}"
+    ]
+    with pytest.raises(
+        ValueError, match="sheet: no sheet has this name; the sheets are Old, Shown, Other"
+    ):
         file_source(tmp_path / "list.xlsx", sheet="New")
 
 
@@ -158,7 +199,10 @@ def test_it_is_told_what_cannot_be_seen_in_other_kinds_of_files(tmp_path: Path):
         f"<text:p>{text}</text:p></table:table-cell></table:table-row>"
         for text in ("phone", "+380501111111")
     )
-    spaces = " ".join(f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text"))
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
         archive.writestr("META-INF/manifest.xml", "<manifest/>")
@@ -188,7 +232,9 @@ def test_a_doctype_in_a_spreadsheet_is_refused(tmp_path: Path):
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "bad.xlsx", "w") as new:
         for name in old.namelist():
             content = old.read(name)
-            new.writestr(name, b"<!DOCTYPE a>" + content if name.endswith("sheet1.xml") else content)
+            new.writestr(
+                name, b"<!DOCTYPE a>" + content if name.endswith("sheet1.xml") else content
+            )
     with pytest.raises(ValueError, match="the file is not a readable spreadsheet"):
         file_source(tmp_path / "bad.xlsx")
 
@@ -197,8 +243,26 @@ def test_a_doctype_in_a_spreadsheet_is_refused(tmp_path: Path):
 
 
 def test_cells_in_a_text_look_as_in_the_sheet(tmp_path: Path):
-    row = [date(2026, 8, 24), moment(2026, 8, 24, 9, 5), 0.2, True, 671234567, 1250.5, 0.1 + 0.2, 20]
-    formats = ["dd.mm.yyyy", "d/m/yy hh:mm", "0%", "General", "0000000000", '#,##0.00\\ "₴"', "General", "General"]
+    row = [
+        date(2026, 8, 24),
+        moment(2026, 8, 24, 9, 5),
+        0.2,
+        True,
+        671234567,
+        1250.5,
+        0.1 + 0.2,
+        20,
+    ]
+    formats = [
+        "dd.mm.yyyy",
+        "d/m/yy hh:mm",
+        "0%",
+        "General",
+        "0000000000",
+        '#,##0.00\\ "₴"',
+        "General",
+        "General",
+    ]
 
     def format_cells(sheet: Worksheet) -> None:
         for place, code in enumerate(formats, start=1):
@@ -277,15 +341,29 @@ def test_a_date_with_the_name_of_a_month_skips_those_whose_text_needs_it(tmp_pat
 
     rows = [["phone", "till"], ["+380501111111", date(2026, 8, 24)], ["+380501111112", "завтра"]]
     path = saved(tmp_path, rows, format_cells)
-    with Campaign.create(tmp_path / "a.sms", file_source(path), sender="Shop", text="{till}") as campaign:
+    with Campaign.create(
+        tmp_path / "a.sms", file_source(path), sender="Shop", text="{till}"
+    ) as campaign:
         ((line, reason),) = [(one.line, one.reason) for one in campaign.skipped()]
-        assert (line, (reason or "")[:50]) == (2, "column till: a date with the name of a month or a ")
-    with Campaign.create(tmp_path / "b.sms", file_source(path), sender="Shop", text="a") as campaign:
+        assert (line, (reason or "")[:50]) == (
+            2,
+            "column till: a date with the name of a month or a ",
+        )
+    with Campaign.create(
+        tmp_path / "b.sms", file_source(path), sender="Shop", text="a"
+    ) as campaign:
         assert not list(campaign.skipped())
 
 
 def test_a_formula_that_has_failed_is_never_sent(tmp_path: Path):
     path = tmp_path / "list.csv"
-    path.write_text("phone,name,other\n+380501111111,#N/A,1\n+380501111112,Яна,#REF!\n+380501111113,#hashtag,1\n", "utf-8")
-    with Campaign.create(tmp_path / "a.sms", csv_source(path), sender="Shop", text="{name}") as campaign:
-        assert {one.line: one.reason for one in campaign.skipped()} == {2: "column name: a failed formula"}
+    path.write_text(
+        "phone,name,other\n+380501111111,#N/A,1\n+380501111112,Яна,#REF!\n+380501111113,#hashtag,1\n",
+        "utf-8",
+    )
+    with Campaign.create(
+        tmp_path / "a.sms", csv_source(path), sender="Shop", text="{name}"
+    ) as campaign:
+        assert {one.line: one.reason for one in campaign.skipped()} == {
+            2: "column name: a failed formula"
+        }

@@ -1,7 +1,7 @@
 """Campaigns in simulated time: each seed is a life of its own, with faults, crashes, stops and an operator who decides.
 
-Time is trio's mock clock, so a day of waiting costs nothing. After every run the journal is held against the gateway's ledger,
-and the same seed gives the same history to the last event.
+Time is trio's mock clock, so a day of waiting costs nothing. After every run the journal is held
+against the gateway's ledger, and the same seed gives the same history to the last event.
 """
 
 from __future__ import annotations
@@ -26,7 +26,16 @@ from soak import count
 from stepped import stepped
 
 import smsgate
-from smsgate.campaign import Campaign, Event, RecipientRecord, RecipientState, Runner, RunOutcome, SqliteJournal, rows_source
+from smsgate.campaign import (
+    Campaign,
+    Event,
+    RecipientRecord,
+    RecipientState,
+    Runner,
+    RunOutcome,
+    SqliteJournal,
+    rows_source,
+)
 from smsgate.sandbox import Settings
 
 pytestmark = pytest.mark.heavy
@@ -47,7 +56,12 @@ class Life:
     """One campaign from its making to its end, drawn from one seed."""
 
     def __init__(
-        self, seed: int, path: Path, *, journal: type[SqliteJournal] = SqliteJournal, runner: type[Runner] = Runner
+        self,
+        seed: int,
+        path: Path,
+        *,
+        journal: type[SqliteJournal] = SqliteJournal,
+        runner: type[Runner] = Runner,
     ) -> None:
         self.random = Random(seed)
         self.path = path
@@ -77,14 +91,18 @@ class Life:
             session_calls=random.choice([None, 3, 10]),
             delivery_seconds=0,  # ids that are to be looked up would be, in a thread, which has no mock clock
         )
-        self.gateway = SimulatedGateway(random, settings, random.choice([0.0, 0.1, 0.3]), self._note)
-        numbers = [f"+3805011111{number:02}" for number in range(random.randint(1, 30))] + random.sample(
-            MAGIC, random.randint(0, 2)
+        self.gateway = SimulatedGateway(
+            random, settings, random.choice([0.0, 0.1, 0.3]), self._note
         )
+        numbers = [
+            f"+3805011111{number:02}" for number in range(random.randint(1, 30))
+        ] + random.sample(MAGIC, random.randint(0, 2))
         random.shuffle(numbers)
         rows = rows_source({"phone": number, "name": random.choice("АБВ")} for number in numbers)
         text = random.choice(["Вітаємо", "Вітаємо, {name}", "Привіт! " * 12])
-        Campaign.create(self.path, rows, sender="Shop", text=text, forget_texts=random.random() < 0.3).close()
+        Campaign.create(
+            self.path, rows, sender="Shop", text=text, forget_texts=random.random() < 0.3
+        ).close()
         for _ in range(random.randint(1, 4)):
             await self._run()
             self._decide()
@@ -123,9 +141,16 @@ class Life:
         random = self.random
         client = httpx.AsyncClient(transport=self.gateway, trust_env=False)
         timeouts = smsgate.Timeouts(connect=5.0, read=30.0, send=30.0)
-        with closing(stepped(self._journal, clock=trio.current_time, hook=self._step).open(self.path)) as journal:
+        with closing(
+            stepped(self._journal, clock=trio.current_time, hook=self._step).open(self.path)
+        ) as journal:
             async with smsgate.AsyncSession(
-                "sandbox", "sandbox", url=URL, concurrency=random.randint(1, 3), http_client=client, timeouts=timeouts
+                "sandbox",
+                "sandbox",
+                url=URL,
+                concurrency=random.randint(1, 3),
+                http_client=client,
+                timeouts=timeouts,
             ) as session:
                 runner = stepped(self._runner, hook=self._step)(
                     journal,
@@ -165,7 +190,11 @@ class Life:
                 for loss in campaign.recipients_in_doubt(request.id):
                     if random.random() < 0.5:
                         word = random.choice(WORDS)
-                        given = {"message_id": f"c9482a41-27d1-44f8-bd5c-{loss.line:012}"} if word is Event.FOUND else {}
+                        given = (
+                            {"message_id": f"c9482a41-27d1-44f8-bd5c-{loss.line:012}"}
+                            if word is Event.FOUND
+                            else {}
+                        )
                         assert campaign.resolve(word, who="operator", line=loss.line, **given) == 1
                         self.resent[loss.number] += word is Event.RESEND
         if random.random() < 0.5:
@@ -181,7 +210,11 @@ class Life:
         for message in self.gateway.gateway.messages:
             ledger.setdefault(message.destination, []).append(message.id)
         with Campaign.open(self.path, writing=False) as campaign:
-            listed = {loss.line: request for request in campaign.in_doubt() for loss in campaign.recipients_in_doubt(request.id)}
+            listed = {
+                loss.line: request
+                for request in campaign.in_doubt()
+                for loss in campaign.recipients_in_doubt(request.id)
+            }
             everybody = list(campaign.recipients())
         assert len({one.number for one in everybody}) == len(everybody)
         for one in everybody:

@@ -11,9 +11,11 @@ S = RecipientState
 
 def test_only_the_operators_word_leads_out_of_unknown_and_calls_off_what_was_not_sent():
     assert {row.operator for row in TRANSITIONS if row.source is S.IN_DOUBT} == {True}
-    assert {(row.source, row.target) for row in TRANSITIONS if row.operator and row.source is not S.IN_DOUBT} == {
-        (S.PENDING, S.ABANDONED)
-    }
+    assert {
+        (row.source, row.target)
+        for row in TRANSITIONS
+        if row.operator and row.source is not S.IN_DOUBT
+    } == {(S.PENDING, S.ABANDONED)}
 
 
 def test_pending_is_reached_by_proof_or_by_the_operator_alone():
@@ -39,5 +41,7 @@ def test_an_event_has_one_source_and_one_target(event: Event):
 
 
 def test_what_cannot_happen_is_an_error():
-    with pytest.raises(ValueError, match="event: resend cannot happen to a recipient that is accepted"):
+    with pytest.raises(
+        ValueError, match="event: resend cannot happen to a recipient that is accepted"
+    ):
         after(S.ACCEPTED, Event.RESEND)

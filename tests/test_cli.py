@@ -64,7 +64,12 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def account(sandbox: Sandbox) -> dict[str, str]:
-    return {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_SENDER": "Shop", "SMSGATE_URL": sandbox.url}
+    return {
+        "SMSGATE_LOGIN": "shop",
+        "SMSGATE_PASSWORD": PASSWORD,
+        "SMSGATE_SENDER": "Shop",
+        "SMSGATE_URL": sandbox.url,
+    }
 
 
 @pytest.fixture
@@ -73,7 +78,9 @@ def bare(tmp_path: Path) -> Smsgate:
 
     def run(*arguments: str, stdin: str | bytes = b"", **variables: str) -> Finished:
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        done = run_command(arguments, stdin=given, environment=clean_environment(**variables), folder=tmp_path)
+        done = run_command(
+            arguments, stdin=given, environment=clean_environment(**variables), folder=tmp_path
+        )
         return Finished(done.code, done.out.decode(), done.err.decode())
 
     return run
@@ -91,7 +98,9 @@ def smsgate(bare: Smsgate, account: dict[str, str]) -> Smsgate:
 
 @pytest.fixture
 def message_id(smsgate: Smsgate) -> str:
-    return str(smsgate("send", GOOD, "--text", TEXT, "--json").document["recipients"][0]["message_id"])
+    return str(
+        smsgate("send", GOOD, "--text", TEXT, "--json").document["recipients"][0]["message_id"]
+    )
 
 
 def start(*arguments: str, cwd: Path, **variables: str) -> Child:
@@ -101,7 +110,9 @@ def start(*arguments: str, cwd: Path, **variables: str) -> Child:
 # --- results ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_send_shows_each_destination_masked_with_its_outcome_and_id(smsgate: Smsgate, sandbox: Sandbox) -> None:
+def test_a_send_shows_each_destination_masked_with_its_outcome_and_id(
+    smsgate: Smsgate, sandbox: Sandbox
+) -> None:
     done = smsgate("send", GOOD, "--text", TEXT)
     assert (done.code, done.err) == (0, "")
     sent = sandbox.messages[-1]
@@ -110,7 +121,10 @@ def test_a_send_shows_each_destination_masked_with_its_outcome_and_id(smsgate: S
 
 
 def test_numbers_show_in_full_only_if_asked_for(smsgate: Smsgate) -> None:
-    masked, full = (smsgate("send", GOOD, NOT_RECOGNISED, "--text", TEXT, *more) for more in ((), ("--show-numbers",)))
+    masked, full = (
+        smsgate("send", GOOD, NOT_RECOGNISED, "--text", TEXT, *more)
+        for more in ((), ("--show-numbers",))
+    )
     assert GOOD not in masked.out + masked.err
     assert NOT_RECOGNISED not in masked.out + masked.err
     assert GOOD in full.out
@@ -120,9 +134,17 @@ def test_numbers_show_in_full_only_if_asked_for(smsgate: Smsgate) -> None:
 def test_a_document_of_a_send_holds_full_numbers_and_all_outcomes(smsgate: Smsgate) -> None:
     done = smsgate("send", GOOD, NOT_RECOGNISED, "--text", TEXT, "--json")
     accepted, refused = done.document["recipients"]
-    assert (accepted["destination"], accepted["outcome"], accepted["reason"]) == (GOOD, "accepted", None)
+    assert (accepted["destination"], accepted["outcome"], accepted["reason"]) == (
+        GOOD,
+        "accepted",
+        None,
+    )
     assert UUID.fullmatch(accepted["message_id"])
-    assert (refused["destination"], refused["outcome"], refused["answer"]) == (NOT_RECOGNISED, "refused", "bad destination")
+    assert (refused["destination"], refused["outcome"], refused["answer"]) == (
+        NOT_RECOGNISED,
+        "refused",
+        "bad destination",
+    )
     assert {name: done.document[name] for name in ("accepted", "refused", "in_doubt")} == {
         "accepted": 1,
         "refused": 1,
@@ -130,7 +152,9 @@ def test_a_document_of_a_send_holds_full_numbers_and_all_outcomes(smsgate: Smsga
     }
 
 
-def test_a_text_is_read_from_standard_input_without_its_last_line_feed(smsgate: Smsgate, sandbox: Sandbox) -> None:
+def test_a_text_is_read_from_standard_input_without_its_last_line_feed(
+    smsgate: Smsgate, sandbox: Sandbox
+) -> None:
     assert smsgate("send", GOOD, "--text", "-", stdin="Рядок 1\r\nРядок 2\n").code == 0
     assert sandbox.messages[-1].text == "Рядок 1\nРядок 2"
 
@@ -142,8 +166,13 @@ def test_a_text_is_never_echoed(smsgate: Smsgate) -> None:
 
 
 def test_a_wap_push_is_sent(smsgate: Smsgate, sandbox: Sandbox) -> None:
-    assert smsgate("send", GOOD, "--wappush", "https://example.com/x", "--sender", "Other").code == 0
-    assert (sandbox.messages[-1].wappush, sandbox.messages[-1].sender) == ("https://example.com/x", "Other")
+    assert (
+        smsgate("send", GOOD, "--wappush", "https://example.com/x", "--sender", "Other").code == 0
+    )
+    assert (sandbox.messages[-1].wappush, sandbox.messages[-1].sender) == (
+        "https://example.com/x",
+        "Other",
+    )
 
 
 def test_the_balance_is_a_number_with_its_unit(smsgate: Smsgate, sandbox: Sandbox) -> None:
@@ -161,7 +190,9 @@ def test_a_status_is_shown_for_each_id_in_order(smsgate: Smsgate, message_id: st
     assert (second["message_id"], second["state"]) == (NOWHERE, "not found")
 
 
-def test_following_streams_one_line_for_each_change_until_delivery(smsgate: Smsgate, message_id: str) -> None:
+def test_following_streams_one_line_for_each_change_until_delivery(
+    smsgate: Smsgate, message_id: str
+) -> None:
     done = smsgate("status", message_id, "--follow", "--json")
     assert done.code == 0
     assert done.lines[-1]["state"] == "delivered"
@@ -173,7 +204,9 @@ def test_new_lists_bare_ids_or_nothing(smsgate: Smsgate, sandbox: Sandbox) -> No
     time.sleep(0.3)
     assert smsgate("new").out == ""
     assert smsgate("new", "--json").document == {"message_ids": []}
-    sent = smsgate("send", STAYS_QUEUED, "--text", TEXT, "--json").document["recipients"][0]["message_id"]
+    sent = smsgate("send", STAYS_QUEUED, "--text", TEXT, "--json").document["recipients"][0][
+        "message_id"
+    ]
     assert smsgate("new").out == f"{sent}\n"
     sandbox.clear()
 
@@ -185,7 +218,12 @@ def test_segments_show_which_characters_forced_ucs_2(bare: Smsgate) -> None:
     assert re.search(r"“ +LEFT DOUBLE QUOTATION MARK +U\+201C +2", done.out)
     assert re.search(r" CHARACTER TABULATION +U\+0009 +1", done.out)
     found = bare("segments", "Привіт 🚀", "--json").document
-    assert found["forced_by"][-1] == {"character": "🚀", "name": "ROCKET", "code_point": "U+1F680", "times": 1}
+    assert found["forced_by"][-1] == {
+        "character": "🚀",
+        "name": "ROCKET",
+        "code_point": "U+1F680",
+        "times": 1,
+    }
     assert bare("segments", "plain", "--json").document == {
         "alphabet": "GSM-7",
         "parts": 1,
@@ -195,17 +233,23 @@ def test_segments_show_which_characters_forced_ucs_2(bare: Smsgate) -> None:
     }
 
 
-def test_a_long_list_of_characters_is_cut_for_people_and_an_accent_alone_is_named(bare: Smsgate) -> None:
+def test_a_long_list_of_characters_is_cut_for_people_and_an_accent_alone_is_named(
+    bare: Smsgate,
+) -> None:
     text = "e\u0301" + "абвгдеєжзийк"
     done = bare("segments", text)
     assert re.search(r"◌\u0301 +COMBINING ACUTE ACCENT +U\+0301 +1", done.out)
-    assert "and 1 more; --json lists them all" in done.out
+    assert "and 1 more; --json lists all characters" in done.out
     assert len(bare("segments", text, "--json").document["forced_by"]) == 13
 
 
 def test_standard_input_that_is_not_utf_8_is_a_usage_error(bare: Smsgate) -> None:
     done = bare("segments", "-", stdin=b"\xcf\xf0\xe8")
-    assert (done.code, done.out, done.err) == (Exit.USAGE, "", "error: standard input is not UTF-8\n")
+    assert (done.code, done.out, done.err) == (
+        Exit.USAGE,
+        "",
+        "error: text: standard input is not UTF-8; convert it first\n",
+    )
 
 
 def test_the_version_is_printed(bare: Smsgate) -> None:
@@ -230,7 +274,11 @@ ERRORS: tuple[tuple[tuple[int, str, str], tuple[str, ...], dict[str, str]], ...]
     ((3, "MessageNotFound", "message not found"), ("status", NOWHERE, "--follow"), {}),
     ((3, "BadCredentials", "bad credentials"), ("balance",), {"SMSGATE_PASSWORD": "wrong"}),
     ((3, "BadDestination", "bad destination"), ("send", NOT_RECOGNISED, "--text", "x"), {}),
-    ((3, "SenderForbidden", "sender forbidden"), ("send", GOOD, "--text", "x", "--sender", "Forbidden"), {}),
+    (
+        (3, "SenderForbidden", "sender forbidden"),
+        ("send", GOOD, "--text", "x", "--sender", "Forbidden"),
+        {},
+    ),
     ((3, "MessageNotFound", "message not found"), ("status", NOWHERE), {}),
     ((4, "NotSent", "no connection"), ("send", GOOD, "--text", "x"), {"SMSGATE_URL": CLOSED}),
     ((5, "InDoubt", "gateway does not know"), ("send", "+380000000022", "--text", "x"), {}),
@@ -239,7 +287,10 @@ ERRORS: tuple[tuple[tuple[int, str, str], tuple[str, ...], dict[str, str]], ...]
 
 @pytest.mark.parametrize(("expected", "arguments", "variables"), ERRORS)
 def test_an_error_is_a_document_for_machines_and_an_exit_code(
-    smsgate: Smsgate, expected: tuple[int, str, str], arguments: tuple[str, ...], variables: dict[str, str]
+    smsgate: Smsgate,
+    expected: tuple[int, str, str],
+    arguments: tuple[str, ...],
+    variables: dict[str, str],
 ) -> None:
     done = smsgate(*arguments, "--json", **variables)
     error = done.lines[-1]["error"]
@@ -248,9 +299,14 @@ def test_an_error_is_a_document_for_machines_and_an_exit_code(
     assert error["sent"] is (None if done.code == Exit.IN_DOUBT else False)
 
 
-@pytest.mark.parametrize(("expected", "arguments", "variables"), {row[0][0]: row for row in ERRORS}.values())
+@pytest.mark.parametrize(
+    ("expected", "arguments", "variables"), {row[0][0]: row for row in ERRORS}.values()
+)
 def test_an_error_is_a_line_or_two_for_people_and_the_same_exit_code(
-    smsgate: Smsgate, expected: tuple[int, str, str], arguments: tuple[str, ...], variables: dict[str, str]
+    smsgate: Smsgate,
+    expected: tuple[int, str, str],
+    arguments: tuple[str, ...],
+    variables: dict[str, str],
 ) -> None:
     done = smsgate(*arguments, **variables)
     assert (done.code, done.out) == (expected[0], "")
@@ -273,7 +329,13 @@ def test_an_in_doubt_send_lists_its_numbers_in_the_document(smsgate: Smsgate) ->
     assert done.code == Exit.IN_DOUBT
     assert done.document["error"]["class"] == "InDoubt"
     assert done.document["recipients"] == [
-        {"destination": number, "outcome": "in doubt", "message_id": None, "answer": None, "reason": None}
+        {
+            "destination": number,
+            "outcome": "in doubt",
+            "message_id": None,
+            "answer": None,
+            "reason": None,
+        }
         for number in (GOOD, COUNTRY)
     ]
     assert {name: done.document[name] for name in ("accepted", "refused", "in_doubt")} == {
@@ -284,8 +346,14 @@ def test_an_in_doubt_send_lists_its_numbers_in_the_document(smsgate: Smsgate) ->
 
 
 def test_a_send_that_certainly_did_not_go_out_lists_nobody_as_in_doubt(smsgate: Smsgate) -> None:
-    for variables in ({"SMSGATE_URL": CLOSED}, {"SMSGATE_PASSWORD": "wrong"}, {"SMSGATE_SENDER": ""}):
-        assert set(smsgate("send", GOOD, COUNTRY, "--text", TEXT, "--json", **variables).document) == {"error"}
+    for variables in (
+        {"SMSGATE_URL": CLOSED},
+        {"SMSGATE_PASSWORD": "wrong"},
+        {"SMSGATE_SENDER": ""},
+    ):
+        assert set(
+            smsgate("send", GOOD, COUNTRY, "--text", TEXT, "--json", **variables).document
+        ) == {"error"}
 
 
 @pytest.mark.parametrize("arguments", [("balance",), ("send", GOOD, "--text", TEXT)])
@@ -297,7 +365,9 @@ def test_a_gateway_that_knows_no_such_page_hints_at_the_path(
     assert "The address of the gateway needs its path: --url http://.../api/soap.html" in done.err
 
 
-def test_a_send_that_meets_a_page_that_is_not_there_is_in_doubt_and_hints_at_the_path(smsgate: Smsgate) -> None:
+def test_a_send_that_meets_a_page_that_is_not_there_is_in_doubt_and_hints_at_the_path(
+    smsgate: Smsgate,
+) -> None:
     for fault, hinted in (("404", True), ("502", False)):
         with FaultServer(AFTER_THE_REQUEST[fault][0]).running() as server:
             done = smsgate("send", GOOD, "--text", TEXT, "--url", server.url)
@@ -308,7 +378,10 @@ def test_a_send_that_meets_a_page_that_is_not_there_is_in_doubt_and_hints_at_the
 
 def test_a_repeat_is_told_in_words_that_frighten_nobody(smsgate: Smsgate) -> None:
     done = smsgate("send", GOOD, "--text", TEXT, "--url", CLOSED)
-    assert "warning: SendSMS to +380*****4567: trying again (1 of 3), since nothing has left: " in done.err
+    assert (
+        "warning: SendSMS to +380*****4567: trying again (1 of 3), since nothing has left: "
+        in done.err
+    )
 
 
 def test_a_reading_operation_in_doubt_may_be_asked_again(smsgate: Smsgate) -> None:
@@ -326,17 +399,26 @@ def test_a_send_that_was_accepted_in_part_has_a_code_of_its_own(smsgate: Smsgate
     assert done.err == ""
 
 
-def test_a_complaint_that_is_no_recipients_reason_is_told_beside_the_table(smsgate: Smsgate) -> None:
+def test_a_complaint_that_is_no_recipients_reason_is_told_beside_the_table(
+    smsgate: Smsgate,
+) -> None:
     said = ("Не хватает 5 кредитов для отправки SMS | Сообщения успешно отправлены", MESSAGE_ID)
     slots = "".join(f"<ns1:ResultArray>{slot}</ns1:ResultArray>" for slot in said)
-    body = ENVELOPE.format(f"<ns1:SendSMSResponse><ns1:SendSMSResult>{slots}</ns1:SendSMSResult></ns1:SendSMSResponse>")
+    body = ENVELOPE.format(
+        f"<ns1:SendSMSResponse><ns1:SendSMSResult>{slots}</ns1:SendSMSResult></ns1:SendSMSResponse>"
+    )
     with FaultServer(answering(body.encode())).running() as server:
         done = smsgate("send", GOOD, "--text", TEXT, "--url", server.url)
     assert done.code == 0
-    assert done.err == f"warning: the gateway also said (not enough credits): {said[0].split(' | ')[0]}\n"
+    assert (
+        done.err
+        == f"warning: the gateway also said (not enough credits): {said[0].split(' | ')[0]}\n"
+    )
 
 
-def test_a_delivery_status_that_is_not_recognised_shows_in_the_gateways_words(smsgate: Smsgate) -> None:
+def test_a_delivery_status_that_is_not_recognised_shows_in_the_gateways_words(
+    smsgate: Smsgate,
+) -> None:
     result = "<ns1:GetMessageStatusResult>Летить голубом</ns1:GetMessageStatusResult>"
     body = ENVELOPE.format(f"<ns1:GetMessageStatusResponse>{result}</ns1:GetMessageStatusResponse>")
     with FaultServer(answering(body.encode())).running() as server:
@@ -351,17 +433,30 @@ def test_reasons_that_differ_are_told_for_each_destination(smsgate: Smsgate) -> 
 
 
 def test_following_that_runs_out_of_time_is_done_in_part(smsgate: Smsgate) -> None:
-    sent = smsgate("send", STAYS_QUEUED, "--text", TEXT, "--json").document["recipients"][0]["message_id"]
+    sent = smsgate("send", STAYS_QUEUED, "--text", TEXT, "--json").document["recipients"][0][
+        "message_id"
+    ]
     done = smsgate("status", sent, "--follow", "--timeout", "8", "--json")
     assert done.code == Exit.IN_PART
     *changes, last = done.lines
     assert changes[-1]["state"] == "queued"
-    assert last["error"] | {"message": ""} == {"class": "TimeoutError", "reason": "timed out", "message": "", "sent": None}
+    assert last["error"] | {"message": ""} == {
+        "class": "TimeoutError",
+        "reason": "timed out",
+        "message": "",
+        "sent": None,
+    }
 
 
-@pytest.mark.parametrize("name", [name for name in errors.__all__ if isinstance(getattr(errors, name), type)])
+@pytest.mark.parametrize(
+    "name", [name for name in errors.__all__ if isinstance(getattr(errors, name), type)]
+)
 def test_each_error_of_the_tree_has_a_code_and_says_what_to_do_next(name: str) -> None:
-    codes = {errors.Refused: Exit.REFUSED, errors.NotSent: Exit.NOT_SENT, errors.InDoubt: Exit.IN_DOUBT}
+    codes = {
+        errors.Refused: Exit.REFUSED,
+        errors.NotSent: Exit.NOT_SENT,
+        errors.InDoubt: Exit.IN_DOUBT,
+    }
     kind = getattr(errors, name)
     base = next((base for base in codes if issubclass(kind, base)), None)
     if base is None:
@@ -374,9 +469,13 @@ def test_each_error_of_the_tree_has_a_code_and_says_what_to_do_next(name: str) -
 # --- Ctrl-C -------------------------------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_during_a_send_says_that_the_result_is_in_doubt(tmp_path: Path, account: dict[str, str]) -> None:
+def test_ctrl_c_during_a_send_says_that_the_result_is_in_doubt(
+    tmp_path: Path, account: dict[str, str]
+) -> None:
     with Sandbox(Settings(login="shop", password=PASSWORD, hold_seconds=2.5)) as slow:
-        child = start("send", GOOD, "--text", TEXT, cwd=tmp_path, **(account | {"SMSGATE_URL": slow.url}))
+        child = start(
+            "send", GOOD, "--text", TEXT, cwd=tmp_path, **(account | {"SMSGATE_URL": slow.url})
+        )
         wait_until(lambda: slow.calls["SendSMS"] == 1)
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=10)
@@ -405,10 +504,16 @@ def wait_until(true: Callable[[], bool], seconds: float = 60.0) -> None:
 
 
 def test_a_password_shows_nowhere_even_in_the_most_talkative_log(smsgate: Smsgate) -> None:
-    for password, more in ((PASSWORD, ()), (needles.WRONG_PASSWORD, ()), (needles.WRONG_PASSWORD, ("--json",))):
+    for password, more in (
+        (PASSWORD, ()),
+        (needles.WRONG_PASSWORD, ()),
+        (needles.WRONG_PASSWORD, ("--json",)),
+    ):
         done = smsgate("send", GOOD, "--text", TEXT, "-vv", *more, SMSGATE_PASSWORD=password)
         assert "httpcore" in done.err
-        assert not [secret for secret in (PASSWORD, needles.WRONG_PASSWORD) if secret in done.out + done.err]
+        assert not [
+            secret for secret in (PASSWORD, needles.WRONG_PASSWORD) if secret in done.out + done.err
+        ]
 
 
 def test_a_log_shows_masked_numbers_and_no_cookie(smsgate: Smsgate) -> None:
@@ -421,11 +526,18 @@ def test_a_log_shows_masked_numbers_and_no_cookie(smsgate: Smsgate) -> None:
 def test_plain_http_is_warned_of_once_in_one_line(smsgate: Smsgate, sandbox: Sandbox) -> None:
     done = smsgate("balance", "--url", sandbox.url.replace("127.0.0.1", "0.0.0.0"))
     assert done.code == 0
-    assert done.err.splitlines() == ["warning: the gateway's address is plain http: login, password and texts are not encrypted"]
+    assert done.err.splitlines() == [
+        "warning: the gateway's address is plain http: login, password and texts are not encrypted"
+    ]
 
 
 def test_what_is_piped_has_no_control_codes(smsgate: Smsgate) -> None:
-    for arguments in (("send", GOOD, "--text", TEXT), ("segments", "Ї"), ("balance", "--no-such-option"), ("--help",)):
+    for arguments in (
+        ("send", GOOD, "--text", TEXT),
+        ("segments", "Ї"),
+        ("balance", "--no-such-option"),
+        ("--help",),
+    ):
         done = smsgate(*arguments, TERM="xterm-256color")
         assert "\x1b" not in done.out + done.err
 
@@ -434,31 +546,45 @@ def test_an_output_that_cannot_show_a_symbol_is_no_reason_to_fail(smsgate: Smsga
     done = smsgate("send", GOOD, "--text", TEXT, PYTHONIOENCODING="ascii")
     assert done.code == 0
     assert "? accepted" in done.out
-    assert smsgate("segments", "Ї", "--json", PYTHONIOENCODING="ascii").document["forced_by"][0]["character"] == "Ї"
+    assert (
+        smsgate("segments", "Ї", "--json", PYTHONIOENCODING="ascii").document["forced_by"][0][
+            "character"
+        ]
+        == "Ї"
+    )
 
 
 # --- credentials --------------------------------------------------------------------------------------------------------
 
 
-def test_without_credentials_and_without_a_terminal_one_line_says_what_to_set(bare: Smsgate) -> None:
+def test_without_credentials_and_without_a_terminal_one_line_says_what_to_set(
+    bare: Smsgate,
+) -> None:
     done = bare("balance")
     assert (done.code, done.out) == (Exit.USAGE, "")
     assert (
-        done.err == "error: SMSGATE_LOGIN and SMSGATE_PASSWORD must be set, in the environment or in an .env file (--env-file)\n"
+        done.err
+        == "error: SMSGATE_LOGIN and SMSGATE_PASSWORD must be set, in the environment or in an .env file (--env-file)\n"
     )
 
 
 def write_env(path: Path, **variables: str) -> None:
-    path.write_text("".join(f"{name}='{value}'\n" for name, value in variables.items()), encoding="utf-8")
+    path.write_text(
+        "".join(f"{name}='{value}'\n" for name, value in variables.items()), encoding="utf-8"
+    )
 
 
-def test_an_env_file_in_the_working_directory_is_read(bare: Smsgate, account: dict[str, str], tmp_path: Path) -> None:
+def test_an_env_file_in_the_working_directory_is_read(
+    bare: Smsgate, account: dict[str, str], tmp_path: Path
+) -> None:
     write_env(tmp_path / ".env", **account)
     assert bare("balance").code == 0
     assert bare("send", GOOD, "--text", TEXT).code == 0
 
 
-def test_another_env_file_takes_the_place_of_that_one(bare: Smsgate, account: dict[str, str], tmp_path: Path) -> None:
+def test_another_env_file_takes_the_place_of_that_one(
+    bare: Smsgate, account: dict[str, str], tmp_path: Path
+) -> None:
     write_env(tmp_path / ".env", **account, SMSGATE_CONCURRENCY="nonsense")
     write_env(tmp_path / "work.env", **account)
     assert bare("balance").code == Exit.USAGE
@@ -468,22 +594,37 @@ def test_another_env_file_takes_the_place_of_that_one(bare: Smsgate, account: di
 def test_the_environment_wins_over_the_file_and_an_option_over_both(
     bare: Smsgate, account: dict[str, str], tmp_path: Path, sandbox: Sandbox
 ) -> None:
-    write_env(tmp_path / ".env", **(account | {"SMSGATE_PASSWORD": "wrong", "SMSGATE_SENDER": "File"}))
+    write_env(
+        tmp_path / ".env", **(account | {"SMSGATE_PASSWORD": "wrong", "SMSGATE_SENDER": "File"})
+    )
     assert bare("balance").code == Exit.REFUSED
     assert bare("send", GOOD, "--text", TEXT, SMSGATE_PASSWORD=PASSWORD).code == 0
     assert sandbox.messages[-1].sender == "File"
-    right = {"SMSGATE_PASSWORD": PASSWORD, "SMSGATE_SENDER": "Environment", "SMSGATE_URL": "http://127.0.0.1:1/"}
-    assert bare("send", GOOD, "--text", TEXT, "--url", sandbox.url, "--sender", "Option", **right).code == 0
+    right = {
+        "SMSGATE_PASSWORD": PASSWORD,
+        "SMSGATE_SENDER": "Environment",
+        "SMSGATE_URL": "http://127.0.0.1:1/",
+    }
+    assert (
+        bare("send", GOOD, "--text", TEXT, "--url", sandbox.url, "--sender", "Option", **right).code
+        == 0
+    )
     assert sandbox.messages[-1].sender == "Option"
 
 
-def test_a_variable_that_is_empty_counts_as_absent(bare: Smsgate, account: dict[str, str], tmp_path: Path) -> None:
+def test_a_variable_that_is_empty_counts_as_absent(
+    bare: Smsgate, account: dict[str, str], tmp_path: Path
+) -> None:
     write_env(tmp_path / ".env", **account)
     assert bare("balance", SMSGATE_PASSWORD="").code == 0
 
 
-@pytest.mark.parametrize(("content", "says"), [(None, "No such file"), (b"SMSGATE_LOGIN=\xff\xfe", "not UTF-8")])
-def test_an_env_file_that_cannot_be_read_is_named(bare: Smsgate, tmp_path: Path, content: bytes | None, says: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "No such file"), (b"SMSGATE_LOGIN=\xff\xfe", "not UTF-8")]
+)
+def test_an_env_file_that_cannot_be_read_is_named(
+    bare: Smsgate, tmp_path: Path, content: bytes | None, says: str
+) -> None:
     if content is not None:
         (tmp_path / "my.env").write_bytes(content)
     done = bare("balance", "--env-file", "my.env")
@@ -494,7 +635,12 @@ def test_an_env_file_that_cannot_be_read_is_named(bare: Smsgate, tmp_path: Path,
 
 def test_a_password_in_a_file_is_taken_as_it_stands(bare: Smsgate, tmp_path: Path) -> None:
     with Sandbox(Settings(login="shop", password="a${HOME}b")) as odd:
-        write_env(tmp_path / ".env", SMSGATE_LOGIN="shop", SMSGATE_PASSWORD="a${HOME}b", SMSGATE_URL=odd.url)
+        write_env(
+            tmp_path / ".env",
+            SMSGATE_LOGIN="shop",
+            SMSGATE_PASSWORD="a${HOME}b",
+            SMSGATE_URL=odd.url,
+        )
         assert bare("balance").code == 0
 
 
@@ -532,10 +678,24 @@ def test_a_shell_is_offered_what_can_come_next(shell: str, typed: str, offered: 
     )
     assert done.stderr == ""
     said = done.stdout
-    assert sorted(name for name in COMMANDS if re.search(rf"(?<![\w-]){name}(?![\w-])", said)) == offered
+    assert (
+        sorted(name for name in COMMANDS if re.search(rf"(?<![\w-]){name}(?![\w-])", said))
+        == offered
+    )
 
 
-COMMANDS = ["campaign", "sandbox", "segments", "send", "status", "balance", "report", "resolve", "--country", "--text"]
+COMMANDS = [
+    "campaign",
+    "sandbox",
+    "segments",
+    "send",
+    "status",
+    "balance",
+    "report",
+    "resolve",
+    "--country",
+    "--text",
+]
 
 
 # --- extras -------------------------------------------------------------------------------------------------------------
@@ -558,8 +718,22 @@ sys.exit(main())
 def test_the_country_is_found_where_every_setting_is(bare: Smsgate, tmp_path: Path) -> None:
     (tmp_path / "smsgate_country").write_text("UA")
     with Sandbox() as sandbox:
-        account = {"SMSGATE_LOGIN": "sandbox", "SMSGATE_PASSWORD": "sandbox", "SMSGATE_URL": sandbox.url}
-        done = bare("send", "050 123-45-67", "--text", "x", "--sender", "Shop", "--secrets-dir", str(tmp_path), **account)
+        account = {
+            "SMSGATE_LOGIN": "sandbox",
+            "SMSGATE_PASSWORD": "sandbox",
+            "SMSGATE_URL": sandbox.url,
+        }
+        done = bare(
+            "send",
+            "050 123-45-67",
+            "--text",
+            "x",
+            "--sender",
+            "Shop",
+            "--secrets-dir",
+            str(tmp_path),
+            **account,
+        )
         assert done.code == 0, done.err
         assert [message.destination for message in sandbox.messages] == [GOOD]
 
@@ -598,7 +772,13 @@ def test_a_missing_extra_is_one_line_that_says_what_to_install(
 @pytest.mark.parametrize("library", ["starlette", "uvicorn"])
 def test_the_sandbox_without_its_extra_says_what_to_install(library: str) -> None:
     code = BLOCKED.partition("sys.argv")[0].format(library=library) + "import smsgate.sandbox"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(), check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        check=False,
+    )
     expected = f"MissingExtra: smsgate.sandbox needs {library}, which is not installed: pip install 'aiosmsgate[sandbox]'"
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith(expected)
@@ -609,7 +789,10 @@ def test_importing_the_package_loads_nothing_of_the_command() -> None:
     # click and rich are not looked for: httpx loads them where they are installed.
     others = {"typer", "dotenv", "starlette", "uvicorn", "smsgate.cli", "smsgate.sandbox"}
     loaded = f"import smsgate, sys; print(sorted({others!r} & set(sys.modules)))"
-    assert subprocess.check_output([sys.executable, "-c", loaded], text=True, env=clean_environment()) == "[]\n"
+    assert (
+        subprocess.check_output([sys.executable, "-c", loaded], text=True, env=clean_environment())
+        == "[]\n"
+    )
 
 
 # --- what people read -----------------------------------------------------------------------------------------------------
@@ -624,7 +807,13 @@ def test_no_help_shows_the_name_of_a_python_type() -> None:
         "        yield from ([name, *more] for more in names(inner))\n"
         "for words in names(typer.main.get_command(app)): run([*words, '--help'])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(), check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        check=True,
+    )
     assert done.stdout.count("Show this message and exit.") > 15
     assert re.findall(r"<\w+(?:\[\w+\])?>", done.stdout) == []
 
@@ -635,12 +824,17 @@ def test_an_outage_is_told_in_a_few_lines(smsgate: Smsgate) -> None:
     assert done.code == Exit.NOT_SENT
     repeats = [line for line in done.err.splitlines() if "trying again" in line]
     assert len(repeats) == 3
-    assert "warning: and 12 more of the same kind; -v shows each\n" in done.err
+    assert "warning: and 12 more warnings of the same kind; -v shows all\n" in done.err
     assert smsgate("status", *ids, "--url", CLOSED, "-v").err.count("trying again") == 15
 
 
 @pytest.mark.parametrize("columns", ["80", "60", "30"])
-def test_an_id_is_in_one_piece_however_narrow_the_screen(smsgate: Smsgate, message_id: str, columns: str) -> None:
-    sends, follows = ("send", STAYS_QUEUED, NOT_RECOGNISED, "--text", TEXT), ("status", message_id, "--follow")
+def test_an_id_is_in_one_piece_however_narrow_the_screen(
+    smsgate: Smsgate, message_id: str, columns: str
+) -> None:
+    sends, follows = (
+        ("send", STAYS_QUEUED, NOT_RECOGNISED, "--text", TEXT),
+        ("status", message_id, "--follow"),
+    )
     for arguments in (sends, ("status", message_id, message_id), ("new",), follows):
         assert UUID.search(smsgate(*arguments, COLUMNS=columns).out), arguments

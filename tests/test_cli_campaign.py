@@ -23,7 +23,9 @@ from smsgate.sandbox import Sandbox, Settings
 
 NOT_RECOGNISED, OUTCOME_UNKNOWN = "+380000000001", "+380000000022"
 TEXT = "Вітаємо, {name}! Знижка {percent}%"
-LIST = "\ufeffname;phone;percent\r\n" + "".join(f"Олена {n};+38050{n:07};{n % 3}\r\n" for n in range(1, 31))
+LIST = "\ufeffname;phone;percent\r\n" + "".join(
+    f"Олена {n};+38050{n:07};{n % 3}\r\n" for n in range(1, 31)
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,9 @@ def campaign(tmp_path: Path, account: dict[str, str]) -> Smsgate:
 
     def run(*arguments: str, stdin: str = "", **variables: str) -> Finished:
         environment = clean_environment(**(account | variables))
-        done = run_command(["campaign", *arguments], stdin=stdin.encode(), environment=environment, folder=tmp_path)
+        done = run_command(
+            ["campaign", *arguments], stdin=stdin.encode(), environment=environment, folder=tmp_path
+        )
         return Finished(done.code, done.out.decode(), done.err.decode())
 
     return run
@@ -70,17 +74,30 @@ def make(path: Path, *numbers: str, text: str = "Привіт") -> None:
 # --- from a list to a report ----------------------------------------------------------------------------------------------
 
 
-def test_a_campaign_goes_from_a_list_to_a_report(campaign: Smsgate, sandbox: Sandbox, tmp_path: Path):
+def test_a_campaign_goes_from_a_list_to_a_report(
+    campaign: Smsgate, sandbox: Sandbox, tmp_path: Path
+):
     with (tmp_path / "contacts.csv").open("a", encoding="utf-8") as contacts:
-        contacts.write(f"Ніхто;12;5\r\nОлена;+380500000001;5\r\nБез;+380671112233;\r\nХтось;{NOT_RECOGNISED};5\r\n")
+        contacts.write(
+            f"Ніхто;12;5\r\nОлена;+380500000001;5\r\nБез;+380671112233;\r\nХтось;{NOT_RECOGNISED};5\r\n"
+        )
     done = campaign("new", "spring.sms", "contacts.csv", "--sender", "Shop", "--text", TEXT)
     assert done.code == 0
-    assert "31 recipients. Nothing is sent yet." in done.out
-    for reason in ("not a phone number in the international format", "repeats another line", "no value in the column percent"):
+    assert "31 recipients. Nothing has been sent yet." in done.out
+    for reason in (
+        "not a phone number in the international format",
+        "repeats another line",
+        "no value in the column percent",
+    ):
         assert reason in " ".join(done.out.split())
-    assert "numbers from the column 'phone', delimiter semicolon, utf-8-sig" in " ".join(done.out.split())
+    assert "numbers from the column 'phone', delimiter semicolon, utf-8-sig" in " ".join(
+        done.out.split()
+    )
     assert sandbox.calls == {}
-    assert [(one["line"], one["destination"]) for one in campaign("skipped", "spring.sms", "--json").document["skipped"]] == [
+    assert [
+        (one["line"], one["destination"])
+        for one in campaign("skipped", "spring.sms", "--json").document["skipped"]
+    ] == [
         (32, "12"),
         (33, "+380*****0001"),
         (34, "+380*****2233"),
@@ -105,15 +122,22 @@ def test_a_campaign_goes_from_a_list_to_a_report(campaign: Smsgate, sandbox: San
     with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as exported:
         rows = list(csv.DictReader(exported))
     assert len(rows) == 34
-    assert campaign("export", "spring.sms", "masked.csv", "--mask-numbers", "--delimiter", ";").code == 0
+    assert (
+        campaign("export", "spring.sms", "masked.csv", "--mask-numbers", "--delimiter", ";").code
+        == 0
+    )
     masked = (tmp_path / "masked.csv").read_text("utf-8-sig")
     assert "+380500000001" not in masked
     assert masked.startswith("line;")
     assert {row["state"] for row in rows} == {"accepted", "refused", "skipped"}
 
 
-def test_the_dry_run_says_what_it_costs_before_anything_is_asked_of_the_gateway(made: Smsgate, sandbox: Sandbox):
-    done = made("new", "other.sms", "contacts.csv", "--sender", "Shop", "--text", "x" * 161, "--json")
+def test_the_dry_run_says_what_it_costs_before_anything_is_asked_of_the_gateway(
+    made: Smsgate, sandbox: Sandbox
+):
+    done = made(
+        "new", "other.sms", "contacts.csv", "--sender", "Shop", "--text", "x" * 161, "--json"
+    )
     plan = done.document
     assert (plan["pending"], plan["texts"], plan["parts"], plan["cost"]) == (30, 1, {"2": 30}, 60)
     assert (plan["ucs2"], plan["balance"]) == (0, None)
@@ -123,7 +147,12 @@ def test_the_dry_run_says_what_it_costs_before_anything_is_asked_of_the_gateway(
 def test_a_run_as_lines_of_json_begins_with_the_plan_and_ends_with_the_states(made: Smsgate):
     done = made("run", "spring.sms", "--yes", "--json", "--rate", "20")
     first, *progress, last = done.lines
-    assert (first["plan"]["pending"], first["plan"]["balance"], first["plan"]["enough"], first["plan"]["seconds"]) == (
+    assert (
+        first["plan"]["pending"],
+        first["plan"]["balance"],
+        first["plan"]["enough"],
+        first["plan"]["seconds"],
+    ) == (
         30,
         10_000,
         True,
@@ -135,9 +164,23 @@ def test_a_run_as_lines_of_json_begins_with_the_plan_and_ends_with_the_states(ma
     assert done.code == 0
 
 
-def test_the_status_can_be_seen_while_it_runs_and_a_second_run_is_refused(made: Smsgate, sandbox: Sandbox, tmp_path: Path):
+def test_the_status_can_be_seen_while_it_runs_and_a_second_run_is_refused(
+    made: Smsgate, sandbox: Sandbox, tmp_path: Path
+):
     account = {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_URL": sandbox.url}
-    child = start("campaign", "run", "spring.sms", "--yes", "--rate", "1", "--batch", "1", "--json", cwd=tmp_path, **account)
+    child = start(
+        "campaign",
+        "run",
+        "spring.sms",
+        "--yes",
+        "--rate",
+        "1",
+        "--batch",
+        "1",
+        "--json",
+        cwd=tmp_path,
+        **account,
+    )
     try:
         assert child.stdout
         assert "plan" in json.loads(child.stdout.readline())
@@ -162,7 +205,17 @@ def test_a_second_ctrl_c_stops_at_once_and_lists_who_is_unknown(sandbox: Sandbox
     sandbox.faults.add("slow", operation="SendSMS", seconds=60)
     account = {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_URL": sandbox.url}
     child = start(
-        "campaign", "run", "spring.sms", "--yes", "--json", "--batch", "5", "--concurrency", "2", cwd=tmp_path, **account
+        "campaign",
+        "run",
+        "spring.sms",
+        "--yes",
+        "--json",
+        "--batch",
+        "5",
+        "--concurrency",
+        "2",
+        cwd=tmp_path,
+        **account,
     )
     assert child.stdout
     assert child.stderr
@@ -170,7 +223,9 @@ def test_a_second_ctrl_c_stops_at_once_and_lists_who_is_unknown(sandbox: Sandbox
         time.sleep(0.02)
     child.send_signal(signal.SIGINT)
     assert "Ctrl-C again stops at once" in child.stderr.readline()
-    time.sleep(0.4)  # a second one that comes sooner than 0.3 s after the first is taken for the same
+    time.sleep(
+        0.4
+    )  # a second one that comes sooner than 0.3 s after the first is taken for the same
     child.send_signal(signal.SIGINT)
     out, _ = child.communicate(timeout=30)
     *_, in_doubt, last = map(json.loads, out.splitlines())
@@ -193,20 +248,31 @@ def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_oper
     assert seen.code == Exit.IN_DOUBT
     said = " ".join(seen.out.split())
     assert "3 recipients are in doubt" in said
-    assert "because: connection lost" in said
+    assert "reason: connection lost" in said
     assert "+380*****1111 (line 1)" in said
     assert "+380501111111" not in said
     assert "Balance before: 10,000, at " in said
     assert "Unexplained difference: 3 Cost of this request if it was sent: 3," in said
-    assert "Exactly what this request would have cost is missing." in said
+    assert "Exactly the cost of this request is missing" in said
     (request,) = campaign("in-doubt", "a.sms", "--json").document["requests"]
-    assert [one["destination"] for one in request["recipients"]] == ["+380*****1111", "+380*****1112", "+380*****1113"]
+    assert [one["destination"] for one in request["recipients"]] == [
+        "+380*****1111",
+        "+380*****1112",
+        "+380*****1113",
+    ]
     (request,) = campaign("in-doubt", "a.sms", "--json", "--show-numbers").document["requests"]
-    assert [one["destination"] for one in request["recipients"]] == ["+380501111111", "+380501111112", "+380501111113"]
+    assert [one["destination"] for one in request["recipients"]] == [
+        "+380501111111",
+        "+380501111112",
+        "+380501111113",
+    ]
 
     message_id = sandbox.messages[0].id
     assert campaign("resolve", "a.sms", "--found", message_id, "--line", "1").code == 0
-    assert campaign("resolve", "a.sms", "--sent", "--line", "2", "--note", "seen on the phone").code == 0
+    assert (
+        campaign("resolve", "a.sms", "--sent", "--line", "2", "--note", "seen on the phone").code
+        == 0
+    )
     assert campaign("resolve", "a.sms", "--resend", "--yes").code == 0
     seen = campaign("status", "a.sms", "--json").document
     assert seen["states"] == {"pending": 1, "accepted": 1, "assumed sent": 1}
@@ -216,21 +282,31 @@ def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_oper
         ("resend", ""),
     ]
     assert campaign("run", "a.sms", "--yes").code == 0
-    assert [message.destination for message in sandbox.messages].count("+380501111113") == 2, "as the operator wished"
+    assert [message.destination for message in sandbox.messages].count("+380501111113") == 2, (
+        "as the operator wished"
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "say one of --sent, --resend, --give-up, --found ID and --cancel"),
-        (["--sent", "--give-up"], "say one of --sent, --resend, --give-up, --found ID and --cancel"),
+        ([], "give exactly one of --sent, --resend, --give-up, --found ID and --cancel"),
+        (
+            ["--sent", "--give-up"],
+            "give exactly one of --sent, --resend, --give-up, --found ID and --cancel",
+        ),
         (["--found", "nothing"], "message_id: "),
-        (["--sent", "--request", "99"], "no recipient of request 99 is in doubt; they are in request 1"),
-        (["--resend"], "nobody is there to agree: say --yes"),
+        (
+            ["--sent", "--request", "99"],
+            "no recipient of request 99 is in doubt; recipients in doubt are in request 1",
+        ),
+        (["--resend"], "nobody can confirm: use --yes"),
         (["--cancel", "--yes"], "no recipient of this campaign is pending"),
     ],
 )
-def test_a_word_that_makes_no_sense_changes_nothing(arguments: list[str], complaint: str, campaign: Smsgate, tmp_path: Path):
+def test_a_word_that_makes_no_sense_changes_nothing(
+    arguments: list[str], complaint: str, campaign: Smsgate, tmp_path: Path
+):
     make(tmp_path / "a.sms", OUTCOME_UNKNOWN)
     campaign("run", "a.sms", "--yes")
     done = campaign("resolve", "a.sms", *arguments)
@@ -242,7 +318,9 @@ def test_a_word_that_makes_no_sense_changes_nothing(arguments: list[str], compla
 # --- what stands in the way -----------------------------------------------------------------------------------------------
 
 
-def test_without_credits_it_pauses_with_a_clear_word_and_goes_on_later(campaign: Smsgate, sandbox: Sandbox, tmp_path: Path):
+def test_without_credits_it_pauses_with_a_clear_word_and_goes_on_later(
+    campaign: Smsgate, sandbox: Sandbox, tmp_path: Path
+):
     make(tmp_path / "a.sms", "+380501111111", "+380501111112")
     sandbox.balance = 1
     done = campaign("run", "a.sms", "--yes")
@@ -257,14 +335,32 @@ def test_without_credits_it_pauses_with_a_clear_word_and_goes_on_later(campaign:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["contacts.csv", "--sender", "Bad sender", "--text", "a"], "a sender is a signature of 1 to 11 characters"),
+        (
+            ["contacts.csv", "--sender", "Bad sender", "--text", "a"],
+            "a sender is a signature of 1 to 11 characters",
+        ),
         (["contacts.csv", "--sender", "Shop"], "text or wappush must be given"),
-        (["contacts.csv", "--sender", "Shop", "--text", "{surname}"], "there is no column for the field {surname}"),
-        (["contacts.csv", "--sender", "Shop", "--text", "{name.upper}"], "there is no column for the field {name.upper}"),
-        (["contacts.csv", "--sender", "Shop", "--text", "{"], "a brace at position 1 stands alone"),
-        (["contacts.csv", "--sender", "Shop", "--text", "a", "--phone-column", "x"], "phone column: no column has this name"),
-        (["contacts.csv", "--sender", "Shop", "--text", "a", "--encoding", "x"], "encoding: this encoding is unknown"),
-        (["nowhere.csv", "--sender", "Shop", "--text", "a"], "nowhere.csv: No such file or directory"),
+        (
+            ["contacts.csv", "--sender", "Shop", "--text", "{surname}"],
+            "no column for the field {surname}",
+        ),
+        (
+            ["contacts.csv", "--sender", "Shop", "--text", "{name.upper}"],
+            "no column for the field {name.upper}",
+        ),
+        (["contacts.csv", "--sender", "Shop", "--text", "{"], "single brace at position 1"),
+        (
+            ["contacts.csv", "--sender", "Shop", "--text", "a", "--phone-column", "x"],
+            "phone column: no column has this name",
+        ),
+        (
+            ["contacts.csv", "--sender", "Shop", "--text", "a", "--encoding", "x"],
+            "encoding: this encoding is unknown",
+        ),
+        (
+            ["nowhere.csv", "--sender", "Shop", "--text", "a"],
+            "nowhere.csv: No such file or directory",
+        ),
         (["contacts.csv", "--text", "a"], "Missing option '--sender'"),
     ],
 )
@@ -285,7 +381,9 @@ def test_a_file_that_is_there_is_not_replaced(made: Smsgate):
 
 
 @pytest.mark.parametrize("command", ["run", "status", "in-doubt", "poll", "report", "export"])
-def test_a_file_that_is_no_campaign_is_told_as_such(command: str, campaign: Smsgate, tmp_path: Path):
+def test_a_file_that_is_no_campaign_is_told_as_such(
+    command: str, campaign: Smsgate, tmp_path: Path
+):
     (tmp_path / "a.sms").write_text("not a campaign" * 1_000)
     more = ["out.csv"] if command == "export" else []
     done = campaign(command, "a.sms", *more)
@@ -309,10 +407,12 @@ def run_at_a_terminal(folder: Path, account: dict[str, str]) -> tuple[subprocess
     return child, master
 
 
-def test_a_run_asks_before_it_sends(made: Smsgate, sandbox: Sandbox, tmp_path: Path, account: dict[str, str]):
+def test_a_run_asks_before_it_sends(
+    made: Smsgate, sandbox: Sandbox, tmp_path: Path, account: dict[str, str]
+):
     done = made("run", "spring.sms")
     assert done.code == Exit.USAGE
-    assert "nobody is there to agree: say --yes" in done.err
+    assert "nobody can confirm: use --yes" in done.err
     child, master = run_at_a_terminal(tmp_path, account)
     os.write(master, b"n\n")
     _, err = child.communicate(timeout=30)
@@ -323,7 +423,9 @@ def test_a_run_asks_before_it_sends(made: Smsgate, sandbox: Sandbox, tmp_path: P
 
 
 @pytest.mark.usefixtures("made")
-def test_ctrl_c_at_a_question_ends_at_once(sandbox: Sandbox, tmp_path: Path, account: dict[str, str]):
+def test_ctrl_c_at_a_question_ends_at_once(
+    sandbox: Sandbox, tmp_path: Path, account: dict[str, str]
+):
     child, master = run_at_a_terminal(tmp_path, account)
     assert child.stderr
     said = b""
@@ -356,7 +458,7 @@ def test_what_is_cancelled_is_never_sent_to_and_can_be_purged(made: Smsgate, san
 def test_a_list_with_nobody_to_send_to_says_so(campaign: Smsgate, tmp_path: Path):
     (tmp_path / "empty.csv").write_text("phone\n12\n")
     done = campaign("new", "a.sms", "empty.csv", "--sender", "Shop", "--text", "a")
-    assert "Nobody can be sent to." in done.out
+    assert "There is no recipient to send to." in done.out
     assert "Send it" not in done.out
 
 
@@ -373,9 +475,22 @@ def test_purging_forgets_people_and_keeps_figures(made: Smsgate, tmp_path: Path)
     assert (seen["purged"], seen["states"]) == (True, {"accepted": 30})
 
 
-def test_a_killed_run_leaves_unknown_who_was_in_flight(made: Smsgate, sandbox: Sandbox, tmp_path: Path, account: dict[str, str]):
+def test_a_killed_run_leaves_unknown_who_was_in_flight(
+    made: Smsgate, sandbox: Sandbox, tmp_path: Path, account: dict[str, str]
+):
     sandbox.faults.add("slow", operation="SendSMS", seconds=60)
-    child = start("campaign", "run", "spring.sms", "--yes", "--batch", "5", "--concurrency", "1", cwd=tmp_path, **account)
+    child = start(
+        "campaign",
+        "run",
+        "spring.sms",
+        "--yes",
+        "--batch",
+        "5",
+        "--concurrency",
+        "1",
+        cwd=tmp_path,
+        **account,
+    )
     while sandbox.accepted < 1:
         time.sleep(0.02)
     child.kill()

@@ -1,4 +1,7 @@
-"""`smsgate campaign new` and `export` in child processes: pipes, hidden rows, the preview, and progress at a terminal."""
+"""`smsgate campaign new` and `export` in child processes:
+
+pipes, hidden rows, the preview, and progress at a terminal.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +31,21 @@ def command(*arguments: str) -> list[str]:
 
 
 def campaign(folder: Path, *arguments: str, stdin: str = "") -> Finished:
-    done = run_command(["campaign", *arguments], stdin=stdin.encode(), environment=clean_environment(), folder=folder)
+    done = run_command(
+        ["campaign", *arguments],
+        stdin=stdin.encode(),
+        environment=clean_environment(),
+        folder=folder,
+    )
     return Finished(done.code, done.out.decode(), done.err.decode())
 
 
-def new(folder: Path, list_: str, *more: str, text: str = "Привіт, {name}", stdin: str = "") -> Finished:
-    return campaign(folder, "new", "a.sms", list_, "--sender", "Shop", "--text", text, *more, stdin=stdin)
+def new(
+    folder: Path, list_: str, *more: str, text: str = "Привіт, {name}", stdin: str = ""
+) -> Finished:
+    return campaign(
+        folder, "new", "a.sms", list_, "--sender", "Shop", "--text", text, *more, stdin=stdin
+    )
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdin"])
@@ -65,10 +77,13 @@ def test_hidden_rows_are_a_choice_and_a_sheet_can_be_named(tmp_path: Path):
     refused = new(tmp_path, "list.xlsx")
     assert refused.code == Exit.USAGE
     assert "a row of the sheet 'Sheet' is hidden" in refused.err
-    assert "say --hidden skip to leave them out, or --hidden include" in refused.err
+    assert "use --hidden skip to leave them out, or --hidden include" in refused.err
     assert not list(tmp_path.glob("a.sms*"))
     done = new(tmp_path, "list.xlsx", "--hidden", "skip", "--sheet", "Sheet", "--json")
-    assert (done.document["added"], done.document["skipped"]) == (1, {"the row is hidden in the sheet": 1})
+    assert (done.document["added"], done.document["skipped"]) == (
+        1,
+        {"the row is hidden in the sheet": 1},
+    )
     assert new(tmp_path, "list.xlsx", "--hidden", "perhaps").code == Exit.USAGE
 
 
@@ -81,7 +96,10 @@ def test_the_preview_shows_texts_whole_and_masks_only_the_recipient(tmp_path: Pa
     assert "Олександра, ваше замовлення 20260824, тел. 0800123456, ваш номер +359" in said
     assert "a random text: line 1, +380*****1111" in said
     assert "no header" in said
-    assert "1 number has a 0 after the country code, which is dialled only at home: line 2" in said
+    assert (
+        "1 number has a 0 after the country code, which belongs to local numbers only: line 2"
+        in said
+    )
     assert not re.search(r"0501111111|0501111112", said)
     (tmp_path / "a.sms").unlink()
     shown = new(tmp_path, "list.csv", "--show-numbers", "--no-header", text=text)
@@ -118,5 +136,8 @@ def test_progress_is_shown_at_a_terminal_and_goes_away(columns: str, tmp_path: P
         child.stdout.close()
         assert child.wait(30) == 0
         assert re.search(words.encode() + rb".* [1-9][0-9]*%", said)
-        lines = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in said.decode(errors="replace").splitlines()]
+        lines = [
+            re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line)
+            for line in said.decode(errors="replace").splitlines()
+        ]
         assert max(map(len, re.split(r"\r", "\r".join(lines)))) <= int(columns)

@@ -1,4 +1,7 @@
-"""What `smsgate campaign` shows: a number is masked wherever it stands, and a text that must be checked is shown whole."""
+"""What `smsgate campaign` shows:
+
+a number is masked wherever it stands, and a text that must be checked is shown whole.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,16 @@ import openpyxl
 import pytest
 from rich.console import Console
 
-from smsgate.campaign import Campaign, Evidence, RecipientInDoubt, RequestInDoubt, Source, csv_source, file_source, rows_source
+from smsgate.campaign import (
+    Campaign,
+    Evidence,
+    RecipientInDoubt,
+    RequestInDoubt,
+    Source,
+    csv_source,
+    file_source,
+    rows_source,
+)
 from smsgate.campaign.wording import facts, findings, reading
 from smsgate.cli.campaign_views import InDoubtList, Made, Planned, Status
 from smsgate.cli.views import view_of
@@ -38,7 +50,9 @@ def made(folder: Path, source: Source, text: str, *, show_numbers: bool = False)
     with Campaign.create(folder / "a.sms", source, sender="Shop", text=text) as campaign:
         assert campaign.added
         assert campaign.preview
-        return Made("a.sms", campaign.added, campaign.plan(), source, campaign.preview, show_numbers)
+        return Made(
+            "a.sms", campaign.added, campaign.plan(), source, campaign.preview, show_numbers
+        )
 
 
 def test_a_number_in_the_name_of_a_column_is_masked(tmp_path: Path):
@@ -67,8 +81,8 @@ def test_a_number_in_the_name_of_a_column_is_masked_in_reasons_and_errors(tmp_pa
     made(tmp_path, csv_source(path, header=True), f"{{{HEADER}}}")
     with Campaign.open(tmp_path / "a.sms", writing=False) as campaign:
         reasons = [one.reason or "" for one in campaign.skipped()]
-    column = "the column Phone 05******33"
-    assert reasons == [f"nothing in {column}", f"in {column}: a failed formula"]
+    column = "column Phone 05******33"
+    assert reasons == [f"no value in the {column}", f"{column}: a failed formula"]
     for said in (str(absent.value), str(twice.value), *reasons):
         assert not any(digits in said for digits in DIGITS)
 
@@ -96,14 +110,29 @@ def test_a_run_shows_the_longest_text_whole_and_masks_the_number_of_its_recipien
 
 def test_a_plan_says_its_duration_as_the_report_does(tmp_path: Path):
     plan = replace(made(tmp_path, headed(tmp_path), "Hi").plan, seconds=7_800)
-    assert "2 h 10 min at 0.5 recipients a second" in screen(Planned(plan, 0.5))
+    assert "2 h 10 min at 0.5 recipients per second" in screen(Planned(plan, 0.5))
 
 
 def test_the_status_has_every_fact_of_the_report(tmp_path: Path):
-    with Campaign.create(tmp_path / "a.sms", rows_source(["+380501234567"]), sender="Shop", text="Hi") as campaign:
-        figures = replace(campaign.figures(), first_claim=1_800_000_000.0, last_answer=1_800_007_800.0, runs=2, requests=3)
+    with Campaign.create(
+        tmp_path / "a.sms", rows_source(["+380501234567"]), sender="Shop", text="Hi"
+    ) as campaign:
+        figures = replace(
+            campaign.figures(),
+            first_claim=1_800_000_000.0,
+            last_answer=1_800_007_800.0,
+            runs=2,
+            requests=3,
+        )
     rows = facts(figures, None)
-    assert {row.what for row in rows} == {"Created", "First request", "Last answer", "Duration", "Rate", "Requests"}
+    assert {row.what for row in rows} == {
+        "Created",
+        "First request",
+        "Last answer",
+        "Duration",
+        "Rate",
+        "Requests",
+    }
     said = " ".join(screen(Status(figures)).split())
     for row in rows:
         assert f"{row.what.lower()} {row.figure}, {row.note}" in said
@@ -111,10 +140,16 @@ def test_the_status_has_every_fact_of_the_report(tmp_path: Path):
 
 
 def test_a_request_in_doubt_is_shown_with_the_evidence_of_the_report():
-    evidence = Evidence(Decimal(900), 1_800_000_000.0, 50, Decimal(650), 1_800_000_060.0, 1, ("x",), 7)
-    request = RequestInDoubt(1, 1_800_000_000.0, None, 7, 7, 200, "connection lost", None, 0, evidence)
+    evidence = Evidence(
+        Decimal(900), 1_800_000_000.0, 50, Decimal(650), 1_800_000_060.0, 1, ("x",), 7
+    )
+    request = RequestInDoubt(
+        1, 1_800_000_000.0, None, 7, 7, 200, "connection lost", None, 0, evidence
+    )
     recipients = tuple(RecipientInDoubt(line, f"+38050123456{line}", "") for line in range(1, 8))
-    said = " ".join(screen(InDoubtList("a.sms", ((request, recipients),), show_numbers=False)).split())
+    said = " ".join(
+        screen(InDoubtList("a.sms", ((request, recipients),), show_numbers=False)).split()
+    )
     for row in findings(request, None):
         assert f"{row.what}: {row.figure}" in said
     assert reading(request) in said

@@ -1,6 +1,7 @@
 """`smsgate doctor`: each mood of a gateway is found, no secret is told, and nothing is ever sent.
 
-The command runs as a child process against a real sandbox on a socket. The assessment is pure and tested as tables.
+The command runs as a child process against a real sandbox on a socket. The assessment is pure and
+tested as tables.
 """
 
 from __future__ import annotations
@@ -47,10 +48,18 @@ Doctor = Callable[..., Finished]
 
 @pytest.fixture
 def doctor(bare: Smsgate) -> Doctor:
-    """The command with an account. Its concurrency is the highest that is tried, so a sound gateway leaves nothing to change."""
+    """The command with an account.
+
+    Its concurrency is the highest that is tried, so a sound gateway leaves nothing to change.
+    """
 
     def run(url: str, *arguments: str, **variables: str) -> Finished:
-        account = {"SMSGATE_LOGIN": LOGIN, "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_URL": url, "SMSGATE_CONCURRENCY": "8"}
+        account = {
+            "SMSGATE_LOGIN": LOGIN,
+            "SMSGATE_PASSWORD": PASSWORD,
+            "SMSGATE_URL": url,
+            "SMSGATE_CONCURRENCY": "8",
+        }
         return bare("doctor", *arguments, **(account | variables))
 
     return run
@@ -107,7 +116,10 @@ def test_how_many_logins_help_is_told_with_the_setting(doctor: Doctor) -> None:
     with gateway(hold_seconds=4 * HELD) as sandbox:
         done = doctor(sandbox.url, SMSGATE_CONCURRENCY="2")
     assert done.code == 0
-    assert "What to change SMSGATE_CONCURRENCY=8: 8 requests at once are faster than 2" in on_one_line(done.out)
+    assert (
+        "What to change SMSGATE_CONCURRENCY=8: 8 requests at once are faster than 2"
+        in on_one_line(done.out)
+    )
 
 
 def test_a_wrong_password_is_tried_once_and_told_with_what_to_do(doctor: Doctor) -> None:
@@ -122,13 +134,19 @@ def test_a_wrong_password_is_tried_once_and_told_with_what_to_do(doctor: Doctor)
     assert needles.WRONG_PASSWORD not in done.out
 
 
-@pytest.mark.parametrize("state", [state for state in AccountState if state is not AccountState.ACTIVE])
-def test_a_suspended_account_is_told_with_whom_to_talk_to(state: AccountState, doctor: Doctor) -> None:
+@pytest.mark.parametrize(
+    "state", [state for state in AccountState if state is not AccountState.ACTIVE]
+)
+def test_a_suspended_account_is_told_with_whom_to_talk_to(
+    state: AccountState, doctor: Doctor
+) -> None:
     with gateway(account=state) as sandbox:
         done = doctor(sandbox.url, "--json")
     assert done.code == Exit.REFUSED
     assert found(done)["login"]["error"] == "AccountSuspended"
-    assert done.document["changes"] == [{"setting": "the account", "advice": "Contact the provider."}]
+    assert done.document["changes"] == [
+        {"setting": "the account", "advice": "Contact the provider."}
+    ]
 
 
 def test_what_needs_a_login_is_skipped_without_one_and_the_rest_is_not(doctor: Doctor) -> None:
@@ -154,7 +172,10 @@ def test_sentences_that_nobody_knows_are_listed_to_be_reported(doctor: Doctor) -
     assert people.code == machines.code == Exit.IN_DOUBT
     assert machines.document["unrecognised"] == [
         {"operation": "GetCreditBalance", "sentence": "Сначала войдите"},
-        {"operation": "GetMessageStatus", "sentence": "Нет такого сообщения для +380*****4567, ***"},
+        {
+            "operation": "GetMessageStatus",
+            "sentence": "Нет такого сообщения для +380*****4567, ***",
+        },
     ]
     assert marks(machines)["status"] == "problem"
     assert marks(machines)["credits"] == "ok"
@@ -167,7 +188,9 @@ def test_an_unknown_answer_to_the_login_is_listed(doctor: Doctor) -> None:
         done = doctor(sandbox.url, "--json")
     assert done.code == Exit.IN_DOUBT
     assert found(done)["login"]["error"] == "InDoubt"
-    assert done.document["unrecognised"] == [{"operation": "Auth", "sentence": "Добро пожаловать, ***!"}]
+    assert done.document["unrecognised"] == [
+        {"operation": "Auth", "sentence": "Добро пожаловать, ***!"}
+    ]
 
 
 def test_an_account_without_credits_is_a_problem(doctor: Doctor) -> None:
@@ -175,15 +198,23 @@ def test_an_account_without_credits_is_a_problem(doctor: Doctor) -> None:
         done = doctor(sandbox.url, "--json")
     assert done.code == Exit.REFUSED
     assert found(done)["credits"]["text"] == "none"
-    assert {"setting": "the account", "advice": "Top up the account. Every send will be refused."} in done.document["changes"]
+    assert {
+        "setting": "the account",
+        "advice": "Top up the account. Every send will be refused.",
+    } in done.document["changes"]
 
 
 def test_the_balance_is_told_only_if_asked_for(doctor: Doctor) -> None:
     with gateway(credits=Decimal("4815.16")) as sandbox:
         for arguments in ((), ("--json",)):
             assert not re.search("4,?815", doctor(sandbox.url, *arguments).out)
-        assert "yes, there are credits (4,815.16)" in on_one_line(doctor(sandbox.url, "--show-balance").out)
-        assert found(doctor(sandbox.url, "--show-balance", "--json"))["credits"]["facts"]["credits"] == 4815.16
+        assert "yes, there are credits (4,815.16)" in on_one_line(
+            doctor(sandbox.url, "--show-balance").out
+        )
+        assert (
+            found(doctor(sandbox.url, "--show-balance", "--json"))["credits"]["facts"]["credits"]
+            == 4815.16
+        )
 
 
 # --- the way there ------------------------------------------------------------------------------------------------------
@@ -195,7 +226,12 @@ def test_a_gateway_that_is_not_there_stops_only_what_needs_it(doctor: Doctor) ->
     done = doctor(f"http://127.0.0.1:{port}/api/soap.html", "--json")
     assert done.code == Exit.NOT_SENT
     seen = marks(done)
-    assert (seen["name"], seen["connection"], seen["gateway"], seen["login"]) == ("ok", "problem", "skipped", "skipped")
+    assert (seen["name"], seen["connection"], seen["gateway"], seen["login"]) == (
+        "ok",
+        "problem",
+        "skipped",
+        "skipped",
+    )
     assert seen["proxy"] == "ok"
     assert "Connection refused" in found(done)["connection"]["text"]
     assert done.document["changes"][0]["setting"] == "SMSGATE_URL"
@@ -217,17 +253,24 @@ def test_a_path_that_is_wrong_is_told_with_the_right_one(doctor: Doctor) -> None
 
 
 def test_a_password_is_not_told_to_what_is_not_the_gateway(doctor: Doctor) -> None:
-    server = FaultServer(answering(b"", "Location: https://gateway.test/", status="301 Moved Permanently"), requests=[LOGGED_IN])
+    server = FaultServer(
+        answering(b"", "Location: https://gateway.test/", status="301 Moved Permanently"),
+        requests=[LOGGED_IN],
+    )
     with server.running():
         done = doctor(server.url, "--json")
     assert not any(PASSWORD.encode() in request.body for request in server.requests)
     assert done.code == Exit.IN_DOUBT
     assert marks(done)["login"] == "skipped"
-    (change,) = [change for change in done.document["changes"] if change["setting"] == "SMSGATE_URL"]
+    (change,) = [
+        change for change in done.document["changes"] if change["setting"] == "SMSGATE_URL"
+    ]
     assert "redirects" in change["advice"]
 
 
-def test_a_sender_is_looked_for_but_only_a_send_tells_whether_the_account_has_it(doctor: Doctor) -> None:
+def test_a_sender_is_looked_for_but_only_a_send_tells_whether_the_account_has_it(
+    doctor: Doctor,
+) -> None:
     with gateway() as sandbox:
         assert found(doctor(sandbox.url, "--json"))["sender"]["mark"] == "note"
         told = found(doctor(sandbox.url, "--json", SMSGATE_SENDER="Shop"))["sender"]
@@ -274,9 +317,13 @@ def test_a_clock_that_is_off_is_told(doctor: Doctor) -> None:
 
 
 def test_a_clock_that_cannot_be_read_is_skipped(doctor: Doctor) -> None:
-    with FaultServer(answering(b"nothing", "Date: yesterday"), requests=[LOGGED_IN]).running() as server:
+    with FaultServer(
+        answering(b"nothing", "Date: yesterday"), requests=[LOGGED_IN]
+    ).running() as server:
         done = doctor(server.url, "--json")
-    assert found(done)["clock"]["text"] == "not checked: the Date header of the answer cannot be read"
+    assert (
+        found(done)["clock"]["text"] == "not checked: the Date header of the answer cannot be read"
+    )
     assert found(done)["gateway"]["error"] == "InDoubt"
     assert done.document["changes"][0]["setting"] == "SMSGATE_URL"
 
@@ -290,7 +337,9 @@ def test_https_where_only_http_is_spoken_is_a_problem(doctor: Doctor) -> None:
 
 def test_a_proxy_of_the_environment_is_named_as_not_used(doctor: Doctor) -> None:
     with gateway() as sandbox:
-        done = doctor(sandbox.url, "--json", HTTPS_PROXY="http://user:hidden-4711@127.0.0.1:9", no_proxy="")
+        done = doctor(
+            sandbox.url, "--json", HTTPS_PROXY="http://user:hidden-4711@127.0.0.1:9", no_proxy=""
+        )
         assert sandbox.calls["Auth"] > 0
     assert found(done)["proxy"]["facts"] == {"used": None, "ignored": ["HTTPS_PROXY"]}
     assert "hidden-4711" not in done.out
@@ -328,13 +377,17 @@ def test_no_report_holds_a_secret_though_the_gateway_quotes_them_all(doctor: Doc
 def test_a_secret_is_hidden_however_its_white_space_comes_back(doctor: Doctor) -> None:
     spaced = "two  spaces\u00a0here"
     for sentence in (f"Пароль {spaced}?", "Пароль two spaces here?"):
-        with Sandbox(Settings(login=LOGIN, password=spaced, sentences={Answer.AUTHORISED: sentence})) as sandbox:
+        with Sandbox(
+            Settings(login=LOGIN, password=spaced, sentences={Answer.AUTHORISED: sentence})
+        ) as sandbox:
             done = doctor(sandbox.url, "--json", SMSGATE_PASSWORD=spaced)
         assert done.document["unrecognised"] == [{"operation": "Auth", "sentence": "Пароль ***?"}]
 
 
 @pytest.mark.parametrize("word", ["bad", "gateway", "http"])
-def test_a_secret_that_is_a_common_word_leaves_no_gap_that_tells_it(word: str, doctor: Doctor) -> None:
+def test_a_secret_that_is_a_common_word_leaves_no_gap_that_tells_it(
+    word: str, doctor: Doctor
+) -> None:
     with gateway() as sandbox:
         done = doctor(sandbox.url, SMSGATE_PASSWORD=word)
     assert "the gateway refused (bad credentials)" in on_one_line(done.out)
@@ -346,7 +399,9 @@ def test_the_report_of_a_sound_gateway_holds_no_secret(doctor: Doctor) -> None:
         for arguments in ((), ("--json",)):
             done = doctor(sandbox.url, *arguments)
             balances = (needles.CREDITS, f"{int(needles.CREDITS):,}")
-            assert not [secret for secret in (LOGIN, PASSWORD, "PHPSESSID", *balances) if secret in done.out]
+            assert not [
+                secret for secret in (LOGIN, PASSWORD, "PHPSESSID", *balances) if secret in done.out
+            ]
             assert not re.search(r"[0-9a-z]{26}", done.out)
 
 
@@ -354,10 +409,27 @@ def test_the_document_is_one_and_holds_every_check_that_applies(doctor: Doctor) 
     with gateway() as sandbox:
         done = doctor(sandbox.url, "--json")
     document = json.loads(done.out)
-    assert list(document) == ["problems", "checks", "unrecognised", "changes", "environment", "requests"]
-    assert [check["check"] for check in document["checks"]] == [c.name for c in CHECKS if c.name not in ("TLS", "https")]
+    assert list(document) == [
+        "problems",
+        "checks",
+        "unrecognised",
+        "changes",
+        "environment",
+        "requests",
+    ]
+    assert [check["check"] for check in document["checks"]] == [
+        c.name for c in CHECKS if c.name not in ("TLS", "https")
+    ]
     assert document["environment"]["smsgate"] == smsgate.__version__
-    assert set(document["environment"]) >= {"Python", "platform", "httpx", "httpcore", "pydantic", "anyio", "OpenSSL"}
+    assert set(document["environment"]) >= {
+        "Python",
+        "platform",
+        "httpx",
+        "httpcore",
+        "pydantic",
+        "anyio",
+        "OpenSSL",
+    }
     assert document["requests"] < 80
 
 
@@ -365,11 +437,19 @@ def test_the_document_is_one_and_holds_every_check_that_applies(doctor: Doctor) 
     ("arguments", "variables", "complaint"),
     [
         ((), {"SMSGATE_CONCURRENCY": "many"}, "SMSGATE_CONCURRENCY: a whole number from 1 to 256"),
-        ((), {"SMSGATE_SENDER": "Мій магазин"}, "sender: a sender is a signature of 1 to 11 characters"),
+        (
+            (),
+            {"SMSGATE_SENDER": "Мій магазин"},
+            "sender: a sender is a signature of 1 to 11 characters",
+        ),
         ((), {"SMSGATE_COUNTRY": "Ukraine"}, "country: "),
         (("--proxy", "socks5://x"), {}, "proxy: must be an address"),
-        (("--ca-file", "nowhere.pem"), {}, "ca-file: it cannot be read (No such file or directory)"),
-        (("--ca-file", "/dev/null"), {}, "ca-file: it holds no certificate"),
+        (
+            ("--ca-file", "nowhere.pem"),
+            {},
+            "ca-file: the file cannot be read (No such file or directory)",
+        ),
+        (("--ca-file", "/dev/null"), {}, "ca-file: the file has no certificate"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_told_by_name(
@@ -383,7 +463,11 @@ def test_a_setting_that_makes_no_sense_is_told_by_name(
 def test_the_doctor_knows_no_send() -> None:
     folder = Path(smsgate.__file__).parent / "doctor"
     for path in folder.glob("*.py"):
-        names = {node.id for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Name)}
+        names = {
+            node.id
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.Name)
+        }
         assert not names & {"SEND_SMS", "OPERATIONS"}
 
 
@@ -392,8 +476,13 @@ async def test_https_is_offered_where_the_gateway_answers_and_not_where_a_web_pa
     authority = trustme.CA()
     trusted = ssl.create_default_context()
     authority.configure_trust(trusted)
-    secure, page = gateway(tls=certified(authority)), FaultServer(answering(b"<html>It works!</html>"), requests=[LOGGED_IN])
-    setup = Setup(login=LOGIN, password=PASSWORD, url="http://gateway.example/api/soap.html", verify=trusted)
+    secure, page = (
+        gateway(tls=certified(authority)),
+        FaultServer(answering(b"<html>It works!</html>"), requests=[LOGGED_IN]),
+    )
+    setup = Setup(
+        login=LOGIN, password=PASSWORD, url="http://gateway.example/api/soap.html", verify=trusted
+    )
     with secure, page.running():
         async with probing(setup) as probe:
             assert await probe.answer_time(secure.url) > 0
@@ -407,7 +496,9 @@ async def test_https_is_offered_where_the_gateway_answers_and_not_where_a_web_pa
 async def test_a_program_can_examine_too_on_both_event_loops() -> None:
     started: list[str] = []
     with gateway(hold_seconds=0.02) as sandbox:
-        report = await examine(Setup(login=LOGIN, password=PASSWORD, url=sandbox.url), starting=started.append)
+        report = await examine(
+            Setup(login=LOGIN, password=PASSWORD, url=sandbox.url), starting=started.append
+        )
         assert sandbox.calls["SendSMS"] == 0
     assert not report.problems
     assert started == [finding.check for finding in report.findings]
@@ -418,7 +509,8 @@ async def test_a_program_can_examine_too_on_both_event_loops() -> None:
 @pytest.mark.parametrize(
     ("session_calls", "concurrency", "cookie"),
     [
-        # Auth, three questions, then three calls alone, then two of each login: the session ends in the first or second of these.
+        # Auth, three questions, then three calls alone, then two of each login: the session ends in
+        # the first or second of these.
         (4, Mark.PROBLEM, "it needs the check «concurrency»"),
         (8, Mark.NOTE, f"it needs {assessment.AT_ONCE} sessions that work at once"),
     ],
@@ -431,7 +523,9 @@ async def test_sessions_that_end_while_concurrency_is_measured_are_told(
     seen = {finding.check: finding for finding in report.findings}
     assert seen["status"].mark is Mark.OK
     assert seen["concurrency"].mark is concurrency
-    assert isinstance(seen["concurrency"].error, smsgate.NotAuthorised) == (concurrency is Mark.PROBLEM)
+    assert isinstance(seen["concurrency"].error, smsgate.NotAuthorised) == (
+        concurrency is Mark.PROBLEM
+    )
     assert (seen["cookie lock"].mark, cookie in seen["cookie lock"].text) == (Mark.SKIPPED, True)
 
 
@@ -467,19 +561,32 @@ def test_a_library_that_is_not_there_is_named_so(monkeypatch: pytest.MonkeyPatch
         (CookieTimes(0.10, 0.22, 0.10), "cannot be told"),  # 40 % of the waiting
         (CookieTimes(0.10, 0.40, 0.40), "cannot be told"),  # everybody waits for everybody
         (CookieTimes(0.005, 0.020, 0.005), "cannot be told"),  # too fast
-        # Most of the time is the network's: the ratio is 1.6, and yet every call waited for the work on all others.
+        # Most of the time is the network's: the ratio is 1.6, and yet every call waited for the
+        # work on all others.
         (CookieTimes(0.10, 0.16, 0.10, round_trip=0.08), "locked"),
-        # A lock would make the last call wait for 60 ms. That is less than one slow packet, so its absence shows nothing.
+        # A lock would make the last call wait for 60 ms. That is less than one slow packet, so its
+        # absence shows nothing.
         (CookieTimes(0.10, 0.10, 0.10, round_trip=0.08), "cannot be told"),
-        (CookieTimes(0.16, 0.16, 0.16, round_trip=0.10), "cannot be told"),  # 60 ms of work, and yet more is the network's
+        (
+            CookieTimes(0.16, 0.16, 0.16, round_trip=0.10),
+            "cannot be told",
+        ),  # 60 ms of work, and yet more is the network's
         (CookieTimes(0.30, 0.30, 0.30, round_trip=0.10), "not locked"),
-        (CookieTimes(0.03, 0.03, 0.03), "cannot be told"),  # as of a fast gateway that locks, asked by a busy machine
-        (CookieTimes(0.10, 0.10, 0.10, round_trip=None), "cannot be told"),  # behind a proxy all of it may be the network's
+        (
+            CookieTimes(0.03, 0.03, 0.03),
+            "cannot be told",
+        ),  # as of a fast gateway that locks, asked by a busy machine
+        (
+            CookieTimes(0.10, 0.10, 0.10, round_trip=None),
+            "cannot be told",
+        ),  # behind a proxy all of it may be the network's
         (CookieTimes(0.10, 0.40, 0.10, round_trip=None), "locked"),
         (CookieTimes(0.10, 0.40, 0.10, round_trip=0.20), "cannot be told"),
     ],
 )
-def test_the_lock_is_assessed_by_the_waiting_that_it_would_cause(times: CookieTimes, outcome: str) -> None:
+def test_the_lock_is_assessed_by_the_waiting_that_it_would_cause(
+    times: CookieTimes, outcome: str
+) -> None:
     finding = assessment.assess_cookie(times)
     assert finding.facts["outcome"] == outcome
     assert finding.mark is (Mark.NOTE if outcome == "cannot be told" else Mark.OK)
@@ -501,7 +608,10 @@ def test_a_slow_gateway_is_not_measured_for_minutes(step: Step, goes_on: bool) -
 
 
 def climbed(*rates: float) -> list[Step]:
-    return [Step(at_once, 10, 10 / rate) for at_once, rate in zip(assessment.LADDER, rates, strict=False)]
+    return [
+        Step(at_once, 10, 10 / rate)
+        for at_once, rate in zip(assessment.LADDER, rates, strict=False)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -515,7 +625,9 @@ def climbed(*rates: float) -> list[Step]:
         ((10, 8), 1),
     ],
 )
-def test_logins_are_useful_while_throughput_grows_by_fifteen_per_cent(rates: tuple[float, ...], useful: int) -> None:
+def test_logins_are_useful_while_throughput_grows_by_fifteen_per_cent(
+    rates: tuple[float, ...], useful: int
+) -> None:
     assert assessment.useful_concurrency(climbed(*rates)) == useful
 
 
@@ -531,7 +643,9 @@ def test_logins_are_useful_while_throughput_grows_by_fifteen_per_cent(rates: tup
         ((300, 600), 1, False, ""),  # the noise of this machine
     ],
 )
-def test_the_advice_for_concurrency(rates: tuple[float, ...], configured: int, broken: bool, setting: str) -> None:
+def test_the_advice_for_concurrency(
+    rates: tuple[float, ...], configured: int, broken: bool, setting: str
+) -> None:
     steps = climbed(*rates)
     if broken:
         steps.append(Step(steps[-1].concurrency * 2, error=smsgate.NotAuthorised("no")))
@@ -543,13 +657,19 @@ def test_the_advice_for_concurrency(rates: tuple[float, ...], configured: int, b
 @pytest.mark.parametrize(
     ("url", "shown", "https"),
     [
-        ("http://turbosms.in.ua/api/soap.html", "http://turbosms.in.ua/api/soap.html", "https://turbosms.in.ua/api/soap.html"),
+        (
+            "http://turbosms.in.ua/api/soap.html",
+            "http://turbosms.in.ua/api/soap.html",
+            "https://turbosms.in.ua/api/soap.html",
+        ),
         ("http://u:p@h:8080/a?k=v#f", "http://h:8080/a", "https://h/a"),
         ("http://[::1]:80/a", "http://[::1]:80/a", "https://[::1]/a"),
         ("https://h/a", "https://h/a", None),
     ],
 )
-def test_an_address_is_shown_without_what_may_be_secret(url: str, shown: str, https: str | None) -> None:
+def test_an_address_is_shown_without_what_may_be_secret(
+    url: str, shown: str, https: str | None
+) -> None:
     assert assessment.shown_address(url) == shown
     assert assessment.https_address(url) == https
 
@@ -563,7 +683,11 @@ DEADLINES = smsgate.Timeouts(connect=9.0, read=30.0)
         (assessment.assess_address("http://h.example/", "h"), Mark.NOTE, ""),
         (assessment.assess_address("http://127.0.0.1/", "h"), Mark.OK, ""),
         (assessment.assess_address("https://h.example/", "h"), Mark.OK, ""),
-        (assessment.assess_https("https://h/", "https://h/", None), Mark.NOTE, "SMSGATE_URL=https://h/"),
+        (
+            assessment.assess_https("https://h/", "https://h/", None),
+            Mark.NOTE,
+            "SMSGATE_URL=https://h/",
+        ),
         (assessment.assess_https("https://h/", "https://h/", "refused"), Mark.OK, ""),
         (assessment.assess_connection(3.0, DEADLINES, "it"), Mark.OK, ""),
         (assessment.assess_connection(3.1, DEADLINES, "it"), Mark.NOTE, "timeouts"),
@@ -583,18 +707,42 @@ DEADLINES = smsgate.Timeouts(connect=9.0, read=30.0)
         (assessment.assess_status(DeliveryState.UNKNOWN), Mark.NOTE, ""),
         (assessment.assess_environment_proxies(None, []), Mark.OK, ""),
         (assessment.assess_environment_proxies(None, ["ALL_PROXY"]), Mark.NOTE, ""),
-        (assessment.failed("login", smsgate.BadCredentials("x"), "x"), Mark.PROBLEM, "SMSGATE_LOGIN, SMSGATE_PASSWORD"),
-        (assessment.failed("login", smsgate.AccountSuspended("x"), "x"), Mark.PROBLEM, "the account"),
+        (
+            assessment.failed("login", smsgate.BadCredentials("x"), "x"),
+            Mark.PROBLEM,
+            "SMSGATE_LOGIN, SMSGATE_PASSWORD",
+        ),
+        (
+            assessment.failed("login", smsgate.AccountSuspended("x"), "x"),
+            Mark.PROBLEM,
+            "the account",
+        ),
         (assessment.failed("TLS", smsgate.NotSent("x"), "x"), Mark.PROBLEM, "verify"),
         (assessment.failed("connection", smsgate.NotSent("x"), "x"), Mark.PROBLEM, "SMSGATE_URL"),
-        (assessment.failed("login", smsgate.InDoubt("x", reason=smsgate.Reason.TIMED_OUT), "x"), Mark.PROBLEM, "timeouts"),
-        (assessment.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.FAULT), "x"), Mark.PROBLEM, "SMSGATE_URL"),
         (
-            assessment.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.CONNECTION_LOST), "x"),
+            assessment.failed("login", smsgate.InDoubt("x", reason=smsgate.Reason.TIMED_OUT), "x"),
+            Mark.PROBLEM,
+            "timeouts",
+        ),
+        (
+            assessment.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.FAULT), "x"),
+            Mark.PROBLEM,
+            "SMSGATE_URL",
+        ),
+        (
+            assessment.failed(
+                "status", smsgate.InDoubt("x", reason=smsgate.Reason.CONNECTION_LOST), "x"
+            ),
             Mark.PROBLEM,
             "the connection",
         ),
-        (assessment.failed("status", smsgate.InDoubt("x", reason=smsgate.Reason.UNRECOGNISED), "x"), Mark.PROBLEM, ""),
+        (
+            assessment.failed(
+                "status", smsgate.InDoubt("x", reason=smsgate.Reason.UNRECOGNISED), "x"
+            ),
+            Mark.PROBLEM,
+            "",
+        ),
     ],
 )
 def test_a_measurement_has_one_verdict(finding: Finding, mark: Mark, setting: str) -> None:
@@ -605,7 +753,9 @@ def test_a_measurement_has_one_verdict(finding: Finding, mark: Mark, setting: st
 @pytest.mark.parametrize("proxied", [False, True], ids=["directly", "through a proxy"])
 @pytest.mark.parametrize("kind", [smsgate.NotSent, smsgate.InDoubt])
 @pytest.mark.parametrize("reason", smsgate.Reason)
-def test_every_reason_has_advice_of_its_own(reason: smsgate.Reason, kind: Any, proxied: bool) -> None:
+def test_every_reason_has_advice_of_its_own(
+    reason: smsgate.Reason, kind: Any, proxied: bool
+) -> None:
     finding = assessment.failed("login", kind("x", reason=reason), "x", proxied=proxied)
     assert finding.advice
     assert finding.setting or reason is smsgate.Reason.UNRECOGNISED
@@ -623,7 +773,10 @@ def test_every_reason_has_advice_of_its_own(reason: smsgate.Reason, kind: Any, p
     ],
 )
 def test_a_proxy_is_blamed_for_nothing_but_the_way(reason: smsgate.Reason, setting: str) -> None:
-    assert assessment.failed("login", smsgate.NotSent("x", reason=reason), "x", proxied=True).setting == setting
+    assert (
+        assessment.failed("login", smsgate.NotSent("x", reason=reason), "x", proxied=True).setting
+        == setting
+    )
 
 
 def test_the_id_that_is_asked_for_is_one_that_no_gateway_gives() -> None:

@@ -1,4 +1,7 @@
-"""How commands end: by SIGINT, SIGTERM or SIGHUP in every phase, and when nobody reads what they print any more."""
+"""How commands end:
+
+by SIGINT, SIGTERM or SIGHUP in every phase, and when nobody reads what they print any more.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,12 @@ def sandbox(running: Sandbox) -> Sandbox:
 
 @pytest.fixture
 def account(sandbox: Sandbox) -> dict[str, str]:
-    return {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_SENDER": "Shop", "SMSGATE_URL": sandbox.url}
+    return {
+        "SMSGATE_LOGIN": "shop",
+        "SMSGATE_PASSWORD": PASSWORD,
+        "SMSGATE_SENDER": "Shop",
+        "SMSGATE_URL": sandbox.url,
+    }
 
 
 @pytest.fixture
@@ -83,13 +91,15 @@ def test_a_signal_during_a_send_tells_who_is_in_doubt(
     machines.send_signal(number)
     code, out, err = ended(people)
     assert (code, out) == (128 + number, "")
-    assert "while the message was on its way, so its result is in doubt" in err
+    assert "while the message was being sent, so its outcome is in doubt" in err
     assert "Do not send it again" in err
     code, out, _ = ended(machines)
     assert code == 128 + number
     told = json.loads(out)
     assert (told["error"]["class"], told["error"]["sent"]) == ("SendInterrupted", None)
-    assert [(one["destination"], one["outcome"]) for one in told["recipients"]] == [(GOOD, "in doubt")]
+    assert [(one["destination"], one["outcome"]) for one in told["recipients"]] == [
+        (GOOD, "in doubt")
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM])
@@ -129,7 +139,10 @@ def start_impatient(*arguments: str, cwd: Path, **variables: str) -> subprocess.
 
 
 def hit(child: Started, numbers: Sequence[int]) -> None:
-    """Send the signals in quick succession, but one by one: two of a kind that nobody has taken yet are one."""
+    """Send the signals in quick succession, but one by one:
+
+    two of a kind that nobody has taken yet are one.
+    """
     for number in numbers:
         child.send_signal(number)
         time.sleep(0.001)
@@ -151,7 +164,9 @@ def test_two_quick_signals_during_a_send_tell_one_ending_and_it_is_in_doubt(
 
 
 @pytest.mark.parametrize("later", [signal.SIGHUP, signal.SIGTERM])
-def test_what_follows_a_signal_at_once_does_not_change_the_exit_code(later: int, tmp_path: Path) -> None:
+def test_what_follows_a_signal_at_once_does_not_change_the_exit_code(
+    later: int, tmp_path: Path
+) -> None:
     # The command has told its ending and still closes: that is when the later signal comes.
     script = """
 import os, signal, sys
@@ -180,12 +195,14 @@ sys.exit(SIGNALS.code)
 
 
 def test_a_signal_that_insists_ends_what_is_settled(tmp_path: Path) -> None:
-    script = (
-        "import signal, sys; from smsgate.cli.signals import SIGNALS; SIGNALS.listen(); SIGNALS.first = 15; SIGNALS.settled()"
-    )
+    script = "import signal, sys; from smsgate.cli.signals import SIGNALS; SIGNALS.listen(); SIGNALS.first = 15; SIGNALS.settled()"
     script += "; print('settled', flush=True); sys.stdin.readline()"
     child = subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
     )
     assert child.stdout
     assert child.stdout.readline() == "settled\n"
@@ -214,11 +231,15 @@ def test_a_signal_ends_a_reading_command_with_one_line(
     child.send_signal(number)
     code, out, err = ended(child)
     assert (code, out) == (128 + number, "")
-    assert re.fullmatch(r"error: (interrupted by Ctrl-C|ended by SIGTERM|the terminal was closed \(SIGHUP\))\n", err)
+    assert re.fullmatch(
+        r"error: (interrupted by Ctrl-C|ended by SIGTERM|the terminal was closed \(SIGHUP\))\n", err
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_wait_for_a_password(number: int, account: dict[str, str], tmp_path: Path) -> None:
+def test_a_signal_ends_the_wait_for_a_password(
+    number: int, account: dict[str, str], tmp_path: Path
+) -> None:
     del account["SMSGATE_PASSWORD"]
     with terminal("balance", cwd=tmp_path, variables=account) as child:
         child.read(until="Password: ")
@@ -229,8 +250,12 @@ def test_a_signal_ends_the_wait_for_a_password(number: int, account: dict[str, s
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_the_command_is_loading_leaves_no_traceback(number: int, tmp_path: Path) -> None:
-    (tmp_path / "typer.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n", "utf-8")
+def test_a_signal_while_the_command_is_loading_leaves_no_traceback(
+    number: int, tmp_path: Path
+) -> None:
+    (tmp_path / "typer.py").write_text(
+        "import time\nprint('loading', flush=True)\ntime.sleep(60)\n", "utf-8"
+    )
     child = subprocess.Popen(
         [sys.executable, "-m", "smsgate", "balance"],
         stdout=subprocess.PIPE,
@@ -276,16 +301,31 @@ def test_a_signal_that_is_ignored_from_the_start_stays_ignored(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_a_run_gently(number: int, sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path) -> None:
+def test_a_signal_stops_a_run_gently(
+    number: int, sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
+) -> None:
     held = sandbox.faults.add("slow", operation="SendSMS", seconds=1)
-    child = start("campaign", "run", file.name, "--yes", "--batch", "5", "--concurrency", "2", "--json", cwd=tmp_path, **account)
+    child = start(
+        "campaign",
+        "run",
+        file.name,
+        "--yes",
+        "--batch",
+        "5",
+        "--concurrency",
+        "2",
+        "--json",
+        cwd=tmp_path,
+        **account,
+    )
     wait_until(lambda: sandbox.faults.struck[held.kind] > 0)
-    # A shell and the kernel both tell of a closed terminal, and `timeout` ends a process twice. Nobody insists.
+    # A shell and the kernel both tell of a closed terminal, and `timeout` ends a process twice.
+    # Nobody insists.
     child.send_signal(number)
     child.send_signal(number)
     code, out, err = ended(child)
     assert code == 128 + number
-    assert err.count("waiting for what is under way") == 1
+    assert err.count("waiting for requests under way") == 1
     assert json.loads(out.splitlines()[-1])["outcome"] == "stopped"
     left = states(file)
     assert set(left) == {_S.ACCEPTED, _S.PENDING}
@@ -294,10 +334,26 @@ def test_a_signal_stops_a_run_gently(number: int, sandbox: Sandbox, account: dic
 
 @pytest.mark.parametrize("begin", [start, start_impatient])
 def test_three_quick_signals_never_say_that_a_run_sent_nothing(
-    begin: Callable[..., Started], sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
+    begin: Callable[..., Started],
+    sandbox: Sandbox,
+    account: dict[str, str],
+    file: Path,
+    tmp_path: Path,
 ) -> None:
     sandbox.faults.add("slow", operation="SendSMS", seconds=1)
-    child = begin("campaign", "run", file.name, "--yes", "--batch", "5", "--concurrency", "2", "--json", cwd=tmp_path, **account)
+    child = begin(
+        "campaign",
+        "run",
+        file.name,
+        "--yes",
+        "--batch",
+        "5",
+        "--concurrency",
+        "2",
+        "--json",
+        cwd=tmp_path,
+        **account,
+    )
     wait_until(lambda: sandbox.calls["SendSMS"] > 0 and sandbox.accepted > 0)
     hit(child, [signal.SIGINT] * 3)
     code, out, _ = ended(child)
@@ -325,7 +381,9 @@ def test_a_run_whose_terminal_is_closed_writes_down_what_is_under_way(
     assert left[_S.ACCEPTED] == sandbox.accepted
 
 
-def test_a_signal_stops_a_poll(sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path) -> None:
+def test_a_signal_stops_a_poll(
+    sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
+) -> None:
     assert ended(start("campaign", "run", file.name, "--yes", cwd=tmp_path, **account))[0] == 0
     child = start("campaign", "poll", file.name, "--json", cwd=tmp_path, **account)
     wait_until(lambda: sandbox.calls["GetMessageStatus"] > 0)
@@ -338,9 +396,14 @@ def test_a_signal_stops_a_poll(sandbox: Sandbox, account: dict[str, str], file: 
 def test_a_signal_while_a_list_is_read_leaves_no_campaign(tmp_path: Path) -> None:
     pipe, file = tmp_path / "list.csv", tmp_path / "spring.sms"
     os.mkfifo(pipe)
-    child = start("campaign", "new", str(file), str(pipe), "--sender", "Shop", "--text", "Hello", cwd=tmp_path)
-    with pipe.open("w"):  # open returns when the command opens the other end, and then waits for rows
-        # Python hears a signal late that comes between its last look and the read that blocks: let it get there.
+    child = start(
+        "campaign", "new", str(file), str(pipe), "--sender", "Shop", "--text", "Hello", cwd=tmp_path
+    )
+    with pipe.open(
+        "w"
+    ):  # open returns when the command opens the other end, and then waits for rows
+        # Python hears a signal late that comes between its last look and the read that blocks: let
+        # it get there.
         time.sleep(0.5)
         child.send_signal(signal.SIGTERM)
         code, out, err = ended(child)
@@ -361,11 +424,15 @@ def test_the_sandbox_stops_on_a_signal_with_its_closing_line(number: int, tmp_pa
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the handlers from /proc")
-def test_the_sandbox_has_handlers_of_its_own_without_which_process_1_hears_no_signal(tmp_path: Path) -> None:
+def test_the_sandbox_has_handlers_of_its_own_without_which_process_1_hears_no_signal(
+    tmp_path: Path,
+) -> None:
     child = ignoring(signal.SIGINT, "sandbox", "--port", "0", "--json", cwd=tmp_path)
     assert child.stdout
     child.stdout.readline()
-    caught = int(re.findall(r"SigCgt:\s*(\w+)", Path(f"/proc/{child.pid}/status").read_text())[0], 16)
+    caught = int(
+        re.findall(r"SigCgt:\s*(\w+)", Path(f"/proc/{child.pid}/status").read_text())[0], 16
+    )
     child.send_signal(signal.SIGTERM)
     ended(child)
     assert all(caught >> (number - 1) & 1 for number in ALL)
@@ -378,7 +445,10 @@ def heard(numbers: Sequence[int]) -> list[str]:
     """Return what a loop with two reactions, one around the other, does on these signals."""
     did: list[str] = []
     signals = Signals()
-    with signals.reacting(lambda: did.append("outer")), signals.reacting(lambda: did.append("inner")):
+    with (
+        signals.reacting(lambda: did.append("outer")),
+        signals.reacting(lambda: did.append("inner")),
+    ):
         for number in numbers:
             try:
                 signals._hear(number, None)
@@ -420,7 +490,9 @@ def test_a_second_signal_counts_some_time_later(
     assert heard(numbers) == did
 
 
-def test_no_signal_breaks_into_the_telling_of_an_ending_unless_nobody_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_signal_breaks_into_the_telling_of_an_ending_unless_nobody_reads_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = iter([10.0, 10.4, 10.9, 11.1])
     monkeypatch.setattr("smsgate.cli.signals.monotonic", lambda: next(now))
     signals = Signals()
@@ -434,7 +506,9 @@ def test_no_signal_breaks_into_the_telling_of_an_ending_unless_nobody_reads_it(m
 # --- nobody reads ---------------------------------------------------------------------------------------------------------
 
 
-def into(reader: str, *arguments: str, cwd: Path, merged: bool = False, **variables: str) -> tuple[int, str, str]:
+def into(
+    reader: str, *arguments: str, cwd: Path, merged: bool = False, **variables: str
+) -> tuple[int, str, str]:
     """Run the command in a pipe to a shell's `reader`; return the command's exit code and the output and errors of both."""
     merging = "2>&1" if merged else ""
     script = f'{{ "$0" -m smsgate "$@" {merging}; echo $? >code; }} | {reader}'
@@ -456,7 +530,9 @@ def test_a_command_whose_reader_has_gone_ends_quietly(arguments: list[str], tmp_
     assert into("exec 0<&-", *arguments, cwd=tmp_path) == (128 + signal.SIGPIPE, "", "")
 
 
-def test_a_follower_whose_reader_has_gone_ends_quietly(sandbox: Sandbox, account: dict[str, str], tmp_path: Path) -> None:
+def test_a_follower_whose_reader_has_gone_ends_quietly(
+    sandbox: Sandbox, account: dict[str, str], tmp_path: Path
+) -> None:
     sent = start("send", GOOD, "--text", TEXT, "--json", cwd=tmp_path, **account)
     one = json.loads(ended(sent)[1])["recipients"][0]["message_id"]
     assert sandbox.accepted
@@ -464,16 +540,22 @@ def test_a_follower_whose_reader_has_gone_ends_quietly(sandbox: Sandbox, account
     assert (code, err) == (128 + signal.SIGPIPE, "")
 
 
-def test_a_send_whose_reader_has_gone_has_the_exit_code_of_its_outcome(account: dict[str, str], tmp_path: Path) -> None:
+def test_a_send_whose_reader_has_gone_has_the_exit_code_of_its_outcome(
+    account: dict[str, str], tmp_path: Path
+) -> None:
     assert into("exec 0<&-", "send", GOOD, "--text", TEXT, cwd=tmp_path, **account) == (0, "", "")
-    code, _, err = into("exec 0<&-", "send", "12", "--text", TEXT, "--json", cwd=tmp_path, **account)
+    code, _, err = into(
+        "exec 0<&-", "send", "12", "--text", TEXT, "--json", cwd=tmp_path, **account
+    )
     assert (code, err) == (2, "")
 
 
 def test_a_run_whose_reader_has_gone_sends_to_everybody(
     sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
 ) -> None:
-    sandbox.faults.add("502 before", operation="SendSMS", times=2)  # whatever is logged cannot be written, either
+    sandbox.faults.add(
+        "502 before", operation="SendSMS", times=2
+    )  # whatever is logged cannot be written, either
     arguments = ("campaign", "run", file.name, "--yes", "--batch", "5", "-vv")
     code, _, _ = into("exec 0<&-", *arguments, cwd=tmp_path, merged=True, **account)
     left = states(file)
@@ -501,14 +583,21 @@ def test_a_send_whose_result_cannot_be_written_is_no_usage_error(
     assert sandbox.accepted == 1
     assert done.returncode == 1
     first, second = done.stderr.splitlines()
-    assert first == "error: standard output: No space left on device, so what was printed is not complete"
+    assert first == "error: standard output: No space left on device, so the output is incomplete"
     assert "Do not send it again" in second
 
 
-def test_a_command_without_standard_streams_does_its_work(sandbox: Sandbox, account: dict[str, str], tmp_path: Path) -> None:
+def test_a_command_without_standard_streams_does_its_work(
+    sandbox: Sandbox, account: dict[str, str], tmp_path: Path
+) -> None:
     script = '"$0" -m smsgate "$@" <&- >&- 2>&-'
     command = ["/bin/sh", "-c", script, sys.executable, "send", GOOD, "--text", TEXT, "--json"]
-    assert subprocess.run(command, env=clean_environment(**account), cwd=tmp_path, timeout=60, check=False).returncode == 0
+    assert (
+        subprocess.run(
+            command, env=clean_environment(**account), cwd=tmp_path, timeout=60, check=False
+        ).returncode
+        == 0
+    )
     assert sandbox.accepted == 1
 
 
@@ -527,7 +616,9 @@ def test_a_stream_whose_owner_closed_it_stays_silent(tmp_path: Path) -> None:
 # --- colour without a terminal --------------------------------------------------------------------------------------------
 
 
-def test_forced_colour_moves_no_cursor_in_a_log(sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path) -> None:
+def test_forced_colour_moves_no_cursor_in_a_log(
+    sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
+) -> None:
     sandbox.faults.add("slow", operation="SendSMS", seconds=0.3)
     forced = account | {"FORCE_COLOR": "1", "TERM": "xterm-256color"}
     children = [
@@ -536,6 +627,8 @@ def test_forced_colour_moves_no_cursor_in_a_log(sandbox: Sandbox, account: dict[
         start("send", "12", "--text", TEXT, cwd=tmp_path, **forced),
     ]
     told = [out + err for _, out, err in map(ended, children)]
-    moved = re.compile(r"\r|\x1b\[[0-9;?]*[A-LN-Zac-ln-z]")  # every control sequence but colour, which ends in m
+    moved = re.compile(
+        r"\r|\x1b\[[0-9;?]*[A-LN-Zac-ln-z]"
+    )  # every control sequence but colour, which ends in m
     assert [moved.findall(one) for one in told] == [[], [], []]
     assert all("\x1b[" in one for one in told), "colour itself is what was asked for"

@@ -1,4 +1,7 @@
-"""The arguments of a session: what is allowed, and complaints that name the argument and quote nothing."""
+"""The arguments of a session:
+
+what is allowed, and complaints that name the argument and quote nothing.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,21 @@ def test_a_positive_number_is_one(value: float):
 
 
 @pytest.mark.parametrize(
-    "value", [0, -1, -0.0, float("nan"), float("inf"), float("-inf"), True, False, "1", None, Decimal(1), 1j]
+    "value",
+    [
+        0,
+        -1,
+        -0.0,
+        float("nan"),
+        float("inf"),
+        float("-inf"),
+        True,
+        False,
+        "1",
+        None,
+        Decimal(1),
+        1j,
+    ],
 )
 def test_what_is_no_finite_number_above_zero_is_not(value: Any):
     assert positive(value) is False
@@ -60,7 +77,9 @@ def test_what_is_no_finite_number_above_zero_is_not(value: Any):
 @pytest.mark.parametrize("name", ["connect", "read", "send", "keep_alive"])
 @pytest.mark.parametrize("value", [0, -5, float("nan"), float("inf"), True, None, "77"])
 def test_every_deadline_must_be_a_positive_number(name: str, value: Any):
-    with pytest.raises(ValueError, match=f"^timeouts: {name} must be a number of seconds greater than 0$"):
+    with pytest.raises(
+        ValueError, match=f"^timeouts: {name} must be a number of seconds greater than 0$"
+    ):
         Timeouts(**{name: value})
 
 
@@ -130,12 +149,18 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
             {"password": "\ud800"},
             "password: has a character that no request can carry, at position 0 (U+D800); remove it",
         ),
-        ({"sender": ""}, "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"),
+        (
+            {"sender": ""},
+            "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number",
+        ),
         (
             {"sender": "twelve chars"},
             "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number",
         ),
-        ({"sender": 5}, "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"),
+        (
+            {"sender": 5},
+            "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number",
+        ),
         ({"url": None}, PLAIN_ADDRESS),
         ({"url": "http://qq qq/"}, PLAIN_ADDRESS),
         ({"url": "http://qq\n/"}, PLAIN_ADDRESS),
@@ -166,7 +191,10 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ({"proxy": "http://proxy.example/?qq"}, "proxy: must not have a query or a fragment"),
         ({"verify": "ca.pem"}, "verify: must be True, False or an ssl.SSLContext"),
         ({"verify": 1}, "verify: must be True, False or an ssl.SSLContext"),
-        ({"http_client": SomethingElse()}, "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient"),
+        (
+            {"http_client": SomethingElse()},
+            "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient",
+        ),
         (
             {"http_client": httpx.AsyncClient},
             "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient, not the class itself: write AsyncClient()",
@@ -189,13 +217,18 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ),
     ],
 )
-def test_a_complaint_names_the_argument_and_what_is_allowed_and_quotes_nothing(change: dict[str, Any], said: str):
+def test_a_complaint_names_the_argument_and_what_is_allowed_and_quotes_nothing(
+    change: dict[str, Any], said: str
+):
     assert complaint(**{**GOOD, **change}) == said
     assert "qq" not in said
 
 
 def test_the_first_of_several_complaints_is_told():
-    assert complaint(**{**GOOD, "password": "", "url": "", "concurrency": 0}) == "password: must be a string that is not blank"
+    assert (
+        complaint(**{**GOOD, "password": "", "url": "", "concurrency": 0})
+        == "password: must be a string that is not blank"
+    )
 
 
 @pytest.mark.parametrize(

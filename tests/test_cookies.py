@@ -1,4 +1,7 @@
-"""Set-Cookie to Cookie (RFC 6265): deleted cookies, renewed ones, and the many ways in which servers write them."""
+"""Set-Cookie to Cookie (RFC 6265):
+
+deleted cookies, renewed ones, and the many ways in which servers write them.
+"""
 
 from __future__ import annotations
 
@@ -64,11 +67,28 @@ OTHERS = tuple(f"other{number}=x" for number in range(20))
         (("a=b; expires=Thu, 31-Feb-1970 00:00:01 GMT",), "a=b"),
         (("a=b; expires",), "a=b"),
         # What is no cookie, or cannot be sent in a header.
-        (("", ";", "=", "=b", "a", "a b=c", "ключ=c", "a=ключ", "a=b\x00", "a=b\nX: y", f"a={'x' * 4096}"), None),
+        (
+            (
+                "",
+                ";",
+                "=",
+                "=b",
+                "a",
+                "a b=c",
+                "ключ=c",
+                "a=ключ",
+                "a=b\x00",
+                "a=b\nX: y",
+                f"a={'x' * 4096}",
+            ),
+            None,
+        ),
         (("a=b", "a=ключ"), "a=b"),
     ],
 )
-def test_what_was_set_and_not_deleted_is_sent_as_it_came(lines: Sequence[str], sent: str | None) -> None:
+def test_what_was_set_and_not_deleted_is_sent_as_it_came(
+    lines: Sequence[str], sent: str | None
+) -> None:
     assert cookie_header(lines, now=NOW) == sent
 
 
@@ -99,13 +119,24 @@ def test_a_date_is_read_in_every_form_that_servers_write(text: str) -> None:
     assert seconds_of(text) == NOW
 
 
-@pytest.mark.parametrize(("year", "read"), [("70", 1970), ("99", 1999), ("00", 2000), ("69", 2069), ("2100", 2100)])
+@pytest.mark.parametrize(
+    ("year", "read"), [("70", 1970), ("99", 1999), ("00", 2000), ("69", 2069), ("2100", 2100)]
+)
 def test_a_year_of_two_digits_is_one_from_1970_to_2069(year: str, read: int) -> None:
     assert seconds_of(f"01 Jan {year} 00:00:00") == seconds_of(f"01 Jan {read} 00:00:00")
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "01 Jan 1970", "Jan 1970 00:00:00", "01 1970 00:00:00", "01 Jan 00:00:00", "01 Jan 1970 25:00:00"]
+    "text",
+    [
+        "",
+        "0",
+        "01 Jan 1970",
+        "Jan 1970 00:00:00",
+        "01 1970 00:00:00",
+        "01 Jan 00:00:00",
+        "01 Jan 1970 25:00:00",
+    ],
 )
 def test_what_is_no_date_is_none(text: str) -> None:
     assert seconds_of(text) is None
@@ -114,7 +145,9 @@ def test_what_is_no_date_is_none(text: str) -> None:
 @given(st.lists(st.text(st.characters(codec="latin-1")), max_size=5))
 def test_whatever_is_set_what_is_sent_can_stand_in_a_header(lines: list[str]) -> None:
     sent = cookie_header(lines, now=NOW)
-    assert sent is None or (sent.isascii() and sent.isprintable() and cookie_header((), now=NOW, held=sent) == sent)
+    assert sent is None or (
+        sent.isascii() and sent.isprintable() and cookie_header((), now=NOW, held=sent) == sent
+    )
 
 
 # On the wire
@@ -132,11 +165,15 @@ def answering(*answers: Callable[[fault_server.Connection], None]) -> FaultServe
         left.pop(0)(connection)
 
     server = FaultServer(fault)
-    server.requests.append(fault_server.Request("", b"<ns1:Auth>"))  # so that Auth is not answered by itself
+    server.requests.append(
+        fault_server.Request("", b"<ns1:Auth>")
+    )  # so that Auth is not answered by itself
     return server
 
 
-def reply(body: bytes, *headers: str, status: str = "200 OK") -> Callable[[fault_server.Connection], None]:
+def reply(
+    body: bytes, *headers: str, status: str = "200 OK"
+) -> Callable[[fault_server.Connection], None]:
     return lambda connection: connection.answer(body, *headers, status=status)
 
 
@@ -161,10 +198,17 @@ LOGGED_IN = reply(AUTHORISED, f"{SET}first; path=/")
         (reply(BALANCE, f"{SET}gone; Max-Age=0"), [None, "PHPSESSID=first"]),
         # By the gateway's own clock, which may be slow.
         (
-            reply(BALANCE, f"{SET}second; expires=Thu, 01 Jan 2026 01:00:00 GMT", "Date: Thu, 01 Jan 2026 00:00:00 GMT"),
+            reply(
+                BALANCE,
+                f"{SET}second; expires=Thu, 01 Jan 2026 01:00:00 GMT",
+                "Date: Thu, 01 Jan 2026 00:00:00 GMT",
+            ),
             ["PHPSESSID=second"],
         ),
-        (reply(BALANCE, f"{SET}second; expires=Thu, 01 Jan 2026 01:00:00 GMT"), [None, "PHPSESSID=first"]),
+        (
+            reply(BALANCE, f"{SET}second; expires=Thu, 01 Jan 2026 01:00:00 GMT"),
+            [None, "PHPSESSID=first"],
+        ),
     ],
 )
 async def test_a_cookie_that_comes_with_an_authorised_answer_is_used_from_then_on(
@@ -178,13 +222,19 @@ async def test_a_cookie_that_comes_with_an_authorised_answer_is_used_from_then_o
     assert cookies_of(server) == [None, "PHPSESSID=first", *then]
 
 
-STRANGE = envelope("<ns1:GetCreditBalanceResponse><ns1:GetCreditBalanceResult/></ns1:GetCreditBalanceResponse>")
+STRANGE = envelope(
+    "<ns1:GetCreditBalanceResponse><ns1:GetCreditBalanceResult/></ns1:GetCreditBalanceResponse>"
+)
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     "body",
-    [STRANGE, string_reply("GetCreditBalance", "Новая фраза"), string_reply("GetCreditBalance", "Неверный логин или пароль")],
+    [
+        STRANGE,
+        string_reply("GetCreditBalance", "Новая фраза"),
+        string_reply("GetCreditBalance", "Неверный логин или пароль"),
+    ],
 )
 async def test_a_cookie_of_an_answer_that_shows_no_session_is_not_used(body: bytes) -> None:
     with answering(LOGGED_IN, reply(body, f"{SET}stranger"), reply(BALANCE)).running() as server:
@@ -198,7 +248,9 @@ async def test_a_cookie_of_an_answer_that_shows_no_session_is_not_used(body: byt
 @pytest.mark.anyio
 async def test_a_cookie_of_an_answer_that_is_not_authorised_is_not_used() -> None:
     second = reply(AUTHORISED, f"{SET}second")
-    with answering(LOGGED_IN, reply(UNAUTHORISED, f"{SET}stranger"), second, reply(BALANCE)).running() as server:
+    with answering(
+        LOGGED_IN, reply(UNAUTHORISED, f"{SET}stranger"), second, reply(BALANCE)
+    ).running() as server:
         async with smsgate.AsyncSession("login", "password", url=server.url) as session:
             await session.get_credit_balance()
     assert cookies_of(server) == [None, "PHPSESSID=first", None, "PHPSESSID=second"]
@@ -208,7 +260,9 @@ async def test_a_cookie_of_an_answer_that_is_not_authorised_is_not_used() -> Non
 async def test_ids_show_a_session_and_an_empty_list_does_not() -> None:
     ids = array_reply("GetNewMessages", fault_server.MESSAGE_ID)
     empty = array_reply("GetNewMessages")
-    server = answering(LOGGED_IN, reply(empty, f"{SET}stranger"), reply(ids, f"{SET}second"), reply(empty))
+    server = answering(
+        LOGGED_IN, reply(empty, f"{SET}stranger"), reply(ids, f"{SET}second"), reply(empty)
+    )
     with server.running():
         async with smsgate.AsyncSession("login", "password", url=server.url) as session:
             for _ in range(3):
@@ -218,7 +272,11 @@ async def test_ids_show_a_session_and_an_empty_list_does_not() -> None:
 
 @pytest.mark.anyio
 async def test_a_long_session_cookie_behind_many_others_logs_in() -> None:
-    lines = [*(f"Set-Cookie: {other}" for other in OTHERS), f'{SET}"{LONG}"; path=/', "Set-Cookie: old=x; Max-Age=0"]
+    lines = [
+        *(f"Set-Cookie: {other}" for other in OTHERS),
+        f'{SET}"{LONG}"; path=/',
+        "Set-Cookie: old=x; Max-Age=0",
+    ]
     with answering(reply(AUTHORISED, *lines), reply(BALANCE)).running() as server:
         async with smsgate.AsyncSession("login", "password", url=server.url) as session:
             await session.get_credit_balance()

@@ -38,14 +38,22 @@ CALLS: dict[str, Callable[[smsgate.AsyncSession], Call]] = {
     "auth": lambda session: session.auth,
     "balance": lambda session: session.get_credit_balance,
     "send_sms": lambda session: lambda **options: session.send_sms(NUMBER, "hello", **options),
-    "send": lambda session: lambda **options: session.send(smsgate.Message(destinations=NUMBER, text="hello"), **options),
+    "send": lambda session: (
+        lambda **options: session.send(
+            smsgate.Message(destinations=NUMBER, text="hello"), **options
+        )
+    ),
     "new messages": lambda session: session.get_new_messages,
-    "status": lambda session: lambda **options: session.get_message_status(fault_server.MESSAGE_ID, **options),
+    "status": lambda session: (
+        lambda **options: session.get_message_status(fault_server.MESSAGE_ID, **options)
+    ),
 }
 
 
 def session_at(sandbox: Sandbox, **options: Any) -> smsgate.AsyncSession:
-    return smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url, **{"sender": "Shop", **options})
+    return smsgate.AsyncSession(
+        "sandbox", "sandbox", url=sandbox.url, **{"sender": "Shop", **options}
+    )
 
 
 async def ending_of(call: Callable[[], Awaitable[object]]) -> object:
@@ -97,12 +105,16 @@ async def simulated(**options: Any) -> AsyncIterator[tuple[SimulatedGateway, sms
     """A gateway in simulated time and a session with the usual deadlines, 30 s to read and 300 s to send."""
     gateway = SimulatedGateway(Random(1), Settings(seed=1), 0.0, lambda _: None)
     client = httpx.AsyncClient(transport=gateway, trust_env=False)
-    async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=URL, http_client=client, **options) as session:
+    async with smsgate.AsyncSession(
+        "sandbox", "sandbox", sender="Shop", url=URL, http_client=client, **options
+    ) as session:
         yield gateway, session
 
 
 simulated_time = pytest.mark.parametrize(
-    "anyio_backend", [("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})], ids=["simulated time"]
+    "anyio_backend",
+    [("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})],
+    ids=["simulated time"],
 )
 
 
@@ -139,17 +151,23 @@ async def test_a_gateway_that_swallows_every_auth_holds_no_call_for_long(width: 
             return trio.current_time() - began
 
         took = await endings_of(*[send] * 40)
-        assert max(float(str(seconds)) for seconds in took) < 4 * 30 + 3, "four tries of 30 s each, whoever else waits"
+        assert max(float(str(seconds)) for seconds in took) < 4 * 30 + 3, (
+            "four tries of 30 s each, whoever else waits"
+        )
         assert 4 <= len(auths) <= 12, "those that waited did not ask again themselves"
         gateway.fault_of = None
         assert isinstance(await session.send_sms(NUMBER, "hello"), smsgate.SendResult)
 
 
 @simulated_time
-async def test_a_call_that_waits_for_the_auth_of_another_gives_up_in_its_own_time(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_call_that_waits_for_the_auth_of_another_gives_up_in_its_own_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with simulated() as (gateway, session):
         gateway.fault_of = lambda _: FaultKind.SILENT_BEFORE
-        leader, follower = await endings_of(lambda: session.send_sms(NUMBER, "hello"), session.get_credit_balance)
+        leader, follower = await endings_of(
+            lambda: session.send_sms(NUMBER, "hello"), session.get_credit_balance
+        )
     assert isinstance(leader, smsgate.NotSent)
     assert isinstance(follower, smsgate.NotSent)
     assert "timed out after 15 s, waiting for the login of another call" in caplog.text
@@ -177,9 +195,14 @@ async def test_an_auth_that_cannot_connect_for_long_is_shared_like_one_that_hang
 
 
 def delayed(
-    gateway: SimulatedGateway, delay: Callable[[int], float], status: Callable[[int], int] = lambda _: 200
+    gateway: SimulatedGateway,
+    delay: Callable[[int], float],
+    status: Callable[[int], int] = lambda _: 200,
 ) -> list[float]:
-    """Let the gateway answer the Auths late, and with a status, by their number. Returns when they came, which grows."""
+    """Let the gateway answer the Auths late, and with a status, by their number.
+
+    Returns when they came, which grows.
+    """
     answer, came = gateway.handle_async_request, list[float]()
 
     async def late(request: httpx.Request) -> httpx.Response:
@@ -188,7 +211,9 @@ def delayed(
             came.append(trio.current_time())
             await trio.sleep(delay(number))
             if status(number) != 200:
-                await request.extensions["trace"]("http11.send_request_headers.started", {"request": request})
+                await request.extensions["trace"](
+                    "http11.send_request_headers.started", {"request": request}
+                )
                 return httpx.Response(status(number))
         return await answer(request)
 
@@ -210,11 +235,18 @@ async def test_calls_that_share_a_failed_auth_share_what_is_known_of_it(status: 
     for error in (first, *shared):
         assert isinstance(error, smsgate.InDoubt)
         assert (error.reason, error.evidence.status) == (smsgate.Reason.HTTP_STATUS, 404)
-    assert [str(error).endswith(" (the login of another call)") for error in (first, *shared)] == [False, True, True, True]
+    assert [str(error).endswith(" (the login of another call)") for error in (first, *shared)] == [
+        False,
+        True,
+        True,
+        True,
+    ]
 
 
 @simulated_time
-async def test_an_auth_with_too_little_time_left_says_so_and_fails_no_other_call(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_auth_with_too_little_time_left_says_so_and_fails_no_other_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with simulated(concurrency=3) as (gateway, session):
         delayed(gateway, lambda number: 1.5 if number else 60)
         cut_off, late, send = await endings_of(
@@ -225,16 +257,23 @@ async def test_an_auth_with_too_little_time_left_says_so_and_fails_no_other_call
     assert isinstance(cut_off, smsgate.InDoubt | smsgate.NotSent)
     assert isinstance(late, Decimal)
     assert isinstance(send, smsgate.SendResult)
-    assert "timed out after 15 s, including 14.9 s waiting for the login of another call" in caplog.text
+    assert (
+        "timed out after 15 s, including 14.9 s waiting for the login of another call"
+        in caplog.text
+    )
     assert "SendSMS" not in caplog.text
     kept = [given for record in caplog.records for given in record.args or ()]
     assert kept
-    assert not any(isinstance(given, BaseException) for given in kept), "a handler would keep its frames"
+    assert not any(isinstance(given, BaseException) for given in kept), (
+        "a handler would keep its frames"
+    )
 
 
 @simulated_time
 @pytest.mark.parametrize("kind", ["refused", "hung"])
-async def test_a_session_that_remembers_a_failed_auth_keeps_nothing_of_its_caller(kind: str) -> None:
+async def test_a_session_that_remembers_a_failed_auth_keeps_nothing_of_its_caller(
+    kind: str,
+) -> None:
     class Held:
         pass
 
@@ -250,7 +289,9 @@ async def test_a_session_that_remembers_a_failed_auth_keeps_nothing_of_its_calle
         else:
             delayed(gateway, lambda _: 2, lambda _: 404)
         held = await call(session)
-        await trio.lowlevel.checkpoint()  # trio holds the last cancellation of a task until its next step
+        await (
+            trio.lowlevel.checkpoint()
+        )  # trio holds the last cancellation of a task until its next step
         gc.collect()
         assert held() is None
         with pytest.raises(smsgate.SmsGateError):  # it is remembered
@@ -285,14 +326,19 @@ async def test_an_auth_that_fails_at_once_is_tried_by_each_call_itself() -> None
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_every_call_takes_a_timeout_and_ends_in_doubt_when_its_request_had_left(name: str) -> None:
+async def test_every_call_takes_a_timeout_and_ends_in_doubt_when_its_request_had_left(
+    name: str,
+) -> None:
     timeout = 1.5 if name == "auth" else 0.3  # it makes the connection first
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             if name != "auth":
                 await session.auth()
             sandbox.faults.add("silent after")
-            with pytest.raises(smsgate.InDoubt, match=f"timed out after {timeout} s") as caught, anyio.fail_after(20):
+            with (
+                pytest.raises(smsgate.InDoubt, match=f"timed out after {timeout} s") as caught,
+                anyio.fail_after(20),
+            ):
                 await CALLS[name](session)(timeout=timeout)
     assert caught.value.reason is smsgate.Reason.TIMED_OUT
     assert caught.value.sent is None
@@ -302,7 +348,10 @@ async def test_every_call_takes_a_timeout_and_ends_in_doubt_when_its_request_had
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_call_whose_timeout_ends_while_it_waits_its_turn_is_not_sent(name: str) -> None:
     with Sandbox(Settings(hold_seconds=1.0)) as sandbox:
-        async with session_at(sandbox, concurrency=1) as session, anyio.create_task_group() as tasks:
+        async with (
+            session_at(sandbox, concurrency=1) as session,
+            anyio.create_task_group() as tasks,
+        ):
             tasks.start_soon(session.auth)
             await anyio.sleep(0.1)
             with pytest.raises(smsgate.NotSent, match=r"timed out after 0\.1 s") as caught:
@@ -316,7 +365,9 @@ async def test_a_timeout_is_checked_by_name_before_anything_is_sent(timeout: Any
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             for call_of in CALLS.values():
-                with pytest.raises(ValueError, match=r"^timeout: must be a number of seconds greater than 0$"):
+                with pytest.raises(
+                    ValueError, match=r"^timeout: must be a number of seconds greater than 0$"
+                ):
                     await call_of(session)(timeout=timeout)
             with pytest.raises(ValueError, match=r"^timeout: "):
                 session.send_many([], timeout=timeout)
@@ -324,7 +375,9 @@ async def test_a_timeout_is_checked_by_name_before_anything_is_sent(timeout: Any
 
 
 async def test_send_many_gives_each_message_its_own_time() -> None:
-    messages = [smsgate.Message(destinations=f"+38050123456{number}", text="hello") for number in range(3)]
+    messages = [
+        smsgate.Message(destinations=f"+38050123456{number}", text="hello") for number in range(3)
+    ]
     with Sandbox() as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
@@ -365,11 +418,16 @@ async def test_a_timeout_of_asyncio_around_a_send_says_nothing_but_the_log_does(
                         await session.send_sms(NUMBER, "hello")
                 else:
                     await asyncio.wait_for(session.send_sms(NUMBER, "hello"), 0.2)
-    assert "SendSMS to +380*****4567 was cancelled, and the request may have left: in doubt" in caplog.text
+    assert (
+        "SendSMS to +380*****4567 was cancelled, and the request may have left: in doubt"
+        in caplog.text
+    )
 
 
 @simulated_time
-async def test_an_answer_that_has_arrived_is_read_though_the_deadline_ends_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_has_arrived_is_read_though_the_deadline_ends_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(logins, "PARSED_IN_THREAD", 0)
     async with simulated() as (gateway, session):
         await session.auth()
@@ -377,7 +435,8 @@ async def test_an_answer_that_has_arrived_is_read_though_the_deadline_ends_meanw
 
         async def at_the_last_moment(request: httpx.Request) -> httpx.Response:
             response = await answer(request)
-            # The deadline ends while nothing else can run, between the answer and the thread that parses it.
+            # The deadline ends while nothing else can run, between the answer and the thread that
+            # parses it.
             scope.cancel()
             return response
 
@@ -422,13 +481,16 @@ async def closing(session: smsgate.AsyncSession, sandbox: Sandbox, **options: An
 
 
 @pytest.mark.parametrize("grace", [0, 0.1])
-async def test_calls_that_outlast_the_grace_end_as_in_doubt_or_not_sent(grace: float, caplog: pytest.LogCaptureFixture) -> None:
+async def test_calls_that_outlast_the_grace_end_as_in_doubt_or_not_sent(
+    grace: float, caplog: pytest.LogCaptureFixture
+) -> None:
     with Sandbox() as sandbox:
         sandbox.faults.add("silent after", operation="SendSMS")
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
             *sends, _ = await endings_of(
-                *[lambda: session.send_sms(NUMBER, "hello")] * 2, lambda: closing(session, sandbox, grace=grace)
+                *[lambda: session.send_sms(NUMBER, "hello")] * 2,
+                lambda: closing(session, sandbox, grace=grace),
             )
             with pytest.raises(smsgate.NotSent, match="closed"):
                 await session.get_credit_balance()
@@ -445,10 +507,15 @@ async def test_calls_that_outlast_the_grace_end_as_in_doubt_or_not_sent(grace: f
     ]
 
 
-async def test_calls_that_end_within_the_grace_end_as_they_would(caplog: pytest.LogCaptureFixture) -> None:
+async def test_calls_that_end_within_the_grace_end_as_they_would(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with Sandbox(Settings(hold_seconds=0.2)) as sandbox:
         async with session_at(sandbox) as session:
-            sent, _ = await endings_of(lambda: session.send_sms(NUMBER, "hello"), lambda: closing(session, sandbox, grace=60))
+            sent, _ = await endings_of(
+                lambda: session.send_sms(NUMBER, "hello"),
+                lambda: closing(session, sandbox, grace=60),
+            )
     assert isinstance(sent, smsgate.SendResult)
     assert not caplog.records
 
@@ -468,11 +535,15 @@ async def test_a_grace_ends_the_calls_that_another_aclose_waits_for() -> None:
 @pytest.mark.parametrize("grace", [-1, float("inf"), float("nan"), "10", True, False])
 async def test_a_grace_is_checked_by_name(grace: Any) -> None:
     async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
-        with pytest.raises(ValueError, match=r"^grace: must be a number of seconds, 0 or more, or None"):
+        with pytest.raises(
+            ValueError, match=r"^grace: must be a number of seconds, 0 or more, or None"
+        ):
             await session.aclose(grace=grace)
 
 
-async def test_a_client_that_cannot_be_cancelled_does_not_hold_the_closing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_cannot_be_cancelled_does_not_hold_the_closing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(call, "_CLEANING_UP", 0.1)
     let_go = anyio.Event()
 
@@ -483,7 +554,9 @@ async def test_a_client_that_cannot_be_cancelled_does_not_hold_the_closing(monke
             return httpx.Response(200, content=fault_server.AUTHORISED)
 
     async with httpx.AsyncClient(transport=Stubborn()) as client:
-        opened = await smsgate.AsyncSession("a", "b", url="https://example.com/", http_client=client).__aenter__()
+        opened = await smsgate.AsyncSession(
+            "a", "b", url="https://example.com/", http_client=client
+        ).__aenter__()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ending_of, opened.auth)
             await anyio.sleep(0.05)
@@ -503,5 +576,7 @@ async def test_an_auth_that_was_not_sent_in_time_is_said_so() -> None:
             raise AssertionError
 
         gateway.handle_async_request = connect  # type: ignore[method-assign]  # the fault under test
-        with pytest.raises(smsgate.NotSent, match=r"the login failed: timed out after 30 s, before Auth was sent"):
+        with pytest.raises(
+            smsgate.NotSent, match=r"the login failed: timed out after 30 s, before Auth was sent"
+        ):
             await session.send_sms(NUMBER, "hello")

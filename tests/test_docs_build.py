@@ -1,4 +1,7 @@
-"""The scripts that build the documentation: pages have what the code has, and a broken link is found."""
+"""The scripts that build the documentation:
+
+pages have what the code has, and a broken link is found.
+"""
 
 from __future__ import annotations
 
@@ -59,18 +62,24 @@ def test_every_sentence_and_every_status_is_listed_with_what_it_becomes(pages: d
 def test_every_magic_number_and_every_fault_is_listed(pages: dict[str, str]):
     assert all(f"| `{row.number}` | {row.note} |" in pages["numbers.md"] for row in MAGIC)
     assert all(
-        f"| `{row.kind}` | {'yes' if row.works else 'no'} | {row.note} |" in pages["numbers.md"] for row in FAULTS.values()
+        f"| `{row.kind}` | {'yes' if row.works else 'no'} | {row.note} |" in pages["numbers.md"]
+        for row in FAULTS.values()
     )
 
 
 def test_every_transition_is_drawn_and_listed(pages: dict[str, str]):
     assert all(f">{row.event}</tspan>" in pages["states.md"] for row in TRANSITIONS)
-    assert all(f"| {row.source} | {row.event} | {row.target} |" in pages["states.md"] for row in TRANSITIONS)
+    assert all(
+        f"| {row.source} | {row.event} | {row.target} |" in pages["states.md"]
+        for row in TRANSITIONS
+    )
 
 
 def test_every_error_of_the_package_is_listed_with_its_advice(pages: dict[str, str]):
     for kind, row in OUTCOMES.items():
-        assert f"{kind.__name__}` | {row.outcome} | {row.next_step(sends=True)} |" in pages["exits.md"]
+        assert (
+            f"{kind.__name__}` | {row.outcome} | {row.next_step(sends=True)} |" in pages["exits.md"]
+        )
 
 
 @pytest.mark.parametrize(
@@ -86,11 +95,19 @@ def test_every_error_of_the_package_is_listed_with_its_advice(pages: dict[str, s
 def test_every_public_name_is_in_the_api(pages: dict[str, str], page: str, module: ModuleType):
     words = pages[page].replace("(", "\n").splitlines()
     for name in set(module.__all__) - {"__version__"}:
-        assert any(line.startswith(".. ") and line.endswith(f":: {module.__name__}.{name}") for line in words), name
+        assert any(
+            line.startswith(".. ") and line.endswith(f":: {module.__name__}.{name}")
+            for line in words
+        ), name
 
 
 @pytest.mark.parametrize(
-    "line", ["smsgate send [OPTIONS] NUMBER...", "`--wappush URL`", "smsgate campaign resolve [OPTIONS] FILE"]
+    "line",
+    [
+        "smsgate send [OPTIONS] NUMBER...",
+        "`--wappush URL`",
+        "smsgate campaign resolve [OPTIONS] FILE",
+    ],
 )
 def test_the_command_says_its_arguments_and_options(pages: dict[str, str], line: str):
     assert line in pages["command.md"]
@@ -113,10 +130,15 @@ def test_nothing_of_this_machine_gets_into_a_page(pages: dict[str, str]):
         ('<a href="other.html#elsewhere">', "index.html: no such anchor: other.html#elsewhere"),
         ('<img src="gone.png">', "index.html: no such file: gone.png"),
         ('<script src="https://example.com/a.js">', "index.html loads https://example.com/a.js"),
-        ('<link rel="stylesheet" href="//example.com/a.css">', "index.html loads //example.com/a.css"),
+        (
+            '<link rel="stylesheet" href="//example.com/a.css">',
+            "index.html loads //example.com/a.css",
+        ),
     ],
 )
-def test_a_broken_link_and_what_is_loaded_from_elsewhere_are_found(tmp_path: Path, link: str, complaint: str):
+def test_a_broken_link_and_what_is_loaded_from_elsewhere_are_found(
+    tmp_path: Path, link: str, complaint: str
+):
     (tmp_path / "index.html").write_text(f'<p id="here">{link}', "utf-8")
     (tmp_path / "other.html").write_text('<p id="there">', "utf-8")
     (tmp_path / "picture.png").touch()

@@ -1,4 +1,7 @@
-"""The README and the documentation say what is so: their code runs, their commands are those of the checks."""
+"""The README and the documentation say what is so:
+
+their code runs, their commands are those of the checks.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ CAMPAIGNS = (ROOT / "docs/campaigns.md").read_text("utf-8")
 HOW_IT_IS_TESTED = (ROOT / "docs/explanation/how-it-is-tested.md").read_text("utf-8")
 WIRE_FORMAT = (ROOT / "docs/explanation/wire-format.md").read_text("utf-8")
 GENERATED = ROOT / "docs/generated"  # by a build of the documentation, which checks it itself
-PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent != GENERATED)]
+PAGES = [
+    ROOT / "README.md",
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent != GENERATED),
+]
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -79,7 +85,9 @@ def test_the_check_runs_the_second_command_of_the_readme() -> None:
     script = (ROOT / ".ci/run").read_text("utf-8")
     awk = re.search(r"line=\$\((awk .*)\)$", script, re.MULTILINE)
     assert awk
-    line = subprocess.run(["bash", "-c", awk[1]], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    line = subprocess.run(
+        ["bash", "-c", awk[1]], capture_output=True, text=True, cwd=ROOT, check=True
+    ).stdout
     assert line == blocks(README, "sh")[1]
 
 
@@ -93,17 +101,29 @@ def test_each_magic_number_is_documented_with_its_meaning(row: MagicNumber) -> N
     assert f"| `{row.number}` | {row.note} | " in SANDBOX
 
 
-@pytest.mark.parametrize("row", [row for row in MAGIC if row.answers_all], ids=lambda row: row.number)
-def test_each_magic_number_for_a_whole_request_is_documented_with_what_the_client_says(row: MagicNumber) -> None:
+@pytest.mark.parametrize(
+    "row", [row for row in MAGIC if row.answers_all], ids=lambda row: row.number
+)
+def test_each_magic_number_for_a_whole_request_is_documented_with_what_the_client_says(
+    row: MagicNumber,
+) -> None:
     sentence = say(row.answers_all)
     with pytest.raises(smsgate.SmsGateError) as caught:
-        read_send(sent(sentence), smsgate.Message(destinations=[row.number, "+380501234567"], text="t"))
+        read_send(
+            sent(sentence), smsgate.Message(destinations=[row.number, "+380501234567"], text="t")
+        )
     word = {False: "refused", None: "in doubt"}[caught.value.sent]
-    assert f"| `{row.number}` | {row.note} | nothing is sent, and the client says {word}: {sentence} |" in SANDBOX
+    assert (
+        f"| `{row.number}` | {row.note} | nothing is sent, and the client says {word}: {sentence} |"
+        in SANDBOX
+    )
 
 
 def rows_of_reasons() -> list[tuple[str, str, str]]:
-    """Return the documented reasons: each with its errors, and whether a call is retried after it."""
+    """Return the documented reasons:
+
+    each with its errors, and whether a call is retried after it.
+    """
     (table,) = re.findall(r"^\| reason \|.*\n\|---.*\n((?:\|.*\n)+)", REFERENCE, re.MULTILINE)
     return re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) \|", table, re.MULTILINE)
 
@@ -141,9 +161,14 @@ def test_the_picture_of_states_is_drawn_from_the_table() -> None:
         return state.replace(" ", "_")
 
     edges = [
-        f"{name(row.source)} --> {name(row.target)}: {row.event}{' (operator)' if row.operator else ''}" for row in TRANSITIONS
+        f"{name(row.source)} --> {name(row.target)}: {row.event}{' (operator)' if row.operator else ''}"
+        for row in TRANSITIONS
     ]
-    lines = ["stateDiagram-v2", *(f"    [*] --> {name(state)}" for state in ENTRIES), *(f"    {edge}" for edge in edges)]
+    lines = [
+        "stateDiagram-v2",
+        *(f"    [*] --> {name(state)}" for state in ENTRIES),
+        *(f"    {edge}" for edge in edges),
+    ]
     assert blocks(CAMPAIGNS, "mermaid") == ["\n".join(lines) + "\n"]
 
 
@@ -155,21 +180,31 @@ def test_each_exit_code_is_documented(code: Exit) -> None:
 def test_each_variable_of_the_environment_is_documented() -> None:
     variables = {f"SMSGATE_{name.upper()}" for name in GatewaySettings.model_fields}
     for page in (REFERENCE, (ROOT / "docs/howto/settings.md").read_text("utf-8")):
-        assert set(re.findall(r"`(SMSGATE_\w+)`", "".join(re.findall(r"^\|.*$", page, re.MULTILINE)))) == variables
+        assert (
+            set(re.findall(r"`(SMSGATE_\w+)`", "".join(re.findall(r"^\|.*$", page, re.MULTILINE))))
+            == variables
+        )
 
 
 def test_each_extra_is_documented() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
+        "optional-dependencies"
+    ]
     (table,) = re.findall(r"^## Extras\n\n\|.*\n\|---.*\n((?:\|.*\n)+)", REFERENCE, re.MULTILINE)
-    assert set(re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in table.splitlines()))) == set(extras)
+    assert set(
+        re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in table.splitlines()))
+    ) == set(extras)
     assert set(EXTRA_OF.values()) <= set(extras)
 
 
 LINES = [
     pytest.param(line, id=line)
     for page in PAGES
-    # Every block is matched, or the end of one in another language would be taken for the beginning of one.
-    for language, block in re.findall(r"^```(.*?)\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    # Every block is matched, or the end of one in another language would be taken for the beginning
+    # of one.
+    for language, block in re.findall(
+        r"^```(.*?)\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
     if language in ("", "sh", "bash")
     for line in re.findall(r"^(?:\S*/)?smsgate .*$", block, re.MULTILINE)
 ]
@@ -214,14 +249,19 @@ CITATION = re.compile(r'[Dd]ocs: ([a-z][a-z ]*[a-z])((?:(?:,| and)\s+"[^"\n]+")*
 
 
 def citations() -> list[tuple[str, str, str]]:
-    """Return every citation of a page in the code: the file, the page and the heading, which may be empty."""
+    """Return every citation of a page in the code:
+
+    the file, the page and the heading, which may be empty.
+    """
     found = []
     for source in [*(ROOT / "smsgate").rglob("*.py"), *(ROOT / "tests").glob("*.py")]:
         if source.name == Path(__file__).name:
             continue
         text = re.sub(r"\n\s*#?\s*", " ", source.read_text("utf-8"))
         for page, named in CITATION.findall(text):
-            found += [(source.name, page, heading) for heading in re.findall(r'"([^"]+)"', named) or [""]]
+            found += [
+                (source.name, page, heading) for heading in re.findall(r'"([^"]+)"', named) or [""]
+            ]
     return found
 
 
@@ -241,6 +281,10 @@ def test_there_are_citations_to_look_at() -> None:
 def test_each_file_that_the_architecture_names_exists() -> None:
     page = (ROOT / "docs/explanation/architecture.md").read_text("utf-8")
     named = set(re.findall(r"`([\w/]+(?:\.py|/))`", page))
-    absent = [name for name in named if not any((ROOT / top / name).exists() for top in ("", "smsgate", "tests"))]
+    absent = [
+        name
+        for name in named
+        if not any((ROOT / top / name).exists() for top in ("", "smsgate", "tests"))
+    ]
     assert absent == []
     assert len(named) > 25

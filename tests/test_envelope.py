@@ -1,4 +1,7 @@
-"""Requests as bytes (docs: wire format, "Requests"): the WSDL's order, any text that can be carried, and nothing that cannot."""
+"""Requests as bytes (docs:
+
+wire format, "Requests"): the WSDL's order, any text that can be carried, and nothing that cannot.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,14 @@ from shown import Hidden, frames_of, raised_by, shown_by
 from smsgate.protocol.characters import complaint
 from smsgate.protocol.envelope import request_body
 from smsgate.protocol.operation import Operation
-from smsgate.protocol.operations import AUTH, GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES, OPERATIONS, SEND_SMS
+from smsgate.protocol.operations import (
+    AUTH,
+    GET_CREDIT_BALANCE,
+    GET_MESSAGE_STATUS,
+    GET_NEW_MESSAGES,
+    OPERATIONS,
+    SEND_SMS,
+)
 from smsgate.protocol.xml import Node, parse, text_of
 
 HEAD = (
@@ -20,7 +30,9 @@ HEAD = (
 )
 TAIL = b"</SOAP-ENV:Body></SOAP-ENV:Envelope>\n"
 
-acceptable = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: complaint(text) is None)
+acceptable = st.text(st.characters(exclude_categories=["Cs"])).filter(
+    lambda text: complaint(text) is None
+)
 
 
 def arguments_of(body: bytes, operation: str) -> dict[str, Node]:
@@ -35,11 +47,17 @@ def arguments_of(body: bytes, operation: str) -> dict[str, Node]:
 
 def test_auth_is_the_request_that_clients_in_the_wild_send():
     body = request_body(AUTH, login="test", password="password")
-    assert body == HEAD + b"<ns1:Auth><ns1:login>test</ns1:login><ns1:password>password</ns1:password></ns1:Auth>" + TAIL
+    assert (
+        body
+        == HEAD
+        + b"<ns1:Auth><ns1:login>test</ns1:login><ns1:password>password</ns1:password></ns1:Auth>"
+        + TAIL
+    )
 
 
 @pytest.mark.parametrize(
-    ("operation", "name"), [(GET_CREDIT_BALANCE, b"GetCreditBalance"), (GET_NEW_MESSAGES, b"GetNewMessages")]
+    ("operation", "name"),
+    [(GET_CREDIT_BALANCE, b"GetCreditBalance"), (GET_NEW_MESSAGES, b"GetNewMessages")],
 )
 def test_an_operation_without_arguments_is_an_empty_element(operation: Operation, name: bytes):
     assert request_body(operation) == HEAD + b"<ns1:" + name + b"></ns1:" + name + b">" + TAIL
@@ -47,7 +65,12 @@ def test_an_operation_without_arguments_is_an_empty_element(operation: Operation
 
 def test_the_message_id_is_asked_for_with_a_capital_m():
     body = request_body(GET_MESSAGE_STATUS, MessageId="abc")
-    assert body == HEAD + b"<ns1:GetMessageStatus><ns1:MessageId>abc</ns1:MessageId></ns1:GetMessageStatus>" + TAIL
+    assert (
+        body
+        == HEAD
+        + b"<ns1:GetMessageStatus><ns1:MessageId>abc</ns1:MessageId></ns1:GetMessageStatus>"
+        + TAIL
+    )
 
 
 def test_arguments_stand_in_the_order_of_the_wsdl_however_they_are_given():
@@ -63,40 +86,62 @@ def test_an_argument_that_is_none_is_left_out_and_an_empty_one_is_sent_empty():
 
 
 def test_the_request_is_in_utf_8():
-    assert "<ns1:text>Ваш код: 4815 😀</ns1:text>".encode() in request_body(SEND_SMS, text="Ваш код: 4815 😀")
+    assert "<ns1:text>Ваш код: 4815 😀</ns1:text>".encode() in request_body(
+        SEND_SMS, text="Ваш код: 4815 😀"
+    )
 
 
 def test_markup_in_a_value_stays_a_value():
     body = request_body(SEND_SMS, text="</ns1:text><ns1:wappush>&amp;]]>{operation}{0}")
-    assert b"<ns1:text>&lt;/ns1:text&gt;&lt;ns1:wappush&gt;&amp;amp;]]&gt;{operation}{0}</ns1:text>" in body
+    assert (
+        b"<ns1:text>&lt;/ns1:text&gt;&lt;ns1:wappush&gt;&amp;amp;]]&gt;{operation}{0}</ns1:text>"
+        in body
+    )
 
 
 @given(sender=acceptable, destination=acceptable, text=acceptable, wappush=acceptable)
-def test_whatever_is_accepted_arrives_as_it_was_given(sender: str, destination: str, text: str, wappush: str):
+def test_whatever_is_accepted_arrives_as_it_was_given(
+    sender: str, destination: str, text: str, wappush: str
+):
     given_ = {"sender": sender, "destination": destination, "text": text, "wappush": wappush}
     arrived = arguments_of(request_body(SEND_SMS, **given_), "SendSMS")
-    assert [(name, text_of(node) or "") for name, node in arrived.items()] == [(f"turbo:{name}", given_[name]) for name in given_]
+    assert [(name, text_of(node) or "") for name, node in arrived.items()] == [
+        (f"turbo:{name}", given_[name]) for name in given_
+    ]
 
 
 @given(password=st.text())
 def test_a_value_is_sent_whole_or_refused(password: str):
     if complaint(password) is None:
         assert (
-            text_of(arguments_of(request_body(AUTH, login="l", password=password), "Auth")["turbo:password"]) or ""
+            text_of(
+                arguments_of(request_body(AUTH, login="l", password=password), "Auth")[
+                    "turbo:password"
+                ]
+            )
+            or ""
         ) == password
     else:
         with pytest.raises(
-            ValueError, match=f"^password: {complaint(password)}$".replace("(", r"\(").replace(")", r"\)").replace("+", r"\+")
+            ValueError,
+            match=f"^password: {complaint(password)}$".replace("(", r"\(")
+            .replace(")", r"\)")
+            .replace("+", r"\+"),
         ):
             request_body(AUTH, login="l", password=password)
 
 
 @pytest.mark.parametrize("character", ["\x00", "\r", "\x0b", "\x7f", "\ud800", "\ufffe", "\uffff"])
 @pytest.mark.parametrize("name", ["sender", "destination", "text", "wappush"])
-def test_a_character_that_cannot_be_carried_is_refused_with_the_argument_and_the_place(name: str, character: str):
+def test_a_character_that_cannot_be_carried_is_refused_with_the_argument_and_the_place(
+    name: str, character: str
+):
     error = raised_by(lambda: request_body(SEND_SMS, **{name: f"ab{character}"}))
     assert type(error) is ValueError
-    assert str(error) == f"{name}: the character at position 2 (U+{ord(character):04X}) cannot be sent in an SMS"
+    assert (
+        str(error)
+        == f"{name}: the character at position 2 (U+{ord(character):04X}) cannot be sent in an SMS"
+    )
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values())
@@ -119,7 +164,9 @@ SPOILT = Hidden(f"{NEEDLE}\x00")
         (SEND_SMS, {"text": SECRET, "flash": SECRET}),
     ],
 )
-def test_a_refusal_shows_no_value_not_even_to_a_traceback_with_locals(operation: Operation, arguments: dict[str, str]):
+def test_a_refusal_shows_no_value_not_even_to_a_traceback_with_locals(
+    operation: Operation, arguments: dict[str, str]
+):
     error = raised_by(lambda: request_body(operation, **arguments))
     assert NEEDLE not in shown_by(error)
     ours = [frame for frame in frames_of(error) if frame.f_code.co_name == "request_body"]

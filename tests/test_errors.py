@@ -8,7 +8,16 @@ from decimal import Decimal
 import pytest
 
 from smsgate import errors
-from smsgate.errors import InDoubt, NotEnoughCredits, NotSent, PlainHttpWarning, Reason, Refused, ReplyEvidence, SmsGateError
+from smsgate.errors import (
+    InDoubt,
+    NotEnoughCredits,
+    NotSent,
+    PlainHttpWarning,
+    Reason,
+    Refused,
+    ReplyEvidence,
+    SmsGateError,
+)
 
 TREE = {
     "SmsGateError": ("Exception", None),
@@ -40,11 +49,17 @@ def test_the_tree_is_the_one_of_the_design():
 
 
 def test_the_picture_in_the_file_names_every_error_below_its_parent_and_says_whether_it_was_sent():
-    lines = {line.split("── ")[-1].split()[0]: line for line in (errors.__doc__ or "").splitlines() if "── " in line}
+    lines = {
+        line.split("── ")[-1].split()[0]: line
+        for line in (errors.__doc__ or "").splitlines()
+        if "── " in line
+    }
     assert set(lines) == set(TREE) - {"SmsGateError"}
     for name, line in lines.items():
         parent, said = TREE[name]
-        assert line.startswith("    │   " if parent == "Refused" else "    ├── " if name != "InDoubt" else "    └── ")
+        assert line.startswith(
+            "    │   " if parent == "Refused" else "    ├── " if name != "InDoubt" else "    └── "
+        )
         if parent == "SmsGateError":
             assert line.split("── ")[-1].split()[1] == str(said)
 
@@ -63,8 +78,12 @@ def test_every_error_says_in_its_docstring_what_it_means(kind: type[SmsGateError
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-def test_a_refusal_keeps_its_class_its_message_and_its_attributes_in_another_process(kind: type[Refused]):
-    error = kind("said no", answer="blocked", text="Ваша учётная запись отключена", reasons=("one", "two"))
+def test_a_refusal_keeps_its_class_its_message_and_its_attributes_in_another_process(
+    kind: type[Refused],
+):
+    error = kind(
+        "said no", answer="blocked", text="Ваша учётная запись отключена", reasons=("one", "two")
+    )
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is kind
     assert (str(again), again.answer, again.text, again.reasons) == (
@@ -84,13 +103,25 @@ def test_the_missing_credits_come_along():
 
 def test_what_was_not_sent_keeps_its_reason_in_another_process():
     again = pickle.loads(pickle.dumps(NotSent("closed", reason=Reason.CLOSED)))
-    assert (type(again), str(again), again.reason, again.sent) == (NotSent, "closed", Reason.CLOSED, False)
+    assert (type(again), str(again), again.reason, again.sent) == (
+        NotSent,
+        "closed",
+        Reason.CLOSED,
+        False,
+    )
 
 
 def test_what_is_in_doubt_keeps_its_evidence_in_another_process_but_not_the_reply():
     evidence = ReplyEvidence(status=502, size=17, ids=("one",), reply=b"what it quotes")
-    again = pickle.loads(pickle.dumps(InDoubt("no answer", reason=Reason.HTTP_STATUS, evidence=evidence)))
-    assert (type(again), str(again), again.reason, again.sent) == (InDoubt, "no answer", Reason.HTTP_STATUS, None)
+    again = pickle.loads(
+        pickle.dumps(InDoubt("no answer", reason=Reason.HTTP_STATUS, evidence=evidence))
+    )
+    assert (type(again), str(again), again.reason, again.sent) == (
+        InDoubt,
+        "no answer",
+        Reason.HTTP_STATUS,
+        None,
+    )
     assert (again.evidence.status, again.evidence.size, again.evidence.ids) == (502, 17, ("one",))
     assert again.evidence.reply == b""
     assert b"quotes" not in pickle.dumps(evidence)

@@ -1,4 +1,7 @@
-"""A library that only some users need is not there: each module says in one line what to install."""
+"""A library that only some users need is not there:
+
+each module says in one line what to install.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ import pytest
 
 from smsgate.extras import EXTRA_OF, MissingExtra, missing
 
-# The modules are imported by a process that finds none of the libraries, as in an environment without them.
+# The modules are imported by a process that finds none of the libraries, as in an environment
+# without them.
 PROGRAM = """
 import contextlib, importlib, io, json, sys
 from importlib.abc import MetaPathFinder
@@ -61,9 +65,18 @@ NEEDED = {
 }
 
 
-def said_without(absent: Iterable[str], modules: Iterable[str], spreadsheet: Path) -> dict[str, Any]:
+def said_without(
+    absent: Iterable[str], modules: Iterable[str], spreadsheet: Path
+) -> dict[str, Any]:
     openpyxl.Workbook().save(spreadsheet)
-    command = [sys.executable, "-c", PROGRAM, json.dumps(list(absent)), json.dumps(list(modules)), str(spreadsheet)]
+    command = [
+        sys.executable,
+        "-c",
+        PROGRAM,
+        json.dumps(list(absent)),
+        json.dumps(list(modules)),
+        str(spreadsheet),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     found: dict[str, Any] = json.loads(done.stdout)
@@ -79,7 +92,9 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_a_module_names_the_extra_that_it_needs(module: str, said: dict[str, Any]):
     library, extra = NEEDED[module]
     assert said[module].startswith("MissingExtra: ")
-    assert said[module].endswith(f"needs {library}, which is not installed: pip install 'aiosmsgate[{extra}]'")
+    assert said[module].endswith(
+        f"needs {library}, which is not installed: pip install 'aiosmsgate[{extra}]'"
+    )
 
 
 def test_a_spreadsheet_names_the_extra_that_it_needs(said: dict[str, Any]):
@@ -100,7 +115,9 @@ def test_a_module_that_no_extra_brings_is_not_explained_away(tmp_path: Path):
     assert said["command"] == ""
 
 
-@pytest.mark.parametrize("error", [ModuleNotFoundError("no numpy", name="numpy"), ModuleNotFoundError("no name")])
+@pytest.mark.parametrize(
+    "error", [ModuleNotFoundError("no numpy", name="numpy"), ModuleNotFoundError("no name")]
+)
 def test_an_error_about_another_library_stays_as_it_is(error: ModuleNotFoundError):
     assert missing(error, "this") is error
 

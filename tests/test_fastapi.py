@@ -1,4 +1,7 @@
-"""FastAPI: the example of the documentation as a user runs it, on a sandbox, with warnings as errors."""
+"""FastAPI:
+
+the example of the documentation as a user runs it, on a sandbox, with warnings as errors.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,13 @@ from pydantic import BaseModel, ValidationError
 import smsgate
 from smsgate import session
 from smsgate.errors import OUTCOMES
-from smsgate.integrations.fastapi import _MISTAKES, SmsSession, answer_errors, sms_lifespan, sms_session
+from smsgate.integrations.fastapi import (
+    _MISTAKES,
+    SmsSession,
+    answer_errors,
+    sms_lifespan,
+    sms_session,
+)
 from smsgate.protocol import models
 from smsgate.protocol.limits import MOST_RECIPIENTS
 from smsgate.sandbox import Sandbox
@@ -48,7 +57,9 @@ async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         async def with_state(scope: Any, receive: Any, send: Any) -> None:
             await app({**scope, "state": dict(state or {})}, receive, send)
 
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=with_state), base_url="http://app") as client:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=with_state), base_url="http://app"
+        ) as client:
             yield client
 
 
@@ -67,21 +78,33 @@ def login() -> Iterator[Any]:
 
 async def test_a_visitor_logs_in_with_the_code_that_arrived(login: Any, smsgate_sandbox: Sandbox):
     async with client_of(login.app) as client:
-        asked = await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8})
+        asked = await client.post(
+            "/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8}
+        )
         assert (asked.status_code, asked.json()["state"]) == (202, "sent")
         wrong = "000000" if code_of(smsgate_sandbox) != "000000" else "111111"
-        assert (await client.post("/login/code", json={"number": NUMBER, "code": wrong})).status_code == 403
+        assert (
+            await client.post("/login/code", json={"number": NUMBER, "code": wrong})
+        ).status_code == 403
         right = {"number": NUMBER, "code": code_of(smsgate_sandbox)}
         assert (await client.post("/login/code", json=right)).status_code == 204
-        assert (await client.post("/login/code", json=right)).status_code == 410, "a code works once"
+        assert (await client.post("/login/code", json=right)).status_code == 410, (
+            "a code works once"
+        )
 
 
-async def test_one_request_never_sends_twice_however_often_it_comes(login: Any, smsgate_sandbox: Sandbox):
+async def test_one_request_never_sends_twice_however_often_it_comes(
+    login: Any, smsgate_sandbox: Sandbox
+):
     answers = []
     async with client_of(login.app) as client:
 
         async def ask() -> None:
-            answers.append(await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8}))
+            answers.append(
+                await client.post(
+                    "/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8}
+                )
+            )
 
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
@@ -92,11 +115,15 @@ async def test_one_request_never_sends_twice_however_often_it_comes(login: Any, 
     assert smsgate_sandbox.accepted == 1
 
 
-async def test_a_lost_answer_is_told_as_perhaps_and_the_code_that_arrives_works(login: Any, smsgate_sandbox: Sandbox):
+async def test_a_lost_answer_is_told_as_perhaps_and_the_code_that_arrives_works(
+    login: Any, smsgate_sandbox: Sandbox
+):
     smsgate_sandbox.faults.add("drop after", operation="SendSMS")
     async with client_of(login.app) as client:
         for _ in range(3):
-            asked = await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8})
+            asked = await client.post(
+                "/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8}
+            )
             assert (asked.status_code, asked.json()["state"]) == (202, "perhaps")
         code = {"number": NUMBER, "code": code_of(smsgate_sandbox)}
         assert (await client.post("/login/code", json=code)).status_code == 204
@@ -106,7 +133,9 @@ async def test_a_lost_answer_is_told_as_perhaps_and_the_code_that_arrives_works(
 async def test_a_new_request_within_a_minute_is_told_to_wait(login: Any, smsgate_sandbox: Sandbox):
     async with client_of(login.app) as client:
         for key, status in (("a" * 8, 202), ("b" * 8, 429)):
-            asked = await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": key})
+            asked = await client.post(
+                "/login", json={"number": NUMBER}, headers={"Idempotency-Key": key}
+            )
             assert asked.status_code == status
     assert smsgate_sandbox.accepted == 1
 
@@ -121,9 +150,13 @@ async def test_a_slow_gateway_takes_nothing_from_the_time_that_a_code_has(
     async with client_of(login.app) as client:
 
         async def ask(key: str) -> None:
-            answers[key] = await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": key})
+            answers[key] = await client.post(
+                "/login", json={"number": NUMBER}, headers={"Idempotency-Key": key}
+            )
 
-        async with anyio.create_task_group() as tasks:  # a visitor who loads the page again while nothing happens
+        async with (
+            anyio.create_task_group() as tasks
+        ):  # a visitor who loads the page again while nothing happens
             tasks.start_soon(ask, "a" * 8)
             await anyio.sleep(0.1)
             tasks.start_soon(ask, "b" * 8)
@@ -140,11 +173,15 @@ async def test_who_waits_in_vain_is_told_so_and_the_code_that_arrives_works(
     monkeypatch.setattr(login, "CODE_SECONDS", 1)
     smsgate_sandbox.faults.add("silent after", operation="SendSMS")
     async with client_of(login.app) as client:
-        asked = await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8})
+        asked = await client.post(
+            "/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8}
+        )
         assert (asked.status_code, asked.json()["state"]) == (202, "perhaps")
         code = {"number": NUMBER, "code": code_of(smsgate_sandbox)}
         assert (await client.post("/login/code", json=code)).status_code == 204
-    assert asked.json()["again_in"] > 55, "though its minute would be over for a gateway that never answers"
+    assert asked.json()["again_in"] > 55, (
+        "though its minute would be over for a gateway that never answers"
+    )
 
 
 async def test_a_request_that_comes_late_sends_nothing_either(
@@ -153,12 +190,16 @@ async def test_a_request_that_comes_late_sends_nothing_either(
     async with client_of(login.app) as client:
 
         async def ask(key: str) -> httpx.Response:
-            return await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": key})
+            return await client.post(
+                "/login", json={"number": NUMBER}, headers={"Idempotency-Key": key}
+            )
 
         assert (await ask("a" * 8)).status_code == 202
         right = {"number": NUMBER, "code": code_of(smsgate_sandbox)}
         assert (await client.post("/login/code", json=right)).status_code == 204
-        assert (await ask("a" * 8)).status_code == 202, "it was answered before, and the visitor is in by now"
+        assert (await ask("a" * 8)).status_code == 202, (
+            "it was answered before, and the visitor is in by now"
+        )
         assert smsgate_sandbox.accepted == 1
         monkeypatch.setattr(login, "AGAIN_SECONDS", 0)
         assert (await ask("b" * 8)).status_code == 202
@@ -166,14 +207,21 @@ async def test_a_request_that_comes_late_sends_nothing_either(
     assert smsgate_sandbox.accepted == 2
 
 
-async def test_after_a_few_wrong_codes_the_right_one_does_not_work_either(login: Any, smsgate_sandbox: Sandbox):
+async def test_after_a_few_wrong_codes_the_right_one_does_not_work_either(
+    login: Any, smsgate_sandbox: Sandbox
+):
     async with client_of(login.app) as client:
         await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8})
         right = code_of(smsgate_sandbox)
         wrong = f"{(int(right) + 1) % 10**6:06}"
-        codes = [await client.post("/login/code", json={"number": NUMBER, "code": wrong}) for _ in range(login.GUESSES)]
+        codes = [
+            await client.post("/login/code", json={"number": NUMBER, "code": wrong})
+            for _ in range(login.GUESSES)
+        ]
         assert {answer.status_code for answer in codes} == {403}
-        assert (await client.post("/login/code", json={"number": NUMBER, "code": right})).status_code == 410
+        assert (
+            await client.post("/login/code", json={"number": NUMBER, "code": right})
+        ).status_code == 410
 
 
 async def test_an_earlier_code_works_though_a_later_one_could_not_be_sent(
@@ -183,7 +231,9 @@ async def test_an_earlier_code_works_though_a_later_one_could_not_be_sent(
     async with client_of(login.app) as client:
         for balance, key, status in ((10, "a" * 8, 202), (0, "b" * 8, 503)):
             smsgate_sandbox.balance = balance
-            asked = await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": key})
+            asked = await client.post(
+                "/login", json={"number": NUMBER}, headers={"Idempotency-Key": key}
+            )
             assert asked.status_code == status
         code = {"number": NUMBER, "code": code_of(smsgate_sandbox)}
         assert (await client.post("/login/code", json=code)).status_code == 204
@@ -195,28 +245,38 @@ async def test_a_number_that_only_the_session_refuses_is_told_and_leaves_nothing
     monkeypatch.setenv("SMSGATE_COUNTRY", "UA")
     async with client_of(login.app) as client:
         for _ in range(2):
-            asked = await client.post("/login", json={"number": "+380441234567"}, headers={"Idempotency-Key": "a" * 8})
+            asked = await client.post(
+                "/login", json={"number": "+380441234567"}, headers={"Idempotency-Key": "a" * 8}
+            )
             assert (asked.status_code, asked.json()["sent"]) == (422, False)
             assert "mobile" in asked.json()["detail"]
             assert "380441234567" not in asked.text
     assert smsgate_sandbox.calls["SendSMS"] == 0
 
 
-async def test_a_sender_that_is_missing_is_for_the_operator_and_not_for_the_visitor(login: Any, monkeypatch: pytest.MonkeyPatch):
+async def test_a_sender_that_is_missing_is_for_the_operator_and_not_for_the_visitor(
+    login: Any, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.delenv("SMSGATE_SENDER")
     async with client_of(login.app) as client:
         with pytest.raises(ValidationError, match="no sender"):
-            await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8})
+            await client.post(
+                "/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8}
+            )
 
 
-async def test_after_a_send_that_certainly_failed_the_same_request_may_try_again(login: Any, smsgate_sandbox: Sandbox):
+async def test_after_a_send_that_certainly_failed_the_same_request_may_try_again(
+    login: Any, smsgate_sandbox: Sandbox
+):
     smsgate_sandbox.balance = 0
     async with client_of(login.app) as client:
         headers = {"Idempotency-Key": "a" * 8}
         asked = await client.post("/login", json={"number": NUMBER}, headers=headers)
         assert (asked.status_code, asked.json()["sent"]) == (503, False)
         smsgate_sandbox.balance = 10
-        assert (await client.post("/login", json={"number": NUMBER}, headers=headers)).json()["state"] == "sent"
+        assert (await client.post("/login", json={"number": NUMBER}, headers=headers)).json()[
+            "state"
+        ] == "sent"
 
 
 def test_the_phone_login_can_be_tried_with_the_commands_of_the_page(tmp_path: Path):
@@ -238,7 +298,9 @@ def test_the_phone_login_can_be_tried_with_the_commands_of_the_page(tmp_path: Pa
             while b"running on" not in (line := served.stderr.readline()):
                 assert line, "it has ended"
             answers = [curl(ask.replace(":8000", f":{port}")) for _ in range(2)]
-            assert [(answer.status_code, answer.json()["state"]) for answer in answers] == [(202, "sent")] * 2
+            assert [(answer.status_code, answer.json()["state"]) for answer in answers] == [
+                (202, "sent")
+            ] * 2
             assert sandbox.accepted == 1
             answer = curl(log_in.replace(":8000", f":{port}").replace("000000", code_of(sandbox)))
             assert answer.status_code == 204
@@ -258,9 +320,13 @@ def curl(command: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("body", [{"number": "12"}, {"number": "+38050123456a"}, {}])
-async def test_a_bad_number_is_refused_before_anything_is_sent(body: dict[str, str], login: Any, smsgate_sandbox: Sandbox):
+async def test_a_bad_number_is_refused_before_anything_is_sent(
+    body: dict[str, str], login: Any, smsgate_sandbox: Sandbox
+):
     async with client_of(login.app) as client:
-        assert (await client.post("/login", json=body, headers={"Idempotency-Key": "a" * 8})).status_code == 422
+        assert (
+            await client.post("/login", json=body, headers={"Idempotency-Key": "a" * 8})
+        ).status_code == 422
     assert smsgate_sandbox.calls["SendSMS"] == 0
 
 
@@ -277,7 +343,9 @@ STATUSES: dict[type[BaseException], int] = {
 
 
 @pytest.mark.parametrize("kind", OUTCOMES, ids=lambda kind: kind.__name__)
-async def test_each_error_has_its_answer_without_what_the_gateway_said(kind: Any, caplog: pytest.LogCaptureFixture):
+async def test_each_error_has_its_answer_without_what_the_gateway_said(
+    kind: Any, caplog: pytest.LogCaptureFixture
+):
     error = kind("a secret of the account: +380501234567")
     app = FastAPI(lifespan=sms_lifespan())
     answer_errors(app)
@@ -293,7 +361,10 @@ async def test_each_error_has_its_answer_without_what_the_gateway_said(kind: Any
     assert "secret" not in answer.text
     assert ("Retry-After" in answer.headers) == (kind is smsgate.NotSent)
     # Who is paged finds the reason in the log, without a number.
-    assert f"answered with HTTP status {answer.status_code}: {kind.__name__}: a secret of the account: " in caplog.text
+    assert (
+        f"answered with HTTP status {answer.status_code}: {kind.__name__}: a secret of the account: "
+        in caplog.text
+    )
     assert "380501234567" not in caplog.text
 
 
@@ -328,10 +399,14 @@ async def test_more_recipients_than_an_answer_is_read_for_are_the_mistake_of_the
         smsgate.Message(destinations=numbers, text="Привіт")
 
     async with client_of(app) as client:
-        answer = await client.post("/", json=[f"+{380_500_000_000 + number}" for number in range(MOST_RECIPIENTS + 1)])
+        answer = await client.post(
+            "/", json=[f"+{380_500_000_000 + number}" for number in range(MOST_RECIPIENTS + 1)]
+        )
     assert answer.status_code == 422
     assert answer.json()["sent"] is False
-    assert answer.json()["detail"].startswith(f"at most {MOST_RECIPIENTS} destinations in one message")
+    assert answer.json()["detail"].startswith(
+        f"at most {MOST_RECIPIENTS} destinations in one message"
+    )
     assert f"{380_500_000_000}" not in answer.text
 
 
@@ -344,7 +419,10 @@ OF_THE_APPLICATION = {
     "message_type",
     "frozen_instance",
 }
-"""Complaints about what the application itself does, which no caller can put right: they stay errors of the server."""
+"""Complaints about what the application itself does, which no caller can put right:
+
+they stay errors of the server.
+"""
 
 
 def test_every_complaint_of_ours_is_the_mistake_of_the_caller_or_of_the_application():
@@ -358,14 +436,26 @@ def test_every_complaint_of_ours_is_the_mistake_of_the_caller_or_of_the_applicat
                 kinds.add(f"{call.args[1].value}_type")
             elif name == "invalid_message":
                 kinds |= {row.elts[1].value for row in call.args if isinstance(row, ast.Tuple)}
-    assert {"destinations_too_many", "text_type", "wappush_type", "missing", "message_type"} <= kinds, "they are found"
+    assert {
+        "destinations_too_many",
+        "text_type",
+        "wappush_type",
+        "missing",
+        "message_type",
+    } <= kinds, "they are found"
     assert kinds - _MISTAKES == OF_THE_APPLICATION
     assert kinds >= _MISTAKES
 
 
-async def test_the_session_is_open_while_the_application_runs_and_closed_after(smsgate_server: Sandbox):
+async def test_the_session_is_open_while_the_application_runs_and_closed_after(
+    smsgate_server: Sandbox,
+):
     seen: list[smsgate.AsyncSession] = []
-    app = FastAPI(lifespan=sms_lifespan(lambda: smsgate.AsyncSession("sandbox", "sandbox", url=smsgate_server.url)))
+    app = FastAPI(
+        lifespan=sms_lifespan(
+            lambda: smsgate.AsyncSession("sandbox", "sandbox", url=smsgate_server.url)
+        )
+    )
 
     @app.get("/")
     async def balance(sms: SmsSession) -> str:
@@ -392,7 +482,9 @@ async def test_without_the_lifespan_the_error_says_what_is_missing():
 
 
 @pytest.mark.parametrize("grace", [0.1, 0])
-async def test_the_shutdown_ends_what_outlasts_the_grace_and_says_so(grace: float, smsgate_sandbox: Sandbox):
+async def test_the_shutdown_ends_what_outlasts_the_grace_and_says_so(
+    grace: float, smsgate_sandbox: Sandbox
+):
     smsgate_sandbox.faults.add("silent after", operation="SendSMS")
     app = FastAPI(lifespan=sms_lifespan(grace=grace))
     ended = []
@@ -412,5 +504,7 @@ async def test_the_shutdown_ends_what_outlasts_the_grace_and_says_so(grace: floa
 
 @pytest.mark.parametrize("grace", [-1, float("inf"), float("nan"), "8", True, False])
 def test_a_bad_grace_is_refused_where_it_is_given_and_not_at_shutdown(grace: Any):
-    with pytest.raises(ValueError, match=r"^grace: must be a number of seconds, 0 or more, or None"):
+    with pytest.raises(
+        ValueError, match=r"^grace: must be a number of seconds, 0 or more, or None"
+    ):
         sms_lifespan(grace=grace)

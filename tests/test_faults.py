@@ -32,7 +32,11 @@ async def no_client() -> AsyncIterator[None]:
     yield None
 
 
-CLIENTS: dict[str, Callable[[], Any]] = {"own": no_client, "httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
+CLIENTS: dict[str, Callable[[], Any]] = {
+    "own": no_client,
+    "httpx": httpx.AsyncClient,
+    "httpx2": httpx2.AsyncClient,
+}
 
 
 @pytest.fixture(scope="session")
@@ -63,12 +67,19 @@ async def outcome(session: smsgate.AsyncSession) -> smsgate.SmsGateError:
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("name", AFTER_THE_REQUEST)
-async def test_what_happens_after_the_whole_request_was_read_leaves_it_in_doubt(name: str, client: str) -> None:
+async def test_what_happens_after_the_whole_request_was_read_leaves_it_in_doubt(
+    name: str, client: str
+) -> None:
     fault, reason = AFTER_THE_REQUEST[name]
     timeouts = SHORT if reason == "timed out" else LONG
     with FaultServer(fault).running() as server:
         async with CLIENTS[client]() as http_client:
-            options = {"sender": "Shop", "url": server.url, "timeouts": timeouts, "http_client": http_client}
+            options = {
+                "sender": "Shop",
+                "url": server.url,
+                "timeouts": timeouts,
+                "http_client": http_client,
+            }
             async with smsgate.AsyncSession("login", "password", **options) as session:
                 await session.auth()  # not in the short time that the send has
                 error = await outcome(session)
@@ -79,7 +90,9 @@ async def test_what_happens_after_the_whole_request_was_read_leaves_it_in_doubt(
 
 
 @pytest.mark.parametrize("name", AFTER_THE_REQUEST)
-async def test_over_tls_the_verdict_is_the_same(name: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+async def test_over_tls_the_verdict_is_the_same(
+    name: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
     fault, reason = AFTER_THE_REQUEST[name]
     timeouts = SHORT if reason == "timed out" else LONG
     with FaultServer(fault, server_tls).running() as server:
@@ -94,11 +107,19 @@ async def test_over_tls_the_verdict_is_the_same(name: str, server_tls: ssl.SSLCo
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("name", BEFORE_THE_REQUEST)
-async def test_what_happens_before_the_request_was_read_is_never_taken_for_sent(name: str, client: str) -> None:
-    # Whether a byte had left is a race here, so both outcomes are right; the server got no request that it could act on.
+async def test_what_happens_before_the_request_was_read_is_never_taken_for_sent(
+    name: str, client: str
+) -> None:
+    # Whether a byte had left is a race here, so both outcomes are right; the server got no request
+    # that it could act on.
     with FaultServer(BEFORE_THE_REQUEST[name]).running() as server:
         async with CLIENTS[client]() as http_client:
-            options = {"sender": "Shop", "url": server.url, "timeouts": LONG, "http_client": http_client}
+            options = {
+                "sender": "Shop",
+                "url": server.url,
+                "timeouts": LONG,
+                "http_client": http_client,
+            }
             async with smsgate.AsyncSession("login", "password", **options) as session:
                 error = await outcome(session)
     assert isinstance(error, smsgate.NotSent | smsgate.InDoubt)
@@ -114,9 +135,16 @@ TLS_FAULTS: dict[str, Fault] = {
 
 
 @pytest.mark.parametrize("name", TLS_FAULTS)
-async def test_a_handshake_that_fails_sends_nothing(name: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+async def test_a_handshake_that_fails_sends_nothing(
+    name: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
     with FaultServer(TLS_FAULTS[name], server_tls).running() as server:
-        options = {"sender": "Shop", "url": server.url, "timeouts": smsgate.Timeouts(connect=0.2), "verify": client_tls}
+        options = {
+            "sender": "Shop",
+            "url": server.url,
+            "timeouts": smsgate.Timeouts(connect=0.2),
+            "verify": client_tls,
+        }
         async with smsgate.AsyncSession("login", "password", **options) as session:
             error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
@@ -124,9 +152,13 @@ async def test_a_handshake_that_fails_sends_nothing(name: str, server_tls: ssl.S
     assert server.sends() == []
 
 
-async def test_a_certificate_that_is_not_trusted_sends_nothing_and_is_named(server_tls: ssl.SSLContext) -> None:
+async def test_a_certificate_that_is_not_trusted_sends_nothing_and_is_named(
+    server_tls: ssl.SSLContext,
+) -> None:
     with FaultServer(fault_server.accept, server_tls).running() as server:
-        async with smsgate.AsyncSession("login", "password", sender="Shop", url=server.url, timeouts=LONG) as session:
+        async with smsgate.AsyncSession(
+            "login", "password", sender="Shop", url=server.url, timeouts=LONG
+        ) as session:
             error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
     assert "certificate" in str(error)
@@ -138,7 +170,12 @@ async def test_a_refused_connection_sends_nothing(client: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     async with CLIENTS[client]() as http_client:
-        options = {"sender": "Shop", "url": f"http://127.0.0.1:{port}/", "timeouts": LONG, "http_client": http_client}
+        options = {
+            "sender": "Shop",
+            "url": f"http://127.0.0.1:{port}/",
+            "timeouts": LONG,
+            "http_client": http_client,
+        }
         async with smsgate.AsyncSession("login", "password", **options) as session:
             error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
@@ -159,7 +196,9 @@ async def test_a_connection_that_is_refused_after_the_login_sends_nothing() -> N
 
 async def test_a_host_without_an_address_sends_nothing() -> None:
     url = "https://no-such-host.invalid/api/soap.html"
-    async with smsgate.AsyncSession("login", "password", sender="Shop", url=url, timeouts=LONG) as session:
+    async with smsgate.AsyncSession(
+        "login", "password", sender="Shop", url=url, timeouts=LONG
+    ) as session:
         error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
     assert "resolved" in str(error)
@@ -198,16 +237,30 @@ def refusing_the_tunnel(status: str, tls: ssl.SSLContext | None) -> FaultServer:
 
 @pytest.mark.parametrize(
     ("status", "reason", "times"),
-    [(407, smsgate.Reason.PROXY_REFUSED, 1), (403, smsgate.Reason.PROXY_REFUSED, 1), (502, smsgate.Reason.NO_CONNECTION, 4)],
+    [
+        (407, smsgate.Reason.PROXY_REFUSED, 1),
+        (403, smsgate.Reason.PROXY_REFUSED, 1),
+        (502, smsgate.Reason.NO_CONNECTION, 4),
+    ],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_proxy_that_refuses_the_tunnel_sends_nothing_and_is_named(
     status: int, reason: smsgate.Reason, times: int, scheme: str, request: pytest.FixtureRequest
 ) -> None:
-    server_tls, client_tls = request.getfixturevalue("server_tls"), request.getfixturevalue("client_tls")
-    with refusing_the_tunnel(f"{status} secret", server_tls if scheme == "https" else None).running() as server:
+    server_tls, client_tls = (
+        request.getfixturevalue("server_tls"),
+        request.getfixturevalue("client_tls"),
+    )
+    with refusing_the_tunnel(
+        f"{status} secret", server_tls if scheme == "https" else None
+    ).running() as server:
         proxy = server.url.removesuffix("/api/soap.html")
-        options = {"url": "https://gateway.invalid/api/soap.html", "proxy": proxy, "timeouts": LONG, "verify": client_tls}
+        options = {
+            "url": "https://gateway.invalid/api/soap.html",
+            "proxy": proxy,
+            "timeouts": LONG,
+            "verify": client_tls,
+        }
         async with smsgate.AsyncSession("login", "password", sender="Shop", **options) as session:
             error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
@@ -221,9 +274,17 @@ async def test_an_https_proxy_is_trusted_by_the_tls_settings_of_the_session(
     server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
     with FaultServer(fault_server.accept, server_tls).running() as server:
-        options = {"url": "http://localhost/api/soap.html", "proxy": server.url.removesuffix("/api/soap.html"), "timeouts": LONG}
-        async with smsgate.AsyncSession("login", "password", sender="Shop", verify=client_tls, **options) as session:
-            assert (await session.send_sms("+380501234567", "hello")).message_ids == (fault_server.MESSAGE_ID,)
+        options = {
+            "url": "http://localhost/api/soap.html",
+            "proxy": server.url.removesuffix("/api/soap.html"),
+            "timeouts": LONG,
+        }
+        async with smsgate.AsyncSession(
+            "login", "password", sender="Shop", verify=client_tls, **options
+        ) as session:
+            assert (await session.send_sms("+380501234567", "hello")).message_ids == (
+                fault_server.MESSAGE_ID,
+            )
         async with smsgate.AsyncSession("login", "password", sender="Shop", **options) as session:
             error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
@@ -234,10 +295,17 @@ async def test_an_https_proxy_is_trusted_by_the_tls_settings_of_the_session(
 async def test_a_proxy_that_asks_for_a_password_is_named_and_asked_once() -> None:
     with FaultServer(fault_server.answering(b"", status="407 secret")).running() as server:
         proxy = server.url.removesuffix("/api/soap.html")
-        options = {"url": "http://localhost/api/soap.html", "proxy": proxy, "timeouts": LONG, "concurrency": 1}
+        options = {
+            "url": "http://localhost/api/soap.html",
+            "proxy": proxy,
+            "timeouts": LONG,
+            "concurrency": 1,
+        }
         async with smsgate.AsyncSession("login", "password", sender="Shop", **options) as session:
             for call in (session.send_sms("+380501234567", "hello"), session.get_credit_balance()):
-                with pytest.raises(smsgate.InDoubt, match="407 Proxy Authentication Required") as caught:
+                with pytest.raises(
+                    smsgate.InDoubt, match="407 Proxy Authentication Required"
+                ) as caught:
                     await call
                 assert "secret" not in str(caught.value)
     assert len(server.requests) == 3, "one login, and each was asked once"
@@ -247,7 +315,12 @@ async def test_a_redirect_is_not_followed_even_by_a_client_that_follows_redirect
     fault, _ = AFTER_THE_REQUEST["307"]
     with FaultServer(fault).running() as server:
         async with httpx.AsyncClient(follow_redirects=True, auth=("user", "word")) as http_client:
-            options = {"sender": "Shop", "url": server.url, "timeouts": LONG, "http_client": http_client}
+            options = {
+                "sender": "Shop",
+                "url": server.url,
+                "timeouts": LONG,
+                "http_client": http_client,
+            }
             async with smsgate.AsyncSession("login", "password", **options) as session:
                 await outcome(session)
     assert len(server.sends()) == 1
@@ -255,9 +328,15 @@ async def test_a_redirect_is_not_followed_even_by_a_client_that_follows_redirect
 
 
 async def test_a_reply_in_another_declared_charset_is_read() -> None:
-    body = fault_server.ACCEPTED.decode().replace('encoding="UTF-8"', 'encoding="windows-1251"').encode("cp1251")
+    body = (
+        fault_server.ACCEPTED.decode()
+        .replace('encoding="UTF-8"', 'encoding="windows-1251"')
+        .encode("cp1251")
+    )
     with FaultServer(fault_server.answering(body)).running() as server:
-        async with smsgate.AsyncSession("login", "password", sender="Shop", url=server.url, timeouts=LONG) as session:
+        async with smsgate.AsyncSession(
+            "login", "password", sender="Shop", url=server.url, timeouts=LONG
+        ) as session:
             result = await session.send_sms("+380501234567", "Ваш код: 4815")
     assert result.message_ids == (fault_server.MESSAGE_ID,)
 
@@ -266,7 +345,12 @@ async def test_a_reply_in_another_declared_charset_is_read() -> None:
 async def test_the_request_carries_the_cookie_once_and_asks_for_identity(client: str) -> None:
     with FaultServer(fault_server.accept).running() as server:
         async with CLIENTS[client]() as http_client:
-            options = {"sender": "Shop", "url": server.url, "timeouts": LONG, "http_client": http_client}
+            options = {
+                "sender": "Shop",
+                "url": server.url,
+                "timeouts": LONG,
+                "http_client": http_client,
+            }
             async with smsgate.AsyncSession("login", "password", **options) as session:
                 await session.send_sms("+380501234567", "Ваш код: 4815")
     auth, send = server.requests
@@ -279,26 +363,37 @@ async def test_the_request_carries_the_cookie_once_and_asks_for_identity(client:
 
 async def test_a_reading_operation_is_repeated_a_few_times_and_then_gives_up() -> None:
     with FaultServer(AFTER_THE_REQUEST["reset"][0]).running() as server:
-        async with smsgate.AsyncSession("login", "password", url=server.url, timeouts=LONG, concurrency=1) as session:
+        async with smsgate.AsyncSession(
+            "login", "password", url=server.url, timeouts=LONG, concurrency=1
+        ) as session:
             with pytest.raises(smsgate.SmsGateError):
                 await session.get_credit_balance()
     asked = [request for request in server.requests if b"GetCreditBalance" in request.body]
     assert len(asked) == 4
 
 
-@pytest.mark.parametrize(("name", "times"), [("502", 4), ("404", 1), ("HTML", 1), ("fault with 200", 1)])
+@pytest.mark.parametrize(
+    ("name", "times"), [("502", 4), ("404", 1), ("HTML", 1), ("fault with 200", 1)]
+)
 async def test_only_a_fault_that_may_pass_is_repeated(name: str, times: int) -> None:
     with FaultServer(AFTER_THE_REQUEST[name][0]).running() as server:
-        async with smsgate.AsyncSession("login", "password", url=server.url, timeouts=LONG, concurrency=1) as session:
+        async with smsgate.AsyncSession(
+            "login", "password", url=server.url, timeouts=LONG, concurrency=1
+        ) as session:
             with pytest.raises(smsgate.InDoubt):
                 await session.get_credit_balance()
     asked = [request for request in server.requests if b"GetCreditBalance" in request.body]
     assert len(asked) == times
 
 
-@pytest.mark.parametrize(("status", "times"), [("502 Bad Gateway", 4), ("404 Not Found", 1), ("302 Found", 1), ("200 OK", 1)])
+@pytest.mark.parametrize(
+    ("status", "times"),
+    [("502 Bad Gateway", 4), ("404 Not Found", 1), ("302 Found", 1), ("200 OK", 1)],
+)
 @pytest.mark.parametrize("call", ["get_credit_balance", "send"])
-async def test_a_login_on_the_way_is_repeated_by_the_same_rule(call: str, status: str, times: int) -> None:
+async def test_a_login_on_the_way_is_repeated_by_the_same_rule(
+    call: str, status: str, times: int
+) -> None:
     def answer(connection: fault_server.Connection) -> None:
         connection.request()
         connection.answer(b"<html>", status=status)
@@ -307,7 +402,9 @@ async def test_a_login_on_the_way_is_repeated_by_the_same_rule(call: str, status
     server.requests.append(fault_server.Request("", b"<ns1:Auth>"))  # straight to the fault
     message = smsgate.Message(destinations="+380501234567", text="hello")
     with server.running():
-        async with smsgate.AsyncSession("login", "password", sender="Shop", url=server.url, timeouts=LONG) as session:
+        async with smsgate.AsyncSession(
+            "login", "password", sender="Shop", url=server.url, timeouts=LONG
+        ) as session:
             with pytest.raises(smsgate.NotSent, match="the login failed"):
                 await getattr(session, call)(*([message] if call == "send" else []))
     asked = server.requests[1:]

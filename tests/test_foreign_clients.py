@@ -1,6 +1,7 @@
 """Foreign SOAP clients work unchanged against the sandbox, through its WSDL (docs: wire format, "WSDL").
 
-zeep, synchronous and asynchronous, and suds-community: all five operations, SOAP 1.1 and 1.2, cookies kept by their own means.
+zeep, synchronous and asynchronous, and suds-community: all five operations, SOAP 1.1 and 1.2,
+cookies kept by their own means.
 """
 
 from __future__ import annotations
@@ -78,7 +79,10 @@ def _plain(answer: Any) -> Any:
     if answer is None or isinstance(answer, str):
         return [] if answer in (None, "") else str(answer)
     slots = getattr(answer, "ResultArray", answer)
-    return [None if slot is None else str(slot) for slot in ([slots] if isinstance(slots, str) else slots or [])]
+    return [
+        None if slot is None else str(slot)
+        for slot in ([slots] if isinstance(slots, str) else slots or [])
+    ]
 
 
 CLIENTS = {
@@ -109,12 +113,22 @@ def test_all_five_operations_are_understood(call: Call, sandbox: Sandbox):
     assert (head, message_id) == (SENT, sandbox.messages[0].id)
     assert call("GetMessageStatus", MessageId=message_id) == "Сообщение доставлено получателю"
     assert call("GetNewMessages") == []
-    assert sandbox.calls == {"Auth": 1, "GetCreditBalance": 1, "SendSMS": 1, "GetMessageStatus": 1, "GetNewMessages": 1}
+    assert sandbox.calls == {
+        "Auth": 1,
+        "GetCreditBalance": 1,
+        "SendSMS": 1,
+        "GetMessageStatus": 1,
+        "GetNewMessages": 1,
+    }
 
 
-def test_each_number_has_its_slot_in_order_and_a_refused_one_its_sentence(call: Call, sandbox: Sandbox):
+def test_each_number_has_its_slot_in_order_and_a_refused_one_its_sentence(
+    call: Call, sandbox: Sandbox
+):
     log_in(call)
-    head, first, refused, second = call("SendSMS", sender="Shop", destination=f"{GOOD},{BAD},{OTHER}", text="a")
+    head, first, refused, second = call(
+        "SendSMS", sender="Shop", destination=f"{GOOD},{BAD},{OTHER}", text="a"
+    )
     assert SENT in head
     assert [first, second] == [message.id for message in sandbox.messages]
     assert refused.startswith("Не удалось распознать номер получателя")
@@ -128,7 +142,9 @@ def test_a_text_arrives_as_it_was_written(call: Call, sandbox: Sandbox):
 
 def test_a_wap_push_arrives(call: Call, sandbox: Sandbox):
     log_in(call)
-    call("SendSMS", sender="Shop", destination=GOOD, text="a", wappush="https://example.com/?a=1&b=2")
+    call(
+        "SendSMS", sender="Shop", destination=GOOD, text="a", wappush="https://example.com/?a=1&b=2"
+    )
     assert sandbox.messages[0].wappush == "https://example.com/?a=1&b=2"
 
 
@@ -147,7 +163,9 @@ def test_without_a_login_the_answer_says_so(call: Call):
 
 def test_an_answer_to_the_whole_request_is_an_array_of_one(call: Call):
     log_in(call)
-    assert call("SendSMS", sender="Forbidden", destination=GOOD, text="a") == ["Данная подпись запрещена администратором"]
+    assert call("SendSMS", sender="Forbidden", destination=GOOD, text="a") == [
+        "Данная подпись запрещена администратором"
+    ]
 
 
 @pytest.mark.parametrize("name", CLIENTS)
@@ -166,8 +184,13 @@ def test_a_fault_is_zeeps_own_exception(sandbox: Sandbox):
     body = message[0][0] if message.tag.endswith("Envelope") else message
     body.tag = "{http://turbosms.in.ua/api/Turbo}SendMMS"
     binding = client.service._binding
-    with client.transport.session, pytest.raises(zeep.exceptions.Fault, match="Procedure 'SendMMS' not present"):
-        binding.process_reply(client, binding.get("Auth"), client.transport.post_xml(sandbox.url, message, {}))
+    with (
+        client.transport.session,
+        pytest.raises(zeep.exceptions.Fault, match="Procedure 'SendMMS' not present"),
+    ):
+        binding.process_reply(
+            client, binding.get("Auth"), client.transport.post_xml(sandbox.url, message, {})
+        )
 
 
 def test_a_fault_is_the_own_exception_of_suds(sandbox: Sandbox):

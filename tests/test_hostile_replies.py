@@ -1,4 +1,7 @@
-"""Hostile and broken replies cost next to nothing and are in doubt (docs: how it is tested, "Incoming XML")."""
+"""Hostile and broken replies cost next to nothing and are in doubt (docs:
+
+how it is tested, "Incoming XML").
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,12 @@ def test_not_a_word_of_it_stands_in_the_error(name: str):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in REFUSED if any(word in name for word in ("billion", "entit", "DTD", "DOCTYPE"))]
+    "name",
+    [
+        name
+        for name in REFUSED
+        if any(word in name for word in ("billion", "entit", "DTD", "DOCTYPE"))
+    ],
 )
 def test_it_is_the_document_type_that_is_refused_not_what_follows_from_it(name: str):
     document = REFUSED[name]()
@@ -73,7 +81,13 @@ def test_a_large_reply_within_the_rules_is_read(name: str):
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_the_same_holds_for_the_reply_to_every_operation(operation: Operation):
-    for name in ("billion laughs", "nothing", "HTML that is well-formed", "a PHP warning in front", "an encoding of many bytes"):
+    for name in (
+        "billion laughs",
+        "nothing",
+        "HTML that is well-formed",
+        "a PHP warning in front",
+        "an encoding of many bytes",
+    ):
         document = REFUSED[name]()
         assert type(raised_by(lambda document=document: read_reply(operation, document))) is InDoubt
 
@@ -105,16 +119,29 @@ def test_nor_does_a_good_reply_with_some_bytes_changed(place: int, length: int, 
 UNTRACED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="memory of a child is measured with fork and getrusage")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="memory of a child is measured with fork and getrusage"
+)
 def test_every_document_costs_little_time_and_memory():
     script = Path(hostile_documents.__file__)
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False, env=UNTRACED)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=UNTRACED,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     print("\n      seconds  growth MB  size MB  outcome  document")
     for row in sorted(rows, key=lambda row: -row["seconds"]):
-        print(f"{row['seconds']:13.4f}{row['megabytes']:11.1f}{row['size'] / 1e6:9.1f}  {row['outcome']:7}  {row['name']}")
-    assert {row["name"]: row["outcome"] for row in rows} == dict.fromkeys(REFUSED, "InDoubt") | dict.fromkeys(READ, "read")
+        print(
+            f"{row['seconds']:13.4f}{row['megabytes']:11.1f}{row['size'] / 1e6:9.1f}  {row['outcome']:7}  {row['name']}"
+        )
+    assert {row["name"]: row["outcome"] for row in rows} == dict.fromkeys(
+        REFUSED, "InDoubt"
+    ) | dict.fromkeys(READ, "read")
     assert [row for row in rows if row["seconds"] >= SECONDS or row["megabytes"] >= MEGABYTES] == []
 
 
@@ -123,7 +150,10 @@ OVER_THE_WIRE = {
         fault_server.answering(fault_server.triple_gzip(), "Content-Encoding: gzip, gzip, gzip"),
         "reply encoded",
     ),
-    "10 MB of siblings": (fault_server.answering(b"<x>" + b"<a></a>" * 1_430_000 + b"</x>"), "reply too large"),
+    "10 MB of siblings": (
+        fault_server.answering(b"<x>" + b"<a></a>" * 1_430_000 + b"</x>"),
+        "reply too large",
+    ),
     "a million nested elements": (fault_server.answering(b"<a>" * 1_000_000), "reply too large"),
     "21,000 nested elements": (fault_server.answering(b"<a>" * 21_000), "reply unreadable"),
     "an entity bomb": (fault_server.answering(REFUSED["billion laughs"]()), "reply unreadable"),
@@ -137,7 +167,12 @@ def test_a_whole_session_refuses_it_for_little_time_and_memory_too(name: str):
     script = Path(__file__).with_name("hostile_session.py")
     with fault_server.FaultServer(fault).running() as server:
         done = subprocess.run(
-            [sys.executable, str(script), server.url], capture_output=True, text=True, timeout=60, check=False, env=UNTRACED
+            [sys.executable, str(script), server.url],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=UNTRACED,
         )
     assert (done.returncode, done.stderr) == (0, "")
     row = json.loads(done.stdout)

@@ -36,7 +36,9 @@ MOST_NODES = 4_000
 
 def give_up(reason: str) -> None:
     """Say that there is no browser; where all is expected to be installed, that is a failure."""
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"the inbox page is not tested: {reason}")
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(
+        f"the inbox page is not tested: {reason}"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,11 @@ def browser() -> Iterator[Any]:
         give_up("playwright is not installed")
     from playwright.sync_api import Error, sync_playwright  # noqa: PLC0415 - only there if the page can be tested
 
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     with sync_playwright() as playwright:
         try:
             started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
@@ -69,16 +75,32 @@ def sandbox(running: Sandbox) -> Sandbox:
 
 @dataclass
 class Seen:
-    """What must not happen on any page: complaints of the browser, dialogs, requests to somewhere else."""
+    """What must not happen on any page:
+
+    complaints of the browser, dialogs, requests to somewhere else.
+    """
 
     origin: str
     wrong: list[str] = field(default_factory=list)
 
     def watch(self, page: Any) -> None:
         page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
-        page.on("console", lambda line: self.wrong.append(f"console: {line.text}") if self.is_complaint(line) else None)
-        page.on("dialog", lambda dialog: (self.wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda request: None if self.at_home(request.url) else self.wrong.append(f"request: {request.url}"))
+        page.on(
+            "console",
+            lambda line: (
+                self.wrong.append(f"console: {line.text}") if self.is_complaint(line) else None
+            ),
+        )
+        page.on(
+            "dialog",
+            lambda dialog: (self.wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()),
+        )
+        page.on(
+            "request",
+            lambda request: (
+                None if self.at_home(request.url) else self.wrong.append(f"request: {request.url}")
+            ),
+        )
 
     def is_complaint(self, line: Any) -> bool:
         # What the API refuses the page says in words, but the browser notes it too.
@@ -128,7 +150,9 @@ def with_sdk(sandbox: Sandbox, use: Callable[[smsgate.AsyncSession], Awaitable[A
     """Let the SDK do something. Playwright's event loop is in this thread, so it gets another."""
 
     async def in_session() -> Any:
-        async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=sandbox.url) as session:
+        async with smsgate.AsyncSession(
+            "sandbox", "sandbox", sender="Shop", url=sandbox.url
+        ) as session:
             return await use(session)
 
     with ThreadPoolExecutor(1) as pool:
@@ -143,7 +167,9 @@ def send(sandbox: Sandbox, *messages: tuple[str, str]) -> list[str]:
 
 
 def status(sandbox: Sandbox, message_id: str) -> DeliveryState:
-    return DeliveryState(with_sdk(sandbox, lambda session: session.get_message_status(message_id)).state)
+    return DeliveryState(
+        with_sdk(sandbox, lambda session: session.get_message_status(message_id)).state
+    )
 
 
 def row(page: Any, number: str) -> Any:
@@ -163,7 +189,9 @@ def open_panel(page: Any, tab: str) -> Any:
 # Messages
 
 
-def test_a_message_of_the_sdk_appears_by_itself_with_its_parts_and_credits(sandbox: Sandbox, page: Any):
+def test_a_message_of_the_sdk_appears_by_itself_with_its_parts_and_credits(
+    sandbox: Sandbox, page: Any
+):
     expect(page.get_by_role("heading", name="No messages yet")).to_be_visible()
     send(sandbox, (ONE, "Ваш код: 4815. " * 6))
     sent_at = time.monotonic()
@@ -231,7 +259,9 @@ def test_the_details_show_the_raw_request_and_the_reply(sandbox: Sandbox, page: 
     (message_id,) = send(sandbox, (ONE, "Ваш код: 4815 & <друзі>"))
     row(page, ONE).click()
     page.locator(".thread .meta").click()
-    expect(page.get_by_label("Request, as XML")).to_contain_text("Ваш код: 4815 &amp; &lt;друзі&gt;")
+    expect(page.get_by_label("Request, as XML")).to_contain_text(
+        "Ваш код: 4815 &amp; &lt;друзі&gt;"
+    )
     expect(page.get_by_label("Reply, as XML")).to_contain_text(message_id)
     page.reload()
     expect(page.locator(".details .mono").first).to_have_text(message_id)
@@ -261,7 +291,9 @@ def test_a_text_is_shown_as_it_is_and_nothing_of_it_runs(sandbox: Sandbox, page:
 
 
 def test_only_links_to_the_web_can_be_clicked(sandbox: Sandbox, page: Any):
-    send(sandbox, (ONE, "Чек: https://shop.example/r/7?a=1&b=2. ftp://x.example javascript:alert(1)"))
+    send(
+        sandbox, (ONE, "Чек: https://shop.example/r/7?a=1&b=2. ftp://x.example javascript:alert(1)")
+    )
     with_sdk(sandbox, lambda session: session.send_sms(ONE, wappush="https://shop.example/push"))
     User(sandbox).call("SendSMS", sender="Shop", destination=ONE, wappush="javascript:alert(1)")
     row(page, ONE).click()
@@ -288,7 +320,9 @@ def nodes(page: Any) -> int:
     return int(page.evaluate("document.querySelectorAll('*').length"))
 
 
-def test_ten_thousand_messages_scroll_from_the_newest_to_the_oldest_in_a_bounded_document(sandbox: Sandbox, page: Any):
+def test_ten_thousand_messages_scroll_from_the_newest_to_the_oldest_in_a_bounded_document(
+    sandbox: Sandbox, page: Any
+):
     fill(sandbox)
     expect(page.locator("#list .row").first).to_have_attribute("aria-setsize", "3001")
     page.locator("#list").focus()
@@ -303,7 +337,9 @@ def test_ten_thousand_messages_scroll_from_the_newest_to_the_oldest_in_a_bounded
         before = page.locator(".message").first.get_attribute("data-sequence")
         scroller.evaluate("node => { node.scrollTop = 0 }")
         page.wait_for_function(
-            "before => Number(document.querySelector('.message').dataset.sequence) < Number(before)", arg=before, timeout=SOON
+            "before => Number(document.querySelector('.message').dataset.sequence) < Number(before)",
+            arg=before,
+            timeout=SOON,
         )
         counts.append(nodes(page))
     bubbles(page).nth(100).scroll_into_view_if_needed()
@@ -378,7 +414,9 @@ def test_an_answer_that_was_overtaken_changes_nothing(sandbox: Sandbox, page: An
     page.route("**/sandbox/messages?*", hold_the_first)
     for number in (ONE, OTHER, ONE):
         row(page, number).click()
-        expect(page.locator(".thread .messages")).to_have_attribute("aria-label", f"Messages to {number}")
+        expect(page.locator(".thread .messages")).to_have_attribute(
+            "aria-label", f"Messages to {number}"
+        )
     send(sandbox, (ONE, "Нове"))
     expect(bubbles(page)).to_have_count(61)
     page.locator(".thread .scroll").evaluate("node => { node.scrollTop = 900 }")
@@ -436,7 +474,9 @@ def test_a_fault_is_switched_on_strikes_and_is_switched_off(sandbox: Sandbox, pa
     switch = panel.get_by_role("switch", name="reset after")
     switch.click()
     expect(switch).to_be_checked()
-    expect(panel.locator(".items.on")).to_contain_text("SendSMS · the next 2 calls · not applied yet")
+    expect(panel.locator(".items.on")).to_contain_text(
+        "SendSMS · the next 2 calls · not applied yet"
+    )
     with pytest.raises(smsgate.InDoubt):
         send(sandbox, (ONE, "Чи дійшло?"))
     expect(panel.locator(".items.on")).to_contain_text("SendSMS · the next 1 call · applied 1 time")
@@ -455,7 +495,9 @@ def test_a_fault_is_switched_on_strikes_and_is_switched_off(sandbox: Sandbox, pa
     panel.get_by_role("button", name="Close the panel").click()
     row(page, ONE).click()
     page.locator(".message", has_text="Чи дійшло?").locator(".meta").click()
-    expect(page.locator(".details")).to_contain_text("The fault “reset after” applied to the answer")
+    expect(page.locator(".details")).to_contain_text(
+        "The fault “reset after” applied to the answer"
+    )
 
 
 def test_the_account_is_blocked_and_its_balance_set(sandbox: Sandbox, page: Any):
@@ -499,7 +541,8 @@ def test_clearing_everything_asks_first_and_then_leaves_nothing(sandbox: Sandbox
 def test_everything_can_be_reached_by_keys_alone(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, "Перше"), (ONE, "Друге"), (OTHER, "Інше"))
     expect(page.locator(".row")).to_have_count(2)
-    # The list may have come before the stream said that there are messages: until then the page shows its welcome, and no search.
+    # The list may have come before the stream said that there are messages: until then the page
+    # shows its welcome, and no search.
     expect(page.get_by_role("searchbox")).to_be_visible()
     keyboard = page.keyboard
     keyboard.press("/")
@@ -540,7 +583,9 @@ def test_a_screen_reader_is_told_of_a_new_message(sandbox: Sandbox, page: Any):
             .filter((node) => !(node.textContent.trim() || [...(node.labels ?? [])].some((label) => label.textContent.trim())))
             .map((node) => node.outerHTML)""")
     assert unnamed == []
-    assert [page.get_by_role(role).count() for role in ("banner", "main", "navigation", "search")] == [1, 1, 1, 1]
+    assert [
+        page.get_by_role(role).count() for role in ("banner", "main", "navigation", "search")
+    ] == [1, 1, 1, 1]
 
 
 def test_a_narrow_window_shows_one_pane_at_a_time(sandbox: Sandbox, opened: Opened):
@@ -591,7 +636,12 @@ CONTRAST = """() => {
 def test_every_word_stands_out_from_its_ground(sandbox: Sandbox, opened: Opened, scheme: str):
     page = opened(color_scheme=scheme)
     assert page.evaluate(CONTRAST) == []
-    send(sandbox, (ONE, "Ваш код: 4815"), ("+380000000004", "Не дійде"), ("+380000000013", "Зупинено"))
+    send(
+        sandbox,
+        (ONE, "Ваш код: 4815"),
+        ("+380000000004", "Не дійде"),
+        ("+380000000013", "Зупинено"),
+    )
     sandbox.faults.add("html", operation="GetNewMessages")
     row(page, ONE).click()
     bubbles(page).click(position={"x": 5, "y": 5})
@@ -633,7 +683,9 @@ def test_the_example_can_be_pasted_whatever_the_password(browser: Any):
         code = page.locator(".snippet code").inner_text()
         context.close()
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(exec, compile(code, "the example", "exec"), {"__name__": "example"}).result()
+            pool.submit(
+                exec, compile(code, "the example", "exec"), {"__name__": "example"}
+            ).result()
         assert sandbox.accepted == 1
 
 
@@ -672,7 +724,10 @@ ATTACKS = {
     "send by SOAP": ("api/soap.html", {"method": "POST", "mode": "no-cors", "body": "<no soap>"}),
     "read the messages": ("sandbox/messages", {"mode": "cors"}),
     "look without asking to read": ("sandbox/messages", {"mode": "no-cors"}),
-    "switch a fault on": ("sandbox/faults", {"method": "POST", "mode": "no-cors", "body": '{"kind": "html"}'}),
+    "switch a fault on": (
+        "sandbox/faults",
+        {"method": "POST", "mode": "no-cors", "body": '{"kind": "html"}'},
+    ),
 }
 
 
@@ -687,7 +742,12 @@ def test_a_page_of_another_origin_is_refused(attack: str, sandbox: Sandbox, brow
         page = context.new_page()
         page.goto(f"http://localhost:{other.server_port}/")
         answers: list[int] = []
-        page.on("response", lambda answer: answers.append(answer.status) if sandbox.inbox_url in answer.url else None)
+        page.on(
+            "response",
+            lambda answer: (
+                answers.append(answer.status) if sandbox.inbox_url in answer.url else None
+            ),
+        )
         said = page.evaluate(
             "([url, options]) => fetch(url, options).then(answer => answer.text(), error => error.message)",
             [sandbox.inbox_url + path, options],

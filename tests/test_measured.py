@@ -1,4 +1,7 @@
-"""What the measuring of coverage leaves out: each line with a reason in words, and nothing by a pattern that nobody knows of."""
+"""What the measuring of coverage leaves out:
+
+each line with a reason in words, and nothing by a pattern that nobody knows of.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,11 @@ REASON = re.compile(r" - \S+(?: \S+){2,}")
 def without_a_reason(source: str) -> list[int]:
     """Return the numbers of the lines that are left out and do not say why."""
     lines = enumerate(source.splitlines(), start=1)
-    return [number for number, line in lines if (found := PRAGMA.search(line)) and not REASON.fullmatch(found["rest"])]
+    return [
+        number
+        for number, line in lines
+        if (found := PRAGMA.search(line)) and not REASON.fullmatch(found["rest"])
+    ]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +47,12 @@ def test_a_line_left_out_without_a_reason_is_found(line: str):
 
 
 def test_a_line_left_out_with_a_reason_is_fine():
-    assert without_a_reason("x = 1  # pragma: no cover - runs on Windows only\ny = 2  # a pragma would be wrong here\n") == []
+    assert (
+        without_a_reason(
+            "x = 1  # pragma: no cover - runs on Windows only\ny = 2  # a pragma would be wrong here\n"
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -49,7 +61,15 @@ def test_every_line_left_out_of_the_coverage_has_a_reason(path: Path):
 
 
 def test_only_known_patterns_are_left_out_of_the_coverage():
-    settings = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["tool"]["coverage"]
+    settings = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))[
+        "tool"
+    ]["coverage"]
     assert not settings["run"].keys() & {"omit", "include"}
-    assert not settings["report"].keys() & {"exclude_lines", "partial_branches", "omit", "include", "ignore_errors"}
+    assert not settings["report"].keys() & {
+        "exclude_lines",
+        "partial_branches",
+        "omit",
+        "include",
+        "ignore_errors",
+    }
     assert set(settings["report"]["exclude_also"]) == {"if TYPE_CHECKING:", "\\.\\.\\.$"}

@@ -1,4 +1,7 @@
-"""What goes in and what comes out (docs: wire format, "Destinations" and "Senders"). What is bad fails before it is sent."""
+"""What goes in and what comes out (docs:
+
+wire format, "Destinations" and "Senders"). What is bad fails before it is sent.
+"""
 
 from __future__ import annotations
 
@@ -47,14 +50,28 @@ def refusal(**arguments: Any) -> tuple[str, str]:
 
 def may_be_sender(value: str) -> bool:
     """Return by the letter of the rule whether a string is a signature or a phone number."""
-    signature = 1 <= len(value) <= 11 and set(value) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-&")
+    signature = 1 <= len(value) <= 11 and set(value) <= set(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-&"
+    )
     digits = value.removeprefix("+")
     number = 8 <= len(digits) <= 15 and set(digits) <= set("0123456789") and digits[0] != "0"
     return signature or number
 
 
 @pytest.mark.parametrize(
-    "sender", ["S", "Shop", "A-B.C&D", "12345678901", "007", "380501234567", "+380501234567", "123456789012345", "....", "-&-"]
+    "sender",
+    [
+        "S",
+        "Shop",
+        "A-B.C&D",
+        "12345678901",
+        "007",
+        "380501234567",
+        "+380501234567",
+        "123456789012345",
+        "....",
+        "-&-",
+    ],
 )
 def test_a_signature_or_a_phone_number_is_a_sender(sender: str):
     assert is_sender(sender)
@@ -105,11 +122,17 @@ def test_a_sender_is_a_string(sender: Any):
 
 
 def test_every_character_of_the_basic_plane_alone_is_a_signature_or_not_by_the_rule():
-    assert [chr(point) for point in range(0x10000) if is_sender(chr(point)) != may_be_sender(chr(point))] == []
+    assert [
+        chr(point) for point in range(0x10000) if is_sender(chr(point)) != may_be_sender(chr(point))
+    ] == []
 
 
 @given(
-    st.one_of(st.text(st.sampled_from("AZaz09.-&+_, %'()*/\n٣я"), max_size=17), st.text("0123456789+٧", max_size=17), st.text())
+    st.one_of(
+        st.text(st.sampled_from("AZaz09.-&+_, %'()*/\n٣я"), max_size=17),
+        st.text("0123456789+٧", max_size=17),
+        st.text(),
+    )
 )
 def test_senders_are_judged_by_the_rule(sender: str):
     assert is_sender(sender) == may_be_sender(sender)
@@ -151,7 +174,9 @@ DECORATION = " ()-\t\u00a0\u2009\u202f\u3000\u2010\u2014\u2212\uff0d\u00ad\u200b
         ("+3800501234567", ("+3800501234567",)),
     ],
 )
-def test_one_number_several_in_a_string_or_an_iterable_become_a_tuple_of_bare_numbers(given_: Any, taken: tuple[str, ...]):
+def test_one_number_several_in_a_string_or_an_iterable_become_a_tuple_of_bare_numbers(
+    given_: Any, taken: tuple[str, ...]
+):
     assert Message(destinations=given_, text="t").destinations == taken
 
 
@@ -185,7 +210,10 @@ BROKEN = "has a line break at position {} ({}); separate numbers by commas"
         ("0501234567", f"destination 1 {LOCAL}"),
         ("0", f"destination 1 {LOCAL}"),
         ("012345678901", f"destination 1 {LOCAL}"),
-        ("+0501234567", f"destination 1 {RULE} no country code begins with 0; + and 8 to 15 digits, country code first"),
+        (
+            "+0501234567",
+            f"destination 1 {RULE} no country code begins with 0; + and 8 to 15 digits, country code first",
+        ),
         ("00380501234567", f"destination 1 {RULE} it begins with 00; write + in place of 00"),
         ("931234567", f"destination 1 {SHORT}"),
         ("687412345", f"destination 1 {SHORT}"),
@@ -227,10 +255,22 @@ BROKEN = "has a line break at position {} ({}); separate numbers by commas"
         ([], "at least one destination is needed"),
         (iter([]), "at least one destination is needed"),
         (5, "destinations are one string, with commas between numbers, or an iterable of strings"),
-        (NUMBER.encode(), "destinations are one string, with commas between numbers, or an iterable of strings"),
-        (bytearray(b"+38"), "destinations are one string, with commas between numbers, or an iterable of strings"),
-        ({NUMBER: "name"}, "destinations are one string, with commas between numbers, or an iterable of strings"),
-        (None, "destinations are one string, with commas between numbers, or an iterable of strings"),
+        (
+            NUMBER.encode(),
+            "destinations are one string, with commas between numbers, or an iterable of strings",
+        ),
+        (
+            bytearray(b"+38"),
+            "destinations are one string, with commas between numbers, or an iterable of strings",
+        ),
+        (
+            {NUMBER: "name"},
+            "destinations are one string, with commas between numbers, or an iterable of strings",
+        ),
+        (
+            None,
+            "destinations are one string, with commas between numbers, or an iterable of strings",
+        ),
     ],
 )
 def test_what_is_no_number_is_refused_with_its_place(given_: Any, said: str):
@@ -242,15 +282,24 @@ BREAKS = "\n\r\v\f\x85\u2028\u2029"
 
 def bare(written: str) -> str | None:
     """Return by the letter of the rule what a written number becomes, None if it is none."""
-    inside = "".join(character for character in written if category(character) != "Cf").strip(BREAKS + DECORATION)
-    left = [character for character in inside if character not in DECORATION and category(character) not in ("Zs", "Pd", "Cf")]
+    inside = "".join(character for character in written if category(character) != "Cf").strip(
+        BREAKS + DECORATION
+    )
+    left = [
+        character
+        for character in inside
+        if character not in DECORATION and category(character) not in ("Zs", "Pd", "Cf")
+    ]
     plus = left[:1] == ["+"]
     digits = "".join(left[1:] if plus else left)
     if not 8 <= len(digits) <= 15 or set(digits) - set("0123456789") or digits[0] == "0":
         return None
     return (
         "+" + digits
-        if plus or (len(digits) >= 11 and not (len(digits) == 11 and digits[:2] in ("80", "83", "87", "89")))
+        if plus
+        or (
+            len(digits) >= 11 and not (len(digits) == 11 and digits[:2] in ("80", "83", "87", "89"))
+        )
         else None
     )
 
@@ -271,13 +320,20 @@ def test_destinations_are_judged_by_the_rule(written: str):
         assert Message(destinations=[written], text="t").destinations == (expected,)
     else:
         field, said = refusal(destinations=[written])
-        assert (field, said.partition(" is ")[0].partition(" has ")[0]) == ("destinations", "destination 1")
+        assert (field, said.partition(" is ")[0].partition(" has ")[0]) == (
+            "destinations",
+            "destination 1",
+        )
 
 
 PLACES = st.lists(st.tuples(st.integers(0, 15), st.sampled_from(DECORATION)), max_size=6)
 
 
-@given(st.integers(10**7, 10**15 - 1), PLACES, st.text(st.sampled_from(DECORATION + BREAKS), max_size=3))
+@given(
+    st.integers(10**7, 10**15 - 1),
+    PLACES,
+    st.text(st.sampled_from(DECORATION + BREAKS), max_size=3),
+)
 def test_decoration_anywhere_changes_nothing(digits: int, places: list[tuple[int, str]], tail: str):
     written = f"+{digits}"
     for place, decoration in places:
@@ -300,7 +356,13 @@ def test_no_complaint_quotes_the_number(digits: str, character: str, data: st.Da
 
 @pytest.mark.parametrize(
     ("given_", "taken"),
-    [("Ваш код: 4815", "Ваш код: 4815"), ("a\r\nb\n\tc", "a\nb\n\tc"), (" a ", " a "), ("😀", "😀"), ("\u200b", "\u200b")],
+    [
+        ("Ваш код: 4815", "Ваш код: 4815"),
+        ("a\r\nb\n\tc", "a\nb\n\tc"),
+        (" a ", " a "),
+        ("😀", "😀"),
+        ("\u200b", "\u200b"),
+    ],
 )
 def test_a_text_is_taken_as_it_is_save_that_cr_lf_becomes_lf(given_: str, taken: str):
     assert Message(destinations=NUMBER, text=given_).text == taken
@@ -326,7 +388,13 @@ def test_a_text_that_is_blank_or_cannot_be_carried_is_refused(text: Any, said: s
 
 
 @pytest.mark.parametrize(
-    "wappush", ["http://example.com/a?b=c&d", "https://example.com", "HTTP://EXAMPLE.COM/", "http://приклад.укр/"]
+    "wappush",
+    [
+        "http://example.com/a?b=c&d",
+        "https://example.com",
+        "HTTP://EXAMPLE.COM/",
+        "http://приклад.укр/",
+    ],
 )
 def test_a_wappush_alone_is_a_message(wappush: str):
     message = Message(destinations=NUMBER, wappush=wappush)
@@ -373,7 +441,12 @@ def test_text_and_wappush_may_go_together():
 def test_all_that_is_wrong_is_told_at_once():
     with pytest.raises(ValidationError) as caught:
         Message(sender="", destinations="", text="", wappush="")
-    assert [row["loc"] for row in caught.value.errors()] == [("sender",), ("destinations",), ("text",), ("wappush",)]
+    assert [row["loc"] for row in caught.value.errors()] == [
+        ("sender",),
+        ("destinations",),
+        ("text",),
+        ("wappush",),
+    ]
 
 
 def test_each_complaint_has_a_type_that_a_program_can_compare():
@@ -423,17 +496,28 @@ def test_a_message_can_be_the_body_of_a_web_request(read: Callable[[Any], Messag
 
 
 @pytest.mark.parametrize(
-    "body", ["secret +380501234567", '{"text": "secret"', b"\xff secret", '["secret"]', '{"text": "secret", "x": 1}']
+    "body",
+    [
+        "secret +380501234567",
+        '{"text": "secret"',
+        b"\xff secret",
+        '["secret"]',
+        '{"text": "secret", "x": 1}',
+    ],
 )
 def test_a_body_that_is_no_message_shows_nowhere(body: str | bytes):
-    error = raised_by(lambda: Message.model_validate_json(Hidden(body) if isinstance(body, str) else body))
+    error = raised_by(
+        lambda: Message.model_validate_json(Hidden(body) if isinstance(body, str) else body)
+    )
     assert isinstance(error, ValidationError)
     assert "secret" not in str(error) + repr(error.errors()) + error.json()
     assert error.__context__ is None
 
 
 def test_a_body_that_is_no_json_is_told_where_it_ceases_to_be():
-    with pytest.raises(ValidationError, match="Invalid JSON: EOF while parsing an object at line 1 column 17"):
+    with pytest.raises(
+        ValidationError, match="Invalid JSON: EOF while parsing an object at line 1 column 17"
+    ):
         Message.model_validate_json('{"text": "secret"')
 
 
@@ -441,7 +525,10 @@ class Order(Message, frozen=True):
     number: int = 0
 
 
-@pytest.mark.parametrize("message", [Message(**BODY), Order(**BODY, number=7), Message(**BODY).model_copy(update={"x": 1})])
+@pytest.mark.parametrize(
+    "message",
+    [Message(**BODY), Order(**BODY, number=7), Message(**BODY).model_copy(update={"x": 1})],
+)
 def test_a_message_that_is_right_is_right_again(message: Message):
     assert checked_again(message) == Message(**BODY)
 
@@ -460,7 +547,9 @@ def test_a_message_that_is_right_is_right_again(message: Message):
         ({"destinations": ("secret",)}, "destination 1 is not a phone number"),
     ],
 )
-def test_a_copy_that_was_changed_for_the_worse_is_refused_and_shows_nothing(change: dict[str, Any], said: str):
+def test_a_copy_that_was_changed_for_the_worse_is_refused_and_shows_nothing(
+    change: dict[str, Any], said: str
+):
     copy = Message(**BODY).model_copy(update=change)
     error = checked_again(copy)
     assert isinstance(error, ValidationError)
@@ -479,7 +568,10 @@ def test_the_schema_of_a_message_names_what_may_be_given():
     assert list(schema["properties"]) == ["sender", "country", "destinations", "text", "wappush"]
     assert schema["required"] == ["destinations"]
     assert schema["additionalProperties"] is False
-    assert schema["properties"]["destinations"]["anyOf"] == [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+    assert schema["properties"]["destinations"]["anyOf"] == [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}},
+    ]
     for name in ("sender", "text", "wappush"):
         assert schema["properties"][name]["anyOf"] == [{"type": "string"}, {"type": "null"}]
 
@@ -487,7 +579,11 @@ def test_the_schema_of_a_message_names_what_may_be_given():
 # Privacy
 
 NEEDLE, DIGITS = needles.TEXT, "5012345"
-SECRET_TEXT, SPOILT_TEXT, SECRET_PUSH = Hidden(NEEDLE), Hidden(f"{NEEDLE}\x00"), Hidden(f"ftp://{NEEDLE}")
+SECRET_TEXT, SPOILT_TEXT, SECRET_PUSH = (
+    Hidden(NEEDLE),
+    Hidden(f"{NEEDLE}\x00"),
+    Hidden(f"ftp://{NEEDLE}"),
+)
 SECRET_NUMBER, SPOILT_NUMBER = Hidden(f"+380{DIGITS}67"), Hidden(f"+380{DIGITS}67x")
 
 
@@ -531,15 +627,17 @@ def test_a_refused_message_shows_no_value_anywhere(case: str, reader: str):
 
 def test_the_frames_of_our_own_that_a_refusal_keeps_hold_no_value():
     error = raised_by(lambda: Message(destinations=SECRET_NUMBER, text=SPOILT_TEXT))
-    assert [set(frame.f_locals) for frame in frames_of(error) if frame.f_code.co_name == "__init__"] == [
-        {"self", "invalid", "__class__"}
-    ]
+    assert [
+        set(frame.f_locals) for frame in frames_of(error) if frame.f_code.co_name == "__init__"
+    ] == [{"self", "invalid", "__class__"}]
 
 
 def test_a_field_that_is_set_afterwards_is_refused_without_showing_the_value():
     with pytest.raises(ValidationError) as caught:
         Message(destinations=NUMBER, text="t").text = SECRET_TEXT  # type: ignore[misc]
-    assert [(row["loc"], row["type"]) for row in caught.value.errors()] == [(("text",), "frozen_instance")]
+    assert [(row["loc"], row["type"]) for row in caught.value.errors()] == [
+        (("text",), "frozen_instance")
+    ]
     assert NEEDLE not in shown_by(caught.value)
     assert all("value" not in frame.f_locals for frame in frames_of(caught.value))
 
@@ -552,7 +650,9 @@ def test_a_result_that_is_put_together_wrongly_is_refused_without_showing_the_va
 
 @pytest.mark.parametrize("body", [SECRET_TEXT, [SECRET_TEXT], 5, None, b"bytes"])
 @pytest.mark.parametrize("reader", [TypeAdapter(Message).validate_python, Message.model_validate])
-def test_what_is_no_object_at_all_is_refused_without_its_value(reader: Callable[[Any], object], body: Any):
+def test_what_is_no_object_at_all_is_refused_without_its_value(
+    reader: Callable[[Any], object], body: Any
+):
     error = raised_by(lambda: reader(body))
     assert isinstance(error, ValidationError)
     assert [row["type"] for row in error.errors()] == ["message_type"]
@@ -560,7 +660,10 @@ def test_what_is_no_object_at_all_is_refused_without_its_value(reader: Callable[
     assert NEEDLE not in shown_by(error)
 
 
-@pytest.mark.skipif(not PYDANTIC_UNPICKLES, reason="pydantic before 2.14 cannot read its own pickles of such complaints")
+@pytest.mark.skipif(
+    not PYDANTIC_UNPICKLES,
+    reason="pydantic before 2.14 cannot read its own pickles of such complaints",
+)
 def test_a_refusal_is_the_same_in_another_process():
     error = raised_by(lambda: Message(destinations="1", text=""))
     assert isinstance(error, ValidationError)
@@ -569,7 +672,9 @@ def test_a_refusal_is_the_same_in_another_process():
 
 
 def test_a_refusal_of_ours_is_made_from_rows():
-    error = invalid_message((("sender",), "sender_missing", "a sender is needed"), (("text",), "t", "{braces} stay"))
+    error = invalid_message(
+        (("sender",), "sender_missing", "a sender is needed"), (("text",), "t", "{braces} stay")
+    )
     assert [(row["loc"], row["type"], row["msg"], row["input"]) for row in error.errors()] == [
         (("sender",), "sender_missing", "a sender is needed", "(hidden)"),
         (("text",), "t", "{braces} stay", "(hidden)"),
@@ -596,9 +701,9 @@ def test_a_refusal_of_ours_is_made_from_rows():
 )
 def test_the_repr_of_a_message_has_neither_number_nor_text(message: Message, shown: str):
     assert repr(message) == shown
-    assert str(message) in shown.replace(", sender", " sender").replace(", destinations", " destinations").replace(
-        ", text", " text"
-    ).replace(", wappush", " wappush")
+    assert str(message) in shown.replace(", sender", " sender").replace(
+        ", destinations", " destinations"
+    ).replace(", text", " text").replace(", wappush", " wappush")
 
 
 @pytest.mark.parametrize(
@@ -617,7 +722,9 @@ def test_a_sender_that_may_be_a_number_is_masked_however_it_is_written(sender: s
 
 
 def recipients() -> Iterator[RecipientResult]:
-    yield RecipientResult(destination=NUMBER, message_id=ID, outcome=Outcome.ACCEPTED, answer=Answer.SENT)
+    yield RecipientResult(
+        destination=NUMBER, message_id=ID, outcome=Outcome.ACCEPTED, answer=Answer.SENT
+    )
     yield RecipientResult(
         destination=OTHER,
         outcome=Outcome.REFUSED,
@@ -648,7 +755,11 @@ def test_the_repr_of_a_result_has_neither_number_nor_the_gateways_words():
 
 def test_a_result_has_its_recipients_by_what_became_of_them():
     first, second, third = recipients()
-    assert (result().accepted, result().refused, result().in_doubt) == ((first,), (second,), (third,))
+    assert (result().accepted, result().refused, result().in_doubt) == (
+        (first,),
+        (second,),
+        (third,),
+    )
     assert result().message_ids == (ID,)
 
 
@@ -668,9 +779,15 @@ def test_a_result_survives_another_process_and_cannot_be_changed():
 
 @pytest.mark.parametrize(
     ("state", "final", "delivered"),
-    [(DeliveryState.DELIVERED, True, True), (DeliveryState.FAILED, True, False), (DeliveryState.QUEUED, False, False)],
+    [
+        (DeliveryState.DELIVERED, True, True),
+        (DeliveryState.FAILED, True, False),
+        (DeliveryState.QUEUED, False, False),
+    ],
 )
-def test_a_delivery_status_says_whether_it_is_final_and_delivered(state: DeliveryState, final: bool, delivered: bool):
+def test_a_delivery_status_says_whether_it_is_final_and_delivered(
+    state: DeliveryState, final: bool, delivered: bool
+):
     status = DeliveryStatus(message_id=ID, state=state, text="secret")
     assert (status.final, status.delivered) == (final, delivered)
     assert "secret" not in repr(status)

@@ -1,4 +1,7 @@
-"""The five operations as the WSDL has them, and which may be repeated (docs: wire format, "Operations" and "Repeats")."""
+"""The five operations as the WSDL has them, and which may be repeated (docs:
+
+wire format, "Operations" and "Repeats").
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,16 @@ TABLE = {
 
 
 def test_the_operations_are_the_five_of_the_wsdl_and_a_send_is_never_repeated():
-    assert {name: (row.arguments, row.result, row.array, row.repeatable) for name, row in OPERATIONS.items()} == TABLE
+    assert {
+        name: (row.arguments, row.result, row.array, row.repeatable)
+        for name, row in OPERATIONS.items()
+    } == TABLE
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_an_operation_is_found_by_its_own_name_and_its_action_is_the_namespace_and_the_name(name: str):
+def test_an_operation_is_found_by_its_own_name_and_its_action_is_the_namespace_and_the_name(
+    name: str,
+):
     assert OPERATIONS[name].name == name
     assert OPERATIONS[name].action == f"http://turbosms.in.ua/api/Turbo/{name}"
 
@@ -43,7 +51,14 @@ def test_the_sandbox_has_a_handler_for_each_operation():
 
 def test_a_good_answer_to_a_new_operation_is_no_unknown_sentence():
     knows = re.compile(r"line [0-9]+").fullmatch
-    lines = Operation("GetLines", (), True, True, lambda reply, _: list(reply.items), lambda text: bool(knows(text)))
+    lines = Operation(
+        "GetLines",
+        (),
+        True,
+        True,
+        lambda reply, _: list(reply.items),
+        lambda text: bool(knows(text)),
+    )
     reply = Reply(("line 1", "line 2", "What is this?"), ReplyEvidence(200))
     assert unrecognised(lines, reply) == ["What is this?"]
     assert shows_session(lines, Reply(("line 1",), ReplyEvidence(200)))
@@ -53,6 +68,11 @@ def test_a_good_answer_to_a_new_operation_is_no_unknown_sentence():
 @pytest.mark.parametrize("name", TABLE)
 def test_a_value_of_one_operation_is_none_of_another(name: str):
     statuses = ["Сообщение доставлено получателю"]
-    values = {"GetCreditBalance": ["12.5"], "SendSMS": [ID], "GetNewMessages": [ID], "GetMessageStatus": statuses}
+    values = {
+        "GetCreditBalance": ["12.5"],
+        "SendSMS": [ID],
+        "GetNewMessages": [ID],
+        "GetMessageStatus": statuses,
+    }
     texts = {text for known in values.values() for text in known}
     assert {text for text in texts if OPERATIONS[name].knows(text)} == set(values.get(name, ()))

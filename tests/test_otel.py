@@ -76,14 +76,18 @@ def seen() -> Seen:
 
 
 @asynccontextmanager
-async def opened(sandbox: Sandbox, seen: Seen, **options: Any) -> AsyncIterator[smsgate.AsyncSession]:
+async def opened(
+    sandbox: Sandbox, seen: Seen, **options: Any
+) -> AsyncIterator[smsgate.AsyncSession]:
     async with smsgate.AsyncSession(
         "sandbox", "sandbox", sender="Shop", url=sandbox.url, observer=seen.observer, **options
     ) as session:
         yield session
 
 
-async def test_each_call_is_one_client_span_with_the_names_of_the_conventions(sandbox: Sandbox, seen: Seen):
+async def test_each_call_is_one_client_span_with_the_names_of_the_conventions(
+    sandbox: Sandbox, seen: Seen
+):
     async with opened(sandbox, seen) as session:
         await session.auth()
         await session.get_credit_balance()
@@ -91,7 +95,8 @@ async def test_each_call_is_one_client_span_with_the_names_of_the_conventions(sa
         await session.get_new_messages()
         await session.get_message_status(sent.message_ids[0])
     assert [span.name for span in seen.spans] == [
-        f"Service/{name}" for name in ("Auth", "GetCreditBalance", "SendSMS", "GetNewMessages", "GetMessageStatus")
+        f"Service/{name}"
+        for name in ("Auth", "GetCreditBalance", "SendSMS", "GetNewMessages", "GetMessageStatus")
     ]
     port = int(sandbox.url.split(":")[2].split("/")[0])
     for span in seen.spans:
@@ -100,13 +105,22 @@ async def test_each_call_is_one_client_span_with_the_names_of_the_conventions(sa
         assert span.attributes
         assert span.attributes["rpc.system.name"] == "soap"
         assert span.attributes["rpc.method"] == span.name
-        assert (span.attributes["server.address"], span.attributes["server.port"]) == ("127.0.0.1", port)
+        assert (span.attributes["server.address"], span.attributes["server.port"]) == (
+            "127.0.0.1",
+            port,
+        )
     send = seen.spans[2].attributes
     assert send
-    assert (send["smsgate.outcome"], send["smsgate.recipients.accepted"], send["smsgate.parts"]) == ("accepted", 1, 1)
+    assert (
+        send["smsgate.outcome"],
+        send["smsgate.recipients.accepted"],
+        send["smsgate.parts"],
+    ) == ("accepted", 1, 1)
 
 
-async def test_calls_that_are_made_at_once_belong_to_whoever_asked_for_them(sandbox: Sandbox, seen: Seen):
+async def test_calls_that_are_made_at_once_belong_to_whoever_asked_for_them(
+    sandbox: Sandbox, seen: Seen
+):
     messages = [smsgate.Message(destinations=f"+38050123456{last}", text=TEXT) for last in range(8)]
     with seen.tracers.get_tracer("application").start_as_current_span("campaign") as above:
         async with opened(sandbox, seen) as session:
@@ -114,13 +128,21 @@ async def test_calls_that_are_made_at_once_belong_to_whoever_asked_for_them(sand
                 pass
     sends = [span for span in seen.spans if span.name == "Service/SendSMS"]
     assert len(sends) == 8
-    assert {span.parent and span.parent.span_id for span in sends} == {above.get_span_context().span_id}
+    assert {span.parent and span.parent.span_id for span in sends} == {
+        above.get_span_context().span_id
+    }
 
 
-async def test_durations_can_be_told_apart_from_milliseconds_to_the_deadline(sandbox: Sandbox, seen: Seen):
+async def test_durations_can_be_told_apart_from_milliseconds_to_the_deadline(
+    sandbox: Sandbox, seen: Seen
+):
     async with opened(sandbox, seen) as session:
         await session.get_credit_balance()
-    (point,) = [point for point in seen.points("rpc.client.call.duration") if "GetCreditBalance" in str(point.attributes)]
+    (point,) = [
+        point
+        for point in seen.points("rpc.client.call.duration")
+        if "GetCreditBalance" in str(point.attributes)
+    ]
     assert sum(0 < bound < 1 for bound in point.explicit_bounds) >= 5
     assert point.explicit_bounds[-1] >= smsgate.Timeouts().send
 
@@ -130,13 +152,31 @@ async def test_durations_can_be_told_apart_from_milliseconds_to_the_deadline(san
     [
         (None, [REFUSED], "refused", "BadDestination", {"refused": 1}),
         (None, [NUMBER, REFUSED], "accepted in part", None, {"accepted": 1, "refused": 1}),
-        (FaultKind.DROP_AFTER, [NUMBER], "in doubt", str(smsgate.Reason.CONNECTION_LOST), {"in doubt": 1}),
-        (FaultKind.BAD_GATEWAY_BEFORE, [NUMBER], "in doubt", str(smsgate.Reason.HTTP_STATUS), {"in doubt": 1}),
+        (
+            FaultKind.DROP_AFTER,
+            [NUMBER],
+            "in doubt",
+            str(smsgate.Reason.CONNECTION_LOST),
+            {"in doubt": 1},
+        ),
+        (
+            FaultKind.BAD_GATEWAY_BEFORE,
+            [NUMBER],
+            "in doubt",
+            str(smsgate.Reason.HTTP_STATUS),
+            {"in doubt": 1},
+        ),
         ("down", [NUMBER, REFUSED], "not sent", str(smsgate.Reason.NO_CONNECTION), {"not sent": 2}),
     ],
 )
 async def test_an_outcome_is_told_with_its_error_and_its_recipients(  # noqa: PLR0917 - a table
-    fault: Any, numbers: list[str], outcome: str, error: str | None, recipients: dict[str, int], sandbox: Sandbox, seen: Seen
+    fault: Any,
+    numbers: list[str],
+    outcome: str,
+    error: str | None,
+    recipients: dict[str, int],
+    sandbox: Sandbox,
+    seen: Seen,
 ):
     async with opened(sandbox, seen) as session:
         if fault == "down":
@@ -153,9 +193,15 @@ async def test_an_outcome_is_told_with_its_error_and_its_recipients(  # noqa: PL
         sandbox.__enter__()
     (span,) = seen.spans
     assert span.attributes
-    assert (span.attributes["smsgate.outcome"], span.attributes.get("error.type")) == (outcome, error)
+    assert (span.attributes["smsgate.outcome"], span.attributes.get("error.type")) == (
+        outcome,
+        error,
+    )
     assert (span.status.status_code is StatusCode.ERROR) == (error is not None)
-    counted = {point.attributes["smsgate.outcome"]: point.value for point in seen.points("smsgate.recipients")}
+    counted = {
+        point.attributes["smsgate.outcome"]: point.value
+        for point in seen.points("smsgate.recipients")
+    }
     assert counted == recipients
     (duration,) = seen.points("rpc.client.call.duration")
     assert (duration.count, duration.attributes["smsgate.outcome"]) == (1, outcome)
@@ -182,7 +228,9 @@ async def test_a_call_that_is_cancelled_ends_its_span(sandbox: Sandbox, seen: Se
     assert get_current_span().get_span_context().span_id == 0
 
 
-async def test_the_span_of_a_call_is_a_child_of_the_callers_and_nobody_elses(sandbox: Sandbox, seen: Seen):
+async def test_the_span_of_a_call_is_a_child_of_the_callers_and_nobody_elses(
+    sandbox: Sandbox, seen: Seen
+):
     tracer = seen.tracers.get_tracer("test")
     async with opened(sandbox, seen) as session:
 
@@ -194,7 +242,9 @@ async def test_the_span_of_a_call_is_a_child_of_the_callers_and_nobody_elses(san
             for name in ("first", "second", "third"):
                 tasks.start_soon(one, name)
     parents = {
-        span.name: span.context.span_id for span in seen.spans if span.context and span.name in ("first", "second", "third")
+        span.name: span.context.span_id
+        for span in seen.spans
+        if span.context and span.name in ("first", "second", "third")
     }
     children = [span.parent.span_id for span in seen.spans if span.parent]
     assert sorted(children) == sorted(parents.values())
@@ -233,7 +283,11 @@ class Clumsy:
 async def test_an_observer_that_fails_changes_nothing_and_is_logged(
     at_begin: bool, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ):
-    async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=sandbox.url, observer=Clumsy(at_begin)) as session:
+    async with smsgate.AsyncSession(
+        "sandbox", "sandbox", sender="Shop", url=sandbox.url, observer=Clumsy(at_begin)
+    ) as session:
         assert (await session.send_sms(NUMBER, TEXT)).accepted
     assert sandbox.accepted == 1
-    assert [record.message for record in caplog.records if record.name == "smsgate"] == ["the observer of a session failed"]
+    assert [record.message for record in caplog.records if record.name == "smsgate"] == [
+        "the observer of a session failed"
+    ]

@@ -1,4 +1,7 @@
-"""The table of outcomes: every error has a row, and a new error is one class and one row, wherever errors are told."""
+"""The table of outcomes:
+
+every error has a row, and a new error is one class and one row, wherever errors are told.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,24 @@ from smsgate.ledger.records import Claim
 from smsgate.protocol.models import Message
 from smsgate.protocol.operations import SEND_SMS
 
-CLASSES = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, smsgate.SmsGateError)]
+CLASSES = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, smsgate.SmsGateError)
+]
 
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_every_error_has_a_row_that_agrees_with_the_class(kind: type[smsgate.SmsGateError]):
     row = OUTCOMES[kind]
-    assert row.outcome in {False: {Outcome.REFUSED, Outcome.NOT_SENT}, None: {Outcome.IN_DOUBT}}[kind.sent]
-    assert all(text and text[-1] == "." for text in (row.advice, row.http_detail, row.next_step(sends=False)))
+    assert (
+        row.outcome
+        in {False: {Outcome.REFUSED, Outcome.NOT_SENT}, None: {Outcome.IN_DOUBT}}[kind.sent]
+    )
+    assert all(
+        text and text[-1] == "."
+        for text in (row.advice, row.http_detail, row.next_step(sends=False))
+    )
     assert not row.meaning.endswith(".")
     assert not (row.account and row.passing), "what concerns the account does not pass by itself"
 
@@ -86,14 +99,19 @@ async def test_a_web_application_tells_a_new_error(limit: smsgate.SmsGateError):
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as client:
         answer = await client.get("/")
-    assert (answer.status_code, answer.json()) == (429, {"detail": "No more messages can be sent today.", "sent": False})
+    assert (answer.status_code, answer.json()) == (
+        429,
+        {"detail": "No more messages can be sent today.", "sent": False},
+    )
 
 
 def test_a_campaign_pauses_at_a_new_error_of_the_account(limit: smsgate.SmsGateError):
     claim = Claim(1, Text("Shop", "Hi", None), 0, ((1, "+380501111111"),))
     outcome = outcome_of_error(claim, limit, left=True)
     assert (outcome.trouble, outcome.recipients[0].event) == (Trouble.PAUSE, Event.NOT_SENT)
-    assert outcome.why == "the account has reached its daily limit (not today). Wait until tomorrow."
+    assert (
+        outcome.why == "the account has reached its daily limit (not today). Wait until tomorrow."
+    )
 
 
 def test_the_doctor_names_the_setting_of_a_new_error(limit: smsgate.SmsGateError):

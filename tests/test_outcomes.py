@@ -1,7 +1,8 @@
 """The outcome of the client held against the ledger of the gateway, in thousands of sends with faults drawn by chance.
 
-The ledger is what the sandbox really accepted. Never «not sent» for what was accepted, never «accepted» for what was not, never
-an id for another number, and nothing twice, whatever happens on the wire (docs: at most once, "What counts as proof").
+The ledger is what the sandbox really accepted. Never «not sent» for what was accepted, never
+«accepted» for what was not, never an id for another number, and nothing twice, whatever happens on
+the wire (docs: at most once, "What counts as proof").
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from smsgate.sandbox import FAULTS, FaultKind, Sandbox, Settings
 
 pytestmark = [
     pytest.mark.heavy,
-    # httpcore leaves the socket of a TLS handshake that was cut off by a deadline to the garbage collector.
+    # httpcore leaves the socket of a TLS handshake that was cut off by a deadline to the garbage
+    # collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -72,10 +74,17 @@ def messages(seed: int) -> Iterator[smsgate.Message]:
 def meddler(module: Any, random: Random, trust: ssl.SSLContext | bool) -> Any:
     """A transport that does by chance what doubles, sampling hooks and second lines do, with a gateway that is real.
 
-    It takes the events of a request away; it lets the gateway work and then raises something else, from itself as respx does;
-    and it turns to a second line without events after a first one that cannot be reached.
+    It takes the events of a request away; it lets the gateway work and then raises something else,
+    from itself as respx does; and it turns to a second line without events after a first one that
+    cannot be reached.
     """
-    raised = [module.ReadTimeout, module.ConnectError, module.ConnectTimeout, module.PoolTimeout, RuntimeError]
+    raised = [
+        module.ReadTimeout,
+        module.ConnectError,
+        module.ConnectTimeout,
+        module.PoolTimeout,
+        RuntimeError,
+    ]
 
     class Meddler(module.AsyncBaseTransport):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -88,7 +97,9 @@ def meddler(module: Any, random: Random, trust: ssl.SSLContext | bool) -> Any:
                 with suppress(module.ConnectError):
                     return await self.nowhere.handle_async_request(request)
             if drawn < 0.08:
-                request.extensions = {name: value for name, value in request.extensions.items() if name != "trace"}
+                request.extensions = {
+                    name: value for name, value in request.extensions.items() if name != "trace"
+                }
             response = await self.line.handle_async_request(request)
             if drawn < 0.02 or drawn > 0.98:
                 await response.aclose()
@@ -133,7 +144,9 @@ def outcomes_of(outcome: smsgate.SendOutcome) -> Iterator[tuple[str, str, str | 
     """Yield what the client says of each number: accepted with an id, not sent, or in doubt."""
     if outcome.result is not None:
         for one in outcome.result.recipients:
-            said = {"accepted": "accepted", "refused": "not sent", "in doubt": "in doubt"}[one.outcome]
+            said = {"accepted": "accepted", "refused": "not sent", "in doubt": "in doubt"}[
+                one.outcome
+            ]
             yield one.destination, said, one.message_id
         return
     assert isinstance(outcome.error, smsgate.SmsGateError)
@@ -144,8 +157,12 @@ def outcomes_of(outcome: smsgate.SendOutcome) -> Iterator[tuple[str, str, str | 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
-async def test_no_outcome_contradicts_the_ledger(secure: bool, authority: trustme.CA, anyio_backend_name: str):
-    seed = {("asyncio", False): 1, ("asyncio", True): 2, ("trio", False): 3, ("trio", True): 4}[anyio_backend_name, secure]
+async def test_no_outcome_contradicts_the_ledger(
+    secure: bool, authority: trustme.CA, anyio_backend_name: str
+):
+    seed = {("asyncio", False): 1, ("asyncio", True): 2, ("trio", False): 3, ("trio", True): 4}[
+        anyio_backend_name, secure
+    ]
     tls = server_tls(authority) if secure else None
     outcomes: list[smsgate.SendOutcome] = []
     sandbox = Sandbox(Settings(seed=seed), host="localhost", port=free_port(), tls=tls)
@@ -160,7 +177,8 @@ async def test_no_outcome_contradicts_the_ledger(secure: bool, authority: trustm
     await start(sandbox)
     options = {"url": sandbox.url, "concurrency": 8, "timeouts": QUICK}
     trust = client_tls(authority) if secure else True
-    # Half of the sends go through connections of the session, half through lent clients with a meddler in between.
+    # Half of the sends go through connections of the session, half through lent clients with a
+    # meddler in between.
     lent = {("asyncio", True): httpx, ("trio", False): httpx2}.get((anyio_backend_name, secure))
     client = lent.AsyncClient(transport=meddler(lent, Random(seed), trust)) if lent else None
     options |= {"http_client": client} if client else {"verify": trust}
@@ -169,7 +187,8 @@ async def test_no_outcome_contradicts_the_ledger(secure: bool, authority: trustm
             async for outcome in session.send_many(messages(seed)):
                 outcomes.append(outcome)
                 if len(outcomes) % (SENDS // (RESTARTS + 1)) == 0:
-                    # A gateway that is away for a moment: what was under way is cut off, what comes next finds nobody.
+                    # A gateway that is away for a moment: what was under way is cut off, what comes
+                    # next finds nobody.
                     await stop(sandbox)
                     await anyio.sleep(0.02)
                     await start(sandbox)
@@ -195,16 +214,24 @@ async def test_no_outcome_contradicts_the_ledger(secure: bool, authority: trustm
                 assert accepted == []
     del seen[REFUSED]
     assert set(seen.values()) == {1}, "each number has one outcome"
-    assert seen.keys() == {number for message in messages(seed) for number in message.destinations} - {REFUSED}
+    assert seen.keys() == {
+        number for message in messages(seed) for number in message.destinations
+    } - {REFUSED}
     assert ledger.keys() <= seen.keys()
     assert len(outcomes) == SENDS
-    # So that it is no empty test: every fault has struck, and each of the three outcomes was given often.
+    # So that it is no empty test: every fault has struck, and each of the three outcomes was given
+    # often.
     assert set(struck) == set(FAULTS), set(FAULTS) - set(struck)
     assert min(said["accepted"] // 20, said["in doubt"], said["not sent"]) >= SENDS // 50, said
     in_doubt_and_accepted = sum(
-        bool(ledger.get(number)) for ended in outcomes for number, outcome, _ in outcomes_of(ended) if outcome == "in doubt"
+        bool(ledger.get(number))
+        for ended in outcomes
+        for number, outcome, _ in outcomes_of(ended)
+        if outcome == "in doubt"
     )
-    print(f"\n{anyio_backend_name}, {'TLS' if secure else 'plain'}: {dict(said)}, in doubt and accepted: {in_doubt_and_accepted}")
+    print(
+        f"\n{anyio_backend_name}, {'TLS' if secure else 'plain'}: {dict(said)}, in doubt and accepted: {in_doubt_and_accepted}"
+    )
 
 
 WAY = 0.1
@@ -213,7 +240,10 @@ GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
 
 
 async def carry(source: ByteStream, sink: ByteStream) -> None:
-    """Hand on each chunk, and the end, as late as a network would. What comes after the other side has gone is lost."""
+    """Hand on each chunk, and the end, as late as a network would.
+
+    What comes after the other side has gone is lost.
+    """
     sending, receiving = anyio.create_memory_object_stream[tuple[float, bytes]](1_000)
 
     async def write() -> None:
@@ -252,8 +282,9 @@ async def far_away(sandbox: Sandbox) -> AsyncIterator[str]:
 
 @pytest.mark.anyio
 async def test_a_gateway_that_closes_idle_connections_leaves_almost_nothing_in_doubt():
-    # A connection is used again for half of the time that the server keeps it (docs: how it is tested, "Idle connections").
-    # Beside it, in the same moments and on the same machine, a control client uses one for as long as the server keeps it.
+    # A connection is used again for half of the time that the server keeps it (docs: how it is
+    # tested, "Idle connections"). Beside it, in the same moments and on the same machine, a control
+    # client uses one for as long as the server keeps it.
     sends, workers, keep_alive = count(short=240, full=2_000), 40, 1.0
     kinds = {"half of the time": keep_alive / 2, "all of the time": keep_alive}
     said = {kind: Counter[str]() for kind in kinds}
@@ -261,7 +292,12 @@ async def test_a_gateway_that_closes_idle_connections_leaves_almost_nothing_in_d
     async def work(url: str, kind: str, worker: int, lap: int) -> None:
         random = Random(1_000 * lap + worker)
         await anyio.sleep(random.uniform(0, keep_alive))
-        options = {"sender": "Shop", "url": url, "concurrency": 1, "timeouts": smsgate.Timeouts(keep_alive=kinds[kind])}
+        options = {
+            "sender": "Shop",
+            "url": url,
+            "concurrency": 1,
+            "timeouts": smsgate.Timeouts(keep_alive=kinds[kind]),
+        }
         async with smsgate.AsyncSession("sandbox", "sandbox", **options) as session:
             for place in range(sends // workers):
                 try:
@@ -269,14 +305,18 @@ async def test_a_gateway_that_closes_idle_connections_leaves_almost_nothing_in_d
                     said[kind]["accepted"] += 1
                 except smsgate.InDoubt:
                     said[kind]["in doubt"] += 1
-                # The server closes after a second of silence, of which the client learns late: half of the gaps end in between.
-                # The others are so short that the connection is used again, however busy this machine is.
+                # The server closes after a second of silence, of which the client learns late: half
+                # of the gaps end in between. The others are so short that the connection is used
+                # again, however busy this machine is.
                 long = random.random() < 0.5
-                await anyio.sleep(keep_alive - random.uniform(0, 2 * WAY) if long else keep_alive / 10)
+                await anyio.sleep(
+                    keep_alive - random.uniform(0, 2 * WAY) if long else keep_alive / 10
+                )
 
     laps = 0
     with Sandbox(Settings(keep_alive_seconds=keep_alive)) as sandbox:
-        # How often the race is lost differs from one machine to the next, so it is run until it was lost often enough.
+        # How often the race is lost differs from one machine to the next, so it is run until it was
+        # lost often enough.
         while said["all of the time"]["in doubt"] < sends // 20 and laps < 10:
             async with far_away(sandbox) as url, anyio.create_task_group() as tasks:
                 for worker in range(workers):

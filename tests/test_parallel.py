@@ -1,4 +1,7 @@
-"""`send_many` and `wait_for_delivery`: many calls at once, as an async iterator that may be left at any time."""
+"""`send_many` and `wait_for_delivery`:
+
+many calls at once, as an async iterator that may be left at any time.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ pytestmark = pytest.mark.anyio
 
 
 def message(number: int, **values: Any) -> smsgate.Message:
-    return smsgate.Message(destinations=f"+38050{number:07}", **{"text": f"message {number}", **values})
+    return smsgate.Message(
+        destinations=f"+38050{number:07}", **{"text": f"message {number}", **values}
+    )
 
 
 def session_at(sandbox: Sandbox, **options: Any) -> smsgate.AsyncSession:
@@ -57,7 +62,9 @@ async def test_every_message_gets_exactly_one_outcome() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             outcomes = [outcome async for outcome in session.send_many(messages)]
-        assert sorted(outcome.message.text or "" for outcome in outcomes) == sorted(one.text or "" for one in messages)
+        assert sorted(outcome.message.text or "" for outcome in outcomes) == sorted(
+            one.text or "" for one in messages
+        )
         assert all(outcome.result and outcome.error is None for outcome in outcomes)
         assert len(sandbox.messages) == 200
         accepted = {one.destination: one.id for one in sandbox.messages}
@@ -83,7 +90,11 @@ async def test_errors_come_as_values_each_with_its_message() -> None:
     refused = smsgate.Message(destinations="+380000000001", text="hello")
     with Sandbox() as sandbox:
         async with smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url) as session:
-            messages = [message(1, sender="Shop"), refused.model_copy(update={"sender": "Shop"}), message(2)]
+            messages = [
+                message(1, sender="Shop"),
+                refused.model_copy(update={"sender": "Shop"}),
+                message(2),
+            ]
             outcomes = {outcome.message: outcome async for outcome in session.send_many(messages)}
     assert outcomes[messages[0]].result is not None
     assert isinstance(outcomes[messages[1]].error, smsgate.BadDestination)
@@ -111,7 +122,9 @@ async def test_the_source_is_read_only_as_fast_as_it_is_sent_and_taken() -> None
                     break
 
 
-async def test_leaving_the_loop_early_stops_it_and_cuts_nothing_off(caplog: pytest.LogCaptureFixture) -> None:
+async def test_leaving_the_loop_early_stops_it_and_cuts_nothing_off(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     source = Counted([message(number) for number in range(1000)])
     with Sandbox(Settings(hold_seconds=0.05)) as sandbox:
         async with session_at(sandbox, concurrency=4) as session:
@@ -123,11 +136,19 @@ async def test_leaving_the_loop_early_stops_it_and_cuts_nothing_off(caplog: pyte
             gc.collect()
             assert await session.get_credit_balance() > 0, "the session goes on"
         assert 6 <= len(sandbox.messages) <= 14
-        assert sandbox.calls["SendSMS"] == len(sandbox.messages), "each one that was begun was answered"
+        assert sandbox.calls["SendSMS"] == len(sandbox.messages), (
+            "each one that was begun was answered"
+        )
     assert source.closed
-    left = [record for record in caplog.records if "ended before this outcome" in record.getMessage()]
-    assert len(left) == len(sandbox.messages) - taken, "whoever was sent and not taken is in the log"
-    assert all("*****" in record.getMessage() and "accepted as" in record.getMessage() for record in left)
+    left = [
+        record for record in caplog.records if "ended before this outcome" in record.getMessage()
+    ]
+    assert len(left) == len(sandbox.messages) - taken, (
+        "whoever was sent and not taken is in the log"
+    )
+    assert all(
+        "*****" in record.getMessage() and "accepted as" in record.getMessage() for record in left
+    )
 
 
 async def test_closing_the_iterator_waits_for_what_is_under_way() -> None:
@@ -176,7 +197,9 @@ class Source:
             raise
 
 
-async def test_a_source_that_holds_an_item_when_the_loop_is_left_hands_it_over(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_source_that_holds_an_item_when_the_loop_is_left_hands_it_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     source = Source()
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session, aclosing(source()) as messages:
@@ -189,7 +212,11 @@ async def test_a_source_that_holds_an_item_when_the_loop_is_left_hands_it_over(c
                 source.go_on.set()
             assert not source.cancelled
         assert [one.text for one in sandbox.messages] == ["message 1", "message 2"]
-    (record,) = [record for record in caplog.records if "the loop of send_many ended before this outcome" in record.getMessage()]
+    (record,) = [
+        record
+        for record in caplog.records
+        if "the loop of send_many ended before this outcome" in record.getMessage()
+    ]
     assert sandbox.messages[1].id in record.getMessage()
 
 
@@ -214,8 +241,13 @@ async def test_a_source_that_waits_is_neither_cancelled_nor_waited_for(
                 await anyio.sleep(0.01)
         assert not source.cancelled
         await messages.aclose()
-        assert [one.text for one in sandbox.messages] == ["message 1"], "the session was closed by then"
-    assert "the loop of send_many ended before this outcome: to +380*****0002: the session is closed" in caplog.text
+        assert [one.text for one in sandbox.messages] == ["message 1"], (
+            "the session was closed by then"
+        )
+    assert (
+        "the loop of send_many ended before this outcome: to +380*****0002: the session is closed"
+        in caplog.text
+    )
 
 
 async def test_what_a_source_still_gives_is_waited_for_to_its_end(
@@ -235,7 +267,10 @@ async def test_what_a_source_still_gives_is_waited_for_to_its_end(
                 await anyio.lowlevel.checkpoint()
                 source.got.set()
                 source.go_on.set()
-            assert "the loop of send_many ended before this outcome: to +380*****0002: accepted as" in caplog.text
+            assert (
+                "the loop of send_many ended before this outcome: to +380*****0002: accepted as"
+                in caplog.text
+            )
             await messages.aclose()
 
 
@@ -289,7 +324,9 @@ async def test_leaving_the_block_waits_for_what_is_under_way(fails: bool) -> Non
     with Sandbox(Settings(hold_seconds=0.1)) as sandbox:
         async with session_at(sandbox, concurrency=4) as session:
             with suppress(KeyError):
-                async with session.send_many([message(number) for number in range(100)]) as outcomes:
+                async with session.send_many(
+                    [message(number) for number in range(100)]
+                ) as outcomes:
                     await anext(outcomes)
                     if fails:
                         raise KeyError
@@ -301,7 +338,9 @@ async def test_leaving_the_block_waits_for_what_is_under_way(fails: bool) -> Non
 
 UNUSED = {
     "send_many": lambda session: session.send_many([message(1)]),
-    "wait_for_delivery": lambda session: session.wait_for_delivery(fault_server.MESSAGE_ID, timeout=1),
+    "wait_for_delivery": lambda session: session.wait_for_delivery(
+        fault_server.MESSAGE_ID, timeout=1
+    ),
 }
 
 
@@ -309,7 +348,10 @@ UNUSED = {
 async def test_an_iterator_that_nobody_iterates_over_warns_where_it_was_made(name: str) -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
-            with pytest.warns(RuntimeWarning, match=f"the result of {name} was never iterated over, so nothing was") as warned:
+            with pytest.warns(
+                RuntimeWarning,
+                match=f"the result of {name} was never iterated over, so nothing was",
+            ) as warned:
                 UNUSED[name](session)
             assert [one.filename for one in warned] == [__file__]
         assert not sandbox.calls
@@ -411,17 +453,23 @@ async def test_an_error_that_nobody_foresaw_names_its_message_and_whether_it_may
     raising.name = at
     caplog.set_level(logging.INFO, "smsgate")
     log.addFilter(raising)
-    strange = fault_server.answering(fault_server.ACCEPTED.replace(fault_server.MESSAGE_ID.encode(), "Щось нове".encode()))
+    strange = fault_server.answering(
+        fault_server.ACCEPTED.replace(fault_server.MESSAGE_ID.encode(), "Щось нове".encode())
+    )
     try:
         with FaultServer(strange).running() as server:
-            async with smsgate.AsyncSession("login", "password", sender="Shop", url=server.url) as session:
+            async with smsgate.AsyncSession(
+                "login", "password", sender="Shop", url=server.url
+            ) as session:
                 with pytest.raises(KeyError) as caught:
                     async for _ in session.send_many([message(1)]):
                         pass
     finally:
         log.removeFilter(raising)
     assert caught.value.__notes__ == [note, "SendSMS to +380*****0001"]
-    assert ("SendSMS to +380*****0001 failed, and the request may have left: in doubt" in caplog.text) == left
+    assert (
+        "SendSMS to +380*****0001 failed, and the request may have left: in doubt" in caplog.text
+    ) == left
 
 
 async def test_an_error_tells_of_an_item_that_is_no_message() -> None:
@@ -475,7 +523,10 @@ async def test_a_copy_that_was_changed_for_the_worse_comes_with_its_error(
     bad = message(2).model_copy(update={"destinations": None})
     with Sandbox() as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
-            outcomes = [outcome async for outcome in session.send_many([message(1), bad, message(3)], rate=rate)]
+            outcomes = [
+                outcome
+                async for outcome in session.send_many([message(1), bad, message(3)], rate=rate)
+            ]
             left = session.send_many([message(4), bad])
             await anext(left)
             await anyio.sleep(0.2)
@@ -495,7 +546,10 @@ async def test_what_is_no_message_ends_it_by_name() -> None:
 
 
 async def test_the_rate_counts_recipients() -> None:
-    messages = [smsgate.Message(destinations=[f"+38050{n:07}", f"+38067{n:07}"], text="hello") for n in range(10)]
+    messages = [
+        smsgate.Message(destinations=[f"+38050{n:07}", f"+38067{n:07}"], text="hello")
+        for n in range(10)
+    ]
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             started = time.perf_counter()
@@ -529,7 +583,11 @@ async def test_a_session_that_is_closed_meanwhile_gives_the_rest_as_not_sent() -
 async def test_messages_are_followed_until_each_status_is_final() -> None:
     with Sandbox(Settings(delivery_seconds=1.0)) as sandbox:
         async with session_at(sandbox) as session:
-            ids = [outcome.result.message_ids[0] async for outcome in session.send_many(map(message, range(5))) if outcome.result]
+            ids = [
+                outcome.result.message_ids[0]
+                async for outcome in session.send_many(map(message, range(5)))
+                if outcome.result
+            ]
             seen: dict[str, list[smsgate.DeliveryState]] = {one: [] for one in ids}
             async for status in session.wait_for_delivery(ids, timeout=30):
                 seen[status.message_id].append(status.state)
@@ -543,7 +601,10 @@ async def test_an_unknown_message_ends_as_not_found_and_stops_nobody() -> None:
         async with session_at(sandbox) as session:
             (known,) = (await session.send(message(1))).message_ids
             asked = [fault_server.MESSAGE_ID, known]
-            last = {status.message_id: status async for status in session.wait_for_delivery(asked, timeout=30)}
+            last = {
+                status.message_id: status
+                async for status in session.wait_for_delivery(asked, timeout=30)
+            }
     assert last[fault_server.MESSAGE_ID].state is smsgate.DeliveryState.NOT_FOUND
     assert last[fault_server.MESSAGE_ID].final
     assert last[known].delivered
@@ -554,7 +615,9 @@ async def test_time_that_runs_out_is_said_with_how_many_are_left() -> None:
         async with session_at(sandbox) as session:
             (one,) = (await session.send(message(1))).message_ids
             statuses = []
-            with pytest.raises(TimeoutError, match=r"1 of 1 messages have no final delivery status after 0\.8 s"):
+            with pytest.raises(
+                TimeoutError, match=r"1 of 1 messages have no final delivery status after 0\.8 s"
+            ):
                 async for status in session.wait_for_delivery(one, timeout=0.8):
                     statuses.append(status)  # noqa: PERF401 - what came before the error counts
     assert len(statuses) == 1
@@ -574,7 +637,10 @@ async def test_a_fault_of_the_transport_is_tried_again_in_its_turn() -> None:
 
     with FaultServer(fault_server.then(sometimes)).running() as server:
         async with smsgate.AsyncSession("login", "password", url=server.url) as session:
-            states = [one.state async for one in session.wait_for_delivery(fault_server.MESSAGE_ID, timeout=30)]
+            states = [
+                one.state
+                async for one in session.wait_for_delivery(fault_server.MESSAGE_ID, timeout=30)
+            ]
     assert states == [smsgate.DeliveryState.DELIVERED]
     assert asked == 3
 
@@ -609,7 +675,11 @@ async def test_a_timeout_is_a_positive_number(timeout: Any) -> None:
 async def test_following_may_be_left_at_any_time() -> None:
     with Sandbox(Settings(delivery_seconds=3600, hold_seconds=0.05)) as sandbox:
         async with session_at(sandbox) as session:
-            ids = [outcome.result.message_ids[0] async for outcome in session.send_many(map(message, range(8))) if outcome.result]
+            ids = [
+                outcome.result.message_ids[0]
+                async for outcome in session.send_many(map(message, range(8)))
+                if outcome.result
+            ]
             async for _ in session.wait_for_delivery(ids, timeout=30):
                 break
             gc.collect()
@@ -649,12 +719,17 @@ def test_what_was_sent_and_not_taken_is_in_the_log_even_when_the_program_ends(
         anyio.run(take_one, backend=backend)
         sent = len(sandbox.messages)
     assert sent > 1
-    assert sum("ended before this outcome" in record.getMessage() for record in caplog.records) == sent - 1
+    assert (
+        sum("ended before this outcome" in record.getMessage() for record in caplog.records)
+        == sent - 1
+    )
 
 
 def test_an_iterator_whose_event_loop_was_closed_under_it_is_collected_in_silence() -> None:
     async def begin() -> object:
-        session = await smsgate.AsyncSession("login", "password", sender="Shop", url="https://example.com/").__aenter__()
+        session = await smsgate.AsyncSession(
+            "login", "password", sender="Shop", url="https://example.com/"
+        ).__aenter__()
 
         async def source() -> AsyncIterator[smsgate.Message]:
             await anyio.sleep(3600)
@@ -695,7 +770,8 @@ def test_a_cancellation_in_the_very_moment_of_the_handing_over_loses_no_outcome(
 
         async def work(item: int) -> int:
             await asyncio.sleep(0)
-            # In one of these steps the outcome is on its way and the waiting task has not woken up yet.
+            # In one of these steps the outcome is on its way and the waiting task has not woken up
+            # yet.
             loop.call_soon(cancel_in, ticks)
             return item
 
@@ -737,7 +813,9 @@ async def test_no_outcome_is_lost_whenever_the_taking_is_cancelled(ticks: int) -
     assert sorted(taken) == list(range(200))
 
 
-async def test_leaving_while_the_pace_keeps_us_waiting_leaves_the_rest_to_the_owner_of_the_iterator() -> None:
+async def test_leaving_while_the_pace_keeps_us_waiting_leaves_the_rest_to_the_owner_of_the_iterator() -> (
+    None
+):
     rest = map(message, range(5))
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
@@ -792,7 +870,10 @@ async def test_an_async_generator_that_was_made_here_is_closed_here() -> None:
 
 async def test_what_can_be_read_in_no_way_is_refused_by_name() -> None:
     async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
-        with pytest.raises(TypeError, match=r"messages: must be an iterable or an async iterable of smsgate\.Message"):
+        with pytest.raises(
+            TypeError,
+            match=r"messages: must be an iterable or an async iterable of smsgate\.Message",
+        ):
             session.send_many(5)  # type: ignore[arg-type]  # the mistake under test
         gc.collect()
 
@@ -805,7 +886,9 @@ async def test_nothing_to_follow_ends_at_once() -> None:
         assert [status async for status in session.wait_for_delivery([], timeout=1)] == []
 
 
-async def test_an_answer_in_other_words_is_unrecognised_and_logged_without_the_secrets(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_answer_in_other_words_is_unrecognised_and_logged_without_the_secrets(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     strange = fault_server.ENVELOPE.format(
         "<ns1:GetMessageStatusResponse><ns1:GetMessageStatusResult>Абонент +380501234567 сменил пароль password"
         "</ns1:GetMessageStatusResult></ns1:GetMessageStatusResponse>"

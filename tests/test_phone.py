@@ -14,7 +14,12 @@ from pydantic import ValidationError
 import smsgate
 from smsgate.campaign import Campaign, RecipientState, rows_source
 from smsgate.phone import international
-from smsgate.protocol.numbers import has_trunk_zero, is_ukrainian, is_written_as_ukrainian, wrong_length
+from smsgate.protocol.numbers import (
+    has_trunk_zero,
+    is_ukrainian,
+    is_written_as_ukrainian,
+    wrong_length,
+)
 from smsgate.sandbox import Sandbox
 
 CANNOT_EXIST = "cannot exist: no operator in its country has such numbers"
@@ -48,7 +53,11 @@ def test_another_country_is_understood_by_its_code():
     assert international("+48 512 345 678", "UA") == "+48512345678"
     assert international("512 345 678", "PL") == "+48512345678"
     assert international("8 916 123 45 67", "RU") == "+79161234567"
-    assert international("312 345 6789", "IT") == international("0039 312 345 6789", "UA") == "+393123456789"
+    assert (
+        international("312 345 6789", "IT")
+        == international("0039 312 345 6789", "UA")
+        == "+393123456789"
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +72,9 @@ def test_another_country_is_understood_by_its_code():
         ("8 701 123 45 67", "KZ", "+77011234567"),
     ],
 )
-def test_what_is_dialled_before_a_number_abroad_is_no_part_of_it(written: str, country: str, read: str):
+def test_what_is_dialled_before_a_number_abroad_is_no_part_of_it(
+    written: str, country: str, read: str
+):
     assert international(written, country) == read
 
 
@@ -76,8 +87,12 @@ def test_what_is_dialled_before_a_number_abroad_is_no_part_of_it(written: str, c
         ("810 7 8 701 123 45 67", "KZ", 8, 7),
     ],
 )
-def test_a_trunk_prefix_is_found_whatever_is_dialled_before_the_country_code(written: str, country: str, trunk: int, code: int):
-    with pytest.raises(ValueError, match=f"^has {trunk} after the country code {code}; remove the {trunk}$"):
+def test_a_trunk_prefix_is_found_whatever_is_dialled_before_the_country_code(
+    written: str, country: str, trunk: int, code: int
+):
+    with pytest.raises(
+        ValueError, match=f"^has {trunk} after the country code {code}; remove the {trunk}$"
+    ):
         international(written, country)
 
 
@@ -97,9 +112,12 @@ def test_a_trunk_zero_is_known_of_exactly_those_countries_that_dial_one():
     expected = {
         code
         for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()
-        if {ndd_prefix_for_region(region, True) for region in regions} == {"0"} and not any(map(can_begin_with_zero, regions))
+        if {ndd_prefix_for_region(region, True) for region in regions} == {"0"}
+        and not any(map(can_begin_with_zero, regions))
     }
-    assert {code for code in COUNTRY_CODE_TO_REGION_CODE if has_trunk_zero(f"+{code}0501234567")} == expected
+    assert {
+        code for code in COUNTRY_CODE_TO_REGION_CODE if has_trunk_zero(f"+{code}0501234567")
+    } == expected
     assert {380, 44, 49} < expected
     assert not {39, 1, 7, 225, 242} & expected
 
@@ -111,15 +129,22 @@ def test_a_trunk_zero_stands_after_the_country_code_and_before_another_digit():
 
 
 @pytest.mark.parametrize(
-    ("number", "digits"), [("+380501234567", 9), ("+38050123456", 8), ("+3805012345678", 10), ("+48501234567", None)]
+    ("number", "digits"),
+    [("+380501234567", 9), ("+38050123456", 8), ("+3805012345678", 10), ("+48501234567", None)],
 )
 def test_a_number_of_ukraine_is_plus_380_and_nine_digits(number: str, digits: int | None):
     assert is_ukrainian(number) == (digits == 9)
-    wrong = None if digits in {9, None} else f"not a number of Ukraine: it has {digits} digits after +380, not 9"
+    wrong = (
+        None
+        if digits in {9, None}
+        else f"not a number of Ukraine: it has {digits} digits after +380, not 9"
+    )
     assert wrong_length(number) == wrong
 
 
-@pytest.mark.parametrize("written", ["38 (050) 123-45-67", "38(050)1234567", "380 (50) 123 45 67", "38050 1234567"])
+@pytest.mark.parametrize(
+    "written", ["38 (050) 123-45-67", "38(050)1234567", "380 (50) 123 45 67", "38050 1234567"]
+)
 def test_a_number_of_ukraine_may_have_the_code_of_its_operator_set_apart(written: str):
     assert is_written_as_ukrainian(written)
     assert not is_written_as_ukrainian(written[:-1])
@@ -142,7 +167,10 @@ def test_a_number_of_ukraine_may_have_the_code_of_its_operator_set_apart(written
         ("٠٥٠1234567", STRANGE.format(0, "U+0660")),
         ("\uff0b380501234567", STRANGE.format(0, "U+FF0B")),
         ("0501234567;0671234567", STRANGE.format(10, "U+003B")),
-        ("0501234567\n0671234567", "has a line break at position 10 (U+000A); separate numbers by commas"),
+        (
+            "0501234567\n0671234567",
+            "has a line break at position 10 (U+000A); separate numbers by commas",
+        ),
         ("+3800501234567", TRUNK),
         ("3800501234567", TRUNK),
         ("00 380 (0)50 123 45 67", TRUNK),
@@ -159,17 +187,28 @@ def test_a_number_that_cannot_be_sent_to_is_pointed_out_and_never_quoted(written
     assert str(caught.value) == says
 
 
-@pytest.mark.parametrize("written", ["6641234567.0", "6641234567,00", "436641234568.0", "+436641234567.000"])
+@pytest.mark.parametrize(
+    "written", ["6641234567.0", "6641234567,00", "436641234568.0", "+436641234567.000"]
+)
 def test_decimals_of_a_spreadsheet_are_no_digits_of_a_number(written: str):
     with pytest.raises(ValueError, match="has a decimal part, as spreadsheets add it"):
         international(written, "AT")
 
 
 def test_a_message_takes_local_numbers_where_it_has_a_country():
-    message = smsgate.Message(destinations=["050 123-45-67", "067 123 45 67"], text="Привіт", country="UA")
+    message = smsgate.Message(
+        destinations=["050 123-45-67", "067 123 45 67"], text="Привіт", country="UA"
+    )
     assert message.destinations == ("+380501234567", "+380671234567")
-    assert message.model_dump() == {"sender": None, "destinations": message.destinations, "text": "Привіт", "wappush": None}
-    with pytest.raises(ValidationError, match="destination 1 is not a phone number in the international format"):
+    assert message.model_dump() == {
+        "sender": None,
+        "destinations": message.destinations,
+        "text": "Привіт",
+        "wappush": None,
+    }
+    with pytest.raises(
+        ValidationError, match="destination 1 is not a phone number in the international format"
+    ):
         smsgate.Message(destinations="050", text="Привіт")
     with pytest.raises(ValidationError, match="destination 2 repeats destination 1"):
         smsgate.Message(destinations="0501234567,+380501234567", text="Привіт", country="UA")
@@ -179,9 +218,21 @@ def test_a_message_takes_local_numbers_where_it_has_a_country():
     ("destinations", "country", "says"),
     [
         (["0501234567", "0441234567"], "UA", f"destination 2 {NOT_MOBILE}"),
-        ("0501234567", "ua", "a country is its two-letter code of ISO 3166, in capitals, such as UA"),
-        ("0501234567", "XX", "a country is its two-letter code of ISO 3166, in capitals, such as UA"),
-        ("0501234567", 380, "a country is its two-letter code of ISO 3166, in capitals, such as UA"),
+        (
+            "0501234567",
+            "ua",
+            "a country is its two-letter code of ISO 3166, in capitals, such as UA",
+        ),
+        (
+            "0501234567",
+            "XX",
+            "a country is its two-letter code of ISO 3166, in capitals, such as UA",
+        ),
+        (
+            "0501234567",
+            380,
+            "a country is its two-letter code of ISO 3166, in capitals, such as UA",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_without_the_number(destinations: object, country: object, says: str):
@@ -199,14 +250,19 @@ def test_without_the_extra_a_country_is_refused_as_any_other_field(monkeypatch: 
         smsgate.Message(destinations="0501234567", text="Привіт", country="UA")
     (row,) = caught.value.errors()
     assert (row["loc"], row["type"]) == (("country",), "country_extra")
-    assert "a country needs phonenumbers, which is not installed: pip install 'aiosmsgate[phone]'" in row["msg"]
+    assert (
+        "a country needs phonenumbers, which is not installed: pip install 'aiosmsgate[phone]'"
+        in row["msg"]
+    )
     assert "0501234567" not in str(caught.value) + repr(caught.value.errors())
 
 
 @pytest.mark.anyio
 async def test_a_session_understands_the_numbers_of_its_country():
     with Sandbox() as sandbox:
-        async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=sandbox.url, country="UA") as session:
+        async with smsgate.AsyncSession(
+            "sandbox", "sandbox", sender="Shop", url=sandbox.url, country="UA"
+        ) as session:
             await session.send_sms("050 123-45-67", "Привіт")
             with pytest.raises(ValidationError, match=NOT_MOBILE):
                 await session.send_sms("044 123-45-67", "Привіт")
@@ -215,7 +271,9 @@ async def test_a_session_understands_the_numbers_of_its_country():
 
 def test_a_campaign_skips_numbers_that_cannot_exist(tmp_path: Path):
     rows = rows_source(["050 123-45-67", "+380501234567", "044 123 45 67", "050 123 45 678"])
-    with Campaign.create(tmp_path / "a.sms", rows, sender="Shop", text="Привіт", country="UA") as campaign:
+    with Campaign.create(
+        tmp_path / "a.sms", rows, sender="Shop", text="Привіт", country="UA"
+    ) as campaign:
         seen = [(one.state, one.reason or one.number) for one in campaign.recipients()]
     assert seen[0] == (RecipientState.PENDING, "+380501234567")
     assert [reason for state, reason in seen[1:] if state is RecipientState.SKIPPED] == [
@@ -227,5 +285,7 @@ def test_a_campaign_skips_numbers_that_cannot_exist(tmp_path: Path):
 
 def test_a_country_that_is_none_is_an_error_before_a_file_is_made(tmp_path: Path):
     with pytest.raises(ValueError, match="two-letter code"):
-        Campaign.create(tmp_path / "a.sms", rows_source(["1"]), sender="Shop", text="Привіт", country="UKR")
+        Campaign.create(
+            tmp_path / "a.sms", rows_source(["1"]), sender="Shop", text="Привіт", country="UKR"
+        )
     assert not list(tmp_path.iterdir())

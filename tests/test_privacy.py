@@ -52,16 +52,23 @@ def test_the_middle_of_a_number_is_hidden_and_a_short_one_whole(number: str, mas
 
 
 @given(plus=st.sampled_from(["", "+"]), digits=st.text("0123456789", max_size=20))
-def test_a_mask_has_the_length_of_the_number_and_shows_three_digits_and_four_at_most(plus: str, digits: str):
+def test_a_mask_has_the_length_of_the_number_and_shows_three_digits_and_four_at_most(
+    plus: str, digits: str
+):
     masked = mask_number(plus + digits)
     assert len(masked) == len(plus + digits)
     assert re.fullmatch(r"\+?(?:[0-9]{3}\*{4,}[0-9]{4}|[0-9]{2}\*{3,}[0-9]{2}|\*{0,6})", masked)
 
 
-@given(number=st.text("0123456789", min_size=11, max_size=15), other=st.text("0123456789", min_size=8, max_size=8))
+@given(
+    number=st.text("0123456789", min_size=11, max_size=15),
+    other=st.text("0123456789", min_size=8, max_size=8),
+)
 def test_two_numbers_that_differ_only_in_the_middle_look_the_same(number: str, other: str):
     middle = len(number) - 7
-    assert mask_number(number) == mask_number(number[:3] + other[:middle] + number[3 + len(other[:middle]) :])
+    assert mask_number(number) == mask_number(
+        number[:3] + other[:middle] + number[3 + len(other[:middle]) :]
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,7 +76,10 @@ def test_two_numbers_that_differ_only_in_the_middle_look_the_same(number: str, o
     [
         ("", ""),
         ("no number", "no number"),
-        ('Не удалось распознать номер получателя "+380501234567"', 'Не удалось распознать номер получателя "+380*****4567"'),
+        (
+            'Не удалось распознать номер получателя "+380501234567"',
+            'Не удалось распознать номер получателя "+380*****4567"',
+        ),
         ("380501234567,380671234567", "380*****4567,380*****4567"),
         ("+38 050 123-45-67", "+380*****4567"),
         ("+38 (050) 123 45 67", "+380*****4567"),
@@ -96,7 +106,9 @@ def test_no_run_of_seven_digits_is_left_in_a_text(before: str, digits: str, afte
 
 
 def test_secrets_are_taken_out_the_longest_first_and_numbers_are_masked():
-    assert redact("pass password +380501234567", ["pass", "password", ""]) == "*** *** +380*****4567"
+    assert (
+        redact("pass password +380501234567", ["pass", "password", ""]) == "*** *** +380*****4567"
+    )
 
 
 def test_without_secrets_only_numbers_are_masked():
@@ -117,11 +129,15 @@ def redacted(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixt
 @pytest.mark.parametrize("name", sorted(LOGGERS))
 def test_no_logger_of_an_http_library_shows_a_cookie(name: str, redacted: pytest.LogCaptureFixture):
     logging.getLogger(name).debug(
-        "receive_response_headers.complete return_value=%r", [(b"Set-Cookie", b"PHPSESSID=q4dq58tn; path=/")]
+        "receive_response_headers.complete return_value=%r",
+        [(b"Set-Cookie", b"PHPSESSID=q4dq58tn; path=/")],
     )
     assert len(redacted.records) == 1
     assert "q4dq58tn" not in redacted.records[0].getMessage()
-    assert redacted.records[0].getMessage() == "receive_response_headers.complete return_value=[(b'Set-Cookie', b'***')]"
+    assert (
+        redacted.records[0].getMessage()
+        == "receive_response_headers.complete return_value=[(b'Set-Cookie', b'***')]"
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,7 +159,11 @@ def test_no_logger_of_an_http_library_shows_a_cookie(name: str, redacted: pytest
         ),
         ("headers=%r", ([(b"Set-Cookie", b"a=')\"secret")],), "headers=[(b'Set-Cookie', b'***')]"),
         ("headers=%r", ([(b"Set-Cookie", b"a=(1)secret")],), "headers=[(b'Set-Cookie', b'***')]"),
-        ("headers=%r", (str([(b"Set-Cookie", b"a=secret")]),), "headers=\"[(b'Set-Cookie', b'***')]\""),
+        (
+            "headers=%r",
+            (str([(b"Set-Cookie", b"a=secret")]),),
+            "headers=\"[(b'Set-Cookie', b'***')]\"",
+        ),
         ("headers=%r", (repr(str([(b"Cookie", b"a=\"'secret")])),), None),
         ('Cookie: a="quoted secret"; b=(secret)\r\nHost: x', (), "Cookie: ***\r\nHost: x"),
         ("Cookie:\r\nHost: x", (), "Cookie:\r\nHost: x"),
@@ -151,7 +171,10 @@ def test_no_logger_of_an_http_library_shows_a_cookie(name: str, redacted: pytest
     ],
 )
 def test_a_cookie_is_hidden_however_it_is_written(
-    message: str, arguments: tuple[object, ...], shown: str | None, redacted: pytest.LogCaptureFixture
+    message: str,
+    arguments: tuple[object, ...],
+    shown: str | None,
+    redacted: pytest.LogCaptureFixture,
 ):
     logging.getLogger("httpcore.http11").debug(message, *arguments)
     assert "secret" not in redacted.records[0].getMessage()
@@ -218,7 +241,10 @@ def finished(call: Coroutine[Any, Any, str]) -> str:
     raise AssertionError("it pauses once more")
 
 
-KINDS: dict[str, Callable[..., str]] = {"at_once": at_once, "waiting": lambda *given: finished(waiting(*given))}
+KINDS: dict[str, Callable[..., str]] = {
+    "at_once": at_once,
+    "waiting": lambda *given: finished(waiting(*given)),
+}
 SECRET = Hidden(needles.TEXT)
 
 
@@ -236,7 +262,10 @@ def test_a_sealed_error_is_the_same_one_without_a_value(kind: str):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_traceback_ends_in_the_sealed_function_by_its_name(kind: str):
-    names = [frame.f_code.co_name for frame in frames_of(raised_by(lambda: KINDS[kind](SECRET, ValueError)))]
+    names = [
+        frame.f_code.co_name
+        for frame in frames_of(raised_by(lambda: KINDS[kind](SECRET, ValueError)))
+    ]
     assert names[-1] == kind
     assert "fails" not in names
     assert "raised_by" in names or "outcome_of" in names, "the frames of the caller"
@@ -303,7 +332,11 @@ def test_ctrl_c_passes_a_plain_function_as_it_is():
     ended = Ended()
     with pytest.raises(Ended):
         at_once(SECRET, lambda: ended)
-    assert [frame.f_code.co_name for frame in frames_of(ended)][1:] == ["at_once", "at_once", "fails"]
+    assert [frame.f_code.co_name for frame in frames_of(ended)][1:] == [
+        "at_once",
+        "at_once",
+        "fails",
+    ]
     assert isinstance(ended.__cause__, KeyError)
 
 

@@ -1,4 +1,7 @@
-"""The files at the root of the project do not go out of date: the workflow, the commands of CONTRIBUTING.md, the names."""
+"""The files at the root of the project do not go out of date:
+
+the workflow, the commands of CONTRIBUTING.md, the names.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", CONTRIBUTING, re.DOTALL) for line in block.splitlines()]
+COMMANDS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", CONTRIBUTING, re.DOTALL)
+    for line in block.splitlines()
+]
 TOP = {
     ".ci", ".editorconfig", ".github", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
     "README.md", "SECURITY.md", "docs", "noxfile.py", "pyproject.toml", "smsgate", "tests",
@@ -23,7 +30,11 @@ TOP = {
 def test_the_top_level_has_only_what_a_project_needs():
     # What git ignores is nobody's business.
     ignored = {".git", ".venv", ".nox", "dist", "build", ".env", ".hypothesis", "PKG-INFO"}
-    there = {path.name for path in ROOT.iterdir() if path.name not in ignored and not path.name.startswith(".coverage")}
+    there = {
+        path.name
+        for path in ROOT.iterdir()
+        if path.name not in ignored and not path.name.startswith(".coverage")
+    }
     caches = {"__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache"}
     assert there - caches <= TOP
 
@@ -32,7 +43,9 @@ def test_the_top_level_has_only_what_a_project_needs():
 def test_a_command_of_the_contributing_guide_parses(line: str):
     bash = shutil.which("bash")
     assert bash
-    assert subprocess.run([bash, "-n", "-c", line], capture_output=True, check=False).returncode == 0
+    assert (
+        subprocess.run([bash, "-n", "-c", line], capture_output=True, check=False).returncode == 0
+    )
     files = re.findall(r"\b(?:tests|docs|smsgate)/[\w/.]+", line)
     assert [file for file in files if not (ROOT / file).exists()] == []
 
@@ -44,7 +57,11 @@ def test_the_contributing_guide_begins_with_the_commands_and_installs_everything
     assert set(extras.split(",")) == every, "demo is cli and sandbox"
     assert "--group dev" in COMMANDS[0]
     groups = PROJECT["dependency-groups"]
-    assert {one["include-group"] for one in groups["dev"] if isinstance(one, dict)} >= {"docs", "lint", "types"}
+    assert {one["include-group"] for one in groups["dev"] if isinstance(one, dict)} >= {
+        "docs",
+        "lint",
+        "types",
+    }
     for session in re.findall(r"nox -s (\w+)", CONTRIBUTING):
         assert f"def {session}(session: nox.Session)" in (ROOT / "noxfile.py").read_text("utf-8")
 
@@ -53,7 +70,11 @@ def test_the_workflow_runs_the_same_command_and_every_supported_python():
     workflow = (ROOT / ".github/workflows/tests.yml").read_text("utf-8")
     assert "- run: bash .ci/run\n" in workflow
     assert (ROOT / ".ci/run").is_file()
-    versions = [one.rsplit(" ", 1)[1] for one in PROJECT["project"]["classifiers"] if re.search(r":: 3\.\d+$", one)]
+    versions = [
+        one.rsplit(" ", 1)[1]
+        for one in PROJECT["project"]["classifiers"]
+        if re.search(r":: 3\.\d+$", one)
+    ]
     assert re.findall(r"python install ([\d. ]+?) &&", workflow) == [" ".join(versions)]
 
 

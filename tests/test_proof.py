@@ -1,7 +1,7 @@
 """What proves that nothing was sent: this exchange alone, whatever test doubles, tools, hooks and second lines do to httpx.
 
-Each double and each tool is the real one. In every test a request that somebody took is in doubt and was handed over once, and
-a connection that was never made is `NotSent`.
+Each double and each tool is the real one. In every test a request that somebody took is in doubt
+and was handed over once, and a connection that was never made is `NotSent`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,15 @@ from opentelemetry.sdk.trace import TracerProvider
 from pytest_httpx import HTTPXMock, httpx_mock
 
 import smsgate
-from smsgate._client.transport import Body, Exchange, Transport, client_of, lent_transport, own_transport, ssl_settings
+from smsgate._client.transport import (
+    Body,
+    Exchange,
+    Transport,
+    client_of,
+    lent_transport,
+    own_transport,
+    ssl_settings,
+)
 
 __all__ = ["httpx_mock"]
 
@@ -42,7 +50,9 @@ QUICK = smsgate.Timeouts(connect=5.0, read=20.0, send=0.5)
 IN_DOUBT = fault_server.AFTER_THE_REQUEST["reset"][0]
 each_module = pytest.mark.parametrize("module", MODULES.values(), ids=MODULES)
 # httpcore leaves the socket of a request that was cancelled to the garbage collector.
-leaves_sockets = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+leaves_sockets = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 each_client = pytest.mark.parametrize("made", MADE)
 
 
@@ -51,9 +61,17 @@ def closed_port() -> int:
         return int(listener.getsockname()[1])
 
 
-async def send(url: str, client: Any = None, timeouts: smsgate.Timeouts = TIMEOUTS, **options: Any) -> smsgate.SmsGateError:
+async def send(
+    url: str, client: Any = None, timeouts: smsgate.Timeouts = TIMEOUTS, **options: Any
+) -> smsgate.SmsGateError:
     """Send one message and return the error that comes of it."""
-    options = {"sender": "Shop", "url": url, "timeouts": timeouts, "concurrency": 1, "http_client": client} | options
+    options = {
+        "sender": "Shop",
+        "url": url,
+        "timeouts": timeouts,
+        "concurrency": 1,
+        "http_client": client,
+    } | options
     with anyio.fail_after(60):
         async with smsgate.AsyncSession("login", "password", **options) as session:
             with pytest.raises(smsgate.SmsGateError) as caught:
@@ -82,7 +100,9 @@ class Double:
     async def handle_async_request(self, request: Any) -> Any:
         if b"auth" in request.headers["soapaction"].lower().encode():
             cookie = {"Set-Cookie": f"PHPSESSID={fault_server.COOKIE}"}
-            return self.module.Response(200, headers=cookie, content=fault_server.AUTHORISED, request=request)
+            return self.module.Response(
+                200, headers=cookie, content=fault_server.AUTHORISED, request=request
+            )
         self.sends += 1
         if self.reading:
             await request.aread()
@@ -134,7 +154,11 @@ async def test_own_connections_prove_nothing_where_httpx_was_replaced(
     name: str, reading: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     double = Double(httpx, raising(getattr(httpx, name)("secret")), reading=reading)
-    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", lambda _, request: double.handle_async_request(request))
+    monkeypatch.setattr(
+        httpx.AsyncHTTPTransport,
+        "handle_async_request",
+        lambda _, request: double.handle_async_request(request),
+    )
     in_doubt(await send("http://localhost/"))
     assert double.sends == 1
 
@@ -149,9 +173,10 @@ async def test_what_respx_raises_proves_nothing(name: str, made: str, using: str
         client = await stack.enter_async_context(httpx.AsyncClient()) if made == "httpx" else None
         with respx.mock(using=using, assert_all_called=False) as mocked:
             cookie = {"Set-Cookie": f"PHPSESSID={fault_server.COOKIE}"}
-            mocked.post("http://localhost/", headers__contains={"SOAPAction": '"http://turbosms.in.ua/api/Turbo/Auth"'}).respond(
-                200, headers=cookie, content=fault_server.AUTHORISED
-            )
+            mocked.post(
+                "http://localhost/",
+                headers__contains={"SOAPAction": '"http://turbosms.in.ua/api/Turbo/Auth"'},
+            ).respond(200, headers=cookie, content=fault_server.AUTHORISED)
             sends = mocked.post("http://localhost/").mock(side_effect=raised)
             in_doubt(await send("http://localhost/", client))
     assert sends.call_count == 1
@@ -159,7 +184,9 @@ async def test_what_respx_raises_proves_nothing(name: str, made: str, using: str
 
 @pytest.mark.parametrize("made", ["own", "httpx"])
 @pytest.mark.parametrize("name", NAMES)
-async def test_what_pytest_httpx_raises_proves_nothing(name: str, made: str, httpx_mock: HTTPXMock) -> None:
+async def test_what_pytest_httpx_raises_proves_nothing(
+    name: str, made: str, httpx_mock: HTTPXMock
+) -> None:
     cookie = {"Set-Cookie": f"PHPSESSID={fault_server.COOKIE}"}
     httpx_mock.add_response(content=fault_server.AUTHORISED, headers=cookie)
     httpx_mock.add_exception(getattr(httpx, name)("secret"))
@@ -201,9 +228,13 @@ async def test_a_hook_that_takes_the_events_of_some_requests_takes_their_proof(m
 @each_module
 @pytest.mark.parametrize("when", ["request", "response"])
 @pytest.mark.parametrize(
-    "raised", [ValueError("secret"), smsgate.NotSent("secret"), None], ids=["ValueError", "NotSent", "wrong"]
+    "raised",
+    [ValueError("secret"), smsgate.NotSent("secret"), None],
+    ids=["ValueError", "NotSent", "wrong"],
 )
-async def test_a_hook_that_raises_leaves_the_send_in_doubt(module: Any, when: str, raised: Exception | None) -> None:
+async def test_a_hook_that_raises_leaves_the_send_in_doubt(
+    module: Any, when: str, raised: Exception | None
+) -> None:
     async def hook(given: Any) -> None:
         request = getattr(given, "request", given)
         if b"sendsms" in request.headers["soapaction"].lower().encode():
@@ -231,7 +262,9 @@ def failing_over(module: Any, second: Any, *, then: str = "raise the second") ->
                 return await self.first.handle_async_request(request)
             except module.ConnectError as error:
                 first = error
-            request.extensions = {name: value for name, value in request.extensions.items() if name != "trace"}
+            request.extensions = {
+                name: value for name, value in request.extensions.items() if name != "trace"
+            }
             try:
                 return await second.handle_async_request(request)
             except Exception:
@@ -250,7 +283,9 @@ def failing_over(module: Any, second: Any, *, then: str = "raise the second") ->
 @pytest.mark.parametrize("then", ["raise the second", "raise the first"])
 async def test_a_second_line_without_events_proves_nothing(module: Any, then: str) -> None:
     with FaultServer(IN_DOUBT).running() as server:
-        async with module.AsyncClient(transport=failing_over(module, module.AsyncHTTPTransport(), then=then)) as client:
+        async with module.AsyncClient(
+            transport=failing_over(module, module.AsyncHTTPTransport(), then=then)
+        ) as client:
             in_doubt(await send(server.url, client))
     assert len(server.sends()) == 1
 
@@ -258,15 +293,21 @@ async def test_a_second_line_without_events_proves_nothing(module: Any, then: st
 @each_module
 async def test_a_second_line_that_hangs_proves_nothing(module: Any) -> None:
     with FaultServer(fault_server.AFTER_THE_REQUEST["silence"][0]).running() as server:
-        async with module.AsyncClient(transport=failing_over(module, module.AsyncHTTPTransport())) as client:
+        async with module.AsyncClient(
+            transport=failing_over(module, module.AsyncHTTPTransport())
+        ) as client:
             in_doubt(await send(server.url, client, QUICK))
     assert len(server.sends()) <= 1
 
 
 @each_module
 @pytest.mark.parametrize("act", ["ReadTimeout", "hang"])
-async def test_a_double_as_second_line_proves_nothing_though_it_reads_nothing(module: Any, act: str) -> None:
-    double = Double(module, hanging if act == "hang" else raising(getattr(module, act)("secret")), reading=False)
+async def test_a_double_as_second_line_proves_nothing_though_it_reads_nothing(
+    module: Any, act: str
+) -> None:
+    double = Double(
+        module, hanging if act == "hang" else raising(getattr(module, act)("secret")), reading=False
+    )
     async with module.AsyncClient(transport=failing_over(module, double.transport())) as client:
         in_doubt(await send("http://localhost/", client, QUICK if act == "hang" else TIMEOUTS))
     assert double.sends == 1
@@ -275,10 +316,19 @@ async def test_a_double_as_second_line_proves_nothing_though_it_reads_nothing(mo
 @each_module
 async def test_a_second_line_that_answers_is_believed(module: Any) -> None:
     with FaultServer(fault_server.accept).running() as server:
-        async with module.AsyncClient(transport=failing_over(module, module.AsyncHTTPTransport())) as client:
-            options = {"sender": "Shop", "url": server.url, "timeouts": TIMEOUTS, "http_client": client}
+        async with module.AsyncClient(
+            transport=failing_over(module, module.AsyncHTTPTransport())
+        ) as client:
+            options = {
+                "sender": "Shop",
+                "url": server.url,
+                "timeouts": TIMEOUTS,
+                "http_client": client,
+            }
             async with smsgate.AsyncSession("login", "password", **options) as session:
-                assert (await session.send_sms("+380501234567", "hello")).message_ids == (fault_server.MESSAGE_ID,)
+                assert (await session.send_sms("+380501234567", "hello")).message_ids == (
+                    fault_server.MESSAGE_ID,
+                )
 
 
 @each_module
@@ -325,7 +375,10 @@ def wrapped_by_sentry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module in MODULES.values():
         for kind in (module.Client, module.AsyncClient):
             monkeypatch.setattr(kind, "send", kind.send)  # so that what sentry replaces comes back
-    integrations = [sentry_sdk.integrations.httpx.HttpxIntegration(), sentry_sdk.integrations.httpx2.Httpx2Integration()]
+    integrations = [
+        sentry_sdk.integrations.httpx.HttpxIntegration(),
+        sentry_sdk.integrations.httpx2.Httpx2Integration(),
+    ]
     monkeypatch.setattr(sentry_sdk.integrations, "_processed_integrations", set())
     monkeypatch.setattr(sentry_sdk.integrations, "_installed_integrations", set())
     before = httpx.AsyncClient.send
@@ -343,7 +396,11 @@ def wrapped_by_sentry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-TOOLS = {"nothing": wrapped_by_nothing, "opentelemetry": wrapped_by_opentelemetry, "sentry": wrapped_by_sentry}
+TOOLS = {
+    "nothing": wrapped_by_nothing,
+    "opentelemetry": wrapped_by_opentelemetry,
+    "sentry": wrapped_by_sentry,
+}
 
 
 @pytest.fixture(params=TOOLS)
@@ -352,7 +409,11 @@ def wrapped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def client_for(made: str, stack: AsyncExitStack, **options: Any) -> Any:
-    return None if made == "own" else await stack.enter_async_context(MODULES[made].AsyncClient(**options))
+    return (
+        None
+        if made == "own"
+        else await stack.enter_async_context(MODULES[made].AsyncClient(**options))
+    )
 
 
 @each_client
@@ -376,16 +437,28 @@ async def test_a_tool_that_wraps_httpx_changes_nothing(made: str) -> None:
 @leaves_sockets
 @each_client
 async def test_cancelling_while_the_connection_is_being_made_is_not_sent(made: str) -> None:
-    with FaultServer(fault_server.accept).running() as server, socket.create_server(("127.0.0.1", 0)) as silent:
+    with (
+        FaultServer(fault_server.accept).running() as server,
+        socket.create_server(("127.0.0.1", 0)) as silent,
+    ):
         async with AsyncExitStack() as stack:
             client = await client_for(made, stack)
-            # The login is made in clear, then the gateway moves to where no TLS handshake is answered.
-            options = {"sender": "Shop", "url": server.url, "timeouts": TIMEOUTS, "concurrency": 1, "http_client": client}
+            # The login is made in clear, then the gateway moves to where no TLS handshake is
+            # answered.
+            options = {
+                "sender": "Shop",
+                "url": server.url,
+                "timeouts": TIMEOUTS,
+                "concurrency": 1,
+                "http_client": client,
+            }
             async with smsgate.AsyncSession("login", "password", **options) as session:
                 await session.auth()
                 async with session._calls._logins.lease() as login:
                     login.transport._url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
-                session._config = replace(session._config, timeouts=smsgate.Timeouts(connect=5.0, read=20.0, send=0.3))
+                session._config = replace(
+                    session._config, timeouts=smsgate.Timeouts(connect=5.0, read=20.0, send=0.3)
+                )
                 with pytest.raises(smsgate.NotSent) as caught:
                     await session.send_sms("+380501234567", "hello")
     gc.collect()
@@ -429,8 +502,12 @@ async def test_nothing_leaves_after_it_was_said_not_to_have_been_sent() -> None:
             self.go = anyio.Event()
 
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            if b"SendSMS" not in request.headers["soapaction"].encode().replace(b"sendsms", b"SendSMS"):
-                return httpx.Response(200, content=fault_server.AUTHORISED, headers={"Set-Cookie": "PHPSESSID=abc"})
+            if b"SendSMS" not in request.headers["soapaction"].encode().replace(
+                b"sendsms", b"SendSMS"
+            ):
+                return httpx.Response(
+                    200, content=fault_server.AUTHORISED, headers={"Set-Cookie": "PHPSESSID=abc"}
+                )
             await request.extensions["trace"]("connection.connect_tcp.started", {})
             self.tasks.start_soon(self.later, request)
             await anyio.sleep_forever()

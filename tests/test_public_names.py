@@ -43,9 +43,17 @@ def hints_of(public: Any) -> Iterator[dict[str, Any]]:
         if inspect.isfunction(public):
             yield typing.get_type_hints(public)
         return
-    yield {name: hint for name, hint in typing.get_type_hints(public).items() if not name.startswith("_")}
+    yield {
+        name: hint
+        for name, hint in typing.get_type_hints(public).items()
+        if not name.startswith("_")
+    }
     for name, member in vars(public).items():
-        made = name == "__init__" and not is_dataclass(public) and public.__name__ not in MADE_ELSEWHERE
+        made = (
+            name == "__init__"
+            and not is_dataclass(public)
+            and public.__name__ not in MADE_ELSEWHERE
+        )
         if name.startswith("_") and not made:
             continue
         function = getattr(member, "__func__", getattr(member, "fget", member))
@@ -56,5 +64,9 @@ def hints_of(public: Any) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize(("module", "name"), NAMES)
 def test_every_type_of_a_public_call_is_exported(module: str, name: str):
     public = getattr(importlib.import_module(module), name)
-    used = {found for hints in hints_of(public) for hint in hints.values() for found in classes_in(hint)}
-    assert {f"{found.__module__}.{found.__name__}" for found in used if id(found) not in EXPORTED} == set()
+    used = {
+        found for hints in hints_of(public) for hint in hints.values() for found in classes_in(hint)
+    }
+    assert {
+        f"{found.__module__}.{found.__name__}" for found in used if id(found) not in EXPORTED
+    } == set()

@@ -1,4 +1,7 @@
-"""Replies of the gateway: found by namespace and local name, and what each decides (docs: wire format, "Replies" and "Slots")."""
+"""Replies of the gateway:
+
+found by namespace and local name, and what each decides (docs: wire format, "Replies" and "Slots").
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,24 @@ from shown import outcome_of, raised_by, shown_by
 from smsgate import errors
 from smsgate.errors import InDoubt, Outcome, Reason, Refused, ReplyEvidence
 from smsgate.protocol.answers import ANSWERS, Answer, DeliveryState
-from smsgate.protocol.limits import MAX_ELEMENTS, MOST_RECIPIENTS, REPLY_LIMIT, REPLY_LIMIT_MOST, SLOT_LIMIT, reply_limit
+from smsgate.protocol.limits import (
+    MAX_ELEMENTS,
+    MOST_RECIPIENTS,
+    REPLY_LIMIT,
+    REPLY_LIMIT_MOST,
+    SLOT_LIMIT,
+    reply_limit,
+)
 from smsgate.protocol.models import Message, RecipientResult, SendResult
 from smsgate.protocol.operation import Operation
-from smsgate.protocol.operations import AUTH, GET_CREDIT_BALANCE, GET_MESSAGE_STATUS, GET_NEW_MESSAGES, OPERATIONS, SEND_SMS
+from smsgate.protocol.operations import (
+    AUTH,
+    GET_CREDIT_BALANCE,
+    GET_MESSAGE_STATUS,
+    GET_NEW_MESSAGES,
+    OPERATIONS,
+    SEND_SMS,
+)
 from smsgate.protocol.reply import (
     Reply,
     read_auth,
@@ -36,7 +53,9 @@ from smsgate.protocol.reply import (
 )
 
 NUMBERS = ("+380501234567", "+380671234568", "+12025550123", "+12025550124", "+12025550125")
-ONE, TWO, THREE = (Message(destinations=NUMBERS[:count], text="Ваш код: 4815") for count in (1, 2, 3))
+ONE, TWO, THREE = (
+    Message(destinations=NUMBERS[:count], text="Ваш код: 4815") for count in (1, 2, 3)
+)
 
 SENT = "Сообщения успешно отправлены"
 PARTLY = "Не удалось отправить сообщение на некоторые номера"
@@ -54,7 +73,9 @@ NEW = "Новая фраза"
 
 def items_of(operation: str, body: bytes | str) -> tuple[str | None, ...]:
     """Return what stands in the reply to the operation."""
-    return read_reply(OPERATIONS[operation], body if isinstance(body, bytes) else body.encode()).items
+    return read_reply(
+        OPERATIONS[operation], body if isinstance(body, bytes) else body.encode()
+    ).items
 
 
 def doubt(call: Callable[[], object]) -> InDoubt:
@@ -97,14 +118,23 @@ def test_an_answer_is_found_whatever_prefix_it_has_and_whatever_wraps_it(body: s
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("<AuthResult>Вы успешно авторизировались</AuthResult>", "0 elements AuthResult where one is expected"),
-        (f'<AuthResult xmlns="{TURBO}/">Вы успешно авторизировались</AuthResult>', "0 elements AuthResult where one is expected"),
+        (
+            "<AuthResult>Вы успешно авторизировались</AuthResult>",
+            "0 elements AuthResult where one is expected",
+        ),
+        (
+            f'<AuthResult xmlns="{TURBO}/">Вы успешно авторизировались</AuthResult>',
+            "0 elements AuthResult where one is expected",
+        ),
         (
             f'<ns1:AuthResult xmlns:ns1="urn:else" xmlns:ns2="{TURBO}">x</ns1:AuthResult>',
             "0 elements AuthResult where one is expected",
         ),
         (f'<AuthResponse xmlns="{TURBO}"/>', "0 elements AuthResult where one is expected"),
-        (string_reply("GetCreditBalance", "5").decode(), "0 elements AuthResult where one is expected"),
+        (
+            string_reply("GetCreditBalance", "5").decode(),
+            "0 elements AuthResult where one is expected",
+        ),
         (
             f'<a xmlns="{TURBO}"><AuthResult>1</AuthResult><AuthResult>2</AuthResult></a>',
             "2 elements AuthResult where one is expected",
@@ -114,7 +144,10 @@ def test_an_answer_is_found_whatever_prefix_it_has_and_whatever_wraps_it(body: s
             "2 elements AuthResult where one is expected",
         ),
         (f'<AuthResult xmlns="{TURBO}"><b>1</b></AuthResult>', "elements where text is expected"),
-        ("<html><body>502 Bad Gateway</body></html>", "0 elements AuthResult where one is expected"),
+        (
+            "<html><body>502 Bad Gateway</body></html>",
+            "0 elements AuthResult where one is expected",
+        ),
     ],
 )
 def test_a_document_without_one_answer_to_this_operation_is_in_doubt(body: str, said: str):
@@ -133,14 +166,19 @@ def test_a_document_without_one_answer_to_this_operation_is_in_doubt(body: str, 
 )
 def test_a_fault_is_in_doubt_even_beside_an_answer(fault: str):
     error = doubt(lambda: read_reply(AUTH, envelope(fault)))
-    assert (error.reason, str(error)) == (Reason.FAULT, "SOAP fault: the gateway answered with a fault")
+    assert (error.reason, str(error)) == (
+        Reason.FAULT,
+        "SOAP fault: the gateway answered with a fault",
+    )
 
 
 def test_an_element_that_is_only_named_fault_is_none():
     assert items_of("Auth", envelope("<Fault/><ns1:AuthResult>x</ns1:AuthResult>")) == ("x",)
 
 
-@pytest.mark.parametrize("status", [100, 199, 300, 302, 304, 400, 401, 403, 404, 429, 500, 502, 503, 504, 0, 999])
+@pytest.mark.parametrize(
+    "status", [100, 199, 300, 302, 304, 400, 401, 403, 404, 429, 500, 502, 503, 504, 0, 999]
+)
 def test_any_other_status_than_2xx_is_in_doubt_whatever_the_body_says(status: int):
     error = doubt(lambda: read_reply(SEND_SMS, array_reply("SendSMS", SENT, ID), status))
     assert (error.reason, str(error)) == (Reason.HTTP_STATUS, f"HTTP status: {status}")
@@ -154,9 +192,19 @@ def test_a_status_of_2xx_is_read(status: int):
 
 
 def test_evidence_of_a_reply_has_its_size_its_ids_in_order_and_its_beginning():
-    body = array_reply("SendSMS", SENT, OTHER_ID.upper(), ID) + b"<!--" + b"x" * ReplyEvidence.LIMIT + ID.encode() + b"-->"
+    body = (
+        array_reply("SendSMS", SENT, OTHER_ID.upper(), ID)
+        + b"<!--"
+        + b"x" * ReplyEvidence.LIMIT
+        + ID.encode()
+        + b"-->"
+    )
     evidence = read_reply(SEND_SMS, body).evidence
-    assert (evidence.status, evidence.size, evidence.ids) == (200, len(body), (OTHER_ID.upper(), ID))
+    assert (evidence.status, evidence.size, evidence.ids) == (
+        200,
+        len(body),
+        (OTHER_ID.upper(), ID),
+    )
     assert evidence.reply == body[: ReplyEvidence.LIMIT]
 
 
@@ -170,15 +218,25 @@ def test_evidence_of_a_reply_has_its_size_its_ids_in_order_and_its_beginning():
         ("<ns1:ResultArray>a</ns1:ResultArray><ns1:ResultArray>b</ns1:ResultArray>", ("a", "b")),
         ("<ns1:ResultArray></ns1:ResultArray><ns1:ResultArray/>", (None, None)),
         (NIL, (None,)),
-        (f"<ns1:ResultArray>a</ns1:ResultArray>{NIL}<ns1:ResultArray>b</ns1:ResultArray>", ("a", None, "b")),
-        ("\n  <ns1:ResultArray>a\nb</ns1:ResultArray>\n  <ns1:ResultArray> </ns1:ResultArray>\n", ("a\nb", " ")),
+        (
+            f"<ns1:ResultArray>a</ns1:ResultArray>{NIL}<ns1:ResultArray>b</ns1:ResultArray>",
+            ("a", None, "b"),
+        ),
+        (
+            "\n  <ns1:ResultArray>a\nb</ns1:ResultArray>\n  <ns1:ResultArray> </ns1:ResultArray>\n",
+            ("a\nb", " "),
+        ),
         ("", ()),
         ("\n", ()),
         (" a bare string\n", ("a bare string",)),
     ],
 )
-def test_an_array_is_its_elements_in_order_and_a_bare_string_is_one(slots: str, items: tuple[str | None, ...]):
-    body = envelope(f"<ns1:SendSMSResponse><ns1:SendSMSResult>{slots}</ns1:SendSMSResult></ns1:SendSMSResponse>")
+def test_an_array_is_its_elements_in_order_and_a_bare_string_is_one(
+    slots: str, items: tuple[str | None, ...]
+):
+    body = envelope(
+        f"<ns1:SendSMSResponse><ns1:SendSMSResult>{slots}</ns1:SendSMSResult></ns1:SendSMSResponse>"
+    )
     assert items_of("SendSMS", body) == items
 
 
@@ -187,14 +245,20 @@ def test_null_in_place_of_an_array_is_an_empty_one(operation: str):
     assert items_of(operation, envelope(f"<ns1:{operation}Response/>")) == ()
     assert (
         items_of(
-            operation, envelope(f'<ns1:{operation}Response><ns1:{operation}Result xsi:nil="true"/></ns1:{operation}Response>')
+            operation,
+            envelope(
+                f'<ns1:{operation}Response><ns1:{operation}Result xsi:nil="true"/></ns1:{operation}Response>'
+            ),
         )
         == ()
     )
 
 
 def test_an_array_without_a_response_is_no_answer():
-    assert doubt(lambda: items_of("GetNewMessages", envelope("<ns1:GetNewMessages/>"))).reason is Reason.UNREADABLE
+    assert (
+        doubt(lambda: items_of("GetNewMessages", envelope("<ns1:GetNewMessages/>"))).reason
+        is Reason.UNREADABLE
+    )
 
 
 @pytest.mark.parametrize(
@@ -207,7 +271,9 @@ def test_an_array_without_a_response_is_no_answer():
     ],
 )
 def test_an_array_of_something_else_is_in_doubt(slots: str):
-    body = envelope(f"<ns1:SendSMSResponse><ns1:SendSMSResult>{slots}</ns1:SendSMSResult></ns1:SendSMSResponse>")
+    body = envelope(
+        f"<ns1:SendSMSResponse><ns1:SendSMSResult>{slots}</ns1:SendSMSResult></ns1:SendSMSResponse>"
+    )
     assert doubt(lambda: items_of("SendSMS", body)).reason is Reason.UNREADABLE
 
 
@@ -256,7 +322,10 @@ def test_a_login_that_was_refused_raises_what_the_gateway_says(text: str):
 )
 def test_a_login_that_is_answered_by_anything_else_is_in_doubt(text: str):
     error = doubt(lambda: auth(text))
-    assert (error.reason, str(error)) == (Reason.UNRECOGNISED, "answer not recognised: the answer is not one of a login")
+    assert (error.reason, str(error)) == (
+        Reason.UNRECOGNISED,
+        "answer not recognised: the answer is not one of a login",
+    )
 
 
 # GetCreditBalance
@@ -308,7 +377,10 @@ def test_a_balance_is_a_decimal_with_a_dot_or_a_comma(text: str, credits_: str):
 )
 def test_a_balance_that_is_no_plain_number_is_in_doubt(text: str):
     error = doubt(lambda: balance(text))
-    assert (error.reason, str(error)) == (Reason.UNRECOGNISED, "answer not recognised: the answer is not a number of credits")
+    assert (error.reason, str(error)) == (
+        Reason.UNRECOGNISED,
+        "answer not recognised: the answer is not a number of credits",
+    )
 
 
 @pytest.mark.parametrize("text", NOT_AUTHORISED)
@@ -317,8 +389,13 @@ def test_a_balance_without_a_session_says_that_the_cookie_is_dead(text: str):
 
 
 def test_a_nil_balance_is_in_doubt():
-    body = envelope('<ns1:GetCreditBalanceResponse><ns1:GetCreditBalanceResult xsi:nil="true"/></ns1:GetCreditBalanceResponse>')
-    assert doubt(lambda: read_balance(read_reply(GET_CREDIT_BALANCE, body))).reason is Reason.UNRECOGNISED
+    body = envelope(
+        '<ns1:GetCreditBalanceResponse><ns1:GetCreditBalanceResult xsi:nil="true"/></ns1:GetCreditBalanceResponse>'
+    )
+    assert (
+        doubt(lambda: read_balance(read_reply(GET_CREDIT_BALANCE, body))).reason
+        is Reason.UNRECOGNISED
+    )
 
 
 # GetNewMessages
@@ -338,20 +415,37 @@ def new_messages(*items: str | None) -> list[str]:
         (("",), []),
     ],
 )
-def test_new_messages_are_ids_in_order_and_empty_ones_are_left_out(items: tuple[str | None, ...], ids: list[str]):
+def test_new_messages_are_ids_in_order_and_empty_ones_are_left_out(
+    items: tuple[str | None, ...], ids: list[str]
+):
     assert new_messages(*items) == ids
 
 
 def test_no_array_at_all_is_no_new_message():
-    assert read_new_messages(read_reply(GET_NEW_MESSAGES, envelope("<ns1:GetNewMessagesResponse/>"))) == []
+    assert (
+        read_new_messages(read_reply(GET_NEW_MESSAGES, envelope("<ns1:GetNewMessagesResponse/>")))
+        == []
+    )
 
 
 @pytest.mark.parametrize("text", NOT_AUTHORISED)
 @pytest.mark.parametrize(
-    "items", [("{}",), ("", "{}"), (ID, "{}"), ("{}", ID), ("{}", "Не достаточно параметров для выполнения функции")]
+    "items",
+    [
+        ("{}",),
+        ("", "{}"),
+        (ID, "{}"),
+        ("{}", ID),
+        ("{}", "Не достаточно параметров для выполнения функции"),
+    ],
 )
-def test_new_messages_without_a_session_say_so_wherever_the_sentence_stands(items: tuple[str, ...], text: str):
-    assert type(raised_by(lambda: new_messages(*(item.format(text) for item in items)))) is errors.NotAuthorised
+def test_new_messages_without_a_session_say_so_wherever_the_sentence_stands(
+    items: tuple[str, ...], text: str
+):
+    assert (
+        type(raised_by(lambda: new_messages(*(item.format(text) for item in items))))
+        is errors.NotAuthorised
+    )
 
 
 @pytest.mark.parametrize("text", NOT_AUTHORISED)
@@ -359,13 +453,19 @@ def test_a_bare_string_where_the_array_is_declared_is_read_as_the_sentence_it_is
     body = envelope(
         f"<ns1:GetNewMessagesResponse><ns1:GetNewMessagesResult>{text}</ns1:GetNewMessagesResult></ns1:GetNewMessagesResponse>"
     )
-    assert type(raised_by(lambda: read_new_messages(read_reply(GET_NEW_MESSAGES, body)))) is errors.NotAuthorised
+    assert (
+        type(raised_by(lambda: read_new_messages(read_reply(GET_NEW_MESSAGES, body))))
+        is errors.NotAuthorised
+    )
 
 
 @pytest.mark.parametrize("items", [(NEW,), (ID, NEW), (SENT,), (ID[:-1],), ("|",)])
 def test_new_messages_with_an_unknown_sentence_are_in_doubt(items: tuple[str, ...]):
     error = doubt(lambda: new_messages(*items))
-    assert (error.reason, str(error)) == (Reason.UNRECOGNISED, "answer not recognised: the answer is not a list of message ids")
+    assert (error.reason, str(error)) == (
+        Reason.UNRECOGNISED,
+        "answer not recognised: the answer is not a list of message ids",
+    )
 
 
 # GetMessageStatus
@@ -386,7 +486,9 @@ def status(text: str):
         ("|", DeliveryState.UNRECOGNISED),
     ],
 )
-def test_a_status_has_its_state_its_words_and_the_id_that_was_asked_for(text: str, state: DeliveryState):
+def test_a_status_has_its_state_its_words_and_the_id_that_was_asked_for(
+    text: str, state: DeliveryState
+):
     found = status(text)
     assert (found.message_id, found.state, found.text) == (ID, state, text.strip())
 
@@ -407,7 +509,10 @@ def test_a_status_that_is_an_error_raises_it(text: str, kind: type[Refused]):
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_an_empty_status_is_in_doubt(text: str):
     error = doubt(lambda: status(text))
-    assert (error.reason, str(error)) == (Reason.UNRECOGNISED, "answer not recognised: the status is empty")
+    assert (error.reason, str(error)) == (
+        Reason.UNRECOGNISED,
+        "answer not recognised: the status is empty",
+    )
 
 
 # SendSMS: what became of each destination
@@ -422,14 +527,19 @@ def outcomes(result: SendResult) -> list[tuple[Outcome, str | None, Answer | Non
 def test_success_for_one_number_is_a_sentence_and_an_id():
     result = read_send(sent(SENT, ID), ONE)
     assert result.recipients == (
-        RecipientResult(destination=NUMBERS[0], message_id=ID, outcome=Outcome.ACCEPTED, answer=Answer.SENT),
+        RecipientResult(
+            destination=NUMBERS[0], message_id=ID, outcome=Outcome.ACCEPTED, answer=Answer.SENT
+        ),
     )
     assert (result.text, [answer.answer for answer in result.answers]) == (SENT, [Answer.SENT])
 
 
 def test_ids_stand_in_the_order_of_the_destinations():
     result = read_send(sent(SENT, OTHER_ID, ID), TWO)
-    assert [(row.destination, row.message_id) for row in result.recipients] == [(NUMBERS[0], OTHER_ID), (NUMBERS[1], ID)]
+    assert [(row.destination, row.message_id) for row in result.recipients] == [
+        (NUMBERS[0], OTHER_ID),
+        (NUMBERS[1], ID),
+    ]
 
 
 @pytest.mark.parametrize("written", [ID.upper(), f"{{{ID}}}", f" {ID}\n"])
@@ -445,31 +555,61 @@ def test_an_id_may_be_in_capitals_in_braces_or_in_white_space(written: str):
         (SENT, [ID, "  \n"], [(A, ID, Answer.SENT, ""), (R, None, None, "")]),
         (PARTLY, ["", ID], [(R, None, None, ""), (A, ID, Answer.SENT, "")]),
         (f"{PARTLY} | {SENT}", [ID, ""], [(A, ID, Answer.SENT, ""), (R, None, None, "")]),
-        (f"{BAD_NUMBER} | {SENT}", ["", ID], [(R, None, Answer.BAD_DESTINATION, BAD_NUMBER), (A, ID, Answer.SENT, "")]),
+        (
+            f"{BAD_NUMBER} | {SENT}",
+            ["", ID],
+            [(R, None, Answer.BAD_DESTINATION, BAD_NUMBER), (A, ID, Answer.SENT, "")],
+        ),
         (POOR, ["", ID], [(R, None, Answer.NOT_ENOUGH_CREDITS, POOR), (A, ID, Answer.SENT, "")]),
         (
             SENT,
             [f'{BAD_NUMBER} "+9873"', ID],
             [(R, None, Answer.BAD_DESTINATION, f'{BAD_NUMBER} "+9873"'), (A, ID, Answer.SENT, "")],
         ),
-        (BAD_NUMBER, [NO_COUNTRY, ID], [(R, None, Answer.COUNTRY_NOT_SERVED, NO_COUNTRY), (A, ID, Answer.SENT, "")]),
-        (SENT, [ID, "Вы не авторизованы"], [(A, ID, Answer.SENT, ""), (R, None, Answer.NOT_AUTHORISED, "Вы не авторизованы")]),
+        (
+            BAD_NUMBER,
+            [NO_COUNTRY, ID],
+            [(R, None, Answer.COUNTRY_NOT_SERVED, NO_COUNTRY), (A, ID, Answer.SENT, "")],
+        ),
+        (
+            SENT,
+            [ID, "Вы не авторизованы"],
+            [(A, ID, Answer.SENT, ""), (R, None, Answer.NOT_AUTHORISED, "Вы не авторизованы")],
+        ),
         (SENT, [NEW, ID], [(U, None, Answer.UNRECOGNISED, NEW), (A, ID, Answer.SENT, "")]),
-        (SENT, [f"{NO_COUNTRY} | {NEW}", ID], [(U, None, Answer.UNRECOGNISED, NEW), (A, ID, Answer.SENT, "")]),
+        (
+            SENT,
+            [f"{NO_COUNTRY} | {NEW}", ID],
+            [(U, None, Answer.UNRECOGNISED, NEW), (A, ID, Answer.SENT, "")],
+        ),
         (SENT, [SENT, ID], [(U, None, Answer.SENT, SENT), (A, ID, Answer.SENT, "")]),
-        (SENT, [DONT_KNOW, ID], [(U, None, Answer.OUTCOME_UNKNOWN, DONT_KNOW), (A, ID, Answer.SENT, "")]),
+        (
+            SENT,
+            [DONT_KNOW, ID],
+            [(U, None, Answer.OUTCOME_UNKNOWN, DONT_KNOW), (A, ID, Answer.SENT, "")],
+        ),
         (SENT, [NOT_SAVED, ID], [(U, None, Answer.NOT_SAVED, NOT_SAVED), (A, ID, Answer.SENT, "")]),
         (DONT_KNOW, ["", ID], [(U, None, None, ""), (A, ID, Answer.SENT, "")]),
         (NOT_SAVED, ["", ID], [(U, None, None, ""), (A, ID, Answer.SENT, "")]),
         (NEW, ["", ID], [(U, None, None, ""), (A, ID, Answer.SENT, "")]),
         ("", ["", ID], [(U, None, None, ""), (A, ID, Answer.SENT, "")]),
         (None, [None, ID], [(U, None, None, ""), (A, ID, Answer.SENT, "")]),
-        (NEW, [NO_COUNTRY, ID], [(R, None, Answer.COUNTRY_NOT_SERVED, NO_COUNTRY), (A, ID, Answer.SENT, "")]),
-        ("Вы не авторизованы", ["", ID], [(R, None, Answer.NOT_AUTHORISED, "Вы не авторизованы"), (A, ID, Answer.SENT, "")]),
+        (
+            NEW,
+            [NO_COUNTRY, ID],
+            [(R, None, Answer.COUNTRY_NOT_SERVED, NO_COUNTRY), (A, ID, Answer.SENT, "")],
+        ),
+        (
+            "Вы не авторизованы",
+            ["", ID],
+            [(R, None, Answer.NOT_AUTHORISED, "Вы не авторизованы"), (A, ID, Answer.SENT, "")],
+        ),
     ],
 )
 def test_a_slot_is_an_id_a_sentence_or_empty_and_then_the_sentence_before_the_slots_speaks(
-    head: str | None, slots: list[str | None], expected: list[tuple[Outcome, str | None, Answer | None, str]]
+    head: str | None,
+    slots: list[str | None],
+    expected: list[tuple[Outcome, str | None, Answer | None, str]],
 ):
     assert outcomes(read_send(sent(head, *slots), TWO)) == expected
 
@@ -502,7 +642,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("message", [ONE, THREE])
 @pytest.mark.parametrize("text", REFUSED)
-def test_one_sentence_is_an_answer_for_the_whole_request_however_many_numbers_it_had(text: str, message: Message):
+def test_one_sentence_is_an_answer_for_the_whole_request_however_many_numbers_it_had(
+    text: str, message: Message
+):
     error = raised_by(lambda: read_send(sent(text), message))
     assert isinstance(error, Refused)
     assert type(error) is REFUSED[text]
@@ -552,8 +694,13 @@ def test_where_each_number_is_refused_for_itself_the_reasons_stand_in_order(head
         (f"{POOR} | {{}}",),
     ],
 )
-def test_a_dead_cookie_is_told_first_wherever_the_sentence_stands(items: tuple[str, ...], text: str):
-    assert type(raised_by(lambda: read_send(sent(*(item.format(text) for item in items)), TWO))) is errors.NotAuthorised
+def test_a_dead_cookie_is_told_first_wherever_the_sentence_stands(
+    items: tuple[str, ...], text: str
+):
+    assert (
+        type(raised_by(lambda: read_send(sent(*(item.format(text) for item in items)), TWO)))
+        is errors.NotAuthorised
+    )
 
 
 @pytest.mark.parametrize(
@@ -565,7 +712,11 @@ def test_a_dead_cookie_is_told_first_wherever_the_sentence_stands(items: tuple[s
         ((SENT, ID, OTHER_ID, ""), Reason.SLOTS, "3 for 2 destinations"),
         ((ID, OTHER_ID), Reason.SLOTS, "1 for 2 destinations"),
         ((ID, OTHER_ID, ""), Reason.CONTRADICTION, "a message id where a sentence is expected"),
-        ((SENT, "Вы не авторизованы", "Вы не авторизованы"), Reason.CONTRADICTION, "success without a message id"),
+        (
+            (SENT, "Вы не авторизованы", "Вы не авторизованы"),
+            Reason.CONTRADICTION,
+            "success without a message id",
+        ),
         ((SENT, ID, ID), Reason.CONTRADICTION, "one message id for two destinations"),
         ((SENT, ID, ID.upper()), Reason.CONTRADICTION, "one message id for two destinations"),
         ((SENT, ID, f"{{{ID}}}"), Reason.CONTRADICTION, "one message id for two destinations"),
@@ -577,27 +728,77 @@ def test_a_dead_cookie_is_told_first_wherever_the_sentence_stands(items: tuple[s
         ((PARTLY, "", ""), Reason.CONTRADICTION, "success without a message id"),
         ((f"{BAD_NUMBER} | {SENT}", "", ""), Reason.CONTRADICTION, "success without a message id"),
         ((POOR, SENT, ""), Reason.CONTRADICTION, "success without a message id"),
-        ((DONT_KNOW,), Reason.OUTCOME_UNKNOWN, "the answer does not say which destinations were sent"),
-        ((DONT_KNOW, "", ""), Reason.OUTCOME_UNKNOWN, "the answer does not say which destinations were sent"),
-        ((f"{POOR} | {DONT_KNOW}",), Reason.OUTCOME_UNKNOWN, "the answer does not say which destinations were sent"),
-        ((SENT, DONT_KNOW, ""), Reason.OUTCOME_UNKNOWN, "the answer does not say which destinations were sent"),
-        ((POOR, DONT_KNOW, ""), Reason.OUTCOME_UNKNOWN, "the answer does not say which destinations were sent"),
+        (
+            (DONT_KNOW,),
+            Reason.OUTCOME_UNKNOWN,
+            "the answer does not say which destinations were sent",
+        ),
+        (
+            (DONT_KNOW, "", ""),
+            Reason.OUTCOME_UNKNOWN,
+            "the answer does not say which destinations were sent",
+        ),
+        (
+            (f"{POOR} | {DONT_KNOW}",),
+            Reason.OUTCOME_UNKNOWN,
+            "the answer does not say which destinations were sent",
+        ),
+        (
+            (SENT, DONT_KNOW, ""),
+            Reason.OUTCOME_UNKNOWN,
+            "the answer does not say which destinations were sent",
+        ),
+        (
+            (POOR, DONT_KNOW, ""),
+            Reason.OUTCOME_UNKNOWN,
+            "the answer does not say which destinations were sent",
+        ),
         ((NOT_SAVED,), Reason.NOT_SAVED, "the answer does not say which destinations were sent"),
-        ((NOT_SAVED, "", ""), Reason.NOT_SAVED, "the answer does not say which destinations were sent"),
-        ((f"{POOR} | {NOT_SAVED}",), Reason.NOT_SAVED, "the answer does not say which destinations were sent"),
-        ((SENT, NOT_SAVED, ""), Reason.NOT_SAVED, "the answer does not say which destinations were sent"),
+        (
+            (NOT_SAVED, "", ""),
+            Reason.NOT_SAVED,
+            "the answer does not say which destinations were sent",
+        ),
+        (
+            (f"{POOR} | {NOT_SAVED}",),
+            Reason.NOT_SAVED,
+            "the answer does not say which destinations were sent",
+        ),
+        (
+            (SENT, NOT_SAVED, ""),
+            Reason.NOT_SAVED,
+            "the answer does not say which destinations were sent",
+        ),
         ((NEW,), Reason.UNRECOGNISED, "the answer does not say which destinations were sent"),
-        ((NEW, "", ""), Reason.UNRECOGNISED, "the answer does not say which destinations were sent"),
-        ((f"{POOR} | {NEW}", "", ""), Reason.UNRECOGNISED, "the answer does not say which destinations were sent"),
-        ((POOR, NEW, ""), Reason.UNRECOGNISED, "the answer does not say which destinations were sent"),
-        ((NO_COUNTRY, "", NEW), Reason.UNRECOGNISED, "the answer does not say which destinations were sent"),
+        (
+            (NEW, "", ""),
+            Reason.UNRECOGNISED,
+            "the answer does not say which destinations were sent",
+        ),
+        (
+            (f"{POOR} | {NEW}", "", ""),
+            Reason.UNRECOGNISED,
+            "the answer does not say which destinations were sent",
+        ),
+        (
+            (POOR, NEW, ""),
+            Reason.UNRECOGNISED,
+            "the answer does not say which destinations were sent",
+        ),
+        (
+            (NO_COUNTRY, "", NEW),
+            Reason.UNRECOGNISED,
+            "the answer does not say which destinations were sent",
+        ),
         ((ID,), Reason.CONTRADICTION, "a message id where a sentence is expected"),
         (("",), Reason.UNRECOGNISED, "the answer does not say which destinations were sent"),
         ((None,), Reason.UNRECOGNISED, "the answer does not say which destinations were sent"),
         (("", "", ""), Reason.UNRECOGNISED, "the answer does not say which destinations were sent"),
     ],
 )
-def test_what_is_neither_an_acceptance_nor_a_refusal_is_in_doubt(items: tuple[str | None, ...], reason: Reason, said: str):
+def test_what_is_neither_an_acceptance_nor_a_refusal_is_in_doubt(
+    items: tuple[str | None, ...], reason: Reason, said: str
+):
     reply = sent(*items)
     error = doubt(lambda: read_send(reply, TWO))
     assert (error.reason, str(error)) == (reason, f"{reason}: {said}")
@@ -607,34 +808,51 @@ def test_what_is_neither_an_acceptance_nor_a_refusal_is_in_doubt(items: tuple[st
 IDS = tuple(f"{number:08x}-57f5-f84a-1033-6075af2bcc6e" for number in range(4))
 REFUSING = (POOR, BAD_NUMBER, f'{BAD_NUMBER} "+380501234567"', NO_COUNTRY, *NOT_AUTHORISED)
 UNDECIDED = (SENT, PARTLY, DONT_KNOW, NEW, f"{NO_COUNTRY} | {SENT}")
-slot = st.one_of(st.sampled_from(IDS), st.sampled_from(["", " ", None]), st.sampled_from(REFUSING), st.sampled_from(UNDECIDED))
+slot = st.one_of(
+    st.sampled_from(IDS),
+    st.sampled_from(["", " ", None]),
+    st.sampled_from(REFUSING),
+    st.sampled_from(UNDECIDED),
+)
 heads = st.lists(st.sampled_from(REFUSING + UNDECIDED + ("",)), max_size=3).map(" | ".join)
 
 
 @given(head=heads, slots=st.lists(slot, max_size=5), off=st.sampled_from([0] * 8 + [1, -1]))
-def test_whatever_the_slots_are_nothing_is_lost_and_nothing_is_claimed(head: str, slots: list[str | None], off: int):
+def test_whatever_the_slots_are_nothing_is_lost_and_nothing_is_claimed(
+    head: str, slots: list[str | None], off: int
+):
     numbers = NUMBERS[: max(1, len(slots) + off)]
     ids = [text for text in slots if text in IDS]
     filled = [text for text in slots if text and text.strip()]
     plausible = len(slots) == len(numbers) and len(set(ids)) == len(ids)
-    outcome = outcome_of(lambda: read_send(sent(head, *slots), Message(destinations=numbers, text="t")))
+    outcome = outcome_of(
+        lambda: read_send(sent(head, *slots), Message(destinations=numbers, text="t"))
+    )
     if isinstance(outcome, SendResult):
         assert plausible
         assert ids
         assert [row.destination for row in outcome.recipients] == list(numbers)
-        assert [row.message_id for row in outcome.recipients] == [text if text in IDS else None for text in slots]
-        assert [row.outcome is Outcome.ACCEPTED for row in outcome.recipients] == [text in IDS for text in slots]
+        assert [row.message_id for row in outcome.recipients] == [
+            text if text in IDS else None for text in slots
+        ]
+        assert [row.outcome is Outcome.ACCEPTED for row in outcome.recipients] == [
+            text in IDS for text in slots
+        ]
         answered = {text: row.outcome for row, text in zip(outcome.recipients, slots, strict=True)}
         assert {answered[text] for text in UNDECIDED if text in answered} <= {Outcome.IN_DOUBT}
         assert {answered[text] for text in REFUSING if text in answered} <= {Outcome.REFUSED}
-        assert set(outcome.accepted) | set(outcome.refused) | set(outcome.in_doubt) == set(outcome.recipients)
+        assert set(outcome.accepted) | set(outcome.refused) | set(outcome.in_doubt) == set(
+            outcome.recipients
+        )
     elif isinstance(outcome, Refused):
         # Certainly not sent: no id, and every sentence that speaks for a number refuses it.
         assert outcome.sent is False
         assert not ids
         assert len(slots) in (0, len(numbers))
         assert set(filled) <= set(REFUSING)
-        assert (filled and len(filled) == len(slots)) or set(head.split(" | ")) - {""} <= set(REFUSING)
+        assert (filled and len(filled) == len(slots)) or set(head.split(" | ")) - {""} <= set(
+            REFUSING
+        )
     else:
         assert type(outcome) is InDoubt
         assert outcome.sent is None
@@ -693,22 +911,37 @@ SECRET_REPLIES: dict[str, Callable[[], object]] = {
     "success without an id": lambda: read_send(sent(f"{SENT} | {LINE}", ""), ONE),
     "unknown sentence": lambda: read_send(sent(f"{NEW} {QUOTED}"), ONE),
     "HTTP status": lambda: read_reply(SEND_SMS, array_reply("SendSMS", LINE), 500),
-    "fault": lambda: read_reply(SEND_SMS, envelope(f"<SOAP-ENV:Fault><faultstring>{LINE}</faultstring></SOAP-ENV:Fault>")),
+    "fault": lambda: read_reply(
+        SEND_SMS, envelope(f"<SOAP-ENV:Fault><faultstring>{LINE}</faultstring></SOAP-ENV:Fault>")
+    ),
     "no answer": lambda: read_reply(SEND_SMS, envelope(f"<a>{LINE}</a>")),
     "elements in a slot": lambda: read_reply(
-        SEND_SMS, envelope(f"<ns1:SendSMSResult><ns1:ResultArray><a>{LINE}</a></ns1:ResultArray></ns1:SendSMSResult>")
+        SEND_SMS,
+        envelope(
+            f"<ns1:SendSMSResult><ns1:ResultArray><a>{LINE}</a></ns1:ResultArray></ns1:SendSMSResult>"
+        ),
     ),
     "cut": lambda: read_reply(SEND_SMS, array_reply("SendSMS", LINE)[:-20]),
-    "doctype": lambda: read_reply(SEND_SMS, f"<!DOCTYPE a [<!-- {LINE} -->]><a>{LINE}</a>".encode()),
+    "doctype": lambda: read_reply(
+        SEND_SMS, f"<!DOCTYPE a [<!-- {LINE} -->]><a>{LINE}</a>".encode()
+    ),
     "login": lambda: read_auth(read_reply(AUTH, string_reply("Auth", f"{NEW} {QUOTED}"))),
-    "balance": lambda: read_balance(read_reply(GET_CREDIT_BALANCE, string_reply("GetCreditBalance", f"{NEW} {QUOTED}"))),
-    "new messages": lambda: read_new_messages(read_reply(GET_NEW_MESSAGES, array_reply("GetNewMessages", f"{NEW} {QUOTED}"))),
-    "status": lambda: read_status(read_reply(GET_MESSAGE_STATUS, string_reply("GetMessageStatus", f"{LINE}")), ID),
+    "balance": lambda: read_balance(
+        read_reply(GET_CREDIT_BALANCE, string_reply("GetCreditBalance", f"{NEW} {QUOTED}"))
+    ),
+    "new messages": lambda: read_new_messages(
+        read_reply(GET_NEW_MESSAGES, array_reply("GetNewMessages", f"{NEW} {QUOTED}"))
+    ),
+    "status": lambda: read_status(
+        read_reply(GET_MESSAGE_STATUS, string_reply("GetMessageStatus", f"{LINE}")), ID
+    ),
 }
 
 
 @pytest.mark.parametrize("case", SECRET_REPLIES)
-def test_no_error_shows_a_number_that_the_gateway_quotes_not_even_in_a_traceback_with_locals(case: str):
+def test_no_error_shows_a_number_that_the_gateway_quotes_not_even_in_a_traceback_with_locals(
+    case: str,
+):
     error = raised_by(SECRET_REPLIES[case])
     assert isinstance(error, (InDoubt, Refused))
     assert QUOTED not in shown_by(error)
@@ -726,7 +959,10 @@ def test_a_reply_cannot_be_changed():
     with pytest.raises(AttributeError):
         reply.items = ()
     assert isinstance(reply, Reply)
-    assert re.fullmatch(r"Reply\(2 items, ReplyEvidence\(status=200, size=\d+, ids=\('" + ID + r"',\)\)\)", repr(reply))
+    assert re.fullmatch(
+        r"Reply\(2 items, ReplyEvidence\(status=200, size=\d+, ids=\('" + ID + r"',\)\)\)",
+        repr(reply),
+    )
 
 
 @pytest.mark.parametrize("sentence", ["Вы не авторизованы", "Вы не авторизированы"])
@@ -757,36 +993,67 @@ def slot(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "pointing", [HREF, '<ns1:ResultArray id="id1"> </ns1:ResultArray>', f'<ns1:ResultArray xsi:nil="true">{ID}</ns1:ResultArray>']
+    "pointing",
+    [
+        HREF,
+        '<ns1:ResultArray id="id1"> </ns1:ResultArray>',
+        f'<ns1:ResultArray xsi:nil="true">{ID}</ns1:ResultArray>',
+    ],
 )
 @pytest.mark.parametrize("head", [SENT, PARTLY, BAD_NUMBER, POOR])
-def test_a_slot_whose_attributes_leave_its_text_open_is_in_doubt_and_the_others_are_not(pointing: str, head: str):
-    result = read_send(slots("SendSMS", slot(head), slot(OTHER_ID), pointing, "<ns1:ResultArray/>"), THREE)
-    assert [recipient.outcome for recipient in result.recipients] == ["accepted", "in doubt", "refused"]
+def test_a_slot_whose_attributes_leave_its_text_open_is_in_doubt_and_the_others_are_not(
+    pointing: str, head: str
+):
+    result = read_send(
+        slots("SendSMS", slot(head), slot(OTHER_ID), pointing, "<ns1:ResultArray/>"), THREE
+    )
+    assert [recipient.outcome for recipient in result.recipients] == [
+        "accepted",
+        "in doubt",
+        "refused",
+    ]
     assert result.in_doubt[0].destination == NUMBERS[1]
 
 
 def test_slots_that_all_point_elsewhere_are_in_doubt_whatever_is_said_before_them():
     for head in (SENT, BAD_NUMBER, *NOT_AUTHORISED):
-        assert doubt(lambda head=head: read_send(slots("SendSMS", slot(head), HREF, HREF), TWO)).sent is None
+        assert (
+            doubt(lambda head=head: read_send(slots("SendSMS", slot(head), HREF, HREF), TWO)).sent
+            is None
+        )
 
 
 @pytest.mark.parametrize("written", [(HREF,), (slot(ID), HREF), (HREF, slot(ID))])
-def test_a_list_of_ids_that_points_elsewhere_is_not_taken_for_shorter_than_it_is(written: tuple[str, ...]):
-    assert doubt(lambda: read_new_messages(slots("GetNewMessages", *written))).reason is Reason.UNREADABLE
+def test_a_list_of_ids_that_points_elsewhere_is_not_taken_for_shorter_than_it_is(
+    written: tuple[str, ...],
+):
+    assert (
+        doubt(lambda: read_new_messages(slots("GetNewMessages", *written))).reason
+        is Reason.UNREADABLE
+    )
 
 
-@pytest.mark.parametrize("operation", ["GetCreditBalance", "GetMessageStatus", "GetNewMessages", "SendSMS", "Auth"])
+@pytest.mark.parametrize(
+    "operation", ["GetCreditBalance", "GetMessageStatus", "GetNewMessages", "SendSMS", "Auth"]
+)
 def test_a_result_that_points_elsewhere_is_in_doubt(operation: str):
-    body = envelope(f'<ns1:{operation}Response><ns1:{operation}Result href="#id1"/></ns1:{operation}Response>')
+    body = envelope(
+        f'<ns1:{operation}Response><ns1:{operation}Result href="#id1"/></ns1:{operation}Response>'
+    )
     assert doubt(lambda: read_reply(OPERATIONS[operation], body)).reason is Reason.UNREADABLE
 
 
 def references(form: str, text: str) -> str:
-    return "".join(character if character.isascii() else form.format(ord(character)) for character in text)
+    return "".join(
+        character if character.isascii() else form.format(ord(character)) for character in text
+    )
 
 
-@pytest.mark.parametrize("form", ["raw", "&#{};", "&#x{:04x};"], ids=["UTF-8", "decimal references", "hexadecimal references"])
+@pytest.mark.parametrize(
+    "form",
+    ["raw", "&#{};", "&#x{:04x};"],
+    ids=["UTF-8", "decimal references", "hexadecimal references"],
+)
 def test_the_reply_to_the_largest_call_can_be_read_whatever_each_slot_says(form: str):
     longest = max((row.sentence for row in ANSWERS), key=lambda sentence: len(sentence.encode()))
     number = NUMBERS[0]
@@ -799,7 +1066,11 @@ def test_the_reply_to_the_largest_call_can_be_read_whatever_each_slot_says(form:
     body = array_reply("SendSMS", SENT).replace(
         b"</ns1:SendSMSResult>", slot.encode() * MOST_RECIPIENTS + b"</ns1:SendSMSResult>"
     )
-    assert len(body) <= reply_limit(MOST_RECIPIENTS) == REPLY_LIMIT_MOST - (REPLY_LIMIT_MOST - REPLY_LIMIT) % SLOT_LIMIT
+    assert (
+        len(body)
+        <= reply_limit(MOST_RECIPIENTS)
+        == REPLY_LIMIT_MOST - (REPLY_LIMIT_MOST - REPLY_LIMIT) % SLOT_LIMIT
+    )
     items = read_reply(SEND_SMS, body).items
     assert len(items) == MOST_RECIPIENTS + 1 < MAX_ELEMENTS
     assert set(items[1:]) == {said}

@@ -23,7 +23,14 @@ import httpx
 import pytest
 
 from smsgate.errors import BadSender, NotEnoughCredits, Refused
-from smsgate.protocol.answers import ANSWERS, STATUSES, Answer, DeliveryState, classify, delivery_state
+from smsgate.protocol.answers import (
+    ANSWERS,
+    STATUSES,
+    Answer,
+    DeliveryState,
+    classify,
+    delivery_state,
+)
 from smsgate.protocol.models import Message
 from smsgate.protocol.operation import NAMESPACE
 from smsgate.protocol.operations import AUTH, GET_NEW_MESSAGES, OPERATIONS, SEND_SMS
@@ -47,7 +54,9 @@ GOOD, OTHER, BAD = "+380501234567", "+380671234567", "+9873000"
 SENT = "Сообщения успешно отправлены"
 UNRECOGNISED_NUMBER = "Не удалось распознать номер получателя"
 MISSING = "Не достаточно параметров для выполнения функции"
-SLOTS = re.compile(r"<ns1:ResultArray>([^<]*)</ns1:ResultArray>|<ns1:ResultArray (xsi:nil)=\"true\"/>")
+SLOTS = re.compile(
+    r"<ns1:ResultArray>([^<]*)</ns1:ResultArray>|<ns1:ResultArray (xsi:nil)=\"true\"/>"
+)
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
@@ -98,7 +107,9 @@ def request(operation: str, namespace: str = SOAP_11, **arguments: str) -> bytes
     return envelope(f"<t:{operation}>{inner}</t:{operation}>", namespace)
 
 
-def ask(url: str, body: bytes | None, headers: Mapping[str, str] | None = None, method: str = "POST") -> Answered:
+def ask(
+    url: str, body: bytes | None, headers: Mapping[str, str] | None = None, method: str = "POST"
+) -> Answered:
     parts = urlsplit(url)
     assert parts.hostname
     with closing(http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)) as connection:
@@ -122,7 +133,13 @@ class User:
     def call(self, operation: str, **arguments: str) -> Answered:
         return self.post(request(operation, **arguments))
 
-    def send(self, destination: str = GOOD, text: str = "Ваш код: 4815", sender: str = "Shop", **more: str) -> Answered:
+    def send(
+        self,
+        destination: str = GOOD,
+        text: str = "Ваш код: 4815",
+        sender: str = "Shop",
+        **more: str,
+    ) -> Answered:
         return self.call("SendSMS", sender=sender, destination=destination, text=text, **more)
 
     def status(self, message_id: str) -> str:
@@ -164,10 +181,14 @@ def test_a_balance_is_a_plain_decimal_with_a_dot() -> None:
     assert answered.text == LAYOUT_11.format(inner + "</ns1:GetCreditBalanceResponse>")
 
 
-def test_a_send_answers_with_the_sentence_and_one_id_for_each_number_in_order(sandbox: Sandbox) -> None:
+def test_a_send_answers_with_the_sentence_and_one_id_for_each_number_in_order(
+    sandbox: Sandbox,
+) -> None:
     answered = User(sandbox).send(f"{GOOD},{OTHER}")
     first, second = sandbox.messages
-    array = "".join(f"<ns1:ResultArray>{slot}</ns1:ResultArray>" for slot in (SENT, first.id, second.id))
+    array = "".join(
+        f"<ns1:ResultArray>{slot}</ns1:ResultArray>" for slot in (SENT, first.id, second.id)
+    )
     assert answered.text == LAYOUT_11.format(
         f"<ns1:SendSMSResponse><ns1:SendSMSResult>{array}</ns1:SendSMSResult></ns1:SendSMSResponse>"
     )
@@ -181,7 +202,9 @@ def test_an_empty_array_is_an_empty_result_element(sandbox: Sandbox) -> None:
 
 
 def test_soap_12_is_answered_in_soap_12(sandbox: Sandbox) -> None:
-    answered = User(sandbox, login=False).post(request("Auth", SOAP_12, login="sandbox", password="sandbox"))
+    answered = User(sandbox, login=False).post(
+        request("Auth", SOAP_12, login="sandbox", password="sandbox")
+    )
     inner = "<ns1:AuthResponse><ns1:AuthResult>Вы успешно авторизировались</ns1:AuthResult></ns1:AuthResponse>"
     assert answered.text == LAYOUT_12.format(inner)
     assert answered.headers["Content-Type"] == "application/soap+xml; charset=utf-8"
@@ -194,7 +217,9 @@ def test_the_clients_own_reader_understands_the_answers(sandbox: Sandbox) -> Non
     user.cookie = answered.cookie
     message = Message(sender="Shop", destinations=[GOOD, OTHER], text="a")
     result = read_send(read_reply(SEND_SMS, user.send(f"{GOOD},{OTHER}").body), message)
-    assert list(result.message_ids) == read_new_messages(read_reply(GET_NEW_MESSAGES, user.call("GetNewMessages").body))
+    assert list(result.message_ids) == read_new_messages(
+        read_reply(GET_NEW_MESSAGES, user.call("GetNewMessages").body)
+    )
 
 
 # Requests
@@ -204,7 +229,9 @@ def test_the_clients_own_reader_understands_the_answers(sandbox: Sandbox) -> Non
 def test_arguments_may_stand_in_any_order(sandbox: Sandbox, order: tuple[str, ...]) -> None:
     values = {"sender": "Shop", "destination": GOOD, "text": "a"}
     User(sandbox).call("SendSMS", **{name: values[name] for name in order})
-    assert [(sent.sender, sent.destination, sent.text) for sent in sandbox.messages] == [("Shop", GOOD, "a")]
+    assert [(sent.sender, sent.destination, sent.text) for sent in sandbox.messages] == [
+        ("Shop", GOOD, "a")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -250,10 +277,14 @@ def test_a_text_arrives_exactly_as_it_was_sent(sandbox: Sandbox, text: str) -> N
     assert sandbox.messages[0].text == text
 
 
-def test_a_carriage_return_becomes_a_line_feed_as_xml_has_it_unless_it_is_escaped(sandbox: Sandbox) -> None:
+def test_a_carriage_return_becomes_a_line_feed_as_xml_has_it_unless_it_is_escaped(
+    sandbox: Sandbox,
+) -> None:
     user = User(sandbox)
     user.send(text="a\r\nb")
-    user.post(request("SendSMS", sender="Shop", destination=GOOD, text="a\r\nb").replace(b"\r", b"&#13;"))
+    user.post(
+        request("SendSMS", sender="Shop", destination=GOOD, text="a\r\nb").replace(b"\r", b"&#13;")
+    )
     assert [sent.text for sent in sandbox.messages] == ["a\nb", "a\r\nb"]
 
 
@@ -274,12 +305,18 @@ def test_an_unknown_procedure_in_soap_12_is_a_fault_of_soap_12(sandbox: Sandbox)
     reason = "<env:Reason><env:Text>Procedure not present</env:Text></env:Reason>"
     layout = LAYOUT_12.replace(f' xmlns:ns1="{NAMESPACE}"', "")
     assert answered.text == layout.format(f"<env:Fault>{fault}{reason}</env:Fault>")
-    assert (answered.status, answered.headers["Content-Type"]) == (500, "application/soap+xml; charset=utf-8")
+    assert (answered.status, answered.headers["Content-Type"]) == (
+        500,
+        "application/soap+xml; charset=utf-8",
+    )
 
 
 def test_a_procedure_is_not_found_without_its_namespace(sandbox: Sandbox) -> None:
     answered = User(sandbox).post(envelope("<GetCreditBalance/>"))
-    assert (answered.status, "Procedure 'GetCreditBalance' not present" in answered.text) == (500, True)
+    assert (answered.status, "Procedure 'GetCreditBalance' not present" in answered.text) == (
+        500,
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -300,7 +337,10 @@ def test_a_procedure_is_not_found_without_its_namespace(sandbox: Sandbox) -> Non
 def test_what_is_no_soap_is_a_bad_request(sandbox: Sandbox, body: bytes) -> None:
     answered = User(sandbox).post(body)
     assert answered.status == 500
-    assert "<faultcode>SOAP-ENV:Client</faultcode><faultstring>Bad Request</faultstring>" in answered.text
+    assert (
+        "<faultcode>SOAP-ENV:Client</faultcode><faultstring>Bad Request</faultstring>"
+        in answered.text
+    )
 
 
 def test_a_bad_request_that_is_known_to_be_soap_12_is_answered_in_soap_12(sandbox: Sandbox) -> None:
@@ -345,11 +385,19 @@ def test_each_client_without_a_cookie_gets_its_own(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["PHPSESSID={}; path=/", "lang=ru; PHPSESSID={}", "PHPSESSID={}, PHPSESSID=other", "XPHPSESSID=1;PHPSESSID={}"],
+    [
+        "PHPSESSID={}; path=/",
+        "lang=ru; PHPSESSID={}",
+        "PHPSESSID={}, PHPSESSID=other",
+        "XPHPSESSID=1;PHPSESSID={}",
+    ],
 )
 def test_a_cookie_is_found_among_whatever_stands_around_it(sandbox: Sandbox, header: str) -> None:
     cookie = User(sandbox).cookie
-    assert ask(sandbox.url, request("GetCreditBalance"), {"Cookie": header.format(cookie)}).result == "10000"
+    assert (
+        ask(sandbox.url, request("GetCreditBalance"), {"Cookie": header.format(cookie)}).result
+        == "10000"
+    )
 
 
 def test_an_unknown_cookie_is_not_taken_over(sandbox: Sandbox) -> None:
@@ -417,7 +465,10 @@ def test_an_answer_can_be_given_other_words_wherever_it_is_said() -> None:
         user.cookie = answered.cookie
         assert answered.result == "Добро пожаловать"
         assert user.call("GetMessageStatus", MessageId="x").result == "Нет такого {id}"
-        assert user.send("+380501234567,+380000000001").slots[::2] == ["Не номер | Готово", "Не номер"]
+        assert user.send("+380501234567,+380000000001").slots[::2] == [
+            "Не номер | Готово",
+            "Не номер",
+        ]
 
 
 @pytest.mark.parametrize("spelling", ["Вы не авторизованы", "Вы не авторизированы"])
@@ -506,9 +557,13 @@ def test_one_request_after_another_is_never_two_in_flight(sandbox: Sandbox) -> N
 def test_the_work_is_done_even_if_the_client_does_not_wait_for_the_answer() -> None:
     with Sandbox(Settings(hold_seconds=0.2)) as sandbox:
         user = User(sandbox)
-        with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(sandbox.url).port)) as connection:
+        with closing(
+            http.client.HTTPConnection("127.0.0.1", urlsplit(sandbox.url).port)
+        ) as connection:
             body = request("SendSMS", sender="Shop", destination=GOOD, text="a")
-            connection.request("POST", "/api/soap.html", body, {"Cookie": f"PHPSESSID={user.cookie}"})
+            connection.request(
+                "POST", "/api/soap.html", body, {"Cookie": f"PHPSESSID={user.cookie}"}
+            )
         assert user.call("GetCreditBalance").result == "9999"
         assert len(sandbox.messages) == 1
 
@@ -526,18 +581,24 @@ def test_the_work_is_done_even_if_the_client_does_not_wait_for_the_answer() -> N
         {"sender": "", "destination": GOOD, "text": "a"},
     ],
 )
-def test_a_missing_argument_refuses_the_request_in_one_slot(sandbox: Sandbox, arguments: dict[str, str]) -> None:
+def test_a_missing_argument_refuses_the_request_in_one_slot(
+    sandbox: Sandbox, arguments: dict[str, str]
+) -> None:
     assert User(sandbox).call("SendSMS", **arguments).slots == [MISSING]
     assert sandbox.messages == ()
 
 
 def test_a_link_without_a_text_is_one_part(sandbox: Sandbox) -> None:
-    User(sandbox).call("SendSMS", sender="Shop", destination=GOOD, wappush="http://a.example/?b=1&c=2")
+    User(sandbox).call(
+        "SendSMS", sender="Shop", destination=GOOD, wappush="http://a.example/?b=1&c=2"
+    )
     (sent,) = sandbox.messages
     assert (sent.text, sent.wappush, sent.parts) == (None, "http://a.example/?b=1&c=2", 1)
 
 
-@pytest.mark.parametrize("sender", ["twelve chars", "TwelveLetter", "Магазин", "a_b", "a b", "+0123456789"])
+@pytest.mark.parametrize(
+    "sender", ["twelve chars", "TwelveLetter", "Магазин", "a_b", "a b", "+0123456789"]
+)
 def test_a_malformed_sender_is_refused_in_two_lines(sandbox: Sandbox, sender: str) -> None:
     answered = User(sandbox).send(sender=sender)
     message = Message(sender="Shop", destinations=GOOD, text="a")
@@ -556,21 +617,36 @@ def test_signatures_and_numbers_may_send(sandbox: Sandbox, sender: str) -> None:
 
 
 def test_a_forbidden_sender_is_refused(sandbox: Sandbox) -> None:
-    assert User(sandbox).send(sender="Forbidden").slots == ["Данная подпись запрещена администратором"]
+    assert User(sandbox).send(sender="Forbidden").slots == [
+        "Данная подпись запрещена администратором"
+    ]
     assert sandbox.messages == ()
 
 
 def test_only_approved_senders_may_send_if_they_are_listed() -> None:
-    with Sandbox(Settings(senders=frozenset({"Shop", "Both"}), forbidden_senders=frozenset({"Both"}))) as sandbox:
+    with Sandbox(
+        Settings(senders=frozenset({"Shop", "Both"}), forbidden_senders=frozenset({"Both"}))
+    ) as sandbox:
         user = User(sandbox)
         heads = [user.send(sender=sender).slots[0] for sender in ("Shop", "Other", "Both")]
     assert heads == [SENT, *["Данная подпись запрещена администратором"] * 2]
 
 
 @pytest.mark.parametrize(
-    "number", ["380501234567", "+38050123456a", "+1234567", "+1234567890123456", "+0501234567", " +380501234567", ""]
+    "number",
+    [
+        "380501234567",
+        "+38050123456a",
+        "+1234567",
+        "+1234567890123456",
+        "+0501234567",
+        " +380501234567",
+        "",
+    ],
 )
-def test_a_number_that_is_not_international_is_not_recognised_and_quoted(sandbox: Sandbox, number: str) -> None:
+def test_a_number_that_is_not_international_is_not_recognised_and_quoted(
+    sandbox: Sandbox, number: str
+) -> None:
     answered = User(sandbox).send(f"{GOOD},{number}")
     assert answered.slots == [
         f"{UNRECOGNISED_NUMBER} | {SENT}",
@@ -587,13 +663,20 @@ def test_eight_to_fifteen_digits_are_a_number(sandbox: Sandbox, number: str) -> 
 
 @pytest.mark.parametrize(
     ("style", "slot"),
-    [(FailedSlot.SENTENCE, f'{UNRECOGNISED_NUMBER} "{BAD}"'), (FailedSlot.EMPTY, ""), (FailedSlot.NIL, None)],
+    [
+        (FailedSlot.SENTENCE, f'{UNRECOGNISED_NUMBER} "{BAD}"'),
+        (FailedSlot.EMPTY, ""),
+        (FailedSlot.NIL, None),
+    ],
 )
 def test_a_failed_slot_is_a_sentence_or_empty_or_nil(style: FailedSlot, slot: str | None) -> None:
     with Sandbox(Settings(failed_slot=style)) as sandbox:
         answered = User(sandbox).send(f"{BAD},{GOOD}")
         assert answered.slots == [f"{UNRECOGNISED_NUMBER} | {SENT}", slot, sandbox.messages[0].id]
-    result = read_send(read_reply(SEND_SMS, answered.body), Message(sender="Shop", destinations=[OTHER, GOOD], text="a"))
+    result = read_send(
+        read_reply(SEND_SMS, answered.body),
+        Message(sender="Shop", destinations=[OTHER, GOOD], text="a"),
+    )
     assert [recipient.outcome for recipient in result.recipients] == ["refused", "accepted"]
 
 
@@ -620,18 +703,28 @@ def test_a_quoted_number_is_escaped(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("text", ["a\u0085b", "a\ufdd0b"])
-def test_a_text_with_characters_that_no_sms_carries_cannot_be_saved(sandbox: Sandbox, text: str) -> None:
-    assert User(sandbox).send(text=text).slots == ["Не удалось сохранить данные сообщения, свяжитесь с администрацией"]
+def test_a_text_with_characters_that_no_sms_carries_cannot_be_saved(
+    sandbox: Sandbox, text: str
+) -> None:
+    assert User(sandbox).send(text=text).slots == [
+        "Не удалось сохранить данные сообщения, свяжитесь с администрацией"
+    ]
     assert sandbox.messages == ()
 
 
 # Credits
 
 
-@pytest.mark.parametrize(("text", "parts"), [("a" * 160, 1), ("a" * 161, 2), ("я" * 70, 1), ("я" * 71, 2)])
-def test_a_part_costs_one_credit_for_each_recipient(sandbox: Sandbox, text: str, parts: int) -> None:
+@pytest.mark.parametrize(
+    ("text", "parts"), [("a" * 160, 1), ("a" * 161, 2), ("я" * 70, 1), ("я" * 71, 2)]
+)
+def test_a_part_costs_one_credit_for_each_recipient(
+    sandbox: Sandbox, text: str, parts: int
+) -> None:
     User(sandbox).send(f"{GOOD},{OTHER},{BAD}", text=text)
-    assert [(sent.parts, sent.credits) for sent in sandbox.messages] == [(parts, Decimal(parts))] * 2
+    assert [(sent.parts, sent.credits) for sent in sandbox.messages] == [
+        (parts, Decimal(parts))
+    ] * 2
     assert sandbox.balance == 10_000 - 2 * parts
 
 
@@ -641,7 +734,9 @@ def test_without_credits_for_all_nothing_is_sent_and_the_lack_is_told() -> None:
         assert answered.slots == ["Не хватает 2.56 кредитов для отправки SMS"]
         assert (sandbox.messages, sandbox.balance) == ((), Decimal("1.44"))
     with pytest.raises(NotEnoughCredits) as caught:
-        read_send(read_reply(SEND_SMS, answered.body), Message(sender="Shop", destinations=GOOD, text="a"))
+        read_send(
+            read_reply(SEND_SMS, answered.body), Message(sender="Shop", destinations=GOOD, text="a")
+        )
     assert caught.value.missing == Decimal("2.56")
 
 
@@ -667,17 +762,31 @@ def test_a_lack_of_credits_can_be_combined_with_success() -> None:
 @pytest.mark.parametrize(
     ("number", "slot", "alone", "beside_success"),
     [
-        ("+380000000001", f'{UNRECOGNISED_NUMBER} "+380000000001"', UNRECOGNISED_NUMBER, UNRECOGNISED_NUMBER),
+        (
+            "+380000000001",
+            f'{UNRECOGNISED_NUMBER} "+380000000001"',
+            UNRECOGNISED_NUMBER,
+            UNRECOGNISED_NUMBER,
+        ),
         *(
             (number, sentence, sentence, "Не удалось отправить сообщение на некоторые номера")
-            for number, sentence in (("+380000000002", "Страна не поддерживается"), ("+380000000003", "Невозможно отправить SMS"))
+            for number, sentence in (
+                ("+380000000002", "Страна не поддерживается"),
+                ("+380000000003", "Невозможно отправить SMS"),
+            )
         ),
     ],
 )
-def test_some_magic_numbers_are_refused_alone(sandbox: Sandbox, number: str, slot: str, alone: str, beside_success: str) -> None:
+def test_some_magic_numbers_are_refused_alone(
+    sandbox: Sandbox, number: str, slot: str, alone: str, beside_success: str
+) -> None:
     user = User(sandbox)
     assert user.send(number).slots == [alone, slot]
-    assert user.send(f"{number},{GOOD}").slots == [f"{beside_success} | {SENT}", slot, sandbox.messages[0].id]
+    assert user.send(f"{number},{GOOD}").slots == [
+        f"{beside_success} | {SENT}",
+        slot,
+        sandbox.messages[0].id,
+    ]
 
 
 @pytest.mark.parametrize("row", [row for row in MAGIC if row.answers_all], ids=lambda row: row.note)
@@ -688,7 +797,11 @@ def test_some_magic_numbers_answer_the_whole_request(sandbox: Sandbox, row: Any)
     assert sandbox.balance == 10_000
 
 
-@pytest.mark.parametrize("row", [row for row in MAGIC if not row.refuses and not row.answers_all], ids=lambda row: row.note)
+@pytest.mark.parametrize(
+    "row",
+    [row for row in MAGIC if not row.refuses and not row.answers_all],
+    ids=lambda row: row.note,
+)
 def test_some_magic_numbers_end_in_their_own_way(clock: Clock, row: Any) -> None:
     with Sandbox(clock=clock) as sandbox:
         user = User(sandbox)
@@ -700,7 +813,12 @@ def test_some_magic_numbers_end_in_their_own_way(clock: Clock, row: Any) -> None
 
 
 def test_every_documented_end_of_a_message_can_be_had() -> None:
-    passing = {DeliveryState.SENT, DeliveryState.ON_SERVER, DeliveryState.IN_NETWORK, DeliveryState.DELIVERED}
+    passing = {
+        DeliveryState.SENT,
+        DeliveryState.ON_SERVER,
+        DeliveryState.IN_NETWORK,
+        DeliveryState.DELIVERED,
+    }
     assert {row.ends for row in MAGIC} | passing == {row.state for row in STATUSES}
 
 
@@ -755,7 +873,10 @@ def test_delivery_takes_as_long_as_it_was_told(clock: Clock) -> None:
         User(slow).send()
         User(fast).send()
         clock.now += 3599
-        assert (slow.messages[0].state, fast.messages[0].state) == (DeliveryState.IN_NETWORK, DeliveryState.DELIVERED)
+        assert (slow.messages[0].state, fast.messages[0].state) == (
+            DeliveryState.IN_NETWORK,
+            DeliveryState.DELIVERED,
+        )
         clock.now += 1
         assert slow.messages[0].state is DeliveryState.DELIVERED
 
@@ -790,10 +911,19 @@ SCHEMA = "{http://www.w3.org/2001/XMLSchema}"
 
 
 def test_the_wsdl_points_to_the_address_under_which_it_was_asked_for(sandbox: Sandbox) -> None:
-    for headers, address in (({}, sandbox.url), ({"Host": "sms.test:81"}, "http://sms.test:81/api/soap.html")):
+    for headers, address in (
+        ({}, sandbox.url),
+        ({"Host": "sms.test:81"}, "http://sms.test:81/api/soap.html"),
+    ):
         answered = ask(sandbox.wsdl_url, None, headers, "GET")
-        assert (answered.status, answered.headers["Content-Type"]) == (200, "text/xml; charset=utf-8")
-        ports = {port.get("name"): port[0] for port in ET.fromstring(answered.text.encode()).iter(f"{WSDL}port")}
+        assert (answered.status, answered.headers["Content-Type"]) == (
+            200,
+            "text/xml; charset=utf-8",
+        )
+        ports = {
+            port.get("name"): port[0]
+            for port in ET.fromstring(answered.text.encode()).iter(f"{WSDL}port")
+        }
         assert {name: (port.tag, port.get("location")) for name, port in ports.items()} == {
             "ServiceSoap": ("{http://schemas.xmlsoap.org/wsdl/soap/}address", address),
             "ServiceSoap12": ("{http://schemas.xmlsoap.org/wsdl/soap12/}address", address),
@@ -805,28 +935,42 @@ def test_the_wsdl_declares_the_arguments_that_the_client_sends(sandbox: Sandbox)
     schema = root.find(f"{WSDL}types/{SCHEMA}schema")
     assert schema is not None
     declared = {
-        element.get("name"): [(child.get("name"), child.get("type")) for child in element.iter(f"{SCHEMA}element")][1:]
+        element.get("name"): [
+            (child.get("name"), child.get("type")) for child in element.iter(f"{SCHEMA}element")
+        ][1:]
         for element in schema.findall(f"{SCHEMA}element")
     }
     expected: dict[str | None, list[tuple[str, str]]] = {}
     for row in OPERATIONS.values():
         expected[row.name] = [(name, "xs:string") for name in row.arguments]
-        expected[f"{row.name}Response"] = [(row.result, "tns:ArrayOfString" if row.array else "xs:string")]
+        expected[f"{row.name}Response"] = [
+            (row.result, "tns:ArrayOfString" if row.array else "xs:string")
+        ]
     assert declared == expected
-    assert (schema.get("elementFormDefault"), schema.get("targetNamespace")) == ("qualified", NAMESPACE)
+    assert (schema.get("elementFormDefault"), schema.get("targetNamespace")) == (
+        "qualified",
+        NAMESPACE,
+    )
 
 
 def test_the_wsdl_binds_all_operations_twice_with_their_actions(sandbox: Sandbox) -> None:
     root = ET.fromstring(ask(sandbox.wsdl_url, None, method="GET").body)
     bindings = {
-        binding.get("name"): [(operation.get("name"), operation[0].get("soapAction")) for operation in binding[1:]]
+        binding.get("name"): [
+            (operation.get("name"), operation[0].get("soapAction")) for operation in binding[1:]
+        ]
         for binding in root.findall(f"{WSDL}binding")
     }
     actions = [(row.name, row.action) for row in OPERATIONS.values()]
     assert bindings == {"ServiceSoap": actions, "ServiceSoap12": actions}
-    messages = {message.get("name"): message[0].get("element") for message in root.findall(f"{WSDL}message")}
+    messages = {
+        message.get("name"): message[0].get("element") for message in root.findall(f"{WSDL}message")
+    }
     for row in OPERATIONS.values():
-        assert (messages[f"{row.name}SoapIn"], messages[f"{row.name}SoapOut"]) == (f"tns:{row.name}", f"tns:{row.name}Response")
+        assert (messages[f"{row.name}SoapIn"], messages[f"{row.name}SoapOut"]) == (
+            f"tns:{row.name}",
+            f"tns:{row.name}Response",
+        )
 
 
 # What a test can see and do
@@ -885,7 +1029,9 @@ def test_the_application_serves_in_process_without_a_socket(backend: str) -> Non
     async def send() -> str:
         transport = httpx.ASGITransport(app=sandbox.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://sandbox.test") as client:
-            await client.post("/api/soap.html", content=request("Auth", login="sandbox", password="sandbox"))
+            await client.post(
+                "/api/soap.html", content=request("Auth", login="sandbox", password="sandbox")
+            )
             body = request("SendSMS", sender="Shop", destination=GOOD, text="a")
             return (await client.post("/api/soap.html", content=body)).text
 
@@ -893,7 +1039,9 @@ def test_the_application_serves_in_process_without_a_socket(backend: str) -> Non
     assert [sent.destination for sent in sandbox.messages] == [GOOD]
 
 
-def test_nothing_personal_is_logged_or_shown(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_personal_is_logged_or_shown(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     user = User(sandbox)
     user.send(f"{GOOD},{BAD}", text="secret text", sender="+380441112233")
@@ -930,7 +1078,9 @@ def test_stopping_is_prompt_and_leaves_no_thread_and_no_socket() -> None:
 
 def test_stopping_does_not_wait_for_a_request_that_is_held() -> None:
     with Sandbox(Settings(hold_seconds=60)) as sandbox, ThreadPoolExecutor(1) as pool:
-        answered = pool.submit(ask, sandbox.url, request("Auth", login="sandbox", password="sandbox"))
+        answered = pool.submit(
+            ask, sandbox.url, request("Auth", login="sandbox", password="sandbox")
+        )
         while not sandbox.calls:
             time.sleep(0.01)
         start = time.monotonic()
@@ -939,8 +1089,13 @@ def test_stopping_does_not_wait_for_a_request_that_is_held() -> None:
         assert answered.result().result == "Вы успешно авторизировались"
 
 
-def test_stopping_does_not_wait_for_the_other_half_of_a_request(caplog: pytest.LogCaptureFixture) -> None:
-    with Sandbox() as sandbox, closing(socket.create_connection(("127.0.0.1", urlsplit(sandbox.url).port or 0))) as slow:
+def test_stopping_does_not_wait_for_the_other_half_of_a_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with (
+        Sandbox() as sandbox,
+        closing(socket.create_connection(("127.0.0.1", urlsplit(sandbox.url).port or 0))) as slow,
+    ):
         slow.sendall(b"POST /api/soap.html HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n<")
         ask(sandbox.url, None, method="GET")  # the server has read the first half by now
         start = time.monotonic()
@@ -987,7 +1142,9 @@ def test_a_host_that_cannot_be_resolved_is_an_error_that_names_it() -> None:
 def test_an_idle_connection_is_closed_and_counted() -> None:
     with Sandbox(Settings(keep_alive_seconds=0.05)) as sandbox:
         address = urlsplit(sandbox.url)
-        with closing(socket.create_connection(("127.0.0.1", address.port or 0), timeout=10)) as client:
+        with closing(
+            socket.create_connection(("127.0.0.1", address.port or 0), timeout=10)
+        ) as client:
             client.sendall(f"GET {address.path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             answer = b""
             while received := client.recv(4096):

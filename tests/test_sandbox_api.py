@@ -31,14 +31,22 @@ def sandbox(running: Sandbox) -> Sandbox:
     return running
 
 
-def call(sandbox: Sandbox, path: str, method: str = "GET", body: Any = None, **headers: str) -> tuple[int, Any]:
+def call(
+    sandbox: Sandbox, path: str, method: str = "GET", body: Any = None, **headers: str
+) -> tuple[int, Any]:
     address = urlsplit(sandbox.url)
     sent = body if body is None or isinstance(body, bytes) else json.dumps(body)
-    with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as connection:
-        connection.request(method, path, sent, {name.replace("_", "-"): value for name, value in headers.items()})
+    with closing(
+        http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    ) as connection:
+        connection.request(
+            method, path, sent, {name.replace("_", "-"): value for name, value in headers.items()}
+        )
         answered = connection.getresponse()
         read = answered.read()
-        return answered.status, json.loads(read) if answered.headers.get_content_type() == "application/json" else read
+        return answered.status, json.loads(
+            read
+        ) if answered.headers.get_content_type() == "application/json" else read
 
 
 def got(sandbox: Sandbox, path: str, method: str = "GET", body: Any = None) -> Any:
@@ -55,9 +63,18 @@ def test_the_state_tells_everything_in_figures(sandbox: Sandbox):
     user.send(f"{GOOD},{OTHER}")
     rule = sandbox.faults.add("html", operation="GetNewMessages")
     seen = got(sandbox, "/sandbox/state")
-    assert (seen["url"], seen["wsdl_url"], seen["login"]) == (sandbox.url, sandbox.wsdl_url, "sandbox")
+    assert (seen["url"], seen["wsdl_url"], seen["login"]) == (
+        sandbox.url,
+        sandbox.wsdl_url,
+        "sandbox",
+    )
     assert (seen["balance"], seen["account"]) == ("9998", "active")
-    assert (seen["messages"], seen["accepted"], seen["forgotten"], seen["conversations"]) == (2, 2, 0, 2)
+    assert (seen["messages"], seen["accepted"], seen["forgotten"], seen["conversations"]) == (
+        2,
+        2,
+        0,
+        2,
+    )
     assert seen["calls"] == {"Auth": 1, "SendSMS": 1}
     assert seen["moving"] is True
     assert [fault["id"] for fault in seen["faults"]] == [rule.id]
@@ -108,7 +125,12 @@ def test_messages_are_read_in_pages_from_either_end(sandbox: Sandbox):
 
     def page(query: str) -> tuple[list[int], bool, bool, int]:
         seen = got(sandbox, f"/sandbox/messages?{query}")
-        return [message["sequence"] for message in seen["messages"]], seen["older"], seen["newer"], seen["total"]
+        return (
+            [message["sequence"] for message in seen["messages"]],
+            seen["older"],
+            seen["newer"],
+            seen["total"],
+        )
 
     assert page("limit=3") == ([8, 9, 10], True, False, 10)
     assert page("limit=3&before=8") == ([5, 6, 7], True, True, 10)
@@ -118,13 +140,26 @@ def test_messages_are_read_in_pages_from_either_end(sandbox: Sandbox):
     assert page("limit=9&after=2&before=6") == ([3, 4, 5], True, True, 10)
     assert page(f"limit=2&number={quote(GOOD)}") == ([7, 9], True, False, 5)
     # An address in which the plus was written as it is, or left out.
-    assert page(f"limit=2&number={GOOD}") == page(f"limit=2&number={GOOD[1:]}") == ([7, 9], True, False, 5)
+    assert (
+        page(f"limit=2&number={GOOD}")
+        == page(f"limit=2&number={GOOD[1:]}")
+        == ([7, 9], True, False, 5)
+    )
     assert page(f"limit=9&number={quote('+380000000000')}") == ([], False, False, 0)
     assert [message.sequence for message in sandbox.messages_after(8)] == [9, 10]
 
 
 @pytest.mark.parametrize(
-    ("search", "found"), [("4815", 1), ("ВАШ", 1), ("0671234567", 1), ("shop", 2), ("promo", 1), ("nothing", 0), ("", 3)]
+    ("search", "found"),
+    [
+        ("4815", 1),
+        ("ВАШ", 1),
+        ("0671234567", 1),
+        ("shop", 2),
+        ("promo", 1),
+        ("nothing", 0),
+        ("", 3),
+    ],
 )
 def test_search_finds_text_number_and_sender_in_any_case(search: str, found: int, sandbox: Sandbox):
     user = User(sandbox)
@@ -149,8 +184,17 @@ def test_one_message_comes_with_its_raw_request_and_reply(sandbox: Sandbox):
     answered = user.post(body)
     for id_ in answered.slots[1:]:
         seen = got(sandbox, f"/sandbox/messages/{id_}")
-        assert (seen["request"], seen["reply"], seen["fault"]) == (body.decode(), answered.text, None)
-        assert (seen["text"], seen["parts"], seen["alphabet"], seen["credits"]) == ("<b>&", 1, "GSM-7", "1")
+        assert (seen["request"], seen["reply"], seen["fault"]) == (
+            body.decode(),
+            answered.text,
+            None,
+        )
+        assert (seen["text"], seen["parts"], seen["alphabet"], seen["credits"]) == (
+            "<b>&",
+            1,
+            "GSM-7",
+            "1",
+        )
 
 
 @pytest.mark.parametrize(
@@ -166,17 +210,26 @@ def test_one_message_comes_with_its_raw_request_and_reply(sandbox: Sandbox):
     ],
     ids=["one", "three", "extension", "no part less", "one part", "too many", "in the alphabet"],
 )
-def test_few_characters_that_make_a_text_dearer_are_named(sandbox: Sandbox, text: str, saving: object):
+def test_few_characters_that_make_a_text_dearer_are_named(
+    sandbox: Sandbox, text: str, saving: object
+):
     (_, id_) = User(sandbox).send(text=text).slots
     assert got(sandbox, f"/sandbox/messages/{id_}")["saving"] == saving
 
 
 def test_the_tables_hold_what_a_page_offers(sandbox: Sandbox):
     tables = got(sandbox, "/sandbox/tables")
-    assert {"kind": "slow", "note": "the answer is late; the gateway does the work at once", "seconds": 5.0, "works": True} in tables[
-        "faults"
-    ]
-    assert {"state": "delivered", "sentence": "Сообщение доставлено получателю", "final": True} in tables["states"]
+    assert {
+        "kind": "slow",
+        "note": "the answer is late; the gateway does the work at once",
+        "seconds": 5.0,
+        "works": True,
+    } in tables["faults"]
+    assert {
+        "state": "delivered",
+        "sentence": "Сообщение доставлено получателю",
+        "final": True,
+    } in tables["states"]
     assert tables["accounts"] == ["active", "not activated", "blocked", "disabled"]
     assert tables["operations"][0] == "Auth"
     assert {"number": "+380000000004", "note": "not delivered"} in tables["magic"]
@@ -217,8 +270,15 @@ def test_sessions_can_be_ended_one_by_one_and_all_at_once(sandbox: Sandbox):
     assert len(set(keys)) == 3
     # The last used stands first.
     got(sandbox, f"/sandbox/sessions/{keys[0]}", "DELETE")
-    assert [user.call("GetCreditBalance").result for user in users] == ["10000", "10000", "Вы не авторизованы"]
-    assert call(sandbox, f"/sandbox/sessions/{keys[0]}", "DELETE") == (404, {"error": "key: no session has this key"})
+    assert [user.call("GetCreditBalance").result for user in users] == [
+        "10000",
+        "10000",
+        "Вы не авторизованы",
+    ]
+    assert call(sandbox, f"/sandbox/sessions/{keys[0]}", "DELETE") == (
+        404,
+        {"error": "key: no session has this key"},
+    )
     assert got(sandbox, "/sandbox/sessions", "DELETE")["sessions"] == []
     assert users[0].call("GetCreditBalance").result == "Вы не авторизованы"
 
@@ -228,7 +288,12 @@ def test_forgetting_messages_leaves_sessions_and_faults(sandbox: Sandbox):
     user.send()
     sandbox.faults.add("html", operation="Auth")
     seen = got(sandbox, "/sandbox/messages", "DELETE")
-    assert (seen["messages"], seen["accepted"], seen["balance"], seen["calls"]) == (0, 0, "10000", {})
+    assert (seen["messages"], seen["accepted"], seen["balance"], seen["calls"]) == (
+        0,
+        0,
+        "10000",
+        {},
+    )
     assert (len(seen["sessions"]), len(seen["faults"])) == (1, 1)
     assert user.call("GetCreditBalance").result == "10000"
 
@@ -238,7 +303,12 @@ def test_clearing_makes_everything_as_it_was_at_the_start(sandbox: Sandbox):
     sandbox.faults.add("html")
     sandbox.account = AccountState.BLOCKED
     seen = got(sandbox, "/sandbox/clear", "POST")
-    assert (seen["messages"], seen["sessions"], seen["faults"], seen["account"]) == (0, [], [], "active")
+    assert (seen["messages"], seen["sessions"], seen["faults"], seen["account"]) == (
+        0,
+        [],
+        [],
+        "active",
+    )
     assert (seen["balance"], seen["calls"], seen["conversations"]) == ("10000", {}, 0)
 
 
@@ -249,29 +319,71 @@ def test_clearing_makes_everything_as_it_was_at_the_start(sandbox: Sandbox):
         ("GET /sandbox/messages?limit=10001", None, 400, "limit: a whole number from 0 to 10000"),
         ("GET /sandbox/messages?after=-1", None, 400, "after: a whole number from 0 to "),
         ("GET /sandbox/messages/nothing", None, 404, "id: no message has this id"),
-        ("PUT /sandbox/messages/{id}", {"state": "eaten"}, 400, "state: null or one of sent, queued, "),
-        ("PUT /sandbox/messages/{id}", {"state": ["x"]}, 400, "state: null or one of sent, queued, "),
+        (
+            "PUT /sandbox/messages/{id}",
+            {"state": "eaten"},
+            400,
+            "state: null or one of sent, queued, ",
+        ),
+        (
+            "PUT /sandbox/messages/{id}",
+            {"state": ["x"]},
+            400,
+            "state: null or one of sent, queued, ",
+        ),
         ("PUT /sandbox/messages/{id}", {}, 400, "state: this field is required"),
-        ("PUT /sandbox/messages/{id}", {"state": None, "x": 1}, 400, "body: a JSON object with only these fields: state"),
-        ("PUT /sandbox/messages/{id}", [1], 400, "body: a JSON object with only these fields: state"),
+        (
+            "PUT /sandbox/messages/{id}",
+            {"state": None, "x": 1},
+            400,
+            "body: a JSON object with only these fields: state",
+        ),
+        (
+            "PUT /sandbox/messages/{id}",
+            [1],
+            400,
+            "body: a JSON object with only these fields: state",
+        ),
         ("PUT /sandbox/messages/{id}", b"{", 400, "body: not JSON"),
         ("PUT /sandbox/messages/{id}", b"\xff", 400, "body: not JSON"),
         ("PUT /sandbox/messages/{id}", b"[" * 100_000, 400, "body: "),
         ("PUT /sandbox/messages/nothing", {"state": "expired"}, 404, "id: no message has this id"),
         ("PUT /sandbox/account", {"account": "gone"}, 400, "account: one of active, "),
         ("PUT /sandbox/account", {"balance": "-1"}, 400, "balance: credits as a string, 0 or more"),
-        ("PUT /sandbox/account", {"balance": "1e99"}, 400, "balance: credits as a string, 0 or more"),
-        ("PUT /sandbox/account", {"balance": "many"}, 400, "balance: credits as a string, 0 or more"),
+        (
+            "PUT /sandbox/account",
+            {"balance": "1e99"},
+            400,
+            "balance: credits as a string, 0 or more",
+        ),
+        (
+            "PUT /sandbox/account",
+            {"balance": "many"},
+            400,
+            "balance: credits as a string, 0 or more",
+        ),
         ("PUT /sandbox/account", {"balance": True}, 400, "balance: credits as a string, 0 or more"),
         ("POST /sandbox/faults", {"kind": 5}, 400, "kind: one of slow, "),
-        ("POST /sandbox/faults", {"kind": "html", "probability": "1"}, 400, "probability: more than 0, at most 1"),
-        ("POST /sandbox/faults", {"kind": "html", "operation": []}, 400, "operation: None or one of "),
+        (
+            "POST /sandbox/faults",
+            {"kind": "html", "probability": "1"},
+            400,
+            "probability: more than 0, at most 1",
+        ),
+        (
+            "POST /sandbox/faults",
+            {"kind": "html", "operation": []},
+            400,
+            "operation: None or one of ",
+        ),
         ("DELETE /sandbox/faults/99", None, 404, "id: no active fault has this id"),
         ("DELETE /sandbox/faults/x", None, 404, "id: no active fault has this id"),
         ("DELETE /sandbox/sessions/x", None, 404, "key: no session has this key"),
     ],
 )
-def test_a_bad_request_is_told_what_is_allowed(asked: str, body: Any, status: int, error: str, sandbox: Sandbox):
+def test_a_bad_request_is_told_what_is_allowed(
+    asked: str, body: Any, status: int, error: str, sandbox: Sandbox
+):
     (_, id_) = User(sandbox).send().slots
     method, path = asked.format(id=id_).split()
     answered, document = call(sandbox, path, method, body)
@@ -287,7 +399,12 @@ def test_state_and_balance_of_the_account_are_set_each_alone(sandbox: Sandbox):
 
 
 def test_a_fault_without_a_probability_strikes_always(sandbox: Sandbox):
-    assert got(sandbox, "/sandbox/faults", "POST", {"kind": "html", "probability": None})["probability"] == 1.0
+    assert (
+        got(sandbox, "/sandbox/faults", "POST", {"kind": "html", "probability": None})[
+            "probability"
+        ]
+        == 1.0
+    )
     assert [rule.probability for rule in sandbox.faults.rules] == [1.0]
 
 
@@ -302,7 +419,9 @@ def test_a_bad_account_changes_nothing_at_all(sandbox: Sandbox):
 def test_events_tell_the_state_at_once_and_after_each_change(sandbox: Sandbox):
     user = User(sandbox)
     address = urlsplit(sandbox.url)
-    with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as connection:
+    with closing(
+        http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    ) as connection:
         connection.request("GET", "/sandbox/events")
         stream = connection.getresponse()
         assert stream.headers.get_content_type() == "text/event-stream"
@@ -324,7 +443,9 @@ def test_events_go_on_until_the_last_status_is_final_and_then_rest():
         user = User(sandbox)
         user.send()
         address = urlsplit(sandbox.url)
-        with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=3)) as connection:
+        with closing(
+            http.client.HTTPConnection(address.hostname or "", address.port, timeout=3)
+        ) as connection:
             connection.request("GET", "/sandbox/events")
             stream = connection.getresponse()
             moving = []
@@ -341,7 +462,9 @@ def test_events_go_on_until_the_last_status_is_final_and_then_rest():
 def test_events_end_when_the_sandbox_stops():
     with Sandbox() as sandbox:
         address = urlsplit(sandbox.url)
-        with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as connection:
+        with closing(
+            http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+        ) as connection:
             connection.request("GET", "/sandbox/events")
             stream = connection.getresponse()
             assert stream.readline() == b"event: state\n"
@@ -350,21 +473,31 @@ def test_events_end_when_the_sandbox_stops():
             assert stream.read().startswith(b"data: ")
 
 
-def test_events_say_now_and_then_that_they_are_still_there(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+def test_events_say_now_and_then_that_they_are_still_there(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("smsgate.sandbox.web._HEARTBEAT_SECONDS", 0.01)
     address = urlsplit(sandbox.url)
-    with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as connection:
+    with closing(
+        http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    ) as connection:
         connection.request("GET", "/sandbox/events")
         stream = connection.getresponse()
         assert [stream.readline()[:6] for _ in range(3)] == [b"event:", b"data: ", b"\n"]
         assert [stream.readline() for _ in range(4)] == [b": still here\n", b"\n"] * 2
 
 
-def test_a_client_that_goes_away_in_the_middle_of_its_request_changes_nothing(sandbox: Sandbox, caplog: pytest.LogCaptureFixture):
+def test_a_client_that_goes_away_in_the_middle_of_its_request_changes_nothing(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+):
     address = urlsplit(sandbox.url)
     for method, path in (("PUT", "/sandbox/account"), ("POST", address.path)):
-        with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as client:
-            client.sendall(f'{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{{"balance"'.encode())
+        with socket.create_connection(
+            (address.hostname or "", address.port or 0), timeout=10
+        ) as client:
+            client.sendall(
+                f'{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{{"balance"'.encode()
+            )
             client.shutdown(socket.SHUT_WR)
             assert client.recv(1) == b"", "the server has seen that the client is gone"
     assert (got(sandbox, "/sandbox/account")["balance"], sandbox.calls) == ("10000", {})
@@ -377,11 +510,18 @@ def test_a_client_that_goes_away_in_the_middle_of_its_request_changes_nothing(sa
 def test_only_the_newest_messages_are_remembered():
     with Sandbox(Settings(keep_messages=3)) as sandbox:
         user = User(sandbox)
-        ids = [str(user.send(f"+38050000000{count}", f"text {count}").slots[1]) for count in range(5)]
+        ids = [
+            str(user.send(f"+38050000000{count}", f"text {count}").slots[1]) for count in range(5)
+        ]
         assert [message.id for message in sandbox.messages] == ids[2:]
         assert [message.sequence for message in sandbox.messages] == [3, 4, 5]
         seen = got(sandbox, "/sandbox/state")
-        assert (seen["messages"], seen["accepted"], seen["forgotten"], seen["conversations"]) == (3, 5, 2, 3)
+        assert (seen["messages"], seen["accepted"], seen["forgotten"], seen["conversations"]) == (
+            3,
+            5,
+            2,
+            3,
+        )
         assert user.status(ids[0]).startswith("Сообщение с ID")
         assert user.call("GetNewMessages").slots == ids[2:]
         assert got(sandbox, "/sandbox/messages?search=text")["total"] == 3
@@ -421,7 +561,14 @@ def test_raw_requests_are_forgotten_before_messages_if_they_are_big(sandbox: San
     user = User(sandbox)
     # More bytes than are kept of one, and more in all than are kept together.
     padding = "y" * 1_000_000
-    ids = [str(user.call("SendSMS", sender="Shop", destination=GOOD, text="a", padding=padding).slots[1]) for _ in range(210)]
+    ids = [
+        str(
+            user.call("SendSMS", sender="Shop", destination=GOOD, text="a", padding=padding).slots[
+                1
+            ]
+        )
+        for _ in range(210)
+    ]
     first, last = (got(sandbox, f"/sandbox/messages/{id_}") for id_ in (ids[0], ids[-1]))
     assert (first["request"], first["reply"]) == (None, None)
     assert len(last["request"]) == 256 * 1024
@@ -437,7 +584,9 @@ def test_a_session_ends_after_so_many_calls():
 
 def test_a_message_may_arrive_earlier_or_later_than_the_schedule_says():
     clock = Clock()
-    with Sandbox(Settings(delivery_seconds=100, delivery_jitter=0.5, seed=1), clock=clock) as sandbox:
+    with Sandbox(
+        Settings(delivery_seconds=100, delivery_jitter=0.5, seed=1), clock=clock
+    ) as sandbox:
         User(sandbox).send(",".join(f"+3805000000{count:02}" for count in range(60)))
         final = []
         for now in (49, 100, 151):
@@ -468,9 +617,17 @@ FOREIGN = [
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/"), ("GET", "/sandbox/state"), ("GET", "/sandbox/events"), ("POST", "/sandbox/clear"), ("POST", "/api/soap.html")],
+    [
+        ("GET", "/"),
+        ("GET", "/sandbox/state"),
+        ("GET", "/sandbox/events"),
+        ("POST", "/sandbox/clear"),
+        ("POST", "/api/soap.html"),
+    ],
 )
-def test_a_request_of_another_web_page_is_refused(method: str, path: str, headers: dict[str, str], sandbox: Sandbox):
+def test_a_request_of_another_web_page_is_refused(
+    method: str, path: str, headers: dict[str, str], sandbox: Sandbox
+):
     User(sandbox).send()
     status, _ = call(sandbox, path, method, **headers)
     assert status in (400, 403)  # what is no Host at all is refused by the server itself
@@ -508,6 +665,8 @@ def test_the_page_comes_with_headers_that_keep_everything_else_out(sandbox: Sand
     assert answered.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize("path", ["/static/nothing.js", "/static/..%2fapp.py", "/static/", "/sandbox", "/elsewhere"])
+@pytest.mark.parametrize(
+    "path", ["/static/nothing.js", "/static/..%2fapp.py", "/static/", "/sandbox", "/elsewhere"]
+)
 def test_nothing_but_the_page_is_served(path: str, sandbox: Sandbox):
     assert call(sandbox, path)[0] == 404

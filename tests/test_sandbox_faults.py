@@ -1,4 +1,7 @@
-"""Faults on demand: what each does on the wire and to the ledger, when it strikes, and how it is chosen."""
+"""Faults on demand:
+
+what each does on the wire and to the ledger, when it strikes, and how it is chosen.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +43,13 @@ def sandbox(running: Sandbox) -> Sandbox:
 def spoken(sandbox: Sandbox, cookie: str | None, *, patience: float = 5.0) -> bytes | str:
     """Send to two numbers over a socket of our own, and return every byte that comes back, or how else it ended."""
     address = urlsplit(sandbox.url)
-    head = f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nCookie: PHPSESSID={cookie}\r\n"
+    head = (
+        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nCookie: PHPSESSID={cookie}\r\n"
+    )
     length_of_body = f"Content-Length: {len(SEND)}\r\n\r\n"
-    with closing(socket.create_connection((address.hostname or "", address.port or 0), timeout=patience)) as connection:
+    with closing(
+        socket.create_connection((address.hostname or "", address.port or 0), timeout=patience)
+    ) as connection:
         connection.sendall(head.encode() + length_of_body.encode() + SEND)
         heard = b""
         try:
@@ -61,7 +68,9 @@ def spoken(sandbox: Sandbox, cookie: str | None, *, patience: float = 5.0) -> by
             return "silence"
 
 
-def struck_by(sandbox: Sandbox, kind: FaultKind, *, patience: float = 5.0, **rule: Any) -> bytes | str:
+def struck_by(
+    sandbox: Sandbox, kind: FaultKind, *, patience: float = 5.0, **rule: Any
+) -> bytes | str:
     user = User(sandbox)
     sandbox.faults.add(kind, operation="SendSMS", times=1, **rule)
     return spoken(sandbox, user.cookie, patience=patience)
@@ -75,7 +84,9 @@ def test_the_table_says_whether_the_work_is_done(kind: FaultKind, sandbox: Sandb
     row = FAULTS[kind]
     struck_by(sandbox, kind, patience=0.3, **({"seconds": 0.0} if row.seconds else {}))
     accepted = row.works and not row.forgets  # a session that is lost refuses
-    assert [message.destination for message in sandbox.messages] == ([GOOD, OTHER] if accepted else [])
+    assert [message.destination for message in sandbox.messages] == (
+        [GOOD, OTHER] if accepted else []
+    )
     assert sandbox.balance == Decimal(10_000 - (2 if accepted else 0))
 
 
@@ -90,7 +101,9 @@ def test_a_reset_connection_is_reset(kind: FaultKind, sandbox: Sandbox):
 
 
 @pytest.mark.parametrize("kind", [FaultKind.SILENT_BEFORE, FaultKind.SILENT_AFTER])
-def test_a_silent_gateway_keeps_the_connection_open_and_says_nothing(kind: FaultKind, sandbox: Sandbox):
+def test_a_silent_gateway_keeps_the_connection_open_and_says_nothing(
+    kind: FaultKind, sandbox: Sandbox
+):
     assert struck_by(sandbox, kind, patience=0.3) == "silence"
 
 
@@ -129,7 +142,9 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("kind", CHANGED)
-def test_a_changed_answer_has_the_status_and_the_body_of_its_fault(kind: FaultKind, sandbox: Sandbox):
+def test_a_changed_answer_has_the_status_and_the_body_of_its_fault(
+    kind: FaultKind, sandbox: Sandbox
+):
     heard = struck_by(sandbox, kind)
     assert isinstance(heard, bytes)
     status, inside = CHANGED[kind]
@@ -173,7 +188,10 @@ def test_after_a_lost_session_the_old_cookie_is_dead_and_a_new_one_is_given(sand
 def test_the_inbox_shows_the_answer_that_the_client_got(sandbox: Sandbox):
     struck_by(sandbox, FaultKind.HTML)
     seen = asked(sandbox, f"/sandbox/messages/{sandbox.messages[0].id}")
-    assert (seen["fault"], seen["reply"]) == ("html", "<html><body><h1>It works!</h1></body></html>\n")
+    assert (seen["fault"], seen["reply"]) == (
+        "html",
+        "<html><body><h1>It works!</h1></body></html>\n",
+    )
     assert seen["request"] == SEND.decode()
 
 
@@ -188,7 +206,9 @@ def test_stopping_does_not_wait_for_a_fault(kind: FaultKind):
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@pytest.mark.parametrize("kind", [FaultKind.DROP_AFTER, FaultKind.RESET_AFTER, FaultKind.CUT_BODY, FaultKind.NOT_HTTP])
+@pytest.mark.parametrize(
+    "kind", [FaultKind.DROP_AFTER, FaultKind.RESET_AFTER, FaultKind.CUT_BODY, FaultKind.NOT_HTTP]
+)
 def test_in_process_a_lost_connection_is_in_doubt_too(kind: FaultKind, backend: str):
     sandbox = Sandbox()
     sandbox.faults.add(kind, operation="SendSMS")
@@ -196,7 +216,9 @@ def test_in_process_a_lost_connection_is_in_doubt_too(kind: FaultKind, backend: 
     async def send() -> None:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=sandbox.app)) as client:
             url = "http://localhost/api/soap.html"
-            async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=url, http_client=client) as session:
+            async with smsgate.AsyncSession(
+                "sandbox", "sandbox", sender="Shop", url=url, http_client=client
+            ) as session:
                 with pytest.raises(smsgate.InDoubt):
                     await session.send_sms(GOOD, "a")
 
@@ -274,11 +296,16 @@ def test_a_request_that_is_no_call_meets_no_fault(sandbox: Sandbox):
         ({"kind": "html", "times": 0}, "times: None or a whole number, 1 or more"),
         ({"kind": "html", "times": 1.5}, "times: None or a whole number, 1 or more"),
         ({"kind": "slow", "seconds": -1}, "seconds: None or a number of seconds, 0 or more"),
-        ({"kind": "slow", "seconds": float("nan")}, "seconds: None or a number of seconds, 0 or more"),
+        (
+            {"kind": "slow", "seconds": float("nan")},
+            "seconds: None or a number of seconds, 0 or more",
+        ),
         ({"kind": "html", "seconds": 1}, "seconds: the fault 'html' has no delay"),
     ],
 )
-def test_a_bad_rule_names_the_argument_and_what_is_allowed(arguments: dict[str, Any], complaint: str):
+def test_a_bad_rule_names_the_argument_and_what_is_allowed(
+    arguments: dict[str, Any], complaint: str
+):
     with pytest.raises(ValueError, match=f"^{re.escape(complaint)}"):
         Faults().add(**arguments)
 
@@ -287,7 +314,10 @@ def test_a_bad_rule_names_the_argument_and_what_is_allowed(arguments: dict[str, 
     ("words", "rule"),
     [
         ("reset after", {"kind": "reset after"}),
-        ("reset after,SendSMS,10%", {"kind": "reset after", "operation": "SendSMS", "probability": 0.1}),
+        (
+            "reset after,SendSMS,10%",
+            {"kind": "reset after", "operation": "SendSMS", "probability": 0.1},
+        ),
         ("slow, 5s, 0.5%", {"kind": "slow", "seconds": 5.0, "probability": 0.005}),
         ("502 before,3x,Auth", {"kind": "502 before", "times": 3, "operation": "Auth"}),
     ],
@@ -305,14 +335,21 @@ def test_a_rule_in_other_words_is_refused_with_an_example(words: str):
 
 def asked(sandbox: Sandbox, path: str, method: str = "GET", body: Any = None) -> Any:
     address = urlsplit(sandbox.url)
-    with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as connection:
+    with closing(
+        http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    ) as connection:
         connection.request(method, path, None if body is None else json.dumps(body))
         return json.loads(connection.getresponse().read())
 
 
 def test_another_program_can_put_a_fault_in_force_and_lift_it(sandbox: Sandbox):
     user = User(sandbox)
-    rule = asked(sandbox, "/sandbox/faults", "POST", {"kind": "502 before", "operation": "SendSMS", "times": 5})
+    rule = asked(
+        sandbox,
+        "/sandbox/faults",
+        "POST",
+        {"kind": "502 before", "operation": "SendSMS", "times": 5},
+    )
     assert rule == {
         "id": rule["id"],
         "kind": "502 before",
@@ -323,7 +360,10 @@ def test_another_program_can_put_a_fault_in_force_and_lift_it(sandbox: Sandbox):
         "struck": 0,
     }
     assert user.send().status == 502
-    assert asked(sandbox, "/sandbox/faults") == {"faults": [rule | {"times": 4, "struck": 1}], "struck": {"502 before": 1}}
+    assert asked(sandbox, "/sandbox/faults") == {
+        "faults": [rule | {"times": 4, "struck": 1}],
+        "struck": {"502 before": 1},
+    }
     assert asked(sandbox, f"/sandbox/faults/{rule['id']}", "DELETE")["faults"] == []
     assert user.send().status == 200
     asked(sandbox, "/sandbox/faults", "POST", {"kind": "html"})
@@ -337,11 +377,17 @@ def test_a_seed_makes_a_run_repeatable():
         with Sandbox(settings, clock=clock) as sandbox:
             sandbox.faults.add("502 before", probability=0.5)
             user = User(sandbox, login=False)
-            cookies = [user.call("Auth", login="sandbox", password="sandbox").cookie for _ in range(5)]
+            cookies = [
+                user.call("Auth", login="sandbox", password="sandbox").cookie for _ in range(5)
+            ]
             sandbox.faults.clear()
             user = User(sandbox)
             ids = [id_ for _ in range(5) for id_ in user.send().slots[1:]]
-            return [*map(str, cookies), *map(str, ids)], [round(one.takes) for one in sandbox.messages], sandbox.calls
+            return (
+                [*map(str, cookies), *map(str, ids)],
+                [round(one.takes) for one in sandbox.messages],
+                sandbox.calls,
+            )
 
     assert run(7) == run(7)
     assert run(7)[0] != run(8)[0]

@@ -13,13 +13,26 @@ TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
 
 BENCHMARKS = {
-    "benchmark_campaign.py": (["--small", "50", "--large", "100"], ["recipients", "time per recipient", "memory", "journal"]),
-    "benchmark_sandbox.py": (["--sends", "3", "--numbers", "2", "--keep", "5"], ["page closed", "frame", "memory"]),
+    "benchmark_campaign.py": (
+        ["--small", "50", "--large", "100"],
+        ["recipients", "time per recipient", "memory", "journal"],
+    ),
+    "benchmark_sandbox.py": (
+        ["--sends", "3", "--numbers", "2", "--keep", "5"],
+        ["page closed", "frame", "memory"],
+    ),
 }
 """The counts of a short run, and the words that its output has."""
 
 PICTURES = {
-    "screenshots.py": ["inbox-empty", "inbox-light", "inbox-dark", "inbox-narrow", "inbox-details", "inbox-faults"],
+    "screenshots.py": [
+        "inbox-empty",
+        "inbox-light",
+        "inbox-dark",
+        "inbox-narrow",
+        "inbox-details",
+        "inbox-faults",
+    ],
     "report_screenshots.py": ["report-light", "report-dark"],
 }
 """The pictures that a script takes."""

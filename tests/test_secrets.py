@@ -1,6 +1,7 @@
 """A search for the login, the password, the cookie, the number and the text in everything that a call lets out.
 
-Docs: how it is tested, "Where secrets leak". The peer is as indiscreet as it can be: it quotes what it was sent.
+Docs: how it is tested, "Where secrets leak". The peer is as indiscreet as it can be: it quotes what
+it was sent.
 """
 
 from __future__ import annotations
@@ -66,13 +67,24 @@ def quote_the_request(connection: Connection) -> None:
 PEERS: dict[str, Callable[[Connection], None]] = {
     "HTML that quotes the request": fault_server.then(quote_the_request),
     "a sentence that quotes all": answer_of(slots(f"Что это: {QUOTED}")),
-    "a slot that quotes all": answer_of(slots("Сообщения успешно отправлены", f"Что это: {QUOTED}")),
-    "a refusal that quotes the number": answer_of(slots(f'Не удалось распознать номер получателя "+{DIGITS}"')),
-    "a slot that quotes the number": answer_of(slots("x", f'Не удалось распознать номер получателя "+{DIGITS}"')),
-    "a refusal and a slot": answer_of(
-        slots("Не удалось распознать номер получателя", f'Не удалось распознать номер получателя "+{DIGITS}"')
+    "a slot that quotes all": answer_of(
+        slots("Сообщения успешно отправлены", f"Что это: {QUOTED}")
     ),
-    "a refusal with the text in its quotes": answer_of(slots(f'Не удалось распознать номер получателя "{TEXT}"')),
+    "a refusal that quotes the number": answer_of(
+        slots(f'Не удалось распознать номер получателя "+{DIGITS}"')
+    ),
+    "a slot that quotes the number": answer_of(
+        slots("x", f'Не удалось распознать номер получателя "+{DIGITS}"')
+    ),
+    "a refusal and a slot": answer_of(
+        slots(
+            "Не удалось распознать номер получателя",
+            f'Не удалось распознать номер получателя "+{DIGITS}"',
+        )
+    ),
+    "a refusal with the text in its quotes": answer_of(
+        slots(f'Не удалось распознать номер получателя "{TEXT}"')
+    ),
     "a dead cookie": answer_of(slots("Вы не авторизованы")),
     "a fault": answer_of(fault_server.FAULT_BODY.decode().replace("Bad Request", QUOTED)),
     "502": fault_server.answering(QUOTED.encode(), status="502 Bad Gateway"),
@@ -82,7 +94,9 @@ PEERS: dict[str, Callable[[Connection], None]] = {
     "no HTTP": fault_server.then(lambda connection: connection.send(QUOTED.encode() * 9)),
     "oversized": fault_server.then(lambda connection: connection.answer(QUOTED.encode() * 3000)),
     "gzip": fault_server.answering(QUOTED.encode(), "Content-Encoding: gzip"),
-    "no XML inside": answer_of(fault_server.ACCEPTED.decode().replace("</ns1:SendSMSResult>", QUOTED)),
+    "no XML inside": answer_of(
+        fault_server.ACCEPTED.decode().replace("</ns1:SendSMSResult>", QUOTED)
+    ),
     "a cookie that no header may hold": fault_server.then(
         lambda connection: connection.answer(b"", f"Set-Cookie: PHPSESSID={COOKIE}\x01; path=/")
     ),
@@ -92,7 +106,9 @@ PEERS: dict[str, Callable[[Connection], None]] = {
 @pytest.fixture
 def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     smsgate.redact_http_logs()
-    loggers = [logging.getLogger(name) for name in ("smsgate", "httpx", "httpcore", "httpx2", "httpcore2")]
+    loggers = [
+        logging.getLogger(name) for name in ("smsgate", "httpx", "httpcore", "httpx2", "httpcore2")
+    ]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.DEBUG)
@@ -103,7 +119,9 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCa
 
 
 def shown_by_logs(caplog: pytest.LogCaptureFixture) -> str:
-    return "\n".join(f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records)
+    return "\n".join(
+        f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records
+    )
 
 
 def chain(error: BaseException | None) -> list[BaseException]:
@@ -119,12 +137,19 @@ def chain(error: BaseException | None) -> list[BaseException]:
 
 
 @pytest.mark.parametrize("name", PEERS)
-async def test_an_error_shows_no_secret_wherever_one_looks(name: str, everything_logged: pytest.LogCaptureFixture) -> None:
-    with warnings.catch_warnings(record=True) as warned, FaultServer(PEERS[name]).running() as server:
+async def test_an_error_shows_no_secret_wherever_one_looks(
+    name: str, everything_logged: pytest.LogCaptureFixture
+) -> None:
+    with (
+        warnings.catch_warnings(record=True) as warned,
+        FaultServer(PEERS[name]).running() as server,
+    ):
         warnings.simplefilter("always")
         # Only a silent peer has to be given up; a busy machine may be slow to send.
         timeouts = smsgate.Timeouts(send=5.0 if name == "silence" else 30.0)
-        async with smsgate.AsyncSession(LOGIN, PASSWORD, sender="Shop", url=server.url, timeouts=timeouts) as session:
+        async with smsgate.AsyncSession(
+            LOGIN, PASSWORD, sender="Shop", url=server.url, timeouts=timeouts
+        ) as session:
             with pytest.raises(smsgate.SmsGateError) as caught:
                 await session.send_sms(DIGITS, TEXT)
             assert hits(repr(session)) == []
@@ -132,13 +157,17 @@ async def test_an_error_shows_no_secret_wherever_one_looks(name: str, everything
     for error in chain(caught.value):
         assert hits(shown_by(error)) == []
     assert chain(caught.value) == [caught.value], "no foreign error is kept"
-    assert "send_request_headers.complete" in everything_logged.text, "httpcore's lines are among those searched"
+    assert "send_request_headers.complete" in everything_logged.text, (
+        "httpcore's lines are among those searched"
+    )
     assert hits(shown_by_logs(everything_logged)) == []
     assert hits("".join(str(warning.message) for warning in warned)) == []
 
 
 def login_answer(sentence: str) -> Callable[[Connection], None]:
-    body = fault_server.AUTHORISED.decode().replace("Вы успешно авторизировались", sentence).encode()
+    body = (
+        fault_server.AUTHORISED.decode().replace("Вы успешно авторизировались", sentence).encode()
+    )
 
     def answer(connection: Connection) -> None:
         connection.request()
@@ -155,7 +184,9 @@ LOGINS = {
 
 
 @pytest.mark.parametrize("name", LOGINS)
-async def test_a_login_that_fails_shows_no_secret(name: str, everything_logged: pytest.LogCaptureFixture) -> None:
+async def test_a_login_that_fails_shows_no_secret(
+    name: str, everything_logged: pytest.LogCaptureFixture
+) -> None:
     server = FaultServer(LOGINS[name])
     server.requests.append(fault_server.Request("", b"<ns1:Auth>"))  # straight to the fault
     with server.running():
@@ -194,9 +225,14 @@ async def test_what_httpcore_logs_without_the_helper_holds_the_cookie() -> None:
     assert COOKIE in "".join(lines)
 
 
-@pytest.mark.parametrize("bad", [{"text": TEXT + "\x00"}, {"sender": TEXT}, {"wappush": TEXT}, {"destination": DIGITS + "x"}])
+@pytest.mark.parametrize(
+    "bad",
+    [{"text": TEXT + "\x00"}, {"sender": TEXT}, {"wappush": TEXT}, {"destination": DIGITS + "x"}],
+)
 async def test_a_message_that_is_refused_shows_none_of_its_values(bad: dict[str, str]) -> None:
-    async with smsgate.AsyncSession(LOGIN, PASSWORD, sender="Shop", url="https://example.com/") as session:
+    async with smsgate.AsyncSession(
+        LOGIN, PASSWORD, sender="Shop", url="https://example.com/"
+    ) as session:
         with pytest.raises(ValidationError) as caught:
             await session.send_sms(**{"destination": DIGITS, "text": TEXT, **bad})
     del bad
@@ -217,7 +253,9 @@ async def test_a_message_that_is_refused_shows_none_of_its_values(bad: dict[str,
     ],
     ids=["login", "password", "userinfo", "query", "proxy", "sender"],
 )
-def test_a_session_that_is_refused_shows_none_of_its_settings(options: dict[str, str], request: pytest.FixtureRequest) -> None:
+def test_a_session_that_is_refused_shows_none_of_its_settings(
+    options: dict[str, str], request: pytest.FixtureRequest
+) -> None:
     with pytest.raises(ValueError, match=":") as caught:
         smsgate.AsyncSession(**{"login": LOGIN, "password": PASSWORD, **options})  # type: ignore[arg-type]  # the mistakes under test
     del options
@@ -228,14 +266,26 @@ def test_a_session_that_is_refused_shows_none_of_its_settings(options: dict[str,
     )
     assert hits("".join(frames.format())) == []
     assert hits(f"{error!r} {error.args}") == []
-    assert request.node.callspec.id.split("-")[0] in ("login", "password", "userinfo", "query", "proxy", "sender")
+    assert request.node.callspec.id.split("-")[0] in (
+        "login",
+        "password",
+        "userinfo",
+        "query",
+        "proxy",
+        "sender",
+    )
 
 
 async def test_a_cancelled_call_shows_no_secret_in_its_frames() -> None:
     caught: list[BaseException] = []
     with FaultServer(fault_server.then(Connection.hold)).running() as server:
-        async with smsgate.AsyncSession(LOGIN, PASSWORD, sender="Shop", url=server.url, concurrency=1) as session:
-            for seconds in (0.001, 0.3):  # on the way to the login, and while the answer to the send is awaited
+        async with smsgate.AsyncSession(
+            LOGIN, PASSWORD, sender="Shop", url=server.url, concurrency=1
+        ) as session:
+            for seconds in (
+                0.001,
+                0.3,
+            ):  # on the way to the login, and while the answer to the send is awaited
                 with anyio.move_on_after(seconds):
                     try:
                         await session.send_sms(DIGITS, TEXT)
@@ -245,7 +295,10 @@ async def test_a_cancelled_call_shows_no_secret_in_its_frames() -> None:
     assert len(caught) == 2
     for error in caught:
         frames = traceback.TracebackException(
-            type(error), error, error.__traceback__ and error.__traceback__.tb_next, capture_locals=True
+            type(error),
+            error,
+            error.__traceback__ and error.__traceback__.tb_next,
+            capture_locals=True,
         )
         assert hits("".join(frames.format())) == []
         for one in chain(error):

@@ -1,4 +1,7 @@
-"""How many SMS a text is: GSM 03.38 and its extension table, or UCS-2; 160 and 153, 70 and 67 (docs: parts)."""
+"""How many SMS a text is:
+
+GSM 03.38 and its extension table, or UCS-2; 160 and 153, 70 and 67 (docs: parts).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from shown import Hidden, frames_of, raised_by, shown_by
 from smsgate.protocol.characters import complaint
 from smsgate.protocol.segments import Alphabet, segments
 
-# GSM 03.38, sections 6.2.1 and 6.2.1.1, written as code points; 0x0D and the escape 0x1B are no characters of a text.
+# GSM 03.38, sections 6.2.1 and 6.2.1.1, written as code points; 0x0D and the escape 0x1B are no
+# characters of a text.
 BASIC = {
     *range(0x20, 0x24), *range(0x25, 0x5B), *range(0x61, 0x7B), 0x0A, 0x24, 0x40, 0x5F,
     0xA1, 0xA3, 0xA4, 0xA5, 0xA7, 0xBF, 0xC4, 0xC5, 0xC6, 0xC7, 0xC9, 0xD1, 0xD6, 0xD8, 0xDC, 0xDF,
@@ -22,7 +26,9 @@ EXTENSION = {0x5B, 0x5C, 0x5D, 0x5E, 0x7B, 0x7C, 0x7D, 0x7E, 0x20AC}
 
 gsm = st.sampled_from([chr(point) for point in sorted(BASIC | EXTENSION)])
 any_character = st.one_of(
-    gsm, st.sampled_from("Їжак😀👍\U0001f1fa\u200b\t"), st.characters(exclude_categories=["Cs", "Cc", "Cn"])
+    gsm,
+    st.sampled_from("Їжак😀👍\U0001f1fa\u200b\t"),
+    st.characters(exclude_categories=["Cs", "Cc", "Cn"]),
 )
 texts = st.builds(
     lambda start, filling, count, end: start + filling * count + end,
@@ -50,7 +56,11 @@ def test_every_character_of_the_basic_plane_is_in_the_alphabet_of_the_standard()
         if complaint(character) is None:
             counted = segments(character)
             expected = (
-                (Alphabet.GSM_7, 1) if point in BASIC else (Alphabet.GSM_7, 2) if point in EXTENSION else (Alphabet.UCS_2, 1)
+                (Alphabet.GSM_7, 1)
+                if point in BASIC
+                else (Alphabet.GSM_7, 2)
+                if point in EXTENSION
+                else (Alphabet.UCS_2, 1)
             )
             assert (counted.alphabet, counted.units) == expected, hex(point)
 
@@ -85,9 +95,16 @@ def test_every_character_of_the_basic_plane_is_in_the_alphabet_of_the_standard()
         (" ", Alphabet.GSM_7, 1, 1, 159),
     ],
 )
-def test_a_text_takes_as_many_parts_as_the_standard_says(text: str, alphabet: Alphabet, units: int, parts: int, free: int):
+def test_a_text_takes_as_many_parts_as_the_standard_says(
+    text: str, alphabet: Alphabet, units: int, parts: int, free: int
+):
     counted = segments(text)
-    assert (counted.alphabet, counted.units, counted.parts, counted.free) == (alphabet, units, parts, free)
+    assert (counted.alphabet, counted.units, counted.parts, counted.free) == (
+        alphabet,
+        units,
+        parts,
+        free,
+    )
 
 
 @given(text=texts)
@@ -111,8 +128,12 @@ def test_the_parts_are_the_text_and_each_fits_and_is_as_full_as_can_be(text: str
 
 
 @given(text=texts)
-def test_a_text_is_ucs_2_if_and_only_if_it_has_a_character_that_gsm_has_not_and_these_are_told_once_each_in_order(text: str):
-    dear = list(dict.fromkeys(character for character in text if ord(character) not in BASIC | EXTENSION))
+def test_a_text_is_ucs_2_if_and_only_if_it_has_a_character_that_gsm_has_not_and_these_are_told_once_each_in_order(
+    text: str,
+):
+    dear = list(
+        dict.fromkeys(character for character in text if ord(character) not in BASIC | EXTENSION)
+    )
     assert segments(text).forced_by == tuple(dear)
     assert segments(text).alphabet is (Alphabet.UCS_2 if dear else Alphabet.GSM_7)
 
@@ -147,7 +168,9 @@ def test_neither_a_count_nor_its_refusal_shows_the_text():
     assert needles.WORD not in repr(segments(NEEDLE))
     error = raised_by(lambda: segments(SPOILT))
     assert NEEDLE not in shown_by(error)
-    assert [set(frame.f_locals) for frame in frames_of(error) if frame.f_code.co_name == "segments"] == [{"function", "kept"}]
+    assert [
+        set(frame.f_locals) for frame in frames_of(error) if frame.f_code.co_name == "segments"
+    ] == [{"function", "kept"}]
 
 
 @pytest.mark.parametrize("alphabet", [("GSM-7", Alphabet.GSM_7), ("UCS-2", Alphabet.UCS_2)])

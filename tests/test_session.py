@@ -1,4 +1,7 @@
-"""AsyncSession against a gateway on a real socket: logins, re-authentication, deadlines, cancellation, life and death."""
+"""AsyncSession against a gateway on a real socket:
+
+logins, re-authentication, deadlines, cancellation, life and death.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,9 @@ CLIENTS: dict[str, Callable[..., Any]] = {"httpx": httpx.AsyncClient, "httpx2": 
 
 
 def session_at(sandbox: Sandbox, **options: Any) -> smsgate.AsyncSession:
-    return smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url, **{"sender": "Shop", **options})
+    return smsgate.AsyncSession(
+        "sandbox", "sandbox", url=sandbox.url, **{"sender": "Shop", **options}
+    )
 
 
 async def together(calls: int, call: Callable[[], Awaitable[object]]) -> list[object]:
@@ -76,7 +81,11 @@ async def test_the_five_operations_speak_with_the_gateway() -> None:
             assert status.final
             assert await session.get_new_messages() == []
         (message,) = sandbox.messages
-        assert (message.destination, message.sender, message.text) == (NUMBER, "Shop", "Ваш код: 4815")
+        assert (message.destination, message.sender, message.text) == (
+            NUMBER,
+            "Shop",
+            "Ваш код: 4815",
+        )
 
 
 async def test_a_wap_push_goes_without_a_text() -> None:
@@ -92,7 +101,11 @@ async def test_several_destinations_keep_their_order_and_those_refused_are_told_
         async with session_at(sandbox) as session:
             result = await session.send_sms(numbers, "hello")
     assert [recipient.destination for recipient in result.recipients] == numbers
-    assert [recipient.outcome for recipient in result.recipients] == ["accepted", "refused", "accepted"]
+    assert [recipient.outcome for recipient in result.recipients] == [
+        "accepted",
+        "refused",
+        "accepted",
+    ]
     assert result.refused[0].answer is smsgate.Answer.BAD_DESTINATION
     assert len(result.message_ids) == 2
 
@@ -113,7 +126,9 @@ async def test_a_sender_of_the_message_goes_before_that_of_the_session() -> None
         (Settings(credits=Decimal(0)), smsgate.NotEnoughCredits),
     ],
 )
-async def test_a_refusal_is_an_error_of_its_own(settings: Settings, error: type[smsgate.Refused]) -> None:
+async def test_a_refusal_is_an_error_of_its_own(
+    settings: Settings, error: type[smsgate.Refused]
+) -> None:
     with Sandbox(settings) as sandbox:
         async with session_at(sandbox) as session:
             with pytest.raises(error) as caught:
@@ -154,7 +169,9 @@ async def test_an_unknown_message_is_not_found() -> None:
         (lambda session: session.get_message_status(None), "message_id"),
     ],
 )
-async def test_bad_input_is_refused_by_name_before_anything_is_sent(call: Callable[[Any], Awaitable[object]], field: str) -> None:
+async def test_bad_input_is_refused_by_name_before_anything_is_sent(
+    call: Callable[[Any], Awaitable[object]], field: str
+) -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             with pytest.raises(ValueError, match=field):
@@ -182,14 +199,22 @@ async def test_the_place_of_an_error_that_nobody_foresaw_is_logged(
             with pytest.raises(KeyError) as caught:
                 await session.send_sms(NUMBER, "hello")
     assert caught.traceback[-1].name == "send_sms", "no frame below the call is kept"
-    assert re.search(rf"SendSMS to \+380\S+ failed unexpectedly in .*{re.escape(__file__)}:[0-9]+$", caplog.text, re.MULTILINE)
+    assert re.search(
+        rf"SendSMS to \+380\S+ failed unexpectedly in .*{re.escape(__file__)}:[0-9]+$",
+        caplog.text,
+        re.MULTILINE,
+    )
 
 
 async def test_a_copy_that_was_changed_for_the_worse_is_refused_before_anything_is_sent() -> None:
     good = smsgate.Message(destinations=NUMBER, text="hello")
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
-            for change in ({"sender": "Too long a sender"}, {"text": ""}, {"destinations": ("12",)}):
+            for change in (
+                {"sender": "Too long a sender"},
+                {"text": ""},
+                {"destinations": ("12",)},
+            ):
                 with pytest.raises(ValidationError, match=next(iter(change))) as caught:
                     await session.send(good.model_copy(update=change))
                 assert caught.value.__context__ is None
@@ -225,7 +250,9 @@ async def test_a_login_is_opened_only_when_the_others_are_busy() -> None:
         assert sandbox.calls["Auth"] == 1
 
 
-async def test_eight_logins_are_about_eight_times_as_fast_as_one_when_the_gateway_locks_cookies() -> None:
+async def test_eight_logins_are_about_eight_times_as_fast_as_one_when_the_gateway_locks_cookies() -> (
+    None
+):
     async def seconds(concurrency: int) -> float:
         with Sandbox(Settings(hold_seconds=0.1)) as sandbox:
             async with session_at(sandbox, concurrency=concurrency) as session:
@@ -242,7 +269,10 @@ async def test_eight_logins_are_about_eight_times_as_fast_as_one_when_the_gatewa
 async def test_calls_are_served_first_come_first_served() -> None:
     order: list[int] = []
     with Sandbox() as sandbox:
-        async with session_at(sandbox, concurrency=1) as session, anyio.create_task_group() as tasks:
+        async with (
+            session_at(sandbox, concurrency=1) as session,
+            anyio.create_task_group() as tasks,
+        ):
 
             async def call(number: int) -> None:
                 await session.get_credit_balance()
@@ -273,7 +303,9 @@ async def test_each_session_loss_costs_one_login_however_many_calls_wait() -> No
 @pytest.mark.parametrize("concurrency", [1, 4])
 async def test_a_wrong_password_is_tried_once_however_many_calls_wait(concurrency: int) -> None:
     with Sandbox() as sandbox:
-        async with smsgate.AsyncSession("sandbox", "wrong", sender="Shop", url=sandbox.url, concurrency=concurrency) as session:
+        async with smsgate.AsyncSession(
+            "sandbox", "wrong", sender="Shop", url=sandbox.url, concurrency=concurrency
+        ) as session:
             ended = await together(100, lambda: session.send_sms(NUMBER, "hello"))
             assert all(isinstance(one, smsgate.BadCredentials) for one in ended)
             with pytest.raises(smsgate.BadCredentials):
@@ -285,7 +317,9 @@ async def test_a_password_that_was_changed_is_noticed_and_remembered() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
-            session._calls._logins._credentials = type(session._calls._logins._credentials)("sandbox", "changed meanwhile")
+            session._calls._logins._credentials = type(session._calls._logins._credentials)(
+                "sandbox", "changed meanwhile"
+            )
             sandbox.drop_sessions()
             ended = await together(20, session.get_credit_balance)
             assert all(isinstance(one, smsgate.BadCredentials) for one in ended)
@@ -309,7 +343,9 @@ async def test_one_new_login_is_tried_and_then_the_call_is_refused(sentence: str
     tail = rest[rest.rindex("</ns1:ResultArray>") :]
     dead = f"{head}<ns1:ResultArray>{sentence}{tail}".encode()
     with FaultServer(fault_server.answering(dead)).running() as server:
-        async with smsgate.AsyncSession("login", "password", sender="Shop", url=server.url) as session:
+        async with smsgate.AsyncSession(
+            "login", "password", sender="Shop", url=server.url
+        ) as session:
             with pytest.raises(smsgate.NotAuthorised):
                 await session.send_sms(NUMBER, "hello")
     assert len(server.sends()) == 2
@@ -324,7 +360,9 @@ async def test_a_login_without_a_cookie_sends_nothing() -> None:
     server = FaultServer(no_cookie)
     server.requests.append(fault_server.Request("", b"<ns1:Auth>"))  # straight to the fault
     with server.running():
-        async with smsgate.AsyncSession("login", "password", sender="Shop", url=server.url) as session:
+        async with smsgate.AsyncSession(
+            "login", "password", sender="Shop", url=server.url
+        ) as session:
             with pytest.raises(smsgate.NotSent, match="cookie"):
                 await session.send_sms(NUMBER, "hello")
             with pytest.raises(smsgate.InDoubt, match="cookie"):
@@ -345,7 +383,9 @@ async def test_a_cookie_that_was_idle_for_long_is_renewed_before_it_is_used() ->
 # --- deadlines ------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_send_that_runs_out_of_time_is_in_doubt_and_one_that_waited_for_its_turn_is_not_sent() -> None:
+async def test_a_send_that_runs_out_of_time_is_in_doubt_and_one_that_waited_for_its_turn_is_not_sent() -> (
+    None
+):
     with Sandbox(Settings(hold_seconds=1.0)) as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
@@ -358,7 +398,9 @@ async def test_a_send_that_runs_out_of_time_is_in_doubt_and_one_that_waited_for_
         assert len(sandbox.messages) == 1, "the gateway finishes what it received"
 
 
-async def test_a_send_that_was_refused_for_its_cookie_is_not_sent_when_the_new_login_takes_too_long() -> None:
+async def test_a_send_that_was_refused_for_its_cookie_is_not_sent_when_the_new_login_takes_too_long() -> (
+    None
+):
     dead = fault_server.ENVELOPE.format(
         "<ns1:SendSMSResponse><ns1:SendSMSResult><ns1:ResultArray>Вы не авторизованы</ns1:ResultArray></ns1:SendSMSResult>"
         "</ns1:SendSMSResponse>"
@@ -425,7 +467,9 @@ async def test_cancelling_the_leading_call_at_every_trace_event_leaves_the_sessi
                 logger.addHandler(cancel)
                 logger.setLevel(logging.DEBUG)
 
-                async def lead(scope: anyio.CancelScope = scope, session: smsgate.AsyncSession = session) -> None:
+                async def lead(
+                    scope: anyio.CancelScope = scope, session: smsgate.AsyncSession = session
+                ) -> None:
                     with scope:
                         await session.send_sms(NUMBER, "leading")
 
@@ -447,13 +491,21 @@ async def test_cancelling_the_leading_call_at_every_trace_event_leaves_the_sessi
             if not scope.cancelled_caught:
                 break
             reached.append(cancel.events[n - 1])
-            if not any(event.startswith("send_request_headers.started") for event in cancel.events[:n]):
+            if not any(
+                event.startswith("send_request_headers.started") for event in cancel.events[:n]
+            ):
                 assert "leading" not in texts, "no byte had left"
-    assert {"connect_tcp.started", "send_request_headers.started", "send_request_body.complete"} <= set(reached)
+    assert {
+        "connect_tcp.started",
+        "send_request_headers.started",
+        "send_request_body.complete",
+    } <= set(reached)
     assert len(reached) >= 12
 
 
-async def test_a_cancelled_send_is_logged_as_in_doubt_if_its_request_had_begun_to_leave(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_cancelled_send_is_logged_as_in_doubt_if_its_request_had_begun_to_leave(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with Sandbox(Settings(hold_seconds=0.5)) as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
@@ -482,7 +534,9 @@ async def test_after_many_cancellations_at_random_moments_the_session_is_whole()
         assert sandbox.most_in_flight == 1
 
 
-async def test_a_cookie_whose_request_was_cut_off_is_not_used_again_as_the_gateway_may_still_be_at_work_on_it() -> None:
+async def test_a_cookie_whose_request_was_cut_off_is_not_used_again_as_the_gateway_may_still_be_at_work_on_it() -> (
+    None
+):
     with Sandbox(Settings(hold_seconds=0.3)) as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
@@ -495,9 +549,13 @@ async def test_a_cookie_whose_request_was_cut_off_is_not_used_again_as_the_gatew
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_task_that_is_cancelled_twice_leaves_the_session_whole(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_task_that_is_cancelled_twice_leaves_the_session_whole(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with Sandbox(Settings(hold_seconds=0.2)) as sandbox:
-        async with session_at(sandbox, concurrency=1, timeouts=smsgate.Timeouts(connect=1.0)) as session:
+        async with session_at(
+            sandbox, concurrency=1, timeouts=smsgate.Timeouts(connect=1.0)
+        ) as session:
             for _ in range(5):
                 await session.auth()
                 task = asyncio.ensure_future(session.get_credit_balance())
@@ -604,7 +662,9 @@ async def test_closing_that_was_cut_off_is_finished_by_closing_again() -> None:
     ended: list[object] = []
     slow = Slow()
     with FaultServer(fault_server.then(slow)).running() as server:
-        session = await smsgate.AsyncSession("login", "password", sender="Shop", url=server.url).__aenter__()
+        session = await smsgate.AsyncSession(
+            "login", "password", sender="Shop", url=server.url
+        ).__aenter__()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(sending, session, ended)
             await anyio.sleep(0.2)
@@ -627,7 +687,9 @@ async def test_a_call_that_outlives_a_closing_that_was_cut_off_closes_its_own_co
     with FaultServer(fault_server.then(slow)).running() as server:
         async with anyio.create_task_group() as tasks:
             with anyio.move_on_after(0.2):
-                async with smsgate.AsyncSession("login", "password", sender="Shop", url=server.url) as session:
+                async with smsgate.AsyncSession(
+                    "login", "password", sender="Shop", url=server.url
+                ) as session:
                     tasks.start_soon(sending, session, ended)
                     await anyio.sleep(5)
         assert isinstance(ended[0], smsgate.SendResult), "it is not cut off"
@@ -686,14 +748,18 @@ async def test_a_gateway_in_the_same_process_works_without_trace_events(module: 
     sandbox = Sandbox()
     async with module.AsyncClient(transport=module.ASGITransport(app=sandbox.app)) as http_client:
         url = "http://localhost/api/soap.html"
-        async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=url, http_client=http_client) as session:
+        async with smsgate.AsyncSession(
+            "sandbox", "sandbox", sender="Shop", url=url, http_client=http_client
+        ) as session:
             result = await session.send_sms(NUMBER, "hello")
     assert sandbox.messages[0].id == result.message_ids[0]
 
 
 async def test_an_address_that_the_client_cannot_use_sends_nothing() -> None:
     # urllib takes it, httpx does not.
-    async with smsgate.AsyncSession("login", "password", sender="Shop", url="http://[::1]x/") as session:
+    async with smsgate.AsyncSession(
+        "login", "password", sender="Shop", url="http://[::1]x/"
+    ) as session:
         with pytest.raises(smsgate.NotSent):
             await session.send_sms(NUMBER, "hello")
 
@@ -721,7 +787,10 @@ def test_the_environment_gives_the_settings() -> None:
         ({}, "SMSGATE_LOGIN and SMSGATE_PASSWORD"),
         ({"SMSGATE_LOGIN": "a"}, "SMSGATE_PASSWORD"),
         ({"SMSGATE_LOGIN": "a", "SMSGATE_PASSWORD": ""}, "SMSGATE_PASSWORD"),
-        ({"SMSGATE_LOGIN": "a", "SMSGATE_PASSWORD": "b", "SMSGATE_CONCURRENCY": "many"}, "SMSGATE_CONCURRENCY"),
+        (
+            {"SMSGATE_LOGIN": "a", "SMSGATE_PASSWORD": "b", "SMSGATE_CONCURRENCY": "many"},
+            "SMSGATE_CONCURRENCY",
+        ),
     ],
 )
 def test_what_the_environment_lacks_is_named(environ: dict[str, str], named: str) -> None:
@@ -740,13 +809,18 @@ def test_the_constructor_does_not_read_the_environment(monkeypatch: pytest.Monke
 
 def test_the_warning_of_plain_http_points_at_the_line_that_made_the_session() -> None:
     environ = {"SMSGATE_LOGIN": "a", "SMSGATE_PASSWORD": "b"}
-    for make in (lambda: smsgate.AsyncSession("a", "b"), lambda: smsgate.AsyncSession.from_env(environ=environ)):
+    for make in (
+        lambda: smsgate.AsyncSession("a", "b"),
+        lambda: smsgate.AsyncSession.from_env(environ=environ),
+    ):
         with pytest.warns(smsgate.PlainHttpWarning) as warned:
             make()
         assert [one.filename for one in warned] == [__file__]
 
 
-@pytest.mark.parametrize("url", ["https://example.com/", "http://localhost:1/", "http://127.0.0.1:1/", "http://[::1]:1/"])
+@pytest.mark.parametrize(
+    "url", ["https://example.com/", "http://localhost:1/", "http://127.0.0.1:1/", "http://[::1]:1/"]
+)
 def test_an_address_that_nobody_can_listen_to_is_not_warned_of(url: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

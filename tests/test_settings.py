@@ -25,7 +25,10 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def env_file(tmp_path: Path) -> Path:
     path = tmp_path / "my.env"
-    path.write_text(f"SMSGATE_LOGIN=file\nSMSGATE_PASSWORD='{SECRET}'\nSMSGATE_CONCURRENCY=7\nOTHER=1\n", "utf-8-sig")
+    path.write_text(
+        f"SMSGATE_LOGIN=file\nSMSGATE_PASSWORD='{SECRET}'\nSMSGATE_CONCURRENCY=7\nOTHER=1\n",
+        "utf-8-sig",
+    )
     return path
 
 
@@ -38,15 +41,25 @@ def secrets(tmp_path: Path) -> Path:
     return folder
 
 
-def test_each_source_goes_before_the_next(env_file: Path, secrets: Path, monkeypatch: pytest.MonkeyPatch):
+def test_each_source_goes_before_the_next(
+    env_file: Path, secrets: Path, monkeypatch: pytest.MonkeyPatch
+):
     read = SmsGateSettings.read(env_file=env_file, secrets_dir=secrets)
-    assert (read.login, read.password.get_secret_value(), read.sender, read.concurrency) == ("file", SECRET, "Shop", 7)
+    assert (read.login, read.password.get_secret_value(), read.sender, read.concurrency) == (
+        "file",
+        SECRET,
+        "Shop",
+        7,
+    )
     monkeypatch.setenv("SMSGATE_LOGIN", "environment")
     monkeypatch.setenv("SMSGATE_CONCURRENCY", "")
     read = SmsGateSettings.read(env_file=env_file, secrets_dir=secrets)
     assert (read.login, read.concurrency) == ("environment", 7)
     assert SmsGateSettings.read(env_file=env_file, login="argument").login == "argument"
-    assert SmsGateSettings.read(secrets_dir=secrets).password.get_secret_value() == "from a secret file"
+    assert (
+        SmsGateSettings.read(secrets_dir=secrets).password.get_secret_value()
+        == "from a secret file"
+    )
 
 
 def test_small_letters_will_do_wherever_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -61,11 +74,19 @@ def test_small_letters_will_do_wherever_they_stand(tmp_path: Path, monkeypatch: 
 
 def test_what_is_not_set_has_the_defaults_of_a_session():
     read = read_environment(LOGIN)
-    assert (read.sender, read.url, read.concurrency, read.proxy, read.country) == (None, smsgate.GATEWAY_URL, 4, None, None)
+    assert (read.sender, read.url, read.concurrency, read.proxy, read.country) == (
+        None,
+        smsgate.GATEWAY_URL,
+        4,
+        None,
+        None,
+    )
 
 
 @pytest.mark.filterwarnings("ignore::smsgate.PlainHttpWarning")
-def test_a_session_is_made_of_settings_wherever_they_come_from(env_file: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_session_is_made_of_settings_wherever_they_come_from(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("SMSGATE_URL", "https://gateway.test/api/soap.html")
     made = smsgate.AsyncSession.from_settings(SmsGateSettings.read(env_file=env_file))
     assert "https://gateway.test/api/soap.html" in repr(made)
@@ -80,18 +101,35 @@ def test_a_session_is_made_of_settings_wherever_they_come_from(env_file: Path, m
         ({}, "SMSGATE_LOGIN and SMSGATE_PASSWORD must be set in the environment"),
         ({"SMSGATE_LOGIN": SECRET}, "SMSGATE_PASSWORD must be set in the environment"),
         ({**LOGIN, "SMSGATE_PASSWORD": ""}, "SMSGATE_PASSWORD must be set in the environment"),
-        ({**LOGIN, "SMSGATE_CONCURRENCY": "many"}, "SMSGATE_CONCURRENCY: a whole number from 1 to 256"),
-        ({**LOGIN, "SMSGATE_CONCURRENCY": "0"}, "SMSGATE_CONCURRENCY: a whole number from 1 to 256"),
-        ({**LOGIN, "SMSGATE_CONCURRENCY": "257"}, "SMSGATE_CONCURRENCY: a whole number from 1 to 256"),
-        ({**LOGIN, "SMSGATE_URL": "gateway"}, "url: must be an address that begins with http:// or https://"),
-        ({**LOGIN, "SMSGATE_PROXY": "socks5://x"}, "proxy: must be an address that begins with http:// or https://"),
+        (
+            {**LOGIN, "SMSGATE_CONCURRENCY": "many"},
+            "SMSGATE_CONCURRENCY: a whole number from 1 to 256",
+        ),
+        (
+            {**LOGIN, "SMSGATE_CONCURRENCY": "0"},
+            "SMSGATE_CONCURRENCY: a whole number from 1 to 256",
+        ),
+        (
+            {**LOGIN, "SMSGATE_CONCURRENCY": "257"},
+            "SMSGATE_CONCURRENCY: a whole number from 1 to 256",
+        ),
+        (
+            {**LOGIN, "SMSGATE_URL": "gateway"},
+            "url: must be an address that begins with http:// or https://",
+        ),
+        (
+            {**LOGIN, "SMSGATE_PROXY": "socks5://x"},
+            "proxy: must be an address that begins with http:// or https://",
+        ),
         (
             {**LOGIN, "SMSGATE_COUNTRY": "Ukraine"},
             "country: a country is its two-letter code of ISO 3166, in capitals, such as UA",
         ),
     ],
 )
-def test_a_complaint_names_the_setting_and_shows_no_value(environ: dict[str, str], says: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_complaint_names_the_setting_and_shows_no_value(
+    environ: dict[str, str], says: str, monkeypatch: pytest.MonkeyPatch
+):
     def from_settings() -> Any:
         return smsgate.AsyncSession.from_settings(SmsGateSettings())
 
@@ -122,7 +160,9 @@ def test_a_password_is_in_no_picture_of_the_settings(env_file: Path):
         ({"secrets_dir": "gone"}, "gone: there is no such folder of secret files"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(given: dict[str, str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_that_cannot_be_read_is_named(
+    given: dict[str, str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     Path("latin.env").write_bytes(b"SMSGATE_LOGIN=\xff")
     with pytest.raises(ValueError, match=f"^{says}$"):
@@ -142,9 +182,18 @@ def test_settings_may_stand_in_settings_of_an_application(monkeypatch: pytest.Mo
 
 
 def test_a_proxy_that_is_given_goes_before_the_environment():
-    environ = {**LOGIN, "SMSGATE_URL": "https://gateway.test/", "SMSGATE_PROXY": "http://environment.test:1"}
-    assert smsgate.AsyncSession.from_env(environ=environ)._config.proxy == "http://environment.test:1"
-    assert smsgate.AsyncSession.from_env(environ=environ, proxy="http://given.test:2")._config.proxy == "http://given.test:2"
+    environ = {
+        **LOGIN,
+        "SMSGATE_URL": "https://gateway.test/",
+        "SMSGATE_PROXY": "http://environment.test:1",
+    }
+    assert (
+        smsgate.AsyncSession.from_env(environ=environ)._config.proxy == "http://environment.test:1"
+    )
+    assert (
+        smsgate.AsyncSession.from_env(environ=environ, proxy="http://given.test:2")._config.proxy
+        == "http://given.test:2"
+    )
 
 
 # A login or password with something around it that is not part of it
@@ -196,19 +245,33 @@ def test_a_secret_file_with_quotes_around_its_value_is_named(secrets: Path):
     assert made == QUOTES.format(secrets / "smsgate_password")
 
 
-def test_an_env_file_with_a_line_break_in_its_value_is_named_and_its_own_quotes_are_read(tmp_path: Path):
+def test_an_env_file_with_a_line_break_in_its_value_is_named_and_its_own_quotes_are_read(
+    tmp_path: Path,
+):
     path = tmp_path / "my.env"
     path.write_text(f'SMSGATE_LOGIN=shop\nSMSGATE_PASSWORD="{SECRET_WORD}\\n"\n')
-    assert said_by(lambda: SmsGateSettings.read(env_file=path)) == LINE.format(f"SMSGATE_PASSWORD in {path}")
+    assert said_by(lambda: SmsGateSettings.read(env_file=path)) == LINE.format(
+        f"SMSGATE_PASSWORD in {path}"
+    )
     path.write_text(f"SMSGATE_LOGIN=shop\nSMSGATE_PASSWORD='\"{SECRET_WORD}\"'\n")
     assert SmsGateSettings.read(env_file=path).password.get_secret_value() == f'"{SECRET_WORD}"'
 
 
-def test_only_the_source_that_is_used_is_judged(env_file: Path, secrets: Path, monkeypatch: pytest.MonkeyPatch):
+def test_only_the_source_that_is_used_is_judged(
+    env_file: Path, secrets: Path, monkeypatch: pytest.MonkeyPatch
+):
     (secrets / "smsgate_password").write_text("'unused'")
-    assert SmsGateSettings.read(env_file=env_file, secrets_dir=secrets).password.get_secret_value() == SECRET
+    assert (
+        SmsGateSettings.read(env_file=env_file, secrets_dir=secrets).password.get_secret_value()
+        == SECRET
+    )
     monkeypatch.setenv("SMSGATE_PASSWORD", "'unused'")
-    assert SmsGateSettings.read(secrets_dir=secrets, login="a", password="b").password.get_secret_value() == "b"
+    assert (
+        SmsGateSettings.read(
+            secrets_dir=secrets, login="a", password="b"
+        ).password.get_secret_value()
+        == "b"
+    )
 
 
 HTTPS = "https://gateway.test/api/soap.html"
@@ -221,8 +284,14 @@ def test_the_constructor_refuses_a_line_break_and_warns_of_quotes_and_white_spac
 
     assert said_by(lambda: made(f"{SECRET_WORD}\n")) == LINE.format(name)
     for value, says in (
-        (f'"{SECRET_WORD}"', f"{name}: is enclosed in quotes; remove them unless they are part of the {name}"),
-        (f"{SECRET_WORD} ", f"{name}: begins or ends with white space; remove it unless it is part of the {name}"),
+        (
+            f'"{SECRET_WORD}"',
+            f"{name}: is enclosed in quotes; remove them unless they are part of the {name}",
+        ),
+        (
+            f"{SECRET_WORD} ",
+            f"{name}: begins or ends with white space; remove it unless it is part of the {name}",
+        ),
     ):
         with pytest.warns(UserWarning, match=f"^{name}: ") as warned:
             made(value)

@@ -190,12 +190,21 @@ def own_imports_of(module: str) -> Iterator[str]:
         first, *below = name.split(".")
         if first == "smsgate":
             # What is imported is a module, or else a name inside of the nearest module above it.
-            yield next(candidate for cut in range(len(below), -1, -1) if (candidate := ".".join(below[:cut])) in SOURCES)
+            yield next(
+                candidate
+                for cut in range(len(below), -1, -1)
+                if (candidate := ".".join(below[:cut])) in SOURCES
+            )
 
 
 def importers_of(library: str) -> set[str]:
     """Return the modules that import a foreign library or a part of it."""
-    return {module for module in MODULES for name in imports_of(module) if f"{name}.".startswith(f"{library}.")}
+    return {
+        module
+        for module in MODULES
+        for name in imports_of(module)
+        if f"{name}.".startswith(f"{library}.")
+    }
 
 
 def test_the_reader_of_imports_sees_them():
@@ -214,7 +223,12 @@ def test_a_module_imports_only_from_floors_below_its_own(module: str):
 
 
 @pytest.mark.parametrize(
-    "module", [module for module in MODULES if module in ("errors", "extras", "privacy", "version", "_client.spawn")]
+    "module",
+    [
+        module
+        for module in MODULES
+        if module in ("errors", "extras", "privacy", "version", "_client.spawn")
+    ],
 )
 def test_the_ground_floor_imports_nothing_of_ours(module: str):
     assert set(own_imports_of(module)) == set()
@@ -242,12 +256,16 @@ def test_the_table_has_no_module_that_is_gone():
 @pytest.mark.parametrize("module", [module for module in MODULES if module.startswith("sandbox")])
 def test_the_sandbox_knows_the_protocol_and_not_the_client(module: str):
     allowed = ("protocol", "errors", "extras", "privacy", "version", "sandbox")
-    assert [imported for imported in own_imports_of(module) if imported.split(".")[0] not in allowed] == []
+    assert [
+        imported for imported in own_imports_of(module) if imported.split(".")[0] not in allowed
+    ] == []
 
 
 @pytest.mark.parametrize("library", ONE_IMPORTER)
 def test_a_foreign_library_has_one_importer(library: str):
-    assert {module for module in importers_of(library) if package_of(module) is None} == ONE_IMPORTER[library]
+    assert {
+        module for module in importers_of(library) if package_of(module) is None
+    } == ONE_IMPORTER[library]
 
 
 @pytest.mark.parametrize("library", ["httpx", "xmltodict", "trio"])
@@ -286,11 +304,28 @@ def test_sqlite_stands_in_its_ledger():
 
 
 @pytest.mark.parametrize(
-    "module", ["ledger.states", "ledger.records", "ledger.contract", "campaign.outcomes", "campaign.template"]
+    "module",
+    [
+        "ledger.states",
+        "ledger.records",
+        "ledger.contract",
+        "campaign.outcomes",
+        "campaign.template",
+    ],
 )
 def test_what_decides_in_a_campaign_does_no_input_and_output_and_knows_no_clock(module: str):
     foreign = {name.split(".")[0] for name in imports_of(module)} - {"smsgate"}
-    assert foreign <= {"__future__", "collections", "dataclasses", "decimal", "enum", "pydantic", "re", "string", "typing"}
+    assert foreign <= {
+        "__future__",
+        "collections",
+        "dataclasses",
+        "decimal",
+        "enum",
+        "pydantic",
+        "re",
+        "string",
+        "typing",
+    }
 
 
 def test_nobody_imports_the_other_client_library():
@@ -301,16 +336,25 @@ def test_nobody_imports_the_other_client_library():
 def test_the_protocol_does_no_input_and_output_and_knows_no_clock(module: str):
     foreign = {name for name in imports_of(module) if name.split(".")[0] != "smsgate"}
     assert [
-        name for name in sorted(foreign) if not any(f"{name}.".startswith(f"{allowed}.") for allowed in PROTOCOL_MAY_IMPORT)
+        name
+        for name in sorted(foreign)
+        if not any(f"{name}.".startswith(f"{allowed}.") for allowed in PROTOCOL_MAY_IMPORT)
     ] == []
 
 
 @pytest.mark.parametrize(
-    "module", [module for module in MODULES if package_of(module) is None and module and not module.startswith("ledger")]
+    "module",
+    [
+        module
+        for module in MODULES
+        if package_of(module) is None and module and not module.startswith("ledger")
+    ],
 )
 def test_below_the_root_nothing_imports_what_only_some_users_need(module: str):
     above = ("campaign", "ledger", "sandbox", "integrations", "cli", "testing")
-    assert [imported for imported in own_imports_of(module) if imported.split(".")[0] in above] == []
+    assert [
+        imported for imported in own_imports_of(module) if imported.split(".")[0] in above
+    ] == []
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -326,10 +370,16 @@ def test_what_a_module_exports_it_has(module: str):
     exported = [
         ast.literal_eval(node.value)
         for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__"
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id == "__all__"
     ]
     if exported:
-        defined = {node.name for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))}
+        defined = {
+            node.name
+            for node in tree.body
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+        }
         assigned = {
             target.id
             for node in tree.body
@@ -338,10 +388,21 @@ def test_what_a_module_exports_it_has(module: str):
             if isinstance(target, ast.Name)
         }
         annotated = {
-            node.target.id for node in tree.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+            node.target.id
+            for node in tree.body
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
         }
-        imports = [node for top in tree.body for node in (top.body if isinstance(top, (ast.Try, ast.If)) else [top])]
-        taken = {alias.asname or alias.name for node in imports if isinstance(node, ast.ImportFrom) for alias in node.names}
+        imports = [
+            node
+            for top in tree.body
+            for node in (top.body if isinstance(top, (ast.Try, ast.If)) else [top])
+        ]
+        taken = {
+            alias.asname or alias.name
+            for node in imports
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
         assert set(exported[0]) <= defined | assigned | annotated | taken
         assert len(set(exported[0])) == len(exported[0])
 
@@ -353,8 +414,17 @@ def test_the_public_list_is_known_by_heart():
 
 def test_type_checkers_and_programs_find_each_public_name_in_the_same_module():
     tree = ast.parse(SOURCES[""].read_text("utf-8"))
-    (typed,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
-    checked = {(alias.name, node.module) for node in typed.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    (typed,) = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    checked = {
+        (alias.name, node.module)
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
     (table,) = [
         node.value
         for node in tree.body
@@ -382,30 +452,53 @@ def test_the_package_says_that_it_is_typed():
 @pytest.mark.parametrize("plugin", ["smsgate.testing", "smsgate"])
 def test_a_pytest_run_pays_nothing_for_the_plugin(plugin: str):
     loads = f"import pytest, sys\nbefore = set(sys.modules)\nimport {plugin}\nprint(*sorted(set(sys.modules) - before))"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", loads], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", loads],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert set(done.stdout.split()) == {"smsgate", "smsgate.version", plugin}
 
 
 def test_importing_the_module_behind_python_m_runs_no_command():
     code = "import smsgate.__main__, sys; print('smsgate.cli.app' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--version"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")
 
 
 def test_importing_the_package_loads_nothing_that_only_some_users_need():
-    # httpx itself loads rich, and httpcore loads trio, where they are installed: what counts is what we add to our dependencies.
+    # httpx itself loads rich, and httpcore loads trio, where they are installed: what counts is
+    # what we add to our dependencies.
     code = (
         f"import sys\nfor name in {DEPENDENCIES!r}: __import__(name)\nbefore = set(sys.modules)\nimport json, smsgate\n"
         "for name in smsgate.__all__: getattr(smsgate, name)\n"
         "print(json.dumps([sorted(before), sorted(set(sys.modules) - before)]))"
     )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     before, added = json.loads(done.stdout)
     assert "smsgate.session" in added
     assert "smsgate.session" not in before
     assert [name for name in added if name.split(".")[0] in NOT_LOADED] == []
     assert [
-        name for name in added if name.startswith(("smsgate.campaign", "smsgate.sandbox", "smsgate.integrations", "smsgate.cli"))
+        name
+        for name in added
+        if name.startswith(
+            ("smsgate.campaign", "smsgate.sandbox", "smsgate.integrations", "smsgate.cli")
+        )
     ] == []

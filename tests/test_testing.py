@@ -1,4 +1,7 @@
-"""The pytest plugin, as the tests of a user see it: in a pytest of its own, with files of its own."""
+"""The pytest plugin, as the tests of a user see it:
+
+in a pytest of its own, with files of its own.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,16 @@ from xml.etree import ElementTree
 import pytest
 
 PAGE = Path(__file__).parent.parent / "docs/testing.md"
-(EXAMPLE,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+(EXAMPLE,) = re.findall(
+    r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL
+)
 
 FILES = {
     "the example of the documentation": (EXAMPLE, 5),
-    "the example with another fault": (EXAMPLE.replace('operation="SendSMS")', 'operation="Auth")'), 5),
+    "the example with another fault": (
+        EXAMPLE.replace('operation="SendSMS")', 'operation="Auth")'),
+        5,
+    ),
     **{
         f"the session works on {backend} without any plugin": (
             f"""
@@ -136,9 +144,27 @@ COMPLAINTS = {
 
 
 def run_pytest(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", "--strict-markers", *arguments]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "--strict-markers",
+        *arguments,
+    ]
     environment = os.environ | variables
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder, check=False, env=environment)
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=folder,
+        check=False,
+        env=environment,
+    )
 
 
 def file_name(title: str) -> str:
@@ -147,15 +173,24 @@ def file_name(title: str) -> str:
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """What one pytest says of each test in each file: nothing, or how it failed. Starting it takes longer than all the tests."""
+    """What one pytest says of each test in each file:
+
+    nothing, or how it failed. Starting it takes longer than all the tests.
+    """
     folder = tmp_path_factory.mktemp("user")
     for title, (source, _) in FILES.items():
         (folder / file_name(title)).write_text(textwrap.dedent(source), "utf-8")
-    done = run_pytest(folder, "--junitxml=report.xml", SMSGATE_PROXY="http://127.0.0.1:9", smsgate_country="UA")
+    done = run_pytest(
+        folder, "--junitxml=report.xml", SMSGATE_PROXY="http://127.0.0.1:9", smsgate_country="UA"
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     found: dict[str, list[str]] = {title: [] for title in FILES}
     for case in ElementTree.parse(folder / "report.xml").iter("testcase"):
-        (title,) = [title for title in FILES if case.attrib["classname"].split(".")[0] == file_name(title).removesuffix(".py")]
+        (title,) = [
+            title
+            for title in FILES
+            if case.attrib["classname"].split(".")[0] == file_name(title).removesuffix(".py")
+        ]
         found[title].append("".join(f"{part.get('message')}\n{part.text}" for part in case))
     return found
 
@@ -173,7 +208,13 @@ def test_the_plugin_keeps_its_promise(title: str, reports: dict[str, list[str]])
 
 def test_the_fixtures_are_listed_with_what_they_give(tmp_path: Path):
     said = run_pytest(tmp_path, "--fixtures").stdout + run_pytest(tmp_path, "--markers").stdout
-    for name in ("smsgate_sandbox", "smsgate_session", "smsgate_server", "smsgate_environment", "smsgate_settings"):
+    for name in (
+        "smsgate_sandbox",
+        "smsgate_session",
+        "smsgate_server",
+        "smsgate_environment",
+        "smsgate_settings",
+    ):
         assert re.search(rf"^{name} -- .*\n    \S", said, re.MULTILINE), name
     assert "smsgate(**settings)" in said
 

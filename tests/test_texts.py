@@ -20,7 +20,23 @@ pytestmark = pytest.mark.anyio
 NUMBER = "+380501234567"
 ANY_CHARACTER = st.characters(codec=None, categories=None)
 NASTY = st.sampled_from(
-    ["]]>", "</ns1:text>", "&amp;", "&#0;", "<!--", "\r\n", "\r", "\ufeff", "\x85", "\u2028", "😀", "\ud83d", "{", "\t", " "]
+    [
+        "]]>",
+        "</ns1:text>",
+        "&amp;",
+        "&#0;",
+        "<!--",
+        "\r\n",
+        "\r",
+        "\ufeff",
+        "\x85",
+        "\u2028",
+        "😀",
+        "\ud83d",
+        "{",
+        "\t",
+        " ",
+    ]
 )
 
 
@@ -31,7 +47,10 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def sendable(text: str) -> bool:
-    """The rule of the design, said another way: what is no control, no surrogate and no noncharacter, and is not blank."""
+    """The rule of the design, said another way:
+
+    what is no control, no surrogate and no noncharacter, and is not blank.
+    """
     one_line_end = text.replace("\r\n", "\n")
     return bool(one_line_end.strip()) and not any(
         (ord(one) < 32 and one not in "\t\n") or 127 <= ord(one) < 160 or 0xD800 <= ord(one) < 0xE000
@@ -48,10 +67,14 @@ def sendable(text: str) -> bool:
 @example("a\r\nb")
 @example("a\rb")
 @example("x" * 5000)
-async def test_a_text_arrives_exactly_as_given_or_is_refused_before_a_connection_is_opened(sandbox: Sandbox, text: str) -> None:
+async def test_a_text_arrives_exactly_as_given_or_is_refused_before_a_connection_is_opened(
+    sandbox: Sandbox, text: str
+) -> None:
     sandbox.clear()
     calls = sum(sandbox.calls.values())
-    async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=sandbox.url, verify=False) as session:
+    async with smsgate.AsyncSession(
+        "sandbox", "sandbox", sender="Shop", url=sandbox.url, verify=False
+    ) as session:
         if sendable(text):
             await session.send_sms(NUMBER, text)
             assert [message.text for message in sandbox.messages] == [text.replace("\r\n", "\n")]
@@ -63,8 +86,15 @@ async def test_a_text_arrives_exactly_as_given_or_is_refused_before_a_connection
 
 
 @settings(max_examples=50)
-# A line feed, an invisible character or a quote at an end is a mistake that `test_options.py` is about.
-@given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"], exclude_characters="'\""), min_size=1, max_size=12))
+# A line feed, an invisible character or a quote at an end is a mistake that `test_options.py` is
+# about.
+@given(
+    st.text(
+        st.characters(codec="utf-8", exclude_categories=["C", "Z"], exclude_characters="'\""),
+        min_size=1,
+        max_size=12,
+    )
+)
 async def test_login_and_password_arrive_exactly_as_given(sandbox: Sandbox, word: str) -> None:
     async with smsgate.AsyncSession("sandbox", word, url=sandbox.url, verify=False) as session:
         with pytest.raises(smsgate.BadCredentials):  # and no fault, so the request was well-formed

@@ -1,6 +1,7 @@
 """The transport: every exception of the HTTP library is mapped, and a client without trace events proves nothing.
 
-What happens on real sockets stands in test_faults, and with what other tools make of httpx in test_proof.
+What happens on real sockets stands in test_faults, and with what other tools make of httpx in
+test_proof.
 """
 
 from __future__ import annotations
@@ -85,9 +86,13 @@ def test_every_exception_of_the_library_has_a_row(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "kind"), [(name, kind) for name, module in MODULES.items() for kind in exceptions_of(module)], ids=str
+    ("module", "kind"),
+    [(name, kind) for name, module in MODULES.items() for kind in exceptions_of(module)],
+    ids=str,
 )
-async def test_without_trace_events_nothing_is_shown_whatever_the_class(module: str, kind: type[Exception]) -> None:
+async def test_without_trace_events_nothing_is_shown_whatever_the_class(
+    module: str, kind: type[Exception]
+) -> None:
     error, exchange = await outcome_on(MODULES[module], made(kind))
     assert isinstance(error, smsgate.InDoubt)
     assert "it is not known whether the request left" in str(error)
@@ -99,7 +104,14 @@ async def test_without_trace_events_nothing_is_shown_whatever_the_class(module: 
 
 @pytest.mark.parametrize(
     "raised",
-    [RuntimeError("secret"), OSError("secret"), ValueError("secret"), MemoryError(), RecursionError(), KeyError("secret")],
+    [
+        RuntimeError("secret"),
+        OSError("secret"),
+        ValueError("secret"),
+        MemoryError(),
+        RecursionError(),
+        KeyError("secret"),
+    ],
 )
 async def test_an_exception_that_nobody_expects_is_in_doubt(raised: Exception) -> None:
     error, _ = await outcome_on(httpx, raised)
@@ -114,7 +126,10 @@ async def test_an_exception_that_nobody_expects_is_in_doubt(raised: Exception) -
         (socket.gaierror(-2, "secret"), "the name of the host could not be resolved"),
         (OSError("secret"), "ConnectError"),
         (ssl.SSLError(1, "secret"), "ConnectError"),
-        (ExceptionGroup("secret", [ConnectionRefusedError(errno.ECONNREFUSED, "secret")]), "Connection refused"),
+        (
+            ExceptionGroup("secret", [ConnectionRefusedError(errno.ECONNREFUSED, "secret")]),
+            "Connection refused",
+        ),
         (ssl.SSLError(-5, "secret"), "ConnectError"),
     ],
 )
@@ -127,7 +142,9 @@ async def test_the_reason_is_told_in_fixed_words(cause: Exception, said: str) ->
 
 
 async def test_a_request_that_cannot_be_made_is_not_sent() -> None:
-    transport = own_transport("http://\x00/", ssl_settings(False), proxy=None, connect=1.0, keep_alive=1.0)
+    transport = own_transport(
+        "http://\x00/", ssl_settings(False), proxy=None, connect=1.0, keep_alive=1.0
+    )
     exchange = Exchange()
     with pytest.raises(smsgate.NotSent) as caught:
         await post(transport, exchange)
@@ -137,7 +154,9 @@ async def test_a_request_that_cannot_be_made_is_not_sent() -> None:
 
 
 async def test_a_client_that_cannot_be_made_is_not_sent() -> None:
-    transport = own_transport(URL, ssl_settings(False), proxy="http://\x00secret/", connect=1.0, keep_alive=1.0)
+    transport = own_transport(
+        URL, ssl_settings(False), proxy="http://\x00secret/", connect=1.0, keep_alive=1.0
+    )
     exchange = Exchange()
     with pytest.raises(smsgate.NotSent) as caught:
         await post(transport, exchange)
@@ -165,9 +184,15 @@ async def test_a_client_without_trace_events_is_known_to_have_sent_once_it_answe
 
 async def test_a_connect_to_a_proxy_is_not_the_request() -> None:
     exchange = Exchange(handed_over=True)
-    await exchange.trace("http11.send_request_headers.started", {"request": type("Request", (), {"method": b"CONNECT"})()})
+    await exchange.trace(
+        "http11.send_request_headers.started",
+        {"request": type("Request", (), {"method": b"CONNECT"})()},
+    )
     assert not exchange.left
-    await exchange.trace("http11.send_request_headers.started", {"request": type("Request", (), {"method": b"POST"})()})
+    await exchange.trace(
+        "http11.send_request_headers.started",
+        {"request": type("Request", (), {"method": b"POST"})()},
+    )
     assert exchange.left
 
 
@@ -187,7 +212,9 @@ class Endless(Exception):
         return Endless()
 
 
-@pytest.mark.parametrize("error", [looped(1), looped(2), looped(7), Endless()], ids=["itself", "two", "seven", "endless"])
+@pytest.mark.parametrize(
+    "error", [looped(1), looped(2), looped(7), Endless()], ids=["itself", "two", "seven", "endless"]
+)
 async def test_a_loop_in_the_chain_of_an_exception_ends(error: Exception) -> None:
     assert cause_of(error) == ""
     outcome, _ = await outcome_on(httpx, error)
@@ -197,7 +224,9 @@ async def test_a_loop_in_the_chain_of_an_exception_ends(error: Exception) -> Non
 async def test_cancelling_before_anything_left_is_known_not_to_have_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/"  # accepts, and never answers the handshake
-        transport = own_transport(url, ssl_settings(True, url), proxy=None, connect=30.0, keep_alive=1.0)
+        transport = own_transport(
+            url, ssl_settings(True, url), proxy=None, connect=30.0, keep_alive=1.0
+        )
         exchange = Exchange()
         with anyio.move_on_after(0.2) as scope:
             await post(transport, exchange)
@@ -235,7 +264,9 @@ class BadClosing(httpx.AsyncHTTPTransport):
 
 
 class BadStream(httpx.AsyncByteStream):
-    def __init__(self, stream: httpx.AsyncByteStream, trouble: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, stream: httpx.AsyncByteStream, trouble: Callable[[], Awaitable[None]]
+    ) -> None:
         self._stream = stream
         self._trouble = trouble
 
@@ -249,7 +280,9 @@ class BadStream(httpx.AsyncByteStream):
 
 
 @pytest.fixture(params=[failing, anyio.sleep_forever], ids=["closing fails", "closing hangs"])
-def trouble(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Awaitable[None]]:
+def trouble(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], Awaitable[None]]:
     monkeypatch.setattr(smsgate._client.transport, "CLOSING", 0.05)
     found: Callable[[], Awaitable[None]] = request.param
     return found
@@ -266,10 +299,14 @@ async def session_that_cannot_close(
             yield session
 
 
-async def test_a_reply_that_was_read_counts_though_its_connection_cannot_be_closed(trouble: Any) -> None:
+async def test_a_reply_that_was_read_counts_though_its_connection_cannot_be_closed(
+    trouble: Any,
+) -> None:
     with FaultServer(fault_server.accept).running() as server:
         async with session_that_cannot_close(server, trouble) as session:
-            assert (await session.send_sms("+380501234567", "hello")).message_ids == (fault_server.MESSAGE_ID,)
+            assert (await session.send_sms("+380501234567", "hello")).message_ids == (
+                fault_server.MESSAGE_ID,
+            )
         assert len(server.sends()) == 1
 
 
@@ -291,7 +328,11 @@ async def test_a_reply_that_was_read_counts_though_the_deadline_ends_while_it_is
 @pytest.mark.parametrize(
     ("fault", "reason", "status"),
     [
-        (fault_server.answering(b"<br />", status="502 Bad Gateway"), smsgate.Reason.HTTP_STATUS, 502),
+        (
+            fault_server.answering(b"<br />", status="502 Bad Gateway"),
+            smsgate.Reason.HTTP_STATUS,
+            502,
+        ),
         (fault_server.AFTER_THE_REQUEST["oversized"][0], smsgate.Reason.TOO_LARGE, 200),
     ],
     ids=["502", "oversized"],
@@ -307,7 +348,9 @@ async def test_what_is_known_of_an_answer_that_does_not_decide_counts_too(
     assert caught.value.evidence.status == status
 
 
-async def test_a_client_that_cannot_be_closed_is_closed_once_and_disturbs_no_call(trouble: Any) -> None:
+async def test_a_client_that_cannot_be_closed_is_closed_once_and_disturbs_no_call(
+    trouble: Any,
+) -> None:
     opened: list[BadClosing] = []
 
     def open_client() -> httpx.AsyncClient:
@@ -317,7 +360,9 @@ async def test_a_client_that_cannot_be_closed_is_closed_once_and_disturbs_no_cal
     with FaultServer(fault_server.accept).running() as server, anyio.fail_after(20):
         transport = Transport(_Own(open_client), server.url, connect=1.0)
         for _ in range(3):
-            assert (await transport.post(Body(b"<ns1:Auth>"), {}, limit=10_000, exchange=Exchange())).status == 200
+            assert (
+                await transport.post(Body(b"<ns1:Auth>"), {}, limit=10_000, exchange=Exchange())
+            ).status == 200
         await transport.aclose()
         await transport.aclose()
     assert [one.closings for one in opened] == [1] * 3
@@ -325,13 +370,21 @@ async def test_a_client_that_cannot_be_closed_is_closed_once_and_disturbs_no_cal
 
 @pytest.mark.parametrize("verify", [True, False])
 def test_tls_settings_verify_unless_told_not_to(verify: bool) -> None:
-    assert ssl_settings(verify, "HTTPS://gateway/").verify_mode is (ssl.CERT_REQUIRED if verify else ssl.CERT_NONE)
-    assert ssl_settings(verify, "http://gateway/", "https://proxy/") is ssl_settings(verify, "https://gateway/", None)
+    assert ssl_settings(verify, "HTTPS://gateway/").verify_mode is (
+        ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+    )
+    assert ssl_settings(verify, "http://gateway/", "https://proxy/") is ssl_settings(
+        verify, "https://gateway/", None
+    )
 
 
 def test_without_tls_no_authority_is_trusted_and_none_is_read() -> None:
     context = ssl_settings(True, "http://gateway/", None)
-    assert (context.verify_mode, context.check_hostname, context.get_ca_certs()) == (ssl.CERT_REQUIRED, True, [])
+    assert (context.verify_mode, context.check_hostname, context.get_ca_certs()) == (
+        ssl.CERT_REQUIRED,
+        True,
+        [],
+    )
 
 
 def test_tls_settings_of_the_user_are_taken_as_they_are() -> None:
@@ -339,7 +392,9 @@ def test_tls_settings_of_the_user_are_taken_as_they_are() -> None:
     assert ssl_settings(context, "https://gateway/") is context
 
 
-@pytest.mark.parametrize("shown", [Body(b"secret"), HttpReply(200, b"secret", ("secret",))], ids=["Body", "HttpReply"])
+@pytest.mark.parametrize(
+    "shown", [Body(b"secret"), HttpReply(200, b"secret", ("secret",))], ids=["Body", "HttpReply"]
+)
 def test_nothing_of_a_request_or_a_reply_shows(shown: object) -> None:
     assert "secret" not in repr(shown)
 

@@ -1,4 +1,7 @@
-"""XML from the network as a plain tree (docs: how it is tested, "Incoming XML"). Hostile documents have their own file."""
+"""XML from the network as a plain tree (docs:
+
+how it is tested, "Incoming XML"). Hostile documents have their own file.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ def siblings(count: int) -> bytes:
         (f"<AuthResult {TURBO}/>", "turbo:AuthResult"),
         ('<n:AuthResult xmlns:n="http://turbosms.in.ua/api/Turbo"/>', "turbo:AuthResult"),
         ('<turbo:AuthResult xmlns:turbo="urn:else"/>', "urn:else:AuthResult"),
-        ('<turbo:AuthResult xmlns:turbo="http://turbosms.in.ua/api/Turbo/"/>', "http://turbosms.in.ua/api/Turbo/:AuthResult"),
+        (
+            '<turbo:AuthResult xmlns:turbo="http://turbosms.in.ua/api/Turbo/"/>',
+            "http://turbosms.in.ua/api/Turbo/:AuthResult",
+        ),
         ("<AuthResult/>", "AuthResult"),
     ],
 )
@@ -89,7 +95,9 @@ def test_nil_is_no_text_if_it_is_the_nil_of_xml_schema(document: str, text: str 
     ],
 )
 def test_an_element_whose_attributes_leave_its_text_open_is_not_empty(document: str):
-    with pytest.raises(Elsewhere, match=r"^an element whose attributes leave open what its text is$"):
+    with pytest.raises(
+        Elsewhere, match=r"^an element whose attributes leave open what its text is$"
+    ):
         text_of(parse(document.encode())["a"])
 
 
@@ -108,7 +116,9 @@ def test_several_elements_where_one_is_expected_are_refused():
 
 
 def test_one_slot_is_a_list_as_many_are():
-    assert parse(f"<r {TURBO}><ResultArray>1</ResultArray></r>".encode())["turbo:r"]["turbo:ResultArray"] == ["1"]  # type: ignore[index,call-overload]
+    assert parse(f"<r {TURBO}><ResultArray>1</ResultArray></r>".encode())["turbo:r"][
+        "turbo:ResultArray"
+    ] == ["1"]  # type: ignore[index,call-overload]
 
 
 def test_what_is_searched_for_is_found_wherever_it_stands_in_order():
@@ -140,7 +150,11 @@ def test_the_limit_is_on_depth_not_on_how_many_elements_were_closed():
 
 
 def test_a_reply_for_the_largest_batch_that_a_reply_may_hold_is_read():
-    document = f"<r {TURBO}>" + "<ResultArray>0c306f85-57f5-f84a-1033-6075af2bcc6e</ResultArray>" * 60_000 + "</r>"
+    document = (
+        f"<r {TURBO}>"
+        + "<ResultArray>0c306f85-57f5-f84a-1033-6075af2bcc6e</ResultArray>" * 60_000
+        + "</r>"
+    )
     assert len(document) > 3_700_000
     assert len(list(find(parse(document.encode()), "turbo:ResultArray"))) == 60_000
 
@@ -158,7 +172,10 @@ def test_a_reply_for_the_largest_batch_that_a_reply_may_hold_is_read():
             b"<br />\n<b>Warning</b>: secret<br />\n<?xml version='1.0'?><a/>",
             "not well-formed XML: 36 bytes before the XML declaration",
         ),
-        (b"\xa0<?xml version='1.0'?><a/>", "not well-formed XML: 1 bytes before the XML declaration"),
+        (
+            b"\xa0<?xml version='1.0'?><a/>",
+            "not well-formed XML: 1 bytes before the XML declaration",
+        ),
         (b"<a/>\n<b>Warning</b>", "not well-formed XML: junk after document element in line 2"),
         (b"\xef\xbb\xbf \r\n", "not well-formed XML: no element found in line 1"),
         (b"<!DOCTYPE a><a/>", "a document type declaration is not allowed"),
@@ -166,7 +183,9 @@ def test_a_reply_for_the_largest_batch_that_a_reply_may_hold_is_read():
         (b'<?xml version="1.0" encoding="shift_jis"?><a/>', "not readable XML (ValueError)"),
     ],
 )
-def test_what_is_no_xml_is_refused_with_a_reason_that_quotes_nothing_and_no_foreign_error_behind_it(document: bytes, said: str):
+def test_what_is_no_xml_is_refused_with_a_reason_that_quotes_nothing_and_no_foreign_error_behind_it(
+    document: bytes, said: str
+):
     error = raised_by(lambda: parse(document))
     assert type(error) is Unreadable
     assert str(error) == said
@@ -178,7 +197,11 @@ def test_what_is_no_xml_is_refused_with_a_reason_that_quotes_nothing_and_no_fore
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1251", "koi8-r"])
 def test_a_document_is_read_in_the_encoding_that_it_declares(encoding: str):
-    document = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?><a>Ваш код</a>'.encode(encoding)
+    document = (
+        f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?><a>Ваш код</a>'.encode(
+            encoding
+        )
+    )
     assert parse(document) == {"a": "Ваш код"}
 
 
@@ -193,7 +216,9 @@ def test_a_document_is_read_in_the_encoding_that_it_declares(encoding: str):
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "windows-1251"])
-def test_white_space_and_byte_order_marks_before_the_document_are_skipped(before: bytes, encoding: str):
+def test_white_space_and_byte_order_marks_before_the_document_are_skipped(
+    before: bytes, encoding: str
+):
     document = f'<?xml version="1.0" encoding="{encoding}"?><a>Ваш код</a>'.encode(encoding)
     assert parse(before + document) == {"a": "Ваш код"}
     assert parse(before + b"<a/>") == {"a": None}

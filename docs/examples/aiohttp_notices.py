@@ -1,6 +1,7 @@
 """Order notices in aiohttp: one session for the application, and an answer for each of the three outcomes.
 
-To try it: run `smsgate sandbox`, set the variables that it prints, then run `python aiohttp_notices.py`.
+To try it: run `smsgate sandbox`, set the variables that it prints, then run `python
+aiohttp_notices.py`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ async def ready(request: web.Request) -> web.Response:
     """Tell the customer that an order is ready."""
     number = (await request.post()).get("number")
     try:
-        message = smsgate.Message(destinations=str(number), text=f"Замовлення {request.match_info['order']} готове")
+        message = smsgate.Message(
+            destinations=str(number), text=f"Замовлення {request.match_info['order']} готове"
+        )
     except ValidationError as error:
-        raise web.HTTPUnprocessableEntity(text=error.errors(include_input=False)[0]["msg"]) from None
+        raise web.HTTPUnprocessableEntity(
+            text=error.errors(include_input=False)[0]["msg"]
+        ) from None
     try:
         result = await request.app[SMS_SESSION].send(message)
     except smsgate.NotSent:
@@ -35,7 +40,9 @@ async def ready(request: web.Request) -> web.Response:
         logging.getLogger(__name__).warning("the gateway refuses to send: %s", refused.answer)
         raise web.HTTPServiceUnavailable(text="nothing was sent") from None
     except smsgate.InDoubt:
-        raise web.HTTPGatewayTimeout(text="perhaps sent: do not try again before you have looked") from None
+        raise web.HTTPGatewayTimeout(
+            text="perhaps sent: do not try again before you have looked"
+        ) from None
     return web.json_response({"message_id": result.message_ids[0]})
 
 

@@ -25,7 +25,10 @@ CODE_SECONDS, AGAIN_SECONDS, GUESSES = 300.0, 60.0, 5
 PATIENCE = smsgate.Timeouts(send=30.0)
 """Shorter than the default: a visitor does not wait for minutes. If the time is up, the answer is "perhaps"."""
 
-app = FastAPI(title="Phone login", lifespan=sms_lifespan(lambda: smsgate.AsyncSession.from_env(timeouts=PATIENCE)))
+app = FastAPI(
+    title="Phone login",
+    lifespan=sms_lifespan(lambda: smsgate.AsyncSession.from_env(timeouts=PATIENCE)),
+)
 answer_errors(app)
 
 
@@ -71,11 +74,14 @@ class Visitor:
 
     def waits(self) -> int:
         """Return the seconds until another code may be sent."""
-        return max(0, math.ceil(self.code.at + AGAIN_SECONDS - time.monotonic())) if self.code else 0
+        return (
+            max(0, math.ceil(self.code.at + AGAIN_SECONDS - time.monotonic())) if self.code else 0
+        )
 
 
-# This example keeps visitors in the memory of one process. With several processes, use a database: commit a row for the
-# idempotency key before the SMS is sent, and delete rows after a day. In public, also limit the numbers per client address.
+# This example keeps visitors in the memory of one process. With several processes, use a database:
+# commit a row for the idempotency key before the SMS is sent, and delete rows after a day. In
+# public, also limit the numbers per client address.
 VISITORS: dict[str, Visitor] = {}
 
 
@@ -85,7 +91,9 @@ def hashed(code: str, salt: bytes) -> bytes:
 
 @app.post("/login", status_code=202)
 async def ask_for_code(
-    asked: Asked, sms: SmsSession, idempotency_key: Annotated[str, Header(min_length=8, max_length=64)]
+    asked: Asked,
+    sms: SmsSession,
+    idempotency_key: Annotated[str, Header(min_length=8, max_length=64)],
 ) -> Told:
     """Send a code. A repeated `Idempotency-Key` gets the same answer and no second SMS."""
     visitor = VISITORS.setdefault(asked.number, Visitor())
@@ -93,7 +101,9 @@ async def ask_for_code(
         if idempotency_key in visitor.requests:
             return Told(state=visitor.requests[idempotency_key], again_in=visitor.waits())
         if visitor.waits():
-            raise HTTPException(429, "A code was sent a moment ago.", {"Retry-After": str(visitor.waits())})
+            raise HTTPException(
+                429, "A code was sent a moment ago.", {"Retry-After": str(visitor.waits())}
+            )
         digits, salt = f"{secrets.randbelow(10**6):06}", secrets.token_bytes(16)
         # Store the code before the send: if the answer is lost, the code that arrives still works.
         earlier = visitor.code, visitor.guesses
@@ -120,7 +130,12 @@ async def check_code(guess: Guess) -> None:
     """Check a code. It works once, for five minutes, and for five guesses."""
     visitor = VISITORS.get(guess.number)
     code = visitor.code if visitor else None
-    if visitor is None or code is None or time.monotonic() > code.at + CODE_SECONDS or visitor.guesses >= GUESSES:
+    if (
+        visitor is None
+        or code is None
+        or time.monotonic() > code.at + CODE_SECONDS
+        or visitor.guesses >= GUESSES
+    ):
         raise HTTPException(410, "Ask for a new code.")
     visitor.guesses += 1
     if not hmac.compare_digest(hashed(guess.code, code.salt), code.hashed):

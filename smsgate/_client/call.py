@@ -77,7 +77,11 @@ class OutgoingCall(Generic[T]):
 
     def cut_off(self) -> NotSent | InDoubt:
         """Return the error of a call that its deadline or `aclose` has ended."""
-        reason, after = (Reason.TIMED_OUT, self.deadline) if self.closed_after is None else (Reason.CLOSED, self.closed_after)
+        reason, after = (
+            (Reason.TIMED_OUT, self.deadline)
+            if self.closed_after is None
+            else (Reason.CLOSED, self.closed_after)
+        )
         if self.left and self.exchange is not None:
             return InDoubt(f"{reason} after {after:g} s, {self.exchange.doubt}", reason=reason)
         return NotSent(f"nothing was sent: {reason} after {after:g} s", reason=reason)
@@ -191,7 +195,9 @@ class Calls:
         if self.closed:
             return NotSent("the session is closed", reason=Reason.CLOSED)
         if self._token is None:
-            return NotSent("the session is not open: use it as 'async with'", reason=Reason.NOT_OPEN)
+            return NotSent(
+                "the session is not open: use it as 'async with'", reason=Reason.NOT_OPEN
+            )
         if self._token != current_token():
             return _misplaced()
         return None
@@ -237,7 +243,9 @@ class Calls:
         observation.ended(end_of_error(failure, call.operation, call.sent, left=call.left))
         raise seal(failure)
 
-    async def _repeat(self, call: OutgoingCall[T], attempt: Callable[[OutgoingCall[T]], Awaitable[T]]) -> T:
+    async def _repeat(
+        self, call: OutgoingCall[T], attempt: Callable[[OutgoingCall[T]], Awaitable[T]]
+    ) -> T:
         for turn, pause in enumerate(_PAUSES, start=1):
             try:
                 return await attempt(call)
@@ -269,7 +277,9 @@ class Calls:
                 if not login.authenticated:
                     await self._authenticate(login, call, began)
                 call.exchange = Exchange()
-                reply = await self._logins.ask(login, call.operation, call.body, call.limit, call.exchange)
+                reply = await self._logins.ask(
+                    login, call.operation, call.body, call.limit, call.exchange
+                )
                 self._log_unrecognised(call, login, reply)
                 try:
                     return call.operation.read(reply, call.asked)
@@ -286,7 +296,9 @@ class Calls:
             call.exchange = Exchange()
             await self._log_in(login, call.exchange, call, began)
 
-    async def _log_in(self, login: Login, exchange: Exchange, call: OutgoingCall[Any], began: float) -> None:
+    async def _log_in(
+        self, login: Login, exchange: Exchange, call: OutgoingCall[Any], began: float
+    ) -> None:
         """Make one Auth, within half of the call's remaining time so that it can be retried.
 
         It gets at least half of `timeouts.read` and at most `timeouts.read`.
@@ -311,8 +323,14 @@ class Calls:
                 *login.cookie_values,
                 *call.secrets,
             )
-            shown = f"{len(sentence)} characters" if call.operation is SEND_SMS else redact(sentence, secrets)[:300]
-            _log.warning("%s%s: answer not recognised: %s", call.operation.name, call.subject, shown)
+            shown = (
+                f"{len(sentence)} characters"
+                if call.operation is SEND_SMS
+                else redact(sentence, secrets)[:300]
+            )
+            _log.warning(
+                "%s%s: answer not recognised: %s", call.operation.name, call.subject, shown
+            )
 
     def _open_transport(self) -> Transport:
         config, times = self._config, self._config.timeouts
@@ -347,7 +365,11 @@ def _may_repeat(operation: Operation[Any], error: NotSent | InDoubt) -> bool:
 
 def _passing(error: NotSent | InDoubt) -> bool:
     """Return whether the cause may pass within moments. A 502 may, a 404 does not."""
-    if isinstance(error, InDoubt) and error.reason is Reason.HTTP_STATUS and (error.evidence.status or 0) < 500:
+    if (
+        isinstance(error, InDoubt)
+        and error.reason is Reason.HTTP_STATUS
+        and (error.evidence.status or 0) < 500
+    ):
         return False
     return error.reason.passing
 
@@ -365,7 +387,11 @@ def _log_unforeseen(call: OutgoingCall[Any], error: BaseException) -> None:
     if not isinstance(error, Exception):
         return
     _log_doubt(call, "failed")
-    error.add_note("the request may have left: in doubt" if call.left else "nothing of the request has left")
+    error.add_note(
+        "the request may have left: in doubt" if call.left else "nothing of the request has left"
+    )
     # `send_sms` removes the frames from the error, so the log keeps their places.
-    where = ", ".join(f"{place.filename}:{place.lineno}" for place in extract_tb(error.__traceback__))
+    where = ", ".join(
+        f"{place.filename}:{place.lineno}" for place in extract_tb(error.__traceback__)
+    )
     _log.warning("%s%s failed unexpectedly in %s", call.operation.name, call.subject, where)

@@ -24,11 +24,15 @@ class Following(AsyncIterator[str]):
     """
 
     def __init__(self, ids: Iterable[str], timeout: float) -> None:
-        self._pending: dict[str, tuple[DeliveryState | None, float]] = dict.fromkeys(ids, (None, _FIRST_PAUSE))
+        self._pending: dict[str, tuple[DeliveryState | None, float]] = dict.fromkeys(
+            ids, (None, _FIRST_PAUSE)
+        )
         self._total = len(self._pending)
         self._timeout = timeout
         self._deadline: float | None = None
-        self._due: list[tuple[float, int, str]] = [(0.0, place, one) for place, one in enumerate(self._pending)]
+        self._due: list[tuple[float, int, str]] = [
+            (0.0, place, one) for place, one in enumerate(self._pending)
+        ]
         self._turn = self._total
         self._answered = anyio.Event()
         self._stopped = False

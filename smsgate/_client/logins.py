@@ -94,7 +94,9 @@ class Login:
 class Logins:
     """Up to `limit` sessions, leased in the order of the calls; a new one opens if all are busy."""
 
-    def __init__(self, credentials: Credentials, limit: int, open_transport: Callable[[], Transport]) -> None:
+    def __init__(
+        self, credentials: Credentials, limit: int, open_transport: Callable[[], Transport]
+    ) -> None:
         self._credentials = credentials
         self._open_transport = open_transport
         self._free = anyio.Semaphore(limit)
@@ -176,7 +178,9 @@ class Logins:
             self._first.release()
         return await self._auth_until(until, within, login, exchange, since)
 
-    async def _auth_until(self, until: float, within: float, login: Login, exchange: Exchange, since: float) -> None:
+    async def _auth_until(
+        self, until: float, within: float, login: Login, exchange: Exchange, since: float
+    ) -> None:
         self._raise_known(since)
         started = anyio.current_time()
         failure: NotSent | InDoubt
@@ -192,7 +196,10 @@ class Logins:
         raise failure
 
     def _raise_known(self, since: float) -> None:
-        if self._refusal is not None and anyio.current_time() - self._refused_at < REFUSAL_REMEMBERED:
+        if (
+            self._refusal is not None
+            and anyio.current_time() - self._refused_at < REFUSAL_REMEMBERED
+        ):
             raise _copied(self._refusal)
         if self._hung is not None and self._hung_at > since:
             # The copy keeps the evidence: its HTTP status decides about a retry.
@@ -200,7 +207,9 @@ class Logins:
 
     async def _auth(self, login: Login, exchange: Exchange) -> None:
         login.cookie = None
-        body = Body(request_body(AUTH, login=self._credentials.login, password=self._credentials.password))
+        body = Body(
+            request_body(AUTH, login=self._credentials.login, password=self._credentials.password)
+        )
         http = await self._post(login, AUTH, body, AUTH_LIMIT, exchange)
         reply = await self._parsed(AUTH, http)
         try:
@@ -257,7 +266,9 @@ class Logins:
     ) -> HttpReply:
         whole = False
         try:
-            http = await login.transport.post(body, headers_of(operation, login.cookie), limit=limit, exchange=exchange)
+            http = await login.transport.post(
+                body, headers_of(operation, login.cookie), limit=limit, exchange=exchange
+            )
             whole = True
         finally:
             if exchange.left and not whole:
@@ -272,7 +283,9 @@ class Logins:
             return read_reply(operation, http.body, http.status)
         # The answer has arrived: a deadline that ends during parsing must not lose it.
         with anyio.CancelScope(shield=True):
-            reply = await anyio.to_thread.run_sync(read_reply, operation, http.body, http.status, limiter=self._parsing)
+            reply = await anyio.to_thread.run_sync(
+                read_reply, operation, http.body, http.status, limiter=self._parsing
+            )
         # Type checkers assume that the scope may swallow an exception.
         return reply  # noqa: RET504 # pyright: ignore[reportPossiblyUnboundVariable]
 

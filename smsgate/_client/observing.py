@@ -104,7 +104,9 @@ def end_of(result: object, message: Message | None) -> CallEnd:
     return CallEnd("answered", balance=result if isinstance(result, Decimal) else None)
 
 
-def end_of_error(error: BaseException, operation: Operation[object], message: Message | None, *, left: bool) -> CallEnd:
+def end_of_error(
+    error: BaseException, operation: Operation[object], message: Message | None, *, left: bool
+) -> CallEnd:
     """Return the end of a call that raised. `left`: its request may have left."""
     if isinstance(error, SmsGateError):
         outcome: str = outcome_of(error).outcome

@@ -81,7 +81,9 @@ class HttpClient(Protocol):
         extensions: Any,
     ) -> Any: ...
 
-    async def send(self, request: Any, /, *, stream: bool, auth: None, follow_redirects: bool) -> Any: ...
+    async def send(
+        self, request: Any, /, *, stream: bool, auth: None, follow_redirects: bool
+    ) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +183,18 @@ class Exchange:
         if self._ended is not None:
             return self._ended
         # After a failed step the client may already be doing anything else.
-        return self.handed_over and (self._taken or self.begun or self._between_steps or not self._heard)
+        return self.handed_over and (
+            self._taken or self.begun or self._between_steps or not self._heard
+        )
 
     @property
     def doubt(self) -> str:
         """The words for an error that says that the request may have left."""
-        return "when the request had begun to leave" if self.begun else "and it is not known whether the request left"
+        return (
+            "when the request had begun to leave"
+            if self.begun
+            else "and it is not known whether the request left"
+        )
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Record one trace event of httpcore. A CONNECT to a proxy is not the request."""
@@ -195,7 +203,9 @@ class Exchange:
         if stage == "started":
             self._between_steps = False
             self._connecting = getattr(info.get("request"), "method", b"") == b"CONNECT"
-            self.begun |= not self._connecting and step.endswith((".send_request_headers", ".send_request_body"))
+            self.begun |= not self._connecting and step.endswith(
+                (".send_request_headers", ".send_request_body")
+            )
         elif stage == "failed":
             failure = info["exception"]
             self._failures.append(failure)
@@ -224,15 +234,23 @@ class Exchange:
         if self._taken or self.begun:
             return False
         causes = list(_chain(error, lambda one: one.__cause__))
-        if any(type(one).__name__ == "PoolTimeout" and type(one).__module__ in _CORES for one in causes):
+        if any(
+            type(one).__name__ == "PoolTimeout" and type(one).__module__ in _CORES for one in causes
+        ):
             return True
         # The client may have tried several connections: the exception must be one that an event
         # reported.
-        return self._refused_tunnel or any(one is failure for one in causes for failure in self._failures)
+        return self._refused_tunnel or any(
+            one is failure for one in causes for failure in self._failures
+        )
 
     @property
     def _refused_tunnel(self) -> bool:
-        return self.tunnel_status is not None and not 200 <= self.tunnel_status < 300 and not self._between_steps
+        return (
+            self.tunnel_status is not None
+            and not 200 <= self.tunnel_status < 300
+            and not self._between_steps
+        )
 
     def end(self, *, left: bool) -> None:
         """Make `left` final and release the exceptions, whose frames hold the request."""
@@ -312,7 +330,9 @@ def ssl_settings(verify: bool | ssl.SSLContext, *addresses: str | None) -> ssl.S
     return _made_ssl_settings(verify) if secure else _settings_without_authorities()
 
 
-def own_transport(url: str, context: ssl.SSLContext, *, proxy: str | None, connect: float, keep_alive: float) -> Transport:
+def own_transport(
+    url: str, context: ssl.SSLContext, *, proxy: str | None, connect: float, keep_alive: float
+) -> Transport:
     """Return a transport with its own client.
 
     The client uses one connection and HTTP/1.1, follows no redirects, and ignores proxies of the
@@ -330,18 +350,24 @@ def own_transport(url: str, context: ssl.SSLContext, *, proxy: str | None, conne
     def open_client() -> httpx.AsyncClient:
         through = None
         if proxy is not None:
-            through = httpx.Proxy(proxy, ssl_context=context if proxy.lower().startswith("https:") else None)
+            through = httpx.Proxy(
+                proxy, ssl_context=context if proxy.lower().startswith("https:") else None
+            )
         transport = httpx.AsyncHTTPTransport(
             verify=context,
             trust_env=False,
             proxy=through,
             http1=True,
             http2=False,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keep_alive),
+            limits=httpx.Limits(
+                max_connections=1, max_keepalive_connections=1, keepalive_expiry=keep_alive
+            ),
             socket_options=_KEEP_ALIVE_OPTIONS,
         )
         no_jar = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-        return httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, cookies=no_jar)
+        return httpx.AsyncClient(
+            transport=transport, trust_env=False, follow_redirects=False, cookies=no_jar
+        )
 
     return Transport(_Own(open_client), url, connect=connect)
 
@@ -420,14 +446,18 @@ class Transport:
         self._url = url
         # connect, read, write, pool. The session sets the deadline of the whole call.
         self._timeout = (connect, None, None, connect)
-        self._when_full = f"no connection of the HTTP client became free within {connect:g} s: {client.WHEN_FULL}"
+        self._when_full = (
+            f"no connection of the HTTP client became free within {connect:g} s: {client.WHEN_FULL}"
+        )
 
     async def aclose(self) -> None:
         """Close the client unless it is the user's."""
         await self._client.aclose()
 
     @sealed
-    async def post(self, body: Body, headers: Mapping[str, str], *, limit: int, exchange: Exchange) -> HttpReply:
+    async def post(
+        self, body: Body, headers: Mapping[str, str], *, limit: int, exchange: Exchange
+    ) -> HttpReply:
         """Post the body and return the response, whatever its status.
 
         Args:
@@ -476,9 +506,13 @@ class Transport:
             )
             # Not the client's cookie jar: a late "not authorised" answer overwrites its cookie.
             request.headers.pop("cookie", None)
-            request.headers.update({name: value for name, value in headers.items() if name.lower() == "cookie"})
+            request.headers.update(
+                {name: value for name, value in headers.items() if name.lower() == "cookie"}
+            )
         except Exception as error:
-            return NotSent(f"the request could not be made ({type(error).__name__})", reason=Reason.BAD_REQUEST)
+            return NotSent(
+                f"the request could not be made ({type(error).__name__})", reason=Reason.BAD_REQUEST
+            )
         # A call that is already cancelled ends here, where nothing has left for certain.
         await anyio.lowlevel.checkpoint()
         exchange.handed_over = True
@@ -501,7 +535,11 @@ class Transport:
         exchange.end(left=not not_sent)
         if not_sent:
             return self._not_sent(fault, detail, exchange.tunnel_status)
-        reason = Reason.CONNECTION_LOST if fault.connecting or (fault is _FOREIGN and exchange.begun) else fault.reason
+        reason = (
+            Reason.CONNECTION_LOST
+            if fault.connecting or (fault is _FOREIGN and exchange.begun)
+            else fault.reason
+        )
         return InDoubt(f"{reason} {exchange.doubt}: {detail}", reason=reason)
 
     def _not_sent(self, fault: Fault, detail: str, tunnel_status: int | None) -> NotSent:
@@ -542,13 +580,19 @@ async def _read(response: Any, limit: int) -> HttpReply | InDoubt:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         # A reply of 0.3 KB can unpack to gigabytes, and the request did not allow an encoding.
-        return _doubt(response, Reason.ENCODED, b"", f"{Reason.ENCODED}, though the request did not allow it")
+        return _doubt(
+            response, Reason.ENCODED, b"", f"{Reason.ENCODED}, though the request did not allow it"
+        )
     # A transport that answers from memory, as in users' tests, has already read its response.
     body = await response.aread() if response.is_stream_consumed else await _stream(response, limit)
     if len(body) > limit:
-        return _doubt(response, Reason.TOO_LARGE, body, f"{Reason.TOO_LARGE}: more than {limit} bytes")
+        return _doubt(
+            response, Reason.TOO_LARGE, body, f"{Reason.TOO_LARGE}: more than {limit} bytes"
+        )
     headers = response.headers
-    return HttpReply(response.status_code, body, tuple(headers.get_list("set-cookie")), headers.get("date"))
+    return HttpReply(
+        response.status_code, body, tuple(headers.get_list("set-cookie")), headers.get("date")
+    )
 
 
 async def _stream(response: Any, limit: int) -> bytes:
@@ -581,7 +625,11 @@ def _doubt(response: Any, reason: Reason, body: bytes, message: str) -> InDoubt:
 def status_text(status: int) -> str:
     """Return an HTTP status with its registered name, not with the words of the response."""
     name = next((f" {one.phrase}" for one in HTTPStatus if one == status), "")
-    wanted = " (the proxy asks for a user and a password)" if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else ""
+    wanted = (
+        " (the proxy asks for a user and a password)"
+        if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+        else ""
+    )
     return f"{status}{name}{wanted}"
 
 
@@ -602,13 +650,21 @@ def cause_of(error: BaseException | None) -> str:
 
 def _cause(error: BaseException) -> BaseException | None:
     # trio raises a group with one error for each address of the host.
-    return error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error.__context__
+    return (
+        error.exceptions[0]
+        if isinstance(error, BaseExceptionGroup)
+        else error.__cause__ or error.__context__
+    )
 
 
-def _chain(error: BaseException | None, after: Callable[[BaseException], BaseException | None]) -> Iterator[BaseException]:
+def _chain(
+    error: BaseException | None, after: Callable[[BaseException], BaseException | None]
+) -> Iterator[BaseException]:
     """Yield an exception and its causes. The chain may be a cycle (`raise error from error`)."""
     seen: list[BaseException] = []
-    while error is not None and len(seen) < _LONGEST_CHAIN and not any(error is one for one in seen):
+    while (
+        error is not None and len(seen) < _LONGEST_CHAIN and not any(error is one for one in seen)
+    ):
         yield error
         seen.append(error)
         error = after(error)

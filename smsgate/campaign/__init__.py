@@ -118,7 +118,9 @@ class Campaign:
                 print(request.id, request.in_doubt, request.reason)
     """
 
-    def __init__(self, journal: SqliteJournal, added: Added | None = None, preview: Preview | None = None) -> None:
+    def __init__(
+        self, journal: SqliteJournal, added: Added | None = None, preview: Preview | None = None
+    ) -> None:
         self.journal: SqliteJournal = journal
         self.added: Added | None = added
         """What `create` added; None after `open`."""
@@ -170,7 +172,9 @@ class Campaign:
         """
         path = Path(path)
         preview = Preview(on_progress)
-        entries = entries_of(source, sender=sender, text=text, wappush=wappush, country=country, preview=preview)
+        entries = entries_of(
+            source, sender=sender, text=text, wappush=wappush, country=country, preview=preview
+        )
         journal = SqliteJournal.create(path)
         try:
             added = journal.add(entries, name=name or path.stem, forget_texts=forget_texts)
@@ -385,11 +389,17 @@ class Campaign:
             JournalError: the file cannot be written.
         """
         if not who.strip():
-            raise ValueError("who: must not be blank; give the name of the person who decides, for the record")
+            raise ValueError(
+                "who: must not be blank; give the name of the person who decides, for the record"
+            )
         found = checked_id(message_id)
         if (event is Event.FOUND) != (found is not None):
-            raise ValueError("message_id: Event.FOUND needs the id that the gateway gave; other events take none")
-        return self.journal.resolve(event, request=request, line=line, message_id=found, who=who.strip(), note=note)
+            raise ValueError(
+                "message_id: Event.FOUND needs the id that the gateway gave; other events take none"
+            )
+        return self.journal.resolve(
+            event, request=request, line=line, message_id=found, who=who.strip(), note=note
+        )
 
     # Forgetting
 
@@ -401,7 +411,11 @@ class Campaign:
             JournalError: another program reads the file.
         """
         figures = self.figures()
-        unfinished = figures.count(RecipientState.PENDING, RecipientState.IN_FLIGHT, RecipientState.IN_DOUBT)
+        unfinished = figures.count(
+            RecipientState.PENDING, RecipientState.IN_FLIGHT, RecipientState.IN_DOUBT
+        )
         if unfinished:
-            raise ValueError(f"purge: {unfinished} recipients are pending or in doubt; send, resolve or cancel them first")
+            raise ValueError(
+                f"purge: {unfinished} recipients are pending or in doubt; send, resolve or cancel them first"
+            )
         self.journal.purge()

@@ -23,7 +23,9 @@ def write_whole(path: Path, pieces: Iterable[str], *, overwrite: bool) -> None:
     """
     _check(path, overwrite=overwrite)
     beside = path.with_name(f".{path.name[:100]}.{token_hex(6)}")
-    descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    descriptor = os.open(
+        beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600
+    )
     try:
         with open(descriptor, "w", encoding="utf-8", newline="") as opened:  # noqa: PTH123
             opened.writelines(pieces)
@@ -44,7 +46,9 @@ def _check(path: Path, *, overwrite: bool) -> None:
             raise FileExistsError(17, "this is not a file, so it cannot be replaced", str(path))
         with path.open("rb") as opened:
             if opened.read(len(_DATABASE)) == _DATABASE:
-                raise FileExistsError(17, "this is a database, perhaps a campaign, so it is not replaced", str(path))
+                raise FileExistsError(
+                    17, "this is a database, perhaps a campaign, so it is not replaced", str(path)
+                )
 
 
 def _linked(beside: Path, path: Path) -> bool:

@@ -93,8 +93,15 @@ def _words(value: str, code: str) -> str:
     """Return what the sheet shows for a text: the text, unless its format has a text section."""
     if code == GENERAL or ("@" not in code and code.count(";") < 3):
         return value
-    tokens = [(token.lastgroup or "", token[token.lastgroup or 0]) for token in _NUMBER_TOKEN.finditer(_sections(code)[1])]
-    return "".join(value if (kind, text) == ("other", "@") else text for kind, text in tokens if kind != "nothing")
+    tokens = [
+        (token.lastgroup or "", token[token.lastgroup or 0])
+        for token in _NUMBER_TOKEN.finditer(_sections(code)[1])
+    ]
+    return "".join(
+        value if (kind, text) == ("other", "@") else text
+        for kind, text in tokens
+        if kind != "nothing"
+    )
 
 
 def _general(value: float) -> str:
@@ -111,12 +118,19 @@ def _number(value: float, code: str) -> str:
     place = _place(value, sections)
     if sections[place].lower() == GENERAL.lower():
         return _general(value)
-    tokens = [(token.lastgroup or "", token[token.lastgroup or 0]) for token in _NUMBER_TOKEN.finditer(sections[place])]
+    tokens = [
+        (token.lastgroup or "", token[token.lastgroup or 0])
+        for token in _NUMBER_TOKEN.finditer(sections[place])
+    ]
     plain = "".join(text for kind, text in tokens if kind == "other")
     digits = [at for at, (kind, _) in enumerate(tokens) if kind == "digit"]
     if not digits and not _NOT_SHOWN.search(plain):
         return "".join(text for kind, text in tokens if kind != "nothing").strip()
-    if not digits or _NOT_SHOWN.search(plain) or tokens[digits[-1] + 1 : digits[-1] + 2] == [("comma", ",")]:
+    if (
+        not digits
+        or _NOT_SHOWN.search(plain)
+        or tokens[digits[-1] + 1 : digits[-1] + 2] == [("comma", ",")]
+    ):
         return _general(value)
     filled = _filled(Decimal(repr(value)), tokens, digits)
     return f"-{filled}" if value < 0 and (place == 0 or _CONDITION.search(code)) else filled
@@ -139,10 +153,18 @@ def _filled(value: Decimal, tokens: list[tuple[str, str]], digits: list[int]) ->
     point = kinds.index("point") if "point" in kinds else len(tokens)
     whole = [at for at in digits if at < point]
     fraction = [at for at in digits if at > point]
-    scaled = abs(value).scaleb(2 * kinds.count("percent")).quantize(Decimal(1).scaleb(-len(fraction)), ROUND_HALF_UP)
+    scaled = (
+        abs(value)
+        .scaleb(2 * kinds.count("percent"))
+        .quantize(Decimal(1).scaleb(-len(fraction)), ROUND_HALF_UP)
+    )
     before, _, after = f"{scaled:f}".partition(".")
     before = before.lstrip("0")
-    placed = {at: text for at, (kind, text) in enumerate(tokens) if kind not in ("digit", "comma", "nothing")}
+    placed = {
+        at: text
+        for at, (kind, text) in enumerate(tokens)
+        if kind not in ("digit", "comma", "nothing")
+    }
     grouped = bool(whole) and any(kind == "comma" for kind in kinds[whole[0] : whole[-1]])
     for place, at in enumerate(reversed(whole)):
         left = len(before) - place
@@ -163,7 +185,13 @@ def _filled(value: Decimal, tokens: list[tuple[str, str]], digits: list[int]) ->
 
 def _moment(value: date | time | timedelta, code: str) -> str:
     if code == GENERAL:
-        code = _SHORT_DATE if type(value) is date else f"{_SHORT_DATE} hh:mm" if isinstance(value, datetime) else "[h]:mm"
+        code = (
+            _SHORT_DATE
+            if type(value) is date
+            else f"{_SHORT_DATE} hh:mm"
+            if isinstance(value, datetime)
+            else "[h]:mm"
+        )
     seconds = _seconds_of(value)
     if isinstance(value, datetime):
         moment = value
@@ -177,13 +205,19 @@ def _moment(value: date | time | timedelta, code: str) -> str:
     ]
     halves = any(kind == "half" for kind, _ in tokens)
     written = list[str]()
-    fields = [text[:1].lower() if kind == "field" else text[1:2].lower() for kind, text in tokens if kind in ("field", "span")]
+    fields = [
+        text[:1].lower() if kind == "field" else text[1:2].lower()
+        for kind, text in tokens
+        if kind in ("field", "span")
+    ]
     place = -1
     for kind, text in tokens:
         if kind in ("field", "span"):
             place += 1
         if kind == "span":
-            written.append(_padded(seconds // {"h": 3600, "m": 60, "s": 1}[text[1].lower()], len(text) - 2))
+            written.append(
+                _padded(seconds // {"h": 3600, "m": 60, "s": 1}[text[1].lower()], len(text) - 2)
+            )
         elif kind == "half":
             written.append(("AM" if moment.hour < 12 else "PM")[: len(text) // 2])
         elif kind == "field":

@@ -28,7 +28,9 @@ _HATCHED = "in-doubt"
 """The kind that is also hatched, so that it stands out in black and white."""
 _LEAST = 2.0
 """The smallest width or height of a part that is not 0."""
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,12 @@ def bar(value: int, most: int, kind: str, title: str) -> str:
 
 
 def _open(key: str, height: float, title: str, description: str) -> Iterator[str]:
-    yield (f'<svg class="chart" viewBox="0 0 {_WIDTH} {height:g}" role="img" aria-labelledby="{key}-title {key}-desc">')
-    yield (f'<title id="{key}-title">{escape(title)}</title><desc id="{key}-desc">{escape(description)}</desc>')
+    yield (
+        f'<svg class="chart" viewBox="0 0 {_WIDTH} {height:g}" role="img" aria-labelledby="{key}-title {key}-desc">'
+    )
+    yield (
+        f'<title id="{key}-title">{escape(title)}</title><desc id="{key}-desc">{escape(description)}</desc>'
+    )
 
 
 def _text(x: float, y: float, words: str, *classes: str) -> str:
@@ -105,7 +111,9 @@ def _text(x: float, y: float, words: str, *classes: str) -> str:
 
 
 def _rect(kind: str, x: float, y: float, width: float, height: float) -> str:
-    shape = f'<rect class="{kind}" x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}"/>'
+    shape = (
+        f'<rect class="{kind}" x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}"/>'
+    )
     return shape + _hatch(kind, x, y, width, height)
 
 
@@ -135,10 +143,15 @@ def funnel(key: str, stages: Sequence[Stage], *, title: str) -> str:
     """Return a funnel: one bar per stage, to scale, with the recipients that leave it below."""
     most = max((stage.value for stage in stages), default=0)
     described = "; ".join(
-        f"{stage.label} {stage.said}" + "".join(f", {part.value:,} {part.label}" for part in stage.branches if part.value)
+        f"{stage.label} {stage.said}"
+        + "".join(f", {part.value:,} {part.label}" for part in stage.branches if part.value)
         for stage in stages
     )
-    height = _STAGE * (len(stages) - 1) + _BAR + (26 if any(part.value for part in stages[-1].branches) else 6)
+    height = (
+        _STAGE * (len(stages) - 1)
+        + _BAR
+        + (26 if any(part.value for part in stages[-1].branches) else 6)
+    )
     lines = [*_open(key, height, title, described)]
     for place, stage in enumerate(stages):
         lines += _stage(
@@ -157,9 +170,13 @@ def _stage(stage: Stage, top: float, scale: float, *, last: bool) -> Iterator[st
     widths = [max(part.value * scale, _LEAST) for part in leaving]
     left = max(whole - sum(widths), _LEAST if going_on else 0.0)
     yield _text(0, top + _BAR / 2 + 5, stage.label, "stage")
-    yield (f'<rect class="track" x="{_LEFT:g}" y="{top:g}" width="{_WIDTH - _LEFT - _RIGHT:g}" height="{_BAR:g}"/>')
+    yield (
+        f'<rect class="track" x="{_LEFT:g}" y="{top:g}" width="{_WIDTH - _LEFT - _RIGHT:g}" height="{_BAR:g}"/>'
+    )
     if left and not last:
-        yield (f'<rect class="flow" x="{_LEFT:g}" y="{top + _BAR:g}" width="{left:.2f}" height="{_STAGE - _BAR:g}"/>')
+        yield (
+            f'<rect class="flow" x="{_LEFT:g}" y="{top + _BAR:g}" width="{left:.2f}" height="{_STAGE - _BAR:g}"/>'
+        )
     if left:
         yield _rect(stage.kind, _LEFT, top, left, _BAR)
     x = _LEFT + left
@@ -217,7 +234,9 @@ def stacked_columns(
     for mark in marks:
         y = _GROUND - mark * scale
         kind = "ground" if mark == 0 else "grid"
-        lines.append(f'<line class="{kind}" x1="{_AXIS:g}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        lines.append(
+            f'<line class="{kind}" x1="{_AXIS:g}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
         lines.append(_text(_AXIS - 8, y + 4, f"{mark:,}", "quiet", "end"))
     step = (_WIDTH - _AXIS) / max(len(columns), 1)
     for place, column in enumerate(columns):
@@ -226,13 +245,19 @@ def stacked_columns(
     for where, words in axis:
         x = _AXIS + (_WIDTH - _AXIS) * where
         anchor = "end" if x > _WIDTH - 30 else "middle"
-        lines.append(f'<line class="ground" x1="{x:.1f}" x2="{x:.1f}" y1="{_GROUND:g}" y2="{_GROUND + 5:g}"/>')
+        lines.append(
+            f'<line class="ground" x1="{x:.1f}" x2="{x:.1f}" y1="{_GROUND:g}" y2="{_GROUND + 5:g}"/>'
+        )
         lines.append(_text(x, _GROUND + 21, words, "quiet", anchor))
     return "\n".join([*lines, "</svg>"])
 
 
-def _column(column: Column, kinds: Sequence[tuple[str, str]], x: float, width: float, scale: float) -> Iterator[str]:
-    said = ", ".join(f"{value:,} {word}" for (_, word), value in zip(kinds, column.values, strict=True) if value)
+def _column(
+    column: Column, kinds: Sequence[tuple[str, str]], x: float, width: float, scale: float
+) -> Iterator[str]:
+    said = ", ".join(
+        f"{value:,} {word}" for (_, word), value in zip(kinds, column.values, strict=True) if value
+    )
     yield f"<g><title>{escape(f'{column.label}: {said}')}</title>"
     y = _GROUND
     for (kind, _), value in zip(kinds, column.values, strict=True):

@@ -39,7 +39,9 @@ _FORMULA = re.compile(r'="(.*)"\Z', re.DOTALL)
 _DECIMALS = re.compile(r"\A(\+?[0-9]{7,15})[.,]0{1,2}\Z")
 """A number with the decimals that spreadsheets and pandas add."""
 _APOSTROPHES = "'’`"
-_SPACED = re.compile(r"[\s()\[\]\-\u00ad\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
+_SPACED = re.compile(
+    r"[\s()\[\]\-\u00ad\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"
+)
 _BREAKS = re.compile(r"[,;|/\r\n]+|(?<=[0-9])\s*(?=\+)")
 _FEWEST = 8
 _PLAIN = re.compile(r"\+?[0-9]{8,15}\Z")
@@ -152,7 +154,9 @@ def holds_number(text: str) -> bool:
     return found is not None and sum(map(str.isdigit, found[1])) >= _FEWEST_ALONE
 
 
-def columns_of(first: Sequence[str], sample: Sequence[Sequence[str]], *, asked: str | None, header: bool | None) -> Columns:
+def columns_of(
+    first: Sequence[str], sample: Sequence[Sequence[str]], *, asked: str | None, header: bool | None
+) -> Columns:
     """Detect the columns from the first line and the lines that follow.
 
     `asked` is the name of the phone column, `header` whether the first line is a header; None means
@@ -175,7 +179,9 @@ def columns_of(first: Sequence[str], sample: Sequence[Sequence[str]], *, asked: 
         for row in sample:
             judged.add(row)
         phone = judged.phone()
-    kept = tuple("" if name in repeated and place != phone else name for place, name in enumerate(names))
+    kept = tuple(
+        "" if name in repeated and place != phone else name for place, name in enumerate(names)
+    )
     return Columns(kept, phone, headed, repeated, judged)
 
 
@@ -204,7 +210,11 @@ def _phone(names: Sequence[str], fits: Sequence[tuple[int, int]], *, headed: boo
         return 0
     best = max((level for level, _ in fits), default=_NO)
     most = max((count for level, count in fits if level == best), default=0)
-    fitting = [place for place, (level, count) in enumerate(fits) if level == best and names[place] and count * _SPARSE > most]
+    fitting = [
+        place
+        for place, (level, count) in enumerate(fits)
+        if level == best and names[place] and count * _SPARSE > most
+    ]
     known = sorted(
         (place for place in range(len(names)) if _known(names[place]) is not None),
         key=lambda at: _known(names[at]) or 0,
@@ -220,14 +230,20 @@ def _phone(names: Sequence[str], fits: Sequence[tuple[int, int]], *, headed: boo
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
-        fit = _names([names[place] for place in candidates[:_LISTED]]) + (", ..." if len(candidates) > _LISTED else "")
+        fit = _names([names[place] for place in candidates[:_LISTED]]) + (
+            ", ..." if len(candidates) > _LISTED else ""
+        )
         raise ValueError(
             f"phone column: it cannot be determined, as several columns may have the numbers ({fit}); name the right one"
         )
-    raise ValueError(f"phone column: it cannot be determined; name it. The columns are {_names(names)}")
+    raise ValueError(
+        f"phone column: it cannot be determined; name it. The columns are {_names(names)}"
+    )
 
 
-def _overlooked(candidates: Sequence[int], known: Sequence[int], fits: Sequence[tuple[int, int]]) -> list[int]:
+def _overlooked(
+    candidates: Sequence[int], known: Sequence[int], fits: Sequence[tuple[int, int]]
+) -> list[int]:
     """Return columns that may be the right one although the candidates' cells look better.
 
     These are filled columns with a known name, unless a candidate has one too and they have no
@@ -240,7 +256,12 @@ def _overlooked(candidates: Sequence[int], known: Sequence[int], fits: Sequence[
         for place, (level, filled) in enumerate(fits)
         if place not in candidates
         and (
-            (place in known and filled and (level > _NO or not is_named) and filled * _SPARSE > most)
+            (
+                place in known
+                and filled
+                and (level > _NO or not is_named)
+                and filled * _SPARSE > most
+            )
             or (level > _NO and filled > most * 2)
         )
     ]
@@ -273,22 +294,32 @@ def _fit(counts: Sequence[int]) -> tuple[int, int]:
 def _likelihood_of_first(cell: str) -> int:
     """Return the level of a cell that may have several numbers."""
     level = _likelihood(cell)
-    if level < _LIKELY and not cell[:1].isalpha() and len(parts := _BREAKS.split(cell, maxsplit=1)) > 1:
+    if (
+        level < _LIKELY
+        and not cell[:1].isalpha()
+        and len(parts := _BREAKS.split(cell, maxsplit=1)) > 1
+    ):
         return max(level, _likelihood(parts[0]))
     return level
 
 
 def _likelihood(cell: str) -> int:
-    if ((first := cell[:1]).isalpha() and first not in "tT") or (len(cell) < _FEWEST and "e" not in cell.lower()):
+    if ((first := cell[:1]).isalpha() and first not in "tT") or (
+        len(cell) < _FEWEST and "e" not in cell.lower()
+    ):
         return _NO
     if not _PLAIN.match(cell):
         cell = given_number(cell)
     if SHORTENED.match(cell):
         return _LIKELY
-    found = _PLAIN.match(cell) or (None if _DATE.match(cell) else _PLAIN.match(_SPACED.sub("", cell)))
+    found = _PLAIN.match(cell) or (
+        None if _DATE.match(cell) else _PLAIN.match(_SPACED.sub("", cell))
+    )
     if not found:
         return _NO
     digits = found[0]
     if digits.startswith("+") or is_ukrainian(f"+{digits}"):
         return _INTERNATIONAL
-    return _LIKELY if len(digits) >= 11 or (len(digits) == 10 and digits.startswith("0")) else _PERHAPS
+    return (
+        _LIKELY if len(digits) >= 11 or (len(digits) == 10 and digits.startswith("0")) else _PERHAPS
+    )

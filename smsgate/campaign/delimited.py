@@ -49,7 +49,9 @@ def delimiter_of(opened: BinaryIO, encoding: str, *, asked: str | None) -> tuple
     if asked or named:
         return asked or (named[1] if named else ""), bool(named)
     lines = head.splitlines(keepends=True)
-    return _likely_delimiter(lines[:-1] if len(octets) == _SAMPLE and len(lines) > 1 else lines), False
+    return _likely_delimiter(
+        lines[:-1] if len(octets) == _SAMPLE and len(lines) > 1 else lines
+    ), False
 
 
 def _likely_delimiter(lines: list[str]) -> str:
@@ -75,11 +77,15 @@ def _fit(lines: list[str], delimiter: str) -> tuple[int, int] | None:
     widths = Counter(len(row) for row in rows if len(row) > 1)
     if not widths:
         return None
-    numbers = sum(any(is_number(cell.strip()) or has_several_numbers(cell) for cell in row) for row in rows)
+    numbers = sum(
+        any(is_number(cell.strip()) or has_several_numbers(cell) for cell in row) for row in rows
+    )
     return numbers, max(widths.values())
 
 
-def delimited_rows(opened: BinaryIO, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str], str]]:
+def delimited_rows(
+    opened: BinaryIO, encoding: str, delimiter: str
+) -> Iterator[tuple[int, list[str], str]]:
     """Yield the line number, the cells and a complaint for each row, and close the file.
 
     Raises `ValueError` if the rest of the file cannot be read.
@@ -87,7 +93,9 @@ def delimited_rows(opened: BinaryIO, encoding: str, delimiter: str) -> Iterator[
     opened.seek(0)
     with TextIOWrapper(opened, encoding, errors=errors_of(encoding), newline="") as text:
         lines = _Lines(text)
-        reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=delimiter != " ")
+        reader = csv.reader(
+            lines, delimiter=delimiter, strict=True, skipinitialspace=delimiter != " "
+        )
         while True:
             line = reader.line_num + 1
             lines.begin_row()
@@ -97,18 +105,26 @@ def delimited_rows(opened: BinaryIO, encoding: str, delimiter: str) -> Iterator[
             except StopIteration:
                 return
             except UnicodeError:
-                raise ValueError(f"line {line}: the file ends in the middle of a character; is it complete?") from None
+                raise ValueError(
+                    f"line {line}: the file ends in the middle of a character; is it complete?"
+                ) from None
             except csv.Error as error:
-                complaint = _CELL_TOO_LONG if str(error).startswith(_TOO_LONG) else "misplaced quotes"
+                complaint = (
+                    _CELL_TOO_LONG if str(error).startswith(_TOO_LONG) else "misplaced quotes"
+                )
                 # csv forgets the open quote here and would read the rest of the cell as rows.
                 if reader.line_num > line or (lines.may_stay_open(delimiter) and lines.has_more()):
-                    raise ValueError(f"line {line}: unreadable from here on ({complaint}); is a quote missing?") from None
+                    raise ValueError(
+                        f"line {line}: unreadable from here on ({complaint}); is a quote missing?"
+                    ) from None
                 cells = _read_alone(lines.line, delimiter)
                 complaint = "" if cells else complaint
             if lines.overlong:
                 complaint = "the line is too long"
                 if reader.line_num > line or lines.quotes % 2:
-                    raise ValueError(f"line {line}: unreadable from here on ({complaint}); is a quote missing?")
+                    raise ValueError(
+                        f"line {line}: unreadable from here on ({complaint}); is a quote missing?"
+                    )
             if reader.line_num > line and _holds_rows(cells, delimiter):
                 raise ValueError(
                     f"line {line}: a cell continues over other rows; a quote is missing, or there"

@@ -87,7 +87,9 @@ def errors_of(encoding: str) -> str:
 
 def is_one_byte(encoding: str) -> bool:
     """Return whether each byte is one character in this encoding."""
-    alone = sum("\ufffd" not in bytes([octet]).decode(encoding, "replace") for octet in range(128, 256))
+    alone = sum(
+        "\ufffd" not in bytes([octet]).decode(encoding, "replace") for octet in range(128, 256)
+    )
     return alone > 64  # in multi-byte encodings, most of these bytes are not a character
 
 
@@ -104,7 +106,10 @@ def is_rather_unicode(cell: str, encoding: str) -> bool:
     if _STRANGE.search(octets.decode("utf-8", "replace")):
         return False
     words = _WORD.findall(octets)
-    read, unicode = (sum(_worth_of_a_cell(word.decode(one, "replace")) for word in words) for one in (encoding, "utf-8"))
+    read, unicode = (
+        sum(_worth_of_a_cell(word.decode(one, "replace")) for word in words)
+        for one in (encoding, "utf-8")
+    )
     return unicode > read - _DOUBT
 
 
@@ -175,7 +180,9 @@ def _is_unicode_by_chance(line: bytes) -> bool:
     """Return whether a UTF-8 line has strange letters, but plausible words in Windows-1251."""
     if not _STRANGE.search(line.decode()):
         return False
-    return all(_worth_of_a_cell(word.decode("cp1251", "replace")) > 0 for word in _WORD.findall(line))
+    return all(
+        _worth_of_a_cell(word.decode("cp1251", "replace")) > 0 for word in _WORD.findall(line)
+    )
 
 
 def _by_lines(first: bytes, opened: BinaryIO) -> Iterator[bytes]:
@@ -198,7 +205,10 @@ def _without_a_mark(sample: bytes) -> str:
     sample = sample[: len(sample) & ~1]
     if b"\0" not in sample:
         return ""
-    low, high = (sum(map(sample[at::2].count, (0x00, 0x04, 0x20, 0x21))) * 2 / len(sample) > 0.9 for at in (1, 0))
+    low, high = (
+        sum(map(sample[at::2].count, (0x00, 0x04, 0x20, 0x21))) * 2 / len(sample) > 0.9
+        for at in (1, 0)
+    )
     return {(True, False): "utf-16-le", (False, True): "utf-16-be"}.get((low, high), "")
 
 
@@ -208,13 +218,23 @@ def _one_byte_encoding(seen: _Seen) -> str:
     octets = bytes(sorted(seen.octets))
     best, *others = sorted(_CANDIDATES, key=lambda encoding: -marks[encoding][0])
     read = octets.decode(best, "replace")
-    rivals = [one for one in others if octets.decode(one, "replace") != read and marks[best][0] - marks[one][0] < _MARGIN]
+    rivals = [
+        one
+        for one in others
+        if octets.decode(one, "replace") != read and marks[best][0] - marks[one][0] < _MARGIN
+    ]
     if marks[best][1] < _MOSTLY * len(words) or not words:
-        raise ValueError(f"encoding: the list is not in UTF-8, and its words make no sense in any Cyrillic encoding; {_ASK}")
+        raise ValueError(
+            f"encoding: the list is not in UTF-8, and its words make no sense in any Cyrillic encoding; {_ASK}"
+        )
     if rivals:
         names = " or ".join([best, *rivals])
-        raise ValueError(f"encoding: the list is not in UTF-8, and too short to tell whether it is {names}; {_ASK}")
-    return min((one for one in _CANDIDATES if octets.decode(one, "replace") == read), key=_CANDIDATES.index)
+        raise ValueError(
+            f"encoding: the list is not in UTF-8, and too short to tell whether it is {names}; {_ASK}"
+        )
+    return min(
+        (one for one in _CANDIDATES if octets.decode(one, "replace") == read), key=_CANDIDATES.index
+    )
 
 
 def _mark_of(words: list[bytes], encoding: str) -> tuple[float, int]:

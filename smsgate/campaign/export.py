@@ -70,7 +70,9 @@ def export_csv(
     """
     if len(delimiter) != 1 or delimiter not in _DELIMITERS:
         raise ValueError("delimiter: must be a comma, a semicolon, a tab or a bar")
-    recipients = journal.recipients() if on_progress is None else _counted(journal.recipients(), on_progress)
+    recipients = (
+        journal.recipients() if on_progress is None else _counted(journal.recipients(), on_progress)
+    )
     lines = csv_rows(recipients, show_numbers=show_numbers, delimiter=delimiter)
     pieces = _marked(lines) if byte_order_mark else lines
     if isinstance(target, (str, PathLike)):
@@ -79,14 +81,18 @@ def export_csv(
         target.writelines(pieces)
 
 
-def _counted(recipients: Iterable[RecipientRecord], on_progress: Callable[[int], None]) -> Iterator[RecipientRecord]:
+def _counted(
+    recipients: Iterable[RecipientRecord], on_progress: Callable[[int], None]
+) -> Iterator[RecipientRecord]:
     for count, one in enumerate(recipients, start=1):
         if count % _EVERY == 0:
             on_progress(count)
         yield one
 
 
-def csv_rows(recipients: Iterable[RecipientRecord], *, show_numbers: bool, delimiter: str) -> Iterator[str]:
+def csv_rows(
+    recipients: Iterable[RecipientRecord], *, show_numbers: bool, delimiter: str
+) -> Iterator[str]:
     """Yield the lines: the header, then one line per recipient."""
     yield delimiter.join(COLUMNS) + "\r\n"
     for one in recipients:

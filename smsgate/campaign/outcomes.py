@@ -81,7 +81,9 @@ _SLOT_EVENTS = {
 
 def outcome_of_answer(claim: Claim, result: SendResult) -> RequestOutcome:
     """Return the outcome of an answer that accepted at least one recipient."""
-    outcomes = tuple(_slot(key, slot) for (key, _), slot in zip(claim.recipients, result.recipients, strict=True))
+    outcomes = tuple(
+        _slot(key, slot) for (key, _), slot in zip(claim.recipients, result.recipients, strict=True)
+    )
     unpaid = any(slot.answer == Answer.NOT_ENOUGH_CREDITS for slot in result.refused)
     reason = "the answer does not say what became of some recipients" if result.in_doubt else None
     end = RequestEnd(reason, 200, result.text.encode() if result.in_doubt else None)
@@ -93,7 +95,9 @@ def outcome_of_answer(claim: Claim, result: SendResult) -> RequestOutcome:
 def _slot(key: int, slot: RecipientResult) -> RecipientOutcome:
     if slot.outcome is Outcome.REFUSED and slot.answer == Answer.NOT_ENOUGH_CREDITS:
         return RecipientOutcome(key, Event.NOT_SENT)
-    return RecipientOutcome(key, _SLOT_EVENTS[slot.outcome], slot.message_id, mask_numbers(slot.reason) or None)
+    return RecipientOutcome(
+        key, _SLOT_EVENTS[slot.outcome], slot.message_id, mask_numbers(slot.reason) or None
+    )
 
 
 def outcome_of_error(claim: Claim, error: BaseException, *, left: bool) -> RequestOutcome:
@@ -137,14 +141,19 @@ def _refused(claim: Claim, error: Refused) -> RequestOutcome:
         return _all(claim, Event.NOT_SENT, end, Trouble.PAUSE, _why(row, error.text or str(error)))
     if len(claim.recipients) > 1 and not error.reasons:
         # One sentence for all recipients: one bad number may be the reason, so try each alone.
-        outcomes = tuple(RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients)
+        outcomes = tuple(
+            RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients
+        )
         return RequestOutcome(outcomes, end)
     if row.passing and not error.reasons and claim.alone < _TRIES:
-        outcomes = tuple(RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients)
+        outcomes = tuple(
+            RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients
+        )
         return RequestOutcome(outcomes, end, Trouble.WAIT, str(error))
     reasons = error.reasons or (error.text or str(error),) * len(claim.recipients)
     outcomes = tuple(
-        RecipientOutcome(key, Event.REFUSED, reason=reason) for (key, _), reason in zip(claim.recipients, reasons, strict=True)
+        RecipientOutcome(key, Event.REFUSED, reason=reason)
+        for (key, _), reason in zip(claim.recipients, reasons, strict=True)
     )
     return RequestOutcome(outcomes, end)
 
@@ -154,7 +163,9 @@ def _why(row: ErrorRow, said: str = "") -> str:
     return f"{row.meaning}{f' ({said})' if said else ''}. {row.advice}"
 
 
-def _all(claim: Claim, event: Event, end: RequestEnd, trouble: Trouble = Trouble.NONE, why: str = "") -> RequestOutcome:
+def _all(
+    claim: Claim, event: Event, end: RequestEnd, trouble: Trouble = Trouble.NONE, why: str = ""
+) -> RequestOutcome:
     reason = None if event is Event.NOT_SENT else end.reason
     return RequestOutcome(
         tuple(RecipientOutcome(key, event, reason=reason) for key, _ in claim.recipients),

@@ -78,7 +78,9 @@ class Preview:
     _EVERY = 1_000
     _LINES = 5
 
-    def __init__(self, on_progress: Callable[[int], None] | None = None, *, random: Random | None = None) -> None:
+    def __init__(
+        self, on_progress: Callable[[int], None] | None = None, *, random: Random | None = None
+    ) -> None:
         self.longest: Sample | None = None
         self.doubtful: int = 0
         """How many numbers have a 0 after the country code. These recipients are not skipped."""
@@ -93,7 +95,9 @@ class Preview:
     def samples(self) -> tuple[Sample, ...]:
         """The longest text first, then random ones in the order of the list; each text once."""
         found: dict[Text, Sample] = {}
-        for sample in ([self.longest] if self.longest else []) + sorted(self._drawn, key=lambda one: one.line):
+        for sample in ([self.longest] if self.longest else []) + sorted(
+            self._drawn, key=lambda one: one.line
+        ):
             found.setdefault(sample.text, sample)
         return tuple(found.values())
 
@@ -187,7 +191,9 @@ def _check_all(sender: str, wappush: str | None, text: str | None, country: str 
         raise ValueError(_said(error)) from None
 
 
-def _entries(source: Source, template: Template | None, alike: _Alike, preview: Preview) -> Iterator[Entry]:
+def _entries(
+    source: Source, template: Template | None, alike: _Alike, preview: Preview
+) -> Iterator[Entry]:
     known: dict[str | None, Text] = {}
     for row in source.rows:
         try:
@@ -216,7 +222,9 @@ def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
     if not number:
         raise _UnreadableRow("no number")
     if SHORTENED.match(number):
-        raise _UnreadableRow("Excel has shortened this number: format the column as text and save the list again")
+        raise _UnreadableRow(
+            "Excel has shortened this number: format the column as text and save the list again"
+        )
     if "," in number or has_several_numbers(number):
         raise _UnreadableRow("more than one number in one cell")
     if alike.country is None and may_be_two_numbers(number):
@@ -260,4 +268,6 @@ def _text_of(message: Message) -> Text:
 
 def _said(error: ValidationError) -> str:
     """Return what is wrong, without positions, which make no sense for one recipient."""
-    return "; ".join(said.removeprefix("destination 1 ").removeprefix("is ") for said in complaints(error))
+    return "; ".join(
+        said.removeprefix("destination 1 ").removeprefix("is ") for said in complaints(error)
+    )

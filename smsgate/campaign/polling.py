@@ -183,5 +183,7 @@ class Poller:
         pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
         self._failures += 1
         self._paused_until = now + pause
-        self.progress.waiting = f"the gateway does not answer ({why}); next request in {duration(pause)}"
+        self.progress.waiting = (
+            f"the gateway does not answer ({why}); next request in {duration(pause)}"
+        )
         self._on_progress(self.progress)

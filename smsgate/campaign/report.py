@@ -173,7 +173,9 @@ def html_report(
     Raises:
         JournalError: the campaign cannot be read.
     """
-    page = _Page(journal, journal.figures(), show_numbers, time.time() if now is None else now, zone)
+    page = _Page(
+        journal, journal.figures(), show_numbers, time.time() if now is None else now, zone
+    )
     parts = (
         _head,
         _everyone,
@@ -208,7 +210,13 @@ class _Page:
         return escape(text if self.show_numbers else masked(text))
 
     def number(self, number: str) -> str:
-        return escape(number if self.show_numbers else mask_number(number) if number.lstrip("+").isdigit() else masked(number))
+        return escape(
+            number
+            if self.show_numbers
+            else mask_number(number)
+            if number.lstrip("+").isdigit()
+            else masked(number)
+        )
 
 
 @cache
@@ -233,10 +241,14 @@ def _fact(row: Fact) -> str:
 
 
 def _cells(row: Sequence[tuple[str, str]]) -> str:
-    return "".join(f'<td class="{kind}">{value}</td>' if kind else f"<td>{value}</td>" for kind, value in row)
+    return "".join(
+        f'<td class="{kind}">{value}</td>' if kind else f"<td>{value}</td>" for kind, value in row
+    )
 
 
-def _table(heads: Sequence[tuple[str, str]], rows: Iterable[str], *, kind: str = "") -> Iterator[str]:
+def _table(
+    heads: Sequence[tuple[str, str]], rows: Iterable[str], *, kind: str = ""
+) -> Iterator[str]:
     yield f'<table class="{kind}">' if kind else "<table>"
     if heads:
         cells = "".join(f'<th scope="col" class="{css}">{escape(name)}</th>' for css, name in heads)
@@ -248,7 +260,9 @@ def _table(heads: Sequence[tuple[str, str]], rows: Iterable[str], *, kind: str =
 
 def _bar_row(label: str, value: int, whole: int, *, kind: str, most: int, css: str = "") -> str:
     drawn = bar(value, most, kind, f"{count(value)}, {share(value, whole)}")
-    cells = _cells((("number", count(value)), ("number share", escape(share(value, whole))), ("", drawn)))
+    cells = _cells(
+        (("number", count(value)), ("number share", escape(share(value, whole))), ("", drawn))
+    )
     return f'<tr class="{css}"><th scope="row">{label}</th>{cells}</tr>'
 
 
@@ -273,7 +287,11 @@ def _head(page: _Page) -> Iterator[str]:
 def _linked(figures: Figures) -> str:
     """Return the summary sentence, with a link from "in doubt" to its explanation."""
     text = escape(sentence(figures))
-    return text.replace("in doubt:", '<a href="#in-doubt">in doubt</a>:') if figures.count(_S.IN_DOUBT) else text
+    return (
+        text.replace("in doubt:", '<a href="#in-doubt">in doubt</a>:')
+        if figures.count(_S.IN_DOUBT)
+        else text
+    )
 
 
 def _remarks(page: _Page, stands: Outlook) -> Iterator[str]:
@@ -281,7 +299,9 @@ def _remarks(page: _Page, stands: Outlook) -> Iterator[str]:
     if stands is Outlook.PAUSED and why:
         yield f"Paused: {page.said(why)}"
     if stands is Outlook.OPEN:
-        yield ("A run is sending at this moment, or its process ended unexpectedly. The next run finds out.")
+        yield (
+            "A run is sending at this moment, or its process ended unexpectedly. The next run finds out."
+        )
     if page.figures.purged:
         yield f"This campaign is purged: {PURGED}."
 
@@ -296,7 +316,9 @@ def _everyone(page: _Page) -> Iterator[str]:
     groups = {group: sum(rows.values()) for group, rows in by_group(figures.deliveries).items()}
     leaving = tuple(Part(kind, state, figures.count(state)) for state, kind in _BRANCHES)
     outcomes_of_accepted = tuple(
-        Part(_GROUP_KINDS[group], words, groups[group]) for group, words in STATUS_GROUPS.items() if group != "delivered"
+        Part(_GROUP_KINDS[group], words, groups[group])
+        for group, words in STATUS_GROUPS.items()
+        if group != "delivered"
     )
     stages = [
         _stage("In the list", given, given, "given", Part("skipped", "skipped", skipped)),
@@ -345,9 +367,13 @@ def _times(page: _Page) -> Iterator[str]:
     )
     axis = round_times(begin, end, zone)
     legend = "".join(
-        f"<li>{swatch(kind)}{count(total)} {words}</li>" for (kind, words), total in zip(_OUTCOMES, totals, strict=True) if total
+        f"<li>{swatch(kind)}{count(total)} {words}</li>"
+        for (kind, words), total in zip(_OUTCOMES, totals, strict=True)
+        if total
     )
-    chart = stacked_columns("timeline", columns, _OUTCOMES, title=heading, description=described, axis=axis)
+    chart = stacked_columns(
+        "timeline", columns, _OUTCOMES, title=heading, description=described, axis=axis
+    )
     note = "The outcomes when the answers arrived. Later decisions of an operator are not included."
     yield from _section(
         "times",
@@ -408,7 +434,10 @@ def _reason_table(page: _Page, reasons: Mapping[str, int], kind: str) -> Iterato
     rest = [number for _, number in list(reasons.items())[_REASONS:]]
     whole = sum(reasons.values())
     most = max(reasons.values())
-    rows = [_bar_row(page.said(reason or NO_REASON), number, whole, most=most, kind=kind) for reason, number in shown]
+    rows = [
+        _bar_row(page.said(reason or NO_REASON), number, whole, most=most, kind=kind)
+        for reason, number in shown
+    ]
     if rest:
         rows.append(
             _bar_row(
@@ -428,20 +457,32 @@ def _delivery(page: _Page) -> Iterator[str]:
         return
     groups = by_group(page.figures.deliveries)
     about = f"The delivery status of the {things(accepted, 'message')} that the gateway accepted."
-    yield from _section("delivery", "Delivery", about, _table((), _status_rows(page, groups, accepted), kind="bars"))
+    yield from _section(
+        "delivery", "Delivery", about, _table((), _status_rows(page, groups, accepted), kind="bars")
+    )
 
 
-def _status_rows(page: _Page, groups: Mapping[str, Mapping[str, int]], accepted: int) -> Iterator[str]:
+def _status_rows(
+    page: _Page, groups: Mapping[str, Mapping[str, int]], accepted: int
+) -> Iterator[str]:
     for group, statuses in groups.items():
         total, words, kind = sum(statuses.values()), STATUS_GROUPS[group], _GROUP_KINDS[group]
         if not total:
             continue
-        alone = [page.said(status) for status in statuses if status and status != words] if len(statuses) == 1 else []
-        label = escape(words.capitalize()) + "".join(f" <small>{status}</small>" for status in alone)
+        alone = (
+            [page.said(status) for status in statuses if status and status != words]
+            if len(statuses) == 1
+            else []
+        )
+        label = escape(words.capitalize()) + "".join(
+            f" <small>{status}</small>" for status in alone
+        )
         yield _bar_row(label, total, accepted, most=accepted, kind=kind, css="group")
         if len(statuses) > 1:
             for status, number in statuses.items():
-                yield _bar_row(page.said(status), number, accepted, most=accepted, kind=kind, css="under")
+                yield _bar_row(
+                    page.said(status), number, accepted, most=accepted, kind=kind, css="under"
+                )
 
 
 def _unknown(page: _Page) -> Iterator[str]:
@@ -507,9 +548,13 @@ def _decisions(page: _Page) -> Iterator[str]:
         return
     heads = (("", "When"), ("", "Who"), ("", "Decision"), ("", "About"), ("number", "Recipients"))
     shown = decisions[-_DECISIONS:]
-    earlier = f" The last {len(shown)} of {count(len(decisions))}." if len(shown) < len(decisions) else ""
+    earlier = (
+        f" The last {len(shown)} of {count(len(decisions))}." if len(shown) < len(decisions) else ""
+    )
     about = f"Decisions of operators about recipients, oldest first.{earlier}"
-    yield from _section("decisions", "Decisions", about, _table(heads, (_decision(page, one) for one in shown)))
+    yield from _section(
+        "decisions", "Decisions", about, _table(heads, (_decision(page, one) for one in shown))
+    )
 
 
 def _decision(page: _Page, one: Decision) -> str:
@@ -525,7 +570,11 @@ def _decision(page: _Page, one: Decision) -> str:
 
 
 def _scope(one: Decision) -> str:
-    said = [f"{name} {count(number)}" for name, number in (("request", one.request), ("line", one.line)) if number is not None]
+    said = [
+        f"{name} {count(number)}"
+        for name, number in (("request", one.request), ("line", one.line))
+        if number is not None
+    ]
     return ", ".join(said) or "all"
 
 
@@ -533,11 +582,17 @@ def _cost(page: _Page) -> Iterator[str]:
     figures = page.figures
     if not figures.parts:
         return
-    spent = [_cost_row(figures, state, note) for state, note in COSTS.items() if figures.count(state) or state is _S.ACCEPTED]
+    spent = [
+        _cost_row(figures, state, note)
+        for state, note in COSTS.items()
+        if figures.count(state) or state is _S.ACCEPTED
+    ]
     heads = (("", ""), ("number", "Recipients"), ("number", "Credits"))
     whole = sum(figures.parts.values())
     sizes = [_size_row(parts, number, whole) for parts, number in figures.parts.items()]
-    about = "Estimated at one credit per part and recipient. The provider\u2019s bill is authoritative."
+    about = (
+        "Estimated at one credit per part and recipient. The provider\u2019s bill is authoritative."
+    )
     lines = [
         '<div class="pair"><div>',
         *_table(heads, spent),
@@ -551,7 +606,9 @@ def _cost(page: _Page) -> Iterator[str]:
 
 def _cost_row(figures: Figures, state: RecipientState, note: str) -> str:
     small = f"<br /><small>{note}</small>" if note else ""
-    cells = _cells((("number", count(figures.count(state))), ("number", count(figures.cost(state)))))
+    cells = _cells(
+        (("number", count(figures.count(state))), ("number", count(figures.cost(state))))
+    )
     return f'<tr><th scope="row">{state.capitalize()}{small}</th>{cells}</tr>'
 
 
@@ -588,9 +645,15 @@ def _example(page: _Page) -> Iterator[str]:
 
 
 def _foot(page: _Page) -> Iterator[str]:
-    hidden = "Phone numbers are shown in full: do not share this page." if page.show_numbers else "Phone numbers are masked."
+    hidden = (
+        "Phone numbers are shown in full: do not share this page."
+        if page.show_numbers
+        else "Phone numbers are masked."
+    )
     yield "<footer>"
     written = escape(moment(page.now, page.zone))
     yield f"<p>Written on {written} by smsgate {escape(__version__)}. {hidden}</p>"
-    yield ("<p>This page loads nothing and runs no script. The figures are from the campaign file at that time.</p>")
+    yield (
+        "<p>This page loads nothing and runs no script. The figures are from the campaign file at that time.</p>"
+    )
     yield "</footer></main></body></html>"

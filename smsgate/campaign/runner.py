@@ -92,7 +92,11 @@ class Progress:
         if len(self._recent) < 2:
             return 0.0
         seconds = self._recent[-1][0] - self._recent[0][0]
-        return (sum(count for _, count in self._recent) - self._recent[0][1]) / seconds if seconds > 0 else 0.0
+        return (
+            (sum(count for _, count in self._recent) - self._recent[0][1]) / seconds
+            if seconds > 0
+            else 0.0
+        )
 
     def move(self, event: Event, count: int) -> None:
         """Count an event of this many recipients."""
@@ -265,7 +269,9 @@ class Runner:
         left = self._progress.count(RecipientState.IN_FLIGHT)
         if not left or isinstance(broken, JournalLost):
             return broken
-        return JournalLost(f"{broken}. The outcomes of {left} recipients could not be recorded: they are in doubt")
+        return JournalLost(
+            f"{broken}. The outcomes of {left} recipients could not be recorded: they are in doubt"
+        )
 
     def stop(self) -> None:
         """Start no more requests. `run` returns when those under way have ended."""
@@ -316,7 +322,9 @@ class Runner:
                 )
                 return
             self._waited += pause
-            self._progress.waiting = f"the gateway does not work ({self._failed}); next attempt in {duration(pause)}"
+            self._progress.waiting = (
+                f"the gateway does not work ({self._failed}); next attempt in {duration(pause)}"
+            )
             self._on_progress(self._progress)
             await self._sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - jitter, not a secret
             self._progress.waiting = ""
@@ -340,7 +348,9 @@ class Runner:
         claim = self._journal.claim(self._run, self._batch, self._evidence.seen)
         if claim is not None:
             if self._rate is not None:
-                self._due = max(self._due, anyio.current_time()) + len(claim.recipients) / self._rate
+                self._due = (
+                    max(self._due, anyio.current_time()) + len(claim.recipients) / self._rate
+                )
             self._progress.under_way += 1
             self._progress.move(Event.CLAIMED, len(claim.recipients))
             self._on_progress(self._progress)
@@ -365,7 +375,9 @@ class Runner:
     async def _post(self, claim: Claim, record: SendRecord) -> SendResult:
         what = claim.text
         numbers = [number for _, number in claim.recipients]
-        message = Message(sender=what.sender, destinations=numbers, text=what.text, wappush=what.wappush)
+        message = Message(
+            sender=what.sender, destinations=numbers, text=what.text, wappush=what.wappush
+        )
         return await send_recorded(self._session, message, record)
 
     def _write(self, claim: Claim, outcome: RequestOutcome) -> None:
@@ -378,7 +390,9 @@ class Runner:
         self._progress.settled(settled, anyio.current_time())
         self._on_progress(self._progress)
 
-    async def _react(self, claim: Claim, outcome: RequestOutcome, failure: BaseException | None) -> None:
+    async def _react(
+        self, claim: Claim, outcome: RequestOutcome, failure: BaseException | None
+    ) -> None:
         """Pause or slow down the run if needed, wake waiting workers, and collect evidence."""
         if outcome.trouble is Trouble.PAUSE:
             self._end(RunOutcome.PAUSED, outcome.why)

@@ -158,7 +158,9 @@ def table_source(path: Path, **options: Unpack[ListOptions]) -> Source:
     return _opened_source(path, True, options)
 
 
-def rows_source(rows: Iterable[str | Mapping[str, Any]], *, phone_column: str | None = None) -> Source:
+def rows_source(
+    rows: Iterable[str | Mapping[str, Any]], *, phone_column: str | None = None
+) -> Source:
     """Return recipients from an iterable of numbers or mappings.
 
     Args:
@@ -250,9 +252,12 @@ def _csv(opened: BinaryIO, options: ListOptions) -> Source:
     encoding = options.get("encoding") or encoding_of(opened)
     errors_of(encoding)
     size = max(os.fstat(opened.fileno()).st_size, 1)
-    delimiter, told = delimiter_of(opened, encoding, asked=options.get("delimiter"))
-    rows = (_Line(line, cells, complaint) for line, cells, complaint in delimited_rows(opened, encoding, delimiter))
-    if told:
+    delimiter, named = delimiter_of(opened, encoding, asked=options.get("delimiter"))
+    rows = (
+        _Line(line, cells, complaint)
+        for line, cells, complaint in delimited_rows(opened, encoding, delimiter)
+    )
+    if named:
         next(rows)
     return _source(
         rows,
@@ -275,7 +280,11 @@ def _table(opened: BinaryIO, options: ListOptions) -> Source:
         nonlocal reached
         for line, cells, faults, is_hidden in sheet.rows:
             reached = line
-            left = ["" if place in omitted else cell for place, cell in enumerate(cells)] if omitted else cells
+            left = (
+                ["" if place in omitted else cell for place, cell in enumerate(cells)]
+                if omitted
+                else cells
+            )
             yield _Line(
                 line,
                 left,
@@ -284,7 +293,9 @@ def _table(opened: BinaryIO, options: ListOptions) -> Source:
             )
 
     unasked = {} if hidden else sheet.hidden_columns
-    return _source(rows(), options, unasked, sheet=sheet.name, part=lambda: reached / max(sheet.height, 1))
+    return _source(
+        rows(), options, unasked, sheet=sheet.name, part=lambda: reached / max(sheet.height, 1)
+    )
 
 
 def _source(
@@ -293,24 +304,34 @@ def _source(
     hidden_columns: Mapping[int, str] = {},
     **found: Any,
 ) -> Source:
-    filled = (line for line in lines if line.complaint or "".join(line.cells).strip("\ufeff \t\r\n"))
+    filled = (
+        line for line in lines if line.complaint or "".join(line.cells).strip("\ufeff \t\r\n")
+    )
     first = next(filled, None)
     if first is None:
         raise ValueError("the file is empty")
     if not first.cells:
-        raise ValueError(f"line {first.number}: {first.complaint}, and this line may be the header; correct or remove the line")
+        raise ValueError(
+            f"line {first.number}: {first.complaint}, and this line may be the header; correct or remove the line"
+        )
     sampled = list(islice(filled, _SAMPLED_ROWS))
     header = [cell.strip().lstrip("\ufeff") for cell in first.cells]
     encoding: str = found.get("encoding", "")
     one_byte = encoding if encoding and is_one_byte(encoding) else ""
     if fault := _fault_of(header, one_byte):
-        raise ValueError(f"line {first.number}: {fault}; name another encoding with --encoding, or correct the line")
+        raise ValueError(
+            f"line {first.number}: {fault}; name another encoding with --encoding, or correct the line"
+        )
     sample = [[cell.strip() for cell in line.cells] for line in sampled if not line.complaint]
     asked = options.get("phone_column")
     if asked is None:
         filled_columns = zip_longest(header, *sample, fillvalue="")
         check_columns(
-            [hidden_columns[at] for at, cells in enumerate(filled_columns) if at in hidden_columns and any(map(is_number, cells))]
+            [
+                hidden_columns[at]
+                for at, cells in enumerate(filled_columns)
+                if at in hidden_columns and any(map(is_number, cells))
+            ]
         )
     columns = columns_of(header, sample, asked=asked, header=options.get("header"))
     check_columns([letters for place, letters in hidden_columns.items() if place == columns.phone])
@@ -372,5 +393,13 @@ def _read(line: _Line, columns: Columns, one_byte: str) -> Row:
 
 
 def _faults(line: _Line, names: Sequence[str]) -> dict[str, str]:
-    failed = {place: "a failed formula" for place, cell in enumerate(line.cells) if cell.strip() in _ERRORS}
-    return {names[place]: fault for place, fault in {**failed, **line.faults}.items() if place < len(names) and names[place]}
+    failed = {
+        place: "a failed formula"
+        for place, cell in enumerate(line.cells)
+        if cell.strip() in _ERRORS
+    }
+    return {
+        names[place]: fault
+        for place, fault in {**failed, **line.faults}.items()
+        if place < len(names) and names[place]
+    }

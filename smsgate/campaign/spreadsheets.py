@@ -73,22 +73,36 @@ def open_sheet(opened: BinaryIO, *, name: str | None, hidden: HiddenRows | None)
             if sheet.typ is SheetTypeEnum.WorkSheet and sheet.visible is SheetVisibleEnum.Visible
         ]
         if name is not None and name not in book.sheet_names:
-            raise ValueError(f"sheet: no sheet has this name; the sheets are {', '.join(book.sheet_names)}")
+            raise ValueError(
+                f"sheet: no sheet has this name; the sheets are {', '.join(book.sheet_names)}"
+            )
         if name is None and not visible:
-            raise ValueError(f"sheet: all sheets are hidden; name one with --sheet: {', '.join(book.sheet_names)}")
+            raise ValueError(
+                f"sheet: all sheets are hidden; name one with --sheet: {', '.join(book.sheet_names)}"
+            )
         chosen = visible[0] if name is None else name
         sheet = book.get_sheet_by_name(chosen)
         layout = _layout_of(opened, chosen)
     except PasswordError:
         raise ValueError("the file is protected by a password; save it without one") from None
     except (CalamineError, BadZipFile, expat.ExpatError, LookupError) as error:
-        raise ValueError(f"the file is not a readable spreadsheet ({type(error).__name__})") from None
+        raise ValueError(
+            f"the file is not a readable spreadsheet ({type(error).__name__})"
+        ) from None
     _check_hidden(layout, chosen, hidden)
     count = len(book.sheet_names)
-    of_several = "" if name or count == 1 else f", the first {'visible ' if len(visible) < count else ''}of {count}"
+    of_several = (
+        ""
+        if name or count == 1
+        else f", the first {'visible ' if len(visible) < count else ''}of {count}"
+    )
     layout = layout or _Layout()
     first = (sheet.start or (0, 0))[1]
-    hidden_columns = {place: _letters(first + place) for place in range(sheet.width) if layout.hides_column(first + place)}
+    hidden_columns = {
+        place: _letters(first + place)
+        for place in range(sheet.width)
+        if layout.hides_column(first + place)
+    }
     return Sheet(
         f"{chosen}{of_several}",
         _rows(sheet.iter_rows(), first, layout),
@@ -205,7 +219,9 @@ def _sheet_keys(archive: ZipFile, book: str) -> dict[str, str]:
 
     def start(name: str, given: dict[str, str]) -> None:
         if name == "sheet":
-            found[given["name"]] = next(value for key, value in given.items() if key.endswith(":id"))
+            found[given["name"]] = next(
+                value for key, value in given.items() if key.endswith(":id")
+            )
 
     _parse(archive, book, start)
     return found
@@ -253,7 +269,9 @@ class _SheetReader:
             self._column, self._hidden, self._filled = -1, _is_hidden(given, "ht"), False
             self._cells = []
         elif name == "col" and "min" in given and _is_hidden(given, "width"):
-            self.layout.hidden_columns.append((int(given["min"]) - 1, int(given.get("max", given["min"])) - 1))
+            self.layout.hidden_columns.append(
+                (int(given["min"]) - 1, int(given.get("max", given["min"])) - 1)
+            )
 
     def end(self, name: str) -> None:
         if name != "row" or not 0 < self._row <= 1 << 20:

@@ -34,7 +34,9 @@ class Template:
         names: dict[str, None] = {}
         for token in _TOKEN.finditer(text):
             if token[0] in ("{", "}"):
-                raise ValueError(f"text: single brace at position {token.start() + 1}; write it twice for a literal brace")
+                raise ValueError(
+                    f"text: single brace at position {token.start() + 1}; write it twice for a literal brace"
+                )
             if token[1] is not None:
                 if not token[1].strip():
                     raise ValueError(f"text: the field at position {token.start() + 1} has no name")
@@ -46,7 +48,9 @@ class Template:
         for name in self.fields:
             if name not in columns:
                 known = mask_numbers(", ".join(columns))
-                raise ValueError(f"text: no column for the field {{{mask_numbers(name)}}}; the columns are {known}")
+                raise ValueError(
+                    f"text: no column for the field {{{mask_numbers(name)}}}; the columns are {known}"
+                )
 
     def fill(self, values: Mapping[str, str]) -> str:
         """Return the text of one recipient. Raises `MissingField` if a value is absent or blank."""

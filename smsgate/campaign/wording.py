@@ -111,7 +111,9 @@ def share(part: int, whole: int) -> str:
 
 def on_average(rate: float) -> str:
     """Return a rate per second, suitably rounded: `1,200`, `3.4`, `under 0.1`."""
-    return f"{rate:,.0f}" if rate >= 10 or not rate else f"{rate:.1f}" if rate >= 0.1 else "under 0.1"
+    return (
+        f"{rate:,.0f}" if rate >= 10 or not rate else f"{rate:.1f}" if rate >= 0.1 else "under 0.1"
+    )
 
 
 def duration(seconds: float) -> str:
@@ -122,7 +124,9 @@ def duration(seconds: float) -> str:
     for size, unit, smaller, small_unit in _SECONDS:
         if whole >= size:
             rest = whole % size // smaller
-            return f"{whole // size} {unit} {rest} {small_unit}" if rest else f"{whole // size} {unit}"
+            return (
+                f"{whole // size} {unit} {rest} {small_unit}" if rest else f"{whole // size} {unit}"
+            )
     return f"{whole} s"
 
 
@@ -141,18 +145,30 @@ def moment(at: float | None, zone: tzinfo | None) -> str:
     return f"{day}, {there:%H:%M:%S} ({offset(at, zone)})"
 
 
-def round_times(begin: float, end: float, zone: tzinfo | None, most: int = 7) -> list[tuple[float, str]]:
+def round_times(
+    begin: float, end: float, zone: tzinfo | None, most: int = 7
+) -> list[tuple[float, str]]:
     """Return round times of a span, such as every hour, as places from 0 to 1 and words."""
     span = end - begin
     step = next(
         (step for step in _STEPS if span / step <= most),
         _STEPS[-1] * -(-span // (_STEPS[-1] * most)),
     )
-    shift = (datetime.fromtimestamp(begin, zone).astimezone(zone).utcoffset() or timedelta()).total_seconds()
+    shift = (
+        datetime.fromtimestamp(begin, zone).astimezone(zone).utcoffset() or timedelta()
+    ).total_seconds()
     first = -(-(begin + shift) // step) * step - shift
-    times = [first + step * place for place in range(int((end - first) // step) + 1)] if first <= end else []
+    times = (
+        [first + step * place for place in range(int((end - first) // step) + 1)]
+        if first <= end
+        else []
+    )
     # As precise as the steps, and with the day if the span has several days.
-    precision = span if span >= 86_400 else next(fits for least, fits in ((60, 7_200), (1, 60), (0, 0)) if step >= least)
+    precision = (
+        span
+        if span >= 86_400
+        else next(fits for least, fits in ((60, 7_200), (1, 60), (0, 0)) if step >= least)
+    )
     return [((at - begin) / span, clock(at, zone, precision)) for at in times]
 
 
@@ -173,12 +189,17 @@ def as_sentence(text: str) -> str:
 
 def complaints(error: ValidationError) -> list[str]:
     """Return what is wrong, without the wrong values."""
-    return [row["msg"] for row in error.errors(include_url=False, include_input=False, include_context=False)]
+    return [
+        row["msg"]
+        for row in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
 
 
 def masked(text: str) -> str:
     """Return the text with possible phone numbers masked. Dates stay."""
-    return "".join(piece if place % 2 else mask_numbers(piece) for place, piece in enumerate(_DATE.split(text)))
+    return "".join(
+        piece if place % 2 else mask_numbers(piece) for place, piece in enumerate(_DATE.split(text))
+    )
 
 
 # The campaign
@@ -201,10 +222,14 @@ def facts(figures: Figures, zone: tzinfo | None) -> list[Fact]:
     rows = [_time(what, at, zone) for what, at in times if at is not None]
     if first is not None and last is not None:
         took = last - first
-        outcomes = figures.count(_S.ACCEPTED, _S.REFUSED, _S.IN_DOUBT, _S.ASSUMED_SENT, _S.ABANDONED)
+        outcomes = figures.count(
+            _S.ACCEPTED, _S.REFUSED, _S.IN_DOUBT, _S.ASSUMED_SENT, _S.ABANDONED
+        )
         rows.append(Fact("Duration", duration(took), "pauses included"))
         if took >= 1:
-            rows.append(Fact("Rate", f"{on_average(outcomes / took)} per second", "recipients, on average"))
+            rows.append(
+                Fact("Rate", f"{on_average(outcomes / took)} per second", "recipients, on average")
+            )
     return [
         *rows,
         Fact(
@@ -244,7 +269,9 @@ def outlook(figures: Figures) -> Outlook:
         (bool(figures.count(_S.IN_FLIGHT)) or (bool(waiting) and not outcome), Outlook.OPEN),
         (
             bool(waiting),
-            {"paused": Outlook.PAUSED, "stopped": Outlook.STOPPED, "cut off": Outlook.CUT_OFF}.get(outcome),
+            {"paused": Outlook.PAUSED, "stopped": Outlook.STOPPED, "cut off": Outlook.CUT_OFF}.get(
+                outcome
+            ),
         ),
         (bool(waiting), Outlook.UNFINISHED),
         (bool(figures.count(_S.IN_DOUBT)), Outlook.IN_DOUBT),
@@ -260,7 +287,9 @@ def sentence(figures: Figures) -> str:
     if skipped == given:
         all_were = "the only recipient was" if given == 1 else f"all {count(given)} recipients were"
         return f"Nothing was sent: {all_were} skipped."
-    accepted, pending, flying, in_doubt = (figures.count(state) for state in (_S.ACCEPTED, _S.PENDING, _S.IN_FLIGHT, _S.IN_DOUBT))
+    accepted, pending, flying, in_doubt = (
+        figures.count(state) for state in (_S.ACCEPTED, _S.PENDING, _S.IN_FLIGHT, _S.IN_DOUBT)
+    )
     if pending + skipped == given and not figures.requests:
         are = _verb(pending, "is", "are")
         return f"Nothing has been sent yet: {things(pending, 'recipient')} {are} pending."
@@ -270,7 +299,9 @@ def sentence(figures: Figures) -> str:
     if pending:
         said.append(f"{count(pending)} {_verb(pending, 'is', 'are')} pending")
     if flying:
-        said.append(f"{count(flying)} {_verb(flying, 'is', 'are')} in a request that has no answer yet")
+        said.append(
+            f"{count(flying)} {_verb(flying, 'is', 'are')} in a request that has no answer yet"
+        )
     if in_doubt:
         whether = f"the {_verb(in_doubt, 'message', 'messages')} may or may not have been sent"
         said.append(f"{count(in_doubt)} {_verb(in_doubt, 'is', 'are')} in doubt: {whether}")
@@ -392,7 +423,9 @@ def _listed(ids: Sequence[str], most: int = 3) -> str:
 
 
 def _unexplained(seen: Evidence) -> Decimal | None:
-    return None if seen.before is None or seen.after is None else seen.before - seen.after - seen.spent
+    return (
+        None if seen.before is None or seen.after is None else seen.before - seen.after - seen.spent
+    )
 
 
 def reading(request: RequestInDoubt) -> str:

@@ -1,7 +1,8 @@
 """The command `smsgate`.
 
-Rule of this file: it imports nothing of the extra `cli`, so that a command without its libraries says in one line what to
-install. It is also the only place where that is said. Signals are heard before the libraries are loaded, which takes a second.
+Rule of this file: it imports nothing from the extra `cli`, so that a command without its libraries
+can say in one line what to install. Signals are handled before the libraries are loaded, which
+takes a second.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def main() -> int:
     SIGNALS.listen()
     SIGNALS.pipes_end(it=True)
     try:
-        from .app import run  # noqa: PLC0415 - the guard is the point of this file
+        from .app import run  # noqa: PLC0415 - needs the extra
 
         return run(sys.argv[1:])
     except Signalled:

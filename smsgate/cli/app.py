@@ -1,4 +1,7 @@
-"""The commands. Rule of this file: a command reads what it needs, asks the session, and shows the answer; nothing else."""
+"""The commands for single messages, and the entry point of all commands.
+
+Rule of this file: a command reads its input, calls the session, and shows the answer; nothing else.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +33,16 @@ from .views import Balance, NewMessages, Sent, Statuses, TextSize
 __all__ = ["run"]
 
 _FOLLOWED = 300.0
-"""Seconds that `status --follow` waits unless told otherwise."""
+"""The default of `status --timeout`, in seconds."""
 
 app: typer.Typer = typer.Typer(
     name="smsgate",
     cls=PlainGroup,
-    help="Send SMS through the gateway of TurboSMS, at most once, and see what became of them.",
-    epilog="Exit codes: 0 done, 2 usage, 3 refused, 4 not sent, 5 in doubt, 6 done in part, 128 + n ended by signal n.",
+    help="Send SMS through the TurboSMS gateway, at most once, and follow their delivery.",
+    epilog=(
+        "Exit codes: 0 done, 2 usage, 3 refused, 4 not sent, 5 in doubt, 6 done in part,"
+        " 128 + n ended by signal n."
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -48,9 +54,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = int(app(list(arguments), prog_name="smsgate", standalone_mode=False) or 0)
     except UsageError as error:
-        # The line could not be parsed, so whether JSON was asked for is seen in the words themselves.
+        # The line could not be parsed, so look for --json in the raw arguments.
         return (Machines if "--json" in arguments else People)().fail(error)
-    # typer takes every signal that comes before a command begins for Ctrl-C.
+    # Before a command starts, typer treats every signal as Ctrl-C.
     return SIGNALS.code if code == Exit.INTERRUPTED else code
 
 
@@ -62,7 +68,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def smsgate(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -70,17 +78,42 @@ def smsgate(
 @command(app, sends=True)
 async def send(
     output: Output,
-    numbers: Annotated[list[str], typer.Argument(metavar="NUMBER", help="In the international format: +380...")],
+    numbers: Annotated[
+        list[str],
+        typer.Argument(metavar="NUMBER", help="Phone numbers in international format: +380..."),
+    ],
     account: Account,
     *,
-    text: Annotated[str | None, typer.Option(metavar="TEXT", help="The text; - reads it from standard input.")] = None,
-    wappush: Annotated[str | None, typer.Option(metavar="URL", help="An address to send as a WAP push.")] = None,
-    sender: Annotated[str | None, typer.Option(metavar="NAME", help="Signature or number, or SMSGATE_SENDER.")] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="The text of the message; - reads the text from standard input."
+        ),
+    ] = None,
+    wappush: Annotated[
+        str | None, typer.Option(metavar="URL", help="An http(s) address to send as a WAP push.")
+    ] = None,
+    sender: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The sender, a signature or a number. Default: SMSGATE_SENDER.",
+        ),
+    ] = None,
     country: Country = None,
     show_numbers: ShowNumbers = False,
 ) -> int:
-    """Send one message to one or several numbers."""
-    message = Message(sender=sender, destinations=numbers, text=_text(text), wappush=wappush, country=account.country(country))
+    """Send one message to one or several numbers.
+
+    Example: smsgate send +380501234567 --text "Your order is ready."
+    """
+    message = Message(
+        sender=sender,
+        destinations=numbers,
+        text=_text(text),
+        wappush=wappush,
+        country=account.country(country),
+    )
     output.addressed = message.destinations
     ends = Ends()
     async with account.session(sender=sender, observer=ends) as session:
@@ -96,7 +129,7 @@ async def send(
 
 @command(app)
 async def balance(output: Output, account: Account) -> None:
-    """Show the credits of the account."""
+    """Show the balance of the account, in credits."""
     async with account.session() as session:
         output.show(Balance(await session.get_credit_balance()))
 
@@ -104,13 +137,21 @@ async def balance(output: Output, account: Account) -> None:
 @command(app)
 async def status(
     output: Output,
-    ids: Annotated[list[str], typer.Argument(metavar="ID", help="Message ids, as a send shows them.")],
+    ids: Annotated[
+        list[str], typer.Argument(metavar="ID", help="Message ids, as shown by smsgate send.")
+    ],
     account: Account,
     *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show each change until all are final.")] = False,
-    timeout: Annotated[float, typer.Option(metavar="S", min=0.1, help="With --follow: seconds at most.")] = _FOLLOWED,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", "-f", help="Show each change until every status is final."),
+    ] = False,
+    timeout: Annotated[
+        float,
+        typer.Option(metavar="S", min=0.1, help="With --follow: stop after this many seconds."),
+    ] = _FOLLOWED,
 ) -> int:
-    """Show what became of messages."""
+    """Show the delivery status of messages."""
     async with account.session() as session:
         if not follow:
             statuses = await _statuses(session, ids)
@@ -126,19 +167,25 @@ async def status(
 
 @command(app)
 async def new(output: Output, account: Account) -> None:
-    """List ids of messages whose delivery status the gateway does not know yet."""
+    """List the ids of messages whose delivery status the gateway does not know yet."""
     async with account.session() as session:
         found = await session.get_new_messages()
     output.show(NewMessages(tuple(found)))
     if not found:
-        output.note("There are none.")
+        output.note("There are no such messages.")
 
 
 @command(app)
 def segments(
-    output: Output, text: Annotated[str, typer.Argument(metavar="TEXT", help="The text; - reads it from standard input.")]
+    output: Output,
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="The text; - reads the text from standard input.")
+    ],
 ) -> None:
-    """Show how many SMS parts a text takes, and which characters make it dear."""
+    """Show how many SMS parts a text takes, and which characters force UCS-2.
+
+    Example: smsgate segments "Ваш код: 4815"
+    """
     read = _text(text) or ""
     output.show(TextSize.of(read, count_segments(read)))
 
@@ -150,20 +197,20 @@ command(app)(doctor)
 
 
 def _text(given: str | None) -> str | None:
-    """Return the text, from standard input for `-`, without the line feed that every tool adds at the end."""
+    """Return the text, for `-` from standard input without the final line feed."""
     if given != "-":
         return given
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n")
     except UnicodeDecodeError:
-        raise ValueError("standard input is not UTF-8") from None
+        raise ValueError("text: standard input is not UTF-8; convert it first") from None
 
 
 class Ends(list[CallEnd]):
-    """An observer that keeps how each call ended."""
+    """An observer that records how each call ended."""
 
-    def begin(self, call: CallStart) -> Callable[[CallEnd], object]:  # noqa: ARG002 - of the contract
-        """Take note of the end of a call when it is there."""
+    def begin(self, call: CallStart) -> Callable[[CallEnd], object]:  # noqa: ARG002 - of the interface
+        """Return the function that records the end of a call."""
         return self.append
 
 
@@ -174,19 +221,25 @@ async def _sent(session: AsyncSession, message: Message, ends: Sequence[CallEnd]
     try:
         return await session.send(message)
     except anyio.get_cancelled_exc_class():
-        # Nothing but a signal cancels here. What it says to the user must not get lost on the way out.
-        raise (SendInterrupted if any(_MAYBE_SENT & end.recipients.keys() for end in ends) else Interrupted) from None
+        # Only a signal cancels here. Raise the error that tells the user what the signal means.
+        raise (
+            SendInterrupted
+            if any(_MAYBE_SENT & end.recipients.keys() for end in ends)
+            else Interrupted
+        ) from None
 
 
 async def _statuses(session: AsyncSession, ids: Sequence[str]) -> tuple[DeliveryStatus, ...]:
-    """Ask for all at once, and return the answers in order. An unknown id is an answer, too."""
+    """Request all statuses at once, and return them in order. An unknown id has a status too."""
     found: dict[str, DeliveryStatus | SmsGateError | ValueError] = {}
 
     async def ask(one: str) -> None:
         try:
             found[one] = await session.get_message_status(one)
         except MessageNotFound as error:
-            found[one] = DeliveryStatus(message_id=one, state=DeliveryState.NOT_FOUND, text=error.text)
+            found[one] = DeliveryStatus(
+                message_id=one, state=DeliveryState.NOT_FOUND, text=error.text
+            )
         except (SmsGateError, ValueError) as error:
             found[one] = error
 

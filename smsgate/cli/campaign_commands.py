@@ -1,7 +1,7 @@
 """The commands `smsgate campaign ...`: bulk sending that survives `kill -9`.
 
-Rule of this file: a command opens the file, asks the campaign, and shows the answer. The first signal waits for what is under
-way, the second stops at once.
+Rule of this file: a command opens the file, calls the campaign, and shows the answer. The first
+signal waits for requests under way, the second stops at once.
 """
 
 from __future__ import annotations
@@ -55,46 +55,87 @@ __all__ = ["app"]
 app: typer.Typer = typer.Typer(
     name="campaign",
     cls=PlainGroup,
-    help="Send to many from a file that survives kill -9, and see what became of everybody.",
+    help="Send to many recipients from a file that survives kill -9, and see each outcome.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The file of the campaign.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The campaign file.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 _S = RecipientState
 
 _NAMED = 10
-"""Requests that an error names at most."""
+"""The number of requests that an error names at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What is sent, and how the list is read."""
+    """The content of the messages, and how to read the list."""
 
-    sender: Annotated[str, typer.Option(metavar="NAME", help="Signature or number.")]
-    text: Annotated[str | None, typer.Option(metavar="TEXT", help="The text; {column} stands for a field of the list.")] = None
-    wappush: Annotated[str | None, typer.Option(metavar="URL", help="An address to send as a WAP push.")] = None
-    phone_column: Annotated[str | None, typer.Option(metavar="NAME", help="The column of the numbers, if not found.")] = None
+    sender: Annotated[
+        str, typer.Option(metavar="NAME", help="The sender, a signature or a number.")
+    ]
+    text: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="The text; {column} is replaced by a column of the list."
+        ),
+    ] = None
+    wappush: Annotated[
+        str | None, typer.Option(metavar="URL", help="An http(s) address to send as a WAP push.")
+    ] = None
+    phone_column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The column with the numbers. Default: detected."),
+    ] = None
     no_header: Annotated[
-        bool, typer.Option("--no-header", help="The first line is a recipient; columns are {1}, {2} ... Found where it is plain.")
+        bool,
+        typer.Option(
+            "--no-header",
+            help=(
+                "The first line is a recipient, and columns are {1}, {2} and so on."
+                " Default: detected."
+            ),
+        ),
     ] = False
-    encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Encoding of a CSV file, if not found.")] = None
-    delimiter: Annotated[str | None, typer.Option(metavar="C", help="Delimiter of a CSV file, if not found.")] = None
+    encoding: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The encoding of a CSV file. Default: detected."),
+    ] = None
+    delimiter: Annotated[
+        str | None,
+        typer.Option(metavar="C", help="The delimiter of a CSV file. Default: detected."),
+    ] = None
     sheet: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Sheet of a spreadsheet; the first visible one if absent.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The sheet of a spreadsheet. Default: the first visible one.",
+        ),
     ] = None
     hidden: Annotated[
         HiddenRows | None,
-        typer.Option(help="Hidden rows and columns of a spreadsheet: use them, or leave them out. Refused if absent."),
+        typer.Option(
+            help=(
+                "Include or skip hidden rows and columns of a spreadsheet. Default: an error if any"
+                " are hidden."
+            )
+        ),
     ] = None
     country: Country = None
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="A name for reports; that of the file if absent.")] = None
-    forget_texts: Annotated[bool, typer.Option("--forget-texts", help="Drop texts once they are sent.")] = False
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The campaign's name in reports. Default: the file's name."
+        ),
+    ] = None
+    forget_texts: Annotated[
+        bool, typer.Option("--forget-texts", help="Delete each text once it is sent.")
+    ] = False
 
     def source(self, path: Path) -> Source:
-        """Return the recipients of a list. Raises as `file_source` does."""
+        """Return the recipients of a list. Raises the errors of `file_source`."""
         return file_source(
             path,
             phone_column=self.phone_column,
@@ -111,12 +152,18 @@ def new(
     output: Output,
     file: File,
     contacts: Annotated[
-        Path, typer.Argument(metavar="LIST", help="A CSV file or a spreadsheet; - reads CSV from standard input.")
+        Path,
+        typer.Argument(
+            metavar="LIST", help="A CSV file or a spreadsheet; - reads CSV from standard input."
+        ),
     ],
     contents: Contents,
     show_numbers: ShowNumbers = False,
 ) -> None:
-    """Make a campaign from a list. Nothing is sent yet."""
+    """Create a campaign from a list. Nothing is sent yet.
+
+    Example: smsgate campaign new spring.sms contacts.csv --sender Shop --text "Hello, {name}!"
+    """
     with working(output, "Reading the list") as tell:
         source = contents.source(contacts)
         made = Campaign.create(
@@ -132,12 +179,21 @@ def new(
         )
     with made as campaign:
         if campaign.added is not None and campaign.preview is not None:
-            output.show(Made(shlex.quote(str(file)), campaign.added, campaign.plan(), source, campaign.preview, show_numbers))
+            output.show(
+                Made(
+                    shlex.quote(str(file)),
+                    campaign.added,
+                    campaign.plan(),
+                    source,
+                    campaign.preview,
+                    show_numbers,
+                )
+            )
 
 
 @command(app)
 def skipped(output: Output, file: File, show_numbers: ShowNumbers = False) -> None:
-    """Show who is skipped: which line of the list, and why."""
+    """Show the skipped recipients: the line of the list and the reason."""
     with Campaign.open(file, writing=False) as campaign:
         output.show(Skipped(tuple(campaign.skipped()), show_numbers))
 
@@ -148,25 +204,47 @@ async def run(
     file: File,
     account: Account,
     *,
-    rate: Annotated[float | None, typer.Option(metavar="N", min=0.001, max=1e6, help="Recipients a second at most.")] = None,
-    batch: Annotated[int, typer.Option(metavar="N", min=1, max=MOST_IN_REQUEST, help="Recipients in one request at most.")] = 100,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            min=0.001,
+            max=1e6,
+            help="Recipients per second at most. Default: no limit.",
+        ),
+    ] = None,
+    batch: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, max=MOST_IN_REQUEST, help="Recipients in one request at most."
+        ),
+    ] = 100,
     yes: Yes = False,
 ) -> int:
-    """Send to everybody who is pending. Run it again after any interruption."""
+    """Send to all pending recipients. After any interruption, run this command again.
+
+    Example: smsgate campaign run spring.sms --rate 50
+    """
     quoted = shlex.quote(str(file))
     with Campaign.open(file) as campaign:
         async with account.session() as session:
             plan = campaign.plan(balance=await _balance(output, session), rate=rate)
             if not plan.pending:
-                output.note("Nobody is pending.")
+                output.note("No recipient is pending.")
             else:
                 output.stream(Planned(plan, rate))
-                _ask(f"Send to {things(plan.pending, 'recipient')} for about {things(plan.cost, 'credit')}?", yes=yes)
+                cost = things(plan.cost, "credit")
+                _ask(f"Send to {things(plan.pending, 'recipient')} for about {cost}?", yes=yes)
             with CampaignBar(output, plan.pending) as shown:
                 runner = campaign.runner(session, rate=rate, batch=batch, on_progress=shown.run)
                 end: RunResult | None = None
                 output.interrupted = partial(RunInterrupted, quoted)
-                with _stopping(output, runner.stop, "Ctrl-C again stops at once; what may have left stays in doubt."):
+                with _stopping(
+                    output,
+                    runner.stop,
+                    "Ctrl-C again stops at once; recipients of requests under way are then in"
+                    " doubt.",
+                ):
                     end = await runner.run()
         if end is None:
             end = RunResult(RunOutcome.CUT_OFF, "stopped at once", campaign.journal.states())
@@ -176,7 +254,7 @@ async def run(
 
 
 async def _balance(output: Output, session: AsyncSession) -> Decimal | None:
-    """Return the balance. A gateway that does not work is no reason to end: the run waits for it."""
+    """Return the balance, or None if the gateway does not work: the run waits for the gateway."""
     try:
         return await session.get_credit_balance()
     except (NotSent, InDoubt) as error:
@@ -186,8 +264,8 @@ async def _balance(output: Output, session: AsyncSession) -> Decimal | None:
 
 @command(app)
 def status(output: Output, file: File) -> None:
-    """Show where a campaign stands, also while it runs."""
-    with _looked_at(file) as campaign:
+    """Show the state of a campaign, even during a run."""
+    with _open_to_show(file) as campaign:
         output.show(Status(_counted(output, campaign)))
 
 
@@ -198,37 +276,60 @@ def _counted(output: Output, campaign: Campaign) -> Figures:
 
 @command(app)
 def in_doubt(output: Output, file: File, show_numbers: ShowNumbers = False) -> int:
-    """Show who is in doubt: since when, why, and with which evidence."""
-    with _looked_at(file) as campaign:
+    """Show the recipients in doubt: since when, why, and the evidence."""
+    with _open_to_show(file) as campaign:
         requests = _in_doubt(campaign)
     output.show(InDoubtList(shlex.quote(str(file)), requests, show_numbers))
     return Exit.IN_DOUBT if requests else Exit.DONE
 
 
-def _looked_at(file: Path) -> Campaign:
-    """Open a campaign to look at it. If no run is at it, who was in flight when the last one was killed is in doubt by now."""
+def _open_to_show(file: Path) -> Campaign:
+    """Open a campaign to show it.
+
+    If no run uses the file, recipients left in flight by a killed run are moved to in doubt.
+    """
     with suppress(JournalError, OSError):
         return Campaign.open(file)
-    return Campaign.open(file, writing=False)  # a run is at it, or nothing can be written here, or it tells what is wrong
+    # A run uses the file, or the disk is read-only, or this call raises the right error.
+    return Campaign.open(file, writing=False)
 
 
-def _in_doubt(campaign: Campaign) -> tuple[tuple[RequestInDoubt, tuple[RecipientInDoubt, ...]], ...]:
-    return tuple((request, tuple(campaign.recipients_in_doubt(request.id))) for request in campaign.in_doubt())
+def _in_doubt(
+    campaign: Campaign,
+) -> tuple[tuple[RequestInDoubt, tuple[RecipientInDoubt, ...]], ...]:
+    return tuple(
+        (request, tuple(campaign.recipients_in_doubt(request.id)))
+        for request in campaign.in_doubt()
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """What the operator says: one of these."""
+class DecisionOptions:
+    """The decision of the operator: exactly one of these options."""
 
-    sent: Annotated[bool, typer.Option("--sent", help=as_sentence(DECISIONS[Event.ASSUME_SENT]))] = False
-    resend: Annotated[bool, typer.Option("--resend", help=as_sentence(DECISIONS[Event.RESEND]))] = False
-    give_up: Annotated[bool, typer.Option("--give-up", help=as_sentence(DECISIONS[Event.GIVE_UP]))] = False
-    found: Annotated[str | None, typer.Option(metavar="ID", help="The gateway gave this id; for one --line.")] = None
-    cancel: Annotated[bool, typer.Option("--cancel", help="Never send to those that are still pending.")] = False
+    sent: Annotated[
+        bool, typer.Option("--sent", help=as_sentence(DECISIONS[Event.ASSUME_SENT]))
+    ] = False
+    resend: Annotated[bool, typer.Option("--resend", help=as_sentence(DECISIONS[Event.RESEND]))] = (
+        False
+    )
+    give_up: Annotated[
+        bool, typer.Option("--give-up", help=as_sentence(DECISIONS[Event.GIVE_UP]))
+    ] = False
+    found: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Count one recipient as accepted with this message id; give its --line.",
+        ),
+    ] = None
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Never send to recipients that are still pending.")
+    ] = False
 
     @property
     def event(self) -> Event:
-        """Return it. Raises `ValueError` unless it is just one."""
+        """Return the decision. Raises `ValueError` unless exactly one option is given."""
         said = {
             Event.ASSUME_SENT: self.sent,
             Event.RESEND: self.resend,
@@ -238,13 +339,17 @@ class Word:
         }
         chosen = [event for event, given in said.items() if given]
         if len(chosen) != 1:
-            raise ValueError("say one of --sent, --resend, --give-up, --found ID and --cancel")
+            raise ValueError(
+                "give exactly one of --sent, --resend, --give-up, --found ID and --cancel"
+            )
         return chosen[0]
 
 
 _RISKS = {
-    Event.RESEND: "Whoever was sent to already will get it twice, and is paid for twice. Send again?",
-    Event.CANCEL: "Those that are cancelled are never sent to. Go on?",
+    Event.RESEND: (
+        "Recipients whose message was already sent will receive and cost a second one. Send again?"
+    ),
+    Event.CANCEL: "Cancelled recipients are never sent to. Continue?",
 }
 
 
@@ -252,19 +357,41 @@ _RISKS = {
 def resolve(
     output: Output,
     file: File,
-    word: Word,
+    decision: DecisionOptions,
     *,
-    request: Annotated[int | None, typer.Option(metavar="N", help="Of this request alone.")] = None,
-    line: Annotated[int | None, typer.Option(metavar="N", help="Of this line of the list alone.")] = None,
-    note: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is written down with who and when.")] = "",
+    request: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Only the recipients of this request. Default: all recipients."
+        ),
+    ] = None,
+    line: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Only the recipient on this line of the list. Default: all."
+        ),
+    ] = None,
+    note: Annotated[
+        str, typer.Option(metavar="TEXT", help="The reason, recorded with the decision.")
+    ] = "",
     yes: Yes = False,
 ) -> int:
-    """Say what becomes of the recipients in doubt, or cancel those that are pending. It is written down, with who and when."""
-    event = word.event
+    """Decide about recipients in doubt, or cancel pending ones. User and time are recorded.
+
+    Example: smsgate campaign resolve spring.sms --sent --request 7 --note "seen by the provider"
+    """
+    event = decision.event
     with Campaign.open(file) as campaign:
         if event in _RISKS:
             _ask(_RISKS[event], yes=yes)
-        moved = campaign.resolve(event, request=request, line=line, who=getpass.getuser(), note=note, message_id=word.found)
+        moved = campaign.resolve(
+            event,
+            request=request,
+            line=line,
+            who=getpass.getuser(),
+            note=note,
+            message_id=decision.found,
+        )
         if not moved:
             raise ValueError(_not_there(campaign, before(event), request, line))
         left = campaign.figures().count(_S.IN_DOUBT)
@@ -272,16 +399,24 @@ def resolve(
     return Exit.DONE
 
 
-def _not_there(campaign: Campaign, state: RecipientState, request: int | None, line: int | None) -> str:
-    """Return why a word of the operator was about nobody."""
+def _not_there(
+    campaign: Campaign, state: RecipientState, request: int | None, line: int | None
+) -> str:
+    """Return why a decision concerned no recipient."""
     of_request = None if request is None else f"request {request}"
-    named = " of ".join(part for part in (None if line is None else f"line {line}", of_request) if part)
+    named = " of ".join(
+        part for part in (None if line is None else f"line {line}", of_request) if part
+    )
     if not named or not campaign.figures().count(state):
-        return f"no recipient of this campaign is {state}: look with 'smsgate campaign status'"
+        return f"no recipient of this campaign is {state}: check with 'smsgate campaign status'"
     others = [str(one.id) for one in campaign.in_doubt()] if state is _S.IN_DOUBT else []
     more = "" if len(others) <= _NAMED else f" and {len(others) - _NAMED} more"
-    instead = f"; they are in request {', '.join(others[:_NAMED])}{more}" if others else ""
-    return f"no recipient of {named} is {state}{instead}: look with 'smsgate campaign in-doubt' or 'smsgate campaign export'"
+    numbers = f"{', '.join(others[:_NAMED])}{more}"
+    instead = f"; recipients in doubt are in request {numbers}" if others else ""
+    return (
+        f"no recipient of {named} is {state}{instead}: check with 'smsgate campaign in-doubt' or"
+        " 'smsgate campaign export'"
+    )
 
 
 @command(app, changes=True)
@@ -290,15 +425,25 @@ async def poll(
     file: File,
     account: Account,
     *,
-    rate: Annotated[float, typer.Option(metavar="N", min=0.001, help="Questions a second at most.")] = 50.0,
-    again: Annotated[float, typer.Option(metavar="S", min=0.1, help="Seconds until the same is asked again.")] = 15.0,
-    timeout: Annotated[float | None, typer.Option(metavar="S", min=0.1, help="Seconds at most.")] = None,
+    rate: Annotated[
+        float, typer.Option(metavar="N", min=0.001, help="Status requests per second at most.")
+    ] = 50.0,
+    again: Annotated[
+        float,
+        typer.Option(metavar="S", min=0.1, help="Seconds until the same message is checked again."),
+    ] = 15.0,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="S", min=0.1, help="Stop after this many seconds. Default: no limit."),
+    ] = None,
 ) -> int:
-    """Ask for delivery statuses until each is final."""
+    """Request delivery statuses until every status is final."""
     with Campaign.open(file) as campaign:
         async with account.session() as session:
             with CampaignBar(output, campaign.journal.next_ask()[0]) as shown:
-                poller = campaign.poller(session, rate=rate, again=again, timeout=timeout, on_progress=shown.poll)
+                poller = campaign.poller(
+                    session, rate=rate, again=again, timeout=timeout, on_progress=shown.poll
+                )
                 with _stopping(output, poller.stop, "Ctrl-C again stops at once."):
                     await poller.poll()
         progress = poller.progress
@@ -313,10 +458,18 @@ def report(
     output: Output,
     file: File,
     *,
-    html: Annotated[Path | None, typer.Option(metavar="PATH", help="Write a page with charts, to be opened or printed.")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Write the report as an HTML page with charts to this file."
+        ),
+    ] = None,
     show_numbers: ShowNumbers = False,
 ) -> None:
-    """Show what became of everybody, or write it as a page with charts."""
+    """Show what happened to all recipients, or write it as an HTML page with charts.
+
+    Example: smsgate campaign report spring.sms --html spring.html
+    """
     with Campaign.open(file, writing=False) as campaign:
         if html is None:
             output.show(Status(_counted(output, campaign)))
@@ -332,11 +485,21 @@ def export(
     file: File,
     target: Annotated[Path, typer.Argument(metavar="CSV", help="The file to write.")],
     *,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
-    mask_numbers: Annotated[bool, typer.Option("--mask-numbers", help="Mask the numbers.")] = False,
-    delimiter: Annotated[str, typer.Option(metavar="C", help="Delimiter; Excel in Ukraine expects a semicolon.")] = ",",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
+    ] = False,
+    mask_numbers: Annotated[
+        bool, typer.Option("--mask-numbers", help="Mask the phone numbers.")
+    ] = False,
+    delimiter: Annotated[
+        str,
+        typer.Option(metavar="C", help="The delimiter; Excel in Ukraine expects a semicolon."),
+    ] = ",",
 ) -> None:
-    """Write everybody to a CSV file that is safe to open in a spreadsheet. It has the numbers in full, unless told otherwise."""
+    """Write all recipients, with full numbers, to a CSV file that is safe to open in Excel.
+
+    Example: smsgate campaign export spring.sms spring.csv --delimiter ";"
+    """
     with Campaign.open(file, writing=False) as campaign:
         total = sum(campaign.journal.states().values()) or 1
         with working(output, "Writing the list") as tell:
@@ -352,28 +515,28 @@ def export(
 
 @command(app, changes=True)
 def purge(output: Output, file: File, *, yes: Yes = False) -> None:
-    """Forget numbers, texts and ids, and keep the figures."""
+    """Delete numbers, texts and message ids, and keep the figures."""
     with Campaign.open(file) as campaign:
-        _ask("Numbers, texts and ids are forgotten for good. Go on?", yes=yes)
+        _ask("Numbers, texts and message ids are deleted for good. Continue?", yes=yes)
         campaign.purge()
         output.show(Status(campaign.figures()))
 
 
 def _ask(question: str, *, yes: bool) -> None:
-    """Return if the user agrees. Raises `ValueError` if not, or if there is nobody to ask."""
+    """Return if the user confirms. Raises `ValueError` otherwise, or without a terminal."""
     if yes:
         return
     if not at_terminal():
-        raise ValueError("nobody is there to agree: say --yes")
+        raise ValueError("standard input is not a terminal, so nobody can confirm: use --yes")
     with SIGNALS.blocking():
         print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
         said = sys.stdin.readline().strip().lower()
     if said not in ("y", "yes", "т", "так"):
-        raise ValueError("not agreed; nothing was done")
+        raise ValueError("not confirmed; nothing was done")
 
 
 def _exit_of(end: RunResult) -> int:
-    """Return the exit code of a run: the first row that fits."""
+    """Return the exit code of a run."""
     rows = (
         (end.outcome is RunOutcome.PAUSED, Exit.REFUSED),
         (end.outcome in (RunOutcome.STOPPED, RunOutcome.CUT_OFF), SIGNALS.code),
@@ -385,12 +548,16 @@ def _exit_of(end: RunResult) -> int:
 
 @contextmanager
 def _stopping(output: Output, stop: Callable[[], None], again: str) -> Iterator[None]:
-    """Let the first signal stop gently, and the second at once. `again` says what that means."""
+    """Stop gently on the first signal, and at once on the second. `again` explains the second."""
 
     def gently() -> None:
         stop()
-        output.note(f"Stopping ({SIGNALS.said}): waiting for what is under way. {again}")
+        output.note(f"Stopping ({SIGNALS.said}): waiting for requests under way. {again}")
 
     soon = partial(call_soon, current_token())
-    with anyio.CancelScope() as scope, SIGNALS.reacting(partial(soon, scope.cancel)), SIGNALS.reacting(partial(soon, gently)):
+    with (
+        anyio.CancelScope() as scope,
+        SIGNALS.reacting(partial(soon, scope.cancel)),
+        SIGNALS.reacting(partial(soon, gently)),
+    ):
         yield

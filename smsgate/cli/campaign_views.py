@@ -1,6 +1,7 @@
-"""How the commands of campaigns look: figures, a plan, progress, and who is in doubt.
+"""The output of the campaign commands: figures, plan, progress, and recipients in doubt.
 
-Rule of this file: as in `views.py`, a new result is a new row of `VIEWS`, and numbers are masked on screen unless asked for.
+Rule of this file: as in `views.py`, a new result is a new row of `VIEWS`, and numbers are masked
+unless the user asks for them.
 """
 
 from __future__ import annotations
@@ -80,17 +81,17 @@ LOOKS: dict[RecipientState, Look] = {
     _S.ABANDONED: Look("✗", "dim", _S.ABANDONED),
     _S.SKIPPED: Look("-", "dim", _S.SKIPPED),
 }
-"""Each state, in the order in which it is shown."""
+"""The look of each state, in the order in which states are shown."""
 
 _LISTED = 20
-"""Requests in doubt that are listed with their recipients on the screen; documents have all."""
+"""The number of requests in doubt that the screen lists at most; JSON has all."""
 _NAMED = 5
-"""Recipients of each that are named."""
+"""The number of recipients that are named per request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A campaign that was just made."""
+    """A campaign that was just created."""
 
     path: str
     added: Added
@@ -102,7 +103,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Who is skipped, and why."""
+    """The skipped recipients."""
 
     recipients: tuple[RecipientRecord, ...]
     show_numbers: bool
@@ -118,14 +119,14 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a campaign stands."""
+    """The state of a campaign."""
 
     figures: Figures
 
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """Where a run stands, for machines."""
+    """The progress of a run, where no bar can be drawn."""
 
     progress: Progress
 
@@ -140,7 +141,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class InDoubtList:
-    """Requests with recipients in doubt, and who they are."""
+    """Requests with recipients in doubt, and these recipients."""
 
     path: str
     requests: tuple[tuple[RequestInDoubt, tuple[RecipientInDoubt, ...]], ...]
@@ -149,7 +150,7 @@ class InDoubtList:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What the operator has said."""
+    """The decision of an operator, and how many recipients it changed."""
 
     recipients: int
     event: Event
@@ -158,25 +159,33 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What is known of the delivery."""
+    """The delivery statuses after polling."""
 
     progress: PollProgress
     deliveries: Mapping[str, int]
 
 
-# --- new, run -------------------------------------------------------------------------------------------------------------
+# --- new, run -------------------------------------------------------------------------------------
 
 
 def _made_screen(made: Made) -> RenderableType:
     next_step = (
-        unbroken(("Send it: ", "dim"), f"smsgate campaign run {made.path}")
+        unbroken(("To send: ", "dim"), f"smsgate campaign run {made.path}")
         if made.added.pending
-        else Text("Nobody can be sent to.", "yellow")
+        else Text("There is no recipient to send to.", "yellow")
     )
     return Group(
-        Text.assemble((made.path, "bold"), f": {things(made.added.pending, 'recipient')}. Nothing is sent yet.\n"),
+        Text.assemble(
+            (made.path, "bold"),
+            f": {things(made.added.pending, 'recipient')}. Nothing has been sent yet.\n",
+        ),
         *_skipped_counts(made),
-        pairs({"list": printable(_list(made.source, made.show_numbers)), **_plan_rows(Planned(made.plan, None), example=False)}),
+        pairs(
+            {
+                "list": printable(_list(made.source, made.show_numbers)),
+                **_plan_rows(Planned(made.plan, None), example=False),
+            }
+        ),
         Text(),
         *_samples(made),
         next_step,
@@ -184,24 +193,35 @@ def _made_screen(made: Made) -> RenderableType:
 
 
 def _samples(made: Made) -> list[RenderableType]:
-    """Return what is to be checked: numbers that look wrong, and the longest text and some others, whole."""
+    """Return what the user should check: numbers that look wrong, the longest text, some others."""
     blocks: list[RenderableType] = []
     if made.preview.doubtful:
         numbers = things(made.preview.doubtful, "number has", "numbers have")
         lines = ", ".join(f"{line:,}" for line in made.preview.doubtful_lines)
         more = ", ..." if made.preview.doubtful > len(made.preview.doubtful_lines) else ""
-        blocks += [Text(f"{numbers} a 0 after the country code, which is dialled only at home: line {lines}{more}", "yellow")]
+        blocks += [
+            Text(
+                f"{numbers} a 0 after the country code, which belongs to local numbers only:"
+                f" line {lines}{more}",
+                "yellow",
+            )
+        ]
         blocks += [Text()]
     samples = made.preview.samples
     for place, sample in enumerate(samples):
         kind = "a random text" if place else "the longest text" if len(samples) > 1 else "the text"
-        head = f"{kind}: line {sample.line:,}, {_number(sample.number, made.show_numbers)}, {things(sample.text.parts, 'part')}"
-        blocks += [Text(head, "dim"), Text(printable(_sample_text(sample.text, sample.number, made.show_numbers))), Text()]
+        number = _number(sample.number, made.show_numbers)
+        head = f"{kind}: line {sample.line:,}, {number}, {things(sample.text.parts, 'part')}"
+        blocks += [
+            Text(head, "dim"),
+            Text(printable(_sample_text(sample.text, sample.number, made.show_numbers))),
+            Text(),
+        ]
     return blocks
 
 
 def _sample_text(text_of_one: TextOfOne, number: str, show_numbers: bool) -> str:
-    """Return a text in which nothing is masked but the number of the recipient."""
+    """Return a text in which only the recipient's own number is masked."""
     text = text_of_one.text or text_of_one.wappush or ""
     if show_numbers:
         return text
@@ -230,26 +250,36 @@ def _skipped_counts(made: Made) -> list[RenderableType]:
     if not made.added.skipped:
         return []
     counts = _counts_table("reason", made.added.skipped, NO_REASON, first="skipped")
-    return [counts, unbroken((f"Which lines: smsgate campaign skipped {made.path}\n", "dim"))]
+    return [
+        counts,
+        unbroken((f"To list the lines: smsgate campaign skipped {made.path}\n", "dim")),
+    ]
 
 
 def _skipped_screen(skipped: Skipped) -> RenderableType:
     if not skipped.recipients:
-        return Text("Nobody is skipped.")
+        return Text("No recipient is skipped.")
     rows = table(">line", "number", "reason")
     for one in skipped.recipients:
-        rows.add_row(f"{one.line:,}", Text(printable(_given(one, skipped))), Text(printable(one.reason or "")))
+        rows.add_row(
+            f"{one.line:,}",
+            Text(printable(_given(one, skipped))),
+            Text(printable(one.reason or "")),
+        )
     return rows
 
 
 def _skipped_document(skipped: Skipped) -> dict[str, Any]:
     return {
-        "skipped": [{"line": one.line, "destination": _given(one, skipped), "reason": one.reason} for one in skipped.recipients]
+        "skipped": [
+            {"line": one.line, "destination": _given(one, skipped), "reason": one.reason}
+            for one in skipped.recipients
+        ]
     }
 
 
 def _given(one: RecipientRecord, skipped: Skipped) -> str:
-    """Return what stood in the list, which may be no number at all."""
+    """Return the cell of the list, which may not be a number."""
     return (one.number or "") if skipped.show_numbers else mask_numbers(one.number or "")
 
 
@@ -263,25 +293,33 @@ def _plan_screen(planned: Planned) -> RenderableType:
 
 def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
     plan, figures = planned.plan, planned.plan.figures
-    parts = ", ".join(f"{count(number)} of {things(parts, 'part')}" for parts, number in figures.parts.items())
+    parts = ", ".join(
+        f"{count(number)} of {things(parts, 'part')}" for parts, number in figures.parts.items()
+    )
     forced_by = printable(", ".join(character_names(figures.forced_by)))
     rows = {
         "recipients": f"{plan.pending:,} to be sent to, {figures.count(_S.SKIPPED):,} skipped",
         "texts": f"{figures.texts:,}; {parts or 'none'}",
-        "alphabet": f"{things(figures.ucs2, 'recipient')} in UCS-2, forced by {forced_by}" if figures.ucs2 else "GSM-7",
-        "cost": f"{things(plan.cost, 'credit')}, if a part costs one",
+        "alphabet": f"{things(figures.ucs2, 'recipient')} in UCS-2, forced by {forced_by}"
+        if figures.ucs2
+        else "GSM-7",
+        "cost": f"{things(plan.cost, 'credit')}, at one credit per part",
     }
     if plan.balance is not None:
-        rows["balance"] = things(plan.balance, "credit") + ("" if plan.enough else ": NOT ENOUGH, the run will pause")
+        rows["balance"] = things(plan.balance, "credit") + (
+            "" if plan.enough else ": NOT ENOUGH, the run will pause"
+        )
     if plan.seconds is not None:
-        rows["duration"] = f"{duration(plan.seconds)} at {planned.rate:g} recipients a second"
+        rows["duration"] = f"{duration(plan.seconds)} at {planned.rate:g} recipients per second"
     longest = figures.example
     if longest is not None:
         rows["sender"] = printable(mask_numbers(longest.sender))
         if example:
             number = figures.example_number
             whole = longest.text or longest.wappush or ""
-            rows["longest text"] = printable(mask_numbers(whole) if number is None else _sample_text(longest, number, False))
+            rows["longest text"] = printable(
+                mask_numbers(whole) if number is None else _sample_text(longest, number, False)
+            )
     return rows
 
 
@@ -309,7 +347,9 @@ def _made_document(made: Made) -> dict[str, Any]:
         "path": made.path,
         "added": made.added.pending,
         "list": {
-            "phone_column": source.phone_column if made.show_numbers else mask_numbers(source.phone_column),
+            "phone_column": source.phone_column
+            if made.show_numbers
+            else mask_numbers(source.phone_column),
             "header": source.headed,
             "sheet": source.sheet or None,
             "delimiter": source.delimiter or None,
@@ -355,24 +395,37 @@ def states_table(states: Mapping[RecipientState, int]) -> RenderableType:
 
 
 _NEXT = {
-    _S.IN_DOUBT: "Nobody knows whether those in doubt were sent to. Look at them:\n  smsgate campaign in-doubt {path}",
-    _S.PENDING: "Go on when you like: smsgate campaign run {path}",
-    _S.ACCEPTED: "Follow their delivery: smsgate campaign poll {path}",
+    _S.IN_DOUBT: (
+        "Messages to recipients in doubt may or may not have been sent. To list them:\n"
+        "  smsgate campaign in-doubt {path}"
+    ),
+    _S.PENDING: "To continue: smsgate campaign run {path}",
+    _S.ACCEPTED: "To follow the delivery: smsgate campaign poll {path}",
 }
 
 
 def _done_screen(done: Done) -> RenderableType:
     end = done.end
-    hints = [unbroken((said.format(path=done.path), "dim")) for state, said in _NEXT.items() if end.states.get(state)]
-    said = Text.assemble((str(end.outcome).capitalize(), "bold"), f": {printable(end.why)}" if end.why else "")
+    hints = [
+        unbroken((said.format(path=done.path), "dim"))
+        for state, said in _NEXT.items()
+        if end.states.get(state)
+    ]
+    said = Text.assemble(
+        (str(end.outcome).capitalize(), "bold"), f": {printable(end.why)}" if end.why else ""
+    )
     return Group(said, Text(), states_table(end.states), Text(), *hints)
 
 
 def _done_document(done: Done) -> dict[str, Any]:
-    return {"outcome": done.end.outcome, "why": done.end.why or None, "states": _states(done.end.states)}
+    return {
+        "outcome": done.end.outcome,
+        "why": done.end.why or None,
+        "states": _states(done.end.states),
+    }
 
 
-# --- status ---------------------------------------------------------------------------------------------------------------
+# --- status ---------------------------------------------------------------------------------------
 
 
 def _status_screen(status: Status) -> RenderableType:
@@ -380,7 +433,9 @@ def _status_screen(status: Status) -> RenderableType:
     rows = {
         "campaign": printable(figures.name),
         **{fact.what.lower(): _figure(fact) for fact in facts(figures, None)},
-        "last run": printable(figures.last_outcome or "not ended") if figures.runs else "none yet",
+        "last run": printable(figures.last_outcome or "not ended")
+        if figures.runs
+        else "no run yet",
         "cost": "; ".join(
             f"{things(figures.cost(state), 'credit')} {state}{note and f', {note}'}"
             for state, note in COSTS.items()
@@ -404,7 +459,9 @@ def _status_screen(status: Status) -> RenderableType:
 _UNASKED = STATUS_GROUPS["unasked"]
 
 
-def _counts_table(title: str, counts: Mapping[str, int], unnamed: str, *, first: str = "recipients") -> RenderableType:
+def _counts_table(
+    title: str, counts: Mapping[str, int], unnamed: str, *, first: str = "recipients"
+) -> RenderableType:
     made = table(f">{first}", title)
     for name, number in counts.items():
         made.add_row(count(number), printable(name or unnamed))
@@ -433,7 +490,7 @@ def _status_document(status: Status) -> dict[str, Any]:
     }
 
 
-# --- in doubt --------------------------------------------------------------------------------------------------------------
+# --- in doubt -------------------------------------------------------------------------------------
 
 
 def _in_doubt_screen(in_doubt: InDoubtList) -> RenderableType:
@@ -449,23 +506,38 @@ def _in_doubt_screen(in_doubt: InDoubtList) -> RenderableType:
     for request, recipients in in_doubt.requests[:_LISTED]:
         blocks += [_request(request, recipients, show_numbers=in_doubt.show_numbers), Text()]
     if len(in_doubt.requests) > _LISTED:
-        blocks.append(Text(f"and {things(len(in_doubt.requests) - _LISTED, 'more request')}; --json lists them all\n", "dim"))
+        blocks.append(
+            Text(
+                f"and {things(len(in_doubt.requests) - _LISTED, 'more request')};"
+                " --json lists all requests\n",
+                "dim",
+            )
+        )
     blocks.append(
         Text(
-            f"Then say what becomes of them: smsgate campaign resolve {in_doubt.path} --sent | --resend | --give-up"
-            " [--request N] [--line N]\nThis is evidence, not proof; --resend may send to somebody twice.",
+            f"To decide: smsgate campaign resolve {in_doubt.path}"
+            " --sent | --resend | --give-up [--request N] [--line N]\n"
+            "The figures are evidence, not proof; --resend may deliver a second copy.",
             "dim",
         )
     )
     return Group(*blocks)
 
 
-def _request(request: RequestInDoubt, recipients: tuple[RecipientInDoubt, ...], *, show_numbers: bool) -> RenderableType:
+def _request(
+    request: RequestInDoubt, recipients: tuple[RecipientInDoubt, ...], *, show_numbers: bool
+) -> RenderableType:
     about = Table.grid(padding=(0, 1, 0, 0))
     for label, said, style in (
-        ("because:", printable(request.reason), ""),
-        ("who:", named(recipients, lambda number: _number(number, show_numbers), _NAMED), ""),
-        ("seen:", "\n".join(f"{fact.what}: {printable(_figure(fact))}" for fact in findings(request, None)), "dim"),
+        ("reason:", printable(request.reason), ""),
+        ("for:", named(recipients, lambda number: _number(number, show_numbers), _NAMED), ""),
+        (
+            "evidence:",
+            "\n".join(
+                f"{fact.what}: {printable(_figure(fact))}" for fact in findings(request, None)
+            ),
+            "dim",
+        ),
         ("", reading(request), "dim"),
     ):
         about.add_row(f"  {label}", Text(said, style))
@@ -487,7 +559,11 @@ def _in_doubt_document(in_doubt: InDoubtList) -> dict[str, Any]:
                 "reply_bytes": request.reply_size,
                 "evidence": None if request.evidence is None else _evidence(request.evidence),
                 "recipients": [
-                    {"line": one.line, "destination": _number(one.number, in_doubt.show_numbers), "reason": one.reason}
+                    {
+                        "line": one.line,
+                        "destination": _number(one.number, in_doubt.show_numbers),
+                        "reason": one.reason,
+                    }
                     for one in recipients
                 ],
             }
@@ -497,29 +573,48 @@ def _in_doubt_document(in_doubt: InDoubtList) -> dict[str, Any]:
 
 
 def _evidence(seen: Evidence) -> dict[str, Any]:
-    return {name: float(value) if isinstance(value, Decimal) else value for name, value in asdict(seen).items()}
+    return {
+        name: float(value) if isinstance(value, Decimal) else value
+        for name, value in asdict(seen).items()
+    }
 
 
-# --- resolve, poll --------------------------------------------------------------------------------------------------------
+# --- resolve, poll --------------------------------------------------------------------------------
 
 
 def _resolved_screen(resolved: Resolved) -> RenderableType:
-    return Text(f"{things(resolved.recipients, 'recipient')}: {DECISIONS[resolved.event]}. Still in doubt: {resolved.left:,}.")
+    decision = DECISIONS[resolved.event]
+    return Text(
+        f"{things(resolved.recipients, 'recipient')}: {decision}."
+        f" Still in doubt: {resolved.left:,}."
+    )
 
 
 def _polled_screen(polled: Polled) -> RenderableType:
     made, left = _counts_table("delivery status", polled.deliveries, _UNASKED), polled.progress.open
-    return Group(made, Text(), Text(f"{left:,} may still change." if left else "All are final."))
+    final = (
+        f"{things(left, 'status', 'statuses')} may still change."
+        if left
+        else "Every status is final."
+    )
+    return Group(made, Text(), Text(final))
 
 
 def _polled_document(polled: Polled) -> dict[str, Any]:
-    return {"open": polled.progress.open, "asked": polled.progress.asked, "delivery": dict(polled.deliveries)}
+    return {
+        "open": polled.progress.open,
+        "asked": polled.progress.asked,
+        "delivery": dict(polled.deliveries),
+    }
 
 
 def _advance_screen(advance: Advance) -> RenderableType:
     progress = advance.progress
-    counts = ", ".join(f"{progress.states[state]:,} {state}" for state in LOOKS if progress.states.get(state))
-    return Text(f"{counts}; {on_average(progress.rate)} a second{f'; {progress.waiting}' if progress.waiting else ''}")
+    counts = ", ".join(
+        f"{progress.states[state]:,} {state}" for state in LOOKS if progress.states.get(state)
+    )
+    waiting = f"; {progress.waiting}" if progress.waiting else ""
+    return Text(f"{counts}; {on_average(progress.rate)} per second{waiting}")
 
 
 VIEWS[Made] = View(_made_screen, _made_document)

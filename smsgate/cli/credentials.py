@@ -1,6 +1,6 @@
-"""Where login, password and settings come from: options, then the environment, then files, then a prompt.
+"""Reads login, password and settings from options, the environment, files, or a prompt.
 
-Rule of this file: a password is never an argument, and nothing here prints a value.
+Rule of this file: a password is never an argument, and no value is printed.
 """
 
 from __future__ import annotations
@@ -22,55 +22,66 @@ __all__ = ["at_terminal", "country_of", "settings_of"]
 
 
 def settings_of(
-    env_file: Path | None, secrets_dir: Path | None, optional: Mapping[str, Any], needed: Mapping[str, Any]
+    env_file: Path | None,
+    secrets_dir: Path | None,
+    optional: Mapping[str, Any],
+    needed: Mapping[str, Any],
 ) -> SmsGateSettings:
     """Return the settings of a session.
 
-    `env_file` None means `.env` in the working directory, if there is one. Options are given by their names, None for not
-    given; what is empty counts as absent. Asks for login and password on a terminal. Raises `ValueError` if they are missing
-    where there is none, if a needed option is nowhere found, and for a file that cannot be read.
+    `env_file` None means `.env` in the working directory, if that file exists. `optional` and
+    `needed` map names of options to their values; None and "" count as absent. On a terminal, the
+    user is asked for a missing login or password. Raises `ValueError` if login, password or a
+    needed option is missing, or if a file cannot be read.
     """
     given = {name: value for name, value in {**optional, **needed}.items() if value}
     found = _Optional.read(env_file=_existing(env_file), secrets_dir=secrets_dir, **given)
     for name in needed:
         if not getattr(found, name):
-            raise ValueError(f"no {name}: give --{name}, or set {variable(name)}")
+            raise ValueError(f"no {name}: use --{name}, or set {variable(name)}")
     return _Asking.read(env_file=_existing(env_file), secrets_dir=secrets_dir, **given)
 
 
 def country_of(env_file: Path | None, secrets_dir: Path | None = None) -> str | None:
-    """Return the country that the environment, the `.env` file or a secret file sets. Asks for nothing."""
+    """Return the country from the environment, the `.env` file or a secret file. Never prompts."""
     return _Optional.read(env_file=_existing(env_file), secrets_dir=secrets_dir).country
 
 
 class _Optional(FileSettings):
-    """What may be looked for before login and password are asked for."""
+    """Settings that are read before the user is asked for login and password."""
 
     sender: str | None = None
     country: str | None = None
 
 
 class _Asking(SmsGateSettings):
-    """Settings of which login and password are asked for, if they are nowhere else."""
+    """Settings whose login and password are asked for if no other source has them."""
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
+        cls,
+        settings_cls: type[BaseSettings],
+        *sources: PydanticBaseSettingsSource,
+        **named: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return *super().settings_customise_sources(settings_cls, *sources, **named), _Prompt(settings_cls)
+        return *super().settings_customise_sources(settings_cls, *sources, **named), _Prompt(
+            settings_cls
+        )
 
 
 class _Prompt(PydanticBaseSettingsSource):
-    """The person at the terminal."""
+    """A settings source that asks the user at the terminal."""
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - of the contract
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - of the interface
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         absent = [name for name in _PROMPTS if not self.current_state.get(name)]
         said = " and ".join(map(variable, absent))
         if absent and not at_terminal():
-            raise ValueError(f"{said} must be set, in the environment or in an .env file (--env-file)")
+            raise ValueError(
+                f"{said} must be set, in the environment or in an .env file (--env-file)"
+            )
         try:
             return {name: _PROMPTS[name]() for name in absent}
         except EOFError:
@@ -82,7 +93,7 @@ def _existing(path: Path | None) -> Path | None:
 
 
 def at_terminal() -> bool:
-    """Return whether somebody is there to answer. A process may be started without any standard input."""
+    """Return whether standard input is a terminal. A process may have no standard input at all."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 

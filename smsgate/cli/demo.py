@@ -1,7 +1,8 @@
-"""The command `smsgate demo`: the promise, shown on this machine in a few seconds.
+"""The command `smsgate demo`: shows in a few seconds, on this machine, what smsgate promises.
 
-Rule of this file: it uses what every user has, a sandbox and a session, and leaves nothing behind. What it tells on the way
-goes to the stage, which is silent for machines; the report at the end is a result like any other.
+Rule of this file: it uses only a sandbox and a session, as any user could, and leaves nothing but
+the campaign's report. Output on the way goes to the stage, which is silent for machines; the report
+at the end is a result like any other.
 """
 
 from __future__ import annotations
@@ -40,16 +41,20 @@ __all__ = ["demo"]
 
 _SENDER = "Shop"
 _NUMBER = "+380501234567"
-_TEXT = "Ваше замовлення № 4815 вже в дорозі. Кур’єр зателефонує сьогодні з 14:00 до 16:00. Дякуємо, що обрали нас!"
+_TEXT = (
+    "Ваше замовлення № 4815 вже в дорозі. Кур’єр зателефонує сьогодні з 14:00 до 16:00."
+    " Дякуємо, що обрали нас!"
+)
 _PATIENCE = 20.0
 _PART_WIDTH = 72
 _MANY, _CONCURRENCY = 1_000, 8
 _TROUBLE_EVERY = 16
-"""One of so many messages goes to a number that brings trouble."""
+"""One in this many messages goes to a number that causes an error."""
 
 _PROMISE = (
-    "smsgate hands each recipient to the gateway at most once, and always tells you which of three is true:"
-    " sent, with this id; not sent, for this reason; not known, and here is the evidence."
+    "smsgate hands each recipient to the gateway at most once. For each recipient it reports one of"
+    " three outcomes: accepted, with the message id; not sent, with the reason; or in doubt, with"
+    " the evidence."
 )
 
 
@@ -64,7 +69,7 @@ _LOOK_OF = {look.word: look for look in _LOOKS.values()}
 
 @dataclass(frozen=True, slots=True)
 class One:
-    """The one message: what it took, and when its delivery status changed."""
+    """The single message: its size, and when its delivery status changed."""
 
     message_id: str
     alphabet: str
@@ -75,7 +80,7 @@ class One:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """How many of the many messages ended in one way, and what the program gets for each."""
+    """How many messages had one outcome, and what the program gets for each of them."""
 
     outcome: str
     gets: str
@@ -84,7 +89,7 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What the gateway itself has written down."""
+    """The messages that the gateway recorded."""
 
     messages: int
     recipients_twice: int
@@ -105,19 +110,23 @@ class DemoReport:
 
     @property
     def rate(self) -> float:
-        """Messages a second."""
+        """Messages per second."""
         return self.messages / self.seconds
 
 
 async def demo(output: Output) -> None:
-    """See it all on this machine, in seconds: nothing leaves it, nothing is paid."""
-    from ..sandbox import MAGIC, Sandbox, Settings  # noqa: PLC0415 - another extra, which only this command needs
+    """Show a send, a thousand sends and a killed campaign on this machine, without any cost."""
+    from ..sandbox import MAGIC, Sandbox, Settings  # noqa: PLC0415 - another extra
 
     stage, settings = output.stage, Settings(credits=20_000)
     trouble = [row.number for row in MAGIC if row.refuses or row.answers_all]
     with Sandbox(settings) as sandbox:
         async with AsyncSession(
-            settings.login, settings.password, sender=_SENDER, url=sandbox.url, concurrency=_CONCURRENCY
+            settings.login,
+            settings.password,
+            sender=_SENDER,
+            url=sandbox.url,
+            concurrency=_CONCURRENCY,
         ) as session:
             await _log_in(stage, session, sandbox.url)
             one = await _send_one(stage, session)
@@ -126,7 +135,7 @@ async def demo(output: Output) -> None:
             outcomes = await _send_many(output, session, trouble)
             seconds = perf_counter() - started
             book = _book(sandbox)
-            _told(stage, _outcomes_screen(outcomes, seconds, book))
+            _show(stage, _outcomes_screen(outcomes, seconds, book))
         _heading(stage, 4, f"A campaign of {RECIPIENTS:,} recipients, killed half-way")
         shown = await campaign_scene(output, sandbox)
         output.show(DemoReport(one, _MANY, _CONCURRENCY, seconds, outcomes, book, shown))
@@ -138,45 +147,71 @@ def _heading(stage: Console, number: int, title: str) -> None:
     stage.print()
 
 
-def _told(stage: Console, *said: RenderableType) -> None:
+def _show(stage: Console, *said: RenderableType) -> None:
     stage.print(Padding(Group(*said), (0, 0, 0, 3)))
 
 
 async def _log_in(stage: Console, session: AsyncSession, url: str) -> None:
     _heading(stage, 1, "A gateway on this machine")
-    _told(stage, Text(url), Text("It answers as the real one does. Nothing leaves this machine.", "dim"), Text())
+    _show(
+        stage,
+        Text(url),
+        Text("It answers as the real gateway does. Nothing leaves this machine.", "dim"),
+        Text(),
+    )
     await session.auth()
-    _told(stage, Text.assemble(("✓ logged in", "green"), f"   balance {await session.get_credit_balance():,f} credits"))
+    _show(
+        stage,
+        Text.assemble(
+            ("✓ logged in", "green"), f"   balance {await session.get_credit_balance():,f} credits"
+        ),
+    )
 
 
 async def _send_one(stage: Console, session: AsyncSession) -> One:
     size = segments(_TEXT)
     _heading(stage, 2, f"One message to {mask_number(_NUMBER)}, in {size.parts} parts")
     for place, part in enumerate(size.texts, start=1):
-        _told(stage, _part(part, f"part {place} of {size.parts}"))
-    _told(stage, Text(f"{size.alphabet}, {size.units} units, {size.free} free in the last part\n", "dim"))
+        _show(stage, _part(part, f"part {place} of {size.parts}"))
+    _show(
+        stage,
+        Text(f"{size.alphabet}, {size.units} units, {size.free} free in the last part\n", "dim"),
+    )
     started = perf_counter()
     message_id = (await session.send_sms(_NUMBER, _TEXT)).message_ids[0]
-    _told(stage, Text.assemble(OUTCOMES[Outcome.ACCEPTED].text(), f"   {message_id}\n"))
+    _show(stage, Text.assemble(OUTCOMES[Outcome.ACCEPTED].text(), f"   {message_id}\n"))
     changes: list[tuple[float, str]] = []
     async for change in session.wait_for_delivery(message_id, timeout=_PATIENCE):
         changes.append((round(perf_counter() - started, 2), change.state))
-        _told(stage, Text.assemble((f"{changes[-1][0]:.1f} s   ", "dim"), state_look(change).text()))
+        _show(
+            stage, Text.assemble((f"{changes[-1][0]:.1f} s   ", "dim"), state_look(change).text())
+        )
     return One(message_id, size.alphabet, size.parts, size.units, tuple(changes))
 
 
 def _part(text: str, title: str) -> Panel:
-    return Panel(Text(text), title=title, title_align="left", box=box.ROUNDED, border_style="dim", width=_PART_WIDTH)
+    return Panel(
+        Text(text),
+        title=title,
+        title_align="left",
+        box=box.ROUNDED,
+        border_style="dim",
+        width=_PART_WIDTH,
+    )
 
 
 def _messages(trouble: Sequence[str]) -> Iterator[Message]:
     for number in range(_MANY):
         turn, rest = divmod(number, _TROUBLE_EVERY)
-        destination = trouble[turn % len(trouble)] if rest == _TROUBLE_EVERY - 1 else f"+38050{number:07}"
+        destination = (
+            trouble[turn % len(trouble)] if rest == _TROUBLE_EVERY - 1 else f"+38050{number:07}"
+        )
         yield Message(destinations=destination, text=f"Ваш код: {number:04}")
 
 
-async def _send_many(output: Output, session: AsyncSession, trouble: Sequence[str]) -> tuple[Outcomes, ...]:
+async def _send_many(
+    output: Output, session: AsyncSession, trouble: Sequence[str]
+) -> tuple[Outcomes, ...]:
     found: Counter[tuple[Exit, str]] = Counter()
     with bar_of(output, MofNCompleteColumn(), TimeElapsedColumn(), before="  ") as bar:
         task = bar.add_task("", total=_MANY)
@@ -188,7 +223,7 @@ async def _send_many(output: Output, session: AsyncSession, trouble: Sequence[st
 
 
 def _became(outcome: SendOutcome) -> tuple[Exit, str]:
-    """Return how a message ended, and what the program gets for it."""
+    """Return the outcome of a message, and what the program gets for it."""
     error = outcome.error
     if error is None:
         return Exit.DONE, "a message id for each"
@@ -198,7 +233,11 @@ def _became(outcome: SendOutcome) -> tuple[Exit, str]:
 
 def _book(sandbox: Sandbox) -> Book:
     messages = sandbox.messages
-    return Book(len(messages), recipients_twice(messages), sum((message.credits for message in messages), Decimal(0)))
+    return Book(
+        len(messages),
+        recipients_twice(messages),
+        sum((message.credits for message in messages), Decimal(0)),
+    )
 
 
 def _outcomes_screen(rows: tuple[Outcomes, ...], seconds: float, book: Book) -> RenderableType:
@@ -206,39 +245,49 @@ def _outcomes_screen(rows: tuple[Outcomes, ...], seconds: float, book: Book) -> 
     for row in rows:
         outcomes.add_row(_LOOK_OF[row.outcome].text(), f"{row.messages:,}", row.gets)
     rate = Text.assemble(
-        (f"{_MANY / seconds:,.0f} messages a second", "bold"), f", {_MANY:,} in {duration(seconds)} on this machine."
+        (f"{_MANY / seconds:,.0f} messages per second", "bold"),
+        f", {_MANY:,} in {duration(seconds)} on this machine.",
     )
     return Group(outcomes, Text(), rate, Text(_book_sentence(book)))
 
 
 def _report_screen(report: DemoReport) -> RenderableType:
     shown = report.campaign
-    unlisted = "everybody that it took is listed" if not shown.paid_and_not_listed else f"{shown.paid_and_not_listed} NOT LISTED"
-    told = Group(
+    unlisted = (
+        "the campaign lists every recipient that the gateway accepted"
+        if not shown.paid_and_not_listed
+        else f"{shown.paid_and_not_listed} ACCEPTED RECIPIENTS ARE NOT LISTED"
+    )
+    closing = Group(
         Text(),
         states_table(shown.states),
         Text(),
         Text(
-            f"The gateway's own book: {_twice(shown.recipients_twice)}, and {unlisted}. The recipients in doubt are left to you."
+            f"The gateway's records: {_twice(shown.recipients_twice)}; {unlisted}."
+            " You decide about the recipients in doubt."
         ),
         Text.assemble("The report for a manager: ", (shown.report, "bold")),
     )
-    return Group(Padding(told, (0, 0, 0, 3)), Text(), Text(_PROMISE, "bold"))
+    return Group(Padding(closing, (0, 0, 0, 3)), Text(), Text(_PROMISE, "bold"))
 
 
 def _book_sentence(book: Book) -> str:
-    messages, twice = f"{book.messages:,} messages (1 + {book.messages - 1:,})", _twice(book.recipients_twice)
-    return f"The gateway's own book: {messages}, {twice}, {things(book.credits, 'credit')}."
+    messages, twice = (
+        f"{book.messages:,} messages (1 + {book.messages - 1:,})",
+        _twice(book.recipients_twice),
+    )
+    return f"The gateway's records: {messages}, {twice}, {things(book.credits, 'credit')}."
 
 
 def _twice(recipients: int) -> str:
-    return f"{things(recipients, 'recipient')} twice" if recipients else "nobody twice"
+    return f"{things(recipients, 'recipient')} twice" if recipients else "no recipient twice"
 
 
 def _report_document(report: DemoReport) -> dict[str, Any]:
     one = report.one
     return {
-        "one": asdict(one) | {"changes": [{"seconds": seconds, "state": state} for seconds, state in one.changes]},
+        "one": asdict(one)
+        | {"changes": [{"seconds": seconds, "state": state} for seconds, state in one.changes]},
         "many": {
             "messages": report.messages,
             "concurrency": report.concurrency,

@@ -1,6 +1,6 @@
-"""The last scene of `smsgate demo`: a campaign that is killed half-way, goes on, and accounts for everybody.
+"""The last scene of `smsgate demo`: a campaign that is killed half-way and then continues.
 
-Rule of this file: the kill is a real one, of a real process, and what is shown is read from the campaign's own file.
+Rule of this file: a real process is really killed, and the figures come from the campaign file.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ __all__ = ["RECIPIENTS", "CampaignShown", "campaign_scene", "recipients_twice"]
 
 RECIPIENTS = 10_000
 _PREFIX = "+38067"
-"""Of the numbers of the campaign, and of no other number of the demo."""
+"""The prefix of the campaign's numbers, and of no other number of the demo."""
 _RATE, _BATCH, _CONCURRENCY = 3_000, 25, 8
 _KILLED_AT = 0.4
-"""Which share has its outcome when the process is killed."""
-_LOOK_AGAIN = 0.1
+"""The share of recipients that have an outcome when the process is killed."""
+_POLL_INTERVAL = 0.1
 _HELD = 30.0
-"""Seconds for which the gateway would keep an answer back at the kill, so that requests are under way whatever the machine."""
+"""Seconds by which the gateway delays answers before the kill, so that requests are under way."""
 _REPORT = "report.html"
 _S = RecipientState
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignShown:
-    """What the scene showed: the figures of the file, and those of the gateway's own book."""
+    """What the scene showed: the figures of the campaign file, and of the gateway's records."""
 
     recipients: int
     settled_when_killed: int
@@ -57,24 +57,37 @@ class CampaignShown:
 
 
 async def campaign_scene(output: Output, sandbox: Sandbox) -> CampaignShown:
-    """Make a campaign, kill the process that sends it, go on, and write the report."""
+    """Create a campaign, kill the process that sends it, continue, and write the report."""
     stage = output.stage
     sandbox.faults.add("drop after", operation="SendSMS", probability=0.01)
     with tempfile.TemporaryDirectory(prefix="smsgate-demo-") as folder:
         file = Path(folder) / "spring.sms"
-        rows = rows_source({"phone": f"{_PREFIX}{number:07}", "name": f"Олено {number % 7}"} for number in range(RECIPIENTS))
+        rows = rows_source(
+            {"phone": f"{_PREFIX}{number:07}", "name": f"Олено {number % 7}"}
+            for number in range(RECIPIENTS)
+        )
         Campaign.create(file, rows, sender="Shop", text="{name}, знижка 20% лише сьогодні!").close()
         killed = await _run(output, file, sandbox, until=_KILLED_AT)
         settled, in_flight = _settled(killed), killed.count(_S.IN_FLIGHT)
         at = f" with {settled:,} of {RECIPIENTS:,} done, and {in_flight:,} in requests under way"
         _say(stage, Text.assemble(("✗ kill -9", "red"), at))
         await _run(output, file, sandbox, until=None)
-        _say(stage, Text.assemble(("✓ run again", "green"), ": it goes on where it stopped, and sends to nobody twice"))
+        _say(
+            stage,
+            Text.assemble(
+                ("✓ run again", "green"),
+                ": continues where the first run stopped, and sends to no recipient twice",
+            ),
+        )
         with Campaign.open(file) as campaign:
             states = campaign.figures().states
             report = Path(tempfile.mkdtemp(prefix="smsgate-demo-")) / _REPORT
             campaign.write_report(report)
-            listed = {one.number for one in campaign.recipients() if one.state in (_S.ACCEPTED, _S.IN_DOUBT)}
+            listed = {
+                one.number
+                for one in campaign.recipients()
+                if one.state in (_S.ACCEPTED, _S.IN_DOUBT)
+            }
     paid = [message for message in sandbox.messages if message.destination.startswith(_PREFIX)]
     return CampaignShown(
         recipients=RECIPIENTS,
@@ -92,7 +105,7 @@ def _say(stage: Console, said: Text) -> None:
 
 
 def recipients_twice(messages: Iterable[SandboxMessage]) -> int:
-    """Return how many numbers got more than one of these messages."""
+    """Return how many recipients got more than one of these messages."""
     return sum(times > 1 for times in Counter(message.destination for message in messages).values())
 
 
@@ -101,27 +114,39 @@ def _settled(progress: Progress) -> int:
 
 
 async def _run(output: Output, file: Path, sandbox: Sandbox, *, until: float | None) -> Progress:
-    """Let the real command send, and show how far it is; kill it with requests under way when it has come so far.
+    """Run the real command and show its progress. At the share `until`, kill the process.
 
-    Returns how it left the file.
+    The process is killed with requests under way. Returns the recipients in each state afterwards.
     """
     settings = sandbox.settings
-    account = {"SMSGATE_LOGIN": settings.login, "SMSGATE_PASSWORD": settings.password, "SMSGATE_URL": sandbox.url}
-    options = ["--rate", str(_RATE), "--batch", str(_BATCH), "--concurrency", str(_CONCURRENCY), "--yes", "--json"]
+    account = {
+        "SMSGATE_LOGIN": settings.login,
+        "SMSGATE_PASSWORD": settings.password,
+        "SMSGATE_URL": sandbox.url,
+    }
+    options = f"--rate {_RATE} --batch {_BATCH} --concurrency {_CONCURRENCY} --yes --json".split()
     command = [sys.executable, "-m", "smsgate", "campaign", "run", str(file), *options]
-    process = subprocess.Popen(  # noqa: ASYNC220, S603 - this very program; starting it takes no time
-        command, env=os.environ | account, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=file.parent
+    process = subprocess.Popen(  # noqa: ASYNC220, S603 - starting this program is fast
+        command,
+        env=os.environ | account,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=file.parent,
     )
     with process:
         try:
             if process.stdout:
-                # Its first line says that the file is in use. Opened before that, a copy is shown, which stays as it is.
+                # After the first line, the run holds the file. Opened earlier, the campaign would
+                # be a copy, which does not change.
                 await anyio.to_thread.run_sync(process.stdout.readline, abandon_on_cancel=True)
-            with Campaign.open(file, writing=False) as campaign, CampaignBar(output, RECIPIENTS, before="  ", every=inf) as bar:
+            with (
+                Campaign.open(file, writing=False) as campaign,
+                CampaignBar(output, RECIPIENTS, before="  ", every=inf) as bar,
+            ):
                 progress = Progress(campaign.journal.states())
                 while process.poll() is None:
                     bar.run(progress)
-                    await anyio.sleep(_LOOK_AGAIN)
+                    await anyio.sleep(_POLL_INTERVAL)
                     before, progress.states = _settled(progress), campaign.journal.states()
                     progress.settled(_settled(progress) - before, monotonic())
                     if until is not None and _settled(progress) >= until * RECIPIENTS:
@@ -132,10 +157,11 @@ async def _run(output: Output, file: Path, sandbox: Sandbox, *, until: float | N
 
 
 async def _kill(process: subprocess.Popen[bytes], sandbox: Sandbox) -> None:
-    """Kill the process while the gateway has a send of it in its hands: done, paid for, and not yet answered."""
+    """Kill the process while the gateway delays an answer: the messages are sent and paid for."""
     held = sandbox.faults.add("slow", operation="SendSMS", seconds=_HELD)
-    while process.poll() is None and not sandbox.faults.struck[held.kind]:  # noqa: ASYNC110 - struck in the server's thread
-        await anyio.sleep(_LOOK_AGAIN)
+    faults = sandbox.faults
+    while process.poll() is None and not faults.struck[held.kind]:  # noqa: ASYNC110 - set elsewhere
+        await anyio.sleep(_POLL_INTERVAL)
     process.kill()
     process.wait()
-    sandbox.faults.remove(held.id)
+    faults.remove(held.id)

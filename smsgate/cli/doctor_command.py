@@ -1,7 +1,7 @@
-"""The command `smsgate doctor`: what works on the way to the gateway, and what to change. It never sends.
+"""The command `smsgate doctor`: checks the connection to the gateway and the account. Never sends.
 
-Rule of this file: it only shows. What is measured and how it is assessed stands in `smsgate.doctor`; what to do after an error
-stands in the table of endings.
+Rule of this file: it only shows results. `smsgate.doctor` measures and assesses; `errors.OUTCOMES`
+says what to do after an error.
 """
 
 from __future__ import annotations
@@ -41,15 +41,29 @@ async def doctor(
     output: Output,
     account: Account,
     *,
-    proxy: Annotated[str | None, typer.Option(metavar="URL", help="An HTTP proxy, or SMSGATE_PROXY.")] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The HTTP proxy to use. Default: SMSGATE_PROXY."),
+    ] = None,
     ca_file: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="The authority that your program trusts through verify=.")
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="A PEM file with the certificate authority that your program trusts (verify=).",
+        ),
     ] = None,
     show_balance: Annotated[
-        bool, typer.Option("--show-balance", help="Show the balance, which else stays out: a report is read by others.")
+        bool,
+        typer.Option(
+            "--show-balance",
+            help="Show the balance. By default it is left out, so that you can share the report.",
+        ),
     ] = False,
 ) -> int:
-    """Check the way to the gateway and say what to change. Sends nothing; the report is safe to show."""
+    """Check the connection and the account, and say what to change. Sends nothing.
+
+    The report is safe to share: it has no password and, by default, no balance.
+    """
     settings = account.settings()
     if proxy:
         settings = settings.model_copy(update={"proxy": proxy})
@@ -68,14 +82,14 @@ def _trusting(path: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=path)
     except ssl.SSLError:
-        raise ValueError("ca-file: it holds no certificate in PEM") from None
+        raise ValueError("ca-file: the file has no certificate in PEM format") from None
     except OSError as error:
-        raise ValueError(f"ca-file: it cannot be read ({error.strerror})") from None
+        raise ValueError(f"ca-file: the file cannot be read ({error.strerror})") from None
 
 
 @contextmanager
 def _waiting(output: Output) -> Iterator[Callable[[str], None]]:
-    """Show on a terminal which check is under way: the whole takes some seconds."""
+    """Show on a terminal which check is under way, as all checks take some seconds."""
     if not output.at_terminal:
         yield lambda _: None
         return
@@ -85,15 +99,19 @@ def _waiting(output: Output) -> Iterator[Callable[[str], None]]:
 
 def _exit_of(report: Report) -> Exit:
     """Return the exit code of the first problem."""
-    return next((exit_of(problem.error).code for problem in report.problems if problem.error), Exit.DONE)
+    return next(
+        (exit_of(problem.error).code for problem in report.problems if problem.error), Exit.DONE
+    )
 
 
 def _changes(report: Report) -> dict[str, str]:
-    """Return what to change, by the name of the setting. The first finding that names a setting decides."""
+    """Return what to change, by setting. The first finding about a setting counts."""
     changes: dict[str, str] = {}
     for finding in report.findings:
         advice = _advice(finding)
-        if advice and not (report.heard and getattr(finding.error, "reason", None) is Reason.UNRECOGNISED):
+        if advice and not (
+            report.heard and getattr(finding.error, "reason", None) is Reason.UNRECOGNISED
+        ):
             changes.setdefault(finding.setting or f"about «{finding.check}»", advice)
     return changes
 
@@ -111,16 +129,32 @@ def _screen(report: Report) -> RenderableType:
     rows.add_column(overflow="fold")
     for finding in report.findings:
         look = _LOOKS[finding.mark]
-        rows.add_row(Text(f"{look.symbol} {look.word}", look.style), finding.check, Text(printable(finding.text)))
-    told = Text(f"{report.requests} requests; nothing was sent, and no credit was spent.", "dim")
-    parts: list[RenderableType] = [pairs(dict(report.environment)), Text(), rows, Text(), told, Text()]
+        rows.add_row(
+            Text(f"{look.symbol} {look.word}", look.style),
+            finding.check,
+            Text(printable(finding.text)),
+        )
+    summary = Text(f"{report.requests} requests; nothing was sent, and no credit was spent.", "dim")
+    parts: list[RenderableType] = [
+        pairs(dict(report.environment)),
+        Text(),
+        rows,
+        Text(),
+        summary,
+        Text(),
+    ]
     if report.heard:
-        parts += [Text("Sentences of the gateway that smsgate does not know. Please report them:", "bold")]
+        parts += [
+            Text("Sentences of the gateway that smsgate does not know. Please report them:", "bold")
+        ]
         parts += [_indented(heard.operation, printable(heard.sentence)) for heard in report.heard]
         parts += [Text()]
     changes = _changes(report)
     if changes:
-        parts += [Text("What to change", "bold"), *(_indented(setting, advice) for setting, advice in changes.items())]
+        parts += [
+            Text("What to change", "bold"),
+            *(_indented(setting, advice) for setting, advice in changes.items()),
+        ]
     else:
         parts += [Text(_NOTHING, "bold")]
     return Group(*parts)
@@ -139,12 +173,19 @@ def _document(report: Report) -> dict[str, Any]:
                 "mark": finding.mark,
                 "text": finding.text,
                 "error": type(finding.error).__name__ if finding.error else None,
-                "facts": {name: round(fact, 4) if isinstance(fact, float) else fact for name, fact in finding.facts.items()},
+                "facts": {
+                    name: round(fact, 4) if isinstance(fact, float) else fact
+                    for name, fact in finding.facts.items()
+                },
             }
             for finding in report.findings
         ],
-        "unrecognised": [{"operation": heard.operation, "sentence": heard.sentence} for heard in report.heard],
-        "changes": [{"setting": setting, "advice": advice} for setting, advice in _changes(report).items()],
+        "unrecognised": [
+            {"operation": heard.operation, "sentence": heard.sentence} for heard in report.heard
+        ],
+        "changes": [
+            {"setting": setting, "advice": advice} for setting, advice in _changes(report).items()
+        ],
         "environment": dict(report.environment),
         "requests": report.requests,
     }

@@ -1,6 +1,7 @@
-"""How a command ends: from an error to the exit code and to what the user does next.
+"""Maps each error to the exit code of the command and to the user's next step.
 
-Rule of this file: only what a command alone can meet has a row here. The errors of the package have theirs in `errors.OUTCOMES`.
+Rule of this file: it has rows only for errors of the command itself. Errors of the package have
+their rows in `errors.OUTCOMES`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 UsageError: type[Exception] = BadParameter.__mro__[1]
-"""What a command line that cannot be parsed raises. typer has its own copy of click, and gives only its subclass a name."""
+"""The error of an invalid command line. typer has its own copy of click and exports a subclass."""
 
 
 class Exit(IntEnum):
@@ -50,7 +51,7 @@ class Exit(IntEnum):
     NOT_SENT = 4
     IN_DOUBT = 5
     IN_PART = 6
-    # 128 and the number of the signal, as a shell tells it.
+    # 128 plus the number of the signal, as a shell reports it.
     HUNG_UP = 129
     INTERRUPTED = 130
     UNREAD = 141
@@ -58,7 +59,7 @@ class Exit(IntEnum):
 
 
 class Interrupted(Exception):
-    """A signal, when no send was under way."""
+    """A signal ended the command, and no send was under way."""
 
     sent: ClassVar[bool | None] = False
 
@@ -68,35 +69,40 @@ class Interrupted(Exception):
 
 
 class SendInterrupted(Interrupted):
-    """A signal, when the request of a send may have left."""
+    """A signal ended the command, and the request of a send may have left."""
 
     sent: ClassVar[bool | None] = None
 
-    def __init__(self, where: str = " while the message was on its way, so its result is in doubt") -> None:
+    def __init__(
+        self, where: str = " while the message was being sent, so its outcome is in doubt"
+    ) -> None:
         super().__init__(where)
 
 
 class RunInterrupted(SendInterrupted):
-    """A signal that broke out of the run of a campaign. `file` is its file, quoted for a shell."""
+    """A signal ended the run of a campaign at once. `file` is its file, quoted for a shell."""
 
     def __init__(self, file: str) -> None:
-        super().__init__(f" during the run, so recipients may be in doubt: 'smsgate campaign in-doubt {file}' lists them")
+        super().__init__(
+            f" during the run, so recipients may be in doubt: 'smsgate campaign in-doubt {file}'"
+            " lists them"
+        )
 
 
 class NobodyReads(Exception):
-    """Standard output cannot be written to. `closed`: its reader has gone, as `head` does when it has seen enough."""
+    """Standard output cannot be written. `closed`: its reader has ended, as `head` does."""
 
     def __init__(self, error: OSError) -> None:
         self.closed: bool = error.errno in (errno.EPIPE, errno.EIO)
         self.code = Exit.UNREAD if self.closed else Exit.FAULT
-        super().__init__(f"standard output: {error.strerror}, so what was printed is not complete")
+        super().__init__(f"standard output: {error.strerror}, so the output is incomplete")
 
 
 @dataclass(frozen=True, slots=True)
 class ExitRow:
-    """How the command ends after an error: the exit code, a word for programs, and what to do next.
+    """How the command ends after an error: the exit code, a word for programs, and the next step.
 
-    `advice` is for a send. `reading` is for the other operations, where it differs.
+    `advice` is the next step after a send, and `reading` after other operations, if it differs.
     """
 
     code: Exit
@@ -105,31 +111,32 @@ class ExitRow:
     reading: str | None = None
 
     def next_step(self, *, sends: bool) -> str:
-        """Return what the user does next."""
+        """Return the user's next step."""
         return self.advice if sends or self.reading is None else self.reading
 
 
 _DO_NOT_REPEAT = OUTCOMES[InDoubt].advice
 
 OWN: dict[type[BaseException], ExitRow] = {
-    TimeoutError: ExitRow(Exit.IN_PART, "timed out", "Ask again later, or give a longer --timeout."),
+    TimeoutError: ExitRow(Exit.IN_PART, "timed out", "Try again later, or use a longer --timeout."),
     RunInterrupted: ExitRow(
         Exit.INTERRUPTED,
         "interrupted",
-        "Run the campaign again to go on: recipients in doubt are not sent to again.",
+        "To continue, run the campaign again. Recipients in doubt are not sent to again.",
     ),
     SendInterrupted: ExitRow(Exit.INTERRUPTED, "interrupted", _DO_NOT_REPEAT),
     Interrupted: ExitRow(Exit.INTERRUPTED, "interrupted"),
     NobodyReads: ExitRow(
         Exit.FAULT,
         "output lost",
-        "The message was handed to the gateway all the same. Do not send it again to see the result.",
-        "Make room, or write to another place.",
+        "The message was handed to the gateway anyway. Do not send it again to see the result.",
+        "Free some space, or write to another place.",
     ),
     JournalLost: ExitRow(
         Exit.IN_DOUBT,
         Outcome.IN_DOUBT,
-        "Correct that first. Then 'smsgate campaign in-doubt FILE' lists who is in doubt. Nobody is sent to again by itself.",
+        "Fix this first. Then list the recipients in doubt with 'smsgate campaign in-doubt FILE'."
+        " They are not sent to again automatically.",
     ),
     JournalError: ExitRow(Exit.USAGE, "usage"),
     ValueError: ExitRow(Exit.USAGE, "usage"),
@@ -138,37 +145,51 @@ OWN: dict[type[BaseException], ExitRow] = {
     BaseException: ExitRow(
         Exit.FAULT,
         "fault",
-        "This is a fault of smsgate. Please report it; -v shows where it happened.",
+        "This is a bug in smsgate. Please report it; -v shows where it happened.",
     ),
 }
-"""What only a command can meet. What the gateway and the session raise stands in `errors.OUTCOMES`."""
+"""Errors of the command itself. `errors.OUTCOMES` has those of the gateway and the session."""
 
 
 def exit_of(error: BaseException) -> ExitRow:
     """Return how the command ends after this error."""
     if isinstance(error, SmsGateError):
         of = outcome_of(error)
-        return ExitRow(Exit(of.outcome.exit_code), of.outcome, of.next_step(sends=True), of.next_step(sends=False))
+        return ExitRow(
+            Exit(of.outcome.exit_code),
+            of.outcome,
+            of.next_step(sends=True),
+            of.next_step(sends=False),
+        )
     row = next(OWN[kind] for kind in type(error).__mro__ if kind in OWN)
-    # A signal decides its exit code itself.
+    # The signal determines the exit code.
     return replace(row, code=error.code) if isinstance(error, (Interrupted, NobodyReads)) else row
 
 
 def hint_of(error: BaseException) -> str:
-    """Return what the error itself hints at, beside what its class advises."""
-    if getattr(error, "reason", None) is Reason.HTTP_STATUS and str(error).endswith((" 404", " 405")):
-        return f"The address of the gateway needs its path: --url http://...{urlsplit(GATEWAY_URL).path}"
+    """Return a hint for this very error, in addition to the advice for its class."""
+    if getattr(error, "reason", None) is Reason.HTTP_STATUS and str(error).endswith(
+        (" 404", " 405")
+    ):
+        path = urlsplit(GATEWAY_URL).path
+        return f"The address of the gateway needs its path: --url http://...{path}"
     return ""
 
 
 def exit_of_send(result: SendResult) -> Exit:
-    """Return the exit code of a send of which at least one recipient was accepted."""
+    """Return the exit code of a send with at least one accepted recipient."""
     return Exit.IN_PART if result.refused or result.in_doubt else Exit.DONE
 
 
 def exit_of_statuses(statuses: Iterable[DeliveryStatus]) -> Exit:
-    """Return the exit code of delivery statuses. Raises `MessageNotFound` if the gateway knows none of the messages."""
+    """Return the exit code for delivery statuses.
+
+    Raises `MessageNotFound` if the gateway knows none of the messages.
+    """
     missing = [status.state is DeliveryState.NOT_FOUND for status in statuses]
     if missing and all(missing):
-        raise MessageNotFound(f"the gateway knows none of these message ids ({len(missing)})", answer="message not found")
+        raise MessageNotFound(
+            f"the gateway knows none of these message ids ({len(missing)})",
+            answer="message not found",
+        )
     return Exit.IN_PART if any(missing) else Exit.DONE

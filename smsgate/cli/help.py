@@ -1,6 +1,6 @@
-"""How `--help` looks: in the words of a command line.
+"""The look of `--help`: without names of Python types, which mean nothing to a user.
 
-Rule of this file: the only place that knows how typer shows its parameters. A name of a Python type tells a user nothing.
+Rule of this file: no other file knows how typer shows its parameters.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _plain(parameters: list[Any]) -> list[Any]:
 
 
 def _nothing(ctx: Any) -> None:
-    """Show no type: the metavar says what an argument is."""
+    """Show no type: the metavar describes the argument."""
 
 
 class PlainCommand(TyperCommand):
@@ -34,7 +34,7 @@ class PlainCommand(TyperCommand):
 
 
 class PlainGroup(TyperGroup):
-    """A group of commands, likewise."""
+    """A group of commands whose flags and arguments show no Python type."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters."""

@@ -1,7 +1,8 @@
-"""Two ways to say the same: for people and for machines.
+"""The two kinds of output: text for people, JSON for machines.
 
-Rule of this file: only results go to standard output; notes, warnings and progress go to standard error. Errors go to
-standard error for people, and are a document on standard output for machines. How a result looks is told in `views.py`.
+Rule of this file: only results go to standard output; notes, warnings and progress go to standard
+error. Errors go to standard error for people, and to standard output, as JSON, for machines.
+`views.py` defines the look of each result.
 """
 
 from __future__ import annotations
@@ -27,29 +28,30 @@ from ..errors import PlainHttpWarning
 from ..privacy import redact_http_logs
 from .exits import Exit, ExitRow, Interrupted, NobodyReads, exit_of, hint_of
 from .streams import Stream
-from .views import as_json, doubted_document, printable, view_of
+from .views import as_json, in_doubt_document, printable, view_of
 
 __all__ = ["Machines", "Output", "People"]
 
 _LEVELS = (logging.WARNING, logging.DEBUG)
 _SHOWN_OF_A_KIND = 3
-"""As many as the repeats of one call."""
+"""The number of equal warnings shown without `-v`: as many as the repeats of one call."""
 _HTTP_LIBRARIES = 2
-"""How often `-v` is given for what the libraries below log, too."""
+"""The number of `-v` that also shows the logs of the HTTP libraries."""
 
 
 class Output(ABC):
-    """Where a command puts what it has to say. `stage` is for what only people want told on the way to a result.
+    """The output of a command. `stage` shows steps on the way to a result, to people only.
 
-    `addressed` is to whom a message goes: if the send ends in doubt, each of them is in doubt. `goes_on` says that the command
-    goes on if nobody reads its results any more, as it does more than to show them.
+    `addressed` holds the destinations of a send: all are in doubt if the send ends in doubt.
+    `goes_on` keeps the command running if its results cannot be written any more, because it does
+    more than show them.
     """
 
     def __init__(self, verbosity: int = 0, *, goes_on: bool = False) -> None:
         self.verbosity = verbosity
         self.addressed: tuple[str, ...] = ()
         self.interrupted: Callable[[], Interrupted] = Interrupted
-        """Makes what is told of a signal that breaks out of the command. A command that begins to send sets another one."""
+        """Creates the error for a signal. A command that starts to send sets another error."""
         self._goes_on = goes_on
         self._ended: int | None = None
         self._unread: NobodyReads | None = None
@@ -59,7 +61,10 @@ class Output(ABC):
         self.results: Console = Console(file=out, highlight=False)
         self.messages: Console = Console(file=err, stderr=True, highlight=False)
         self.at_terminal: bool = err.isatty() and self.messages.is_interactive
-        """Somebody sits before the messages. Not asked of rich alone: there, FORCE_COLOR makes a terminal of a log file."""
+        """Whether messages go to a terminal.
+
+        With FORCE_COLOR, rich would treat a log file as one.
+        """
         self.stage: Console = self.results
 
     def _lost(self, error: OSError) -> None:
@@ -68,25 +73,28 @@ class Output(ABC):
             raise self._unread
 
     def end(self, error: Exception | None, code: int, *, sends: bool) -> int:
-        """Tell how the command ended, by an error or else with this exit code, and return the exit code.
+        """Show how the command ended, with an error or this exit code, and return the exit code.
 
-        A command ends once: what a later call says is not told, and it returns the code of the first.
+        Only the first call counts: a later call shows nothing and returns the first exit code.
         """
         if self._ended is None:
-            # Known before it is told: a signal may break out of the telling.
+            # Set before it is shown, since a signal may interrupt the output.
             self._ended = code if error is None else exit_of(error).code
-            self._ended = self._tell_end(error, code, sends=sends)
+            self._ended = self._show_end(error, code, sends=sends)
         return self._ended
 
-    def _tell_end(self, error: Exception | None, code: int, *, sends: bool) -> int:
-        stays, self._goes_on = self._goes_on, True  # who does not hear the end has no use for another error
+    def _show_end(self, error: Exception | None, code: int, *, sends: bool) -> int:
+        # If the end cannot be written, another error would not be seen either.
+        stays, self._goes_on = self._goes_on, True
         if error is not None and error is not self._unread:
             code = self.fail(error, sends=sends)
         if self._unread is None or code != Exit.DONE:
             return code
         if self._unread.closed:
             return code if stays else self._unread.code
-        self._say("error:", "bold red", str(self._unread), exit_of(self._unread).next_step(sends=sends))
+        self._say(
+            "error:", "bold red", str(self._unread), exit_of(self._unread).next_step(sends=sends)
+        )
         return self._unread.code
 
     @abstractmethod
@@ -95,18 +103,18 @@ class Output(ABC):
 
     @abstractmethod
     def stream(self, value: Any) -> None:
-        """Print one of many results."""
+        """Print one result of a stream of results."""
 
     @abstractmethod
     def fail(self, error: BaseException, *, sends: bool = False) -> int:
-        """Print an error and return the exit code. `sends` says that the command was about to send."""
+        """Print an error and return the exit code. `sends`: the command sends messages."""
 
     def note(self, text: str) -> None:
-        """Print what is good to know."""
+        """Print information for the user."""
         self._say("", "", text)
 
     def warn(self, text: str) -> None:
-        """Print what the user should look at."""
+        """Print a warning."""
         self._say("warning:", "bold yellow", text)
 
     def _say(self, word: str, style: str, *lines: str) -> None:
@@ -117,13 +125,15 @@ class Output(ABC):
                 table.add_row(*([Text("" if row else word, style)] if word else []), Text(line))
             self.messages.print(table)
             return
-        # Somebody greps in it, so a line stays a line.
+        # A log is searched with grep, so do not wrap lines.
         for row, line in enumerate(lines):
-            self.messages.print(Text.assemble((f"{word} " if word and not row else "", style), line), soft_wrap=True)
+            self.messages.print(
+                Text.assemble((f"{word} " if word and not row else "", style), line), soft_wrap=True
+            )
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Show warnings and log records of the package as tidy lines while the block runs."""
+        """Show warnings and log records of the package as single lines while the block runs."""
         logger = logging.getLogger("smsgate" if self.verbosity < _HTTP_LIBRARIES else None)
         handler = _Handler(self)
         level = logger.level
@@ -135,7 +145,9 @@ class Output(ABC):
                 warnings.simplefilter("always", PlainHttpWarning)
                 usual = warnings.showwarning
 
-                def show(message: Warning | str, category: type[Warning], *where: Any, **others: Any) -> None:
+                def show(
+                    message: Warning | str, category: type[Warning], *where: Any, **others: Any
+                ) -> None:
                     if issubclass(category, PlainHttpWarning):
                         self.warn(str(message))
                     else:
@@ -153,7 +165,7 @@ class People(Output):
     """Tables and colour."""
 
     def show(self, value: Any) -> None:
-        # In a group, as rich would forget of a text alone that it is not to be broken.
+        # In a group: rich ignores `no_wrap` of a text alone.
         self.results.print(Group(view_of(value).people(value)), crop=False)
 
     def stream(self, value: Any) -> None:
@@ -162,7 +174,12 @@ class People(Output):
     def fail(self, error: BaseException, *, sends: bool = False) -> int:
         ended = exit_of(error)
         self._say(
-            "error:", "bold red", *_sentences(error), *_distinct_reasons(error), hint_of(error), ended.next_step(sends=sends)
+            "error:",
+            "bold red",
+            *_sentences(error),
+            *_distinct_reasons(error),
+            hint_of(error),
+            ended.next_step(sends=sends),
         )
         if ended.code is Exit.FAULT and self.verbosity:
             traceback.print_exception(error)
@@ -170,7 +187,7 @@ class People(Output):
 
 
 class Machines(Output):
-    """JSON: one document, or one line for each of a stream of results."""
+    """JSON: one document, or one line per result of a stream."""
 
     def __init__(self, verbosity: int = 0, *, goes_on: bool = False) -> None:
         super().__init__(verbosity, goes_on=goes_on)
@@ -182,23 +199,29 @@ class Machines(Output):
     def stream(self, value: Any) -> None:
         self._write(view_of(value).machines(value), indent=None)
 
-    def fail(self, error: BaseException, *, sends: bool = False) -> int:  # noqa: ARG002 - the document has no advice
+    def fail(self, error: BaseException, *, sends: bool = False) -> int:  # noqa: ARG002 - JSON has no advice
         ended = exit_of(error)
-        told = _error_document(error, ended)
-        doubted = doubted_document(self.addressed) if self.addressed and told["sent"] is None else {}
-        self._write({"error": told, **doubted}, indent=None)
+        document = _error_document(error, ended)
+        in_doubt = (
+            in_doubt_document(self.addressed) if self.addressed and document["sent"] is None else {}
+        )
+        self._write({"error": document, **in_doubt}, indent=None)
         return ended.code
 
     def _write(self, document: Any, indent: int | None) -> None:
         ascii_only = self._out.encoding.lower().replace("-", "") != "utf8"
-        print(json.dumps(document, ensure_ascii=ascii_only, indent=indent, default=as_json), file=self._out, flush=True)
+        print(
+            json.dumps(document, ensure_ascii=ascii_only, indent=indent, default=as_json),
+            file=self._out,
+            flush=True,
+        )
 
 
 class _Handler(logging.Handler):
-    """Puts log records where the messages go, so that they do not tear a progress bar.
+    """Sends log records to the messages, so that they do not break a progress bar.
 
-    While the gateway is out of order, each call of a campaign warns. Without `-v` the first few of a kind are shown, and how many
-    there were stands at the end.
+    While the gateway does not work, each call of a campaign logs a warning. Without `-v` only the
+    first few of a kind are shown, and the number of the others at the end.
     """
 
     def __init__(self, output: Output) -> None:
@@ -215,16 +238,18 @@ class _Handler(logging.Handler):
             self._output.warn(record.getMessage())
 
     def close(self) -> None:
-        """Say how many were not shown."""
-        more = sum(count - _SHOWN_OF_A_KIND for count in self._counts.values() if count > _SHOWN_OF_A_KIND)
+        """Show how many warnings were left out."""
+        more = sum(
+            count - _SHOWN_OF_A_KIND for count in self._counts.values() if count > _SHOWN_OF_A_KIND
+        )
         if more:
-            self._output.warn(f"and {more:,} more of the same kind; -v shows each")
+            self._output.warn(f"and {more:,} more warnings of the same kind; -v shows all")
         self._counts.clear()
         super().close()
 
 
 def _sentences(error: BaseException) -> list[str]:
-    """Return what is wrong, without a value that the user gave."""
+    """Return what is wrong, without the user's values."""
     if isinstance(error, ValidationError):
         return complaints(error)
     if isinstance(error, OSError) and error.strerror and error.filename:
@@ -236,19 +261,23 @@ def _sentences(error: BaseException) -> list[str]:
 def _distinct_reasons(error: BaseException) -> list[str]:
     reasons: tuple[str, ...] = getattr(error, "reasons", ())
     different = len(set(reasons)) > 1
-    return [f"destination {place}: {reason or NO_REASON}" for place, reason in enumerate(reasons, start=1) if different]
+    return [
+        f"destination {place}: {reason or NO_REASON}"
+        for place, reason in enumerate(reasons, start=1)
+        if different
+    ]
 
 
-_TOLD = ("answer", "reason", "text", "missing", "reasons", "evidence")
-"""What an error can tell a program, where it has it."""
+_ERROR_FIELDS = ("answer", "reason", "text", "missing", "reasons", "evidence")
+"""Attributes of an error that its JSON document has, if the error has them."""
 
 
 def _error_document(error: BaseException, ended: ExitRow) -> dict[str, Any]:
-    told = {name: getattr(error, name) for name in _TOLD if hasattr(error, name)}
+    known = {name: getattr(error, name) for name in _ERROR_FIELDS if hasattr(error, name)}
     return {
         "class": type(error).__name__,
-        **({} if "answer" in told or "reason" in told else {"reason": ended.word}),
-        **told,
+        **({} if "answer" in known or "reason" in known else {"reason": ended.word}),
+        **known,
         "message": "; ".join(_sentences(error)),
         "sent": getattr(error, "sent", False if ended.code is Exit.USAGE else None),
     }

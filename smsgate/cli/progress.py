@@ -1,6 +1,7 @@
-"""Progress where it can be seen: a bar on a terminal, else a line now and then, or nothing.
+"""Progress: a bar on a terminal, otherwise a line now and then, or nothing.
 
-Rule of this file: every bar of the command is made here. Bars go to standard error, and none is drawn for machines.
+Rule of this file: all progress bars are created here. They go to standard error, and machines get
+none.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from .output import Machines, Output
 __all__ = ["CampaignBar", "bar_of", "working"]
 
 _EVERY = {True: 1.0, False: 30.0}
-"""Seconds between two lines of progress where there is no terminal: for machines, and for people's logs."""
+"""Seconds between two progress lines without a terminal: True for machines, False for people."""
 _S = RecipientState
 
 
 def bar_of(output: Output, *after: str | ProgressColumn, before: str = "") -> Bar:
-    """Return a bar that is gone when the work is done, with columns before and after it."""
+    """Return a bar with columns before and after. It disappears when the work is done."""
     return Bar(
         *filter(None, [before]),
         BarColumn(bar_width=20, complete_style="cyan", finished_style="green"),
@@ -38,14 +39,14 @@ def bar_of(output: Output, *after: str | ProgressColumn, before: str = "") -> Ba
 
 
 class Tell(Protocol):
-    """Takes which part is done, from 0 to 1 or 0 if that is not known, and perhaps a few words."""
+    """Shows the part that is done, from 0 to 1 (0 if it is not known), and perhaps a few words."""
 
     def __call__(self, part: float, more: str = "") -> None: ...
 
 
 @contextmanager
 def working(output: Output, words: str) -> Iterator[Tell]:
-    """Show that work is being done while the block runs. Yields a function that is told how far it is."""
+    """Show progress while the block runs. Yields a function that updates the progress."""
     every, said_at = _EVERY[False], monotonic()
     bar = bar_of(output, "{task.fields[said]}", before="{task.description}")
     task = bar.add_task(words, total=None, said="")
@@ -63,12 +64,15 @@ def working(output: Output, words: str) -> Iterator[Tell]:
 
 
 class CampaignBar:
-    """Shows where a campaign stands, out of `total` recipients.
+    """Shows the progress of a campaign with `total` recipients.
 
-    Without a terminal, or for machines, a line comes every `every` seconds: 1 for machines and 30 for people unless given.
+    Without a terminal, and for machines, it prints a line every `every` seconds, by default every
+    second for machines and every 30 seconds for people.
     """
 
-    def __init__(self, output: Output, total: int, *, before: str = "", every: float | None = None) -> None:
+    def __init__(
+        self, output: Output, total: int, *, before: str = "", every: float | None = None
+    ) -> None:
         self._output = output
         self._total = total
         self._every = _EVERY[isinstance(output, Machines)] if every is None else every
@@ -84,7 +88,7 @@ class CampaignBar:
         self._bar.__exit__(None, None, None)
 
     def run(self, progress: Progress) -> None:
-        """Show where a run stands."""
+        """Show the progress of a run."""
         left, rate = progress.count(_S.PENDING, _S.IN_FLIGHT), progress.rate
         words = [
             f"[{LOOKS[state].style}]{LOOKS[state].symbol} {count(progress.count(state))}[/]"
@@ -93,13 +97,19 @@ class CampaignBar:
         if progress.waiting:
             words.append(_waiting(progress.waiting))
         else:
-            words += [f"{on_average(rate)}/s", *([f"{duration(left / rate)} left"] if left and rate else [])]
-        self._bar.update(self._task, completed=max(self._total - left, 0), description="  ".join(words))
+            words += [
+                f"{on_average(rate)}/s",
+                *([f"{duration(left / rate)} left"] if left and rate else []),
+            ]
+        self._bar.update(
+            self._task, completed=max(self._total - left, 0), description="  ".join(words)
+        )
         self._say(Advance(progress))
 
     def poll(self, progress: PollProgress) -> None:
-        """Show where the delivery stands."""
-        said = _waiting(progress.waiting) if progress.waiting else f"{count(progress.asked)} asked"
+        """Show the progress of polling."""
+        checked = f"{count(progress.asked)} checked"
+        said = _waiting(progress.waiting) if progress.waiting else checked
         self._bar.update(self._task, completed=progress.final, description=said)
 
     def _say(self, advance: Advance) -> None:

@@ -1,7 +1,8 @@
-"""Options that commands share, each defined once, and the decorator that makes a function a command.
+"""Options that commands share, and the decorator that turns a function into a command.
 
-Rule of this file: a command takes a whole group of options as one parameter (`account: Account`), and typer sees the fields
-of the group. What every command needs is done here once: output, logging, the event loop, errors and exit codes.
+Rule of this file: a command takes a group of options as one parameter (`account: Account`), and
+typer sees the fields of the group. Output, logging, the event loop, errors and exit codes of all
+commands are handled here.
 """
 
 from __future__ import annotations
@@ -30,14 +31,19 @@ from .signals import SIGNALS, Signalled
 __all__ = ["Account", "Command", "Common", "Country", "ShowNumbers", "command"]
 
 Command = Callable[..., Any]
-"""A function, async or not, that takes the output and its options and returns an exit code, None for 0."""
+"""A function, async or not, that takes the output and options, and returns an exit code or None."""
 
 Country = Annotated[
     str | None,
-    typer.Option(metavar="CODE", help="Understand local numbers of this country, such as UA, or SMSGATE_COUNTRY."),
+    typer.Option(
+        metavar="CODE",
+        help="Accept local numbers of this country, such as UA. Default: SMSGATE_COUNTRY.",
+    ),
 ]
 
-ShowNumbers = Annotated[bool, typer.Option("--show-numbers", help="Show phone numbers in full on the screen.")]
+ShowNumbers = Annotated[
+    bool, typer.Option("--show-numbers", help="Show phone numbers in full on the screen.")
+]
 
 _COMMON, _ACCOUNT = "Common options", "Account (login and password: environment, .env or a prompt)"
 
@@ -46,7 +52,10 @@ _COMMON, _ACCOUNT = "Common options", "Account (login and password: environment,
 class Common:
     """Options of every command."""
 
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for machines.", rich_help_panel=_COMMON)] = False
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print JSON instead of text.", rich_help_panel=_COMMON),
+    ] = False
     verbose: Annotated[
         int,
         typer.Option(
@@ -55,7 +64,7 @@ class Common:
             count=True,
             show_default=False,
             metavar="",
-            help="Log to standard error; -vv logs HTTP, too.",
+            help="Log to standard error; -vv also logs HTTP.",
             rich_help_panel=_COMMON,
         ),
     ] = 0
@@ -63,11 +72,15 @@ class Common:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Options of every command that talks to the gateway."""
+    """Options of every command that connects to the gateway."""
 
     url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Address of the gateway, or SMSGATE_URL.", rich_help_panel=_ACCOUNT),
+        typer.Option(
+            metavar="URL",
+            help="The address of the gateway. Default: SMSGATE_URL, or TurboSMS.",
+            rich_help_panel=_ACCOUNT,
+        ),
     ] = None
     concurrency: Annotated[
         int | None,
@@ -75,54 +88,71 @@ class Account:
             min=1,
             max=256,
             metavar="N",
-            help="Requests that are sent at once (4), or SMSGATE_CONCURRENCY.",
+            help="Requests at the same time. Default: SMSGATE_CONCURRENCY, or 4.",
             rich_help_panel=_ACCOUNT,
         ),
     ] = None
     env_file: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="A file of SMSGATE_ variables in place of .env.", rich_help_panel=_ACCOUNT),
+        typer.Option(
+            metavar="PATH",
+            help="A file with SMSGATE_ variables. Default: .env.",
+            rich_help_panel=_ACCOUNT,
+        ),
     ] = None
 
     secrets_dir: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="A folder of secret files, such as smsgate_password.", rich_help_panel=_ACCOUNT),
+        typer.Option(
+            metavar="PATH",
+            help="A folder with secret files such as smsgate_password.",
+            rich_help_panel=_ACCOUNT,
+        ),
     ] = None
 
     def session(self, observer: Observer | None = None, **options: str | None) -> AsyncSession:
-        """Return a session with these settings. May ask for login and password; raises `ValueError`.
+        """Return a session with these settings. May prompt for login and password.
 
-        A further option, given as None, is a setting that must be found elsewhere.
+        An option in `options` is required: if it is None, another source must have the setting.
+        Raises `ValueError`.
         """
         return AsyncSession.from_settings(self.settings(**options), observer=observer)
 
     def settings(self, **options: str | None) -> GatewaySettings:
-        """Return these settings. May ask for login and password; raises `ValueError`."""
+        """Return the settings. May prompt for login and password. Raises `ValueError`."""
         given = {"url": self.url, "concurrency": self.concurrency}
         return settings_of(self.env_file, self.secrets_dir, given, options)
 
     def country(self, given: str | None) -> str | None:
-        """Return the country whose local numbers are understood, None if none is set."""
+        """Return the country whose local numbers are accepted, None if none is set."""
         return given or country_of(self.env_file, self.secrets_dir)
 
 
 def command(
     app: typer.Typer, *, sends: bool = False, changes: bool = False, serves: bool = False
 ) -> Callable[[Command], Command]:
-    """Make a function a command of its name. It takes the output first, then its own options, and groups as dataclasses.
+    """Register a function as a command of the same name.
 
-    `sends` says that it sends messages, which changes what an error advises. `changes` says that it does more than to show
-    something, as whatever sends does: then it goes on if nobody reads what it prints, and its exit code says what it did.
-    `serves` says that only a signal ends it.
+    The function takes the output first, then its options, and groups of options as dataclasses.
+    `sends` means that the command sends messages, which changes the advice after an error.
+    `changes` means that it does more than show something: it continues if its output cannot be
+    written, and its exit code describes what it did. A command that sends always does. `serves`
+    means that only a signal ends the command.
     """
 
     def register(function: Command) -> Command:
         hints = get_type_hints(function, include_extras=True)
-        groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
+        groups = {
+            name: hint
+            for name, hint in hints.items()
+            if isinstance(hint, type) and is_dataclass(hint)
+        }
 
         def run(**given: Any) -> int:
             common = _taken(Common, given)
-            output = (Machines if common.as_json else People)(common.verbose, goes_on=sends or changes)
+            output = (Machines if common.as_json else People)(
+                common.verbose, goes_on=sends or changes
+            )
             arguments = {name: _taken(group, given) for name, group in groups.items()}
             work = partial(function, output, **given, **arguments)
             SIGNALS.listen(serving=serves)
@@ -130,7 +160,7 @@ def command(
             with output.listening():
                 try:
                     if SIGNALS.first:
-                        raise Signalled  # the first one came in a place where Python drops exceptions
+                        raise Signalled  # the first one was raised where Python drops exceptions
                     if iscoroutinefunction(function):
                         return anyio.run(_in_loop, work, output, partial(_end, output, sends))
                     return _end(output, sends, code=work())
@@ -143,26 +173,42 @@ def command(
 
         _, *own = signature(function).parameters.values()
         parameters = [
-            *(one.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[one.name]) for one in own if one.name not in groups),
-            *(parameter for group in (*groups.values(), Common) for parameter in _parameters(group)),
+            *(
+                one.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[one.name])
+                for one in own
+                if one.name not in groups
+            ),
+            *(
+                parameter
+                for group in (*groups.values(), Common)
+                for parameter in _parameters(group)
+            ),
         ]
         described: Any = run
         described.__name__, described.__doc__ = function.__name__, function.__doc__
         described.__signature__ = Signature(parameters)
-        described.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        described.__annotations__ = {
+            parameter.name: parameter.annotation for parameter in parameters
+        }
         app.command(cls=PlainCommand)(described)
         return function
 
     return register
 
 
-async def _in_loop(work: Callable[[], Awaitable[int | None]], output: Output, end: Callable[..., int]) -> int:
-    """Await the work, and cancel it on a signal unless it reacts itself. How it ended is told before the loop is closed.
+async def _in_loop(
+    work: Callable[[], Awaitable[int | None]], output: Output, end: Callable[..., int]
+) -> int:
+    """Await the work, and cancel it on a signal unless the work handles the signal itself.
 
-    Closing may take long: a name that is being looked up cannot be cancelled.
+    The end is shown before the loop closes, as closing may take long: a DNS lookup cannot be
+    cancelled.
     """
     try:
-        with anyio.CancelScope() as scope, SIGNALS.reacting(partial(call_soon, current_token(), scope.cancel)):
+        with (
+            anyio.CancelScope() as scope,
+            SIGNALS.reacting(partial(call_soon, current_token(), scope.cancel)),
+        ):
             return end(code=await work())
     except ModuleNotFoundError:
         raise
@@ -171,8 +217,10 @@ async def _in_loop(work: Callable[[], Awaitable[int | None]], output: Output, en
     return end(output.interrupted())
 
 
-def _end(output: Output, sends: bool, error: Exception | None = None, *, code: int | None = None) -> int:
-    """Tell how a command ended and return its exit code. From here on a signal that counts just ends the process."""
+def _end(
+    output: Output, sends: bool, error: Exception | None = None, *, code: int | None = None
+) -> int:
+    """Show how a command ended and return its exit code. After this, a signal ends the process."""
     with SIGNALS.telling():
         code = output.end(error, code or Exit.DONE, sends=sends)
         SIGNALS.settled()
@@ -183,9 +231,11 @@ def _parameters(group: type) -> Iterator[Parameter]:
     hints = get_type_hints(group, include_extras=True)
     for field in fields(group):
         default = Parameter.empty if field.default is MISSING else field.default
-        yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[field.name])
+        yield Parameter(
+            field.name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[field.name]
+        )
 
 
 def _taken(group: type[Any], given: dict[str, Any]) -> Any:
-    """Take the values of a group of options out of those that typer found."""
+    """Remove the values of a group of options from `given`, and return the group."""
     return group(**{field.name: given.pop(field.name) for field in fields(group)})

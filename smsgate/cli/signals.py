@@ -1,10 +1,12 @@
-"""Signals that end a command: one table, and the one handler that hears them.
+"""Signals that end a command: one table and one handler.
 
-Two modes. While a command blocks (imports, prompts, files), a signal raises `Signalled` where the program stands, as Ctrl-C
-does in any Python program. While an event loop runs, a signal calls a reaction in the loop instead, so that nothing is torn in
-the middle: a campaign first waits for what is under way, everything else is cancelled.
+There are two modes. While a command blocks (imports, prompts, files), a signal raises `Signalled`
+at the current line, as Ctrl-C does in any Python program. While an event loop runs, a signal calls
+a reaction in the loop instead: a campaign first waits for requests under way, and everything else
+is cancelled.
 
-Rule of this file: the standard library only, and little of it, since it is loaded first. A new signal is a new row.
+Rule of this file: it imports little, and only from the standard library, since it is loaded first.
+A new signal is a new row of the table.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ __all__ = ["SIGNALS", "Signalled", "Signals", "StopSignal"]
 class StopSignal(NamedTuple):
     """One signal that ends a command.
 
-    `insists` is how many seconds after the last signal that counted it counts as a further one; None if it never does. A shell
-    and the kernel both send SIGHUP when a terminal is closed, `timeout` sends SIGTERM twice, and wrappers pass on a Ctrl-C that
-    the terminal sent already: that is nobody who insists.
+    `insists` is the number of seconds after the last counted signal from which this signal counts
+    as a second one; None if it never does. Duplicates do not count: a shell and the kernel both
+    send SIGHUP when a terminal is closed, `timeout` sends SIGTERM twice, and wrappers forward a
+    Ctrl-C that the terminal has already sent.
     """
 
     name: str
@@ -39,15 +42,15 @@ _TABLE = (
 _ROWS = {int(getattr(signal, row.name)): row for row in _TABLE if hasattr(signal, row.name)}
 _PIPE = getattr(signal, "SIGPIPE", None)
 _TELLING = 1.0
-"""Seconds in which an ending is told, unless nobody reads it."""
+"""Seconds in which the end of a command is shown without interruption by a signal."""
 
 
 class Signalled(KeyboardInterrupt):
-    """A signal arrived while the command blocked. Whatever handles Ctrl-C properly handles this one, too."""
+    """A signal arrived while the command blocked. Code that handles Ctrl-C handles it too."""
 
 
 class Signals:
-    """Hears the signals of this process. `first` is the number of the first one that was heard, 0 for none."""
+    """Handles the signals of this process. `first` is the first signal received, 0 for none."""
 
     def __init__(self) -> None:
         self.first: int = 0
@@ -57,29 +60,33 @@ class Signals:
         self._settled = False
 
     def listen(self, *, serving: bool = False) -> None:
-        """Hear the signals from now on.
+        """Install the handler.
 
-        A signal that this process was started to ignore stays ignored (`nohup`, a background job of a script), except while
-        `serving`: a server has no other end than a signal.
+        A signal that was ignored when this process started stays ignored (`nohup`, a background job
+        of a script), except if `serving`: only a signal ends a server.
         """
         for number in _ROWS:
-            if signal.getsignal(number) is not signal.SIG_IGN or (serving and number != getattr(signal, "SIGHUP", None)):
+            if signal.getsignal(number) is not signal.SIG_IGN or (
+                serving and number != getattr(signal, "SIGHUP", None)
+            ):
                 signal.signal(number, self._hear)
 
     def pipes_end(self, *, it: bool) -> None:
-        """Say whether writing to a pipe that nobody reads ends this process.
+        """Set whether writing to a closed pipe ends this process.
 
-        It does while the arguments are parsed and help is shown. It must not when a command works: a socket is written to, too.
+        It does while arguments are parsed and help is shown. It must not during a command, because
+        a command also writes to sockets.
         """
         if _PIPE is not None:
             signal.signal(_PIPE, signal.SIG_DFL if it else signal.SIG_IGN)
 
     @contextmanager
     def reacting(self, reaction: Callable[[], object]) -> Iterator[None]:
-        """Call `reaction` on a signal while the block runs, in place of raising. It is called once, and must only schedule.
+        """Call `reaction` on a signal while the block runs, instead of raising.
 
-        Where blocks are nested, the first signal calls the innermost reaction, the next signal that insists the one around it,
-        and when none is left, a signal raises.
+        The reaction is called once and must only schedule work. In nested blocks, the first signal
+        calls the innermost reaction and the next counted signal the one around it. When none is
+        left, a signal raises.
         """
         depth = len(self._reactions)
         self._reactions.append(reaction)
@@ -90,7 +97,7 @@ class Signals:
 
     @contextmanager
     def blocking(self) -> Iterator[None]:
-        """Raise on a signal while the block runs: it waits for a line, and an event loop would hear the signal too late."""
+        """Raise on a signal while the block runs, because reading a line blocks the event loop."""
         kept, self._reactions = self._reactions, []
         try:
             yield
@@ -99,7 +106,7 @@ class Signals:
 
     @contextmanager
     def telling(self) -> Iterator[None]:
-        """Let no signal break into the block, which tells how a command ended. One that comes late does: perhaps nobody reads."""
+        """Ignore signals while the block shows how a command ended, but for one second at most."""
         self._telling_until = monotonic() + _TELLING
         try:
             yield
@@ -107,9 +114,10 @@ class Signals:
             self._telling_until = 0.0
 
     def settled(self) -> None:
-        """Let a signal end the process at once: everything is told.
+        """Let a signal end the process at once, since the end has been shown.
 
-        After a first signal, only one that insists does. Any other would change the exit code that the first one decided.
+        After a first signal, only a counted second one does. Any other signal would change the exit
+        code that the first one decided.
         """
         self._settled = True
         for number, row in _ROWS.items():
@@ -127,7 +135,7 @@ class Signals:
 
     @property
     def said(self) -> str:
-        """What the first signal means, in words."""
+        """The first signal in words."""
         return _ROWS[self.first or int(signal.SIGINT)].said
 
     def _hear(self, number: int, _frame: object) -> None:
@@ -149,4 +157,4 @@ class Signals:
 
 
 SIGNALS = Signals()
-"""The signals of this process; there is one table of handlers in a process, so there is one of these."""
+"""The only instance, since a process has one table of signal handlers."""

@@ -1,7 +1,7 @@
-"""How each result looks: to people as a table, to machines as a document.
+"""The look of each result: a table for people, a JSON document for machines.
 
-Rule of this file: a new result is a new row of `VIEWS`. Numbers are masked on screen unless the user asked for them, and stand in
-full in documents, which are the user's own data. No text of a message is shown.
+Rule of this file: a new result is a new row of `VIEWS`. Numbers are masked on the screen unless the
+user asks for them, and are full in JSON, which is the user's own data. No message text is shown.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
     "TextSize",
     "View",
     "as_json",
-    "doubted_document",
+    "in_doubt_document",
     "pairs",
     "printable",
     "state_look",
@@ -50,14 +50,14 @@ __all__ = [
 
 
 class Look(NamedTuple):
-    """A word with a symbol and a colour, so that colour never stands alone."""
+    """A word with a symbol and a colour, so that colour is never the only sign."""
 
     symbol: str
     style: str
     word: str
 
     def text(self) -> Text:
-        """Return it for the screen."""
+        """Return the symbol and the word for the screen."""
         return Text(f"{self.symbol} {self.word}", self.style)
 
 
@@ -69,7 +69,7 @@ OUTCOMES: dict[Outcome, Look] = {
 
 _CHARACTERS_SHOWN = 12
 _WIDEST = 10_000
-"""Characters that no screen has in a line."""
+"""More characters than any screen has in a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The credits of the account."""
+    """The balance of the account."""
 
     credits: Decimal
 
@@ -103,7 +103,7 @@ class NewMessages:
 
 @dataclass(frozen=True, slots=True)
 class TextSize:
-    """What a text costs. `counts` says how often each character stands in it that forced UCS-2."""
+    """The size of a text. `counts` is how often each character that forced UCS-2 occurs."""
 
     segments: Segments
     counts: Counter[str]
@@ -123,12 +123,12 @@ class View(NamedTuple):
 
 
 def view_of(value: Any) -> View:
-    """Return how a result looks."""
+    """Return the views of a result."""
     return VIEWS[type(value)]
 
 
 def as_json(value: Any) -> Any:
-    """Return what JSON can hold in place of what it cannot."""
+    """Return a JSON value for a value that JSON does not support."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, ReplyEvidence):
@@ -137,19 +137,22 @@ def as_json(value: Any) -> Any:
 
 
 def printable(text: str) -> str:
-    """Return the text without characters that could steer a terminal: some of it comes from the network."""
-    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
+    """Return the text without terminal control characters, as some text is from the network."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\ufffd"
+        for character in text
+    )
 
 
 def unbroken(*parts: str | Text | tuple[str, str]) -> Text:
-    """Return a line that is longer than the screen if it must: a terminal that breaks it still copies it whole."""
+    """Return a line that is not wrapped, so that a user can copy it whole from the terminal."""
     return Text.assemble(*parts, no_wrap=True, overflow="ignore")
 
 
 class Rows:
-    """A table whose last column may wrap between words, never inside one: an id must be whole to be copied.
+    """A table whose last column wraps only between words, so that a user can copy an id whole.
 
-    On a screen that is too narrow for that, the last cell of each row stands below the others.
+    On a screen that is too narrow, the last cell of each row is below the others.
     """
 
     def __init__(self, *columns: str) -> None:
@@ -161,46 +164,67 @@ class Rows:
         self._rows.append(tuple(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        narrowest = [(*first, Text(max(last.plain.split(), key=cell_len, default=""))) for *first, last in self._rows]
-        if console.measure(self._grid(narrowest), options=options.update(max_width=_WIDEST)).maximum <= options.max_width:
+        narrowest = [
+            (*first, Text(max(last.plain.split(), key=cell_len, default="")))
+            for *first, last in self._rows
+        ]
+        if (
+            console.measure(
+                self._grid(narrowest), options=options.update(max_width=_WIDEST)
+            ).maximum
+            <= options.max_width
+        ):
             yield self._grid(self._rows)
             return
         for *first, last in self._rows:
             yield unbroken(Text("  ").join(first))
             longest = max(map(cell_len, last.plain.split()), default=0)
-            yield Padding(last, (0, 0, 0, 2)) if longest <= options.max_width - 2 else unbroken(last)
+            yield (
+                Padding(last, (0, 0, 0, 2)) if longest <= options.max_width - 2 else unbroken(last)
+            )
 
     def _grid(self, rows: Sequence[tuple[Text, ...]]) -> Table:
         grid = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
         for place, column in enumerate(self._columns, start=1):
             justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
-            grid.add_column(column.removeprefix(">"), justify=justify, no_wrap=place < len(self._columns))
+            grid.add_column(
+                column.removeprefix(">"), justify=justify, no_wrap=place < len(self._columns)
+            )
         for row in rows:
             grid.add_row(*row)
         return grid
 
 
 def table(*columns: str) -> Rows:
-    """Return an empty table in the style of this command. A column whose name begins with `>` is set to the right."""
+    """Return an empty table. A column whose name starts with `>` is aligned to the right."""
     return Rows(*columns)
 
 
 def pairs(rows: Mapping[str, str]) -> Text:
-    """Return names and values below each other."""
+    """Return names and values, one pair per line."""
     width = max(map(len, rows)) + 2
-    return Text("\n").join(Text.assemble((name.ljust(width), "dim"), value) for name, value in rows.items())
+    return Text("\n").join(
+        Text.assemble((name.ljust(width), "dim"), value) for name, value in rows.items()
+    )
 
 
-# --- send ---------------------------------------------------------------------------------------------------------------
+# --- send -----------------------------------------------------------------------------------------
 
 
 def _sent_table(sent: Sent) -> RenderableType:
     made = table("destination", "outcome", "id or reason")
     for recipient in sent.result.recipients:
-        number, reason = recipient.destination, recipient.message_id or recipient.reason or _unexplained(recipient)
+        number, reason = (
+            recipient.destination,
+            recipient.message_id or recipient.reason or _unexplained(recipient),
+        )
         if not sent.show_numbers:
             number, reason = mask_number(number), recipient.message_id or mask_numbers(reason)
-        made.add_row(Text(number), OUTCOMES[recipient.outcome].text(), Text(printable(" ".join(reason.split()))))
+        made.add_row(
+            Text(number),
+            OUTCOMES[recipient.outcome].text(),
+            Text(printable(" ".join(reason.split()))),
+        )
     return made
 
 
@@ -212,13 +236,18 @@ def _sent_document(sent: Sent) -> dict[str, Any]:
     result = sent.result
     return {
         **_recipients_document(result.recipients),
-        "answers": [{"answer": said.answer, "text": said.text, "missing": said.missing} for said in result.answers],
+        "answers": [
+            {"answer": said.answer, "text": said.text, "missing": said.missing}
+            for said in result.answers
+        ],
     }
 
 
-def doubted_document(destinations: Sequence[str]) -> dict[str, Any]:
-    """Return what stands in the document of a send that ended in doubt as a whole."""
-    return _recipients_document([RecipientResult(destination=one, outcome=Outcome.IN_DOUBT) for one in destinations])
+def in_doubt_document(destinations: Sequence[str]) -> dict[str, Any]:
+    """Return the document of a send whose recipients are all in doubt."""
+    return _recipients_document(
+        [RecipientResult(destination=one, outcome=Outcome.IN_DOUBT) for one in destinations]
+    )
 
 
 def _recipients_document(recipients: Sequence[RecipientResult]) -> dict[str, Any]:
@@ -240,7 +269,7 @@ def _recipients_document(recipients: Sequence[RecipientResult]) -> dict[str, Any
     }
 
 
-# --- delivery status ----------------------------------------------------------------------------------------------------
+# --- delivery status ------------------------------------------------------------------------------
 
 _STATES: dict[DeliveryState, tuple[str, str]] = {
     DeliveryState.DELIVERED: ("✓", "green"),
@@ -251,15 +280,21 @@ _BY_FINALITY = {True: ("✗", "red"), False: ("·", "cyan")}
 
 
 def state_look(status: DeliveryStatus) -> Look:
-    """Return how a delivery status looks. What is not recognised shows in the gateway's own words."""
+    """Return the look of a delivery status, with the gateway's own words if it is unrecognised."""
     symbol, style = _STATES.get(status.state, _BY_FINALITY[status.final])
-    told = f": {printable(mask_numbers(status.text))}" if status.state is DeliveryState.UNRECOGNISED else ""
-    return Look(symbol, style, f"{status.state}{told}")
+    words = (
+        f": {printable(mask_numbers(status.text))}"
+        if status.state is DeliveryState.UNRECOGNISED
+        else ""
+    )
+    return Look(symbol, style, f"{status.state}{words}")
 
 
 def _status_line(status: DeliveryStatus) -> RenderableType:
     now = datetime.now().astimezone()
-    return unbroken((f"{now:%H:%M:%S}", "dim"), f"  {status.message_id}  ", state_look(status).text())
+    return unbroken(
+        (f"{now:%H:%M:%S}", "dim"), f"  {status.message_id}  ", state_look(status).text()
+    )
 
 
 def _status_table(value: Statuses) -> RenderableType:
@@ -279,16 +314,16 @@ def _status_document(status: DeliveryStatus) -> dict[str, Any]:
     }
 
 
-# --- segments -----------------------------------------------------------------------------------------------------------
+# --- segments -------------------------------------------------------------------------------------
 
 
 def _name(character: str) -> str:
-    # Of the characters without a name, a text can hold the tab only.
+    # The tab is the only character without a name that a text may have.
     return unicodedata.name(character, "CHARACTER TABULATION" if character == "\t" else "no name")
 
 
 def _glyph(character: str) -> str:
-    """Return the character as it can stand in a table: an accent on a circle, nothing for what has no shape."""
+    """Return the character for a table: an accent on a circle, "" if it is not printable."""
     if unicodedata.category(character).startswith("M"):
         return f"◌{character}"
     return character if character.isprintable() else ""
@@ -307,9 +342,11 @@ def _size_table(size: TextSize) -> RenderableType:
         return measures
     made = table("", "forced UCS-2", "code point", ">times")
     for character, times in list(size.counts.items())[:_CHARACTERS_SHOWN]:
-        made.add_row(Text(_glyph(character)), _name(character), f"U+{ord(character):04X}", f"{times}")
+        made.add_row(
+            Text(_glyph(character)), _name(character), f"U+{ord(character):04X}", f"{times}"
+        )
     rest = len(size.counts) - _CHARACTERS_SHOWN
-    more = [Text(f"and {rest} more; --json lists them all", "dim")] if rest > 0 else []
+    more = [Text(f"and {rest} more; --json lists all characters", "dim")] if rest > 0 else []
     return Group(measures, Text(), made, *more)
 
 
@@ -321,13 +358,18 @@ def _size_document(size: TextSize) -> dict[str, Any]:
         "units": counted.units,
         "free": counted.free,
         "forced_by": [
-            {"character": character, "name": _name(character), "code_point": f"U+{ord(character):04X}", "times": times}
+            {
+                "character": character,
+                "name": _name(character),
+                "code_point": f"U+{ord(character):04X}",
+                "times": times,
+            }
             for character, times in size.counts.items()
         ],
     }
 
 
-# --- the table ----------------------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
 
 VIEWS: dict[type, View] = {
     Sent: View(_sent_table, _sent_document),
@@ -335,7 +377,10 @@ VIEWS: dict[type, View] = {
         lambda balance: Text.assemble((f"{balance.credits:,f}", "bold"), " credits"),
         lambda balance: {"credits": balance.credits},
     ),
-    Statuses: View(_status_table, lambda value: {"messages": [_status_document(status) for status in value.statuses]}),
+    Statuses: View(
+        _status_table,
+        lambda value: {"messages": [_status_document(status) for status in value.statuses]},
+    ),
     DeliveryStatus: View(_status_line, _status_document),
     NewMessages: View(
         lambda new: Group(*map(unbroken, new.message_ids)),

@@ -79,7 +79,9 @@ ENTRIES: tuple[RecipientState, ...] = (_S.PENDING, _S.SKIPPED)
 """The states in which a recipient starts."""
 
 TRANSITIONS: tuple[Transition, ...] = (
-    Transition(_S.PENDING, _E.CLAIMED, _S.IN_FLIGHT, note="written and synced before the first byte"),
+    Transition(
+        _S.PENDING, _E.CLAIMED, _S.IN_FLIGHT, note="written and synced before the first byte"
+    ),
     Transition(_S.IN_FLIGHT, _E.ACCEPTED, _S.ACCEPTED, note="its slot holds a message id"),
     Transition(_S.IN_FLIGHT, _E.REFUSED, _S.REFUSED, note="the gateway's own words"),
     Transition(
@@ -88,9 +90,15 @@ TRANSITIONS: tuple[Transition, ...] = (
         _S.PENDING,
         note="no byte left, or the gateway says that it did nothing",
     ),
-    Transition(_S.IN_FLIGHT, _E.IN_DOUBT, _S.IN_DOUBT, note="no readable answer, or the process ended"),
-    Transition(_S.IN_DOUBT, _E.RESEND, _S.PENDING, operator=True, note="the only way to a second send"),
-    Transition(_S.IN_DOUBT, _E.FOUND, _S.ACCEPTED, operator=True, note="with the id that the gateway gave"),
+    Transition(
+        _S.IN_FLIGHT, _E.IN_DOUBT, _S.IN_DOUBT, note="no readable answer, or the process ended"
+    ),
+    Transition(
+        _S.IN_DOUBT, _E.RESEND, _S.PENDING, operator=True, note="the only way to a second send"
+    ),
+    Transition(
+        _S.IN_DOUBT, _E.FOUND, _S.ACCEPTED, operator=True, note="with the id that the gateway gave"
+    ),
     Transition(_S.IN_DOUBT, _E.ASSUME_SENT, _S.ASSUMED_SENT, operator=True),
     Transition(_S.IN_DOUBT, _E.GIVE_UP, _S.ABANDONED, operator=True),
     Transition(_S.PENDING, _E.CANCEL, _S.ABANDONED, operator=True, note="nothing was sent"),

@@ -1,6 +1,7 @@
 """What users write, as type checkers see it. This file is never run.
 
-mypy and pyright must accept the lines without a mark and reject those with one: a mark that is not needed is an error, too.
+mypy and pyright must accept the lines without a mark and reject those with one: a mark that is not
+needed is an error, too.
 """
 
 from __future__ import annotations
@@ -25,9 +26,15 @@ async def the_five_operations(session: smsgate.AsyncSession) -> None:
     assert_type(await session.auth(), None)
     assert_type(await session.get_credit_balance(), Decimal)
     assert_type(await session.send_sms("+380501234567", "hello"), smsgate.SendResult)
-    assert_type(await session.send_sms(["+380501234567"], wappush="https://example.com/", sender="Shop"), smsgate.SendResult)
+    assert_type(
+        await session.send_sms(["+380501234567"], wappush="https://example.com/", sender="Shop"),
+        smsgate.SendResult,
+    )
     assert_type(await session.get_new_messages(), list[str])
-    assert_type(await session.get_message_status("c9482a41-27d1-44f8-bd5c-d34104ca5ba9"), smsgate.DeliveryStatus)
+    assert_type(
+        await session.get_message_status("c9482a41-27d1-44f8-bd5c-d34104ca5ba9"),
+        smsgate.DeliveryStatus,
+    )
 
     await session.send_sms("+380501234567", b"hello")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await session.send_sms("+380501234567", "hello", "Shop")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
@@ -39,7 +46,9 @@ async def the_five_operations(session: smsgate.AsyncSession) -> None:
 async def settings_and_observers() -> None:
     found = SmsGateSettings.read(env_file=".env", secrets_dir=Path("/run/secrets"), concurrency=2)
     assert_type(found, SmsGateSettings)
-    assert_type(smsgate.AsyncSession.from_settings(found, observer=Counting()), smsgate.AsyncSession)
+    assert_type(
+        smsgate.AsyncSession.from_settings(found, observer=Counting()), smsgate.AsyncSession
+    )
     assert_type(smsgate.AsyncSession.from_env(observer=Counting()), smsgate.AsyncSession)
     smsgate.Message(destinations="050 123-45-67", text="hello", country="UA")
 
@@ -67,7 +76,9 @@ async def what_stands_on_top(session: smsgate.AsyncSession) -> None:
     async def source() -> AsyncIterator[smsgate.Message]:
         yield smsgate.Message(destinations="+380501234567", text="hello")
 
-    async for outcome in session.send_many([smsgate.Message(destinations=["+380501234567"], text="hello")], rate=10):
+    async for outcome in session.send_many(
+        [smsgate.Message(destinations=["+380501234567"], text="hello")], rate=10
+    ):
         assert_type(outcome, smsgate.SendOutcome)
         if outcome.result is not None:
             assert_type(outcome.result.message_ids, tuple[str, ...])
@@ -75,7 +86,9 @@ async def what_stands_on_top(session: smsgate.AsyncSession) -> None:
             assert_type(outcome.result.answers[0].answer, smsgate.Answer)
     async for outcome in session.send_many(source()):
         assert_type(outcome.message, smsgate.Message)
-    async for status in session.wait_for_delivery("c9482a41-27d1-44f8-bd5c-d34104ca5ba9", timeout=60):
+    async for status in session.wait_for_delivery(
+        "c9482a41-27d1-44f8-bd5c-d34104ca5ba9", timeout=60
+    ):
         assert_type(status, smsgate.DeliveryStatus)
         assert_type(status.state, smsgate.DeliveryState)
         assert_type(status.final, bool)

@@ -70,8 +70,12 @@ _NO_CAMPAIGN = "the file is not a campaign"
 _BUSY = "another program holds the file: try again when that program has finished"
 _SENTENCES: dict[int, str] = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space, then run the command again",
-    sqlite3.SQLITE_IOERR: ("the disk cannot be read or written, or it is full: check the disk, then run the command again"),
-    sqlite3.SQLITE_READONLY: ("the file or its folder is read-only: copy the campaign to a folder that you can write to"),
+    sqlite3.SQLITE_IOERR: (
+        "the disk cannot be read or written, or it is full: check the disk, then run the command again"
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "the file or its folder is read-only: copy the campaign to a folder that you can write to"
+    ),
     sqlite3.SQLITE_CANTOPEN: (
         "the file, or its log in the same folder, cannot be opened: check the permissions of both files and of the folder"
     ),
@@ -189,7 +193,9 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def connect_to_read(path: Path, *options: str) -> sqlite3.Connection:
     """Open the file for reading. A reading connection never merges the log into the file."""
-    connection = connection_to("?".join([path.absolute().as_uri(), "&".join(["mode=ro", *options])]))
+    connection = connection_to(
+        "?".join([path.absolute().as_uri(), "&".join(["mode=ro", *options])])
+    )
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchall()
     except BaseException:
@@ -223,7 +229,9 @@ def check_log(path: Path) -> None:
         return
     with closing(connect_to_read(path, "immutable=1")) as alone:
         ((tables,),) = alone.execute("SELECT count(*) FROM sqlite_master WHERE name = 'setting'")
-        marked = tables and alone.execute("SELECT 1 FROM setting WHERE name = ?", (MARK,)).fetchone()
+        marked = (
+            tables and alone.execute("SELECT 1 FROM setting WHERE name = ?", (MARK,)).fetchone()
+        )
     if marked and not has_log(path):  # a run may have begun since
         raise JournalError(
             f"{beside(path, LOG).name} is missing. It records what the last run did: put it back"

@@ -94,7 +94,11 @@ class SqliteJournal(SqliteReader):
         """
         place = Place(path)
         place.check_new()
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        os.close(
+            os.open(
+                path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600
+            )
+        )
         with ExitStack() as made:
             made.callback(path.unlink, missing_ok=True)
             with ExitStack() as held:
@@ -159,7 +163,10 @@ class SqliteJournal(SqliteReader):
             held.enter_context(closing(source))
             version = version_of(source)
             current = not frozen and version == SCHEMA_VERSION
-            if current and not (alone and source.execute("SELECT 1 FROM request WHERE settled_at IS NULL").fetchone()):
+            if current and not (
+                alone
+                and source.execute("SELECT 1 FROM request WHERE settled_at IS NULL").fetchone()
+            ):
                 journal = cls(place, source)
                 held.pop_all()
                 return journal
@@ -230,7 +237,11 @@ class SqliteJournal(SqliteReader):
         pending, skipped = 0, Counter[str]()
         with self._transaction():
             for entry in entries:
-                reason = entry.reason if entry.text is None else self._add(entry, self._text_id(entry.text))
+                reason = (
+                    entry.reason
+                    if entry.text is None
+                    else self._add(entry, self._text_id(entry.text))
+                )
                 if reason:
                     self._run(
                         "add_skipped",
@@ -260,14 +271,18 @@ class SqliteJournal(SqliteReader):
         return f"repeats line {line}"
 
     def _text_id(self, text: Text) -> int:
-        hashed = hashlib.sha256("\0".join((text.sender, text.text or "", text.wappush or "")).encode()).digest()
+        hashed = hashlib.sha256(
+            "\0".join((text.sender, text.text or "", text.wappush or "")).encode()
+        ).digest()
         given = {
             "sender": text.sender,
             "body": text.text,
             "wappush": text.wappush,
             "parts": text.parts,
         }
-        self._run("add_text", hash=hashed, alphabet=text.alphabet, forced_by=text.forced_by, **given)
+        self._run(
+            "add_text", hash=hashed, alphabet=text.alphabet, forced_by=text.forced_by, **given
+        )
         ((found,),) = self._run("find_text", hash=hashed)
         return int(found)
 
@@ -279,7 +294,9 @@ class SqliteJournal(SqliteReader):
         with self._transaction():
             self._run("doubt_requests", now=self._clock(), reason=ENDED_EARLY)
             target = after(source, Event.IN_DOUBT)
-            return self._run("doubt_recipients", source=source, target=target, reason=ENDED_EARLY).rowcount
+            return self._run(
+                "doubt_recipients", source=source, target=target, reason=ENDED_EARLY
+            ).rowcount
 
     def start_run(self) -> int:
         """Record the start of a run and return the run's number.
@@ -303,7 +320,9 @@ class SqliteJournal(SqliteReader):
         ((busy, *_),) = self._connection.execute("PRAGMA wal_checkpoint(FULL)")
         self._connection.execute(f"PRAGMA busy_timeout = {PATIENT}")
         if busy:
-            raise JournalBusy("another program reads the campaign file (a report, an export, an SQLite program)")
+            raise JournalBusy(
+                "another program reads the campaign file (a report, an export, an SQLite program)"
+            )
 
     def end_run(self, run: int, outcome: str) -> None:
         """Record how a run ended."""
@@ -317,14 +336,22 @@ class SqliteJournal(SqliteReader):
         claim.
         """
         self._place.check_kept(self._saved)
-        balance = {"balance": None, "balance_at": None} if seen is None else {"balance": str(seen.balance), "balance_at": seen.at}
+        balance = (
+            {"balance": None, "balance_at": None}
+            if seen is None
+            else {"balance": str(seen.balance), "balance_at": seen.at}
+        )
         with self._transaction():
             first = self._run("first_pending").fetchone()
             if first is None:
                 return None
             alone, text = first
-            rows = self._run("pending", alone=alone, text=text, most=1 if alone else most).fetchall()
-            added = self._run("add_request", run=run, text=text, size=len(rows), now=self._clock(), **balance)
+            rows = self._run(
+                "pending", alone=alone, text=text, most=1 if alone else most
+            ).fetchall()
+            added = self._run(
+                "add_request", run=run, text=text, size=len(rows), now=self._clock(), **balance
+            )
             request = int(added.lastrowid or 0)
             together = {"alone": alone, "text": text, "most": 1 if alone else most}
             moved = self._run(
@@ -348,11 +375,16 @@ class SqliteJournal(SqliteReader):
 
     def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
         """Record the outcome of each recipient of a claim."""
-        if sorted(outcome.recipient for outcome in outcomes) != sorted(key for key, _ in claim.recipients):
+        if sorted(outcome.recipient for outcome in outcomes) != sorted(
+            key for key, _ in claim.recipients
+        ):
             raise ValueError("outcomes: one for each recipient of the claim")
         if foreign := {outcome.event for outcome in outcomes} - _OUTCOMES:
             raise ValueError(f"outcomes: {min(foreign)} is not an outcome of a request")
-        moves = {event: (after(before(event), event), before(event)) for event in {outcome.event for outcome in outcomes}}
+        moves = {
+            event: (after(before(event), event), before(event))
+            for event in {outcome.event for outcome in outcomes}
+        }
         rows = [
             (
                 moves[one.event][0],
@@ -388,7 +420,9 @@ class SqliteJournal(SqliteReader):
     def add_evidence(self, request: int, evidence: Evidence) -> None:
         """Store evidence with a request in doubt."""
         with self._transaction():
-            self._run("set_evidence", request=request, evidence=json.dumps(asdict(evidence), default=str))
+            self._run(
+                "set_evidence", request=request, evidence=json.dumps(asdict(evidence), default=str)
+            )
 
     def resolve(
         self,
@@ -411,8 +445,12 @@ class SqliteJournal(SqliteReader):
         target = after(source, event)
         resend = target is RecipientState.PENDING
         with self._transaction():
-            if message_id is not None and (owner := self._run("find_id", message_id=message_id).fetchone()):
-                raise ValueError(f"message_id: line {owner[0]} has this id already; an id belongs to one recipient")
+            if message_id is not None and (
+                owner := self._run("find_id", message_id=message_id).fetchone()
+            ):
+                raise ValueError(
+                    f"message_id: line {owner[0]} has this id already; an id belongs to one recipient"
+                )
             moved = self._run(
                 "resolve",
                 source=source,
@@ -425,7 +463,9 @@ class SqliteJournal(SqliteReader):
                 reason=None if resend else f"{event} by {who}",
             ).rowcount
             if message_id is not None and moved > 1:
-                raise ValueError("message_id: an id belongs to one recipient; give the recipient's line")
+                raise ValueError(
+                    "message_id: an id belongs to one recipient; give the recipient's line"
+                )
             if moved:
                 said = {"who": who, "event": event, "note": note, "request": request, "line": line}
                 self._run("add_decision", now=self._clock(), recipients=moved, **said)
@@ -439,7 +479,9 @@ class SqliteJournal(SqliteReader):
         """Record a delivery status."""
         final = int(delivery.final or delivery is DeliveryState.NOT_FOUND)
         with self._transaction():
-            self._run("set_delivery", id=recipient, delivery=delivery, final=final, now=self._clock())
+            self._run(
+                "set_delivery", id=recipient, delivery=delivery, final=final, now=self._clock()
+            )
 
     def note_asked(self, recipient: int) -> None:
         """Record a failed status check, so that other messages are checked first."""
@@ -470,13 +512,17 @@ class SqliteJournal(SqliteReader):
         """Run a statement once per row. Each run must find its recipient in the expected state."""
         changed = self._connection.executemany(self._sql[statement], rows).rowcount
         if changed != len(rows):
-            raise JournalError(f"{len(rows) - changed} recipients are not in the state that was expected of them")
+            raise JournalError(
+                f"{len(rows) - changed} recipients are not in the state that was expected of them"
+            )
 
     def _transaction(self) -> Any:
         return transaction(self._connection)
 
 
-def _close_all(connection: sqlite3.Connection, keeper: sqlite3.Connection | None, lock: Lock | None) -> None:
+def _close_all(
+    connection: sqlite3.Connection, keeper: sqlite3.Connection | None, lock: Lock | None
+) -> None:
     for one in (connection, keeper, lock):
         with suppress(sqlite3.Error):
             if one is not None:

@@ -24,7 +24,9 @@ _GONE = {
     ),
     LOG: "its data is written into {file} when the run ends",
     INDEX: "the data of this run is written into {file} when the run ends",
-    LOCK: ("another run may have begun. Check with 'smsgate campaign status {file}' before you run the campaign again"),
+    LOCK: (
+        "another run may have begun. Check with 'smsgate campaign status {file}' before you run the campaign again"
+    ),
 }
 """What happens after one of the files was removed or replaced, by its suffix."""
 
@@ -82,7 +84,11 @@ class Place:
     def lost(self) -> str | None:
         """Return the suffix of the first file that was removed or replaced, or None."""
         return next(
-            (end for end, known in self._known.items() if _identity(beside(self.path, end)) != known),
+            (
+                end
+                for end, known in self._known.items()
+                if _identity(beside(self.path, end)) != known
+            ),
             None,
         )
 
@@ -92,7 +98,9 @@ class Place:
         if suffix is not None:
             then = _GONE[suffix].format(file=self.path.name, saved=saved.name)
             name = beside(self.path, suffix).name
-            raise JournalLost(f"{name} was removed or replaced while a run was using it. Nothing more is sent; {then}")
+            raise JournalLost(
+                f"{name} was removed or replaced while a run was using it. Nothing more is sent; {then}"
+            )
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -70,7 +70,12 @@ class SqliteReader:
         if not message_ids:
             return []
         with closing(connect_to_read(self.path)) as connection:
-            known = {row[0] for row in connection.execute(self._sql["known_ids"], {"ids": json.dumps(message_ids)})}
+            known = {
+                row[0]
+                for row in connection.execute(
+                    self._sql["known_ids"], {"ids": json.dumps(message_ids)}
+                )
+            }
         return [one for one in message_ids if one not in known]
 
     # In doubt
@@ -104,7 +109,9 @@ class SqliteReader:
                     in_doubt,
                 ) in self._run("requests_in_doubt")
             ]
-            if sum(one.in_doubt for one in found) != self._counted().get(RecipientState.IN_DOUBT, 0):
+            if sum(one.in_doubt for one in found) != self._counted().get(
+                RecipientState.IN_DOUBT, 0
+            ):
                 raise JournalError(DAMAGED)  # an index or a table lacks a recipient
         return found
 
@@ -212,7 +219,10 @@ class SqliteReader:
             return []
         step = max((end - start) / steps, 1e-3) * (1 + 1e-9)
         rows = {slot: counts for slot, *counts in self._run("timeline", start=start, step=step)}
-        return [TimeSlot(start + slot * step, *rows.get(slot, (0, 0, 0))) for slot in range(max(rows, default=-1) + 1)]
+        return [
+            TimeSlot(start + slot * step, *rows.get(slot, (0, 0, 0)))
+            for slot in range(max(rows, default=-1) + 1)
+        ]
 
     def recipients(self) -> Iterator[RecipientRecord]:
         """Yield all recipients, in the order of the list."""
@@ -236,7 +246,9 @@ def kind_of(reason: str) -> str:
 
 
 def _evidence(stored: dict[str, Any]) -> Evidence:
-    balances = {name: Decimal(stored[name]) for name in ("before", "after") if stored[name] is not None}
+    balances = {
+        name: Decimal(stored[name]) for name in ("before", "after") if stored[name] is not None
+    }
     lists = {name: tuple(stored[name]) for name in ("new_ids", "reply_ids")}
     return Evidence(**{**stored, **balances, **lists})
 
