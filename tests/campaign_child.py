@@ -180,10 +180,10 @@ def look(path: str, kind: str) -> None:
     }[kind]
     logging.disable()
     with (
-        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
         redirect_stdout(nowhere),
         redirect_stderr(nowhere),
-    ):  # noqa: PTH123
+    ):
         code = command(["campaign", words[0], path, *words[1:]])
     sys.exit(code)
 

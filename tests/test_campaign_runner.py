@@ -129,8 +129,11 @@ class Elsewhere(smsgate.AsyncSession):
 
     # As the session declares it.
     async def send(
-        self, message: smsgate.Message, *, timeout: float | None = None
-    ) -> smsgate.SendResult:  # noqa: ARG002
+        self,
+        message: smsgate.Message,  # noqa: ARG002 - as declared
+        *,
+        timeout: float | None = None,  # noqa: ARG002 - the same
+    ) -> smsgate.SendResult:
         await trio.sleep_forever()
         raise AssertionError
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import needles
 import pytest
 from commands import Child, run_command, start_command
 from fault_server import AFTER_THE_REQUEST, ENVELOPE, MESSAGE_ID, FaultServer, answering
+from ports import refusing_port
 
 from smsgate import errors
 from smsgate.cli.exits import Exit, exit_of
@@ -259,8 +259,7 @@ def test_the_version_is_printed(bare: Smsgate) -> None:
 # --- exit codes ---------------------------------------------------------------------------------------------------------
 
 
-with socket.create_server(("127.0.0.1", 0)) as listener:
-    CLOSED = f"http://127.0.0.1:{listener.getsockname()[1]}/api/soap.html"
+CLOSED = f"http://127.0.0.1:{refusing_port()}/api/soap.html"
 
 
 ERRORS: tuple[tuple[tuple[int, str, str], tuple[str, ...], dict[str, str]], ...] = (

@@ -10,7 +10,6 @@ import ast
 import datetime as dt
 import json
 import re
-import socket
 import ssl
 from collections.abc import Callable
 from decimal import Decimal
@@ -22,6 +21,7 @@ import needles
 import pytest
 import trustme
 from fault_server import COOKIE, ENVELOPE, FaultServer, Request, answering
+from ports import refusing_port
 from test_cli import Finished, Smsgate, bare
 
 import smsgate
@@ -221,9 +221,7 @@ def test_the_balance_is_told_only_if_asked_for(doctor: Doctor) -> None:
 
 
 def test_a_gateway_that_is_not_there_stops_only_what_needs_it(doctor: Doctor) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    done = doctor(f"http://127.0.0.1:{port}/api/soap.html", "--json")
+    done = doctor(f"http://127.0.0.1:{refusing_port()}/api/soap.html", "--json")
     assert done.code == Exit.NOT_SENT
     seen = marks(done)
     assert (seen["name"], seen["connection"], seen["gateway"], seen["login"]) == (

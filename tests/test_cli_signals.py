@@ -195,8 +195,10 @@ sys.exit(SIGNALS.code)
 
 
 def test_a_signal_that_insists_ends_what_is_settled(tmp_path: Path) -> None:
-    script = "import signal, sys; from smsgate.cli.signals import SIGNALS; SIGNALS.listen(); SIGNALS.first = 15; SIGNALS.settled()"
-    script += "; print('settled', flush=True); sys.stdin.readline()"
+    script = "import signal, sys; from smsgate.cli.signals import SIGNALS; SIGNALS.listen(); "
+    script += (
+        "SIGNALS.first = 15; SIGNALS.settled(); print('settled', flush=True); sys.stdin.readline()"
+    )
     child = subprocess.Popen(
         [sys.executable, "-c", script],
         stdin=subprocess.PIPE,

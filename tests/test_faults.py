@@ -18,6 +18,7 @@ import httpx2
 import pytest
 import trustme
 from fault_server import AFTER_THE_REQUEST, BEFORE_THE_REQUEST, Fault, FaultServer
+from ports import refusing_port
 
 import smsgate
 
@@ -167,12 +168,10 @@ async def test_a_certificate_that_is_not_trusted_sends_nothing_and_is_named(
 
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_a_refused_connection_sends_nothing(client: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
     async with CLIENTS[client]() as http_client:
         options = {
             "sender": "Shop",
-            "url": f"http://127.0.0.1:{port}/",
+            "url": f"http://127.0.0.1:{refusing_port()}/",
             "timeouts": LONG,
             "http_client": http_client,
         }

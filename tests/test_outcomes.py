@@ -24,6 +24,7 @@ import httpx2
 import pytest
 import trustme
 from anyio.abc import ByteStream
+from ports import refusing_port
 from soak import count
 
 import smsgate
@@ -89,7 +90,7 @@ def meddler(module: Any, random: Random, trust: ssl.SSLContext | bool) -> Any:
     class Meddler(module.AsyncBaseTransport):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             self.line = module.AsyncHTTPTransport(verify=trust)
-            self.nowhere = module.AsyncHTTPTransport(proxy=f"http://localhost:{free_port()}")
+            self.nowhere = module.AsyncHTTPTransport(proxy=f"http://127.0.0.1:{refusing_port()}")
 
         async def handle_async_request(self, request: Any) -> Any:
             drawn = random.random()

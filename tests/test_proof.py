@@ -26,6 +26,7 @@ import sentry_sdk.transport
 from fault_server import FaultServer
 from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
+from ports import refusing_port
 from pytest_httpx import HTTPXMock, httpx_mock
 
 import smsgate
@@ -54,11 +55,6 @@ leaves_sockets = pytest.mark.filterwarnings(
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
 each_client = pytest.mark.parametrize("made", MADE)
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 async def send(
@@ -255,7 +251,7 @@ def failing_over(module: Any, second: Any, *, then: str = "raise the second") ->
 
     class FailingOver(module.AsyncBaseTransport):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
-            self.first = module.AsyncHTTPTransport(proxy=f"http://127.0.0.1:{closed_port()}")
+            self.first = module.AsyncHTTPTransport(proxy=f"http://127.0.0.1:{refusing_port()}")
 
         async def handle_async_request(self, request: Any) -> Any:
             try:
@@ -424,7 +420,7 @@ async def test_a_tool_that_wraps_httpx_changes_nothing(made: str) -> None:
             error = in_doubt(await send(server.url, await client_for(made, stack)))
             assert error.reason is smsgate.Reason.CONNECTION_LOST
             assert len(server.sends()) == 1
-        client, nobody = await client_for(made, stack), f"http://127.0.0.1:{closed_port()}/"
+        client, nobody = await client_for(made, stack), f"http://127.0.0.1:{refusing_port()}/"
         transport = lent_transport(nobody, client, connect=5.0) if client else own(nobody)
         with pytest.raises(smsgate.NotSent, match="refused") as caught:
             await transport.post(Body(b"<x/>"), {}, limit=1000, exchange=Exchange())
