@@ -150,7 +150,7 @@ def pytest(session: nox.Session, *arguments: str) -> list[str]:
     return [
         f"{session.bin}/pytest",
         "-n",
-        "6",
+        "4",
         "--dist",
         "worksteal",
         "--durations=15",
