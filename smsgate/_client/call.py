@@ -30,7 +30,7 @@ from ..protocol.operation import Operation
 from ..protocol.operations import SEND_SMS
 from ..protocol.reply import Reply, unrecognised
 from .logins import Credentials, Login, Logins
-from .observing import CallStart, Observation, Observer, end_of, end_of_error
+from .observing import CallStart, Observation, Observer
 from .transport import Body, Exchange, Transport, lent_transport, own_transport, ssl_settings
 
 __all__ = ["RECORD", "Calls", "OutgoingCall", "SendRecord", "send_recorded", "subject_of"]
@@ -225,7 +225,7 @@ class Calls:
             try:
                 with call.scope:
                     result = await self._repeat(call, attempt or self._attempt)
-                    observation.ended(end_of(result, call.sent))
+                    observation.answered(result, call.sent)
                     return result
                 failure = call.cut_off()
                 if call.closed_after is not None:
@@ -234,13 +234,13 @@ class Calls:
                 failure = error
             except BaseException as error:
                 _log_unforeseen(call, error)
-                observation.ended(end_of_error(error, call.operation, call.sent, left=call.left))
+                observation.failed(error, call.operation, call.sent, left=call.left)
                 raise
             finally:
                 self._under_way.discard(call)
                 if self._drained is not None and not self._under_way:
                     self._drained.set()
-        observation.ended(end_of_error(failure, call.operation, call.sent, left=call.left))
+        observation.failed(failure, call.operation, call.sent, left=call.left)
         raise seal(failure)
 
     async def _repeat(

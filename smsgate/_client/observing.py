@@ -77,11 +77,29 @@ class Observation:
         except Exception:
             _log.warning("the observer of a session failed", exc_info=True)
 
-    def ended(self, end: CallEnd) -> None:
-        """Report the end of the call to the observer."""
+    # The end is worked out only if somebody hears it: counting the parts of a text takes time.
+
+    def answered(self, result: object, message: Message | None) -> None:
+        """Report that the call was answered."""
+        if self._end is not None:
+            self._report(self._end, end_of(result, message))
+
+    def failed(
+        self,
+        error: BaseException,
+        operation: Operation[object],
+        message: Message | None,
+        *,
+        left: bool,
+    ) -> None:
+        """Report that the call raised. `left` says whether its request may have left."""
+        if self._end is not None:
+            self._report(self._end, end_of_error(error, operation, message, left=left))
+
+    @staticmethod
+    def _report(hear: Callable[[CallEnd], object], end: CallEnd) -> None:
         try:
-            if self._end is not None:
-                self._end(end)
+            hear(end)
         except Exception:
             _log.warning("the observer of a session failed", exc_info=True)
 

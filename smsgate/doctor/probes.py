@@ -30,7 +30,7 @@ from .._client.transport import (
     own_transport,
     ssl_settings,
 )
-from ..config import SessionConfig
+from ..config import SessionConfig, address_of
 from ..errors import InDoubt, NotSent, Reason, SmsGateError
 from ..privacy import redact
 from ..protocol.envelope import request_body
@@ -46,7 +46,6 @@ __all__ = ["Probe", "Setup", "probing"]
 T = TypeVar("T")
 
 _SHOWN = 300
-_PORTS = {"http": 80, "https": 443}
 _DAY = 86_400
 _TOKEN = re.compile(r"[0-9A-Za-z]{20,}")
 """A possible PHP session id. No sentence of the gateway contains such a word."""
@@ -70,8 +69,7 @@ class Setup(SessionConfig):
     @property
     def next_hop(self) -> tuple[str, int]:
         """Host and port that this machine connects to: those of the proxy, or of the gateway."""
-        parts = urlsplit(self.proxy or self.url)
-        return parts.hostname or "", parts.port or _PORTS[parts.scheme]
+        return address_of(self.proxy or self.url)
 
 
 class Probe:
