@@ -46,7 +46,7 @@ class EnvFile(PydanticBaseSettingsSource):
         super().__init__(settings)
         self._path = path
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - of the interface
         """Do nothing: `__call__` reads the file once for all fields."""
         return (
             None,

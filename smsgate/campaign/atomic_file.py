@@ -27,7 +27,7 @@ def write_whole(path: Path, pieces: Iterable[str], *, overwrite: bool) -> None:
         beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600
     )
     try:
-        with open(descriptor, "w", encoding="utf-8", newline="") as opened:  # noqa: PTH123
+        with open(descriptor, "w", encoding="utf-8", newline="") as opened:  # noqa: PTH123 - a descriptor has no path
             opened.writelines(pieces)
             opened.flush()
             os.fsync(opened.fileno())
