@@ -52,6 +52,13 @@ _DATE_TOKEN = re.compile(
     r"|(?P<field>y+|m+|d+|h+|s+)|(?P<other>.)",
     re.DOTALL | re.IGNORECASE,
 )
+_SECONDS = {"h": 3600, "m": 60, "s": 1}
+_DEFAULT_FORMATS: tuple[tuple[type, str], ...] = (
+    (datetime, f"{_SHORT_DATE} hh:mm"),
+    (date, _SHORT_DATE),
+    (object, "[h]:mm"),
+)
+"""The format of a date or a time in a cell without one, by its type: the first that fits."""
 _NOT_SHOWN = re.compile(r"[Ee/@A-Za-z]")
 """Scientific notation, fractions and unquoted words: such a number is shown unformatted."""
 
@@ -151,73 +158,62 @@ def _filled(value: Decimal, tokens: list[tuple[str, str]], digits: list[int]) ->
     """Fill the digit places of a format with a number's digits, from the point to both sides."""
     kinds = [kind for kind, _ in tokens]
     point = kinds.index("point") if "point" in kinds else len(tokens)
-    whole = [at for at in digits if at < point]
-    fraction = [at for at in digits if at > point]
-    scaled = (
-        abs(value)
-        .scaleb(2 * kinds.count("percent"))
-        .quantize(Decimal(1).scaleb(-len(fraction)), ROUND_HALF_UP)
-    )
-    before, _, after = f"{scaled:f}".partition(".")
-    before = before.lstrip("0")
+    whole = [(at, tokens[at][1]) for at in digits if at < point]
+    fraction = [(at, tokens[at][1]) for at in digits if at > point]
+    scaled = abs(value).scaleb(2 * kinds.count("percent"))
+    rounded = scaled.quantize(Decimal(1).scaleb(-len(fraction)), ROUND_HALF_UP)
+    before, _, after = f"{rounded:f}".partition(".")
     placed = {
         at: text
         for at, (kind, text) in enumerate(tokens)
         if kind not in ("digit", "comma", "nothing")
     }
-    grouped = bool(whole) and any(kind == "comma" for kind in kinds[whole[0] : whole[-1]])
-    for place, at in enumerate(reversed(whole)):
-        left = len(before) - place
-        text = before[left - 1 : left] if left > 0 else "0" if tokens[at][1] == "0" else ""
-        if at == whole[0]:
-            text = before[: max(left - 1, 0)] + text
-        placed[at] = text
-    if grouped:
-        together = "".join(placed.pop(at) for at in whole)
-        placed[whole[0]] = f"{int(together or 0):,}".replace(",", " ") if together else ""
-    for place, at in enumerate(fraction):
-        optional = tokens[at][1] != "0" and not after[place:].strip("0")
-        placed[at] = "" if optional else after[place]
-    if fraction and not any(placed[at] for at in fraction):
+    grouped = bool(whole) and "comma" in kinds[whole[0][0] : whole[-1][0]]
+    placed |= _whole(before.lstrip("0"), whole, grouped=grouped)
+    shown_fraction = _fraction(after, fraction)
+    if fraction and not any(shown_fraction.values()):
         placed.pop(point)
-    return "".join(text for _, text in sorted(placed.items())).strip()
+    return "".join(text for _, text in sorted((placed | shown_fraction).items())).strip()
+
+
+def _whole(number: str, places: list[tuple[int, str]], *, grouped: bool) -> dict[int, str]:
+    """Return what stands in the places before the point. The first place takes all that is left."""
+    placed = dict[int, str]()
+    for at, digit in reversed(places):
+        placed[at] = number[-1:] or digit.replace("#", "").replace("?", "")
+        number = number[:-1]
+    if places:
+        placed[places[0][0]] = number + placed[places[0][0]]
+    if not grouped:
+        return placed
+    together = "".join(text for _, text in sorted(placed.items()))
+    return {places[0][0]: f"{int(together):,}".replace(",", " ") if together else ""}
+
+
+def _fraction(number: str, places: list[tuple[int, str]]) -> dict[int, str]:
+    """Return what stands in the places after the point: only a 0 in the format shows a last 0."""
+    return {
+        at: number[place] if digit == "0" or number[place:].strip("0") else ""
+        for place, (at, digit) in enumerate(places)
+    }
 
 
 def _moment(value: date | time | timedelta, code: str) -> str:
     if code == GENERAL:
-        code = (
-            _SHORT_DATE
-            if type(value) is date
-            else f"{_SHORT_DATE} hh:mm"
-            if isinstance(value, datetime)
-            else "[h]:mm"
-        )
-    seconds = _seconds_of(value)
-    if isinstance(value, datetime):
-        moment = value
-    elif type(value) is date:
-        moment = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - a cell has no zone
-    else:
-        moment = datetime(1900, 1, 1) + timedelta(seconds=seconds)  # noqa: DTZ001 - as above
+        code = next(format_ for kind, format_ in _DEFAULT_FORMATS if isinstance(value, kind))
+    moment, seconds = _parts_of(value)
     tokens = [
         (token.lastgroup or "", token[token.lastgroup or 0])
         for token in _DATE_TOKEN.finditer((_SECTION.findall(code) or [""])[0])
     ]
     halves = any(kind == "half" for kind, _ in tokens)
-    written = list[str]()
-    fields = [
-        text[:1].lower() if kind == "field" else text[1:2].lower()
-        for kind, text in tokens
-        if kind in ("field", "span")
-    ]
-    place = -1
+    fields = [text.strip("[]")[:1].lower() for kind, text in tokens if kind in ("field", "span")]
+    written, place = list[str](), -1
     for kind, text in tokens:
         if kind in ("field", "span"):
             place += 1
         if kind == "span":
-            written.append(
-                _padded(seconds // {"h": 3600, "m": 60, "s": 1}[text[1].lower()], len(text) - 2)
-            )
+            written.append(_padded(seconds // _SECONDS[fields[place]], len(text) - 2))
         elif kind == "half":
             written.append(("AM" if moment.hour < 12 else "PM")[: len(text) // 2])
         elif kind == "field":
@@ -250,9 +246,18 @@ def _padded(number: int, width: int) -> str:
     return f"{number:0{width}}"
 
 
-def _seconds_of(value: date | time | timedelta) -> int:
-    if isinstance(value, timedelta):
-        return round(value.total_seconds())
-    if isinstance(value, (datetime, time)):
-        return value.hour * 3600 + value.minute * 60 + value.second
-    return 0
+def _parts_of(value: date | time | timedelta) -> tuple[datetime, int]:
+    """Return the moment that fields such as `h` show, and the seconds that spans such as `[h]` do.
+
+    A time or a duration counts from the first day of the calendar. A date has no seconds.
+    """
+    if isinstance(value, datetime):
+        return value, value.hour * 3600 + value.minute * 60 + value.second
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day), 0  # noqa: DTZ001 - a cell has no zone
+    seconds = (
+        round(value.total_seconds())
+        if isinstance(value, timedelta)
+        else value.hour * 3600 + value.minute * 60 + value.second
+    )
+    return datetime(1900, 1, 1) + timedelta(seconds=seconds), seconds  # noqa: DTZ001 - as above

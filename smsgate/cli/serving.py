@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -35,7 +36,8 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _POLL_INTERVAL = 0.2
 """Seconds between two checks for new messages."""
-_PANEL, _WHERE = "Behaviour of the sandbox", "Address of the sandbox"
+_behaviour = partial(typer.Option, rich_help_panel="Behaviour of the sandbox")
+_listening = partial(typer.Option, rich_help_panel="Address of the sandbox")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,134 +46,87 @@ class Behaviour:
 
     login: Annotated[
         str,
-        typer.Option(
-            metavar="NAME", help="The login that the sandbox accepts.", rich_help_panel=_PANEL
-        ),
+        _behaviour(metavar="NAME", help="The login that the sandbox accepts."),
     ] = "sandbox"
     password: Annotated[
         str,
-        typer.Option(
+        _behaviour(
             metavar="WORD",
             help="The password that the sandbox accepts. Do not use a real password.",
-            rich_help_panel=_PANEL,
         ),
     ] = "sandbox"  # noqa: S105 - a word for tests
     account: Annotated[
         str,
-        typer.Option(
+        _behaviour(
             metavar="STATE",
             help="State of the account: active, not activated, blocked or disabled.",
-            rich_help_panel=_PANEL,
         ),
     ] = "active"
     credits: Annotated[
         int,
-        typer.Option(
-            metavar="N",
-            min=0,
-            help="Credits at the start. Each part costs one credit.",
-            rich_help_panel=_PANEL,
-        ),
+        _behaviour(metavar="N", min=0, help="Credits at the start. Each part costs one credit."),
     ] = 10_000
     pay_in_part: Annotated[
         bool,
-        typer.Option(
+        _behaviour(
             "--pay-in-part",
             help="With too few credits, send to as many recipients as they cover, not to none.",
-            rich_help_panel=_PANEL,
         ),
     ] = False
     senders: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAMES",
-            help="Approved signatures, separated by commas. Default: all.",
-            rich_help_panel=_PANEL,
-        ),
+        _behaviour(metavar="NAMES", help="Approved signatures, separated by commas. Default: all."),
     ] = None
     delivery_seconds: Annotated[
         float,
-        typer.Option(
-            metavar="S",
-            min=0,
-            help="Seconds from a send to its final delivery status.",
-            rich_help_panel=_PANEL,
-        ),
+        _behaviour(metavar="S", min=0, help="Seconds from a send to its final delivery status."),
     ] = 3.0
     delivery_jitter: Annotated[
         float,
-        typer.Option(
+        _behaviour(
             metavar="SHARE",
             min=0,
             max=1,
             help="Vary the delivery time by up to this share, from 0 to 1.",
-            rich_help_panel=_PANEL,
         ),
     ] = 0.0
     hold_seconds: Annotated[
         float,
-        typer.Option(
-            metavar="S", min=0, help="Seconds by which to delay answers.", rich_help_panel=_PANEL
-        ),
+        _behaviour(metavar="S", min=0, help="Seconds by which to delay answers."),
     ] = 0.0
     session_idle_seconds: Annotated[
         float,
-        typer.Option(
-            metavar="S",
-            min=0.1,
-            help="Seconds after which an unused session expires.",
-            rich_help_panel=_PANEL,
-        ),
+        _behaviour(metavar="S", min=0.1, help="Seconds after which an unused session expires."),
     ] = 1440.0
     session_calls: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Calls after which a session expires. Default: no limit.",
-            rich_help_panel=_PANEL,
+        _behaviour(
+            metavar="N", min=1, help="Calls after which a session expires. Default: no limit."
         ),
     ] = None
     lock_cookies: Annotated[
         bool,
-        typer.Option(
-            "--lock/--no-lock",
-            help="Process one request at a time per cookie, as PHP does.",
-            rich_help_panel=_PANEL,
+        _behaviour(
+            "--lock/--no-lock", help="Process one request at a time per cookie, as PHP does."
         ),
     ] = True
     unauthorised: Annotated[
         str | None,
-        typer.Option(
-            metavar="TEXT",
-            help="The answer for an expired session. Default: «Вы не авторизованы».",
-            rich_help_panel=_PANEL,
+        _behaviour(
+            metavar="TEXT", help="The answer for an expired session. Default: «Вы не авторизованы»."
         ),
     ] = None
     failed_slot: Annotated[
         str,
-        typer.Option(
-            metavar="KIND",
-            help="The reply for a refused number: sentence, empty or nil.",
-            rich_help_panel=_PANEL,
-        ),
+        _behaviour(metavar="KIND", help="The reply for a refused number: sentence, empty or nil."),
     ] = "sentence"
     keep_messages: Annotated[
         int,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Messages kept in memory, at 1 KB each.",
-            rich_help_panel=_PANEL,
-        ),
+        _behaviour(metavar="N", min=1, help="Messages kept in memory, at 1 KB each."),
     ] = 100_000
     seed: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            help="Seed for message ids and random faults. Default: random.",
-            rich_help_panel=_PANEL,
-        ),
+        _behaviour(metavar="N", help="Seed for message ids and random faults. Default: random."),
     ] = None
 
     def settings(self) -> Settings:
@@ -194,42 +149,27 @@ class Behaviour:
 class Listening:
     """The address on which the sandbox listens, and TLS."""
 
-    host: Annotated[
-        str, typer.Option(metavar="HOST", help="The address to listen on.", rich_help_panel=_WHERE)
-    ] = "127.0.0.1"
+    host: Annotated[str, _listening(metavar="HOST", help="The address to listen on.")] = "127.0.0.1"
     port: Annotated[
         int,
-        typer.Option(
-            metavar="PORT",
-            min=0,
-            max=65535,
-            help="The port to listen on; 0 chooses a free port.",
-            rich_help_panel=_WHERE,
+        _listening(
+            metavar="PORT", min=0, max=65535, help="The port to listen on; 0 chooses a free port."
         ),
     ] = 8025
     name: Annotated[
         list[str] | None,
-        typer.Option(
+        _listening(
             metavar="NAME",
             help="A host name that requests may use, besides the address. Repeatable.",
-            rich_help_panel=_WHERE,
         ),
     ] = None
     tls_cert: Annotated[
         Path | None,
-        typer.Option(
-            metavar="PATH",
-            help="Serve https with this certificate (PEM).",
-            rich_help_panel=_WHERE,
-        ),
+        _listening(metavar="PATH", help="Serve https with this certificate (PEM)."),
     ] = None
     tls_key: Annotated[
         Path | None,
-        typer.Option(
-            metavar="PATH",
-            help="The certificate's key (PEM), if it is in another file.",
-            rich_help_panel=_WHERE,
-        ),
+        _listening(metavar="PATH", help="The certificate's key (PEM), if it is in another file."),
     ] = None
 
     @property

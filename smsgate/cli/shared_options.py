@@ -45,7 +45,10 @@ ShowNumbers = Annotated[
     bool, typer.Option("--show-numbers", help="Show phone numbers in full on the screen.")
 ]
 
-_COMMON, _ACCOUNT = "Common options", "Account (login and password: environment, .env or a prompt)"
+_common = partial(typer.Option, rich_help_panel="Common options")
+_account = partial(
+    typer.Option, rich_help_panel="Account (login and password: environment, .env or a prompt)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +57,17 @@ class Common:
 
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Print JSON instead of text.", rich_help_panel=_COMMON),
+        _common("--json", help="Print JSON instead of text."),
     ] = False
     verbose: Annotated[
         int,
-        typer.Option(
+        _common(
             "--verbose",
             "-v",
             count=True,
             show_default=False,
             metavar="",
             help="Log to standard error; -vv also logs HTTP.",
-            rich_help_panel=_COMMON,
         ),
     ] = 0
 
@@ -76,38 +78,27 @@ class Account:
 
     url: Annotated[
         str | None,
-        typer.Option(
-            metavar="URL",
-            help="The address of the gateway. Default: SMSGATE_URL, or TurboSMS.",
-            rich_help_panel=_ACCOUNT,
+        _account(
+            metavar="URL", help="The address of the gateway. Default: SMSGATE_URL, or TurboSMS."
         ),
     ] = None
     concurrency: Annotated[
         int | None,
-        typer.Option(
+        _account(
             min=1,
             max=256,
             metavar="N",
             help="Requests at the same time. Default: SMSGATE_CONCURRENCY, or 4.",
-            rich_help_panel=_ACCOUNT,
         ),
     ] = None
     env_file: Annotated[
         Path | None,
-        typer.Option(
-            metavar="PATH",
-            help="A file with SMSGATE_ variables. Default: .env.",
-            rich_help_panel=_ACCOUNT,
-        ),
+        _account(metavar="PATH", help="A file with SMSGATE_ variables. Default: .env."),
     ] = None
 
     secrets_dir: Annotated[
         Path | None,
-        typer.Option(
-            metavar="PATH",
-            help="A folder with secret files such as smsgate_password.",
-            rich_help_panel=_ACCOUNT,
-        ),
+        _account(metavar="PATH", help="A folder with secret files such as smsgate_password."),
     ] = None
 
     def session(self, observer: Observer | None = None, **options: str | None) -> AsyncSession:
