@@ -45,8 +45,17 @@ from smsgate.campaign import (
     write_html,
 )
 from smsgate.campaign.atomic_file import write_whole
-from smsgate.campaign.charts import Column, Part, Stage, bar, escape, funnel, stacked_columns, ticks
 from smsgate.campaign.export import COLUMNS, csv_rows
+from smsgate.campaign.report.charts import (
+    Column,
+    Part,
+    Stage,
+    bar,
+    escape,
+    funnel,
+    stacked_columns,
+    ticks,
+)
 from smsgate.campaign.wording import (
     by_group,
     character_names,
