@@ -13,7 +13,7 @@ from smsgate.errors import ReplyEvidence
 from smsgate.protocol.operation import NAMESPACE, Operation
 from smsgate.protocol.operations import OPERATIONS
 from smsgate.protocol.reply import Reply, shows_session, unrecognised
-from smsgate.sandbox.gateway import HANDLERS
+from smsgate.sandbox.handlers import HANDLERS
 
 ID = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
 

@@ -1,7 +1,7 @@
 """The five operations of the gateway as one table.
 
 A new operation is a new row, with a reader in `reply`, a public call in `AsyncSession`, a handler
-in `sandbox/gateway.py` and its description in `sandbox/wsdl.xml`. Names and order of arguments are
+in `sandbox/handlers.py` and its description in `sandbox/wsdl.xml`. Names and order of arguments are
 those of the WSDL (docs: wire format, "Operations"). An operation is retried automatically only if
 calling it twice changes nothing and costs nothing.
 """

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 from ..protocol.operation import NAMESPACE, Operation
 from ..protocol.operations import OPERATIONS
 from ..protocol.xml import SOAP_11, SOAP_12, Node, Unreadable, parse, text_of
-from .gateway import Result
+from .handlers import Result
 
 __all__ = ["Call", "SoapFault", "SoapVersion", "fault_body", "read_call", "result_body"]
 

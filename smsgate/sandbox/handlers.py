@@ -1,0 +1,160 @@
+"""What each operation of the gateway does, as a table of handlers.
+
+A comment marks each decision that the gateway's documentation leaves open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from ..protocol.answers import Answer
+from ..protocol.models import is_sender
+from .account import SandboxAccount, size_of
+from .account_settings import FailedSlot
+from .magic_numbers import answer_to_all, refusal
+from .sentences import say_in_slot, say_state
+from .sessions import PhpSession
+
+__all__ = ["HANDLERS", "Result"]
+
+Result: TypeAlias = str | tuple[str | None, ...]
+"""The result of an operation: a string, or the slots of an array; None is written as nil."""
+
+_SLOTS: dict[FailedSlot, Callable[[str], str | None]] = {
+    FailedSlot.SENTENCE: lambda sentence: sentence,
+    FailedSlot.EMPTY: lambda _: "",
+    FailedSlot.NIL: lambda _: None,
+}
+# Together with success, these get a general sentence (docs: wire format, "Joined sentences").
+_BESIDE_SUCCESS = {
+    Answer.COUNTRY_NOT_SERVED: Answer.PARTLY_SENT,
+    Answer.CANNOT_SEND: Answer.PARTLY_SENT,
+}
+
+
+def _auth(account: SandboxAccount, session: PhpSession, arguments: Mapping[str, str]) -> Result:
+    login, password = arguments.get("login"), arguments.get("password")
+    if not login or not password:
+        return account.say(Answer.MISSING_PARAMETERS)
+    right = login == account.settings.login and password == account.settings.password
+    answer = account.state.answer if right else Answer.BAD_CREDENTIALS
+    # Documented: after a failed Auth, the session is not authorised.
+    session.authorised = answer is Answer.AUTHORISED
+    return account.say(answer)
+
+
+def _get_credit_balance(
+    account: SandboxAccount, _session: PhpSession, _arguments: Mapping[str, str]
+) -> Result:
+    return f"{account.credits:f}"
+
+
+def _send_sms(
+    account: SandboxAccount, _session: PhpSession, arguments: Mapping[str, str]
+) -> Result:
+    sender, destination = arguments.get("sender"), arguments.get("destination")
+    text, wappush = arguments.get("text") or None, arguments.get("wappush") or None
+    if not sender or not destination or not (text or wappush):
+        return (account.say(Answer.MISSING_PARAMETERS),)
+    numbers = destination.split(",")
+    size = size_of(text)
+    whole = _refusal_of_sender(account, sender) or answer_to_all(numbers)
+    if whole or size is None:
+        return (account.say(whole or Answer.NOT_SAVED),)
+    refusals = [refusal(number) for number in numbers]
+    payable = [position for position, refused in enumerate(refusals) if refused is None]
+    paid = min(len(payable), int(account.credits // size.parts))
+    missing = format(len(payable) * size.parts - account.credits, "f")
+    unpaid = payable[paid:]
+    if unpaid and not (account.settings.pay_in_part and paid):
+        return (account.say(Answer.NOT_ENOUGH_CREDITS, missing=missing),)
+    for position in unpaid:
+        refusals[position] = Answer.NOT_ENOUGH_CREDITS
+    slots = tuple(
+        account.accept(number, sender, text, wappush, size)
+        if refused is None
+        else _failed_slot(account, refused, number, missing)
+        for number, refused in zip(numbers, refusals, strict=True)
+    )
+    return (_head(account, refusals, missing), *slots)
+
+
+def _get_new_messages(
+    account: SandboxAccount, _session: PhpSession, _arguments: Mapping[str, str]
+) -> Result:
+    now = account.clock()
+    # Not documented: an id is listed until its status is final, not only once.
+    account.unfinished = {
+        id_: None
+        for id_ in account.unfinished
+        if (message := account.store.get(id_)) is not None
+        and not account.state_of(message, now).final
+    }
+    return tuple(account.unfinished)
+
+
+def _get_message_status(
+    account: SandboxAccount, _session: PhpSession, arguments: Mapping[str, str]
+) -> Result:
+    asked = arguments.get("MessageId")
+    if not asked:
+        return account.say(Answer.MISSING_PARAMETERS)
+    message = account.store.get(asked)
+    if message is None:
+        return account.say(Answer.MESSAGE_NOT_FOUND, id=asked)
+    return say_state(account.state_of(message, account.clock()))
+
+
+def _head(account: SandboxAccount, refusals: list[Answer | None], missing: str) -> str:
+    """Return the text before the slots: each error once, success last.
+
+    See docs: wire format, "Joined sentences".
+    """
+    complaints = dict.fromkeys(refused for refused in refusals if refused)
+    if None in refusals:
+        complaints = dict.fromkeys(
+            [
+                *(_BESIDE_SUCCESS.get(complaint, complaint) for complaint in complaints),
+                Answer.SENT,
+            ]
+        )
+    return " | ".join(
+        account.say(meaning, missing=missing)
+        if meaning is Answer.NOT_ENOUGH_CREDITS
+        else account.say(meaning)
+        for meaning in complaints
+    )
+
+
+def _refusal_of_sender(account: SandboxAccount, sender: str) -> Answer | None:
+    if not is_sender(sender):
+        return Answer.BAD_SENDER
+    approved = account.settings.senders is None or sender in account.settings.senders
+    return (
+        None
+        if approved and sender not in account.settings.forbidden_senders
+        else Answer.SENDER_FORBIDDEN
+    )
+
+
+def _failed_slot(account: SandboxAccount, refused: Answer, number: str, missing: str) -> str | None:
+    short = refused is Answer.NOT_ENOUGH_CREDITS
+    sentence = (
+        account.say(refused, missing=missing)
+        if short
+        else account.settings.sentences.get(refused) or say_in_slot(refused, number)
+    )
+    return _SLOTS[account.settings.failed_slot](sentence)
+
+
+HANDLERS: dict[
+    str, tuple[Callable[[SandboxAccount, PhpSession, Mapping[str, str]], Result], bool]
+] = {
+    # operation: handler, whether it needs a session that is logged in
+    "Auth": (_auth, False),
+    "GetCreditBalance": (_get_credit_balance, True),
+    "SendSMS": (_send_sms, True),
+    "GetNewMessages": (_get_new_messages, True),
+    "GetMessageStatus": (_get_message_status, True),
+}
