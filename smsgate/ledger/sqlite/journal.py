@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sqlite3
-import weakref
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, Self
 
 from ...protocol.answers import DeliveryState
@@ -26,7 +22,6 @@ from ..records import (
     Claim,
     Entry,
     Evidence,
-    JournalBusy,
     JournalError,
     RecipientOutcome,
     RequestEnd,
@@ -34,21 +29,9 @@ from ..records import (
     Text,
 )
 from ..states import OPERATOR_EVENTS, TRANSITIONS, Event, RecipientState, after, before
-from .connection import (
-    MARK,
-    PATIENT,
-    QUICK,
-    check_log,
-    connect,
-    connect_to_inspect,
-    connect_to_read,
-    connection_to,
-    transaction,
-)
-from .lock import Lock, in_use
-from .place import INDEX, LOCK, LOG, Place, beside
+from .campaign_file import CampaignFile
+from .connection import transaction
 from .reader import SqliteReader, kind_of
-from .statements import APPLICATION_ID, SCHEMA_VERSION, migrate, version_of
 
 __all__ = ["ENDED_EARLY", "SqliteJournal"]
 
@@ -63,28 +46,13 @@ class SqliteJournal(SqliteReader):
     def _hook(step: str) -> None:
         """Do nothing. A test overrides this method to end the process at a step."""
 
-    def __init__(
-        self,
-        place: Place,
-        connection: sqlite3.Connection,
-        *,
-        keeper: sqlite3.Connection | None = None,
-        lock: Lock | None = None,
-    ) -> None:
-        super().__init__(place.path, connection)
-        self._place = place
-        self._keeper = keeper
+    def __init__(self, file: CampaignFile) -> None:
+        super().__init__(file.path, file.connection)
+        self._file = file
         self._texts: dict[int, Text] = {}
-        self._saved = beside(place.path, f".saved-{token_hex(4)}")
-        # The writing connection closes before the read-only keeper: if it closed last, it would
-        # merge the log, even where the mark could not be removed.
-        self._finalizer = weakref.finalize(self, _close_all, connection, keeper, lock)
-        settings = self._settings()
-        self._marked = keeper is not None and MARK in settings
-        self._mark_in_file = False
-        self._forget_texts = settings.get("forget_texts") == "1"
+        self._forget_texts = self._settings().get("forget_texts") == "1"
         if self._forget_texts:
-            connection.execute("PRAGMA secure_delete = ON")
+            self._connection.execute("PRAGMA secure_delete = ON")
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -92,94 +60,28 @@ class SqliteJournal(SqliteReader):
 
         Raises `FileExistsError`, another `OSError`, or `JournalError`.
         """
-        place = Place(path)
-        place.check_new()
-        os.close(
-            os.open(
-                path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600
-            )
-        )
-        with ExitStack() as made:
-            made.callback(path.unlink, missing_ok=True)
-            with ExitStack() as held:
-                lock = held.enter_context(Lock(path))
-                connection = held.enter_context(closing(connect(path)))
-                with transaction(connection):
-                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    migrate(connection, 0)
-                keeper = held.enter_context(closing(connect_to_read(path)))
-                journal = cls(place, connection, keeper=keeper, lock=lock)
-                held.pop_all()
-            made.pop_all()
-        place.remember("", LOCK)
-        return journal
+        return cls(CampaignFile.create(path))
 
     @classmethod
-    def open(
-        cls,
-        path: Path,
-        *,
-        writing: bool = True,
-    ) -> Self:
+    def open(cls, path: Path, *, writing: bool = True) -> Self:
         """Open a campaign file: for one run alone, or, with `writing=False`, to read during a run.
 
         With `writing=False`, a file whose last run was killed, or of an older version, is read from
         a copy in memory, in which recipients in flight are in doubt. Raises `FileNotFoundError` or
         `JournalError`.
         """
-        place = Place(path)
-        place.check()
-        check_log(path)
-        journal = cls._open(place) if writing else cls._open_to_read(place)
-        if "name" not in journal._settings():
-            journal.close()
-            raise JournalError(
-                "the campaign is incomplete, as its creation was interrupted: delete the file and create the campaign again"
-            )
-        return journal
-
-    @classmethod
-    def _open(cls, place: Place) -> Self:
-        with ExitStack() as held:
-            lock = held.enter_context(Lock(place.path))
-            # Closes last if anything fails here, so that SQLite does not merge the log.
-            keeper = held.enter_context(closing(connect_to_read(place.path)))
-            version = version_of(keeper)
-            connection = held.enter_context(closing(connect(place.path)))
-            with transaction(connection):
-                migrate(connection, version)
-            keeper.execute("SELECT 1 FROM sqlite_master").fetchall()
-            journal = cls(place, connection, keeper=keeper, lock=lock)
-            place.remember("", LOCK)
-            place.path.chmod(0o600)
-            held.pop_all()
-        return journal
-
-    @classmethod
-    def _open_to_read(cls, place: Place) -> Self:
-        with ExitStack() as held:
-            alone = not in_use(place.path)
-            source, frozen = connect_to_inspect(place.path)
-            held.enter_context(closing(source))
-            version = version_of(source)
-            current = not frozen and version == SCHEMA_VERSION
-            if current and not (
-                alone
-                and source.execute("SELECT 1 FROM request WHERE settled_at IS NULL").fetchone()
-            ):
-                journal = cls(place, source)
-                held.pop_all()
-                return journal
-            copy = connection_to(":memory:")
-            held.callback(copy.close)
-            source.backup(copy)
-            with transaction(copy):
-                migrate(copy, version)
-            journal = cls(place, copy)
-            if alone and not in_use(place.path):
+        file = CampaignFile.open(path) if writing else CampaignFile.open_to_read(path)
+        with ExitStack() as opened:
+            opened.callback(file.close)
+            journal = cls(file)
+            if file.killed:
                 journal.recover()
-            held.pop_all()
-            source.close()
+            if "name" not in journal._settings():
+                raise JournalError(
+                    "the campaign is incomplete, as its creation was interrupted: delete the file"
+                    " and create the campaign again"
+                )
+            opened.pop_all()
         return journal
 
     def close(self) -> None:
@@ -187,48 +89,11 @@ class SqliteJournal(SqliteReader):
 
         Raises `JournalError` if the file was removed during a run and its data could not be saved.
         """
-        try:
-            if self._finalizer.alive and self._merge() and self._keeper:
-                self._keeper.close()
-        finally:
-            self._finalizer()
-
-    def _merge(self) -> bool:
-        """Merge the log into the file. Returns False if the log must stay."""
-        if not self._marked:
-            return True
-        lost = self._place.lost()
-        if lost == "":
-            self._save()
-            return False
-        if lost == LOCK:
-            return False  # another run may use the file, and its mark must stay
-        try:
-            with self._transaction():
-                self._run("unset", name=MARK)
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except JournalError:
-            return False  # the log stays, so the mark may stay too
-        self._marked = False
-        return True
-
-    def _save(self) -> None:
-        """Write the journal into another file, since its own file has no name any more."""
-        try:
-            os.close(os.open(self._saved, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            with self._transaction():
-                self._run("unset", name=MARK)
-            self._connection.execute("VACUUM INTO ?", (str(self._saved),))
-        except (JournalError, OSError) as error:
-            raise JournalError(
-                f"the file was removed during the run, and its data could not be saved as {self._saved.name}: {error}"
-            ) from None
+        self._file.close()
 
     def remove(self) -> None:
         """Close and delete the file, since its creation failed."""
-        self.close()
-        for suffix in ("", LOG, INDEX, LOCK):
-            beside(self.path, suffix).unlink(missing_ok=True)
+        self._file.remove()
 
     # Filling
 
@@ -303,26 +168,10 @@ class SqliteJournal(SqliteReader):
 
         Raises `JournalBusy` while another program reads the file.
         """
-        self._place.check_kept(self._saved)
-        if not self._mark_in_file:
-            self._marked = True
-            with self._transaction():
-                self._run("set", name=MARK, value="1")
-            self._bring_mark_into_file()
-            self._place.remember(LOG, INDEX)
-            self._mark_in_file = True
+        self._file.check_kept()
+        self._file.mark()
         with self._transaction():
             return int(self._run("start_run", now=self._clock()).lastrowid or 0)
-
-    def _bring_mark_into_file(self) -> None:
-        """Copy the mark from the log into the file itself, so that the file alone shows the run."""
-        self._connection.execute(f"PRAGMA busy_timeout = {QUICK}")  # the caller retries
-        ((busy, *_),) = self._connection.execute("PRAGMA wal_checkpoint(FULL)")
-        self._connection.execute(f"PRAGMA busy_timeout = {PATIENT}")
-        if busy:
-            raise JournalBusy(
-                "another program reads the campaign file (a report, an export, an SQLite program)"
-            )
 
     def end_run(self, run: int, outcome: str) -> None:
         """Record how a run ended."""
@@ -335,7 +184,7 @@ class SqliteJournal(SqliteReader):
         Returns None if no recipient is pending. `seen`, the last known balance, is stored with the
         claim.
         """
-        self._place.check_kept(self._saved)
+        self._file.check_kept()
         balance = (
             {"balance": None, "balance_at": None}
             if seen is None
@@ -518,12 +367,3 @@ class SqliteJournal(SqliteReader):
 
     def _transaction(self) -> Any:
         return transaction(self._connection)
-
-
-def _close_all(
-    connection: sqlite3.Connection, keeper: sqlite3.Connection | None, lock: Lock | None
-) -> None:
-    for one in (connection, keeper, lock):
-        with suppress(sqlite3.Error):
-            if one is not None:
-                one.close()
