@@ -75,7 +75,10 @@ def age(version: str) -> int:
 
 def starts(python: Path) -> bool:
     """Return whether this is a released CPython, not another Python or a broken shim."""
-    program = "import platform, sys; sys.exit((platform.python_implementation(), sys.version_info[3]) != ('CPython', 'final'))"
+    program = (
+        "import platform, sys; sys.exit((platform.python_implementation(), sys.version_info[3])"
+        " != ('CPython', 'final'))"
+    )
     return subprocess.run([python, "-c", program], check=False, capture_output=True).returncode == 0
 
 

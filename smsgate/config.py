@@ -163,7 +163,8 @@ def odd_credentials(**credentials: str) -> Iterator[str]:
             yield f"{name}: is enclosed in quotes; remove them unless they are part of the {name}"
         if value != value.strip():
             yield (
-                f"{name}: begins or ends with white space; remove it unless it is part of the {name}"
+                f"{name}: begins or ends with white space; remove it unless it is part of the"
+                f" {name}"
             )
 
 

@@ -167,12 +167,14 @@ REASONS: Mapping[Reason, ReasonRow] = {
     ),
     Reason.NO_FREE_CONNECTION: ReasonRow(
         "http_client",
-        "Give the http_client at least as many connections as `concurrency`. If it has them, replace the client.",
+        "Give the http_client at least as many connections as `concurrency`. If it has them,"
+        " replace the client.",
         passing=True,
     ),
     Reason.PROXY_REFUSED: ReasonRow(
         "SMSGATE_PROXY",
-        "Check the user and the password in the proxy's address, and whether the proxy allows this machine to reach the gateway.",
+        "Check the user and the password in the proxy's address, and whether the proxy allows"
+        " this machine to reach the gateway.",
     ),
     Reason.NOT_OPEN: _PROGRAM,
     Reason.OTHER_EVENT_LOOP: _PROGRAM,
@@ -407,7 +409,8 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
     BadCredentials: ErrorRow(
         Outcome.REFUSED,
         "the gateway refuses login or password",
-        "Correct login and password. They are the gateway's, not the website's, and «SOAP» must be ticked in the settings there.",
+        "Correct login and password. They are the gateway's, not the website's, and «SOAP» must"
+        " be ticked in the settings there.",
         setting="SMSGATE_LOGIN, SMSGATE_PASSWORD",
         account=True,
     ),

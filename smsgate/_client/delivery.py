@@ -54,7 +54,8 @@ class Following(AsyncIterator[str]):
             left = self.time_left()
             if not left:
                 raise TimeoutError(
-                    f"{len(self._pending)} of {self._total} messages have no final delivery status after {self._timeout:g} s"
+                    f"{len(self._pending)} of {self._total} messages have no final delivery"
+                    f" status after {self._timeout:g} s"
                 )
             pause = self._due[0][0] - anyio.current_time() if self._due else left
             if pause <= 0:

@@ -207,7 +207,8 @@ class Campaign:
             raise
         if in_doubt:
             _log.warning(
-                "the last run was interrupted while requests were under way: %d recipients are in doubt",
+                "the last run was interrupted while requests were under way: %d recipients are"
+                " in doubt",
                 in_doubt,
             )
         return opened
@@ -416,6 +417,7 @@ class Campaign:
         )
         if unfinished:
             raise ValueError(
-                f"purge: {unfinished} recipients are pending or in doubt; send, resolve or cancel them first"
+                f"purge: {unfinished} recipients are pending or in doubt; send, resolve or"
+                " cancel them first"
             )
         self.journal.purge()

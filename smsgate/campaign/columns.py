@@ -94,7 +94,8 @@ class Columns:
         if found != self.phone:
             first, all_ = (mask_numbers(self.judged.names[place]) for place in (self.phone, found))
             raise ValueError(
-                f"phone column: the first rows point to {first!r}, but all rows together to {all_!r}; name the right one"
+                f"phone column: the first rows point to {first!r}, but all rows together to"
+                f" {all_!r}; name the right one"
             )
 
 
@@ -234,7 +235,8 @@ def _phone(names: Sequence[str], fits: Sequence[tuple[int, int]], *, headed: boo
             ", ..." if len(candidates) > _LISTED else ""
         )
         raise ValueError(
-            f"phone column: it cannot be determined, as several columns may have the numbers ({fit}); name the right one"
+            "phone column: it cannot be determined, as several columns may have the numbers"
+            f" ({fit}); name the right one"
         )
     raise ValueError(
         f"phone column: it cannot be determined; name it. The columns are {_names(names)}"

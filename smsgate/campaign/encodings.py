@@ -26,7 +26,10 @@ _MARKS = (
 )
 _CANDIDATES = ("cp1251", "cp866", "cp1125", "koi8_u", "mac_cyrillic", "iso8859_5")
 """One-byte encodings of Cyrillic. If two of them decode the list equally, the first is reported."""
-_ASK = "name it with --encoding, such as utf-8, cp1251 (Windows), cp1125 (DOS), koi8-u, mac-cyrillic or cp1252 (Western Europe)"
+_ASK = (
+    "name it with --encoding, such as utf-8, cp1251 (Windows), cp1125 (DOS), koi8-u,"
+    " mac-cyrillic or cp1252 (Western Europe)"
+)
 
 _ASCII = bytes(range(128))
 _WORD = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
@@ -138,7 +141,8 @@ def encoding_of(opened: BinaryIO) -> str:
         return "utf-8"
     if seen.unicode * 50 >= seen.other:
         raise ValueError(
-            f"encoding: {seen.unicode:,} lines are UTF-8 and {seen.other:,} are not; save the list in one encoding, or {_ASK}"
+            f"encoding: {seen.unicode:,} lines are UTF-8 and {seen.other:,} are not; save the"
+            f" list in one encoding, or {_ASK}"
         )
     return _one_byte_encoding(seen)
 
@@ -225,12 +229,14 @@ def _one_byte_encoding(seen: _Seen) -> str:
     ]
     if marks[best][1] < _MOSTLY * len(words) or not words:
         raise ValueError(
-            f"encoding: the list is not in UTF-8, and its words make no sense in any Cyrillic encoding; {_ASK}"
+            "encoding: the list is not in UTF-8, and its words make no sense in any Cyrillic"
+            f" encoding; {_ASK}"
         )
     if rivals:
         names = " or ".join([best, *rivals])
         raise ValueError(
-            f"encoding: the list is not in UTF-8, and too short to tell whether it is {names}; {_ASK}"
+            f"encoding: the list is not in UTF-8, and too short to tell whether it is {names};"
+            f" {_ASK}"
         )
     return min(
         (one for one in _CANDIDATES if octets.decode(one, "replace") == read), key=_CANDIDATES.index

@@ -159,7 +159,8 @@ def entries_of(
             if name in source.repeated:
                 known = mask_numbers(name)
                 raise ValueError(
-                    f"text: several columns are named {known}, so the field {{{known}}} is ambiguous; rename the columns"
+                    f"text: several columns are named {known}, so the field {{{known}}} is"
+                    " ambiguous; rename the columns"
                 )
         template.check(source.columns)
     return _entries(source, template, _Alike(sender, wappush, country), preview or Preview())
@@ -229,7 +230,8 @@ def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
         raise _UnreadableRow("more than one number in one cell")
     if alike.country is None and may_be_two_numbers(number):
         raise _UnreadableRow(
-            "perhaps two numbers in one cell; if it is one number, write it with + and the country code, or set a country"
+            "perhaps two numbers in one cell; if it is one number, write it with + and the"
+            " country code, or set a country"
         )
     text = None if template is None else _filled(template, row)
     message = Message(

@@ -207,7 +207,8 @@ class Runner:
         self._stop_asked, self._turn, self._settled = anyio.Event(), anyio.Lock(), anyio.Condition()
         if lost := self._journal.recover():
             _log.warning(
-                "the last run was interrupted while requests were under way: %d recipients are in doubt",
+                "the last run was interrupted while requests were under way: %d recipients are"
+                " in doubt",
                 lost,
             )
         self._hook("recovered")
@@ -243,7 +244,8 @@ class Runner:
             except JournalBusy as error:
                 if waited >= self._patience:
                     raise JournalBusy(
-                        f"{error}; the run has waited {duration(waited)}. Run the campaign again when that program has finished"
+                        f"{error}; the run has waited {duration(waited)}. Run the campaign again"
+                        " when that program has finished"
                     ) from None
                 if not waited:
                     _log.warning("%s; the run starts when that program has finished", str(error))

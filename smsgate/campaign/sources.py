@@ -312,7 +312,8 @@ def _source(
         raise ValueError("the file is empty")
     if not first.cells:
         raise ValueError(
-            f"line {first.number}: {first.complaint}, and this line may be the header; correct or remove the line"
+            f"line {first.number}: {first.complaint}, and this line may be the header; correct"
+            " or remove the line"
         )
     sampled = list(islice(filled, _SAMPLED_ROWS))
     header = [cell.strip().lstrip("\ufeff") for cell in first.cells]
@@ -320,7 +321,8 @@ def _source(
     one_byte = encoding if encoding and is_one_byte(encoding) else ""
     if fault := _fault_of(header, one_byte):
         raise ValueError(
-            f"line {first.number}: {fault}; name another encoding with --encoding, or correct the line"
+            f"line {first.number}: {fault}; name another encoding with --encoding, or correct"
+            " the line"
         )
     sample = [[cell.strip() for cell in line.cells] for line in sampled if not line.complaint]
     asked = options.get("phone_column")

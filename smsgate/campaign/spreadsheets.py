@@ -8,7 +8,7 @@ of files do not show hidden rows, and an error says so.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Literal
@@ -72,15 +72,7 @@ def open_sheet(opened: BinaryIO, *, name: str | None, hidden: HiddenRows | None)
             for sheet in book.sheets_metadata
             if sheet.typ is SheetTypeEnum.WorkSheet and sheet.visible is SheetVisibleEnum.Visible
         ]
-        if name is not None and name not in book.sheet_names:
-            raise ValueError(
-                f"sheet: no sheet has this name; the sheets are {', '.join(book.sheet_names)}"
-            )
-        if name is None and not visible:
-            raise ValueError(
-                f"sheet: all sheets are hidden; name one with --sheet: {', '.join(book.sheet_names)}"
-            )
-        chosen = visible[0] if name is None else name
+        chosen = _chosen(name, book.sheet_names, visible)
         sheet = book.get_sheet_by_name(chosen)
         layout = _layout_of(opened, chosen)
     except PasswordError:
@@ -90,12 +82,6 @@ def open_sheet(opened: BinaryIO, *, name: str | None, hidden: HiddenRows | None)
             f"the file is not a readable spreadsheet ({type(error).__name__})"
         ) from None
     _check_hidden(layout, chosen, hidden)
-    count = len(book.sheet_names)
-    of_several = (
-        ""
-        if name or count == 1
-        else f", the first {'visible ' if len(visible) < count else ''}of {count}"
-    )
     layout = layout or _Layout()
     first = (sheet.start or (0, 0))[1]
     hidden_columns = {
@@ -104,11 +90,26 @@ def open_sheet(opened: BinaryIO, *, name: str | None, hidden: HiddenRows | None)
         if layout.hides_column(first + place)
     }
     return Sheet(
-        f"{chosen}{of_several}",
+        chosen if name else f"{chosen}{_of_several(book.sheet_names, visible)}",
         _rows(sheet.iter_rows(), first, layout),
         sheet.total_height,
         hidden_columns,
     )
+
+
+def _chosen(name: str | None, sheets: Sequence[str], visible: Sequence[str]) -> str:
+    if name is not None and name not in sheets:
+        raise ValueError(f"sheet: no sheet has this name; the sheets are {', '.join(sheets)}")
+    if name is None and not visible:
+        raise ValueError(
+            f"sheet: all sheets are hidden; name one with --sheet: {', '.join(sheets)}"
+        )
+    return visible[0] if name is None else name
+
+
+def _of_several(sheets: Sequence[str], visible: Sequence[str]) -> str:
+    kind = "visible " if len(visible) < len(sheets) else ""
+    return f", the first {kind}of {len(sheets)}" if len(sheets) > 1 else ""
 
 
 def check_columns(hidden: Collection[str]) -> None:

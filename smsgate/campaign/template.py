@@ -35,7 +35,8 @@ class Template:
         for token in _TOKEN.finditer(text):
             if token[0] in ("{", "}"):
                 raise ValueError(
-                    f"text: single brace at position {token.start() + 1}; write it twice for a literal brace"
+                    f"text: single brace at position {token.start() + 1}; write it twice for a"
+                    " literal brace"
                 )
             if token[1] is not None:
                 if not token[1].strip():
@@ -49,7 +50,8 @@ class Template:
             if name not in columns:
                 known = mask_numbers(", ".join(columns))
                 raise ValueError(
-                    f"text: no column for the field {{{mask_numbers(name)}}}; the columns are {known}"
+                    f"text: no column for the field {{{mask_numbers(name)}}}; the columns are"
+                    f" {known}"
                 )
 
     def fill(self, values: Mapping[str, str]) -> str:

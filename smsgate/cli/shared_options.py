@@ -7,7 +7,7 @@ commands are handled here.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import partial
 from inspect import Parameter, Signature, iscoroutinefunction, signature
@@ -162,29 +162,29 @@ def command(
                 except Exception as error:
                     return _end(output, sends, error)
 
-        _, *own = signature(function).parameters.values()
-        parameters = [
-            *(
-                one.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[one.name])
-                for one in own
-                if one.name not in groups
-            ),
-            *(
-                parameter
-                for group in (*groups.values(), Common)
-                for parameter in _parameters(group)
-            ),
-        ]
-        described: Any = run
-        described.__name__, described.__doc__ = function.__name__, function.__doc__
-        described.__signature__ = Signature(parameters)
-        described.__annotations__ = {
-            parameter.name: parameter.annotation for parameter in parameters
-        }
-        app.command(cls=PlainCommand)(described)
+        app.command(cls=PlainCommand)(_described(run, function, hints, groups))
         return function
 
     return register
+
+
+def _described(
+    run: Any, function: Command, hints: Mapping[str, Any], groups: Mapping[str, type]
+) -> Command:
+    """Give `run` the name, docstring and parameters that typer reads, with those of the groups."""
+    _, *own = signature(function).parameters.values()
+    parameters = [
+        *(
+            one.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[one.name])
+            for one in own
+            if one.name not in groups
+        ),
+        *(parameter for group in (*groups.values(), Common) for parameter in _parameters(group)),
+    ]
+    run.__name__, run.__doc__ = function.__name__, function.__doc__
+    run.__signature__ = Signature(parameters)
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run  # type: ignore[no-any-return]
 
 
 async def _in_loop(

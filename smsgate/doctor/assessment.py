@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -420,42 +421,24 @@ def assess_concurrency(steps: Sequence[Step], configured: int, error_text: str =
         "configured": configured,
         "calls_a_second": {str(step.concurrency): round(step.rate, 1) for step in sound},
     }
+    found = partial(Finding, "concurrency", facts=facts)
     broken = steps[-1]
     text = rates if broken.error is None else f"{rates}; with {broken.concurrency}: {error_text}"
     if broken.error is not None and configured > most:
         advice = f"The gateway did not serve {broken.concurrency} sessions at once."
-        return Finding(
-            "concurrency",
-            Mark.NOTE,
-            text,
-            setting=f"SMSGATE_CONCURRENCY={most}",
-            advice=advice,
-            facts=facts,
-        )
+        return found(Mark.NOTE, text, setting=f"SMSGATE_CONCURRENCY={most}", advice=advice)
     if sound[0].rate * _WORK_LEAST > 1:
-        return Finding(
-            "concurrency",
-            Mark.OK,
-            f"{text}; the answers are too fast to compare",
-            facts=facts,
-        )
+        return found(Mark.OK, f"{text}; the answers are too fast to compare")
     if useful > configured:
         advice = (
             f"{useful} requests at once are faster than {configured};"
             " this matters if you send many messages."
         )
-        return Finding(
-            "concurrency",
-            Mark.NOTE,
-            text,
-            setting=f"SMSGATE_CONCURRENCY={useful}",
-            advice=advice,
-            facts=facts,
-        )
+        return found(Mark.NOTE, text, setting=f"SMSGATE_CONCURRENCY={useful}", advice=advice)
     enough = (
         f"; {useful} would be enough, {configured} are fine" if useful < configured <= most else ""
     )
-    return Finding("concurrency", Mark.OK, f"{text}{enough}", facts=facts)
+    return found(Mark.OK, f"{text}{enough}")
 
 
 # --- this machine ---

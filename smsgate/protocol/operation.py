@@ -28,8 +28,9 @@ class Operation(Generic[T_co]):
 
     The second argument is what was asked: a `Message`, a message id, or None."""
     knows: Callable[[str], bool]
-    """Whether a string of the answer is a value of this operation. It must agree with `read`: any other
-    string is looked up in the table of sentences."""
+    """Whether a string of the answer is a value of this operation.
+
+    It must agree with `read`: any other string is looked up in the table of sentences."""
 
     @property
     def result(self) -> str:

@@ -1,8 +1,8 @@
 """The report of a campaign: one self-contained HTML page, for screen and paper, without a script.
 
-Rules of this file: every word of the gateway or a user goes through `ReportPage.said`, which escapes it
-and masks numbers. The size of the page does not grow with the number of recipients. A recipient
-whose outcome is not known is called in doubt.
+Rules of this folder: every word of the gateway or a user goes through `ReportPage.said`, which
+escapes it and masks numbers. The size of the page does not grow with the number of recipients. A
+recipient whose outcome is not known is called in doubt.
 """
 
 from __future__ import annotations

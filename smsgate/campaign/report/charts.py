@@ -99,10 +99,12 @@ def bar(value: int, most: int, kind: str, title: str) -> str:
 
 def _open(key: str, height: float, title: str, description: str) -> Iterator[str]:
     yield (
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {height:g}" role="img" aria-labelledby="{key}-title {key}-desc">'
+        f'<svg class="chart" viewBox="0 0 {_WIDTH} {height:g}" role="img"'
+        f' aria-labelledby="{key}-title {key}-desc">'
     )
     yield (
-        f'<title id="{key}-title">{escape(title)}</title><desc id="{key}-desc">{escape(description)}</desc>'
+        f'<title id="{key}-title">{escape(title)}</title>'
+        f'<desc id="{key}-desc">{escape(description)}</desc>'
     )
 
 
@@ -171,11 +173,13 @@ def _stage(stage: Stage, top: float, scale: float, *, last: bool) -> Iterator[st
     left = max(whole - sum(widths), _LEAST if going_on else 0.0)
     yield _text(0, top + _BAR / 2 + 5, stage.label, "stage")
     yield (
-        f'<rect class="track" x="{_LEFT:g}" y="{top:g}" width="{_WIDTH - _LEFT - _RIGHT:g}" height="{_BAR:g}"/>'
+        f'<rect class="track" x="{_LEFT:g}" y="{top:g}"'
+        f' width="{_WIDTH - _LEFT - _RIGHT:g}" height="{_BAR:g}"/>'
     )
     if left and not last:
         yield (
-            f'<rect class="flow" x="{_LEFT:g}" y="{top + _BAR:g}" width="{left:.2f}" height="{_STAGE - _BAR:g}"/>'
+            f'<rect class="flow" x="{_LEFT:g}" y="{top + _BAR:g}"'
+            f' width="{left:.2f}" height="{_STAGE - _BAR:g}"/>'
         )
     if left:
         yield _rect(stage.kind, _LEFT, top, left, _BAR)
@@ -246,7 +250,8 @@ def stacked_columns(
         x = _AXIS + (_WIDTH - _AXIS) * where
         anchor = "end" if x > _WIDTH - 30 else "middle"
         lines.append(
-            f'<line class="ground" x1="{x:.1f}" x2="{x:.1f}" y1="{_GROUND:g}" y2="{_GROUND + 5:g}"/>'
+            f'<line class="ground" x1="{x:.1f}" x2="{x:.1f}"'
+            f' y1="{_GROUND:g}" y2="{_GROUND + 5:g}"/>'
         )
         lines.append(_text(x, _GROUND + 21, words, "quiet", anchor))
     return "\n".join([*lines, "</svg>"])

@@ -1,7 +1,7 @@
 """The pieces of the page that all sections use: a table, a row with a bar, a section.
 
-Rule of this file: every word of the gateway or a user goes through `ReportPage.said`, which escapes it
-and masks numbers.
+Rule of this file: every word of the gateway or a user goes through `ReportPage.said`, which escapes
+it and masks numbers.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class ReportPage:
 
 @cache
 def packaged(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8").strip()
+    return files("smsgate.campaign.report").joinpath(name).read_text(encoding="utf-8").strip()
 
 
 def section(key: str, heading: str, about: str, lines: Iterable[str]) -> Iterator[str]:

@@ -84,7 +84,8 @@ def _remarks(page: ReportPage, stands: Outlook) -> Iterator[str]:
         yield f"Paused: {page.said(why)}"
     if stands is Outlook.OPEN:
         yield (
-            "A run is sending at this moment, or its process ended unexpectedly. The next run finds out."
+            "A run is sending at this moment, or its process ended unexpectedly. The next run"
+            " finds out."
         )
     if page.figures.purged:
         yield f"This campaign is purged: {PURGED}."

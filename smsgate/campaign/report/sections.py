@@ -289,7 +289,8 @@ def _foot(page: ReportPage) -> Iterator[str]:
     written = escape(moment(page.now, page.zone))
     yield f"<p>Written on {written} by smsgate {escape(__version__)}. {hidden}</p>"
     yield (
-        "<p>This page loads nothing and runs no script. The figures are from the campaign file at that time.</p>"
+        "<p>This page loads nothing and runs no script. The figures are from the campaign file"
+        " at that time.</p>"
     )
     yield "</footer></main></body></html>"
 

@@ -71,13 +71,15 @@ _BUSY = "another program holds the file: try again when that program has finishe
 _SENTENCES: dict[int, str] = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space, then run the command again",
     sqlite3.SQLITE_IOERR: (
-        "the disk cannot be read or written, or it is full: check the disk, then run the command again"
+        "the disk cannot be read or written, or it is full: check the disk, then run the command"
+        " again"
     ),
     sqlite3.SQLITE_READONLY: (
         "the file or its folder is read-only: copy the campaign to a folder that you can write to"
     ),
     sqlite3.SQLITE_CANTOPEN: (
-        "the file, or its log in the same folder, cannot be opened: check the permissions of both files and of the folder"
+        "the file, or its log in the same folder, cannot be opened: check the permissions of"
+        " both files and of the folder"
     ),
     sqlite3.SQLITE_BUSY: _BUSY,
     sqlite3.SQLITE_LOCKED: _BUSY,

@@ -230,21 +230,11 @@ class SqliteJournal(SqliteReader):
             raise ValueError("outcomes: one for each recipient of the claim")
         if foreign := {outcome.event for outcome in outcomes} - _OUTCOMES:
             raise ValueError(f"outcomes: {min(foreign)} is not an outcome of a request")
-        moves = {
-            event: (after(before(event), event), before(event))
-            for event in {outcome.event for outcome in outcomes}
-        }
+        moves = {event: (after(before(event), event), before(event)) for event in _OUTCOMES}
         rows = [
-            (
-                moves[one.event][0],
-                one.message_id,
-                one.reason,
-                one.alone,
-                one.recipient,
-                claim.request,
-                moves[one.event][1],
-            )
+            (target, one.message_id, one.reason, one.alone, one.recipient, claim.request, source)
             for one in outcomes
+            for target, source in [moves[one.event]]
         ]
         counts = Counter(outcome.event for outcome in outcomes)
         self._hook("settling")
@@ -298,7 +288,8 @@ class SqliteJournal(SqliteReader):
                 owner := self._run("find_id", message_id=message_id).fetchone()
             ):
                 raise ValueError(
-                    f"message_id: line {owner[0]} has this id already; an id belongs to one recipient"
+                    f"message_id: line {owner[0]} has this id already; an id belongs to one"
+                    " recipient"
                 )
             moved = self._run(
                 "resolve",

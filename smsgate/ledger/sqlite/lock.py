@@ -55,7 +55,8 @@ class Lock:
             self._connection.close()
             if isinstance(error, JournalBusy):
                 raise JournalInUse(
-                    "the campaign is in use by another run; wait until that run ends, or stop it with Ctrl-C"
+                    "the campaign is in use by another run; wait until that run ends, or stop it"
+                    " with Ctrl-C"
                 ) from None
             raise JournalError(f"{lock.name}: {error}") from None
 

@@ -20,12 +20,14 @@ LOCK = "-lock"
 
 _GONE = {
     "": (
-        "the data of this run is saved in {saved} when the run ends. Rename that file to {file} before you run the campaign again"
+        "the data of this run is saved in {saved} when the run ends. Rename that file to {file}"
+        " before you run the campaign again"
     ),
     LOG: "its data is written into {file} when the run ends",
     INDEX: "the data of this run is written into {file} when the run ends",
     LOCK: (
-        "another run may have begun. Check with 'smsgate campaign status {file}' before you run the campaign again"
+        "another run may have begun. Check with 'smsgate campaign status {file}' before you run"
+        " the campaign again"
     ),
 }
 """What happens after one of the files was removed or replaced, by its suffix."""
@@ -59,14 +61,16 @@ class Place:
         if self.path.is_symlink():
             # The lock and the log are found by name.
             raise JournalError(
-                "this is a symbolic link, which would allow two runs at the same time: give the path of the file itself"
+                "this is a symbolic link, which would allow two runs at the same time: give the"
+                " path of the file itself"
             )
         if not self.path.is_file():
             raise FileNotFoundError(2, "there is no campaign at this path", str(self.path))
         self._check_folder()
         if self.path.stat().st_nlink > 1:
             raise JournalError(
-                "the file has a second name (a hard link), which would allow two runs at the same time: remove the other name"
+                "the file has a second name (a hard link), which would allow two runs at the"
+                " same time: remove the other name"
             )
 
     def _check_folder(self) -> None:
@@ -99,7 +103,8 @@ class Place:
             then = _GONE[suffix].format(file=self.path.name, saved=saved.name)
             name = beside(self.path, suffix).name
             raise JournalLost(
-                f"{name} was removed or replaced while a run was using it. Nothing more is sent; {then}"
+                f"{name} was removed or replaced while a run was using it. Nothing more is sent;"
+                f" {then}"
             )
 
 

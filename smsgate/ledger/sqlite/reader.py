@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from decimal import Decimal
+from itertools import starmap
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -164,16 +165,15 @@ class SqliteReader:
 
     def _figures(self, done: _Answered) -> Figures:
         settings = done(self._settings())
-        parts, ucs2, cost = Counter[int](), 0, Counter[str]()
-        for state, count_of_parts, alphabet, count in done(self._run("parts").fetchall()):
+        sizes = done(self._run("parts").fetchall())
+        parts, cost = Counter[int](), Counter[str]()
+        for state, count_of_parts, _, count in sizes:
             parts[count_of_parts] += count
-            ucs2 += count if alphabet == "UCS-2" else 0
             cost[state] += count_of_parts * count
         ((texts, _),) = done(self._run("texts").fetchall())
         forced = Counter[str]()
         for characters, count in done(self._run("forced_by")):
-            for character in characters:
-                forced[character] += count
+            forced.update(dict.fromkeys(characters, count))
         *example, example_number = done(self._run("example").fetchone()) or (None,)
         ((first, last, requests),) = done(self._run("span").fetchall())
         runs = self._run("runs").fetchall()
@@ -187,17 +187,12 @@ class SqliteReader:
             in_doubt=done(self._reasons(RecipientState.IN_DOUBT)),
             deliveries=done(dict(self._run("deliveries"))),
             parts=dict(sorted(parts.items())),
-            ucs2=ucs2,
+            ucs2=sum(count for _, _, alphabet, count in sizes if alphabet == "UCS-2"),
             texts=texts,
             forced_by="".join(character for character, _ in forced.most_common()),
             costs={RecipientState(state): paid for state, paid in cost.items()},
             example=Text(*example) if example else None,
-            decisions=done(
-                tuple(
-                    Decision(at, who, Event(event), note, request, line, recipients)
-                    for at, who, event, note, request, line, recipients in self._run("decisions")
-                )
-            ),
+            decisions=done(tuple(starmap(_decision, self._run("decisions")))),
             runs=len(runs),
             requests=requests,
             first_claim=first,
@@ -243,6 +238,10 @@ class SqliteReader:
 def kind_of(reason: str) -> str:
     """Return a reason without line numbers and phone numbers, so that reasons can be counted."""
     return "repeats another line" if reason.startswith("repeats line ") else _MASKED.sub("", reason)
+
+
+def _decision(at: float, who: str, event: str, *rest: Any) -> Decision:
+    return Decision(at, who, Event(event), *rest)
 
 
 def _evidence(stored: dict[str, Any]) -> Evidence:

@@ -44,7 +44,8 @@ def version_of(connection: sqlite3.Connection) -> int:
         raise JournalError("the file is not a campaign")
     if version > SCHEMA_VERSION:
         raise JournalError(
-            f"the file has version {version}, and this smsgate supports versions up to {SCHEMA_VERSION}: install a newer smsgate"
+            f"the file has version {version}, and this smsgate supports versions up to"
+            f" {SCHEMA_VERSION}: install a newer smsgate"
         )
     return int(version)
 
