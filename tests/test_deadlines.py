@@ -9,7 +9,6 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from random import Random
@@ -28,6 +27,7 @@ from simulated_gateway import URL, SimulatedGateway
 import smsgate
 from smsgate._client import call, logins
 from smsgate.sandbox import FaultKind, Sandbox, Settings
+from smsgate.sandbox.gateway import Gateway
 
 pytestmark = pytest.mark.anyio
 
@@ -285,7 +285,7 @@ async def test_a_session_that_remembers_a_failed_auth_keeps_nothing_of_its_calle
 
     async with simulated() as (gateway, session):
         if kind == "refused":
-            gateway.gateway.settings = replace(gateway.gateway.settings, password="another")
+            gateway.gateway = Gateway(Settings(password="another"), trio.current_time)
         else:
             delayed(gateway, lambda _: 2, lambda _: 404)
         held = await call(session)

@@ -80,13 +80,17 @@ class Gateway:
     SHOWN_SESSIONS = 50
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
-        self.settings = settings
         self._lock = Lock()
         self._account = SandboxAccount(settings, clock)
         self._sessions = PhpSessions(
             settings.session_idle_seconds, settings.session_calls, clock, self._account.random
         )
         self._revision = 0
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, which do not change."""
+        return self._account.settings
 
     # For the server
 
