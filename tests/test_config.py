@@ -6,14 +6,26 @@ what is allowed, and complaints that name the argument and quote nothing.
 from __future__ import annotations
 
 import ssl
+from dataclasses import MISSING, fields
 from decimal import Decimal
+from inspect import Parameter, signature
 from typing import Any
 
 import httpx
 import httpx2
 import pytest
+from pydantic_core import PydanticUndefined
 
-from smsgate.config import SessionConfig, Timeouts, positive, travels_in_clear
+import smsgate
+from smsgate.config import (
+    _RULES,
+    GatewaySettings,
+    SessionConfig,
+    Timeouts,
+    positive,
+    travels_in_clear,
+)
+from smsgate.settings import SmsGateSettings
 
 GOOD: dict[str, Any] = {
     "login": "login",
@@ -261,3 +273,16 @@ def test_https_and_this_machine_do_not_travel_in_clear(url: str):
 )
 def test_plain_http_to_another_machine_does(url: str):
     assert travels_in_clear(url) is True
+
+
+def test_each_setting_has_one_rule_one_default_and_one_name_everywhere():
+    arguments = signature(smsgate.AsyncSession).parameters
+    settings = {field.name: field.default for field in fields(SessionConfig)}
+    assert set(arguments) - {"observer"} == set(settings) == set(_RULES)
+    for name, default in settings.items():
+        expected = Parameter.empty if default is MISSING else default
+        assert arguments[name].default == expected, name
+    for name, field in GatewaySettings.model_fields.items():
+        expected = PydanticUndefined if settings[name] is MISSING else settings[name]
+        assert field.default == expected, name
+    assert set(SmsGateSettings.model_fields) == set(GatewaySettings.model_fields)
