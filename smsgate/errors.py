@@ -92,6 +92,7 @@ class Reason(StrEnum):
     NOT_OPEN = "session not open"
     OTHER_EVENT_LOOP = "other event loop"
     BAD_REQUEST = "request could not be made"
+    TOO_LATE = "too late"
     # NotSent or InDoubt, depending on whether a byte had left
     CLOSED = "session closed"
     TIMED_OUT = "timed out"
@@ -181,6 +182,9 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.CLOSED: _PROGRAM,
     Reason.BAD_REQUEST: ReasonRow(
         "SMSGATE_URL", "Correct the address or the proxy: no request can be made with them."
+    ),
+    Reason.TOO_LATE: ReasonRow(
+        "not_after", "Send a new message if it is still wanted, or allow more time with not_after."
     ),
     Reason.TIMED_OUT: ReasonRow(*_SLOW, passing=True),
     Reason.CONNECTION_LOST: ReasonRow(*_BROKEN, passing=True),

@@ -318,6 +318,7 @@ class AsyncSession:
         wappush: str | None = None,
         sender: str | None = None,
         timeout: float | None = None,
+        not_after: float | None = None,
     ) -> SendResult:
         """Send one message to one or several numbers. Nothing is ever sent twice automatically.
 
@@ -334,6 +335,9 @@ class AsyncSession:
                 `timeouts.send`. A send that runs out of time is in doubt if its request had begun
                 to leave, and not sent otherwise. The gateway goes on working on the request, so a
                 short timeout only loses the answer.
+            not_after: seconds in which the first byte of the request must leave; by default as long
+                as `timeout`. Use it for a message that is useless later, such as a one-time code:
+                after this time nothing is sent, and the call raises `NotSent`.
 
         Returns:
             What became of each number, if at least one was accepted. With several numbers, check
@@ -341,9 +345,10 @@ class AsyncSession:
 
         Raises:
             pydantic.ValidationError: the message is invalid; nothing was sent.
-            ValueError: `timeout` is not a number of seconds greater than 0; nothing was sent.
+            ValueError: `timeout` or `not_after` is not a number of seconds greater than 0; nothing
+                was sent.
             Refused: the gateway refused all recipients.
-            NotSent: nothing left this process.
+            NotSent: nothing left this process. Its `reason` is `Reason.TOO_LATE` after `not_after`.
             InDoubt: it is not known whether the message was sent.
         """
         message = Message(
@@ -353,9 +358,11 @@ class AsyncSession:
             wappush=wappush,
             country=self._config.country,
         )
-        return await self.send(message, timeout=timeout)
+        return await self.send(message, timeout=timeout, not_after=not_after)
 
-    async def send(self, message: Message, *, timeout: float | None = None) -> SendResult:
+    async def send(
+        self, message: Message, *, timeout: float | None = None, not_after: float | None = None
+    ) -> SendResult:
         """Send a message. Returns and raises as `send_sms` does.
 
         The message is validated again, since a copy of a message may hold unchecked values.
@@ -363,11 +370,15 @@ class AsyncSession:
         Args:
             message: the message.
             timeout: seconds for the whole call, as in `send_sms`; by default `timeouts.send`.
+            not_after: seconds in which the first byte must leave, as in `send_sms`.
         """
+        if not_after is not None and not positive(not_after):
+            raise ValueError("not_after: must be a number of seconds greater than 0")
         checked = checked_again(_a_message(message))
         if isinstance(checked, ValidationError):
             raise checked
         call = self._call_of(checked, _deadline(timeout, self._config.timeouts.send))
+        call.not_after = not_after
         if (record := RECORD.get()) is not None:
             record.calls.append(call)
         return await self._calls.run(call)

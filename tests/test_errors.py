@@ -191,6 +191,7 @@ def test_reasons_are_words_that_a_program_can_compare():
         "other event loop",
         "request could not be made",
         "timed out",
+        "too late",
         "connection lost",
         "HTTP client failed",
         "HTTP status",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import random
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -31,7 +32,15 @@ from ..protocol.operations import SEND_SMS
 from ..protocol.reply import Reply, unrecognised
 from .logins import Credentials, Login, Logins
 from .observing import CallStart, Observation, Observer
-from .transport import Body, Exchange, Transport, lent_transport, own_transport, ssl_settings
+from .transport import (
+    TOO_LATE,
+    Body,
+    Exchange,
+    Transport,
+    lent_transport,
+    own_transport,
+    ssl_settings,
+)
 
 __all__ = ["RECORD", "Calls", "OutgoingCall", "SendRecord", "send_recorded", "subject_of"]
 
@@ -62,6 +71,9 @@ class OutgoingCall(Generic[T]):
     exchange: Exchange | None = None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     """The scope that the deadline and `aclose` cancel."""
+    not_after: float | None = None
+    """Seconds in which the first byte must leave, None without a limit."""
+    _started: tuple[float, float] = (0.0, 0.0)
     closed_after: float | None = None
     """The grace period of the `aclose` that ended the call, None if none did."""
 
@@ -75,6 +87,27 @@ class OutgoingCall(Generic[T]):
         """Whether the request may have left, and no answer shows that it had no effect."""
         return self.exchange is not None and self.exchange.left
 
+    def start(self) -> None:
+        """Start the deadline. The time for the first byte counts from now, too."""
+        self._started = anyio.current_time(), _awake_or_not()
+        limits = [self.deadline] if self.not_after is None else [self.deadline, self.not_after]
+        self.scope.deadline = self._started[0] + min(limits)
+
+    def may_begin(self) -> bool:
+        """Return whether the first byte may leave now. From then on only the deadline counts."""
+        if self._too_late():
+            return False
+        self.scope.deadline = self._started[0] + self.deadline
+        return True
+
+    def _too_late(self) -> bool:
+        if self.not_after is None:
+            return False
+        # The clock of the event loop stands still while the machine is suspended.
+        loop, machine = self._started
+        passed = max(anyio.current_time() - loop, _awake_or_not() - machine)
+        return passed >= self.not_after
+
     def cut_off(self) -> NotSent | InDoubt:
         """Return the error of a call that its deadline or `aclose` has ended."""
         reason, after = (
@@ -84,7 +117,14 @@ class OutgoingCall(Generic[T]):
         )
         if self.left and self.exchange is not None:
             return InDoubt(f"{reason} after {after:g} s, {self.exchange.doubt}", reason=reason)
+        if self.closed_after is None and self._too_late():
+            return NotSent(TOO_LATE, reason=Reason.TOO_LATE)
         return NotSent(f"nothing was sent: {reason} after {after:g} s", reason=reason)
+
+
+def _awake_or_not() -> float:
+    """Return the seconds since this machine started, including those that it was suspended."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class _Sender(Protocol):
@@ -221,7 +261,7 @@ class Calls:
         failure: SmsGateError | None = self.unusable()
         if failure is None:
             self._under_way.add(call)
-            call.scope.deadline = anyio.current_time() + call.deadline
+            call.start()
             try:
                 with call.scope:
                     result = await self._repeat(call, attempt or self._attempt)
@@ -276,7 +316,7 @@ class Calls:
                 call.exchange = None
                 if not login.authenticated:
                     await self._authenticate(login, call, began)
-                call.exchange = Exchange()
+                call.exchange = Exchange(may_begin=call.may_begin)
                 reply = await self._logins.ask(
                     login, call.operation, call.body, call.limit, call.exchange
                 )

@@ -43,6 +43,7 @@ from ..privacy import sealed
 
 __all__ = [
     "FAULTS",
+    "TOO_LATE",
     "Body",
     "Exchange",
     "Fault",
@@ -147,6 +148,8 @@ FAULTS: dict[str, Fault] = {
     "HTTPError": _LOST,
 }
 
+TOO_LATE = "nothing was sent: it is too late for the first byte to leave"
+
 CLOSING = 1.0
 """The most seconds to wait for a response or a client to close."""
 
@@ -168,6 +171,10 @@ class Exchange:
     """The HTTP client has been given the request."""
     begun: bool = False
     """The request has begun to leave: a trace event says so, or a response came."""
+    may_begin: Callable[[], bool] = lambda: True
+    """Called before the first byte leaves. False stops the request, and nothing has left then."""
+    stopped: bool = False
+    """`may_begin` has stopped the request."""
     tunnel_status: int | None = None
     """The HTTP status of a proxy's answer to CONNECT."""
     _taken: bool = False
@@ -183,8 +190,10 @@ class Exchange:
         if self._ended is not None:
             return self._ended
         # After a failed step the client may already be doing anything else.
-        return self.handed_over and (
-            self._taken or self.begun or self._between_steps or not self._heard
+        return (
+            self.handed_over
+            and not self.stopped
+            and (self._taken or self.begun or self._between_steps or not self._heard)
         )
 
     @property
@@ -203,9 +212,11 @@ class Exchange:
         if stage == "started":
             self._between_steps = False
             self._connecting = getattr(info.get("request"), "method", b"") == b"CONNECT"
-            self.begun |= not self._connecting and step.endswith(
+            if not self._connecting and step.endswith(
                 (".send_request_headers", ".send_request_body")
-            )
+            ):
+                self._check_may_begin()
+                self.begun = True
         elif stage == "failed":
             failure = info["exception"]
             self._failures.append(failure)
@@ -213,23 +224,30 @@ class Exchange:
         elif self._connecting and step.endswith(".receive_response_headers"):
             self.tunnel_status = info["return_value"][1]
 
+    def _check_may_begin(self) -> None:
+        """Raise `NotSent` if nothing has begun to leave and `may_begin` does not allow it now."""
+        if self.stopped or not (self.begun or self._taken or self.may_begin()):
+            self.stopped = True
+            raise NotSent(TOO_LATE, reason=Reason.TOO_LATE)
+
     def take(self) -> None:
         """Record that the body is read, and so may be sent.
 
         Raises:
-            NotSent: the exchange has ended as not sent. A transport that continues in the
-                background must not send after that.
+            NotSent: the exchange has ended as not sent, or may not begin any more. A transport
+                that continues in the background must not send after that.
         """
         if self._ended is False:
             raise NotSent(
                 "the request has ended as not sent, so its body cannot be read",
                 reason=Reason.CLOSED,
             )
+        self._check_may_begin()
         self._taken = True
 
     def not_sent(self, error: Exception) -> bool:
         """Return whether this exception of the exchange proves that nothing of the request left."""
-        if not self.handed_over:
+        if not self.handed_over or self.stopped:
             return True
         if self._taken or self.begun:
             return False
@@ -529,6 +547,8 @@ class Transport:
         names = [kind.__name__ for kind in type(error).__mro__]
         fault = next((FAULTS[name] for name in names if name in FAULTS), _FOREIGN)
         detail = f"{type(error).__name__}{cause_of(error)}"
+        if exchange.stopped:
+            return NotSent(TOO_LATE, reason=Reason.TOO_LATE)
         # The class proves nothing: httpx-aiohttp raises `ConnectError` for a connection that it
         # lost after the request.
         not_sent = exchange.not_sent(error)
