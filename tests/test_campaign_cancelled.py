@@ -123,7 +123,7 @@ async def cancelled_at(step: int, path: Path) -> bool:
     return not scope.cancelled_caught and states == {S.ACCEPTED: 5}
 
 
-def test_cancelled_at_each_await(tmp_path: Path):
+def test_run_survives_cancellation_at_each_await(tmp_path: Path):
     for step in range(1, 1_000):
         clock = trio.testing.MockClock(autojump_threshold=0)
         if trio.run(cancelled_at, step, tmp_path / f"{step}.sms", clock=clock):
@@ -134,7 +134,7 @@ def test_cancelled_at_each_await(tmp_path: Path):
 @pytest.mark.heavy
 @pytest.mark.usefixtures("anyio_backend", "quiet")
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-async def test_cancelled_thousands_of_times_at_random(chunk: int, tmp_path: Path):
+async def test_run_survives_thousands_of_random_cancellations(chunk: int, tmp_path: Path):
     times = TIMES // CHUNKS
     make(tmp_path / "a.sms", 4 * times)
     random = Random(chunk)
@@ -200,7 +200,7 @@ def open_sockets() -> int:
 
 
 @pytest.mark.parametrize("twice", [False, True])
-def test_a_native_cancel_at_each_turn_of_the_event_loop(twice: bool, tmp_path: Path):
+def test_run_survives_native_cancel_at_each_loop_iteration(twice: bool, tmp_path: Path):
     async def one(turns: int, sandbox: Sandbox) -> bool:
         path = tmp_path / f"{turns}.sms"
         # Numbers of its own: the gateway may still be at work on what was cut off before.

@@ -50,7 +50,7 @@ def skipped(
         ("phone;name\n12;a\n", "phone"),
     ],
 )
-def test_the_cells_decide_which_column_has_the_numbers(content: str, column: str, tmp_path: Path):
+def test_phone_column_is_chosen_by_its_cells(content: str, column: str, tmp_path: Path):
     assert of(tmp_path, content).phone_column == column
 
 
@@ -71,7 +71,7 @@ def test_the_cells_decide_which_column_has_the_numbers(content: str, column: str
         "Моб;Дод\n0501111111;\n0501111112;\n0501111113;\n0501111114;\n0501111115;+380502222222\n",
     ],
 )
-def test_where_two_columns_fit_it_is_asked_which_one(content: str, tmp_path: Path):
+def test_two_possible_phone_columns_are_an_error(content: str, tmp_path: Path):
     with pytest.raises(
         ValueError,
         match=r"phone column: it cannot be determined, as several columns may have the numbers \(\w",
@@ -101,7 +101,7 @@ FIRST = 200
         ),
     ],
 )
-def test_later_rows_may_not_lead_to_another_column(
+def test_later_rows_do_not_change_the_phone_column(
     header: str, first: str, then: str, says: str, tmp_path: Path
 ):
     rows = [first.format(n) for n in range(FIRST)] + [then.format(n) for n in range(FIRST * 2)]
@@ -113,7 +113,7 @@ def test_later_rows_may_not_lead_to_another_column(
     assert len(list(named.rows)) == FIRST * 3
 
 
-def test_a_column_named_twice_matters_only_if_a_text_needs_it(tmp_path: Path):
+def test_duplicate_column_name_matters_only_if_the_text_uses_it(tmp_path: Path):
     content = "phone,note,note\n+380501111111,a,b\n"
     assert skipped(tmp_path, of(tmp_path, content)) == {}
     with pytest.raises(ValueError, match=r"text: several columns are named note"):
@@ -122,7 +122,7 @@ def test_a_column_named_twice_matters_only_if_a_text_needs_it(tmp_path: Path):
     assert [row.number for row in source.rows] == ["", "+380501111111"][1:]
 
 
-def test_a_number_taken_for_the_name_of_a_column_is_masked_in_the_error(tmp_path: Path):
+def test_number_in_the_header_is_masked_in_the_error(tmp_path: Path):
     with pytest.raises(ValueError, match=r"the columns are \+380\*\*\*\*\*4567") as caught:
         of(tmp_path, "+380501234567;Ivan\n+380501234568;Olga\n", header=True, phone_column="phone")  # type: ignore[arg-type]
     assert "1234567" not in str(caught.value)
@@ -156,13 +156,13 @@ def test_a_number_taken_for_the_name_of_a_column_is_masked_in_the_error(tmp_path
         ),
     ],
 )
-def test_a_list_without_a_header_loses_nobody(content: str, numbers: list[str], tmp_path: Path):
+def test_list_without_a_header_loses_no_row(content: str, numbers: list[str], tmp_path: Path):
     source = of(tmp_path, content, delimiter=";")
     assert (source.headed, [row.number for row in source.rows]) == (False, numbers)
 
 
 @pytest.mark.parametrize("header", ["Телефон;2026", "Телефон;01.01.2026", "phone;v2", "№;тел;1"])
-def test_digits_in_a_header_do_not_make_it_a_recipient(header: str, tmp_path: Path):
+def test_header_with_digits_is_no_recipient(header: str, tmp_path: Path):
     source = of(
         tmp_path,
         f"{header}\n1;+380501111111;1\n"
@@ -172,7 +172,7 @@ def test_digits_in_a_header_do_not_make_it_a_recipient(header: str, tmp_path: Pa
     assert (source.headed, [row.line for row in source.rows]) == (True, [2])
 
 
-def test_no_header_can_be_said_and_columns_have_numbers(tmp_path: Path):
+def test_header_can_be_ruled_out_and_columns_get_numbers(tmp_path: Path):
     source = of(tmp_path, "Олена;нема\nІван;+380501111112\n", header=False, phone_column="2")  # type: ignore[arg-type]
     assert (source.columns, source.phone_column) == (("1", "2"), "2")
     assert [(row.line, row.number, row.values["1"]) for row in source.rows] == [
@@ -188,7 +188,7 @@ def test_no_header_can_be_said_and_columns_have_numbers(tmp_path: Path):
 # What is the affair of one row
 
 
-def test_a_row_that_cannot_be_read_stops_no_other(tmp_path: Path):
+def test_unreadable_row_does_not_stop_the_others(tmp_path: Path):
     content = (
         "phone,address\n"
         '"+380501111111\n+380501111112",a\n'
@@ -232,12 +232,12 @@ def test_a_row_that_cannot_be_read_stops_no_other(tmp_path: Path):
         'name,phone\n"Ann,+380501111111\nBob,+380502222222\nEve",+380503333333\n',
     ],
 )
-def test_rows_that_a_quote_has_swallowed_are_still_an_error(content: str, tmp_path: Path):
+def test_rows_inside_an_unclosed_quote_are_an_error(content: str, tmp_path: Path):
     with pytest.raises(ValueError, match="line 2: a cell continues over other rows"):
         skipped(tmp_path, of(tmp_path, content))
 
 
-def test_an_endless_line_is_not_held_in_memory(tmp_path: Path):
+def test_endless_line_is_not_held_in_memory(tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_bytes(b"phone,a\n+380501111111," + b"x" * 30_000_000 + b"\n+380501111112,a\n")
     tracemalloc.start()
@@ -251,7 +251,7 @@ def test_an_endless_line_is_not_held_in_memory(tmp_path: Path):
 # The preview
 
 
-def test_the_preview_has_the_longest_text_and_three_others_by_chance():
+def test_preview_has_the_longest_text_and_three_random_ones():
     people = [
         {"phone": f"+38050{n:07}", "name": "a" * (40 if n == 7 else 1) + str(n)} for n in range(20)
     ]
@@ -272,7 +272,7 @@ def test_the_preview_has_the_longest_text_and_three_others_by_chance():
     assert seen == set(range(1, 21)) - {8}, "each may be drawn"
 
 
-def test_progress_is_told_every_thousand_rows(tmp_path: Path):
+def test_progress_is_reported_every_thousand_rows(tmp_path: Path):
     told: list[int] = []
     source = rows_source(f"+38050{n:07}" for n in range(2_500))
     with Campaign.create(
@@ -282,7 +282,7 @@ def test_progress_is_told_every_thousand_rows(tmp_path: Path):
     assert told == [1_000, 2_000] * 2
 
 
-def test_figures_and_a_report_tell_which_part_is_done(tmp_path: Path):
+def test_figures_and_report_report_their_progress(tmp_path: Path):
     parts: list[float] = []
     with Campaign.create(
         tmp_path / "a.sms", rows_source(["+380501111111"]), sender="Shop", text="a"
@@ -294,14 +294,14 @@ def test_figures_and_a_report_tell_which_part_is_done(tmp_path: Path):
             assert (len(parts) > 10, 0 < parts[0] < 0.2, parts[-1]) == (True, True, 1.0)
 
 
-def test_a_file_tells_which_part_of_it_was_read(tmp_path: Path):
+def test_file_reports_progress_while_it_is_read(tmp_path: Path):
     source = of(tmp_path, "phone\n" + "".join(f"+38050{n:07}\n" for n in range(20_000)))
     parts = [source.part() for _ in source.rows]
     assert parts == sorted(parts)
     assert 0 < parts[0] < parts[len(parts) // 2] < parts[-1] == 1.0
 
 
-def test_numbers_with_the_zero_of_home_are_pointed_out_and_sent_to(tmp_path: Path):
+def test_numbers_with_a_trunk_zero_are_reported_and_sent(tmp_path: Path):
     numbers = ["+380501111111", *(f"+490170111{n:04}" for n in range(7)), "12"]
     with Campaign.create(
         tmp_path / "a.sms", rows_source(numbers), sender="Shop", text="a"

@@ -196,7 +196,7 @@ def broken_promises(path: Path, sandbox: Sandbox, recipients: int) -> Counter[st
 
 
 @pytest.mark.longest
-def test_kills_with_looks_between_send_nobody_twice_and_lose_nobody(tmp_path: Path):
+def test_random_kills_send_nobody_twice_and_lose_nobody(tmp_path: Path):
     recipients, kills = times(6_000, 40_000), times(16, 200)
     path = tmp_path / "spring.sms"
     make(path, recipients)
@@ -225,7 +225,7 @@ def test_kills_with_looks_between_send_nobody_twice_and_lose_nobody(tmp_path: Pa
     assert RecipientState.PENDING not in states
 
 
-def test_a_crash_at_every_step_sends_nobody_twice_and_loses_nobody(tmp_path: Path):
+def test_crash_at_each_step_sends_nobody_twice_and_loses_nobody(tmp_path: Path):
     recipients, names, crash_at = times(6, 12), set[str](), 0
     options = {"batch": 3, "concurrency": times(1, 2)}
     with Sandbox(Settings(delivery_seconds=0)) as sandbox:
@@ -267,7 +267,7 @@ def test_a_crash_at_every_step_sends_nobody_twice_and_loses_nobody(tmp_path: Pat
 
 
 @pytest.mark.parametrize("bug", [bug for bug in campaign_child.BUGS if bug])
-def test_a_planted_bug_is_found(bug: str, tmp_path: Path):
+def test_planted_bug_is_found(bug: str, tmp_path: Path):
     recipients, kills = times(2_000, 4_000), times(8, 15)
     path = tmp_path / "spring.sms"
     make(path, recipients)
@@ -287,7 +287,7 @@ def give_up(reason: str) -> None:
     )
 
 
-def test_the_claim_is_on_the_disk_before_the_first_byte_of_the_request(tmp_path: Path):
+def test_claim_is_on_disk_before_the_first_byte_of_the_request(tmp_path: Path):
     if shutil.which("strace") is None:
         give_up("strace is not on this machine")
     path, log = tmp_path / "spring.sms", tmp_path / "calls"

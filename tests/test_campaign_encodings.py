@@ -53,7 +53,7 @@ def found(content: bytes) -> str:
 
 
 @pytest.mark.parametrize("place", [0, 1, 150, 299])
-def test_one_stray_byte_leaves_the_list_in_utf_8_and_skips_its_row(place: int, tmp_path: Path):
+def test_one_stray_byte_leaves_the_list_in_utf8_and_skips_its_row(place: int, tmp_path: Path):
     lines = text(300).encode().split(b"\r\n")
     lines[1 + place] = lines[1 + place].replace("К".encode(), b"\xca", 1) + b"\xff"
     path = tmp_path / "list.csv"
@@ -70,13 +70,13 @@ def test_one_stray_byte_leaves_the_list_in_utf_8_and_skips_its_row(place: int, t
         assert {sample.text.text for sample in campaign.preview.samples} <= set(NAMES)
 
 
-def test_a_stray_byte_far_behind_the_beginning_is_found():
+def test_stray_byte_far_from_the_beginning_is_found():
     content = text(20_000).encode()
     assert found(content + b"\xe0\xf1;+380501111111;\xca\r\n") == "utf-8"
     assert found(text(20_000).encode("cp1251") + row(1).encode() + b"\r\n") == "cp1251"
 
 
-def test_a_list_in_two_encodings_is_asked_about():
+def test_list_in_two_encodings_is_an_error():
     with pytest.raises(
         ValueError, match=r"encoding: 10 lines are UTF-8 and 31 are not; .*--encoding"
     ):
@@ -88,9 +88,7 @@ UTF_8_ROW = "bytes in UTF-8, but the list is read as {}"
 
 @pytest.mark.parametrize("encoding", [*ONE_BYTE, "cp866"])
 @pytest.mark.parametrize("name", ["Олена", "ЄВА", "Müller", "«Shop»", "№ 5", "10°", "1\u00a0000"])
-def test_a_row_of_utf_8_in_a_list_in_a_one_byte_encoding_is_skipped(
-    name: str, encoding: str, tmp_path: Path
-):
+def test_utf8_row_in_a_single_byte_list_is_skipped(name: str, encoding: str, tmp_path: Path):
     rows = [
         f"{city};+38050{number:07};так".replace("і", "i") for number, city in enumerate(CITIES[:5])
     ]
@@ -105,14 +103,14 @@ def test_a_row_of_utf_8_in_a_list_in_a_one_byte_encoding_is_skipped(
         }
 
 
-def test_one_row_of_utf_8_is_skipped_where_the_encoding_is_found(tmp_path: Path):
+def test_utf8_row_is_skipped_when_the_encoding_is_detected(tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_bytes(text(300).encode("cp1251") + "Іван;+380502222222;Kyiv\r\n".encode())
     found = [(one.line, one.complaint) for one in csv_source(path).rows if one.complaint]
     assert found == [(302, UTF_8_ROW.format("cp1251"))]
 
 
-def test_a_cell_of_utf_8_in_a_row_of_another_encoding_is_found(tmp_path: Path):
+def test_utf8_cell_in_a_row_of_another_encoding_is_found(tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_bytes("телефон;b;c\n+380501111111;Олена;".encode("cp1251") + "Київ\n".encode())
     (one,) = csv_source(path, encoding="cp1251").rows
@@ -123,7 +121,7 @@ def test_a_cell_of_utf_8_in_a_row_of_another_encoding_is_found(tmp_path: Path):
     "word",
     ["Ні", "Ви", "Рі", "НІ", "Лі", "Сі", "ні", "В", "«Він»", "№", "—", "1 000 грн", "Її", "К№1"],
 )
-def test_a_word_that_is_utf_8_by_chance_is_no_utf_8(word: str, tmp_path: Path):
+def test_word_that_happens_to_be_valid_utf8_is_not_taken_for_it(word: str, tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_bytes(f"телефон;згода\n+380501111111;{word}\n".encode("cp1251"))
     (one,) = csv_source(path, encoding="cp1251").rows
@@ -131,9 +129,8 @@ def test_a_word_that_is_utf_8_by_chance_is_no_utf_8(word: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("answers", [["Ні"] * 5, ["Так", "Ні", "Ні", "Ні", "Так"]])
-def test_answers_in_windows_1251_are_never_read_as_utf_8_that_they_are_by_chance(
-    answers: list[str], tmp_path: Path
-):
+def test_windows1251_answers_are_never_misread_as_utf8(answers: list[str], tmp_path: Path):
+    """Short words in Windows-1251 may happen to be valid UTF-8."""
     path = tmp_path / "list.csv"
     rows = "".join(f"+38050{number:07};{answer}\n" for number, answer in enumerate(answers))
     path.write_bytes(f"phone;active\n{rows}".encode("cp1251"))
@@ -146,20 +143,20 @@ def test_answers_in_windows_1251_are_never_read_as_utf_8_that_they_are_by_chance
 
 
 @pytest.mark.parametrize("name", ["Γιώργος", "Прокопʼюк", "за́мок", "יוסף", "محمد"])
-def test_names_in_any_script_leave_a_list_in_utf_8(name: str, tmp_path: Path):
+def test_names_in_any_script_leave_a_list_in_utf8(name: str, tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_text(f"phone;name\n+380501111111;{name}\n", "utf-8")
     assert [row.values["name"] for row in csv_source(path).rows] == [name]
 
 
-def test_a_row_of_utf_8_with_an_apostrophe_is_skipped_in_a_list_in_windows_1251(tmp_path: Path):
+def test_utf8_row_with_an_apostrophe_is_skipped_in_windows1251(tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_bytes("телефон;прізвище\n+380501111111;".encode("cp1251") + "Прокопʼюк\n".encode())
     (one,) = csv_source(path, encoding="cp1251").rows
     assert one.complaint == UTF_8_ROW.format("cp1251")
 
 
-def test_a_header_of_utf_8_that_is_read_as_something_else_is_an_error(tmp_path: Path):
+def test_utf8_header_read_in_another_encoding_is_an_error(tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_bytes(text(3).encode())
     with pytest.raises(
@@ -173,7 +170,7 @@ def test_a_header_of_utf_8_that_is_read_as_something_else_is_an_error(tmp_path: 
 @pytest.mark.parametrize(
     "encoding", [*ONE_BYTE, "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
 )
-def test_an_encoding_is_recognised(encoding: str, rows: int, tmp_path: Path):
+def test_encoding_is_recognised(encoding: str, rows: int, tmp_path: Path):
     written = text(rows)
     path = tmp_path / "list.csv"
     path.write_bytes(written.encode(encoding))
@@ -184,7 +181,7 @@ def test_an_encoding_is_recognised(encoding: str, rows: int, tmp_path: Path):
     ]
 
 
-def test_a_list_is_never_read_as_something_else():
+def test_list_is_never_read_in_a_wrong_encoding():
     """Short random lists in any Cyrillic encoding are read right or asked about, and mostly read."""
     draw = random.Random(12)
     asked = tried = 0
@@ -220,7 +217,7 @@ def test_a_list_is_never_read_as_something_else():
     ("written", "encoding"),
     [("name\nMüller\nJäger\n", "cp1252"), ("imię\nŁukasz\nŻaneta\n", "cp1250")],
 )
-def test_western_letters_are_asked_about(written: str, encoding: str):
+def test_western_letters_need_an_explicit_encoding(written: str, encoding: str):
     with pytest.raises(
         ValueError,
         match=r"its words make no sense in any Cyrillic encoding; name it with --encoding",
@@ -228,26 +225,26 @@ def test_western_letters_are_asked_about(written: str, encoding: str):
         found(written.encode(encoding))
 
 
-def test_too_short_a_list_is_asked_about():
+def test_too_short_a_list_needs_an_explicit_encoding():
     with pytest.raises(
         ValueError, match=r"too short to tell whether it is .*; name it with --encoding"
     ):
         found("ім'я".encode("mac_cyrillic")[:1])
 
 
-def test_what_two_encodings_read_the_same_is_named_by_the_usual_one():
+def test_encodings_that_agree_are_reported_as_the_usual_one():
     assert found("телефон\n".encode("mac_cyrillic")) == "cp1251"
 
 
 @pytest.mark.parametrize("name", ["nothing", "hex", "rot13", "a\0b"])
-def test_an_encoding_that_is_none_is_refused(name: str, tmp_path: Path):
+def test_unknown_encoding_is_refused(name: str, tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_text("phone\n+380501111111\n")
     with pytest.raises(ValueError, match="encoding: this encoding is unknown"):
         csv_source(path, encoding=name)
 
 
-def test_a_header_that_the_given_encoding_cannot_read_is_an_error(tmp_path: Path):
+def test_header_unreadable_in_the_given_encoding_is_an_error(tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_bytes(text(3).encode("cp1251"))
     with pytest.raises(
@@ -257,7 +254,7 @@ def test_a_header_that_the_given_encoding_cannot_read_is_an_error(tmp_path: Path
         csv_source(path, encoding="utf-8")
 
 
-def test_a_damaged_character_of_utf_16_skips_its_row(tmp_path: Path):
+def test_damaged_utf16_character_skips_its_row(tmp_path: Path):
     path = tmp_path / "list.csv"
     content = text(5).encode("utf-16-le")
     path.write_bytes(content.replace("Марія".encode("utf-16-le"), b"\x1c\xd8" * 5))
@@ -273,7 +270,7 @@ def test_long_lines_and_old_line_ends_are_no_damage(content: bytes):
     assert found(content) == "utf-8"
 
 
-def test_deciding_holds_no_list_in_memory():
+def test_detection_does_not_hold_the_list_in_memory():
     content = io.BytesIO(text(100_000).encode("cp1251"))
     tracemalloc.start()
     try:

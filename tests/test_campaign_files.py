@@ -155,7 +155,7 @@ def does(command: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 @pytest.mark.parametrize("first", [*COMMANDS, "not closed"])
-def test_after_a_kill_any_two_commands_find_the_file_whole(
+def test_file_is_intact_for_any_two_commands_after_a_kill(
     first: str,
     killed: Path,
     sandbox: Sandbox,
@@ -180,7 +180,7 @@ def test_after_a_kill_any_two_commands_find_the_file_whole(
     )
 
 
-def test_a_file_that_cannot_be_opened_keeps_its_log(killed: Path, monkeypatch: pytest.MonkeyPatch):
+def test_file_that_cannot_be_opened_keeps_its_log(killed: Path, monkeypatch: pytest.MonkeyPatch):
     with monkeypatch.context() as patch:
         patch.setattr("smsgate.ledger.sqlite.statements.SCHEMA_VERSION", 1)  # an older release
         with pytest.raises(JournalError, match="install a newer smsgate"):
@@ -189,7 +189,7 @@ def test_a_file_that_cannot_be_opened_keeps_its_log(killed: Path, monkeypatch: p
         assert campaign.figures().count(S.IN_DOUBT) == 4
 
 
-def test_who_looks_at_a_killed_run_sees_in_doubt_who_was_in_flight(killed: Path):
+def test_reader_of_a_killed_run_sees_in_flight_as_in_doubt(killed: Path):
     before = {
         file.name: file.read_bytes()
         for file in killed.parent.iterdir()
@@ -205,7 +205,7 @@ def test_who_looks_at_a_killed_run_sees_in_doubt_who_was_in_flight(killed: Path)
     }
 
 
-def test_who_looks_at_a_live_run_sees_in_flight_who_is(tmp_path: Path):
+def test_reader_of_a_live_run_sees_who_is_in_flight(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     with closing(SqliteJournal.open(path)) as journal:
         journal.claim(journal.start_run(), 3)
@@ -253,7 +253,7 @@ def test_no_claim_is_made_once_a_file_is_removed_or_replaced(
         assert campaign.figures().states == {S.ACCEPTED: 2, S.PENDING: 8}
 
 
-def test_a_file_that_is_replaced_before_the_run_begins_is_noticed(tmp_path: Path):
+def test_file_replaced_before_the_run_begins_is_noticed(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     with closing(SqliteJournal.open(path)) as journal:
         replaced(path)
@@ -261,7 +261,7 @@ def test_a_file_that_is_replaced_before_the_run_begins_is_noticed(tmp_path: Path
             journal.start_run()
 
 
-def test_a_journal_that_can_be_saved_nowhere_says_so_and_lets_go(tmp_path: Path):
+def test_journal_that_cannot_be_saved_says_so_and_unlocks(tmp_path: Path):
     folder = tmp_path / "gone"
     folder.mkdir()
     path = make(folder / "a.sms")
@@ -287,7 +287,7 @@ def full_disk(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_close_lets_go_of_the_lock_on_a_full_disk(tmp_path: Path):
+def test_close_releases_the_lock_on_a_full_disk(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     journal = SqliteJournal.open(path)
     journal.claim(journal.start_run(), 3)
@@ -299,7 +299,7 @@ def test_close_lets_go_of_the_lock_on_a_full_disk(tmp_path: Path):
         assert campaign.figures().states == {S.IN_DOUBT: 3, S.PENDING: 7}
 
 
-def test_a_disk_that_is_full_when_a_killed_run_is_looked_at_hides_nobody(
+def test_full_disk_hides_nobody_in_doubt_after_a_kill(
     killed: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ):
     with full_disk(killed.with_name("spring.sms-wal").stat().st_size):
@@ -323,9 +323,10 @@ def test_a_disk_that_is_full_when_a_killed_run_is_looked_at_hides_nobody(
         assert campaign.figures().count(S.IN_DOUBT) == 4
 
 
-def test_a_disk_that_fills_up_in_mid_run_ends_as_in_doubt_if_somebody_is(
+def test_disk_that_fills_up_during_a_run_ends_in_doubt_if_needed(
     sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
+    """The run ends as in doubt if any recipient is."""
     template, codes = make(tmp_path / "template.sms", 60), set()
     for room in range(56, 96, 4):
         path = tmp_path / f"{room}.sms"
@@ -405,7 +406,7 @@ def shelf() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_a_campaign_on_a_read_only_medium_can_be_looked_at(
+def test_campaign_on_a_read_only_medium_can_be_read(
     shelf: Path, capsys: pytest.CaptureFixture[str]
 ):
     path = make(shelf / "a.sms")
@@ -424,9 +425,10 @@ def test_a_campaign_on_a_read_only_medium_can_be_looked_at(
         )
 
 
-def test_a_killed_run_on_a_read_only_medium_never_says_that_nobody_is_in_doubt(
+def test_killed_run_on_a_read_only_medium_is_an_error(
     killed_run: Path, shelf: Path, capsys: pytest.CaptureFixture[str]
 ):
+    """The commands never say that no recipient is in doubt."""
     path = copied(killed_run, shelf / "copy")
     path.parent.chmod(0o755)
     path.with_name("spring.sms-shm").unlink()
@@ -440,7 +442,7 @@ def test_a_killed_run_on_a_read_only_medium_never_says_that_nobody_is_in_doubt(
             assert not said.out
 
 
-def test_an_older_file_is_shown_without_being_changed(tmp_path: Path):
+def test_older_file_is_shown_without_being_changed(tmp_path: Path):
     path = tmp_path / "old.sms"
     path.touch(0o600)
     with closing(sqlite3.connect(path)) as connection:
@@ -461,7 +463,7 @@ def test_an_older_file_is_shown_without_being_changed(tmp_path: Path):
     assert path.read_bytes() == before
 
 
-def test_a_foreign_database_is_not_changed(tmp_path: Path):
+def test_foreign_database_is_not_changed(tmp_path: Path):
     path = tmp_path / "mine.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE mine (number)")
@@ -483,7 +485,7 @@ def noise(random: Random) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [zeros, noise])
-def test_a_damaged_page_hides_nobody_who_is_in_doubt(
+def test_damaged_page_hides_nobody_in_doubt(
     damage: Callable[[Random], bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     path, random, hurt = make(tmp_path / "whole.sms", 400), Random(5), 0
@@ -509,7 +511,7 @@ def test_a_damaged_page_hides_nobody_who_is_in_doubt(
     assert hurt > 10
 
 
-def test_a_text_that_cannot_be_read_is_told_as_damage_and_not_quoted(tmp_path: Path):
+def test_unreadable_text_is_reported_as_damage_and_not_quoted(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     edit(
         path,
@@ -525,7 +527,7 @@ def test_a_text_that_cannot_be_read_is_told_as_damage_and_not_quoted(tmp_path: P
             assert "380501111" not in str(caught.value)
 
 
-def test_somebody_who_is_missing_is_told_as_damage(tmp_path: Path):
+def test_missing_recipient_is_reported_as_damage(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     with closing(SqliteJournal.open(path)) as journal:
         lose(journal, 2)
@@ -536,9 +538,7 @@ def test_somebody_who_is_missing_is_told_as_damage(tmp_path: Path):
                 read()
 
 
-def test_a_journal_that_breaks_before_the_first_request_sends_nothing(
-    killed: Path, sandbox: Sandbox
-):
+def test_broken_journal_before_the_first_request_sends_nothing(killed: Path, sandbox: Sandbox):
     def hurt(_: Progress) -> None:
         edit(killed, "ALTER TABLE request RENAME TO lost")
 
@@ -552,7 +552,7 @@ def test_a_journal_that_breaks_before_the_first_request_sends_nothing(
     assert sandbox.calls["SendSMS"] == 0
 
 
-def test_a_claim_that_is_not_written_whole_is_none(tmp_path: Path):
+def test_partly_written_claim_does_not_count(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     edit(
         path,
@@ -566,7 +566,7 @@ def test_a_claim_that_is_not_written_whole_is_none(tmp_path: Path):
         assert journal.states() == {S.PENDING: 10}
 
 
-def test_a_request_that_is_missing_hides_nobody_who_is_in_doubt(tmp_path: Path):
+def test_missing_request_hides_nobody_in_doubt(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     with closing(SqliteJournal.open(path)) as journal:
         lose(journal, 2)
@@ -578,7 +578,7 @@ def test_a_request_that_is_missing_hides_nobody_who_is_in_doubt(tmp_path: Path):
         campaign.in_doubt()
 
 
-def test_a_lock_that_is_no_file_is_told_as_it_is(tmp_path: Path):
+def test_lock_that_is_not_a_regular_file_is_reported(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     (tmp_path / "a.sms-lock").unlink(missing_ok=True)
     (tmp_path / "a.sms-lock").mkdir()
@@ -589,7 +589,7 @@ def test_a_lock_that_is_no_file_is_told_as_it_is(tmp_path: Path):
 # Others at the file
 
 
-def test_what_another_program_still_reads_is_not_said_to_be_forgotten(tmp_path: Path):
+def test_purge_is_not_reported_while_another_program_reads(tmp_path: Path):
     with (
         Campaign.open(make(tmp_path / "a.sms")) as campaign,
         closing(sqlite3.connect(tmp_path / "a.sms")) as reader,
@@ -605,9 +605,10 @@ def test_what_another_program_still_reads_is_not_said_to_be_forgotten(tmp_path: 
         campaign.purge()
 
 
-def test_a_file_whose_log_another_program_has_switched_off_is_not_opened_while_it_reads(
+def test_file_whose_log_was_switched_off_is_not_opened_while_read(
     tmp_path: Path,
 ):
+    """Another program has switched it off, and still reads."""
     path = make(tmp_path / "a.sms")
     with closing(sqlite3.connect(path)) as reader:
         assert reader.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
@@ -619,7 +620,7 @@ def test_a_file_whose_log_another_program_has_switched_off_is_not_opened_while_i
     SqliteJournal.open(path).close()
 
 
-def test_a_journal_belongs_to_one_thread(tmp_path: Path):
+def test_journal_belongs_to_one_thread(tmp_path: Path):
     with (
         closing(SqliteJournal.open(make(tmp_path / "a.sms"))) as journal,
         ThreadPoolExecutor(1) as pool,
@@ -629,7 +630,7 @@ def test_a_journal_belongs_to_one_thread(tmp_path: Path):
         assert journal.unrecorded_ids([]) == []
 
 
-def test_a_wrong_use_of_sqlite_is_not_told_as_damage(tmp_path: Path):
+def test_misuse_of_sqlite_is_not_reported_as_damage(tmp_path: Path):
     with (
         closing(SqliteJournal.open(make(tmp_path / "a.sms"))) as journal,
         pytest.raises(sqlite3.ProgrammingError, match="bindings"),
@@ -637,7 +638,7 @@ def test_a_wrong_use_of_sqlite_is_not_told_as_damage(tmp_path: Path):
         journal._connection.execute("SELECT ?")
 
 
-def test_a_run_that_meets_a_reader_says_so_at_once_and_begins_later(tmp_path: Path):
+def test_run_blocked_by_a_reader_says_so_and_begins_later(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     with (
         closing(SqliteJournal.open(path)) as journal,
@@ -656,7 +657,7 @@ def test_a_run_that_meets_a_reader_says_so_at_once_and_begins_later(tmp_path: Pa
         reading.close()
 
 
-def test_the_lock_of_a_command_that_looks_is_waited_for(tmp_path: Path):
+def test_run_waits_for_the_lock_of_a_reading_command(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     for _ in range(20):
         with Campaign.open(path, writing=False):
@@ -666,7 +667,9 @@ def test_the_lock_of_a_command_that_looks_is_waited_for(tmp_path: Path):
 # The operator's word
 
 
-def test_a_word_about_nobody_says_who_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_decision_about_nobody_lists_who_is_in_doubt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     path = make(tmp_path / "a.sms")
     with closing(SqliteJournal.open(path)) as journal:
         lose(journal, 2)
@@ -691,7 +694,7 @@ def test_a_word_about_nobody_says_who_is_there(tmp_path: Path, capsys: pytest.Ca
     assert "no recipient of this campaign is in doubt" in said("--sent", "--request", "1")
 
 
-def test_an_id_that_another_recipient_has_is_refused(tmp_path: Path):
+def test_id_of_another_recipient_is_refused(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     with Campaign.open(path) as campaign:
         lose(campaign.journal, 2)

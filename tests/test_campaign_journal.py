@@ -70,7 +70,7 @@ def settle_all(journal: SqliteJournal, claim: Claim, event: Event) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022])
-def test_everything_about_a_campaign_is_its_owners_alone(umask: int, tmp_path: Path):
+def test_all_campaign_files_are_private_to_their_owner(umask: int, tmp_path: Path):
     before = os.umask(umask)
     try:
         path = tmp_path / "a.sms"
@@ -85,9 +85,7 @@ def test_everything_about_a_campaign_is_its_owners_alone(umask: int, tmp_path: P
     )
 
 
-def test_a_file_that_is_there_a_link_and_a_folder_of_everybody_are_refused(
-    path: Path, tmp_path: Path
-):
+def test_existing_file_link_and_shared_folder_are_refused(path: Path, tmp_path: Path):
     with pytest.raises(FileExistsError):
         make(path)
     link = tmp_path / "link.sms"
@@ -103,7 +101,7 @@ def test_a_file_that_is_there_a_link_and_a_folder_of_everybody_are_refused(
         make(folder / "a.sms")
 
 
-def test_only_one_may_write_and_others_may_look(path: Path, journal: SqliteJournal):
+def test_one_process_may_write_and_others_may_read(path: Path, journal: SqliteJournal):
     for writing in (True, False):
         assert in_child(campaign_child.open_it, str(path), writing) == int(writing)
     with pytest.raises(JournalError, match="the campaign is in use by another run"):
@@ -126,7 +124,7 @@ def test_only_one_may_write_and_others_may_look(path: Path, journal: SqliteJourn
         (["DROP TABLE setting"], "the file is not a campaign, or damaged"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told_why(
+def test_unusable_file_is_refused_with_the_reason(
     statements: list[str], complaint: str, writing: bool, path: Path
 ):
     with closing(sqlite3.connect(path)) as connection:
@@ -139,7 +137,7 @@ def test_a_file_that_cannot_be_used_is_told_why(
         SqliteJournal.open(path, writing=writing)  # and it does not stay locked
 
 
-def test_an_older_file_is_migrated_when_it_is_opened_for_writing(tmp_path: Path):
+def test_older_file_is_migrated_when_opened_for_writing(tmp_path: Path):
     path = tmp_path / "old.sms"
     path.touch(0o600)
     with closing(sqlite3.connect(path)) as connection:
@@ -155,7 +153,7 @@ def test_an_older_file_is_migrated_when_it_is_opened_for_writing(tmp_path: Path)
         assert connection.execute("SELECT count(*) FROM recipient").fetchone() == (0,)
 
 
-def test_a_campaign_of_the_first_version_goes_on_where_it_was(tmp_path: Path):
+def test_campaign_of_the_first_version_is_continued(tmp_path: Path):
     path = tmp_path / "old.sms"
     path.touch(0o600)
     with closing(sqlite3.connect(path)) as connection:
@@ -182,7 +180,7 @@ def test_a_campaign_of_the_first_version_goes_on_where_it_was(tmp_path: Path):
 
 
 @pytest.mark.parametrize("writing", [True, False])
-def test_the_words_of_the_second_version_are_translated(writing: bool, tmp_path: Path):
+def test_states_of_the_second_version_are_translated(writing: bool, tmp_path: Path):
     path = tmp_path / "old.sms"
     path.touch(0o600)
     with closing(sqlite3.connect(path)) as connection:
@@ -221,7 +219,7 @@ def test_the_words_of_the_second_version_are_translated(writing: bool, tmp_path:
             assert campaign.resolve(Event.ASSUME_SENT, who="me", request=2) == 1
 
 
-def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path):
+def test_failed_migration_leaves_the_file_unchanged(tmp_path: Path):
     path = tmp_path / "old.sms"
     path.touch(0o600)
     with closing(sqlite3.connect(path)) as connection:
@@ -237,7 +235,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path):
         assert [row[0] for row in connection.execute("SELECT name FROM sqlite_master")] == ["run"]
 
 
-def test_a_claim_is_synced_as_the_settings_of_the_connection_say(journal: SqliteJournal):
+def test_claim_is_synced_as_the_connection_settings_say(journal: SqliteJournal):
     settings = [
         journal._connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("journal_mode", "synchronous")
@@ -248,7 +246,7 @@ def test_a_claim_is_synced_as_the_settings_of_the_connection_say(journal: Sqlite
 # Moving
 
 
-def test_recipients_of_one_text_go_together_and_no_others(journal: SqliteJournal):
+def test_request_takes_recipients_of_one_text_only(journal: SqliteJournal):
     run = journal.start_run()
     claims = [journal.claim(run, 2) for _ in range(4)]
     assert [claim and (claim.text.text, len(claim.recipients)) for claim in claims] == [
@@ -259,7 +257,7 @@ def test_recipients_of_one_text_go_together_and_no_others(journal: SqliteJournal
     ]
 
 
-def test_who_is_not_in_flight_in_this_request_cannot_be_settled(journal: SqliteJournal):
+def test_recipient_not_in_flight_in_this_request_cannot_be_settled(journal: SqliteJournal):
     run = journal.start_run()
     first = journal.claim(run, 1)
     second = journal.claim(run, 1)
@@ -274,7 +272,7 @@ def test_who_is_not_in_flight_in_this_request_cannot_be_settled(journal: SqliteJ
         journal.settle(second, [], RequestEnd())
 
 
-def test_who_was_in_flight_is_unknown_after_a_crash_and_never_pending(path: Path):
+def test_in_flight_is_in_doubt_after_a_crash_and_never_pending(path: Path):
     with closing(SqliteJournal.open(path)) as journal:
         journal.claim(journal.start_run(), 2)
     with closing(SqliteJournal.open(path)) as journal:
@@ -311,14 +309,14 @@ def test_evidence_and_the_raw_reply_are_kept_with_a_request(journal: SqliteJourn
     assert journal.unrecorded_ids([ID, "y"]) == [ID, "y"]
 
 
-def test_ids_that_an_answer_has_told_are_no_evidence(journal: SqliteJournal):
+def test_recorded_ids_are_left_out_of_the_evidence(journal: SqliteJournal):
     claim = journal.claim(journal.start_run(), 1)
     assert claim
     settle_all(journal, claim, Event.ACCEPTED)
     assert journal.unrecorded_ids([ID, "y"]) == ["y"]
 
 
-def test_the_operators_word_is_written_down_with_who_when_and_why(path: Path):
+def test_decision_is_recorded_with_operator_time_and_reason(path: Path):
     with closing(SqliteJournal.open(path)) as journal:
         run = journal.start_run()
         for _ in range(3):
@@ -361,14 +359,14 @@ def test_the_operators_word_is_written_down_with_who_when_and_why(path: Path):
         ),
     ],
 )
-def test_a_word_that_makes_no_sense_is_told_by_name(
+def test_impossible_decision_is_refused_by_name(
     arguments: dict[str, str], complaint: str, path: Path
 ):
     with Campaign.open(path) as campaign, pytest.raises(ValueError, match=complaint):
         campaign.resolve(**arguments)  # type: ignore[arg-type]
 
 
-def test_who_is_cancelled_is_never_sent_to_and_stands_in_no_ones_way(path: Path):
+def test_cancelled_recipient_is_not_sent_to_and_blocks_nobody(path: Path):
     with Campaign.open(path) as campaign:
         claim = campaign.journal.claim(campaign.journal.start_run(), 2)
         assert claim
@@ -391,7 +389,7 @@ def test_who_is_cancelled_is_never_sent_to_and_stands_in_no_ones_way(path: Path)
         campaign.purge()
 
 
-def test_what_is_known_around_a_request_is_counted_from_the_journal(path: Path):
+def test_evidence_around_a_request_comes_from_the_journal(path: Path):
     moments = [0.0]
     with closing(stepped(SqliteJournal, clock=lambda: moments[0]).open(path)) as journal:
         run = journal.start_run()
@@ -419,7 +417,7 @@ def test_what_is_known_around_a_request_is_counted_from_the_journal(path: Path):
         assert journal.without_evidence() == []
 
 
-def test_one_id_is_for_one_recipient(journal: SqliteJournal):
+def test_message_id_belongs_to_one_recipient(journal: SqliteJournal):
     claim = journal.claim(journal.start_run(), 2)
     assert claim
     settle_all(journal, claim, Event.IN_DOUBT)
@@ -438,7 +436,7 @@ def test_one_id_is_for_one_recipient(journal: SqliteJournal):
     )
 
 
-def test_delivery_is_asked_for_longest_ago_first_and_final_ones_no_more(path: Path):
+def test_oldest_delivery_check_comes_first_and_final_ones_stop(path: Path):
     clock = iter(range(1_000)).__next__
     with closing(stepped(SqliteJournal, clock=clock).open(path)) as journal:
         run = journal.start_run()
@@ -462,7 +460,7 @@ def in_files(path: Path, needle: bytes) -> bool:
     return any(needle in file.read_bytes() for file in path.parent.glob(path.name + "*"))
 
 
-def test_purging_leaves_figures_and_nothing_of_anybody(path: Path):
+def test_purge_keeps_figures_and_no_personal_data(path: Path):
     with Campaign.open(path) as campaign:
         journal = campaign.journal
         with pytest.raises(ValueError, match="purge: 5 recipients are pending or in doubt"):
@@ -483,7 +481,7 @@ def test_purging_leaves_figures_and_nothing_of_anybody(path: Path):
     )
 
 
-def test_texts_are_forgotten_once_nobody_needs_them(tmp_path: Path):
+def test_texts_are_deleted_once_no_recipient_needs_them(tmp_path: Path):
     path = tmp_path / "b.sms"
     make(path, forget_texts=True)
     with closing(SqliteJournal.open(path)) as journal:
@@ -505,7 +503,7 @@ def test_texts_are_forgotten_once_nobody_needs_them(tmp_path: Path):
         assert journal.figures().texts == 2
 
 
-def test_the_timeline_adds_up(path: Path):
+def test_timeline_adds_up(path: Path):
     clock = iter(range(0, 10_000, 10)).__next__
     with closing(stepped(SqliteJournal, clock=clock).open(path)) as journal:
         assert journal.timeline(10) == []
@@ -536,7 +534,7 @@ def killed_in_flight(path: Path) -> None:
     assert in_child(campaign_child.die_in_flight, str(path)) == -9
 
 
-def test_a_file_without_the_log_of_its_last_run_is_refused(path: Path, tmp_path: Path):
+def test_file_without_the_log_of_its_last_run_is_refused(path: Path, tmp_path: Path):
     killed_in_flight(path)
     moved = path.rename(tmp_path / "moved.sms")
     for writing in (True, False):
@@ -549,7 +547,7 @@ def test_a_file_without_the_log_of_its_last_run_is_refused(path: Path, tmp_path:
         assert campaign.figures().states == {S.IN_DOUBT: 2, S.PENDING: 3}
 
 
-def test_a_file_whose_log_was_deleted_is_refused(path: Path):
+def test_file_whose_log_was_deleted_is_refused(path: Path):
     killed_in_flight(path)
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink()
@@ -557,7 +555,7 @@ def test_a_file_whose_log_was_deleted_is_refused(path: Path):
         Campaign.open(path)
 
 
-def test_a_file_that_was_closed_by_its_run_is_whole_and_may_be_moved(path: Path, tmp_path: Path):
+def test_file_closed_by_its_run_is_complete_and_may_be_moved(path: Path, tmp_path: Path):
     with closing(SqliteJournal.open(path)) as journal:
         claim = journal.claim(journal.start_run(), 2)
         assert claim
@@ -568,13 +566,13 @@ def test_a_file_that_was_closed_by_its_run_is_whole_and_may_be_moved(path: Path,
         assert campaign.figures().states == {S.ACCEPTED: 2, S.PENDING: 3}
 
 
-def test_a_file_with_two_names_is_refused(path: Path, tmp_path: Path):
+def test_file_with_two_names_is_refused(path: Path, tmp_path: Path):
     (tmp_path / "second.sms").hardlink_to(path)
     with pytest.raises(JournalError, match="the file has a second name"):
         Campaign.open(path)
 
 
-def test_who_was_in_flight_is_unknown_as_soon_as_the_file_is_opened(path: Path):
+def test_opening_turns_in_flight_into_in_doubt(path: Path):
     killed_in_flight(path)
     with Campaign.open(path) as campaign:
         (request,) = campaign.in_doubt()
@@ -582,7 +580,7 @@ def test_who_was_in_flight_is_unknown_as_soon_as_the_file_is_opened(path: Path):
         assert campaign.resolve(Event.GIVE_UP, who="me") == 2
 
 
-def test_a_text_that_nobody_gets_is_not_kept(tmp_path: Path):
+def test_text_without_recipients_is_not_kept(tmp_path: Path):
     rows = rows_source(
         [
             {"phone": "+380501111111", "name": "А"},
@@ -596,7 +594,7 @@ def test_a_text_that_nobody_gets_is_not_kept(tmp_path: Path):
     assert (figures.texts, figures.example and figures.example.text) == (1, "Вітаємо, А")
 
 
-def test_what_was_noted_is_forgotten_with_the_rest(path: Path):
+def test_purge_deletes_notes_too(path: Path):
     with Campaign.open(path) as campaign:
         run = campaign.journal.start_run()
         while (claim := campaign.journal.claim(run, 5)) is not None:
@@ -607,7 +605,7 @@ def test_what_was_noted_is_forgotten_with_the_rest(path: Path):
     assert not in_files(path, "Петренко".encode())
 
 
-def test_a_text_is_forgotten_when_the_operator_has_spoken(tmp_path: Path):
+def test_text_is_deleted_after_the_operators_decision(tmp_path: Path):
     path = tmp_path / "c.sms"
     make(path, 1, forget_texts=True)
     with Campaign.open(path) as campaign:

@@ -85,7 +85,7 @@ def test_encoding_delimiter_and_phone_column_are_found(
         ("номер;заказ\n+380501111111;1001\n", ";", "номер", 2),
     ],
 )
-def test_lists_as_they_come_from_real_desks(
+def test_lists_as_real_programs_write_them_are_read(
     content: str, delimiter: str, column: str, line: int, tmp_path: Path
 ):
     source = csv_source(written(tmp_path, content.encode()))
@@ -95,13 +95,13 @@ def test_lists_as_they_come_from_real_desks(
     ]
 
 
-def test_two_numbers_in_each_cell_do_not_make_a_delimiter(tmp_path: Path):
+def test_two_numbers_in_each_cell_make_no_delimiter(tmp_path: Path):
     content = "phone;name\n" + "".join(f"+38050111111{n},+38050222222{n};Ann\n" for n in range(3))
     found = skipped(tmp_path, csv_source(written(tmp_path, content)))
     assert found == dict.fromkeys((2, 3, 4), "more than one number in one cell")
 
 
-def test_two_delimiters_that_leave_numbers_are_asked_about(tmp_path: Path):
+def test_two_possible_delimiters_are_an_error(tmp_path: Path):
     content = written(tmp_path, "+380501111111,a;+380502222222\n" * 3)
     with pytest.raises(
         ValueError,
@@ -111,7 +111,7 @@ def test_two_delimiters_that_leave_numbers_are_asked_about(tmp_path: Path):
     assert csv_source(content, delimiter=",").phone_column == "1"
 
 
-def test_a_file_that_was_cut_in_the_middle_of_a_character_is_told_so(tmp_path: Path):
+def test_file_cut_inside_a_character_is_reported(tmp_path: Path):
     cut = "phone;a\n+380501111111;1\n".encode("utf-16")[:-3]
     with pytest.raises(
         ValueError, match="the file ends in the middle of a character; is it complete"
@@ -119,9 +119,10 @@ def test_a_file_that_was_cut_in_the_middle_of_a_character_is_told_so(tmp_path: P
         list(csv_source(written(tmp_path, cut)).rows)
 
 
-def test_quotes_line_breaks_and_blank_lines_are_read_and_lines_are_those_of_the_file(
+def test_quotes_line_breaks_and_blank_lines_are_read(
     tmp_path: Path,
 ):
+    """Row numbers are lines of the file."""
     content = 'phone,name\n+380501111111,"a, ""b""\nc"\n\n ,\n+380501111112,d\n'
     source = csv_source(written(tmp_path, content))
     found = list(source.rows)
@@ -131,7 +132,7 @@ def test_quotes_line_breaks_and_blank_lines_are_read_and_lines_are_those_of_the_
     ]
 
 
-def test_what_is_wrong_with_a_row_is_that_rows_affair(tmp_path: Path):
+def test_bad_row_is_skipped_alone(tmp_path: Path):
     good = "+380501111111,a\n"
     content = f"phone,name\n{good}+380501111112,a,b\n+380501111113\n\xff,b\n,c\n+380501111115,d\n"
     source = csv_source(written(tmp_path, content.encode("latin-1")), encoding="utf-8")
@@ -174,14 +175,14 @@ def test_what_is_wrong_with_a_row_is_that_rows_affair(tmp_path: Path):
         ),
     ],
 )
-def test_what_is_wrong_with_the_whole_is_an_error(
+def test_bad_file_is_an_error(
     content: str, options: dict[str, str], complaint: str, tmp_path: Path
 ):
     with pytest.raises(ValueError, match=re.escape(complaint)):
         csv_source(written(tmp_path, content), **options)
 
 
-def test_an_error_of_a_list_names_the_file(tmp_path: Path):
+def test_list_error_names_the_file(tmp_path: Path):
     with pytest.raises(ValueError, match=r"^clients\.csv: phone column: it cannot be determined"):
         csv_source(written(tmp_path, "a,b\nx,y\n", "clients.csv"))
     many = "".join(f"+38050{number:07},a\n" for number in range(300))
@@ -192,7 +193,7 @@ def test_an_error_of_a_list_names_the_file(tmp_path: Path):
         list(source.rows)
 
 
-def test_a_column_that_looks_like_numbers_is_taken_if_it_is_the_only_one(tmp_path: Path):
+def test_only_column_that_looks_like_numbers_is_the_phone_column(tmp_path: Path):
     assert (
         csv_source(written(tmp_path, "a,b\nx,+38 (050) 111-11-11\ny,380501111112\n")).phone_column
         == "b"
@@ -202,7 +203,7 @@ def test_a_column_that_looks_like_numbers_is_taken_if_it_is_the_only_one(tmp_pat
 # Spreadsheets and iterables
 
 
-def test_a_spreadsheet_is_read_with_numbers_as_digits(tmp_path: Path):
+def test_spreadsheet_numbers_are_read_as_digits(tmp_path: Path):
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet
@@ -222,7 +223,7 @@ def test_a_spreadsheet_is_read_with_numbers_as_digits(tmp_path: Path):
     ]
 
 
-def test_a_table_may_stand_anywhere_in_the_first_sheet_and_the_sheet_is_named(tmp_path: Path):
+def test_table_may_start_anywhere_and_its_sheet_is_named(tmp_path: Path):
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet
@@ -236,12 +237,12 @@ def test_a_table_may_stand_anywhere_in_the_first_sheet_and_the_sheet_is_named(tm
     assert [(row.line, row.number) for row in source.rows] == [(5, "+380501111111")]
 
 
-def test_a_file_that_is_no_spreadsheet_is_told_so(tmp_path: Path):
+def test_file_that_is_no_spreadsheet_is_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="the file is not a readable spreadsheet"):
         file_source(written(tmp_path, "no", "list.xlsx"))
 
 
-def test_any_iterable_will_do():
+def test_any_iterable_is_accepted():
     assert rows(rows_source(["+380501111111", "+380501111112"])) == [
         (1, "+380501111111", ""),
         (2, "+380501111112", ""),
@@ -253,7 +254,7 @@ def test_any_iterable_will_do():
     assert rows(rows_source(mixed))[1] == (2, "", "neither a number nor a mapping")
 
 
-def test_a_list_is_read_as_a_stream(tmp_path: Path):
+def test_list_is_read_as_a_stream(tmp_path: Path):
     path = tmp_path / "long.csv"
     with path.open("w", encoding="utf-8") as file:
         file.write("phone,name\n")
@@ -266,7 +267,7 @@ def test_a_list_is_read_as_a_stream(tmp_path: Path):
         tracemalloc.stop()
 
 
-def test_numbers_that_repeat_or_are_no_good_are_skipped_with_the_reason(tmp_path: Path):
+def test_repeated_and_bad_numbers_are_skipped_with_the_reason(tmp_path: Path):
     found = skipped(
         tmp_path,
         rows_source(
@@ -290,7 +291,7 @@ def test_numbers_that_repeat_or_are_no_good_are_skipped_with_the_reason(tmp_path
 @pytest.mark.parametrize(
     "cell", ["12345 678901", "2345678\u00a09876543", "(38050)\t111-11-11", "380501 111111"]
 )
-def test_two_groups_of_digits_without_a_plus_may_be_two_numbers(cell: str, tmp_path: Path):
+def test_two_digit_groups_without_a_plus_may_be_two_numbers(cell: str, tmp_path: Path):
     found = skipped(tmp_path, rows_source([cell]))
     assert found == {
         1: "perhaps two numbers in one cell; if it is one number, write it with + and the country code, or set a country"
@@ -307,11 +308,11 @@ def test_two_groups_of_digits_without_a_plus_may_be_two_numbers(cell: str, tmp_p
         "380501111111",
     ],
 )
-def test_other_groups_of_digits_are_one_number(cell: str, tmp_path: Path):
+def test_other_digit_groups_are_one_number(cell: str, tmp_path: Path):
     assert skipped(tmp_path, rows_source([cell])) == {}
 
 
-def test_with_a_country_groups_of_digits_are_one_number(tmp_path: Path):
+def test_digit_groups_are_one_number_if_a_country_is_set(tmp_path: Path):
     source = rows_source(["050111 1111111", "05011 11111"])
     with Campaign.create(
         tmp_path / "x.sms", source, sender="Shop", text="a", country="UA"
@@ -324,7 +325,7 @@ def test_with_a_country_groups_of_digits_are_one_number(tmp_path: Path):
 @pytest.mark.parametrize(
     ("number", "digits"), [("+38050111111", 8), ("+3800501111111", 10), ("380 50 111 11 1", 8)]
 )
-def test_a_number_of_ukraine_has_nine_digits(number: str, digits: int, tmp_path: Path):
+def test_ukrainian_number_has_nine_digits(number: str, digits: int, tmp_path: Path):
     found = skipped(tmp_path, rows_source([number, "+380501111111", "+38970111111"]))
     assert found == {1: f"not a number of Ukraine: it has {digits} digits after +380, not 9"}
 
@@ -341,12 +342,12 @@ def test_a_number_of_ukraine_has_nine_digits(number: str, digits: int, tmp_path:
         ("no fields", "no fields"),
     ],
 )
-def test_a_field_is_filled_and_a_double_brace_is_a_brace(text: str, filled: str):
+def test_field_is_filled_and_a_double_brace_is_a_brace(text: str, filled: str):
     assert Template.of(text).fill({"name": " Олена "}) == filled
 
 
 @pytest.mark.parametrize("text", ["{", "}", "a{b", "{}", "{ }", "{a}}", "{{a}"])
-def test_a_brace_alone_or_a_field_without_a_name_is_an_error(text: str):
+def test_lone_brace_or_unnamed_field_is_an_error(text: str):
     with pytest.raises(ValueError, match=r"^text: "):
         Template.of(text)
 
@@ -355,7 +356,7 @@ def test_a_brace_alone_or_a_field_without_a_name_is_an_error(text: str):
     "text",
     ["{name.upper}", "{name[0]}", "{name!r}", "{name:>10}", "{0}", "{__class__}", "{number}"],
 )
-def test_a_field_is_a_column_and_nothing_more(text: str, tmp_path: Path):
+def test_field_is_a_column_name_and_nothing_more(text: str, tmp_path: Path):
     with pytest.raises(
         ValueError, match=r"^text: no column for the field .*; the columns are phone, name$"
     ):
@@ -368,14 +369,15 @@ def test_a_field_is_a_column_and_nothing_more(text: str, tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_field_with_tricks_in_its_value_stays_text():
+def test_format_syntax_in_a_value_stays_text():
     assert (
         Template.of("{name}").fill({"name": "{phone} {name.__class__}"})
         == "{phone} {name.__class__}"
     )
 
 
-def test_a_missing_field_and_an_unsendable_text_skip_one_and_name_the_place(tmp_path: Path):
+def test_missing_field_or_unsendable_text_skips_one_recipient(tmp_path: Path):
+    """The reason names the column or the character."""
     people = [
         {"phone": "+380501111111", "name": "a"},
         {"phone": "+380501111112", "name": " "},
@@ -398,7 +400,7 @@ def test_a_missing_field_and_an_unsendable_text_skip_one_and_name_the_place(tmp_
         ({"sender": "Shop", "wappush": "ftp://x"}, "a wappush is an address"),
     ],
 )
-def test_what_would_be_wrong_with_every_message_is_an_error_before_a_file_is_made(
+def test_error_in_every_message_is_raised_before_a_file_is_made(
     options: dict[str, str], complaint: str, tmp_path: Path
 ):
     with pytest.raises(ValueError, match=complaint):
@@ -406,7 +408,7 @@ def test_what_would_be_wrong_with_every_message_is_an_error_before_a_file_is_mad
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_error_in_the_source_leaves_no_file(tmp_path: Path):
+def test_error_in_the_source_leaves_no_file(tmp_path: Path):
     def failing() -> Iterator[str]:
         yield "+380501111111"
         raise OSError("gone")
@@ -474,9 +476,7 @@ def test_an_error_in_the_source_leaves_no_file(tmp_path: Path):
         ),
     ],
 )
-def test_rows_that_would_be_lost_are_an_error_for_the_whole_list(
-    content: str, says: str, tmp_path: Path
-):
+def test_rows_that_would_be_lost_make_the_list_an_error(content: str, says: str, tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_text(content, "utf-8")
     with pytest.raises(ValueError, match=says):
@@ -498,7 +498,7 @@ def test_rows_that_would_be_lost_are_an_error_for_the_whole_list(
         "see\nhttps://shop.example/o?id=1234567890, ok",
     ],
 )
-def test_a_cell_may_have_lines_that_are_no_rows(address: str, tmp_path: Path):
+def test_cell_with_line_breaks_makes_no_rows(address: str, tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_text(f'phone,address\n+380501111111,"{address}"\n+380502222222,Львів\n', "utf-8")
     with Campaign.create(
@@ -524,9 +524,7 @@ LONGER = "x" * 1_100_000
         ('"a"b",x,"вул. 1', "misplaced quotes"),
     ],
 )
-def test_the_rest_of_a_cell_that_cannot_be_read_is_never_read_as_rows(
-    cell: str, says: str, tmp_path: Path
-):
+def test_rest_of_an_unreadable_cell_is_never_read_as_rows(cell: str, says: str, tmp_path: Path):
     content = f'phone,a\n+380501111111,{cell}\n+380502222222,office"\n+380503333333,b\n'
     with pytest.raises(
         ValueError, match=rf"line 2: unreadable from here on \({says}\); is a quote missing"
@@ -545,14 +543,12 @@ def test_the_rest_of_a_cell_that_cannot_be_read_is_never_read_as_rows(
         ('"ТОВ "Ромашка"", Київ', "misplaced quotes"),
     ],
 )
-def test_a_cell_that_cannot_be_read_and_ends_in_its_line_skips_one_row(
-    cell: str, says: str, tmp_path: Path
-):
+def test_unreadable_cell_that_ends_in_its_line_skips_one_row(cell: str, says: str, tmp_path: Path):
     content = f"phone,a\n+380501111111,{cell}\n+380503333333,b\n"
     assert rows(csv_source(written(tmp_path, content))) == [(2, "", says), (3, "+380503333333", "")]
 
 
-def test_the_limit_of_csv_that_another_program_part_sets_changes_nothing(tmp_path: Path):
+def test_csv_field_limit_of_another_module_has_no_effect(tmp_path: Path):
     old = csv.field_size_limit(1 << 30)
     try:
         found = rows(
@@ -563,7 +559,7 @@ def test_the_limit_of_csv_that_another_program_part_sets_changes_nothing(tmp_pat
     assert found == [(2, "", "a cell is too long"), (3, "+380503333333", "")]
 
 
-def test_a_space_before_a_quote_that_opens_no_cell_skips_nobody(tmp_path: Path):
+def test_space_before_a_quote_inside_a_cell_skips_nobody(tmp_path: Path):
     content = 'phone;name\n+380501111111; "Ромашка" ТОВ\n+380502222222;b\n'
     assert rows(csv_source(written(tmp_path, content))) == [
         (2, "+380501111111", ""),
@@ -571,7 +567,7 @@ def test_a_space_before_a_quote_that_opens_no_cell_skips_nobody(tmp_path: Path):
     ]
 
 
-def test_an_empty_cell_between_spaces_moves_no_other_cell(tmp_path: Path):
+def test_empty_cell_between_spaces_moves_no_other_cell(tmp_path: Path):
     content = "name phone other\nA  +380671234568\nB +380501234567 +380671234569\n"
     source = csv_source(written(tmp_path, content), delimiter=" ", phone_column="phone")
     assert [row.number for row in source.rows] == ["", "+380501234567"]
@@ -588,20 +584,20 @@ def test_an_empty_cell_between_spaces_moves_no_other_cell(tmp_path: Path):
         "+380501234567.00",
     ],
 )
-def test_a_number_as_people_and_spreadsheets_write_it_is_one_number(number: str, tmp_path: Path):
+def test_number_in_any_common_notation_is_one_number(number: str, tmp_path: Path):
     source = csv_source(written(tmp_path, f'phone;name\n"{number}";a\n'))
     with Campaign.create(tmp_path / "a.sms", source, sender="Shop", text="Привіт") as campaign:
         assert [one.number for one in campaign.recipients()] == ["+380501234567"]
 
 
-def test_a_second_column_that_is_filled_late_does_not_refuse_the_list(tmp_path: Path):
+def test_late_second_number_column_does_not_refuse_the_list(tmp_path: Path):
     early = "".join(f"a;+38050{n:07};\n" for n in range(300))
     late = "".join(f"a;+38050{n:07};+38067{n:07}\n" for n in range(300, 400))
     source = csv_source(written(tmp_path, f"name;phone;phone2\n{early}{late}"))
     assert [row.number for row in source.rows] == [f"+38050{n:07}" for n in range(400)]
 
 
-def test_a_quote_after_a_space_opens_a_cell(tmp_path: Path):
+def test_quote_after_a_space_opens_a_cell(tmp_path: Path):
     content = (
         'phone, address\n+380501111111, "вул. Хрещатик\n+380441234567; офіс"\n+380503333333, b\n'
     )
@@ -611,7 +607,7 @@ def test_a_quote_after_a_space_opens_a_cell(tmp_path: Path):
     ]
 
 
-def test_a_number_that_no_text_can_hold_is_skipped_like_any_other(tmp_path: Path):
+def test_number_that_no_text_can_hold_is_skipped(tmp_path: Path):
     rows = rows_source(["+380501111111", "\ud800abc"])
     with Campaign.create(tmp_path / "a.sms", rows, sender="Shop", text="Привіт") as campaign:
         assert campaign.figures().states == {RecipientState.PENDING: 1, RecipientState.SKIPPED: 1}

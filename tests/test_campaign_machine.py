@@ -209,12 +209,12 @@ class JournalMachine(RuleBasedStateMachine):
 EFFORT = settings(max_examples=count(short=20, full=100), stateful_step_count=40)
 
 
-def test_the_journal_keeps_to_the_table():
+def test_journal_follows_the_transition_table():
     run_state_machine_as_test(JournalMachine, settings=EFFORT)
 
 
 @pytest.mark.parametrize("bug", ["in flight put back to pending", "one in doubt retried"])
-def test_a_planted_bug_is_found(bug: str):
+def test_planted_bug_is_found(bug: str):
     class Buggy(JournalMachine):
         journal_class = campaign_child.BUGS[bug][0]
 

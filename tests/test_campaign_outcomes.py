@@ -53,7 +53,7 @@ def in_doubt(number: str) -> RecipientResult:
 ID = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
 
 
-def test_each_recipient_gets_the_verdict_of_its_own_slot():
+def test_each_recipient_gets_the_outcome_of_its_own_slot():
     slots = (
         accepted(ONE, ID),
         refused(TWO, Answer.BAD_DESTINATION, f"bad number {TWO}"),
@@ -71,7 +71,7 @@ def test_each_recipient_gets_the_verdict_of_its_own_slot():
     assert (outcome.in_doubt, outcome.trouble) == (True, Trouble.NONE)
 
 
-def test_an_answer_that_says_everything_keeps_no_raw_reply():
+def test_complete_answer_keeps_no_raw_reply():
     outcome = outcome_of_answer(claim(1), result(accepted(ONE, ID)))
     assert (outcome.end, outcome.trouble, outcome.in_doubt) == (
         RequestEnd(None, 200, None),
@@ -80,7 +80,7 @@ def test_an_answer_that_says_everything_keeps_no_raw_reply():
     )
 
 
-def test_a_recipient_that_was_not_paid_for_is_pending_again_and_the_run_pauses():
+def test_unpaid_recipient_is_pending_again_and_the_run_pauses():
     outcome = outcome_of_answer(
         claim(2), result(accepted(ONE, ID), refused(TWO, Answer.NOT_ENOUGH_CREDITS))
     )
@@ -90,7 +90,7 @@ def test_a_recipient_that_was_not_paid_for_is_pending_again_and_the_run_pauses()
     assert outcome.why == "the account has not enough credits. Top up the account."
 
 
-def test_what_did_not_leave_is_pending_again_and_the_run_waits():
+def test_unsent_request_is_pending_again_and_the_run_waits():
     outcome = outcome_of_error(claim(2), errors.NotSent("no route"), left=True)
     assert (events(outcome), reasons(outcome)) == ([Event.NOT_SENT] * 2, [None] * 2)
     assert (outcome.trouble, outcome.why, outcome.unforeseen) == (Trouble.WAIT, "no route", False)
@@ -113,9 +113,7 @@ USELESS = (Reason.CLOSED, Reason.NOT_OPEN, Reason.OTHER_EVENT_LOOP)
     ],
     ids=list(Reason),
 )
-def test_a_lost_answer_makes_everybody_unknown_and_keeps_what_came(
-    reason: Reason, trouble: Trouble
-):
+def test_lost_answer_puts_all_in_doubt_and_keeps_the_reply(reason: Reason, trouble: Trouble):
     error = errors.InDoubt("lost", reason=reason, evidence=ReplyEvidence(502, 4, (), b"<htm"))
     outcome = outcome_of_error(claim(2), error, left=True)
     assert (events(outcome), reasons(outcome)) == ([Event.IN_DOUBT] * 2, ["lost"] * 2)
@@ -139,7 +137,7 @@ def test_a_lost_answer_makes_everybody_unknown_and_keeps_what_came(
     ],
 )
 @pytest.mark.parametrize("text", ["the gateway's words", ""])
-def test_a_refusal_of_the_account_pauses_and_nobody_is_rejected(
+def test_refusal_of_the_account_pauses_and_rejects_nobody(
     error: type[errors.Refused], advice: str, text: str
 ):
     outcome = outcome_of_error(claim(2), error("it refused", text=text), left=True)
@@ -160,7 +158,7 @@ def test_one_sentence_for_several_recipients_has_each_tried_alone(error: type[er
     assert (outcome.end, outcome.trouble) == (RequestEnd("no"), Trouble.NONE)
 
 
-def test_a_sentence_for_each_recipient_is_its_reason():
+def test_sentence_for_each_recipient_is_its_reason():
     outcome = outcome_of_error(
         claim(2), errors.BadDestination("it refused", reasons=("bad", "worse")), left=True
     )
@@ -171,16 +169,14 @@ def test_a_sentence_for_each_recipient_is_its_reason():
 
 
 @pytest.mark.parametrize(("text", "reason"), [("no", "no"), ("", "it refused")])
-def test_one_recipient_that_is_refused_is_rejected_in_the_words_of_the_gateway(
-    text: str, reason: str
-):
+def test_one_refused_recipient_gets_the_gateways_sentence(text: str, reason: str):
     outcome = outcome_of_error(claim(1), errors.BadDestination("it refused", text=text), left=True)
     assert outcome.recipients == (RecipientOutcome(1, Event.REFUSED, reason=reason),)
     assert outcome.trouble is Trouble.NONE
 
 
 @pytest.mark.parametrize("alone", range(5))
-def test_a_gateway_that_fails_is_given_three_tries_for_one_recipient(alone: int):
+def test_failing_gateway_gets_three_attempts_per_recipient(alone: int):
     outcome = outcome_of_error(
         claim(1, alone=alone), errors.GatewayFailure("it failed", text="not saved"), left=True
     )
@@ -192,7 +188,7 @@ def test_a_gateway_that_fails_is_given_three_tries_for_one_recipient(alone: int)
         assert outcome.trouble is Trouble.NONE
 
 
-def test_a_message_that_cannot_be_made_is_rejected_and_its_text_is_not_told():
+def test_invalid_message_is_refused_without_quoting_its_text():
     with pytest.raises(ValidationError) as caught:
         Message(sender="Shop", destinations="+380501110001", text="zymurgy\x00")
     outcome = outcome_of_error(claim(1), caught.value, left=True)
@@ -208,7 +204,7 @@ def test_a_message_that_cannot_be_made_is_rejected_and_its_text_is_not_told():
     [KeyboardInterrupt(), RuntimeError("zymurgy"), GeneratorExit()],
     ids=lambda e: type(e).__name__,
 )
-def test_what_nobody_foresaw_makes_everybody_unknown_and_goes_on_to_the_caller(
+def test_unforeseen_error_puts_all_in_doubt_and_is_raised(
     error: BaseException,
 ):
     outcome = outcome_of_error(claim(2), error, left=True)
@@ -222,7 +218,7 @@ def test_what_nobody_foresaw_makes_everybody_unknown_and_goes_on_to_the_caller(
     [KeyboardInterrupt(), RuntimeError("zymurgy"), GeneratorExit()],
     ids=lambda e: type(e).__name__,
 )
-def test_what_nobody_foresaw_before_anything_had_left_leaves_everybody_pending(
+def test_unforeseen_error_before_sending_leaves_all_pending(
     error: BaseException,
 ):
     outcome = outcome_of_error(claim(2), error, left=False)

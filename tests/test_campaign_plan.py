@@ -28,7 +28,7 @@ def campaign(tmp_path: Path) -> Iterator[Campaign]:
         yield campaign
 
 
-def test_a_plan_counts_recipients_and_credits_of_those_that_are_pending(campaign: Campaign):
+def test_plan_counts_pending_recipients_and_their_credits(campaign: Campaign):
     plan = campaign.plan()
     assert (plan.pending, plan.cost) == (2, 4)
     assert (plan.balance, plan.enough, plan.seconds) == (None, None, None)
@@ -36,21 +36,21 @@ def test_a_plan_counts_recipients_and_credits_of_those_that_are_pending(campaign
 
 
 @pytest.mark.parametrize(("balance", "enough"), [("3.9", False), ("4", True), ("4.1", True)])
-def test_a_plan_tells_whether_the_balance_is_enough(balance: str, enough: bool, campaign: Campaign):
+def test_plan_says_whether_the_balance_is_enough(balance: str, enough: bool, campaign: Campaign):
     assert campaign.plan(balance=Decimal(balance)).enough is enough
 
 
-def test_a_plan_tells_how_long_a_rate_takes(campaign: Campaign):
+def test_plan_says_how_long_the_rate_takes(campaign: Campaign):
     assert campaign.plan(rate=0.5).seconds == 4
 
 
-def test_those_that_are_skipped_are_listed_with_line_and_reason(campaign: Campaign):
+def test_skipped_recipients_are_listed_with_line_and_reason(campaign: Campaign):
     (skipped,) = campaign.skipped()
     assert (skipped.line, skipped.number) == (2, "12")
     assert skipped.reason
 
 
-def test_a_campaign_of_links_needs_no_text(tmp_path: Path):
+def test_campaign_of_links_needs_no_text(tmp_path: Path):
     with made(tmp_path, ["+380501110001"], wappush=LINK) as campaign:
         plan = campaign.plan()
         assert (plan.pending, plan.cost) == (1, 1)

@@ -84,7 +84,7 @@ async def sent(folder: Path, *more: str, delivery_seconds: float = 60.0) -> Asyn
             yield World(campaign, session, gateway)
 
 
-async def test_it_asks_until_every_status_is_final(tmp_path: Path):
+async def test_polling_continues_until_every_status_is_final(tmp_path: Path):
     async with sent(tmp_path, "+380000000004") as here:
         seen: list[tuple[int, int]] = []
         end = await here.poller(on_progress=lambda now: seen.append((now.final, now.open))).poll()
@@ -96,7 +96,7 @@ async def test_it_asks_until_every_status_is_final(tmp_path: Path):
         assert (await here.poller().poll()).asked == 0
 
 
-async def test_nobody_is_asked_for_twice_within_the_pause_and_all_in_turn(tmp_path: Path):
+async def test_each_id_is_asked_in_turn_and_not_twice_within_the_pause(tmp_path: Path):
     async with sent(tmp_path) as here:
         await here.poller(again=15).poll()
         times: dict[bytes, list[float]] = {}
@@ -111,7 +111,7 @@ async def test_nobody_is_asked_for_twice_within_the_pause_and_all_in_turn(tmp_pa
 
 
 @pytest.mark.parametrize("rate", [1.0, 5.0])
-async def test_it_is_never_faster_than_the_rate(rate: float, tmp_path: Path):
+async def test_polling_keeps_to_the_rate(rate: float, tmp_path: Path):
     async with sent(tmp_path, delivery_seconds=0) as here:
         began = trio.current_time()
         await here.poller(rate=rate).poll()
@@ -119,7 +119,7 @@ async def test_it_is_never_faster_than_the_rate(rate: float, tmp_path: Path):
             assert count <= rate * (at - began) + 1e-6
 
 
-async def test_it_ends_in_time_with_what_is_not_final(tmp_path: Path):
+async def test_polling_ends_at_the_timeout_with_statuses_left(tmp_path: Path):
     async with sent(tmp_path, STUCK) as here:
         began = trio.current_time()
         end = await here.poller(timeout=600).poll()
@@ -128,7 +128,7 @@ async def test_it_ends_in_time_with_what_is_not_final(tmp_path: Path):
         assert here.deliveries()[DeliveryState.SUSPENDED] == 1
 
 
-async def test_it_can_be_stopped(tmp_path: Path):
+async def test_polling_can_be_stopped(tmp_path: Path):
     async with sent(tmp_path) as here:
         poller = here.poller(rate=1)
 
@@ -140,7 +140,7 @@ async def test_it_can_be_stopped(tmp_path: Path):
         assert (await poller.poll()).asked <= 4
 
 
-async def test_a_poller_that_is_stopped_before_it_begins_asks_nothing(tmp_path: Path):
+async def test_poller_stopped_before_it_begins_asks_nothing(tmp_path: Path):
     async with sent(tmp_path) as here:
         poller = here.poller()
         poller.stop()
@@ -148,7 +148,7 @@ async def test_a_poller_that_is_stopped_before_it_begins_asks_nothing(tmp_path: 
         assert (end.asked, end.final, end.open) == (0, 0, 40)
 
 
-async def test_a_message_that_the_gateway_does_not_know_is_asked_for_once(tmp_path: Path):
+async def test_message_unknown_to_the_gateway_is_asked_for_once(tmp_path: Path):
     async with sent(tmp_path) as here:
         here.gateway.gateway.clear()
         end = await here.poller().poll()
@@ -156,7 +156,7 @@ async def test_a_message_that_the_gateway_does_not_know_is_asked_for_once(tmp_pa
         assert here.deliveries() == {DeliveryState.NOT_FOUND: 40}
 
 
-async def test_a_lost_answer_is_asked_for_again(tmp_path: Path):
+async def test_status_with_a_lost_answer_is_asked_for_again(tmp_path: Path):
     async with sent(tmp_path, delivery_seconds=0) as here:
         lost = 0
 
@@ -170,7 +170,7 @@ async def test_a_lost_answer_is_asked_for_again(tmp_path: Path):
         assert len(here.gateway.asked) == 70
 
 
-async def test_a_stop_ends_every_kind_of_waiting_at_once(tmp_path: Path):
+async def test_stop_ends_every_kind_of_waiting_at_once(tmp_path: Path):
     async with sent(tmp_path, STUCK) as here:
         poller = here.poller(again=100_000)
         began = trio.current_time()
@@ -185,9 +185,10 @@ async def test_a_stop_ends_every_kind_of_waiting_at_once(tmp_path: Path):
         assert trio.current_time() - began < 5_010
 
 
-async def test_a_gateway_that_is_down_is_asked_less_and_less_often_and_all_in_turn(
+async def test_gateway_that_is_down_is_polled_with_growing_pauses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    """All ids are asked for in turn."""
     monkeypatch.setattr(polling, "_TAKEN", 4)
     async with sent(tmp_path, delivery_seconds=0) as here:
         here.gateway.asked.clear()
@@ -219,14 +220,14 @@ async def test_a_gateway_that_is_down_is_asked_less_and_less_often_and_all_in_tu
         assert len(tried) > 10, "one that fails keeps nobody else from being asked for"
 
 
-async def test_a_session_that_is_closed_is_no_reason_to_wait(tmp_path: Path):
+async def test_closed_session_is_no_reason_to_wait(tmp_path: Path):
     async with sent(tmp_path) as here:
         await here.session.aclose()
         with pytest.raises(smsgate.NotSent, match="closed"), trio.fail_after(10):
             await here.poller().poll()
 
 
-async def test_a_refusal_of_the_account_is_raised(tmp_path: Path):
+async def test_refusal_of_the_account_is_raised(tmp_path: Path):
     async with sent(tmp_path) as here:
         here.gateway.gateway.drop_sessions()
         here.gateway.gateway.account = AccountState.BLOCKED
@@ -237,9 +238,7 @@ async def test_a_refusal_of_the_account_is_raised(tmp_path: Path):
 
 @pytest.mark.parametrize("option", ["rate", "again", "timeout"])
 @pytest.mark.parametrize("value", [0, -1, float("nan"), True])
-async def test_a_bad_option_is_named_with_what_is_allowed(
-    option: str, value: float, tmp_path: Path
-):
+async def test_bad_option_is_named_with_what_is_allowed(option: str, value: float, tmp_path: Path):
     Campaign.create(
         tmp_path / "a.sms", rows_source(NUMBERS), sender="Shop", text="Вітаємо!"
     ).close()
@@ -249,7 +248,7 @@ async def test_a_bad_option_is_named_with_what_is_allowed(
                 campaign.poller(session, **{option: value})  # type: ignore[arg-type]
 
 
-async def test_a_clock_that_steps_back_an_hour_stalls_nothing(tmp_path: Path):
+async def test_clock_set_back_an_hour_stalls_nothing(tmp_path: Path):
     async with sent(tmp_path, delivery_seconds=60.0) as here:
         await here.poller(again=15, timeout=10).poll()
         asked = len(here.gateway.asked)
@@ -261,7 +260,7 @@ async def test_a_clock_that_steps_back_an_hour_stalls_nothing(tmp_path: Path):
         assert here.deliveries() == {"delivered": len(NUMBERS)}
 
 
-async def test_a_clock_that_steps_back_for_a_moment_costs_one_pause(tmp_path: Path):
+async def test_clock_set_back_for_a_moment_costs_one_pause(tmp_path: Path):
     async with sent(tmp_path, delivery_seconds=60.0) as here:
         await here.poller(again=15, timeout=10).poll()
         began = trio.current_time()

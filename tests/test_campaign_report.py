@@ -209,7 +209,7 @@ MILLION = replace(
 # The figures
 
 
-def test_the_figures_of_the_page_are_those_of_the_journal(campaign: Campaign):
+def test_figures_on_the_page_match_the_journal(campaign: Campaign):
     figures, root = campaign.figures(), parsed(page_of(campaign.journal))
     drawn = [
         words(text)
@@ -256,7 +256,7 @@ def test_the_figures_of_the_page_are_those_of_the_journal(campaign: Campaign):
     assert (who, decided) == ("Iryna", "count as sent asked three of them")
 
 
-def test_the_columns_over_time_add_up_to_the_outcomes_of_the_journal(campaign: Campaign):
+def test_columns_over_time_add_up_to_the_journals_outcomes(campaign: Campaign):
     slots, root = campaign.timeline(), parsed(page_of(campaign.journal))
     rows = rows_of(root, "times")
     assert [sum(int(row[place]) for row in rows) for place in (1, 2, 3)] == [
@@ -266,7 +266,8 @@ def test_the_columns_over_time_add_up_to_the_outcomes_of_the_journal(campaign: C
     ]
 
 
-def test_each_request_in_doubt_stands_with_its_evidence_and_is_called_no_proof(campaign: Campaign):
+def test_each_request_in_doubt_has_evidence_that_is_no_proof(campaign: Campaign):
+    """The page shows the evidence, and says that it proves nothing."""
     section = by_id(parsed(page_of(campaign.journal)), "in-doubt")
     articles = [words(article) for article in section.iter("article")]
     in_doubt = campaign.in_doubt()
@@ -286,11 +287,11 @@ def test_each_request_in_doubt_stands_with_its_evidence_and_is_called_no_proof(c
     assert "evidence, not proof" in words(section)
 
 
-def test_a_campaign_and_its_journal_give_the_same(campaign: Campaign):
+def test_campaign_and_its_journal_give_the_same_page(campaign: Campaign):
     assert page_of(campaign) == page_of(campaign.journal)
 
 
-def test_the_sentence_at_the_top_says_how_many_are_unknown(campaign: Campaign):
+def test_first_sentence_says_how_many_are_in_doubt(campaign: Campaign):
     figures = campaign.figures()
     (lead,) = (
         element
@@ -340,7 +341,7 @@ def hostile(tmp_path: Path) -> Iterator[Campaign]:
         yield campaign
 
 
-def test_nothing_that_somebody_wrote_becomes_markup(hostile: Campaign):
+def test_user_text_never_becomes_markup(hostile: Campaign):
     page = page_of(hostile.journal)
     root = parsed(page)
     assert "<script" not in page.lower()
@@ -359,7 +360,7 @@ def test_nothing_that_somebody_wrote_becomes_markup(hostile: Campaign):
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", page)
 
 
-def test_no_number_stands_in_the_page_unless_asked_for(hostile: Campaign, campaign: Campaign):
+def test_page_shows_no_number_unless_requested(hostile: Campaign, campaign: Campaign):
     for given_numbers, journal in ((numbers(3), hostile.journal), (numbers(200), campaign.journal)):
         page = page_of(journal)
         assert [
@@ -373,14 +374,14 @@ def test_no_number_stands_in_the_page_unless_asked_for(hostile: Campaign, campai
     assert "do not share this page" in page_of(hostile.journal, show_numbers=True)
 
 
-def test_a_number_never_masks_a_date():
+def test_masking_a_number_never_changes_a_date():
     assert (
         masked("Spring 2026-03-06, call +380501234567") == "Spring 2026-03-06, call +380*****4567"
     )
     assert masked("2026-03-0650123456") != "2026-03-0650123456"
 
 
-def test_one_text_stands_in_the_page_and_the_page_says_so(tmp_path: Path):
+def test_only_one_text_is_shown_and_the_page_says_so(tmp_path: Path):
     rows = [
         {"phone": number, "who": name}
         for number, name in zip(numbers(3), ("Olena", "Iryna", "Andrii"), strict=True)
@@ -394,20 +395,20 @@ def test_one_text_stands_in_the_page_and_the_page_says_so(tmp_path: Path):
 # Small and large
 
 
-def test_an_empty_campaign_has_a_report_without_charts_of_nothing():
+def test_empty_campaign_has_a_report_without_empty_charts():
     root = parsed(page_of(Made(NOTHING)))
     assert "The list is empty, so nothing was sent." in words(root)
     assert [element.get("id") for element in root.iter("section")] == ["everyone"]
 
 
-def test_a_campaign_that_has_not_begun_says_so(tmp_path: Path):
+def test_campaign_that_has_not_begun_says_so(tmp_path: Path):
     with made(tmp_path / "c.sms", numbers(3)) as campaign:
         said = words(parsed(page_of(campaign.journal)))
     assert "Nothing has been sent yet: 3 recipients are pending." in said
     assert "Not started" in said
 
 
-def test_a_campaign_of_one_is_spoken_of_in_the_singular(tmp_path: Path):
+def test_campaign_of_one_uses_the_singular(tmp_path: Path):
     with made(tmp_path / "c.sms", numbers(1)) as campaign:
         claim = campaign.journal.claim(campaign.journal.start_run(), 1)
         assert claim is not None
@@ -425,7 +426,7 @@ def test_a_campaign_of_one_is_spoken_of_in_the_singular(tmp_path: Path):
     assert "All answers arrived at" in said
 
 
-def test_a_purged_campaign_keeps_its_figures_and_says_what_is_forgotten(tmp_path: Path):
+def test_purged_campaign_keeps_figures_and_says_what_was_deleted(tmp_path: Path):
     def purged() -> str:
         with (
             made(tmp_path / "c.sms", numbers(5), text="Secret words") as campaign,
@@ -452,7 +453,7 @@ async def run_only(campaign: Campaign, sandbox: Sandbox) -> None:
         await campaign.run(session)
 
 
-def test_the_page_of_a_million_recipients_is_no_larger_than_what_there_is_to_say():
+def test_page_of_a_million_recipients_stays_small():
     page = page_of(Made(MILLION, slots=60, requests=300))
     root = parsed(page)
     assert len(page) < 120_000
@@ -466,9 +467,7 @@ def test_the_page_of_a_million_recipients_is_no_larger_than_what_there_is_to_say
 # The file
 
 
-def test_the_report_is_written_whole_for_its_owner_alone_and_can_be_written_again(
-    campaign: Campaign, tmp_path: Path
-):
+def test_report_is_written_whole_private_and_can_be_rewritten(campaign: Campaign, tmp_path: Path):
     path = tmp_path / "report.html"
     for _ in range(2):
         campaign.write_report(path)
@@ -477,7 +476,7 @@ def test_the_report_is_written_whole_for_its_owner_alone_and_can_be_written_agai
     assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_the_report_replaces_a_page_and_nothing_else(campaign: Campaign, tmp_path: Path):
+def test_report_replaces_only_a_report(campaign: Campaign, tmp_path: Path):
     notes = tmp_path / "notes.txt"
     notes.write_text("mine")
     for path in (notes, campaign.journal.path):
@@ -487,7 +486,7 @@ def test_the_report_replaces_a_page_and_nothing_else(campaign: Campaign, tmp_pat
         assert path.read_bytes() == before
 
 
-def test_a_database_is_never_replaced_even_if_told(campaign: Campaign):
+def test_database_is_never_replaced_even_with_overwrite(campaign: Campaign):
     before = campaign.journal.path.read_bytes()
     with pytest.raises(FileExistsError, match="database"):
         campaign.export(campaign.journal.path, overwrite=True)
@@ -499,7 +498,7 @@ def failing() -> Iterator[str]:
     raise RuntimeError("in the middle")
 
 
-def test_what_fails_in_the_middle_leaves_the_older_file_and_no_half_one(tmp_path: Path):
+def test_failed_write_keeps_the_older_file_and_no_partial_one(tmp_path: Path):
     path = tmp_path / "c.csv"
     path.write_text("older")
     with pytest.raises(RuntimeError):
@@ -515,7 +514,7 @@ def taking_the_name(path: Path) -> Iterator[str]:
     path.write_text("theirs")
 
 
-def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path):
+def test_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path):
     path = tmp_path / "c.csv"
     with pytest.raises(FileExistsError):
         write_whole(path, taking_the_name(path), overwrite=False)
@@ -523,7 +522,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path):
     assert [one.name for one in tmp_path.iterdir()] == ["c.csv"]
 
 
-def test_a_link_is_not_followed(tmp_path: Path):
+def test_symbolic_link_is_not_followed(tmp_path: Path):
     target, link = tmp_path / "target.txt", tmp_path / "link.csv"
     target.write_text("theirs")
     link.symlink_to(target)
@@ -533,7 +532,7 @@ def test_a_link_is_not_followed(tmp_path: Path):
     assert (target.read_text(), link.read_text(), link.is_symlink()) == ("theirs", "ours", False)
 
 
-def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path):
+def test_folder_is_not_replaced_by_a_file(tmp_path: Path):
     folder = tmp_path / "c.csv"
     folder.mkdir()
     with pytest.raises(FileExistsError, match="not a file"):
@@ -547,7 +546,7 @@ def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path):
     [PermissionError(1, "no hard links here"), NotImplementedError()],
     ids=["EPERM", "none"],
 )
-def test_a_file_is_written_where_there_are_no_hard_links(
+def test_file_is_written_where_hard_links_are_unsupported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Exception
 ):
     def link(*_: Any, **__: Any) -> None:
@@ -583,7 +582,7 @@ def cells_of(
     )[1]
 
 
-def test_the_export_has_everybody_in_the_order_of_the_file(campaign: Campaign, tmp_path: Path):
+def test_export_lists_all_recipients_in_file_order(campaign: Campaign, tmp_path: Path):
     path = tmp_path / "all.csv"
     campaign.export(path)
     raw = path.read_bytes()
@@ -601,7 +600,7 @@ def test_the_export_has_everybody_in_the_order_of_the_file(campaign: Campaign, t
     assert in_doubt == {str(request.id) for request in campaign.in_doubt()}
 
 
-def test_an_export_does_not_replace_a_file_unless_told(campaign: Campaign, tmp_path: Path):
+def test_export_replaces_a_file_only_on_request(campaign: Campaign, tmp_path: Path):
     path = tmp_path / "all.csv"
     path.write_text("mine")
     with pytest.raises(FileExistsError):
@@ -611,7 +610,7 @@ def test_an_export_does_not_replace_a_file_unless_told(campaign: Campaign, tmp_p
     assert path.read_text("utf-8").startswith("line,")
 
 
-def test_an_export_goes_to_a_stream_too_and_masks_numbers_if_told(campaign: Campaign):
+def test_export_to_a_stream_masks_numbers_on_request(campaign: Campaign):
     stream = io.StringIO()
     export_csv(campaign.journal, stream, show_numbers=False, delimiter=";")
     said = stream.getvalue()
@@ -621,7 +620,7 @@ def test_an_export_goes_to_a_stream_too_and_masks_numbers_if_told(campaign: Camp
 
 
 @pytest.mark.parametrize("delimiter", ["", "x", ",,", '"'])
-def test_a_delimiter_that_is_none_is_refused(campaign: Campaign, delimiter: str):
+def test_bad_delimiter_is_refused(campaign: Campaign, delimiter: str):
     with pytest.raises(ValueError, match="delimiter"):
         export_csv(campaign.journal, io.StringIO(), delimiter=delimiter)
 
@@ -657,29 +656,27 @@ def test_no_cell_begins_as_a_formula(text: str):
     st.sampled_from(",;|"),
     st.sampled_from(",;|\t"),
 )
-def test_whatever_a_reason_says_no_spreadsheet_finds_a_formula_in_it(
-    reason: str, delimiter: str, read_with: str
-):
+def test_no_reason_becomes_a_formula_in_a_spreadsheet(reason: str, delimiter: str, read_with: str):
     lines = "".join(csv_rows([record(reason=reason)], show_numbers=True, delimiter=delimiter))
     for row in csv.reader(io.StringIO(lines, newline=""), delimiter=read_with):
         assert [cell for cell in row if re.match(r'[\s"]*[=+\-@]', cell)] == []
 
 
 @given(st.text(alphabet="=+-@ ,;|\t\r\n\"'a1", max_size=12), st.sampled_from(",;|"))
-def test_a_cell_is_read_back_as_it_was_but_for_apostrophes(reason: str, delimiter: str):
+def test_cell_is_read_back_unchanged_but_for_apostrophes(reason: str, delimiter: str):
     expected = reason.removeprefix("+") if re.fullmatch(r"\+?[0-9]+", reason) else reason
     assert cells_of(record(reason=reason), delimiter)[3].replace("'", "") == expected.replace(
         "'", ""
     )
 
 
-def test_a_number_is_written_as_digits_and_a_missing_one_is_empty():
+def test_number_is_written_as_digits_and_a_missing_one_is_empty():
     assert cells_of(record())[1] == "380501234567"
     assert cells_of(record(number=None))[1] == ""
     assert cells_of(record(), show_numbers=False)[1] == "'+380*****4567"
 
 
-def test_a_million_recipients_are_exported_in_constant_memory():
+def test_million_recipients_are_exported_in_constant_memory():
     lines = csv_rows((record(line) for line in range(1_000_000)), show_numbers=True, delimiter=",")
     next(lines)
     tracemalloc.start()
@@ -706,7 +703,7 @@ def test_a_million_recipients_are_exported_in_constant_memory():
         (1, 3, "33.3%"),
     ],
 )
-def test_a_share_never_rounds_something_to_nothing(part: int, whole: int, said: str):
+def test_share_never_rounds_a_small_amount_to_zero(part: int, whole: int, said: str):
     assert share(part, whole) == said
 
 
@@ -716,11 +713,11 @@ def test_a_share_never_rounds_something_to_nothing(part: int, whole: int, said: 
      (185, "3 min 5 s"), (3_599, "59 min 59 s"), (3_599.6, "1 h"), (7_800, "2 h 10 min"), (7_859, "2 h 10 min"),
      (90_000, "1 d 1 h"), (86_400, "1 d")],
 )  # fmt: skip
-def test_a_duration_is_said_as_one_would_say_it(seconds: float, said: str):
+def test_duration_is_written_in_natural_units(seconds: float, said: str):
     assert duration(seconds) == said
 
 
-def test_a_time_is_said_with_its_distance_from_utc():
+def test_time_is_written_with_its_utc_offset():
     assert moment(NOON, KYIV) == "6 March 2026, 12:00:00 (UTC+02:00)"
     assert moment(NOON, UTC) == "6 March 2026, 10:00:00 (UTC+00:00)"
     assert moment(None, UTC) == "\u2013"
@@ -738,7 +735,7 @@ def test_a_time_is_said_with_its_distance_from_utc():
         (Decimal("1E+4"), "10,000"),
     ],
 )
-def test_a_count_has_its_thousands_marked(number: int | Decimal, said: str):
+def test_count_has_thousands_separators(number: int | Decimal, said: str):
     assert count(number) == said
 
 
@@ -746,7 +743,7 @@ def test_a_count_has_its_thousands_marked(number: int | Decimal, said: str):
     ("rate", "said"),
     [(1_234.5, "1,234"), (9.94, "9.9"), (0.1, "0.1"), (0.03, "under 0.1"), (0, "0")],
 )
-def test_a_rate_is_as_precise_as_it_matters(rate: float, said: str):
+def test_rate_has_as_many_digits_as_matter(rate: float, said: str):
     assert on_average(rate) == said
 
 
@@ -777,11 +774,11 @@ def test_round_times_lie_between_the_ends_and_are_few(begin: float, span: float)
         ),
     ],
 )
-def test_evidence_is_read_as_what_it_looks_like(evidence: Evidence | None, said: str):
+def test_evidence_is_interpreted_cautiously(evidence: Evidence | None, said: str):
     assert said in reading(replace(UNSETTLED, evidence=evidence))
 
 
-def test_the_findings_are_the_steps_of_the_sum():
+def test_findings_are_the_steps_of_the_sum():
     rows = findings(
         replace(
             UNSETTLED, evidence=Evidence(Decimal(900), NOON, 50, Decimal(650), NOON, 1, ("x",), 7)
@@ -803,7 +800,7 @@ def test_the_findings_are_the_steps_of_the_sum():
         (2, "Nothing was sent: all 2 recipients were skipped."),
     ],
 )
-def test_a_campaign_of_skipped_recipients_sends_nothing(skipped: int, said: str):
+def test_campaign_of_skipped_recipients_sends_nothing(skipped: int, said: str):
     assert sentence(replace(NOTHING, states={S.SKIPPED: skipped})) == said
 
 
@@ -821,7 +818,7 @@ def test_a_campaign_of_skipped_recipients_sends_nothing(skipped: int, said: str)
         ),
     ],
 )
-def test_the_report_says_which_alphabet_the_texts_need(ucs2: int, said: str):
+def test_report_says_which_alphabet_the_texts_need(ucs2: int, said: str):
     figures = replace(
         NOTHING, states={S.ACCEPTED: 2}, runs=1, requests=1, texts=1, parts={1: 2}, ucs2=ucs2
     )
@@ -830,9 +827,7 @@ def test_the_report_says_which_alphabet_the_texts_need(ucs2: int, said: str):
 
 @pytest.mark.parametrize("state", [state for state in RecipientState if state is not S.SKIPPED])
 @pytest.mark.parametrize("outcome", [None, "finished", "paused: no money", "stopped", "cut off"])
-def test_every_state_has_a_sentence_and_an_outlook_that_agree(
-    state: RecipientState, outcome: str | None
-):
+def test_each_state_has_a_matching_sentence_and_outlook(state: RecipientState, outcome: str | None):
     figures = replace(NOTHING, states={state: 2}, runs=1, requests=1, last_outcome=outcome)
     assert sentence(figures).endswith(".")
     finished = str(outlook(figures)) == "Finished"
@@ -840,7 +835,7 @@ def test_every_state_has_a_sentence_and_an_outlook_that_agree(
     assert page_of(Made(figures, requests=1))
 
 
-def test_every_delivery_status_belongs_to_one_group():
+def test_each_delivery_status_belongs_to_one_group():
     groups = by_group(dict.fromkeys(["", "something new", *DeliveryState], 1))
     assert sum(len(rows) for rows in groups.values()) == len(DeliveryState) + 2
     assert set(groups["delivered"]) == {"delivered"}
@@ -849,7 +844,7 @@ def test_every_delivery_status_belongs_to_one_group():
     assert "expired" in groups["failed"]
 
 
-def test_characters_that_made_a_text_dear_are_named():
+def test_characters_that_forced_ucs2_are_named():
     assert character_names("ів\u2019\u200b") == [
         "Cyrillic letters (і в)",
         "\u2019 (right single quotation mark)",
@@ -862,7 +857,7 @@ def test_characters_that_made_a_text_dear_are_named():
 
 
 @given(st.integers(0, 10**9))
-def test_the_marks_of_an_axis_are_few_round_and_reach_the_highest(most: int):
+def test_axis_marks_are_few_and_round_and_reach_the_maximum(most: int):
     marks = ticks(most)
     assert marks[0] == 0
     assert marks[-1] >= most
@@ -870,7 +865,7 @@ def test_the_marks_of_an_axis_are_few_round_and_reach_the_highest(most: int):
     assert all(mark % (marks[1] or 1) == 0 for mark in marks[1:])
 
 
-def test_what_is_few_among_many_is_seen_in_the_funnel():
+def test_small_counts_are_visible_in_the_funnel():
     stages = [
         Stage("Given", 1_000_000, "1,000,000", "100%", "given", (Part("in-doubt", "in doubt", 1),)),
         Stage("To", 999_999, "", "", "x"),
@@ -882,7 +877,7 @@ def test_what_is_few_among_many_is_seen_in_the_funnel():
     assert "1 in doubt" in words(root[1])
 
 
-def test_branches_that_do_not_fit_into_one_line_go_into_a_second():
+def test_branches_that_do_not_fit_on_one_line_use_a_second():
     branches = tuple(
         Part("in-doubt", f"a reason that takes its room {place}", 1_000_000) for place in range(4)
     )
@@ -900,7 +895,7 @@ def test_branches_that_do_not_fit_into_one_line_go_into_a_second():
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 10**6)] * 3), max_size=70))
-def test_columns_stay_inside_of_the_chart(values: list[tuple[int, int, int]]):
+def test_columns_stay_inside_the_chart(values: list[tuple[int, int, int]]):
     kinds = (("accepted", "accepted"), ("refused", "refused"), ("in-doubt", "in doubt"))
     columns = [Column(f"{place}", one) for place, one in enumerate(values)]
     root = ElementTree.fromstring(
@@ -922,7 +917,7 @@ def test_columns_stay_inside_of_the_chart(values: list[tuple[int, int, int]]):
     ]
 
 
-def test_a_bar_of_nothing_is_empty_and_a_word_is_escaped():
+def test_empty_bar_is_empty_and_a_label_is_escaped():
     assert 'width="0.00"' in bar(0, 10, "accepted", "0")
     assert 'width="0.00"' in bar(0, 0, "accepted", "0")
     assert ElementTree.fromstring(bar(1, 10**6, "accepted", SCRIPT))[0].text == SCRIPT
@@ -952,7 +947,7 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_words_and_bars_can_be_told_from_the_paper(dark: bool):
+def test_text_and_bars_contrast_with_the_background(dark: bool):
     named = colours(page_of(Made(NOTHING)), dark=dark)
     for ground in ("paper", "raised"):
         assert contrast(named["ink"], named[ground]) > 12
@@ -1012,13 +1007,13 @@ def shown(
     page.close()
 
 
-def test_the_page_asks_nobody_for_anything_and_the_browser_does_not_complain(shown: Any):
+def test_page_loads_nothing_and_causes_no_browser_errors(shown: Any):
     shown.wait_for_load_state("networkidle")
     assert shown.asked == [shown.own]
     assert shown.complaints == []
 
 
-def test_the_page_follows_the_theme_and_prints_light(shown: Any):
+def test_page_follows_the_theme_and_prints_light(shown: Any):
     ground = "getComputedStyle(document.documentElement).backgroundColor"
     lightness = sum(int(part) for part in re.findall(r"\d+", shown.evaluate(ground))[:3])
     assert lightness < 200 if shown.scheme == "dark" else lightness > 600
@@ -1026,7 +1021,7 @@ def test_the_page_follows_the_theme_and_prints_light(shown: Any):
     assert shown.evaluate(ground) == "rgb(255, 255, 255)"
 
 
-def test_the_page_prints_on_a_few_sheets_of_a4(shown: Any):
+def test_page_prints_on_a_few_sheets_of_a4(shown: Any):
     printed = shown.pdf(prefer_css_page_size=True)
     assert printed.startswith(b"%PDF-")
     assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 8
@@ -1036,7 +1031,7 @@ def test_the_page_prints_on_a_few_sheets_of_a4(shown: Any):
     assert widths <= {595, 596}
 
 
-def test_every_chart_has_a_name_that_a_screen_reader_says(shown: Any):
+def test_each_chart_has_a_name_for_screen_readers(shown: Any):
     charts = shown.get_by_role("img")
     assert charts.count() >= 6
     assert shown.locator("svg:not([role=img]):not([aria-hidden=true])").count() == 0
@@ -1047,18 +1042,18 @@ def test_every_chart_has_a_name_that_a_screen_reader_says(shown: Any):
 
 
 @pytest.mark.parametrize("width", [360, 1000])
-def test_the_page_fits_a_phone_and_a_desk(shown: Any, width: int):
+def test_page_fits_a_phone_and_a_desktop(shown: Any, width: int):
     shown.set_viewport_size({"width": width, "height": 800})
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_words_in_doubt_lead_to_what_is_known_of_it(shown: Any):
+def test_words_in_doubt_link_to_the_evidence(shown: Any):
     shown.get_by_role("link", name="in doubt").click()
     assert shown.evaluate("location.hash") == "#in-doubt"
     assert shown.evaluate("document.querySelector('#in-doubt').getBoundingClientRect().top") < 800
 
 
-def test_a_hostile_page_runs_nothing(browser: Any, hostile: Campaign, tmp_path: Path):
+def test_hostile_page_runs_no_script(browser: Any, hostile: Campaign, tmp_path: Path):
     path = tmp_path / "hostile.html"
     hostile.write_report(path)
     page = browser.new_page()

@@ -138,13 +138,13 @@ class Elsewhere(smsgate.AsyncSession):
         raise AssertionError
 
 
-async def test_a_session_with_a_send_of_its_own_is_asked(tmp_path: Path):
+async def test_session_with_its_own_send_is_used(tmp_path: Path):
     async with world(tmp_path, ["+380501111111", "+380501111119"], session=Guarded) as made:
         await Runner(made.journal, made.session, batch=1).run()
         assert made.taken() == {"+380501111111": 1}
 
 
-async def test_what_a_send_of_its_own_did_before_it_was_cancelled_is_in_doubt(tmp_path: Path):
+async def test_send_of_a_custom_session_is_in_doubt_once_cancelled(tmp_path: Path):
     async with world(tmp_path, ["+380501111111"], session=Elsewhere) as made:
         with trio.move_on_after(1):
             await Runner(made.journal, made.session).run()
@@ -165,7 +165,7 @@ async def test_what_a_send_of_its_own_did_before_it_was_cancelled_is_in_doubt(tm
         ({"session_idle_seconds": 1e-6}, "the gateway ends every session at once"),
     ],
 )
-async def test_a_refusal_that_concerns_the_account_pauses_and_nobody_is_lost(
+async def test_refusal_of_the_account_pauses_and_loses_nobody(
     how: dict[str, Any], why: str, tmp_path: Path
 ):
     async with world(tmp_path, NUMBERS[:20], **how) as here:
@@ -179,7 +179,7 @@ async def test_a_refusal_that_concerns_the_account_pauses_and_nobody_is_lost(
         assert here.journal.figures().last_outcome == f"paused: {end.why}"
 
 
-async def test_a_paused_campaign_goes_on_when_the_account_is_topped_up(tmp_path: Path):
+async def test_paused_campaign_continues_after_a_top_up(tmp_path: Path):
     async with world(tmp_path, NUMBERS[:20], credits=7, pay_in_part=True) as here:
         end = await Runner(here.journal, here.session, batch=5).run()
         assert (end.outcome, end.states) == (RunOutcome.PAUSED, {S.PENDING: 13, S.ACCEPTED: 7})
@@ -192,7 +192,7 @@ async def test_a_paused_campaign_goes_on_when_the_account_is_topped_up(tmp_path:
 # What does not
 
 
-async def test_numbers_that_are_refused_stop_nobody_else(tmp_path: Path):
+async def test_refused_numbers_stop_nobody_else(tmp_path: Path):
     refused = [REFUSED, "+380000000002", "+380000000003"]
     async with world(tmp_path, [*NUMBERS[:8], *refused]) as here:
         end = await Runner(here.journal, here.session, batch=4).run()
@@ -203,7 +203,7 @@ async def test_numbers_that_are_refused_stop_nobody_else(tmp_path: Path):
         assert all(one.reason for one in here.journal.recipients() if one.state is S.REFUSED)
 
 
-async def test_a_number_that_spoils_its_whole_batch_is_found_and_the_others_are_sent_to(
+async def test_number_that_spoils_its_batch_is_found_and_others_are_sent(
     tmp_path: Path,
 ):
     async with world(tmp_path, [*NUMBERS[:5], "+380000000023", *NUMBERS[5:10]]) as here:
@@ -215,9 +215,7 @@ async def test_a_number_that_spoils_its_whole_batch_is_found_and_the_others_are_
 @pytest.mark.parametrize(
     "number", ["+380000000021", "+380000000022"], ids=["not saved", "does not know"]
 )
-async def test_what_the_gateway_itself_does_not_know_is_unknown_for_that_batch_alone(
-    number: str, tmp_path: Path
-):
+async def test_outcome_unknown_to_the_gateway_affects_one_batch_only(number: str, tmp_path: Path):
     async with world(tmp_path, [number, *NUMBERS[:9]]) as here:
         end = await Runner(here.journal, here.session, batch=5).run()
         assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.ACCEPTED: 5, S.IN_DOUBT: 5})
@@ -226,9 +224,10 @@ async def test_what_the_gateway_itself_does_not_know_is_unknown_for_that_batch_a
         assert here.account.calls["SendSMS"] == 2, "no recipient is tried again"
 
 
-async def test_a_gateway_that_can_save_nothing_is_waited_for_and_costs_few_recipients(
+async def test_gateway_that_cannot_save_costs_few_recipients(
     tmp_path: Path,
 ):
+    """The run waits for the gateway, with growing pauses."""
     async with world(tmp_path, NUMBERS[:100]) as here:
         here.gateway.sentence = "Не удалось сохранить данные сообщения, свяжитесь с администрацией"
         end = await Runner(here.journal, here.session, batch=5, patience=60).run()
@@ -242,9 +241,10 @@ async def test_a_gateway_that_can_save_nothing_is_waited_for_and_costs_few_recip
 # A gateway that does not work
 
 
-async def test_a_gateway_that_is_down_is_waited_for_with_growing_pauses_and_then_no_more(
+async def test_gateway_that_is_down_is_waited_for_with_growing_pauses(
     tmp_path: Path,
 ):
+    """The run gives up in the end."""
     async with world(tmp_path, NUMBERS[:10]) as here:
         here.gateway.up_at = float("inf")
         waits: list[str] = []
@@ -267,7 +267,7 @@ async def test_a_gateway_that_is_down_is_waited_for_with_growing_pauses_and_then
 
 
 @pytest.mark.parametrize("when", ["before", "meanwhile", "in flight"])
-async def test_a_session_that_is_closed_is_no_reason_to_wait(when: str, tmp_path: Path):
+async def test_closed_session_is_no_reason_to_wait(when: str, tmp_path: Path):
     async with world(tmp_path, NUMBERS[:40]) as here:
         began = trio.current_time()
         if when == "before":
@@ -294,7 +294,7 @@ async def test_a_session_that_is_closed_is_no_reason_to_wait(when: str, tmp_path
         assert end.states.get(S.ACCEPTED, 0) == len(here.taken()) - end.states.get(S.IN_DOUBT, 0)
 
 
-async def test_a_gateway_that_comes_back_finds_the_campaign_waiting(tmp_path: Path):
+async def test_campaign_resumes_when_the_gateway_is_back(tmp_path: Path):
     async with world(tmp_path, NUMBERS[:10]) as here:
         here.gateway.up_at = trio.current_time() + 3_600
         end = await Runner(here.journal, here.session, batch=5, patience=2 * 3_600).run()
@@ -302,7 +302,7 @@ async def test_a_gateway_that_comes_back_finds_the_campaign_waiting(tmp_path: Pa
         assert set(here.taken().values()) == {1}
 
 
-async def test_nothing_is_risked_on_a_gateway_that_cannot_tell_the_balance(tmp_path: Path):
+async def test_nothing_is_sent_while_the_balance_cannot_be_read(tmp_path: Path):
     async with world(tmp_path, NUMBERS[:10]) as here:
         began = trio.current_time()
 
@@ -319,7 +319,7 @@ async def test_nothing_is_risked_on_a_gateway_that_cannot_tell_the_balance(tmp_p
         assert min(message.accepted_at for message in here.account.messages) - began > 100
 
 
-async def test_a_wrong_password_is_no_reason_to_wait(tmp_path: Path):
+async def test_wrong_password_is_no_reason_to_wait(tmp_path: Path):
     async with world(tmp_path, NUMBERS[:10], password="wrong") as here:
         began = trio.current_time()
         here.gateway.up_at = began + 50
@@ -329,9 +329,10 @@ async def test_a_wrong_password_is_no_reason_to_wait(tmp_path: Path):
         assert trio.current_time() - began < 200
 
 
-async def test_losses_in_a_row_are_few_before_the_run_waits_to_see_the_gateway_at_work(
+async def test_few_losses_in_a_row_make_the_run_wait(
     tmp_path: Path,
 ):
+    """The run waits until it sees that the gateway works."""
     async with world(tmp_path, NUMBERS[:100]) as here:
         here.gateway.fault_of = lambda body: FaultKind.DROP_AFTER if b"SendSMS" in body else None
         end = await Runner(here.journal, here.session, batch=5, patience=60).run()
@@ -343,7 +344,7 @@ async def test_losses_in_a_row_are_few_before_the_run_waits_to_see_the_gateway_a
 # Stopping
 
 
-async def test_stop_lets_what_is_under_way_end(tmp_path: Path):
+async def test_stop_lets_requests_under_way_finish(tmp_path: Path):
     async with world(tmp_path, NUMBERS) as here:
         runner = Runner(here.journal, here.session, batch=5)
         async with trio.open_nursery() as nursery:
@@ -377,7 +378,7 @@ async def test_stop_ends_every_kind_of_waiting_at_once(tmp_path: Path):
         assert trio.current_time() < 5_100
 
 
-async def test_a_run_that_is_stopped_before_it_begins_sends_nothing(tmp_path: Path):
+async def test_run_stopped_before_it_begins_sends_nothing(tmp_path: Path):
     async with world(tmp_path, NUMBERS[:5]) as here:
         runner = Runner(here.journal, here.session)
         runner.stop()
@@ -389,7 +390,7 @@ async def test_a_run_that_is_stopped_before_it_begins_sends_nothing(tmp_path: Pa
 
 
 @pytest.mark.parametrize("rate", [0.5, 7.0, 60.0])
-async def test_no_more_recipients_a_second_than_the_rate_allows(rate: float, tmp_path: Path):
+async def test_rate_limits_recipients_per_second(rate: float, tmp_path: Path):
     async with world(tmp_path, NUMBERS[:60]) as here:
         began = trio.current_time()
         await Runner(here.journal, here.session, batch=20, rate=rate).run()
@@ -403,7 +404,7 @@ async def test_no_more_recipients_a_second_than_the_rate_allows(rate: float, tmp
         assert trio.current_time() - arrivals[-1] < 1, "nothing is waited for after the last"
 
 
-async def test_progress_adds_up_all_the_way(tmp_path: Path):
+async def test_progress_adds_up_throughout(tmp_path: Path):
     async with world(tmp_path, [*NUMBERS[:50], REFUSED]) as here:
         seen: list[tuple[int, int]] = []
         runner = Runner(
@@ -420,7 +421,7 @@ async def test_progress_adds_up_all_the_way(tmp_path: Path):
         assert 10 < runner._progress.rate < 30
 
 
-def test_the_rate_is_taken_over_the_last_seconds():
+def test_rate_is_measured_over_the_last_seconds():
     progress = Progress({})
     assert progress.rate == 0
     progress.settled(5, now=0.0)
@@ -440,7 +441,7 @@ class Mine(Exception):
     pass
 
 
-async def test_an_error_of_the_callers_own_ends_the_run_and_leaves_nobody_in_flight(tmp_path: Path):
+async def test_error_of_the_caller_ends_the_run_with_nobody_in_flight(tmp_path: Path):
     async with world(tmp_path, NUMBERS[:50]) as here:
 
         def fail(progress: Progress) -> None:
@@ -468,7 +469,7 @@ async def test_an_error_of_the_callers_own_ends_the_run_and_leaves_nobody_in_fli
         ({"patience": -1}, "patience: must be more than 0 seconds"),
     ],
 )
-async def test_a_bad_option_is_named_with_what_is_allowed(
+async def test_bad_option_is_named_with_what_is_allowed(
     options: dict[str, Any], complaint: str, tmp_path: Path
 ):
     async with world(tmp_path, NUMBERS[:1]) as here:
@@ -479,7 +480,7 @@ async def test_a_bad_option_is_named_with_what_is_allowed(
 # Evidence
 
 
-async def test_the_evidence_of_a_lost_answer_tells_what_was_paid(tmp_path: Path):
+async def test_evidence_of_a_lost_answer_says_what_was_paid(tmp_path: Path):
     async with world(tmp_path, NUMBERS[:20]) as here:
         sends = 0
 
@@ -503,7 +504,7 @@ async def test_the_evidence_of_a_lost_answer_tells_what_was_paid(tmp_path: Path)
         assert seen.new_ids == ()
 
 
-async def test_a_run_makes_unknown_whoever_a_killed_run_had_in_flight(
+async def test_run_marks_in_doubt_whoever_a_killed_run_had_in_flight(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     async with world(tmp_path, NUMBERS[:20]) as here:
@@ -518,7 +519,7 @@ async def test_a_run_makes_unknown_whoever_a_killed_run_had_in_flight(
         assert not here.taken().keys() & {number for _, number in killed.recipients}
 
 
-async def test_a_killed_run_gets_its_evidence_from_the_next_one(tmp_path: Path):
+async def test_next_run_collects_evidence_for_a_killed_one(tmp_path: Path):
     async with world(tmp_path, NUMBERS[:20]) as here:
         first = Runner(
             here.journal,
@@ -556,7 +557,7 @@ async def test_a_killed_run_gets_its_evidence_from_the_next_one(tmp_path: Path):
 @pytest.mark.parametrize(
     ("fault", "requests"), [(FaultKind.BAD_GATEWAY_AFTER, 4), (FaultKind.SESSION_LOSS, 2)]
 )
-async def test_a_list_of_messages_that_cannot_be_read_is_asked_for_again(
+async def test_unreadable_message_list_is_requested_again(
     fault: FaultKind, requests: int, tmp_path: Path
 ):
     async with world(tmp_path, NUMBERS[:20]) as here:
@@ -576,7 +577,7 @@ async def test_a_list_of_messages_that_cannot_be_read_is_asked_for_again(
         )
 
 
-async def test_a_list_of_messages_that_is_too_long_is_not_asked_for_again(
+async def test_overlong_message_list_is_not_requested_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     async with world(tmp_path, NUMBERS[:20]) as here:
@@ -602,7 +603,7 @@ async def test_a_list_of_messages_that_is_too_long_is_not_asked_for_again(
         )
 
 
-async def test_a_journal_that_cannot_be_written_ends_the_run_before_anybody_is_sent_to(
+async def test_unwritable_journal_ends_the_run_before_the_next_send(
     tmp_path: Path,
 ):
     async with world(tmp_path, NUMBERS) as here:
@@ -625,7 +626,7 @@ async def test_a_journal_that_cannot_be_written_ends_the_run_before_anybody_is_s
 # The file
 
 
-async def test_a_run_waits_for_a_program_that_reads_the_file(
+async def test_run_waits_for_a_program_that_reads_the_file(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     async with world(tmp_path, NUMBERS[:20]) as here:
@@ -649,7 +650,7 @@ async def test_a_run_waits_for_a_program_that_reads_the_file(
         ), "it is said once"
 
 
-async def test_a_run_that_waits_for_a_reader_can_be_stopped_and_gives_up_in_the_end(tmp_path: Path):
+async def test_run_waiting_for_a_reader_can_be_stopped_and_gives_up(tmp_path: Path):
     async with world(tmp_path, NUMBERS[:20]) as here:
         with Campaign.open(tmp_path / "a.sms", writing=False) as campaign:
             reading = campaign.recipients()
@@ -671,9 +672,10 @@ def saved_in(folder: Path) -> Path:
     return saved
 
 
-async def test_a_file_that_is_gone_in_mid_run_stops_it_and_what_is_under_way_is_waited_for(
+async def test_file_that_disappears_stops_the_run_after_open_requests(
     tmp_path: Path,
 ):
+    """Requests under way are waited for."""
     path = tmp_path / "a.sms"
     async with world(tmp_path, NUMBERS[:100]) as here:
 
@@ -699,7 +701,7 @@ async def test_a_file_that_is_gone_in_mid_run_stops_it_and_what_is_under_way_is_
     [(5, 5), (40, 10)],
     ids=["one worker waits for the other", "both send"],
 )
-async def test_an_answer_that_cannot_be_written_ends_the_run(
+async def test_answer_that_cannot_be_written_ends_the_run(
     recipients: int, doubted: int, tmp_path: Path
 ):
     async with world(tmp_path, NUMBERS[:recipients]) as here:

@@ -47,7 +47,7 @@ def hiding(*rows: int) -> Callable[[Worksheet], None]:
 # Hidden rows and sheets
 
 
-def test_hidden_rows_are_refused_until_it_is_said_what_becomes_of_them(tmp_path: Path):
+def test_hidden_rows_are_refused_until_a_choice_is_made(tmp_path: Path):
     path = saved(tmp_path, PEOPLE, hiding(3, 5, 99))
     with pytest.raises(
         ValueError,
@@ -65,7 +65,7 @@ def test_hidden_rows_are_refused_until_it_is_said_what_becomes_of_them(tmp_path:
         )
 
 
-def test_rows_of_a_filter_are_hidden_rows(tmp_path: Path):
+def test_filtered_rows_are_hidden_rows(tmp_path: Path):
     def filtered(sheet: Worksheet) -> None:
         sheet.auto_filter.ref = "A1:B7"
         sheet.auto_filter.add_filter_column(1, ["Name 1"])
@@ -75,7 +75,7 @@ def test_rows_of_a_filter_are_hidden_rows(tmp_path: Path):
         file_source(saved(tmp_path, PEOPLE, filtered))
 
 
-def test_hidden_rows_without_anything_in_them_do_not_matter(tmp_path: Path):
+def test_empty_hidden_rows_do_not_matter(tmp_path: Path):
     assert len(list(file_source(saved(tmp_path, PEOPLE, hiding(20, 30))).rows)) == 6
 
 
@@ -93,7 +93,7 @@ def rewritten(path: Path, old: bytes, new: bytes) -> Path:
 
 
 @pytest.mark.parametrize("attributes", [b'ht="0" customHeight="1"', b'ht="0.0"', b'hidden="true"'])
-def test_a_row_without_height_is_hidden(attributes: bytes, tmp_path: Path):
+def test_row_of_zero_height_is_hidden(attributes: bytes, tmp_path: Path):
     path = rewritten(saved(tmp_path, PEOPLE), b'<row r="3"', b'<row r="3" ' + attributes)
     with pytest.raises(
         ValueError, match=r"a row of the sheet 'Sheet' is hidden \(by a filter or by hand: 3\)"
@@ -113,7 +113,7 @@ OLD_PHONES = [
     "attributes", [b'hidden="1"', b'hidden="true"', b'width="0" customWidth="1"']
 )
 @pytest.mark.parametrize("column", ["C", "A"])
-def test_numbers_in_a_hidden_column_are_refused_until_it_is_said_what_becomes_of_them(
+def test_numbers_in_a_hidden_column_need_an_explicit_choice(
     column: str, attributes: bytes, tmp_path: Path
 ):
     place = b"3" if column == "C" else b"1"
@@ -148,7 +148,7 @@ def test_numbers_in_a_hidden_column_are_refused_until_it_is_said_what_becomes_of
     )
 
 
-def test_a_hidden_column_without_numbers_does_not_matter_until_it_is_left_out(tmp_path: Path):
+def test_hidden_column_without_numbers_is_read_unless_skipped(tmp_path: Path):
     def hide(sheet: Worksheet) -> None:
         sheet.column_dimensions["B"].hidden = True
 
@@ -157,7 +157,9 @@ def test_a_hidden_column_without_numbers_does_not_matter_until_it_is_left_out(tm
     assert file_source(path, hidden="skip").columns == ("phone",)
 
 
-def test_hidden_columns_are_those_of_the_sheet_where_the_table_begins_further_right(tmp_path: Path):
+def test_hidden_columns_keep_the_letters_of_the_sheet(tmp_path: Path):
+    """The table begins further right."""
+
     def move(sheet: Worksheet) -> None:
         sheet.insert_cols(1, 27)
         sheet.column_dimensions["AD"].hidden = True
@@ -169,9 +171,7 @@ def test_hidden_columns_are_those_of_the_sheet_where_the_table_begins_further_ri
 @pytest.mark.parametrize(
     ("name", "found"), [(None, "Shown, the first visible of 3"), ("Old", "Old"), ("Other", "Other")]
 )
-def test_the_first_visible_sheet_is_taken_or_the_one_that_is_named(
-    name: str | None, found: str, tmp_path: Path
-):
+def test_first_visible_sheet_or_the_named_one_is_used(name: str | None, found: str, tmp_path: Path):
     book = openpyxl.Workbook()
     assert book.active
     book.active.title, book.active.sheet_state = "Old", "hidden"
@@ -192,7 +192,7 @@ def test_the_first_visible_sheet_is_taken_or_the_one_that_is_named(
         file_source(tmp_path / "list.xlsx", sheet="New")
 
 
-def test_it_is_told_what_cannot_be_seen_in_other_kinds_of_files(tmp_path: Path):
+def test_other_file_types_say_that_hidden_parts_are_undetected(tmp_path: Path):
     path = tmp_path / "list.ods"
     rows = "".join(
         '<table:table-row><table:table-cell office:value-type="string">'
@@ -220,14 +220,14 @@ def test_it_is_told_what_cannot_be_seen_in_other_kinds_of_files(tmp_path: Path):
     assert [row.number for row in file_source(path, hidden="include").rows] == ["+380501111111"]
 
 
-def test_a_spreadsheet_is_known_by_its_beginning_and_not_by_its_name(tmp_path: Path):
+def test_spreadsheet_is_detected_by_content_not_by_name(tmp_path: Path):
     path = saved(tmp_path, PEOPLE).rename(tmp_path / "list.txt")
     assert [row.number[-1] for row in file_source(path).rows] == list("123456")
     with pytest.raises(ValueError, match="hidden: must be include or skip"):
         file_source(path, hidden="none")  # type: ignore[arg-type]
 
 
-def test_a_doctype_in_a_spreadsheet_is_refused(tmp_path: Path):
+def test_doctype_in_a_spreadsheet_is_refused(tmp_path: Path):
     path = saved(tmp_path, PEOPLE)
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "bad.xlsx", "w") as new:
         for name in old.namelist():
@@ -335,7 +335,7 @@ def test_number_formats(value: Any, code: str, text: str):
     assert shown(value, code) == text
 
 
-def test_a_date_with_the_name_of_a_month_skips_those_whose_text_needs_it(tmp_path: Path):
+def test_date_with_a_month_name_skips_recipients_who_need_it(tmp_path: Path):
     def format_cells(sheet: Worksheet) -> None:
         sheet["B2"].number_format = "d mmmm yyyy"
 
@@ -355,7 +355,7 @@ def test_a_date_with_the_name_of_a_month_skips_those_whose_text_needs_it(tmp_pat
         assert not list(campaign.skipped())
 
 
-def test_a_formula_that_has_failed_is_never_sent(tmp_path: Path):
+def test_failed_formula_is_never_sent(tmp_path: Path):
     path = tmp_path / "list.csv"
     path.write_text(
         "phone,name,other\n+380501111111,#N/A,1\n+380501111112,Яна,#REF!\n+380501111113,#hashtag,1\n",

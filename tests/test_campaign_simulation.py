@@ -245,7 +245,7 @@ def lives(seeds: range, folder: Path, **planted: Any) -> Iterator[Life]:
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_every_promise_is_kept_in_every_life(chunk: int, tmp_path: Path):
+def test_each_promise_holds_in_each_simulated_life(chunk: int, tmp_path: Path):
     size = SEEDS // CHUNKS
     outcomes, states = Counter[str](), Counter[RecipientState]()
     for life in lives(range(chunk * size, (chunk + 1) * size), tmp_path):
@@ -266,7 +266,7 @@ def digest(seed: int, path: Path) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize("seed", range(0, SEEDS, SEEDS // TWICE))
-def test_the_same_seed_gives_the_same_history(seed: int, tmp_path: Path):
+def test_same_seed_gives_the_same_history(seed: int, tmp_path: Path):
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
     first, second = digest(seed, tmp_path / "first"), digest(seed, tmp_path / "second")
@@ -275,7 +275,7 @@ def test_the_same_seed_gives_the_same_history(seed: int, tmp_path: Path):
 
 
 @pytest.mark.parametrize("bug", [bug for bug in campaign_child.BUGS if bug])
-def test_a_planted_bug_breaks_a_promise(bug: str, tmp_path: Path):
+def test_planted_bug_breaks_a_promise(bug: str, tmp_path: Path):
     journal, runner = campaign_child.BUGS[bug]
     with pytest.raises(AssertionError, match=r"sent twice|sent, and said not to be"):
         for _ in lives(range(300), tmp_path, journal=journal, runner=runner):

@@ -9,7 +9,7 @@ from smsgate.ledger.states import ENTRIES, FINAL, TRANSITIONS, Event, RecipientS
 S = RecipientState
 
 
-def test_only_the_operators_word_leads_out_of_unknown_and_calls_off_what_was_not_sent():
+def test_only_the_operator_resolves_doubt_and_cancels_pending():
     assert {row.operator for row in TRANSITIONS if row.source is S.IN_DOUBT} == {True}
     assert {
         (row.source, row.target)
@@ -18,29 +18,29 @@ def test_only_the_operators_word_leads_out_of_unknown_and_calls_off_what_was_not
     } == {(S.PENDING, S.ABANDONED)}
 
 
-def test_pending_is_reached_by_proof_or_by_the_operator_alone():
+def test_pending_is_reached_only_by_proof_or_the_operator():
     assert {(row.source, row.event) for row in TRANSITIONS if row.target is S.PENDING} == {
         (S.IN_FLIGHT, Event.NOT_SENT),
         (S.IN_DOUBT, Event.RESEND),
     }
 
 
-def test_nobody_is_sent_to_but_from_pending():
+def test_only_pending_recipients_are_sent_to():
     assert [row.source for row in TRANSITIONS if row.target is S.IN_FLIGHT] == [S.PENDING]
 
 
-def test_every_state_is_reached_and_the_final_ones_are_left_by_nothing():
+def test_each_state_can_be_reached_and_final_ones_not_left():
     assert {row.target for row in TRANSITIONS} | set(ENTRIES) == set(S)
     assert set(FINAL) == {S.SKIPPED, S.ACCEPTED, S.REFUSED, S.ASSUMED_SENT, S.ABANDONED}
 
 
 @pytest.mark.parametrize("event", Event)
-def test_an_event_has_one_source_and_one_target(event: Event):
+def test_event_has_one_source_and_one_target(event: Event):
     (row,) = [row for row in TRANSITIONS if row.event is event]
     assert (before(event), after(row.source, event)) == (row.source, row.target)
 
 
-def test_what_cannot_happen_is_an_error():
+def test_impossible_event_is_an_error():
     with pytest.raises(
         ValueError, match="event: resend cannot happen to a recipient that is accepted"
     ):
