@@ -110,7 +110,7 @@ def start(*arguments: str, cwd: Path, **variables: str) -> Child:
 # --- results ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_send_shows_each_destination_masked_with_its_outcome_and_id(
+def test_send_shows_each_masked_destination_with_its_outcome(
     smsgate: Smsgate, sandbox: Sandbox
 ) -> None:
     done = smsgate("send", GOOD, "--text", TEXT)
@@ -120,7 +120,7 @@ def test_a_send_shows_each_destination_masked_with_its_outcome_and_id(
     assert re.search(rf"\+380\*{{5}}4567 +✓ accepted +{sent.id}", done.out)
 
 
-def test_numbers_show_in_full_only_if_asked_for(smsgate: Smsgate) -> None:
+def test_full_numbers_are_shown_only_on_request(smsgate: Smsgate) -> None:
     masked, full = (
         smsgate("send", GOOD, NOT_RECOGNISED, "--text", TEXT, *more)
         for more in ((), ("--show-numbers",))
@@ -131,7 +131,7 @@ def test_numbers_show_in_full_only_if_asked_for(smsgate: Smsgate) -> None:
     assert NOT_RECOGNISED in full.out
 
 
-def test_a_document_of_a_send_holds_full_numbers_and_all_outcomes(smsgate: Smsgate) -> None:
+def test_json_of_a_send_has_full_numbers_and_all_outcomes(smsgate: Smsgate) -> None:
     done = smsgate("send", GOOD, NOT_RECOGNISED, "--text", TEXT, "--json")
     accepted, refused = done.document["recipients"]
     assert (accepted["destination"], accepted["outcome"], accepted["reason"]) == (
@@ -152,20 +152,18 @@ def test_a_document_of_a_send_holds_full_numbers_and_all_outcomes(smsgate: Smsga
     }
 
 
-def test_a_text_is_read_from_standard_input_without_its_last_line_feed(
-    smsgate: Smsgate, sandbox: Sandbox
-) -> None:
+def test_text_from_stdin_loses_its_last_line_feed(smsgate: Smsgate, sandbox: Sandbox) -> None:
     assert smsgate("send", GOOD, "--text", "-", stdin="Рядок 1\r\nРядок 2\n").code == 0
     assert sandbox.messages[-1].text == "Рядок 1\nРядок 2"
 
 
-def test_a_text_is_never_echoed(smsgate: Smsgate) -> None:
+def test_text_is_never_echoed(smsgate: Smsgate) -> None:
     for arguments in (("-vv",), ("--json", "-vv")):
         done = smsgate("send", GOOD, NOT_RECOGNISED, "--text", "a word of mine", *arguments)
         assert "a word of mine" not in done.out + done.err
 
 
-def test_a_wap_push_is_sent(smsgate: Smsgate, sandbox: Sandbox) -> None:
+def test_wap_push_is_sent(smsgate: Smsgate, sandbox: Sandbox) -> None:
     assert (
         smsgate("send", GOOD, "--wappush", "https://example.com/x", "--sender", "Other").code == 0
     )
@@ -175,12 +173,12 @@ def test_a_wap_push_is_sent(smsgate: Smsgate, sandbox: Sandbox) -> None:
     )
 
 
-def test_the_balance_is_a_number_with_its_unit(smsgate: Smsgate, sandbox: Sandbox) -> None:
+def test_balance_is_a_number_with_its_unit(smsgate: Smsgate, sandbox: Sandbox) -> None:
     assert smsgate("balance").out == f"{sandbox.balance:,f} credits\n"
     assert smsgate("balance", "--json").document == {"credits": sandbox.balance}
 
 
-def test_a_status_is_shown_for_each_id_in_order(smsgate: Smsgate, message_id: str) -> None:
+def test_status_is_shown_for_each_id_in_order(smsgate: Smsgate, message_id: str) -> None:
     time.sleep(0.3)
     done = smsgate("status", message_id, NOWHERE)
     assert re.search(rf"{message_id} +✓ delivered.*\n{NOWHERE} +✗ not found", done.out)
@@ -190,9 +188,7 @@ def test_a_status_is_shown_for_each_id_in_order(smsgate: Smsgate, message_id: st
     assert (second["message_id"], second["state"]) == (NOWHERE, "not found")
 
 
-def test_following_streams_one_line_for_each_change_until_delivery(
-    smsgate: Smsgate, message_id: str
-) -> None:
+def test_follow_prints_a_line_per_change_until_delivery(smsgate: Smsgate, message_id: str) -> None:
     done = smsgate("status", message_id, "--follow", "--json")
     assert done.code == 0
     assert done.lines[-1]["state"] == "delivered"
@@ -211,7 +207,7 @@ def test_new_lists_bare_ids_or_nothing(smsgate: Smsgate, sandbox: Sandbox) -> No
     sandbox.clear()
 
 
-def test_segments_show_which_characters_forced_ucs_2(bare: Smsgate) -> None:
+def test_segments_show_which_characters_forced_ucs2(bare: Smsgate) -> None:
     done = bare("segments", "-", stdin="“Hello” ‘world’ “again”\tok\n")
     assert (done.code, done.err) == (0, "")
     assert re.search(r"alphabet +UCS-2\nparts +1\nunits +26 used, 44 free", done.out)
@@ -233,7 +229,7 @@ def test_segments_show_which_characters_forced_ucs_2(bare: Smsgate) -> None:
     }
 
 
-def test_a_long_list_of_characters_is_cut_for_people_and_an_accent_alone_is_named(
+def test_long_character_list_is_cut_and_a_lone_accent_is_named(
     bare: Smsgate,
 ) -> None:
     text = "e\u0301" + "абвгдеєжзийк"
@@ -243,7 +239,7 @@ def test_a_long_list_of_characters_is_cut_for_people_and_an_accent_alone_is_name
     assert len(bare("segments", text, "--json").document["forced_by"]) == 13
 
 
-def test_standard_input_that_is_not_utf_8_is_a_usage_error(bare: Smsgate) -> None:
+def test_stdin_that_is_not_utf8_is_a_usage_error(bare: Smsgate) -> None:
     done = bare("segments", "-", stdin=b"\xcf\xf0\xe8")
     assert (done.code, done.out, done.err) == (
         Exit.USAGE,
@@ -252,7 +248,7 @@ def test_standard_input_that_is_not_utf_8_is_a_usage_error(bare: Smsgate) -> Non
     )
 
 
-def test_the_version_is_printed(bare: Smsgate) -> None:
+def test_version_is_printed(bare: Smsgate) -> None:
     assert re.fullmatch(r"smsgate \d+\.\d+\.\d+\S*\n", bare("--version").out)
 
 
@@ -285,7 +281,7 @@ ERRORS: tuple[tuple[tuple[int, str, str], tuple[str, ...], dict[str, str]], ...]
 
 
 @pytest.mark.parametrize(("expected", "arguments", "variables"), ERRORS)
-def test_an_error_is_a_document_for_machines_and_an_exit_code(
+def test_error_in_json_is_a_document_with_an_exit_code(
     smsgate: Smsgate,
     expected: tuple[int, str, str],
     arguments: tuple[str, ...],
@@ -301,7 +297,7 @@ def test_an_error_is_a_document_for_machines_and_an_exit_code(
 @pytest.mark.parametrize(
     ("expected", "arguments", "variables"), {row[0][0]: row for row in ERRORS}.values()
 )
-def test_an_error_is_a_line_or_two_for_people_and_the_same_exit_code(
+def test_error_for_people_is_short_with_the_same_exit_code(
     smsgate: Smsgate,
     expected: tuple[int, str, str],
     arguments: tuple[str, ...],
@@ -314,7 +310,7 @@ def test_an_error_is_a_line_or_two_for_people_and_the_same_exit_code(
     assert len(lines) <= 2
 
 
-def test_an_answer_that_is_lost_is_in_doubt_and_not_repeated(smsgate: Smsgate) -> None:
+def test_lost_answer_is_in_doubt_and_not_repeated(smsgate: Smsgate) -> None:
     with FaultServer(AFTER_THE_REQUEST["closed"][0]).running() as server:
         done = smsgate("send", GOOD, "--text", TEXT, "--url", server.url)
         assert len(server.sends()) == 1
@@ -322,7 +318,7 @@ def test_an_answer_that_is_lost_is_in_doubt_and_not_repeated(smsgate: Smsgate) -
     assert "Do not send it again" in done.err
 
 
-def test_an_in_doubt_send_lists_its_numbers_in_the_document(smsgate: Smsgate) -> None:
+def test_send_in_doubt_lists_its_numbers_in_json(smsgate: Smsgate) -> None:
     with FaultServer(AFTER_THE_REQUEST["closed"][0]).running() as server:
         done = smsgate("send", GOOD, COUNTRY, "--text", TEXT, "--url", server.url, "--json")
     assert done.code == Exit.IN_DOUBT
@@ -344,7 +340,7 @@ def test_an_in_doubt_send_lists_its_numbers_in_the_document(smsgate: Smsgate) ->
     }
 
 
-def test_a_send_that_certainly_did_not_go_out_lists_nobody_as_in_doubt(smsgate: Smsgate) -> None:
+def test_send_that_failed_for_certain_lists_nobody_in_doubt(smsgate: Smsgate) -> None:
     for variables in (
         {"SMSGATE_URL": CLOSED},
         {"SMSGATE_PASSWORD": "wrong"},
@@ -356,7 +352,7 @@ def test_a_send_that_certainly_did_not_go_out_lists_nobody_as_in_doubt(smsgate: 
 
 
 @pytest.mark.parametrize("arguments", [("balance",), ("send", GOOD, "--text", TEXT)])
-def test_a_gateway_that_knows_no_such_page_hints_at_the_path(
+def test_missing_page_hints_at_the_path(
     smsgate: Smsgate, sandbox: Sandbox, arguments: tuple[str, ...]
 ) -> None:
     done = smsgate(*arguments, "--url", sandbox.url.removesuffix("/api/soap.html"))
@@ -364,7 +360,7 @@ def test_a_gateway_that_knows_no_such_page_hints_at_the_path(
     assert "The address of the gateway needs its path: --url http://.../api/soap.html" in done.err
 
 
-def test_a_send_that_meets_a_page_that_is_not_there_is_in_doubt_and_hints_at_the_path(
+def test_send_to_a_missing_page_is_in_doubt_and_hints_at_the_path(
     smsgate: Smsgate,
 ) -> None:
     for fault, hinted in (("404", True), ("502", False)):
@@ -375,7 +371,7 @@ def test_a_send_that_meets_a_page_that_is_not_there_is_in_doubt_and_hints_at_the
         assert ("needs its path" in done.err) is hinted
 
 
-def test_a_repeat_is_told_in_words_that_frighten_nobody(smsgate: Smsgate) -> None:
+def test_login_retry_is_reported_without_alarm(smsgate: Smsgate) -> None:
     done = smsgate("send", GOOD, "--text", TEXT, "--url", CLOSED)
     assert (
         "warning: SendSMS to +380*****4567: trying again (1 of 3), since nothing has left: "
@@ -383,7 +379,7 @@ def test_a_repeat_is_told_in_words_that_frighten_nobody(smsgate: Smsgate) -> Non
     )
 
 
-def test_a_reading_operation_in_doubt_may_be_asked_again(smsgate: Smsgate) -> None:
+def test_read_operation_in_doubt_may_be_repeated(smsgate: Smsgate) -> None:
     with FaultServer(AFTER_THE_REQUEST["HTML"][0]).running() as server:
         done = smsgate("balance", "--url", server.url)
     assert done.code == Exit.IN_DOUBT
@@ -391,14 +387,14 @@ def test_a_reading_operation_in_doubt_may_be_asked_again(smsgate: Smsgate) -> No
     assert "Do not send" not in done.err
 
 
-def test_a_send_that_was_accepted_in_part_has_a_code_of_its_own(smsgate: Smsgate) -> None:
+def test_partly_accepted_send_has_its_own_exit_code(smsgate: Smsgate) -> None:
     done = smsgate("send", GOOD, NOT_RECOGNISED, "--text", TEXT)
     assert done.code == Exit.IN_PART
     assert "✗ refused" in done.out
     assert done.err == ""
 
 
-def test_a_complaint_that_is_no_recipients_reason_is_told_beside_the_table(
+def test_complaint_about_no_recipient_is_shown_beside_the_table(
     smsgate: Smsgate,
 ) -> None:
     said = ("Не хватает 5 кредитов для отправки SMS | Сообщения успешно отправлены", MESSAGE_ID)
@@ -415,7 +411,7 @@ def test_a_complaint_that_is_no_recipients_reason_is_told_beside_the_table(
     )
 
 
-def test_a_delivery_status_that_is_not_recognised_shows_in_the_gateways_words(
+def test_unrecognised_status_is_shown_in_the_gateways_words(
     smsgate: Smsgate,
 ) -> None:
     result = "<ns1:GetMessageStatusResult>Летить голубом</ns1:GetMessageStatusResult>"
@@ -425,13 +421,13 @@ def test_a_delivery_status_that_is_not_recognised_shows_in_the_gateways_words(
     assert f"{MESSAGE_ID}   ? unrecognised: Летить голубом" in done.out
 
 
-def test_reasons_that_differ_are_told_for_each_destination(smsgate: Smsgate) -> None:
+def test_different_reasons_are_shown_per_destination(smsgate: Smsgate) -> None:
     done = smsgate("send", NOT_RECOGNISED, COUNTRY, "--text", TEXT)
     assert done.code == Exit.REFUSED
     assert re.search(r"^destination 2: Страна не поддерживается$", done.err, re.MULTILINE)
 
 
-def test_following_that_runs_out_of_time_is_done_in_part(smsgate: Smsgate) -> None:
+def test_follow_that_times_out_exits_as_partly_done(smsgate: Smsgate) -> None:
     sent = smsgate("send", STAYS_QUEUED, "--text", TEXT, "--json").document["recipients"][0][
         "message_id"
     ]
@@ -450,7 +446,7 @@ def test_following_that_runs_out_of_time_is_done_in_part(smsgate: Smsgate) -> No
 @pytest.mark.parametrize(
     "name", [name for name in errors.__all__ if isinstance(getattr(errors, name), type)]
 )
-def test_each_error_of_the_tree_has_a_code_and_says_what_to_do_next(name: str) -> None:
+def test_each_error_class_has_an_exit_code_and_advice(name: str) -> None:
     codes = {
         errors.Refused: Exit.REFUSED,
         errors.NotSent: Exit.NOT_SENT,
@@ -468,9 +464,7 @@ def test_each_error_of_the_tree_has_a_code_and_says_what_to_do_next(name: str) -
 # --- Ctrl-C -------------------------------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_during_a_send_says_that_the_result_is_in_doubt(
-    tmp_path: Path, account: dict[str, str]
-) -> None:
+def test_ctrl_c_during_a_send_reports_doubt(tmp_path: Path, account: dict[str, str]) -> None:
     with Sandbox(Settings(login="shop", password=PASSWORD, hold_seconds=2.5)) as slow:
         child = start(
             "send", GOOD, "--text", TEXT, cwd=tmp_path, **(account | {"SMSGATE_URL": slow.url})
@@ -483,7 +477,7 @@ def test_ctrl_c_during_a_send_says_that_the_result_is_in_doubt(
     assert "Do not send it again" in err
 
 
-def test_ctrl_c_when_nothing_was_sent_just_ends(tmp_path: Path, account: dict[str, str]) -> None:
+def test_ctrl_c_before_anything_was_sent_just_ends(tmp_path: Path, account: dict[str, str]) -> None:
     with Sandbox(Settings(login="shop", password=PASSWORD, hold_seconds=2.5)) as slow:
         child = start("balance", cwd=tmp_path, **(account | {"SMSGATE_URL": slow.url}))
         wait_until(lambda: slow.calls["Auth"] == 1)
@@ -502,7 +496,7 @@ def wait_until(true: Callable[[], bool], seconds: float = 60.0) -> None:
 # --- streams ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_password_shows_nowhere_even_in_the_most_talkative_log(smsgate: Smsgate) -> None:
+def test_password_is_shown_nowhere_even_in_the_most_verbose_log(smsgate: Smsgate) -> None:
     for password, more in (
         (PASSWORD, ()),
         (needles.WRONG_PASSWORD, ()),
@@ -515,7 +509,7 @@ def test_a_password_shows_nowhere_even_in_the_most_talkative_log(smsgate: Smsgat
         ]
 
 
-def test_a_log_shows_masked_numbers_and_no_cookie(smsgate: Smsgate) -> None:
+def test_log_shows_masked_numbers_and_no_cookie(smsgate: Smsgate) -> None:
     done = smsgate("send", GOOD, "--text", TEXT, "-vv")
     assert "SendSMS to +380*****4567" in done.err
     assert "501234567" not in done.err
@@ -530,7 +524,7 @@ def test_plain_http_is_warned_of_once_in_one_line(smsgate: Smsgate, sandbox: San
     ]
 
 
-def test_what_is_piped_has_no_control_codes(smsgate: Smsgate) -> None:
+def test_piped_output_has_no_control_codes(smsgate: Smsgate) -> None:
     for arguments in (
         ("send", GOOD, "--text", TEXT),
         ("segments", "Ї"),
@@ -541,7 +535,7 @@ def test_what_is_piped_has_no_control_codes(smsgate: Smsgate) -> None:
         assert "\x1b" not in done.out + done.err
 
 
-def test_an_output_that_cannot_show_a_symbol_is_no_reason_to_fail(smsgate: Smsgate) -> None:
+def test_output_that_cannot_encode_a_symbol_does_not_fail(smsgate: Smsgate) -> None:
     done = smsgate("send", GOOD, "--text", TEXT, PYTHONIOENCODING="ascii")
     assert done.code == 0
     assert "? accepted" in done.out
@@ -556,9 +550,10 @@ def test_an_output_that_cannot_show_a_symbol_is_no_reason_to_fail(smsgate: Smsga
 # --- credentials --------------------------------------------------------------------------------------------------------
 
 
-def test_without_credentials_and_without_a_terminal_one_line_says_what_to_set(
+def test_missing_credentials_without_a_terminal_are_explained(
     bare: Smsgate,
 ) -> None:
+    """One line says which variables to set."""
     done = bare("balance")
     assert (done.code, done.out) == (Exit.USAGE, "")
     assert (
@@ -573,7 +568,7 @@ def write_env(path: Path, **variables: str) -> None:
     )
 
 
-def test_an_env_file_in_the_working_directory_is_read(
+def test_env_file_in_the_working_directory_is_read(
     bare: Smsgate, account: dict[str, str], tmp_path: Path
 ) -> None:
     write_env(tmp_path / ".env", **account)
@@ -581,7 +576,7 @@ def test_an_env_file_in_the_working_directory_is_read(
     assert bare("send", GOOD, "--text", TEXT).code == 0
 
 
-def test_another_env_file_takes_the_place_of_that_one(
+def test_other_env_file_replaces_the_default_one(
     bare: Smsgate, account: dict[str, str], tmp_path: Path
 ) -> None:
     write_env(tmp_path / ".env", **account, SMSGATE_CONCURRENCY="nonsense")
@@ -590,7 +585,7 @@ def test_another_env_file_takes_the_place_of_that_one(
     assert bare("balance", "--env-file", "work.env").code == 0
 
 
-def test_the_environment_wins_over_the_file_and_an_option_over_both(
+def test_option_beats_environment_and_environment_beats_file(
     bare: Smsgate, account: dict[str, str], tmp_path: Path, sandbox: Sandbox
 ) -> None:
     write_env(
@@ -611,7 +606,7 @@ def test_the_environment_wins_over_the_file_and_an_option_over_both(
     assert sandbox.messages[-1].sender == "Option"
 
 
-def test_a_variable_that_is_empty_counts_as_absent(
+def test_empty_variable_counts_as_absent(
     bare: Smsgate, account: dict[str, str], tmp_path: Path
 ) -> None:
     write_env(tmp_path / ".env", **account)
@@ -621,7 +616,7 @@ def test_a_variable_that_is_empty_counts_as_absent(
 @pytest.mark.parametrize(
     ("content", "says"), [(None, "No such file"), (b"SMSGATE_LOGIN=\xff\xfe", "not UTF-8")]
 )
-def test_an_env_file_that_cannot_be_read_is_named(
+def test_unreadable_env_file_is_named(
     bare: Smsgate, tmp_path: Path, content: bytes | None, says: str
 ) -> None:
     if content is not None:
@@ -632,7 +627,7 @@ def test_an_env_file_that_cannot_be_read_is_named(
     assert says in done.err
 
 
-def test_a_password_in_a_file_is_taken_as_it_stands(bare: Smsgate, tmp_path: Path) -> None:
+def test_password_in_a_file_is_taken_literally(bare: Smsgate, tmp_path: Path) -> None:
     with Sandbox(Settings(login="shop", password="a${HOME}b")) as odd:
         write_env(
             tmp_path / ".env",
@@ -643,7 +638,7 @@ def test_a_password_in_a_file_is_taken_as_it_stands(bare: Smsgate, tmp_path: Pat
         assert bare("balance").code == 0
 
 
-def test_a_password_is_no_option(bare: Smsgate) -> None:
+def test_password_is_not_an_option(bare: Smsgate) -> None:
     for command in ("send", "balance", "status", "new"):
         assert "--password" not in bare(command, "--help").out
 
@@ -661,7 +656,9 @@ def test_a_password_is_no_option(bare: Smsgate) -> None:
     ],
 )
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_is_offered_what_can_come_next(shell: str, typed: str, offered: list[str]) -> None:
+def test_shell_completion_offers_what_can_come_next(
+    shell: str, typed: str, offered: list[str]
+) -> None:
     line = f"smsgate {typed}"
     words = {
         "bash": {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))},
@@ -714,7 +711,7 @@ sys.exit(main())
 """
 
 
-def test_the_country_is_found_where_every_setting_is(bare: Smsgate, tmp_path: Path) -> None:
+def test_country_is_read_from_every_settings_source(bare: Smsgate, tmp_path: Path) -> None:
     (tmp_path / "smsgate_country").write_text("UA")
     with Sandbox() as sandbox:
         account = {
@@ -750,7 +747,7 @@ def test_the_country_is_found_where_every_setting_is(bare: Smsgate, tmp_path: Pa
         ("uvicorn", ["demo"], "sandbox"),
     ],
 )
-def test_a_missing_extra_is_one_line_that_says_what_to_install(
+def test_missing_extra_is_one_line_that_says_what_to_install(
     library: str, arguments: list[str], extra: str, tmp_path: Path
 ) -> None:
     done = subprocess.run(
@@ -769,7 +766,7 @@ def test_a_missing_extra_is_one_line_that_says_what_to_install(
 
 
 @pytest.mark.parametrize("library", ["starlette", "uvicorn"])
-def test_the_sandbox_without_its_extra_says_what_to_install(library: str) -> None:
+def test_sandbox_without_its_extra_says_what_to_install(library: str) -> None:
     code = BLOCKED.partition("sys.argv")[0].format(library=library) + "import smsgate.sandbox"
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -797,7 +794,7 @@ def test_importing_the_package_loads_nothing_of_the_command() -> None:
 # --- what people read -----------------------------------------------------------------------------------------------------
 
 
-def test_no_help_shows_the_name_of_a_python_type() -> None:
+def test_help_never_shows_a_python_type() -> None:
     code = (
         "import typer\nfrom smsgate.cli.app import app, run\n"
         "def names(command):\n"
@@ -817,7 +814,7 @@ def test_no_help_shows_the_name_of_a_python_type() -> None:
     assert re.findall(r"<\w+(?:\[\w+\])?>", done.stdout) == []
 
 
-def test_an_outage_is_told_in_a_few_lines(smsgate: Smsgate) -> None:
+def test_outage_is_reported_in_a_few_lines(smsgate: Smsgate) -> None:
     ids = [NOWHERE.replace("c9", f"c{place}") for place in range(5)]
     done = smsgate("status", *ids, "--url", CLOSED)
     assert done.code == Exit.NOT_SENT
@@ -828,7 +825,7 @@ def test_an_outage_is_told_in_a_few_lines(smsgate: Smsgate) -> None:
 
 
 @pytest.mark.parametrize("columns", ["80", "60", "30"])
-def test_an_id_is_in_one_piece_however_narrow_the_screen(
+def test_id_is_never_broken_on_a_narrow_screen(
     smsgate: Smsgate, message_id: str, columns: str
 ) -> None:
     sends, follows = (

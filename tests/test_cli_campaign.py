@@ -74,9 +74,7 @@ def make(path: Path, *numbers: str, text: str = "Привіт") -> None:
 # --- from a list to a report ----------------------------------------------------------------------------------------------
 
 
-def test_a_campaign_goes_from_a_list_to_a_report(
-    campaign: Smsgate, sandbox: Sandbox, tmp_path: Path
-):
+def test_campaign_goes_from_a_list_to_a_report(campaign: Smsgate, sandbox: Sandbox, tmp_path: Path):
     with (tmp_path / "contacts.csv").open("a", encoding="utf-8") as contacts:
         contacts.write(
             f"Ніхто;12;5\r\nОлена;+380500000001;5\r\nБез;+380671112233;\r\nХтось;{NOT_RECOGNISED};5\r\n"
@@ -132,9 +130,7 @@ def test_a_campaign_goes_from_a_list_to_a_report(
     assert {row["state"] for row in rows} == {"accepted", "refused", "skipped"}
 
 
-def test_the_dry_run_says_what_it_costs_before_anything_is_asked_of_the_gateway(
-    made: Smsgate, sandbox: Sandbox
-):
+def test_dry_run_shows_the_cost_without_asking_the_gateway(made: Smsgate, sandbox: Sandbox):
     done = made(
         "new", "other.sms", "contacts.csv", "--sender", "Shop", "--text", "x" * 161, "--json"
     )
@@ -144,7 +140,7 @@ def test_the_dry_run_says_what_it_costs_before_anything_is_asked_of_the_gateway(
     assert sandbox.calls == {}
 
 
-def test_a_run_as_lines_of_json_begins_with_the_plan_and_ends_with_the_states(made: Smsgate):
+def test_json_lines_of_a_run_begin_with_the_plan_and_end_with_states(made: Smsgate):
     done = made("run", "spring.sms", "--yes", "--json", "--rate", "20")
     first, *progress, last = done.lines
     assert (
@@ -164,7 +160,7 @@ def test_a_run_as_lines_of_json_begins_with_the_plan_and_ends_with_the_states(ma
     assert done.code == 0
 
 
-def test_the_status_can_be_seen_while_it_runs_and_a_second_run_is_refused(
+def test_status_is_readable_during_a_run_and_a_second_run_refused(
     made: Smsgate, sandbox: Sandbox, tmp_path: Path
 ):
     account = {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_URL": sandbox.url}
@@ -201,7 +197,7 @@ def test_the_status_can_be_seen_while_it_runs_and_a_second_run_is_refused(
 
 
 @pytest.mark.usefixtures("made")
-def test_a_second_ctrl_c_stops_at_once_and_lists_who_is_unknown(sandbox: Sandbox, tmp_path: Path):
+def test_second_ctrl_c_stops_at_once_and_lists_who_is_in_doubt(sandbox: Sandbox, tmp_path: Path):
     sandbox.faults.add("slow", operation="SendSMS", seconds=60)
     account = {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": PASSWORD, "SMSGATE_URL": sandbox.url}
     child = start(
@@ -238,9 +234,10 @@ def test_a_second_ctrl_c_stops_at_once_and_lists_who_is_unknown(sandbox: Sandbox
 # --- who is in doubt -------------------------------------------------------------------------------------------------------
 
 
-def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_operators_word(
+def test_recipients_in_doubt_are_shown_and_resolved_by_the_operator(
     campaign: Smsgate, sandbox: Sandbox, tmp_path: Path
 ):
+    """They are shown with reason and evidence."""
     make(tmp_path / "a.sms", "+380501111111", "+380501111112", "+380501111113")
     sandbox.faults.add("drop after", operation="SendSMS", times=1)
     assert campaign("run", "a.sms", "--yes").code == Exit.IN_DOUBT
@@ -304,7 +301,7 @@ def test_the_unknown_are_shown_with_reason_and_evidence_and_resolved_by_the_oper
         (["--cancel", "--yes"], "no recipient of this campaign is pending"),
     ],
 )
-def test_a_word_that_makes_no_sense_changes_nothing(
+def test_impossible_decision_changes_nothing(
     arguments: list[str], complaint: str, campaign: Smsgate, tmp_path: Path
 ):
     make(tmp_path / "a.sms", OUTCOME_UNKNOWN)
@@ -318,7 +315,7 @@ def test_a_word_that_makes_no_sense_changes_nothing(
 # --- what stands in the way -----------------------------------------------------------------------------------------------
 
 
-def test_without_credits_it_pauses_with_a_clear_word_and_goes_on_later(
+def test_run_without_credits_pauses_clearly_and_can_continue(
     campaign: Smsgate, sandbox: Sandbox, tmp_path: Path
 ):
     make(tmp_path / "a.sms", "+380501111111", "+380501111112")
@@ -364,7 +361,7 @@ def test_without_credits_it_pauses_with_a_clear_word_and_goes_on_later(
         (["contacts.csv", "--text", "a"], "Missing option '--sender'"),
     ],
 )
-def test_what_is_wrong_with_all_is_told_before_a_file_is_made(
+def test_error_that_affects_all_is_shown_before_a_file_is_made(
     arguments: list[str], complaint: str, campaign: Smsgate, tmp_path: Path
 ):
     done = campaign("new", "a.sms", *arguments)
@@ -373,7 +370,7 @@ def test_what_is_wrong_with_all_is_told_before_a_file_is_made(
     assert not list(tmp_path.glob("a.sms*"))
 
 
-def test_a_file_that_is_there_is_not_replaced(made: Smsgate):
+def test_existing_file_is_not_replaced(made: Smsgate):
     done = made("new", "spring.sms", "contacts.csv", "--sender", "Shop", "--text", "other")
     assert done.code == Exit.USAGE
     assert "File exists" in done.err
@@ -381,7 +378,7 @@ def test_a_file_that_is_there_is_not_replaced(made: Smsgate):
 
 
 @pytest.mark.parametrize("command", ["run", "status", "in-doubt", "poll", "report", "export"])
-def test_a_file_that_is_no_campaign_is_told_as_such(
+def test_file_that_is_no_campaign_is_reported_as_such(
     command: str, campaign: Smsgate, tmp_path: Path
 ):
     (tmp_path / "a.sms").write_text("not a campaign" * 1_000)
@@ -407,7 +404,7 @@ def run_at_a_terminal(folder: Path, account: dict[str, str]) -> tuple[subprocess
     return child, master
 
 
-def test_a_run_asks_before_it_sends(
+def test_run_asks_before_it_sends(
     made: Smsgate, sandbox: Sandbox, tmp_path: Path, account: dict[str, str]
 ):
     done = made("run", "spring.sms")
@@ -438,7 +435,7 @@ def test_ctrl_c_at_a_question_ends_at_once(
     child.communicate()
 
 
-def test_a_gateway_that_is_down_when_the_run_begins_is_waited_for(made: Smsgate, sandbox: Sandbox):
+def test_run_waits_for_a_gateway_that_is_down_at_the_start(made: Smsgate, sandbox: Sandbox):
     sandbox.faults.add("502 before", operation="GetCreditBalance", times=6)
     done = made("run", "spring.sms", "--yes")
     assert done.code == Exit.DONE
@@ -446,7 +443,7 @@ def test_a_gateway_that_is_down_when_the_run_begins_is_waited_for(made: Smsgate,
     assert sandbox.accepted == 30
 
 
-def test_what_is_cancelled_is_never_sent_to_and_can_be_purged(made: Smsgate, sandbox: Sandbox):
+def test_cancelled_recipients_are_never_sent_to_and_can_be_purged(made: Smsgate, sandbox: Sandbox):
     assert made("resolve", "spring.sms", "--cancel", "--yes", "--note", "wrong text").code == 0
     assert made("run", "spring.sms", "--yes").code == 0
     assert sandbox.accepted == 0
@@ -455,14 +452,14 @@ def test_what_is_cancelled_is_never_sent_to_and_can_be_purged(made: Smsgate, san
     assert made("purge", "spring.sms", "--yes").code == 0
 
 
-def test_a_list_with_nobody_to_send_to_says_so(campaign: Smsgate, tmp_path: Path):
+def test_list_without_recipients_says_so(campaign: Smsgate, tmp_path: Path):
     (tmp_path / "empty.csv").write_text("phone\n12\n")
     done = campaign("new", "a.sms", "empty.csv", "--sender", "Shop", "--text", "a")
     assert "There is no recipient to send to." in done.out
     assert "Send it" not in done.out
 
 
-def test_purging_forgets_people_and_keeps_figures(made: Smsgate, tmp_path: Path):
+def test_purge_deletes_personal_data_and_keeps_figures(made: Smsgate, tmp_path: Path):
     done = made("purge", "spring.sms", "--yes")
     assert done.code == Exit.USAGE
     assert "30 recipients are pending or in doubt" in done.err
@@ -475,7 +472,7 @@ def test_purging_forgets_people_and_keeps_figures(made: Smsgate, tmp_path: Path)
     assert (seen["purged"], seen["states"]) == (True, {"accepted": 30})
 
 
-def test_a_killed_run_leaves_unknown_who_was_in_flight(
+def test_killed_run_leaves_in_flight_recipients_in_doubt(
     made: Smsgate, sandbox: Sandbox, tmp_path: Path, account: dict[str, str]
 ):
     sandbox.faults.add("slow", operation="SendSMS", seconds=60)
@@ -510,7 +507,7 @@ def test_a_killed_run_leaves_unknown_who_was_in_flight(
     assert before - after - spent == request["cost"]
 
 
-def test_a_refused_poll_says_why_in_one_line(made: Smsgate, sandbox: Sandbox):
+def test_refused_poll_says_why_in_one_line(made: Smsgate, sandbox: Sandbox):
     assert made("run", "spring.sms", "--yes").code == Exit.DONE
     sandbox.drop_sessions()
     refused = made("poll", "spring.sms", SMSGATE_PASSWORD="wrong")

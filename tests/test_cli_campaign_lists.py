@@ -49,14 +49,14 @@ def new(
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdin"])
-def test_standard_input_loses_nobody(name: str, tmp_path: Path):
+def test_stdin_loses_no_row(name: str, tmp_path: Path):
     done = new(tmp_path, name, stdin=LIST)
     assert (done.code, done.err) == (0, "")
     with Campaign.open(tmp_path / "a.sms", writing=False) as made:
         assert [one.number for one in made.recipients()] == [f"+38050{n:07}" for n in range(ROWS)]
 
 
-def test_a_fifo_loses_nobody(tmp_path: Path):
+def test_fifo_loses_no_row(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
     writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(LIST, "utf-8"))
     writer.start()
@@ -65,7 +65,7 @@ def test_a_fifo_loses_nobody(tmp_path: Path):
     assert (done.document["added"], done.document["list"]["phone_column"]) == (ROWS, "phone")
 
 
-def test_hidden_rows_are_a_choice_and_a_sheet_can_be_named(tmp_path: Path):
+def test_hidden_rows_need_a_choice_and_a_sheet_can_be_named(tmp_path: Path):
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet
@@ -87,7 +87,7 @@ def test_hidden_rows_are_a_choice_and_a_sheet_can_be_named(tmp_path: Path):
     assert new(tmp_path, "list.xlsx", "--hidden", "perhaps").code == Exit.USAGE
 
 
-def test_the_preview_shows_texts_whole_and_masks_only_the_recipient(tmp_path: Path):
+def test_preview_shows_full_texts_and_masks_only_the_recipient(tmp_path: Path):
     text = "{2}, ваше замовлення 20260824, тел. 0800123456, ваш номер {1}"
     (tmp_path / "list.csv").write_text("+380501111111,Олена\n+3590501111112,Олександра\n", "utf-8")
     done = new(tmp_path, "list.csv", text=text)
@@ -107,7 +107,7 @@ def test_the_preview_shows_texts_whole_and_masks_only_the_recipient(tmp_path: Pa
 
 
 @pytest.mark.parametrize("columns", ["80", "60"])
-def test_progress_is_shown_at_a_terminal_and_goes_away(columns: str, tmp_path: Path):
+def test_progress_is_shown_on_a_terminal_and_erased(columns: str, tmp_path: Path):
     (tmp_path / "list.csv").write_text(LIST, "utf-8")
     for arguments, words in (
         (["new", "a.sms", "list.csv", "--sender", "Shop", "--text", "a"], "Reading the list"),

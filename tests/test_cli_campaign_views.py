@@ -55,7 +55,7 @@ def made(folder: Path, source: Source, text: str, *, show_numbers: bool = False)
         )
 
 
-def test_a_number_in_the_name_of_a_column_is_masked(tmp_path: Path):
+def test_number_in_a_column_name_is_masked(tmp_path: Path):
     result = made(tmp_path, headed(tmp_path), "Hi")
     document = view_of(result).machines(result)
     assert document["list"]["phone_column"] == "Phone 05******33"
@@ -64,13 +64,13 @@ def test_a_number_in_the_name_of_a_column_is_masked(tmp_path: Path):
         assert not any(digits in said for digits in DIGITS)
 
 
-def test_a_number_in_the_name_of_a_column_is_shown_on_demand(tmp_path: Path):
+def test_number_in_a_column_name_is_shown_on_request(tmp_path: Path):
     result = made(tmp_path, headed(tmp_path), "Hi", show_numbers=True)
     assert HEADER in screen(result)
     assert view_of(result).machines(result)["list"]["phone_column"] == HEADER
 
 
-def test_a_number_in_the_name_of_a_column_is_masked_in_reasons_and_errors(tmp_path: Path):
+def test_number_in_a_column_name_is_masked_in_reasons_and_errors(tmp_path: Path):
     with pytest.raises(ValueError, match=r"the columns are Phone 05\*{6}33, name$") as absent:
         made(tmp_path, headed(tmp_path), "{absent}")
     path = tmp_path / "twice.csv"
@@ -87,7 +87,7 @@ def test_a_number_in_the_name_of_a_column_is_masked_in_reasons_and_errors(tmp_pa
         assert not any(digits in said for digits in DIGITS)
 
 
-def test_a_number_in_the_name_of_a_hidden_column_is_not_shown(tmp_path: Path):
+def test_number_in_the_name_of_a_hidden_column_is_masked(tmp_path: Path):
     book = openpyxl.Workbook()
     assert book.active
     book.active.append([HEADER, "name"])
@@ -98,7 +98,8 @@ def test_a_number_in_the_name_of_a_hidden_column_is_not_shown(tmp_path: Path):
         file_source(tmp_path / "list.xlsx", header=True)
 
 
-def test_a_run_shows_the_longest_text_whole_and_masks_the_number_of_its_recipient(tmp_path: Path):
+def test_run_shows_the_longest_text_whole_but_for_the_number(tmp_path: Path):
+    """Only the number of the recipient is masked."""
     source = headed(tmp_path, "+380501234567;Ann\n+380507654321;Alexandra with a longer name\n")
     text = f"{{name}}, order 20260824, call 0800123456, you are {{{HEADER}}}" + "." * 100
     plan = made(tmp_path, source, text).plan
@@ -108,12 +109,12 @@ def test_a_run_shows_the_longest_text_whole_and_masks_the_number_of_its_recipien
     assert "507654321" not in said
 
 
-def test_a_plan_says_its_duration_as_the_report_does(tmp_path: Path):
+def test_plan_words_its_duration_as_the_report_does(tmp_path: Path):
     plan = replace(made(tmp_path, headed(tmp_path), "Hi").plan, seconds=7_800)
     assert "2 h 10 min at 0.5 recipients per second" in screen(Planned(plan, 0.5))
 
 
-def test_the_status_has_every_fact_of_the_report(tmp_path: Path):
+def test_status_has_every_fact_of_the_report(tmp_path: Path):
     with Campaign.create(
         tmp_path / "a.sms", rows_source(["+380501234567"]), sender="Shop", text="Hi"
     ) as campaign:
@@ -139,7 +140,7 @@ def test_the_status_has_every_fact_of_the_report(tmp_path: Path):
     assert "duration 2 h 10 min, pauses included" in said
 
 
-def test_a_request_in_doubt_is_shown_with_the_evidence_of_the_report():
+def test_request_in_doubt_is_shown_with_the_reports_evidence():
     evidence = Evidence(
         Decimal(900), 1_800_000_000.0, 50, Decimal(650), 1_800_000_060.0, 1, ("x",), 7
     )

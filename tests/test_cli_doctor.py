@@ -84,7 +84,7 @@ def on_one_line(text: str) -> str:
 # --- the moods of a gateway ---------------------------------------------------------------------------------------------
 
 
-def test_a_sound_gateway_leaves_nothing_to_change(doctor: Doctor) -> None:
+def test_healthy_gateway_needs_no_change(doctor: Doctor) -> None:
     with gateway(hold_seconds=HELD) as sandbox:
         done = doctor(sandbox.url)
         calls = sandbox.calls
@@ -99,7 +99,7 @@ def test_a_sound_gateway_leaves_nothing_to_change(doctor: Doctor) -> None:
     assert calls.total() < 80
 
 
-def test_the_lock_of_a_cookie_is_seen_and_its_absence_too(doctor: Doctor) -> None:
+def test_cookie_lock_is_detected_and_its_absence_too(doctor: Doctor) -> None:
     outcomes = {}
     for locked in (True, False):
         # Work that is short beside what a busy machine needs for a connection would leave it open.
@@ -111,7 +111,7 @@ def test_the_lock_of_a_cookie_is_seen_and_its_absence_too(doctor: Doctor) -> Non
     assert outcomes == {True: "locked", False: "not locked"}
 
 
-def test_how_many_logins_help_is_told_with_the_setting(doctor: Doctor) -> None:
+def test_useful_number_of_logins_is_reported_with_the_setting(doctor: Doctor) -> None:
     # Long, so that a busy machine does not blur it.
     with gateway(hold_seconds=4 * HELD) as sandbox:
         done = doctor(sandbox.url, SMSGATE_CONCURRENCY="2")
@@ -122,7 +122,7 @@ def test_how_many_logins_help_is_told_with_the_setting(doctor: Doctor) -> None:
     )
 
 
-def test_a_wrong_password_is_tried_once_and_told_with_what_to_do(doctor: Doctor) -> None:
+def test_wrong_password_is_tried_once_and_explained(doctor: Doctor) -> None:
     with gateway() as sandbox:
         done = doctor(sandbox.url, SMSGATE_PASSWORD=needles.WRONG_PASSWORD)
         assert sandbox.calls["Auth"] == 1
@@ -137,7 +137,7 @@ def test_a_wrong_password_is_tried_once_and_told_with_what_to_do(doctor: Doctor)
 @pytest.mark.parametrize(
     "state", [state for state in AccountState if state is not AccountState.ACTIVE]
 )
-def test_a_suspended_account_is_told_with_whom_to_talk_to(
+def test_suspended_account_is_reported_with_whom_to_contact(
     state: AccountState, doctor: Doctor
 ) -> None:
     with gateway(account=state) as sandbox:
@@ -149,7 +149,8 @@ def test_a_suspended_account_is_told_with_whom_to_talk_to(
     ]
 
 
-def test_what_needs_a_login_is_skipped_without_one_and_the_rest_is_not(doctor: Doctor) -> None:
+def test_checks_that_need_a_login_are_skipped_without_one(doctor: Doctor) -> None:
+    """The other checks run."""
     with gateway(account=AccountState.BLOCKED) as sandbox:
         seen = marks(doctor(sandbox.url, "--json"))
     assert {name for name, mark in seen.items() if mark == "skipped"} == {
@@ -162,7 +163,7 @@ def test_what_needs_a_login_is_skipped_without_one_and_the_rest_is_not(doctor: D
     assert seen["clock"] == seen["gateway"] == seen["proxy"] == "ok"
 
 
-def test_sentences_that_nobody_knows_are_listed_to_be_reported(doctor: Doctor) -> None:
+def test_unknown_sentences_are_listed_to_be_reported(doctor: Doctor) -> None:
     words = {
         Answer.MESSAGE_NOT_FOUND: f"Нет такого сообщения для {NUMBER}, {LOGIN}",
         Answer.NOT_AUTHORISED: "Сначала войдите",
@@ -183,7 +184,7 @@ def test_sentences_that_nobody_knows_are_listed_to_be_reported(doctor: Doctor) -
     assert "GetCreditBalance: Сначала войдите" in people.out
 
 
-def test_an_unknown_answer_to_the_login_is_listed(doctor: Doctor) -> None:
+def test_unknown_answer_to_the_login_is_listed(doctor: Doctor) -> None:
     with gateway(sentences={Answer.AUTHORISED: f"Добро пожаловать, {LOGIN}!"}) as sandbox:
         done = doctor(sandbox.url, "--json")
     assert done.code == Exit.IN_DOUBT
@@ -193,7 +194,7 @@ def test_an_unknown_answer_to_the_login_is_listed(doctor: Doctor) -> None:
     ]
 
 
-def test_an_account_without_credits_is_a_problem(doctor: Doctor) -> None:
+def test_account_without_credits_is_a_problem(doctor: Doctor) -> None:
     with gateway(credits=0) as sandbox:
         done = doctor(sandbox.url, "--json")
     assert done.code == Exit.REFUSED
@@ -204,7 +205,7 @@ def test_an_account_without_credits_is_a_problem(doctor: Doctor) -> None:
     } in done.document["changes"]
 
 
-def test_the_balance_is_told_only_if_asked_for(doctor: Doctor) -> None:
+def test_balance_is_shown_only_on_request(doctor: Doctor) -> None:
     with gateway(credits=Decimal("4815.16")) as sandbox:
         for arguments in ((), ("--json",)):
             assert not re.search("4,?815", doctor(sandbox.url, *arguments).out)
@@ -220,7 +221,7 @@ def test_the_balance_is_told_only_if_asked_for(doctor: Doctor) -> None:
 # --- the way there ------------------------------------------------------------------------------------------------------
 
 
-def test_a_gateway_that_is_not_there_stops_only_what_needs_it(doctor: Doctor) -> None:
+def test_unreachable_gateway_skips_only_the_checks_that_need_it(doctor: Doctor) -> None:
     done = doctor(f"http://127.0.0.1:{refusing_port()}/api/soap.html", "--json")
     assert done.code == Exit.NOT_SENT
     seen = marks(done)
@@ -235,7 +236,7 @@ def test_a_gateway_that_is_not_there_stops_only_what_needs_it(doctor: Doctor) ->
     assert done.document["changes"][0]["setting"] == "SMSGATE_URL"
 
 
-def test_a_name_that_cannot_be_resolved_is_told(doctor: Doctor) -> None:
+def test_unresolvable_host_is_named(doctor: Doctor) -> None:
     done = doctor("http://gateway.invalid/api/soap.html", "--json")
     assert done.code == Exit.NOT_SENT
     assert "could not be resolved" in found(done)["name"]["text"]
@@ -243,14 +244,14 @@ def test_a_name_that_cannot_be_resolved_is_told(doctor: Doctor) -> None:
     assert found(done)["https"]["mark"] == "skipped"
 
 
-def test_a_path_that_is_wrong_is_told_with_the_right_one(doctor: Doctor) -> None:
+def test_wrong_path_is_reported_with_the_right_one(doctor: Doctor) -> None:
     with gateway() as sandbox:
         done = doctor(sandbox.url.replace("soap.html", "soup.html"))
     assert done.code == Exit.IN_DOUBT
     assert "needs its path: --url http://.../api/soap.html" in on_one_line(done.out)
 
 
-def test_a_password_is_not_told_to_what_is_not_the_gateway(doctor: Doctor) -> None:
+def test_password_is_not_sent_to_anything_but_the_gateway(doctor: Doctor) -> None:
     server = FaultServer(
         answering(b"", "Location: https://gateway.test/", status="301 Moved Permanently"),
         requests=[LOGGED_IN],
@@ -266,9 +267,10 @@ def test_a_password_is_not_told_to_what_is_not_the_gateway(doctor: Doctor) -> No
     assert "redirects" in change["advice"]
 
 
-def test_a_sender_is_looked_for_but_only_a_send_tells_whether_the_account_has_it(
+def test_sender_setting_is_checked_but_not_with_the_account(
     doctor: Doctor,
 ) -> None:
+    """Only a send shows whether the account has the sender."""
     with gateway() as sandbox:
         assert found(doctor(sandbox.url, "--json"))["sender"]["mark"] == "note"
         told = found(doctor(sandbox.url, "--json", SMSGATE_SENDER="Shop"))["sender"]
@@ -281,7 +283,7 @@ def certified(authority: trustme.CA, **life: Any) -> ssl.SSLContext:
     return context
 
 
-def test_https_is_looked_at_down_to_the_certificate(doctor: Doctor, tmp_path: Path) -> None:
+def test_https_is_checked_down_to_the_certificate(doctor: Doctor, tmp_path: Path) -> None:
     authority = trustme.CA()
     known = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(known)
@@ -296,7 +298,7 @@ def test_https_is_looked_at_down_to_the_certificate(doctor: Doctor, tmp_path: Pa
         assert "https" not in found(done)
 
 
-def test_a_certificate_of_a_stranger_is_a_problem_and_the_login_stays_here(doctor: Doctor) -> None:
+def test_untrusted_certificate_is_a_problem_and_no_login_is_sent(doctor: Doctor) -> None:
     with gateway(tls=certified(trustme.CA())) as sandbox:
         done = doctor(sandbox.url, "--json")
         assert not sandbox.calls
@@ -306,7 +308,7 @@ def test_a_certificate_of_a_stranger_is_a_problem_and_the_login_stays_here(docto
     assert done.document["changes"][0]["setting"] == "verify"
 
 
-def test_a_clock_that_is_off_is_told(doctor: Doctor) -> None:
+def test_wrong_clock_is_reported(doctor: Doctor) -> None:
     late = answering(b"nothing", "Date: Tue, 15 Nov 1994 08:12:31 GMT")
     with FaultServer(late, requests=[LOGGED_IN]).running() as server:
         done = doctor(server.url, "--json")
@@ -314,7 +316,7 @@ def test_a_clock_that_is_off_is_told(doctor: Doctor) -> None:
     assert "ahead of the gateway" in found(done)["clock"]["text"]
 
 
-def test_a_clock_that_cannot_be_read_is_skipped(doctor: Doctor) -> None:
+def test_unreadable_clock_is_skipped(doctor: Doctor) -> None:
     with FaultServer(
         answering(b"nothing", "Date: yesterday"), requests=[LOGGED_IN]
     ).running() as server:
@@ -326,14 +328,14 @@ def test_a_clock_that_cannot_be_read_is_skipped(doctor: Doctor) -> None:
     assert done.document["changes"][0]["setting"] == "SMSGATE_URL"
 
 
-def test_https_where_only_http_is_spoken_is_a_problem(doctor: Doctor) -> None:
+def test_https_url_of_a_plain_http_server_is_a_problem(doctor: Doctor) -> None:
     with gateway() as sandbox:
         done = doctor(sandbox.url.replace("http://", "https://"), "--json")
     assert done.code == Exit.NOT_SENT
     assert "no TLS connection could be made" in found(done)["TLS"]["text"]
 
 
-def test_a_proxy_of_the_environment_is_named_as_not_used(doctor: Doctor) -> None:
+def test_proxy_of_the_environment_is_named_as_unused(doctor: Doctor) -> None:
     with gateway() as sandbox:
         done = doctor(
             sandbox.url, "--json", HTTPS_PROXY="http://user:hidden-4711@127.0.0.1:9", no_proxy=""
@@ -343,7 +345,7 @@ def test_a_proxy_of_the_environment_is_named_as_not_used(doctor: Doctor) -> None
     assert "hidden-4711" not in done.out
 
 
-def test_a_proxy_that_is_used_is_shown_without_its_password(doctor: Doctor) -> None:
+def test_used_proxy_is_shown_without_its_password(doctor: Doctor) -> None:
     with gateway() as sandbox:
         done = doctor(sandbox.url, "--json", "--proxy", "http://user:hidden-4711@127.0.0.1:9")
     assert done.code == Exit.NOT_SENT
@@ -355,7 +357,7 @@ def test_a_proxy_that_is_used_is_shown_without_its_password(doctor: Doctor) -> N
 # --- what the report holds ----------------------------------------------------------------------------------------------
 
 
-def test_no_report_holds_a_secret_though_the_gateway_quotes_them_all(doctor: Doctor) -> None:
+def test_report_holds_no_secret_even_if_the_gateway_quotes_them(doctor: Doctor) -> None:
     quoted = f"{LOGIN} {PASSWORD} PHPSESSID={COOKIE} {NUMBER} {NUMBER[3:]}"
     answers = ENVELOPE.format(
         "".join(
@@ -372,7 +374,7 @@ def test_no_report_holds_a_secret_though_the_gateway_quotes_them_all(doctor: Doc
             assert secret not in done.out + done.err
 
 
-def test_a_secret_is_hidden_however_its_white_space_comes_back(doctor: Doctor) -> None:
+def test_secret_is_hidden_even_if_its_white_space_changes(doctor: Doctor) -> None:
     spaced = "two  spaces\u00a0here"
     for sentence in (f"Пароль {spaced}?", "Пароль two spaces here?"):
         with Sandbox(
@@ -383,16 +385,14 @@ def test_a_secret_is_hidden_however_its_white_space_comes_back(doctor: Doctor) -
 
 
 @pytest.mark.parametrize("word", ["bad", "gateway", "http"])
-def test_a_secret_that_is_a_common_word_leaves_no_gap_that_tells_it(
-    word: str, doctor: Doctor
-) -> None:
+def test_secret_that_is_a_common_word_is_not_revealed_by_a_gap(word: str, doctor: Doctor) -> None:
     with gateway() as sandbox:
         done = doctor(sandbox.url, SMSGATE_PASSWORD=word)
     assert "the gateway refused (bad credentials)" in on_one_line(done.out)
     assert "http://127.0.0.1" in done.out
 
 
-def test_the_report_of_a_sound_gateway_holds_no_secret(doctor: Doctor) -> None:
+def test_report_of_a_healthy_gateway_holds_no_secret(doctor: Doctor) -> None:
     with gateway(credits=Decimal(needles.CREDITS)) as sandbox:
         for arguments in ((), ("--json",)):
             done = doctor(sandbox.url, *arguments)
@@ -403,7 +403,7 @@ def test_the_report_of_a_sound_gateway_holds_no_secret(doctor: Doctor) -> None:
             assert not re.search(r"[0-9a-z]{26}", done.out)
 
 
-def test_the_document_is_one_and_holds_every_check_that_applies(doctor: Doctor) -> None:
+def test_json_is_one_document_with_each_check_that_applies(doctor: Doctor) -> None:
     with gateway() as sandbox:
         done = doctor(sandbox.url, "--json")
     document = json.loads(done.out)
@@ -450,7 +450,7 @@ def test_the_document_is_one_and_holds_every_check_that_applies(doctor: Doctor) 
         (("--ca-file", "/dev/null"), {}, "ca-file: the file has no certificate"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_told_by_name(
+def test_invalid_setting_is_named(
     arguments: tuple[str, ...], variables: dict[str, str], complaint: str, doctor: Doctor
 ) -> None:
     done = doctor("http://127.0.0.1:9/", *arguments, **variables)
@@ -458,7 +458,7 @@ def test_a_setting_that_makes_no_sense_is_told_by_name(
     assert complaint in done.err
 
 
-def test_the_doctor_knows_no_send() -> None:
+def test_doctor_never_sends_a_message() -> None:
     folder = Path(smsgate.__file__).parent / "doctor"
     for path in folder.glob("*.py"):
         names = {
@@ -470,7 +470,8 @@ def test_the_doctor_knows_no_send() -> None:
 
 
 @pytest.mark.anyio
-async def test_https_is_offered_where_the_gateway_answers_and_not_where_a_web_page_does() -> None:
+async def test_https_is_suggested_only_where_the_gateway_answers() -> None:
+    """A web page on the HTTPS port does not count."""
     authority = trustme.CA()
     trusted = ssl.create_default_context()
     authority.configure_trust(trusted)
@@ -491,7 +492,7 @@ async def test_https_is_offered_where_the_gateway_answers_and_not_where_a_web_pa
 
 
 @pytest.mark.anyio
-async def test_a_program_can_examine_too_on_both_event_loops() -> None:
+async def test_doctor_can_be_called_from_code_on_both_event_loops() -> None:
     started: list[str] = []
     with gateway(hold_seconds=0.02) as sandbox:
         report = await examine(
@@ -513,7 +514,7 @@ async def test_a_program_can_examine_too_on_both_event_loops() -> None:
         (8, Mark.NOTE, f"it needs {assessment.AT_ONCE} sessions that work at once"),
     ],
 )
-async def test_sessions_that_end_while_concurrency_is_measured_are_told(
+async def test_sessions_lost_during_the_concurrency_check_are_reported(
     session_calls: int, concurrency: Mark, cookie: str
 ) -> None:
     with gateway(session_calls=session_calls) as sandbox:
@@ -528,7 +529,7 @@ async def test_sessions_that_end_while_concurrency_is_measured_are_told(
 
 
 @pytest.mark.anyio
-async def test_a_gateway_that_is_asked_in_clear_is_tried_with_https_too() -> None:
+async def test_gateway_on_plain_http_is_tried_with_https_too() -> None:
     # This machine under an address that counts as one of the network.
     with Sandbox(Settings(login=LOGIN, password=PASSWORD), host="0.0.0.0", exposed=True) as sandbox:
         url = sandbox.url.replace("127.0.0.1", "0.0.0.0")
@@ -539,7 +540,7 @@ async def test_a_gateway_that_is_asked_in_clear_is_tried_with_https_too() -> Non
     assert not report.problems
 
 
-def test_a_library_that_is_not_there_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "_LIBRARIES", ("httpx", "no-such-library"))
     told = checks.environment()
     assert told["no-such-library"] == "not installed"
@@ -582,7 +583,7 @@ def test_a_library_that_is_not_there_is_named_so(monkeypatch: pytest.MonkeyPatch
         (CookieTimes(0.10, 0.40, 0.10, round_trip=0.20), "cannot be told"),
     ],
 )
-def test_the_lock_is_assessed_by_the_waiting_that_it_would_cause(
+def test_cookie_lock_is_judged_by_the_delay_it_would_cause(
     times: CookieTimes, outcome: str
 ) -> None:
     finding = assessment.assess_cookie(times)
@@ -601,7 +602,7 @@ def test_the_lock_is_assessed_by_the_waiting_that_it_would_cause(
         (Step(4, error=smsgate.NotAuthorised("no")), False),
     ],
 )
-def test_a_slow_gateway_is_not_measured_for_minutes(step: Step, goes_on: bool) -> None:
+def test_slow_gateway_is_not_measured_for_minutes(step: Step, goes_on: bool) -> None:
     assert assessment.worth_climbing(step) is goes_on
 
 
@@ -623,7 +624,7 @@ def climbed(*rates: float) -> list[Step]:
         ((10, 8), 1),
     ],
 )
-def test_logins_are_useful_while_throughput_grows_by_fifteen_per_cent(
+def test_more_logins_help_while_throughput_grows_by_15_per_cent(
     rates: tuple[float, ...], useful: int
 ) -> None:
     assert assessment.useful_concurrency(climbed(*rates)) == useful
@@ -641,7 +642,7 @@ def test_logins_are_useful_while_throughput_grows_by_fifteen_per_cent(
         ((300, 600), 1, False, ""),  # the noise of this machine
     ],
 )
-def test_the_advice_for_concurrency(
+def test_advice_for_concurrency(
     rates: tuple[float, ...], configured: int, broken: bool, setting: str
 ) -> None:
     steps = climbed(*rates)
@@ -665,9 +666,7 @@ def test_the_advice_for_concurrency(
         ("https://h/a", "https://h/a", None),
     ],
 )
-def test_an_address_is_shown_without_what_may_be_secret(
-    url: str, shown: str, https: str | None
-) -> None:
+def test_address_is_shown_without_possible_secrets(url: str, shown: str, https: str | None) -> None:
     assert assessment.shown_address(url) == shown
     assert assessment.https_address(url) == https
 
@@ -743,7 +742,7 @@ DEADLINES = smsgate.Timeouts(connect=9.0, read=30.0)
         ),
     ],
 )
-def test_a_measurement_has_one_verdict(finding: Finding, mark: Mark, setting: str) -> None:
+def test_measurement_has_one_verdict(finding: Finding, mark: Mark, setting: str) -> None:
     assert (finding.mark, finding.setting) == (mark, setting)
     assert not (mark is Mark.PROBLEM and finding.error is None)
 
@@ -751,9 +750,7 @@ def test_a_measurement_has_one_verdict(finding: Finding, mark: Mark, setting: st
 @pytest.mark.parametrize("proxied", [False, True], ids=["directly", "through a proxy"])
 @pytest.mark.parametrize("kind", [smsgate.NotSent, smsgate.InDoubt])
 @pytest.mark.parametrize("reason", smsgate.Reason)
-def test_every_reason_has_advice_of_its_own(
-    reason: smsgate.Reason, kind: Any, proxied: bool
-) -> None:
+def test_each_reason_has_its_own_advice(reason: smsgate.Reason, kind: Any, proxied: bool) -> None:
     finding = assessment.failed("login", kind("x", reason=reason), "x", proxied=proxied)
     assert finding.advice
     assert finding.setting or reason is smsgate.Reason.UNRECOGNISED
@@ -770,13 +767,13 @@ def test_every_reason_has_advice_of_its_own(
         (smsgate.Reason.NOT_SAVED, "the gateway"),
     ],
 )
-def test_a_proxy_is_blamed_for_nothing_but_the_way(reason: smsgate.Reason, setting: str) -> None:
+def test_proxy_is_blamed_only_for_connection_faults(reason: smsgate.Reason, setting: str) -> None:
     assert (
         assessment.failed("login", smsgate.NotSent("x", reason=reason), "x", proxied=True).setting
         == setting
     )
 
 
-def test_the_id_that_is_asked_for_is_one_that_no_gateway_gives() -> None:
+def test_status_check_uses_an_id_that_no_gateway_gives() -> None:
     assert UUID(NO_MESSAGE).version == 4
     assert set(NO_MESSAGE) == set("048-")

@@ -80,7 +80,7 @@ def ended(child: Started) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("number", ALL)
-def test_a_signal_during_a_send_tells_who_is_in_doubt(
+def test_signal_during_a_send_lists_who_is_in_doubt(
     number: int, sandbox: Sandbox, account: dict[str, str], tmp_path: Path
 ) -> None:
     sandbox.faults.add("slow", operation="SendSMS", seconds=LONG)
@@ -103,7 +103,7 @@ def test_a_signal_during_a_send_tells_who_is_in_doubt(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM])
-def test_a_signal_before_a_send_has_left_does_not_claim_doubt(
+def test_signal_before_a_send_left_claims_no_doubt(
     number: int, sandbox: Sandbox, account: dict[str, str], tmp_path: Path
 ) -> None:
     sandbox.faults.add("slow", operation="Auth", seconds=LONG)
@@ -149,7 +149,7 @@ def hit(child: Started, numbers: Sequence[int]) -> None:
 
 
 @pytest.mark.parametrize("begin", [start, start_impatient])
-def test_two_quick_signals_during_a_send_tell_one_ending_and_it_is_in_doubt(
+def test_two_quick_signals_during_a_send_report_doubt_once(
     begin: Callable[..., Started], sandbox: Sandbox, account: dict[str, str], tmp_path: Path
 ) -> None:
     sandbox.faults.add("slow", operation="SendSMS", seconds=LONG)
@@ -164,9 +164,7 @@ def test_two_quick_signals_during_a_send_tell_one_ending_and_it_is_in_doubt(
 
 
 @pytest.mark.parametrize("later", [signal.SIGHUP, signal.SIGTERM])
-def test_what_follows_a_signal_at_once_does_not_change_the_exit_code(
-    later: int, tmp_path: Path
-) -> None:
+def test_signal_right_after_another_keeps_the_exit_code(later: int, tmp_path: Path) -> None:
     # The command has told its ending and still closes: that is when the later signal comes.
     script = """
 import os, signal, sys
@@ -194,7 +192,7 @@ sys.exit(SIGNALS.code)
     assert ended(child)[0] == 128 + signal.SIGTERM
 
 
-def test_a_signal_that_insists_ends_what_is_settled(tmp_path: Path) -> None:
+def test_later_signal_ends_a_command_that_has_its_result(tmp_path: Path) -> None:
     script = "import signal, sys; from smsgate.cli.signals import SIGNALS; SIGNALS.listen(); "
     script += (
         "SIGNALS.first = 15; SIGNALS.settled(); print('settled', flush=True); sys.stdin.readline()"
@@ -224,7 +222,7 @@ MESSAGE_ID = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
         (["doctor"], "GetCreditBalance", signal.SIGTERM),
     ],
 )
-def test_a_signal_ends_a_reading_command_with_one_line(
+def test_signal_ends_a_read_command_with_one_line(
     arguments: list[str], operation: str, number: int, sandbox: Sandbox, account: dict[str, str]
 ) -> None:
     sandbox.faults.add("slow", operation=operation, seconds=LONG)
@@ -239,7 +237,7 @@ def test_a_signal_ends_a_reading_command_with_one_line(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_wait_for_a_password(
+def test_signal_ends_the_password_prompt(
     number: int, account: dict[str, str], tmp_path: Path
 ) -> None:
     del account["SMSGATE_PASSWORD"]
@@ -252,9 +250,7 @@ def test_a_signal_ends_the_wait_for_a_password(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_the_command_is_loading_leaves_no_traceback(
-    number: int, tmp_path: Path
-) -> None:
+def test_signal_while_the_command_loads_leaves_no_traceback(number: int, tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text(
         "import time\nprint('loading', flush=True)\ntime.sleep(60)\n", "utf-8"
     )
@@ -289,7 +285,7 @@ def ignoring(number: int, *arguments: str, cwd: Path, **variables: str) -> subpr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_a_signal_that_is_ignored_from_the_start_stays_ignored(
+def test_signal_ignored_from_the_start_stays_ignored(
     number: int, sandbox: Sandbox, account: dict[str, str], tmp_path: Path
 ) -> None:
     held = sandbox.faults.add("slow", operation="GetCreditBalance", seconds=0.5)
@@ -303,7 +299,7 @@ def test_a_signal_that_is_ignored_from_the_start_stays_ignored(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_a_run_gently(
+def test_signal_stops_a_run_gracefully(
     number: int, sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
 ) -> None:
     held = sandbox.faults.add("slow", operation="SendSMS", seconds=1)
@@ -335,7 +331,7 @@ def test_a_signal_stops_a_run_gently(
 
 
 @pytest.mark.parametrize("begin", [start, start_impatient])
-def test_three_quick_signals_never_say_that_a_run_sent_nothing(
+def test_three_quick_signals_never_claim_that_nothing_was_sent(
     begin: Callable[..., Started],
     sandbox: Sandbox,
     account: dict[str, str],
@@ -369,7 +365,7 @@ def test_three_quick_signals_never_say_that_a_run_sent_nothing(
     assert sum(states(file).values()) == 30
 
 
-def test_a_run_whose_terminal_is_closed_writes_down_what_is_under_way(
+def test_run_whose_terminal_closes_records_open_requests(
     sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
 ) -> None:
     held = sandbox.faults.add("slow", operation="SendSMS", seconds=1)
@@ -383,7 +379,7 @@ def test_a_run_whose_terminal_is_closed_writes_down_what_is_under_way(
     assert left[_S.ACCEPTED] == sandbox.accepted
 
 
-def test_a_signal_stops_a_poll(
+def test_signal_stops_a_poll(
     sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
 ) -> None:
     assert ended(start("campaign", "run", file.name, "--yes", cwd=tmp_path, **account))[0] == 0
@@ -395,7 +391,7 @@ def test_a_signal_stops_a_poll(
     assert json.loads(out)["open"] == 30
 
 
-def test_a_signal_while_a_list_is_read_leaves_no_campaign(tmp_path: Path) -> None:
+def test_signal_while_a_list_is_read_leaves_no_campaign(tmp_path: Path) -> None:
     pipe, file = tmp_path / "list.csv", tmp_path / "spring.sms"
     os.mkfifo(pipe)
     child = start(
@@ -417,7 +413,7 @@ def test_a_signal_while_a_list_is_read_leaves_no_campaign(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_sandbox_stops_on_a_signal_with_its_closing_line(number: int, tmp_path: Path) -> None:
+def test_sandbox_stops_on_a_signal_with_its_closing_line(number: int, tmp_path: Path) -> None:
     child = ignoring(signal.SIGINT, "sandbox", "--port", "0", "--json", cwd=tmp_path)
     assert child.stdout
     child.stdout.readline()
@@ -426,9 +422,10 @@ def test_the_sandbox_stops_on_a_signal_with_its_closing_line(number: int, tmp_pa
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the handlers from /proc")
-def test_the_sandbox_has_handlers_of_its_own_without_which_process_1_hears_no_signal(
+def test_sandbox_installs_its_own_signal_handlers(
     tmp_path: Path,
 ) -> None:
+    """Without them it would hear no signal as process 1 of a container."""
     child = ignoring(signal.SIGINT, "sandbox", "--port", "0", "--json", cwd=tmp_path)
     assert child.stdout
     child.stdout.readline()
@@ -469,7 +466,7 @@ def heard(numbers: Sequence[int]) -> list[str]:
         ([signal.SIGHUP, signal.SIGINT], ["inner"]),
     ],
 )
-def test_a_second_signal_counts_if_somebody_insists(numbers: Sequence[int], did: list[str]) -> None:
+def test_repeated_second_signal_counts(numbers: Sequence[int], did: list[str]) -> None:
     assert heard(numbers) == did
 
 
@@ -484,7 +481,7 @@ def test_a_second_signal_counts_if_somebody_insists(numbers: Sequence[int], did:
         ([signal.SIGHUP] * 2, [10.0, 99.0], ["inner"]),
     ],
 )
-def test_a_second_signal_counts_some_time_later(
+def test_second_signal_counts_after_a_while(
     numbers: Sequence[int], times: list[float], did: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = iter(times)
@@ -492,9 +489,10 @@ def test_a_second_signal_counts_some_time_later(
     assert heard(numbers) == did
 
 
-def test_no_signal_breaks_into_the_telling_of_an_ending_unless_nobody_reads_it(
+def test_signal_does_not_interrupt_the_final_output_unless_stuck(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """After more than a second nobody seems to read the output."""
     now = iter([10.0, 10.4, 10.9, 11.1])
     monkeypatch.setattr("smsgate.cli.signals.monotonic", lambda: next(now))
     signals = Signals()
@@ -528,11 +526,11 @@ def into(
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["segments", "Ї"]])
-def test_a_command_whose_reader_has_gone_ends_quietly(arguments: list[str], tmp_path: Path) -> None:
+def test_command_whose_reader_is_gone_ends_quietly(arguments: list[str], tmp_path: Path) -> None:
     assert into("exec 0<&-", *arguments, cwd=tmp_path) == (128 + signal.SIGPIPE, "", "")
 
 
-def test_a_follower_whose_reader_has_gone_ends_quietly(
+def test_follow_whose_reader_is_gone_ends_quietly(
     sandbox: Sandbox, account: dict[str, str], tmp_path: Path
 ) -> None:
     sent = start("send", GOOD, "--text", TEXT, "--json", cwd=tmp_path, **account)
@@ -542,7 +540,7 @@ def test_a_follower_whose_reader_has_gone_ends_quietly(
     assert (code, err) == (128 + signal.SIGPIPE, "")
 
 
-def test_a_send_whose_reader_has_gone_has_the_exit_code_of_its_outcome(
+def test_send_whose_reader_is_gone_exits_with_its_outcome(
     account: dict[str, str], tmp_path: Path
 ) -> None:
     assert into("exec 0<&-", "send", GOOD, "--text", TEXT, cwd=tmp_path, **account) == (0, "", "")
@@ -552,7 +550,7 @@ def test_a_send_whose_reader_has_gone_has_the_exit_code_of_its_outcome(
     assert (code, err) == (2, "")
 
 
-def test_a_run_whose_reader_has_gone_sends_to_everybody(
+def test_run_whose_reader_is_gone_still_sends_to_all(
     sandbox: Sandbox, account: dict[str, str], file: Path, tmp_path: Path
 ) -> None:
     sandbox.faults.add(
@@ -568,7 +566,7 @@ def test_a_run_whose_reader_has_gone_sends_to_everybody(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
 @pytest.mark.parametrize("more", [[], ["--json"]])
-def test_a_send_whose_result_cannot_be_written_is_no_usage_error(
+def test_send_whose_result_cannot_be_written_is_no_usage_error(
     more: list[str], sandbox: Sandbox, account: dict[str, str], tmp_path: Path
 ) -> None:
     with Path("/dev/full").open("w") as full:
@@ -589,7 +587,7 @@ def test_a_send_whose_result_cannot_be_written_is_no_usage_error(
     assert "Do not send it again" in second
 
 
-def test_a_command_without_standard_streams_does_its_work(
+def test_command_without_standard_streams_does_its_work(
     sandbox: Sandbox, account: dict[str, str], tmp_path: Path
 ) -> None:
     script = '"$0" -m smsgate "$@" <&- >&- 2>&-'
@@ -603,7 +601,7 @@ def test_a_command_without_standard_streams_does_its_work(
     assert sandbox.accepted == 1
 
 
-def test_a_stream_whose_owner_closed_it_stays_silent(tmp_path: Path) -> None:
+def test_stream_closed_by_its_owner_stays_silent(tmp_path: Path) -> None:
     broke: list[OSError] = []
     with (tmp_path / "output").open("w") as file:
         stream = Stream(file, broke.append)

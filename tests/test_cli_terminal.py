@@ -125,9 +125,7 @@ def sandbox() -> Iterator[Sandbox]:
 # --- prompts ------------------------------------------------------------------------------------------------------------
 
 
-def test_on_a_terminal_login_and_password_are_asked_for_the_password_without_echo(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_terminal_prompts_for_login_and_hidden_password(sandbox: Sandbox, tmp_path: Path) -> None:
     with terminal("balance", "-v", "--url", sandbox.url, cwd=tmp_path, pipe=True) as child:
         child.read(until="Login: ")
         child.type("shop")
@@ -141,7 +139,7 @@ def test_on_a_terminal_login_and_password_are_asked_for_the_password_without_ech
         assert "horse" not in child.screen
 
 
-def test_what_the_environment_holds_is_not_asked_for(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_no_prompt_for_what_the_environment_holds(sandbox: Sandbox, tmp_path: Path) -> None:
     with terminal(
         "balance", "--url", sandbox.url, cwd=tmp_path, variables={"SMSGATE_LOGIN": "shop"}
     ) as child:
@@ -151,7 +149,7 @@ def test_what_the_environment_holds_is_not_asked_for(sandbox: Sandbox, tmp_path:
         assert "Login: " not in child.screen
 
 
-def test_a_wrong_message_is_told_before_anything_is_asked_for(tmp_path: Path) -> None:
+def test_invalid_message_is_reported_before_any_prompt(tmp_path: Path) -> None:
     for arguments in (("send", "12", "--text", TEXT), ("send", GOOD, "--text", TEXT)):
         with terminal(*arguments, cwd=tmp_path) as child:
             assert "error:" in child.read()
@@ -163,7 +161,7 @@ def test_a_wrong_message_is_told_before_anything_is_asked_for(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_colour_shows_on_a_terminal_unless_it_is_unwanted(
+def test_colour_is_used_on_a_terminal_unless_disabled(
     sandbox: Sandbox, tmp_path: Path, variables: dict[str, str], coloured: bool
 ) -> None:
     account = {
@@ -180,7 +178,7 @@ def test_colour_shows_on_a_terminal_unless_it_is_unwanted(
     assert max(map(len, SGR.sub("", screen).splitlines())) <= 80
 
 
-def test_an_error_is_red_and_its_lines_stand_below_each_other(tmp_path: Path) -> None:
+def test_error_is_red_with_aligned_lines(tmp_path: Path) -> None:
     with terminal("send", "12", "--text", TEXT, cwd=tmp_path) as child:
         screen = child.read()
     assert "\x1b[1;31merror:" in screen
@@ -192,7 +190,7 @@ def test_an_error_is_red_and_its_lines_stand_below_each_other(tmp_path: Path) ->
 # --- smsgate sandbox ----------------------------------------------------------------------------------------------------
 
 
-def test_the_sandbox_runs_until_ctrl_c_and_says_how_to_reach_it(tmp_path: Path) -> None:
+def test_sandbox_runs_until_ctrl_c_and_says_how_to_reach_it(tmp_path: Path) -> None:
     child = start(
         "sandbox", "--port", "0", "--json", "--password", "a b", "--credits", "7", cwd=tmp_path
     )
@@ -221,7 +219,7 @@ def test_the_sandbox_runs_until_ctrl_c_and_says_how_to_reach_it(tmp_path: Path) 
     assert err == "Stopped. Calls: 4; messages: 1.\n"
 
 
-def test_the_lines_that_the_sandbox_prints_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+def test_lines_printed_by_the_sandbox_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
     child = start("sandbox", "--port", "0", "--password", "it's $HOME", cwd=tmp_path)
     try:
         assert child.stdout
@@ -248,7 +246,7 @@ def test_the_lines_that_the_sandbox_prints_can_be_pasted_into_a_shell(tmp_path: 
         child.communicate(timeout=10)
 
 
-def test_a_port_that_is_taken_is_a_usage_error(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_port_in_use_is_a_usage_error(sandbox: Sandbox, tmp_path: Path) -> None:
     port = sandbox.url.split(":")[2].split("/")[0]
     child = start("sandbox", "--port", port, cwd=tmp_path)
     out, err = child.communicate(timeout=30)
@@ -256,7 +254,7 @@ def test_a_port_that_is_taken_is_a_usage_error(sandbox: Sandbox, tmp_path: Path)
     assert re.match(rf"error: .*cannot listen on 127\.0\.0\.1 port {port}", err)
 
 
-def test_a_sandbox_that_other_machines_can_reach_says_what_that_means(tmp_path: Path) -> None:
+def test_sandbox_open_to_other_machines_says_what_that_means(tmp_path: Path) -> None:
     child = start("sandbox", "--host", "0.0.0.0", "--port", "0", "--json", cwd=tmp_path)
     try:
         assert child.stdout
@@ -284,7 +282,7 @@ def got(running: dict[str, Any], path: str, **options: Any) -> Any:
         return json.loads(answer.read())
 
 
-def test_the_inbox_is_where_the_sandbox_says_and_faults_are_in_force_from_the_start(
+def test_sandbox_starts_with_its_inbox_and_faults_in_force(
     tmp_path: Path,
 ) -> None:
     faults = ("--fault", "reset after,SendSMS,10%", "--fault", "slow,2s")
@@ -301,7 +299,7 @@ def test_the_inbox_is_where_the_sandbox_says_and_faults_are_in_force_from_the_st
         assert seen["account"] == "blocked"
 
 
-def test_the_sandbox_speaks_https_with_a_certificate_of_the_user(tmp_path: Path) -> None:
+def test_sandbox_speaks_https_with_a_certificate_of_the_user(tmp_path: Path) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
@@ -330,7 +328,7 @@ def test_the_sandbox_speaks_https_with_a_certificate_of_the_user(tmp_path: Path)
         ),
     ],
 )
-def test_an_option_of_the_sandbox_that_makes_no_sense_is_told_by_name(
+def test_invalid_sandbox_option_is_named(
     arguments: list[str], complaint: str, tmp_path: Path
 ) -> None:
     child = start("sandbox", "--port", "0", *arguments, cwd=tmp_path)
@@ -339,7 +337,7 @@ def test_an_option_of_the_sandbox_that_makes_no_sense_is_told_by_name(
     assert complaint in re.sub(r"\s+", " ", err)
 
 
-def test_what_the_inbox_forgot_is_not_shown_and_what_comes_then_is(tmp_path: Path) -> None:
+def test_messages_after_a_cleared_inbox_are_still_printed(tmp_path: Path) -> None:
     child = start("sandbox", "--port", "0", "--json", cwd=tmp_path)
     try:
         assert child.stdout
@@ -371,7 +369,7 @@ SECONDS = 90
 """The demo takes fifteen; the tests run several at once, and under coverage."""
 
 
-def test_the_demo_as_a_document_is_one_document_and_leaves_nothing_behind_but_the_report(
+def test_demo_as_json_is_one_document_and_leaves_only_the_report(
     tmp_path: Path,
 ) -> None:
     working, temporary = tmp_path / "working", tmp_path / "temporary"
@@ -419,7 +417,7 @@ def test_the_demo_as_a_document_is_one_document_and_leaves_nothing_behind_but_th
     assert (campaign["recipients_twice"], campaign["paid_and_not_listed"]) == (0, 0)
 
 
-def test_the_demo_shows_progress_on_a_terminal_and_its_results_fit_80_columns_and_a_pipe(
+def test_demo_shows_progress_and_fits_80_columns_and_a_pipe(
     tmp_path: Path,
 ) -> None:
     with terminal("demo", cwd=tmp_path, pipe=True) as child:
