@@ -106,7 +106,7 @@ def log_in(call: Call) -> None:
     assert call("Auth", login="sandbox", password="sandbox") == "Вы успешно авторизировались"
 
 
-def test_all_five_operations_are_understood(call: Call, sandbox: Sandbox):
+def test_all_five_operations_work(call: Call, sandbox: Sandbox):
     log_in(call)
     assert call("GetCreditBalance") == "10000"
     head, message_id = call("SendSMS", sender="Shop", destination=GOOD, text="Ваш код: 4815")
@@ -122,9 +122,7 @@ def test_all_five_operations_are_understood(call: Call, sandbox: Sandbox):
     }
 
 
-def test_each_number_has_its_slot_in_order_and_a_refused_one_its_sentence(
-    call: Call, sandbox: Sandbox
-):
+def test_each_number_has_its_slot_in_order_with_id_or_sentence(call: Call, sandbox: Sandbox):
     log_in(call)
     head, first, refused, second = call(
         "SendSMS", sender="Shop", destination=f"{GOOD},{BAD},{OTHER}", text="a"
@@ -134,13 +132,13 @@ def test_each_number_has_its_slot_in_order_and_a_refused_one_its_sentence(
     assert refused.startswith("Не удалось распознать номер получателя")
 
 
-def test_a_text_arrives_as_it_was_written(call: Call, sandbox: Sandbox):
+def test_text_arrives_as_written(call: Call, sandbox: Sandbox):
     log_in(call)
     call("SendSMS", sender="Shop", destination=GOOD, text=HARD_TEXT)
     assert sandbox.messages[0].text == HARD_TEXT
 
 
-def test_a_wap_push_arrives(call: Call, sandbox: Sandbox):
+def test_wap_push_arrives(call: Call, sandbox: Sandbox):
     log_in(call)
     call(
         "SendSMS", sender="Shop", destination=GOOD, text="a", wappush="https://example.com/?a=1&b=2"
@@ -156,12 +154,12 @@ def test_several_new_messages_are_a_list(call: Call, sandbox: Sandbox):
     assert call("GetNewMessages") == [message.id for message in sandbox.messages]
 
 
-def test_without_a_login_the_answer_says_so(call: Call):
+def test_call_without_a_login_is_answered_with_the_sentence(call: Call):
     assert call("GetCreditBalance") == "Вы не авторизованы"
     assert call("SendSMS", sender="Shop", destination=GOOD, text="a") == ["Вы не авторизованы"]
 
 
-def test_an_answer_to_the_whole_request_is_an_array_of_one(call: Call):
+def test_answer_to_the_whole_request_is_an_array_of_one(call: Call):
     log_in(call)
     assert call("SendSMS", sender="Forbidden", destination=GOOD, text="a") == [
         "Данная подпись запрещена администратором"
@@ -169,7 +167,7 @@ def test_an_answer_to_the_whole_request_is_an_array_of_one(call: Call):
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_an_empty_slot_and_nil_are_read_as_nothing(name: str):
+def test_empty_slot_and_nil_are_read_as_nothing(name: str):
     through, port = CLIENTS[name]
     for failed_slot in (FailedSlot.NIL, FailedSlot.EMPTY):
         with Sandbox(Settings(failed_slot=failed_slot)) as sandbox, through(sandbox, port) as call:
@@ -178,7 +176,7 @@ def test_an_empty_slot_and_nil_are_read_as_nothing(name: str):
             assert (len(slots), slots[2] or None) == (3, None)
 
 
-def test_a_fault_is_zeeps_own_exception(sandbox: Sandbox):
+def test_fault_is_raised_as_zeeps_own_exception(sandbox: Sandbox):
     client = zeep.Client(sandbox.wsdl_url)
     message = client.create_message(client.service, "Auth", login="a", password="b")
     body = message[0][0] if message.tag.endswith("Envelope") else message
@@ -193,7 +191,7 @@ def test_a_fault_is_zeeps_own_exception(sandbox: Sandbox):
         )
 
 
-def test_a_fault_is_the_own_exception_of_suds(sandbox: Sandbox):
+def test_fault_is_raised_as_suds_own_exception(sandbox: Sandbox):
     client = suds.client.Client(sandbox.wsdl_url, cache=None)
     with pytest.raises(suds.WebFault, match="Procedure 'SendMMS' not present"):
         client.service.Auth(__inject={"msg": UNKNOWN_PROCEDURE})

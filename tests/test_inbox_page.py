@@ -189,9 +189,7 @@ def open_panel(page: Any, tab: str) -> Any:
 # Messages
 
 
-def test_a_message_of_the_sdk_appears_by_itself_with_its_parts_and_credits(
-    sandbox: Sandbox, page: Any
-):
+def test_sent_message_appears_with_its_parts_and_credits(sandbox: Sandbox, page: Any):
     expect(page.get_by_role("heading", name="No messages yet")).to_be_visible()
     send(sandbox, (ONE, "Ваш код: 4815. " * 6))
     sent_at = time.monotonic()
@@ -208,7 +206,7 @@ def test_a_message_of_the_sdk_appears_by_itself_with_its_parts_and_credits(
     assert page.locator("#balance").inner_text().replace("\u202f", "") == "49997"
 
 
-def test_the_page_says_which_character_makes_a_text_dearer(sandbox: Sandbox, page: Any):
+def test_page_names_the_character_that_forced_ucs2(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, f"It’s {'a' * 80}"))
     row(page, ONE).click()
     expect(page.locator(".thread .saving")).to_have_text("UCS-2; GSM: 1 part")
@@ -217,7 +215,7 @@ def test_the_page_says_which_character_makes_a_text_dearer(sandbox: Sandbox, pag
     expect(page.locator(".details .hint")).to_have_text(said)
 
 
-def test_a_status_moves_by_itself_from_sent_to_delivered(sandbox: Sandbox, page: Any):
+def test_status_changes_from_sent_to_delivered_by_itself(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, "Вже в дорозі"))
     row(page, ONE).click()
     shown = page.locator(".thread .status")
@@ -226,7 +224,7 @@ def test_a_status_moves_by_itself_from_sent_to_delivered(sandbox: Sandbox, page:
     expect(shown.locator("svg")).to_be_visible()
 
 
-def test_the_search_finds_what_is_in_a_text(sandbox: Sandbox, page: Any):
+def test_search_finds_words_of_a_text(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, "Ваш код: 4815"), (ONE, "Посилка чекає"), (OTHER, "Знижка 20 %"))
     expect(page.locator(".row")).to_have_count(2)
     page.get_by_role("searchbox").fill("ПОСИЛКА")
@@ -241,7 +239,7 @@ def test_the_search_finds_what_is_in_a_text(sandbox: Sandbox, page: Any):
     expect(page.locator(".nothing")).to_be_visible()
 
 
-def test_a_status_chosen_in_the_page_is_what_the_gateway_answers(sandbox: Sandbox, page: Any):
+def test_status_chosen_in_the_page_is_what_the_gateway_answers(sandbox: Sandbox, page: Any):
     (message_id,) = send(sandbox, (ONE, "Ваш код: 4815"))
     row(page, ONE).click()
     bubbles(page).click()
@@ -255,7 +253,7 @@ def test_a_status_chosen_in_the_page_is_what_the_gateway_answers(sandbox: Sandbo
     assert status(sandbox, message_id) is DeliveryState.DELIVERED
 
 
-def test_the_details_show_the_raw_request_and_the_reply(sandbox: Sandbox, page: Any):
+def test_details_show_the_raw_request_and_the_reply(sandbox: Sandbox, page: Any):
     (message_id,) = send(sandbox, (ONE, "Ваш код: 4815 & <друзі>"))
     row(page, ONE).click()
     page.locator(".thread .meta").click()
@@ -279,7 +277,7 @@ def test_the_details_show_the_raw_request_and_the_reply(sandbox: Sandbox, page: 
         "&lt;b&gt; &amp; </p></div><h1>A",
     ],
 )
-def test_a_text_is_shown_as_it_is_and_nothing_of_it_runs(sandbox: Sandbox, page: Any, text: str):
+def test_text_is_shown_literally_and_runs_nothing(sandbox: Sandbox, page: Any, text: str):
     send(sandbox, (ONE, text))
     expect(row(page, ONE).locator(".last")).to_have_text(f"Shop: {text}")
     page.get_by_role("searchbox").fill(text[:12])
@@ -290,7 +288,7 @@ def test_a_text_is_shown_as_it_is_and_nothing_of_it_runs(sandbox: Sandbox, page:
     assert page.locator(":is(.panes, .bubble) :is(script, img, h1, .bubble a)").count() == 0
 
 
-def test_only_links_to_the_web_can_be_clicked(sandbox: Sandbox, page: Any):
+def test_only_web_links_can_be_clicked(sandbox: Sandbox, page: Any):
     send(
         sandbox, (ONE, "Чек: https://shop.example/r/7?a=1&b=2. ftp://x.example javascript:alert(1)")
     )
@@ -320,9 +318,7 @@ def nodes(page: Any) -> int:
     return int(page.evaluate("document.querySelectorAll('*').length"))
 
 
-def test_ten_thousand_messages_scroll_from_the_newest_to_the_oldest_in_a_bounded_document(
-    sandbox: Sandbox, page: Any
-):
+def test_ten_thousand_messages_scroll_in_a_bounded_document(sandbox: Sandbox, page: Any):
     fill(sandbox)
     expect(page.locator("#list .row").first).to_have_attribute("aria-setsize", "3001")
     page.locator("#list").focus()
@@ -353,7 +349,7 @@ def test_ten_thousand_messages_scroll_from_the_newest_to_the_oldest_in_a_bounded
     assert max(*counts, nodes(page)) < MOST_NODES
 
 
-def test_whoever_reads_above_stays_there_and_is_told_how_many_are_new(sandbox: Sandbox, page: Any):
+def test_new_messages_keep_the_scroll_position_and_are_counted(sandbox: Sandbox, page: Any):
     send(sandbox, *((ONE, f"Рядок {number}") for number in range(60)))
     row(page, ONE).click()
     expect(bubbles(page)).to_have_count(60)
@@ -387,7 +383,7 @@ HOLD_THE_ANSWER = """(text) => {
 """The first answer that has this text comes when the test says so."""
 
 
-def test_a_scroll_of_this_very_moment_counts(sandbox: Sandbox, page: Any):
+def test_scroll_at_the_moment_of_an_update_counts(sandbox: Sandbox, page: Any):
     send(sandbox, *((ONE, f"Рядок {number}") for number in range(60)))
     row(page, ONE).click()
     expect(bubbles(page)).to_have_count(60)
@@ -401,7 +397,7 @@ def test_a_scroll_of_this_very_moment_counts(sandbox: Sandbox, page: Any):
     assert page.locator(".thread .scroll").evaluate("node => node.scrollTop") == 900
 
 
-def test_an_answer_that_was_overtaken_changes_nothing(sandbox: Sandbox, page: Any):
+def test_outdated_answer_changes_nothing(sandbox: Sandbox, page: Any):
     send(sandbox, (OTHER, "Інше"), *((ONE, f"Рядок {number}") for number in range(60)))
     late: list[Any] = []
 
@@ -429,7 +425,7 @@ def test_an_answer_that_was_overtaken_changes_nothing(sandbox: Sandbox, page: An
     assert page.locator(".thread .scroll").evaluate("node => node.scrollTop") == 900
 
 
-def test_a_flood_does_not_freeze_the_page(sandbox: Sandbox, page: Any):
+def test_flood_of_messages_does_not_freeze_the_page(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, "Перше"))
     row(page, ONE).click()
     page.evaluate("""() => {
@@ -466,7 +462,7 @@ def test_sessions_are_ended_one_by_one_and_all_at_once(sandbox: Sandbox, page: A
     assert not any(user.call("GetCreditBalance").result.isdecimal() for user in users)
 
 
-def test_a_fault_is_switched_on_strikes_and_is_switched_off(sandbox: Sandbox, page: Any):
+def test_fault_is_switched_on_applies_and_is_switched_off(sandbox: Sandbox, page: Any):
     panel = open_panel(page, "Faults")
     panel.get_by_label("Operation").select_option("SendSMS")
     panel.get_by_label("Applies to").select_option("The next calls only")
@@ -500,7 +496,7 @@ def test_a_fault_is_switched_on_strikes_and_is_switched_off(sandbox: Sandbox, pa
     )
 
 
-def test_the_account_is_blocked_and_its_balance_set(sandbox: Sandbox, page: Any):
+def test_account_is_blocked_and_its_balance_set(sandbox: Sandbox, page: Any):
     panel = open_panel(page, "Account")
     panel.get_by_label("Balance in credits").fill("a lot")
     panel.get_by_role("button", name="Set").click()
@@ -516,7 +512,7 @@ def test_the_account_is_blocked_and_its_balance_set(sandbox: Sandbox, page: Any)
         send(sandbox, (ONE, "Ваш код: 4815"))
 
 
-def test_clearing_everything_asks_first_and_then_leaves_nothing(sandbox: Sandbox, page: Any):
+def test_clear_all_asks_first_and_then_leaves_nothing(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, "Ваш код: 4815"))
     sandbox.faults.add("html", operation="GetNewMessages")
     row(page, ONE).click()
@@ -538,7 +534,7 @@ def test_clearing_everything_asks_first_and_then_leaves_nothing(sandbox: Sandbox
 # Who reads it, and where
 
 
-def test_everything_can_be_reached_by_keys_alone(sandbox: Sandbox, page: Any):
+def test_everything_can_be_reached_by_keyboard(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, "Перше"), (ONE, "Друге"), (OTHER, "Інше"))
     expect(page.locator(".row")).to_have_count(2)
     # The list may have come before the stream said that there are messages: until then the page
@@ -573,7 +569,7 @@ def test_everything_can_be_reached_by_keys_alone(sandbox: Sandbox, page: Any):
     expect(page.get_by_role("heading", name="Choose a conversation")).to_be_visible()
 
 
-def test_a_screen_reader_is_told_of_a_new_message(sandbox: Sandbox, page: Any):
+def test_screen_reader_is_told_of_a_new_message(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, "Перше"))
     expect(page.locator("#announcer")).to_have_text("New message from Shop to +380 50 123 45 67")
     assert page.locator("#announcer").get_attribute("aria-live") == "polite"
@@ -588,7 +584,7 @@ def test_a_screen_reader_is_told_of_a_new_message(sandbox: Sandbox, page: Any):
     ] == [1, 1, 1, 1]
 
 
-def test_a_narrow_window_shows_one_pane_at_a_time(sandbox: Sandbox, opened: Opened):
+def test_narrow_window_shows_one_pane_at_a_time(sandbox: Sandbox, opened: Opened):
     send(sandbox, (ONE, "Ваш код: 4815"))
     page = opened(viewport=NARROW)
     expect(page.locator(".thread")).to_be_hidden()
@@ -633,7 +629,7 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_word_stands_out_from_its_ground(sandbox: Sandbox, opened: Opened, scheme: str):
+def test_all_text_has_enough_contrast(sandbox: Sandbox, opened: Opened, scheme: str):
     page = opened(color_scheme=scheme)
     assert page.evaluate(CONTRAST) == []
     send(
@@ -651,7 +647,7 @@ def test_every_word_stands_out_from_its_ground(sandbox: Sandbox, opened: Opened,
     assert page.evaluate(CONTRAST) == []
 
 
-def test_the_theme_is_that_of_the_system_until_one_is_chosen_which_is_remembered(opened: Opened):
+def test_theme_follows_the_system_until_a_remembered_choice(opened: Opened):
     page = opened(color_scheme="dark")
     ground = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(ground)
@@ -665,7 +661,7 @@ def test_the_theme_is_that_of_the_system_until_one_is_chosen_which_is_remembered
     expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
 
 
-def test_an_empty_page_tells_how_to_point_a_program_at_it(sandbox: Sandbox, page: Any):
+def test_empty_page_says_how_to_point_a_program_at_it(sandbox: Sandbox, page: Any):
     expect(page.locator(".address")).to_contain_text(sandbox.url)
     expect(page.locator(".snippet code")).to_contain_text(f'URL = "{sandbox.url}"')
     code = page.locator(".snippet code").inner_text()
@@ -675,7 +671,7 @@ def test_an_empty_page_tells_how_to_point_a_program_at_it(sandbox: Sandbox, page
     row(page, ONE).wait_for()
 
 
-def test_the_example_can_be_pasted_whatever_the_password(browser: Any):
+def test_example_can_be_pasted_whatever_the_password(browser: Any):
     with Sandbox(Settings(login="shop", password='it\'s "$HOME" \\ n')) as sandbox:
         context = browser.new_context()
         page = context.new_page()
@@ -689,7 +685,7 @@ def test_the_example_can_be_pasted_whatever_the_password(browser: Any):
         assert sandbox.accepted == 1
 
 
-def test_a_lost_connection_is_said_and_comes_back_by_itself(browser: Any):
+def test_lost_connection_is_shown_and_restored(browser: Any):
     with Sandbox() as first:
         port = urlsplit(first.url).port or 0
         context = browser.new_context()
@@ -732,7 +728,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_a_page_of_another_origin_is_refused(attack: str, sandbox: Sandbox, browser: Any):
+def test_page_of_another_origin_is_refused(attack: str, sandbox: Sandbox, browser: Any):
     send(sandbox, (ONE, needles.TEXT))
     calls = sandbox.calls
     path, options = ATTACKS[attack]

@@ -167,21 +167,21 @@ def clock() -> Clock:
 # Layout
 
 
-def test_an_answer_has_the_very_bytes_of_php(sandbox: Sandbox) -> None:
+def test_answer_has_exactly_the_bytes_of_php(sandbox: Sandbox) -> None:
     answered = User(sandbox, login=False).call("Auth", login="sandbox", password="sandbox")
     inner = "<ns1:AuthResponse><ns1:AuthResult>Вы успешно авторизировались</ns1:AuthResult></ns1:AuthResponse>"
     assert answered.text == LAYOUT_11.format(inner)
     assert (answered.status, answered.headers["Content-Type"]) == (200, "text/xml; charset=utf-8")
 
 
-def test_a_balance_is_a_plain_decimal_with_a_dot() -> None:
+def test_balance_is_a_plain_decimal_with_a_dot() -> None:
     with Sandbox(Settings(credits=Decimal("2500.75"))) as sandbox:
         answered = User(sandbox).call("GetCreditBalance")
     inner = "<ns1:GetCreditBalanceResponse><ns1:GetCreditBalanceResult>2500.75</ns1:GetCreditBalanceResult>"
     assert answered.text == LAYOUT_11.format(inner + "</ns1:GetCreditBalanceResponse>")
 
 
-def test_a_send_answers_with_the_sentence_and_one_id_for_each_number_in_order(
+def test_send_answers_with_the_sentence_and_an_id_per_number(
     sandbox: Sandbox,
 ) -> None:
     answered = User(sandbox).send(f"{GOOD},{OTHER}")
@@ -196,7 +196,7 @@ def test_a_send_answers_with_the_sentence_and_one_id_for_each_number_in_order(
     assert UUID.fullmatch(first.id)
 
 
-def test_an_empty_array_is_an_empty_result_element(sandbox: Sandbox) -> None:
+def test_empty_array_is_an_empty_result_element(sandbox: Sandbox) -> None:
     inner = "<ns1:GetNewMessagesResponse><ns1:GetNewMessagesResult/></ns1:GetNewMessagesResponse>"
     assert User(sandbox).call("GetNewMessages").text == LAYOUT_11.format(inner)
 
@@ -210,7 +210,7 @@ def test_soap_12_is_answered_in_soap_12(sandbox: Sandbox) -> None:
     assert answered.headers["Content-Type"] == "application/soap+xml; charset=utf-8"
 
 
-def test_the_clients_own_reader_understands_the_answers(sandbox: Sandbox) -> None:
+def test_client_reader_understands_the_answers(sandbox: Sandbox) -> None:
     user = User(sandbox, login=False)
     answered = user.call("Auth", login="sandbox", password="sandbox")
     read_auth(read_reply(AUTH, answered.body))
@@ -226,7 +226,7 @@ def test_the_clients_own_reader_understands_the_answers(sandbox: Sandbox) -> Non
 
 
 @pytest.mark.parametrize("order", list(permutations(("sender", "destination", "text"))))
-def test_arguments_may_stand_in_any_order(sandbox: Sandbox, order: tuple[str, ...]) -> None:
+def test_arguments_may_have_any_order(sandbox: Sandbox, order: tuple[str, ...]) -> None:
     values = {"sender": "Shop", "destination": GOOD, "text": "a"}
     User(sandbox).call("SendSMS", **{name: values[name] for name in order})
     assert [(sent.sender, sent.destination, sent.text) for sent in sandbox.messages] == [
@@ -272,14 +272,15 @@ def test_soapaction_and_content_type_are_ignored(sandbox: Sandbox, headers: dict
         "&amp;",
     ],
 )
-def test_a_text_arrives_exactly_as_it_was_sent(sandbox: Sandbox, text: str) -> None:
+def test_text_arrives_exactly_as_sent(sandbox: Sandbox, text: str) -> None:
     assert User(sandbox).send(text=text).slots[0] == SENT
     assert sandbox.messages[0].text == text
 
 
-def test_a_carriage_return_becomes_a_line_feed_as_xml_has_it_unless_it_is_escaped(
+def test_only_an_escaped_carriage_return_survives(
     sandbox: Sandbox,
 ) -> None:
+    """XML turns any other into a line feed."""
     user = User(sandbox)
     user.send(text="a\r\nb")
     user.post(
@@ -291,7 +292,7 @@ def test_a_carriage_return_becomes_a_line_feed_as_xml_has_it_unless_it_is_escape
 # Faults
 
 
-def test_an_unknown_procedure_is_a_fault_of_the_server(sandbox: Sandbox) -> None:
+def test_unknown_procedure_is_a_server_fault(sandbox: Sandbox) -> None:
     answered = User(sandbox).call("SendFax", destination=GOOD)
     fault = "<faultcode>SOAP-ENV:Server</faultcode><faultstring>Procedure 'SendFax' not present</faultstring>"
     layout = LAYOUT_11.replace(f' xmlns:ns1="{NAMESPACE}"', "")
@@ -299,7 +300,7 @@ def test_an_unknown_procedure_is_a_fault_of_the_server(sandbox: Sandbox) -> None
     assert (answered.status, answered.headers["Content-Type"]) == (500, "text/xml; charset=utf-8")
 
 
-def test_an_unknown_procedure_in_soap_12_is_a_fault_of_soap_12(sandbox: Sandbox) -> None:
+def test_unknown_procedure_in_soap_12_is_a_soap_12_fault(sandbox: Sandbox) -> None:
     answered = User(sandbox).post(request("SendFax", SOAP_12))
     fault = "<env:Code><env:Value>rpc:ProcedureNotPresent</env:Value></env:Code>"
     reason = "<env:Reason><env:Text>Procedure not present</env:Text></env:Reason>"
@@ -311,7 +312,7 @@ def test_an_unknown_procedure_in_soap_12_is_a_fault_of_soap_12(sandbox: Sandbox)
     )
 
 
-def test_a_procedure_is_not_found_without_its_namespace(sandbox: Sandbox) -> None:
+def test_procedure_is_not_found_without_its_namespace(sandbox: Sandbox) -> None:
     answered = User(sandbox).post(envelope("<GetCreditBalance/>"))
     assert (answered.status, "Procedure 'GetCreditBalance' not present" in answered.text) == (
         500,
@@ -334,7 +335,7 @@ def test_a_procedure_is_not_found_without_its_namespace(sandbox: Sandbox) -> Non
         b'<!DOCTYPE a [<!ENTITY b "c">]>' + request("GetCreditBalance"),
     ],
 )
-def test_what_is_no_soap_is_a_bad_request(sandbox: Sandbox, body: bytes) -> None:
+def test_request_that_is_no_soap_is_a_bad_request(sandbox: Sandbox, body: bytes) -> None:
     answered = User(sandbox).post(body)
     assert answered.status == 500
     assert (
@@ -343,7 +344,7 @@ def test_what_is_no_soap_is_a_bad_request(sandbox: Sandbox, body: bytes) -> None
     )
 
 
-def test_a_bad_request_that_is_known_to_be_soap_12_is_answered_in_soap_12(sandbox: Sandbox) -> None:
+def test_bad_soap_12_request_is_answered_in_soap_12(sandbox: Sandbox) -> None:
     answered = User(sandbox).post(envelope("", SOAP_12))
     assert "<env:Value>env:Sender</env:Value>" in answered.text
 
@@ -367,7 +368,7 @@ def test_get_on_the_endpoint_is_an_empty_page(sandbox: Sandbox) -> None:
         b"no xml",
     ],
 )
-def test_the_first_answer_sets_a_cookie_even_if_it_failed(sandbox: Sandbox, body: bytes) -> None:
+def test_first_answer_sets_a_cookie_even_if_it_failed(sandbox: Sandbox, body: bytes) -> None:
     answered = User(sandbox, login=False).post(body)
     assert re.fullmatch(r"PHPSESSID=[a-z0-9]{26}; path=/", answered.headers["Set-Cookie"])
     assert answered.headers["Expires"] == "Thu, 19 Nov 1981 08:52:00 GMT"
@@ -375,7 +376,7 @@ def test_the_first_answer_sets_a_cookie_even_if_it_failed(sandbox: Sandbox, body
     assert answered.headers["Pragma"] == "no-cache"
 
 
-def test_a_known_cookie_is_not_set_again(sandbox: Sandbox) -> None:
+def test_known_cookie_is_not_set_again(sandbox: Sandbox) -> None:
     assert User(sandbox).call("GetCreditBalance").cookie is None
 
 
@@ -392,7 +393,7 @@ def test_each_client_without_a_cookie_gets_its_own(sandbox: Sandbox) -> None:
         "XPHPSESSID=1;PHPSESSID={}",
     ],
 )
-def test_a_cookie_is_found_among_whatever_stands_around_it(sandbox: Sandbox, header: str) -> None:
+def test_cookie_is_found_among_others(sandbox: Sandbox, header: str) -> None:
     cookie = User(sandbox).cookie
     assert (
         ask(sandbox.url, request("GetCreditBalance"), {"Cookie": header.format(cookie)}).result
@@ -400,7 +401,7 @@ def test_a_cookie_is_found_among_whatever_stands_around_it(sandbox: Sandbox, hea
     )
 
 
-def test_an_unknown_cookie_is_not_taken_over(sandbox: Sandbox) -> None:
+def test_unknown_cookie_is_not_adopted(sandbox: Sandbox) -> None:
     user = User(sandbox)
     user.cookie = "q4dq58tn0pmnm8pjso2c927tp2"
     answered = user.call("GetCreditBalance")
@@ -416,13 +417,13 @@ def test_auth_on_a_new_session_makes_it_work(sandbox: Sandbox) -> None:
     assert user.call("GetCreditBalance").result == "10000"
 
 
-def test_a_failed_auth_leaves_the_session_unauthorised(sandbox: Sandbox) -> None:
+def test_failed_auth_leaves_the_session_unauthorised(sandbox: Sandbox) -> None:
     user = User(sandbox)
     user.call("Auth", login="sandbox", password="wrong")
     assert user.call("GetCreditBalance").result == "Вы не авторизованы"
 
 
-def test_a_session_lives_as_long_as_it_is_used(clock: Clock) -> None:
+def test_session_lives_as_long_as_it_is_used(clock: Clock) -> None:
     with Sandbox(Settings(session_idle_seconds=100), clock=clock) as sandbox:
         user = User(sandbox)
         for _ in range(3):
@@ -431,7 +432,7 @@ def test_a_session_lives_as_long_as_it_is_used(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("idle", [0, 1])
-def test_an_idle_session_is_forgotten_and_another_is_issued(clock: Clock, idle: int) -> None:
+def test_idle_session_is_forgotten_and_another_is_issued(clock: Clock, idle: int) -> None:
     with Sandbox(Settings(session_idle_seconds=100), clock=clock) as sandbox:
         users = [User(sandbox), User(sandbox)]
         user, busy = users[idle], users[1 - idle]
@@ -450,7 +451,7 @@ def test_dropping_sessions_ends_them_all_at_once(sandbox: Sandbox) -> None:
     assert [user.call("GetCreditBalance").result for user in users] == ["Вы не авторизованы"] * 3
 
 
-def test_an_answer_can_be_given_other_words_wherever_it_is_said() -> None:
+def test_sentence_can_be_replaced_wherever_it_is_used() -> None:
     words = {
         Answer.AUTHORISED: "Добро пожаловать",
         Answer.NOT_AUTHORISED: "Сначала войдите",
@@ -472,7 +473,7 @@ def test_an_answer_can_be_given_other_words_wherever_it_is_said() -> None:
 
 
 @pytest.mark.parametrize("spelling", ["Вы не авторизованы", "Вы не авторизированы"])
-def test_without_auth_the_sentence_stands_where_the_answer_would(spelling: str) -> None:
+def test_without_auth_the_sentence_replaces_the_answer(spelling: str) -> None:
     with Sandbox(Settings(unauthorised=spelling)) as sandbox:
         user = User(sandbox, login=False)
         assert user.call("GetCreditBalance").result == spelling
@@ -505,7 +506,7 @@ def test_auth_says_what_is_wrong(sandbox: Sandbox, arguments: dict[str, str], an
         (AccountState.DISABLED, Answer.DISABLED),
     ],
 )
-def test_a_suspended_account_may_not_log_in(account: AccountState, meaning: Answer) -> None:
+def test_suspended_account_may_not_log_in(account: AccountState, meaning: Answer) -> None:
     with Sandbox(Settings(account=account)) as sandbox:
         user = User(sandbox, login=False)
         answered = user.call("Auth", login="sandbox", password="sandbox")
@@ -526,35 +527,35 @@ def together(*calls: Callable[[], Any]) -> float:
     return time.monotonic() - start
 
 
-def test_requests_with_one_cookie_are_answered_one_after_another() -> None:
+def test_requests_with_one_cookie_are_answered_one_by_one() -> None:
     with Sandbox(Settings(hold_seconds=0.2)) as sandbox:
         user = User(sandbox)
         assert together(*[user.send] * 4) >= 0.8
         assert sandbox.most_in_flight == 4
 
 
-def test_requests_with_different_cookies_are_answered_at_the_same_time() -> None:
+def test_requests_with_different_cookies_are_answered_in_parallel() -> None:
     with Sandbox(Settings(hold_seconds=0.2)) as sandbox:
         users = [User(sandbox) for _ in range(4)]
         assert 0.2 <= together(*(user.send for user in users)) < 0.6
         assert sandbox.most_in_flight == 1
 
 
-def test_the_lock_of_a_cookie_can_be_switched_off() -> None:
+def test_cookie_lock_can_be_switched_off() -> None:
     with Sandbox(Settings(hold_seconds=0.2, lock_cookies=False)) as sandbox:
         user = User(sandbox)
         assert together(*[user.send] * 4) < 0.6
         assert sandbox.most_in_flight == 4
 
 
-def test_one_request_after_another_is_never_two_in_flight(sandbox: Sandbox) -> None:
+def test_sequential_requests_never_count_as_two_in_flight(sandbox: Sandbox) -> None:
     user = User(sandbox)
     for _ in range(20):
         user.send()
     assert sandbox.most_in_flight == 1
 
 
-def test_the_work_is_done_even_if_the_client_does_not_wait_for_the_answer() -> None:
+def test_work_is_done_even_if_the_client_leaves_early() -> None:
     with Sandbox(Settings(hold_seconds=0.2)) as sandbox:
         user = User(sandbox)
         with closing(
@@ -581,14 +582,14 @@ def test_the_work_is_done_even_if_the_client_does_not_wait_for_the_answer() -> N
         {"sender": "", "destination": GOOD, "text": "a"},
     ],
 )
-def test_a_missing_argument_refuses_the_request_in_one_slot(
+def test_missing_argument_refuses_the_request_in_one_slot(
     sandbox: Sandbox, arguments: dict[str, str]
 ) -> None:
     assert User(sandbox).call("SendSMS", **arguments).slots == [MISSING]
     assert sandbox.messages == ()
 
 
-def test_a_link_without_a_text_is_one_part(sandbox: Sandbox) -> None:
+def test_link_without_a_text_is_one_part(sandbox: Sandbox) -> None:
     User(sandbox).call(
         "SendSMS", sender="Shop", destination=GOOD, wappush="http://a.example/?b=1&c=2"
     )
@@ -599,7 +600,7 @@ def test_a_link_without_a_text_is_one_part(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     "sender", ["twelve chars", "TwelveLetter", "Магазин", "a_b", "a b", "+0123456789"]
 )
-def test_a_malformed_sender_is_refused_in_two_lines(sandbox: Sandbox, sender: str) -> None:
+def test_malformed_sender_is_refused_in_two_lines(sandbox: Sandbox, sender: str) -> None:
     answered = User(sandbox).send(sender=sender)
     message = Message(sender="Shop", destinations=GOOD, text="a")
     with pytest.raises(BadSender):
@@ -616,14 +617,14 @@ def test_signatures_and_numbers_may_send(sandbox: Sandbox, sender: str) -> None:
     assert [sent.sender for sent in sandbox.messages] == [sender]
 
 
-def test_a_forbidden_sender_is_refused(sandbox: Sandbox) -> None:
+def test_forbidden_sender_is_refused(sandbox: Sandbox) -> None:
     assert User(sandbox).send(sender="Forbidden").slots == [
         "Данная подпись запрещена администратором"
     ]
     assert sandbox.messages == ()
 
 
-def test_only_approved_senders_may_send_if_they_are_listed() -> None:
+def test_only_listed_senders_may_send_if_there_is_a_list() -> None:
     with Sandbox(
         Settings(senders=frozenset({"Shop", "Both"}), forbidden_senders=frozenset({"Both"}))
     ) as sandbox:
@@ -644,7 +645,7 @@ def test_only_approved_senders_may_send_if_they_are_listed() -> None:
         "",
     ],
 )
-def test_a_number_that_is_not_international_is_not_recognised_and_quoted(
+def test_number_that_is_not_international_is_refused_and_quoted(
     sandbox: Sandbox, number: str
 ) -> None:
     answered = User(sandbox).send(f"{GOOD},{number}")
@@ -657,7 +658,7 @@ def test_a_number_that_is_not_international_is_not_recognised_and_quoted(
 
 
 @pytest.mark.parametrize("number", ["+12345678", "+123456789012345"])
-def test_eight_to_fifteen_digits_are_a_number(sandbox: Sandbox, number: str) -> None:
+def test_number_has_eight_to_fifteen_digits(sandbox: Sandbox, number: str) -> None:
     assert User(sandbox).send(number).slots[0] == SENT
 
 
@@ -669,7 +670,7 @@ def test_eight_to_fifteen_digits_are_a_number(sandbox: Sandbox, number: str) -> 
         (FailedSlot.NIL, None),
     ],
 )
-def test_a_failed_slot_is_a_sentence_or_empty_or_nil(style: FailedSlot, slot: str | None) -> None:
+def test_failed_slot_is_a_sentence_or_empty_or_nil(style: FailedSlot, slot: str | None) -> None:
     with Sandbox(Settings(failed_slot=style)) as sandbox:
         answered = User(sandbox).send(f"{BAD},{GOOD}")
         assert answered.slots == [f"{UNRECOGNISED_NUMBER} | {SENT}", slot, sandbox.messages[0].id]
@@ -688,7 +689,7 @@ def test_nil_is_declared_on_the_envelope_as_php_does() -> None:
     assert '<ns1:ResultArray xsi:nil="true"/>' in answered.text
 
 
-def test_if_no_number_is_recognised_success_is_not_claimed(sandbox: Sandbox) -> None:
+def test_without_a_valid_number_success_is_not_claimed(sandbox: Sandbox) -> None:
     assert User(sandbox).send(f"{BAD},1").slots == [
         UNRECOGNISED_NUMBER,
         f'{UNRECOGNISED_NUMBER} "{BAD}"',
@@ -698,14 +699,12 @@ def test_if_no_number_is_recognised_success_is_not_claimed(sandbox: Sandbox) -> 
     assert sandbox.balance == 10_000
 
 
-def test_a_quoted_number_is_escaped(sandbox: Sandbox) -> None:
+def test_quoted_number_is_escaped(sandbox: Sandbox) -> None:
     assert f'{UNRECOGNISED_NUMBER} "&lt;a&gt; &amp;"' in User(sandbox).send("<a> &").text
 
 
 @pytest.mark.parametrize("text", ["a\u0085b", "a\ufdd0b"])
-def test_a_text_with_characters_that_no_sms_carries_cannot_be_saved(
-    sandbox: Sandbox, text: str
-) -> None:
+def test_text_with_unsendable_characters_cannot_be_saved(sandbox: Sandbox, text: str) -> None:
     assert User(sandbox).send(text=text).slots == [
         "Не удалось сохранить данные сообщения, свяжитесь с администрацией"
     ]
@@ -718,9 +717,7 @@ def test_a_text_with_characters_that_no_sms_carries_cannot_be_saved(
 @pytest.mark.parametrize(
     ("text", "parts"), [("a" * 160, 1), ("a" * 161, 2), ("я" * 70, 1), ("я" * 71, 2)]
 )
-def test_a_part_costs_one_credit_for_each_recipient(
-    sandbox: Sandbox, text: str, parts: int
-) -> None:
+def test_part_costs_one_credit_per_recipient(sandbox: Sandbox, text: str, parts: int) -> None:
     User(sandbox).send(f"{GOOD},{OTHER},{BAD}", text=text)
     assert [(sent.parts, sent.credits) for sent in sandbox.messages] == [
         (parts, Decimal(parts))
@@ -728,7 +725,7 @@ def test_a_part_costs_one_credit_for_each_recipient(
     assert sandbox.balance == 10_000 - 2 * parts
 
 
-def test_without_credits_for_all_nothing_is_sent_and_the_lack_is_told() -> None:
+def test_too_few_credits_send_nothing_and_the_lack_is_reported() -> None:
     with Sandbox(Settings(credits=Decimal("1.44"))) as sandbox:
         answered = User(sandbox).send(f"{GOOD},{OTHER},{BAD}", text="я" * 71)
         assert answered.slots == ["Не хватает 2.56 кредитов для отправки SMS"]
@@ -740,13 +737,13 @@ def test_without_credits_for_all_nothing_is_sent_and_the_lack_is_told() -> None:
     assert caught.value.missing == Decimal("2.56")
 
 
-def test_the_last_credit_can_be_spent() -> None:
+def test_last_credit_can_be_spent() -> None:
     with Sandbox(Settings(credits=2)) as sandbox:
         assert User(sandbox).send(f"{GOOD},{OTHER}").slots[0] == SENT
         assert sandbox.balance == 0
 
 
-def test_a_lack_of_credits_can_be_combined_with_success() -> None:
+def test_lack_of_credits_can_be_combined_with_success() -> None:
     with Sandbox(Settings(credits=Decimal("2.5"), pay_in_part=True)) as sandbox:
         user = User(sandbox)
         lack = "Не хватает 0.5 кредитов для отправки SMS"
@@ -812,7 +809,7 @@ def test_some_magic_numbers_end_in_their_own_way(clock: Clock, row: Any) -> None
         assert user.call("GetNewMessages").slots == ([] if row.ends.final else [id_])
 
 
-def test_every_documented_end_of_a_message_can_be_had() -> None:
+def test_each_documented_final_state_can_be_produced() -> None:
     passing = {
         DeliveryState.SENT,
         DeliveryState.ON_SERVER,
@@ -822,7 +819,7 @@ def test_every_documented_end_of_a_message_can_be_had() -> None:
     assert {row.ends for row in MAGIC} | passing == {row.state for row in STATUSES}
 
 
-def test_every_answer_to_a_send_that_depends_on_the_number_can_be_had(sandbox: Sandbox) -> None:
+def test_each_answer_that_depends_on_the_number_can_be_produced(sandbox: Sandbox) -> None:
     user = User(sandbox)
     texts = [slot or "" for row in MAGIC for slot in user.send(f"{GOOD},{row.number}").slots]
     had = {said.answer for text in texts if not UUID.fullmatch(text) for said in classify(text)}
@@ -849,7 +846,7 @@ def test_magic_numbers_are_distinct_and_explained() -> None:
 # Delivery over time
 
 
-def test_a_message_passes_the_documented_states_in_order(clock: Clock) -> None:
+def test_message_passes_the_documented_states_in_order(clock: Clock) -> None:
     with Sandbox(clock=clock) as sandbox:
         user = User(sandbox)
         id_ = user.send().slots[1] or ""
@@ -865,7 +862,7 @@ def test_a_message_passes_the_documented_states_in_order(clock: Clock) -> None:
     ]
 
 
-def test_delivery_takes_as_long_as_it_was_told(clock: Clock) -> None:
+def test_delivery_takes_as_long_as_configured(clock: Clock) -> None:
     with (
         Sandbox(Settings(delivery_seconds=3600), clock=clock) as slow,
         Sandbox(Settings(delivery_seconds=0), clock=clock) as fast,
@@ -881,7 +878,7 @@ def test_delivery_takes_as_long_as_it_was_told(clock: Clock) -> None:
         assert slow.messages[0].state is DeliveryState.DELIVERED
 
 
-def test_new_messages_are_those_whose_state_is_not_final(clock: Clock) -> None:
+def test_new_messages_are_those_without_a_final_state(clock: Clock) -> None:
     with Sandbox(clock=clock) as sandbox:
         user = User(sandbox)
         early = user.send().slots[1]
@@ -894,12 +891,12 @@ def test_new_messages_are_those_whose_state_is_not_final(clock: Clock) -> None:
         assert user.call("GetNewMessages").slots == []
 
 
-def test_an_unknown_id_is_not_found_and_named(sandbox: Sandbox) -> None:
+def test_unknown_id_is_not_found_and_named(sandbox: Sandbox) -> None:
     id_ = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
     assert User(sandbox).status(id_) == f"Сообщение с ID {id_} не найдено"
 
 
-def test_a_status_needs_an_id(sandbox: Sandbox) -> None:
+def test_status_needs_an_id(sandbox: Sandbox) -> None:
     user = User(sandbox)
     assert (user.status(""), user.call("GetMessageStatus").result) == (MISSING, MISSING)
 
@@ -910,7 +907,7 @@ WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 SCHEMA = "{http://www.w3.org/2001/XMLSchema}"
 
 
-def test_the_wsdl_points_to_the_address_under_which_it_was_asked_for(sandbox: Sandbox) -> None:
+def test_wsdl_has_the_address_it_was_requested_at(sandbox: Sandbox) -> None:
     for headers, address in (
         ({}, sandbox.url),
         ({"Host": "sms.test:81"}, "http://sms.test:81/api/soap.html"),
@@ -930,7 +927,7 @@ def test_the_wsdl_points_to_the_address_under_which_it_was_asked_for(sandbox: Sa
         }
 
 
-def test_the_wsdl_declares_the_arguments_that_the_client_sends(sandbox: Sandbox) -> None:
+def test_wsdl_declares_the_arguments_that_the_client_sends(sandbox: Sandbox) -> None:
     root = ET.fromstring(ask(sandbox.wsdl_url, None, method="GET").body)
     schema = root.find(f"{WSDL}types/{SCHEMA}schema")
     assert schema is not None
@@ -953,7 +950,7 @@ def test_the_wsdl_declares_the_arguments_that_the_client_sends(sandbox: Sandbox)
     )
 
 
-def test_the_wsdl_binds_all_operations_twice_with_their_actions(sandbox: Sandbox) -> None:
+def test_wsdl_binds_all_operations_twice_with_their_actions(sandbox: Sandbox) -> None:
     root = ET.fromstring(ask(sandbox.wsdl_url, None, method="GET").body)
     bindings = {
         binding.get("name"): [
@@ -984,7 +981,7 @@ def test_operations_are_counted_whether_refused_or_not(sandbox: Sandbox) -> None
     assert sandbox.calls == {"Auth": 1, "SendSMS": 2}
 
 
-def test_what_was_looked_at_does_not_change_afterwards(sandbox: Sandbox) -> None:
+def test_snapshot_does_not_change_afterwards(sandbox: Sandbox) -> None:
     user = User(sandbox)
     calls, messages = sandbox.calls, sandbox.messages
     user.send()
@@ -1003,7 +1000,7 @@ def test_clear_forgets_messages_and_counters_and_keeps_sessions(sandbox: Sandbox
     assert user.call("GetNewMessages").slots == []
 
 
-def test_many_threads_may_send_while_another_looks(sandbox: Sandbox) -> None:
+def test_many_threads_may_send_while_another_reads(sandbox: Sandbox) -> None:
     users = [User(sandbox) for _ in range(4)]
 
     def send(user: User) -> None:
@@ -1023,7 +1020,7 @@ def test_many_threads_may_send_while_another_looks(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_the_application_serves_in_process_without_a_socket(backend: str) -> None:
+def test_application_serves_in_process_without_a_socket(backend: str) -> None:
     sandbox = Sandbox()
 
     async def send() -> str:
@@ -1056,7 +1053,7 @@ def test_nothing_personal_is_logged_or_shown(
 # Starting and stopping
 
 
-def test_stopping_is_prompt_and_leaves_no_thread_and_no_socket() -> None:
+def test_stop_is_prompt_and_leaves_no_thread_and_no_socket() -> None:
     threads = threading.active_count()
     with Sandbox() as sandbox:
         url = urlsplit(sandbox.url)
@@ -1076,7 +1073,7 @@ def test_stopping_is_prompt_and_leaves_no_thread_and_no_socket() -> None:
         socket.create_connection(("127.0.0.1", url.port or 0))
 
 
-def test_stopping_does_not_wait_for_a_request_that_is_held() -> None:
+def test_stop_does_not_wait_for_a_held_request() -> None:
     with Sandbox(Settings(hold_seconds=60)) as sandbox, ThreadPoolExecutor(1) as pool:
         answered = pool.submit(
             ask, sandbox.url, request("Auth", login="sandbox", password="sandbox")
@@ -1089,7 +1086,7 @@ def test_stopping_does_not_wait_for_a_request_that_is_held() -> None:
         assert answered.result().result == "Вы успешно авторизировались"
 
 
-def test_stopping_does_not_wait_for_the_other_half_of_a_request(
+def test_stop_does_not_wait_for_the_rest_of_a_request(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with (
@@ -1104,7 +1101,7 @@ def test_stopping_does_not_wait_for_the_other_half_of_a_request(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-def test_a_sandbox_can_be_started_again_and_keeps_its_state() -> None:
+def test_sandbox_can_be_restarted_and_keeps_its_state() -> None:
     sandbox = Sandbox()
     with sandbox:
         user = User(sandbox)
@@ -1115,31 +1112,31 @@ def test_a_sandbox_can_be_started_again_and_keeps_its_state() -> None:
         assert user.call("GetCreditBalance").result == "9999"
 
 
-def test_a_running_sandbox_is_not_started_twice(sandbox: Sandbox) -> None:
+def test_running_sandbox_cannot_be_started_twice(sandbox: Sandbox) -> None:
     with pytest.raises(RuntimeError, match="already running"):
         sandbox.__enter__()
     assert User(sandbox).call("GetCreditBalance").result == "10000"
 
 
-def test_a_sandbox_that_does_not_run_has_no_address() -> None:
+def test_stopped_sandbox_has_no_address() -> None:
     sandbox = Sandbox()
     for name in ("url", "wsdl_url"):
         with pytest.raises(RuntimeError, match="not running"):
             getattr(sandbox, name)
 
 
-def test_a_port_in_use_is_an_error_that_names_host_and_port(sandbox: Sandbox) -> None:
+def test_port_in_use_is_an_error_that_names_host_and_port(sandbox: Sandbox) -> None:
     port = urlsplit(sandbox.url).port or 0
     with pytest.raises(OSError, match=rf"cannot listen on 127\.0\.0\.1 port {port}: "):
         Sandbox(port=port).__enter__()
 
 
-def test_a_host_that_cannot_be_resolved_is_an_error_that_names_it() -> None:
+def test_unresolvable_host_is_an_error_that_names_it() -> None:
     with pytest.raises(OSError, match=r"cannot listen on ::1%nowhere port 0: "):
         Sandbox(host="::1%nowhere", exposed=True).__enter__()
 
 
-def test_an_idle_connection_is_closed_and_counted() -> None:
+def test_idle_connection_is_closed_and_counted() -> None:
     with Sandbox(Settings(keep_alive_seconds=0.05)) as sandbox:
         address = urlsplit(sandbox.url)
         with closing(
@@ -1155,7 +1152,7 @@ def test_an_idle_connection_is_closed_and_counted() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_server_that_cannot_start_says_so_and_leaves_no_thread() -> None:
+def test_server_that_cannot_start_says_so_and_leaves_no_thread() -> None:
     listener = listen("127.0.0.1", 0)
     listener.close()
     threads = threading.active_count()
@@ -1164,7 +1161,7 @@ def test_a_server_that_cannot_start_says_so_and_leaves_no_thread() -> None:
     assert threading.active_count() == threads
 
 
-def test_a_given_port_is_used_again_at_once() -> None:
+def test_given_port_can_be_reused_at_once() -> None:
     with Sandbox() as first:
         port = urlsplit(first.url).port or 0
         idle = http.client.HTTPConnection("127.0.0.1", port)
@@ -1177,12 +1174,12 @@ def test_a_given_port_is_used_again_at_once() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "sms.example"])
-def test_other_machines_are_let_in_only_if_asked_for(host: str) -> None:
+def test_other_machines_are_admitted_only_on_request(host: str) -> None:
     with pytest.raises(ValueError, match=r"^host: .*exposed=True"):
         Sandbox(host=host)
 
 
-def test_an_exposed_sandbox_has_an_address_that_this_machine_can_use() -> None:
+def test_exposed_sandbox_has_an_address_usable_on_this_machine() -> None:
     with Sandbox(host="0.0.0.0", exposed=True) as sandbox:
         assert sandbox.url.startswith("http://127.0.0.1:")
         User(sandbox)
@@ -1217,12 +1214,12 @@ def test_an_exposed_sandbox_has_an_address_that_this_machine_can_use() -> None:
         ("failed_slot", "blank"),
     ],
 )
-def test_a_bad_setting_is_refused_by_name(name: str, value: Any) -> None:
+def test_bad_setting_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^{name}: "):
         Settings(**{name: value})
 
 
-def test_a_refusal_is_always_one_that_the_client_can_name(sandbox: Sandbox) -> None:
+def test_each_refusal_is_one_that_the_client_knows(sandbox: Sandbox) -> None:
     message = Message(sender="Shop", destinations=GOOD, text="a")
     answered = User(sandbox).send("+380000000002")
     with pytest.raises(Refused) as caught:

@@ -58,7 +58,7 @@ def got(sandbox: Sandbox, path: str, method: str = "GET", body: Any = None) -> A
 # What can be seen
 
 
-def test_the_state_tells_everything_in_figures(sandbox: Sandbox):
+def test_state_reports_everything_in_figures(sandbox: Sandbox):
     user = User(sandbox)
     user.send(f"{GOOD},{OTHER}")
     rule = sandbox.faults.add("html", operation="GetNewMessages")
@@ -83,7 +83,7 @@ def test_the_state_tells_everything_in_figures(sandbox: Sandbox):
     assert user.cookie not in json.dumps(seen)
 
 
-def test_a_revision_grows_with_each_change_and_not_by_looking(sandbox: Sandbox):
+def test_revision_grows_with_each_change_and_not_with_reads(sandbox: Sandbox):
     def revision() -> int:
         return int(got(sandbox, "/sandbox/state")["revision"])
 
@@ -106,7 +106,7 @@ def test_a_revision_grows_with_each_change_and_not_by_looking(sandbox: Sandbox):
         assert seen[-1] > seen[-2]
 
 
-def test_conversations_stand_by_number_the_last_written_to_first(sandbox: Sandbox):
+def test_conversations_are_per_number_and_the_latest_is_first(sandbox: Sandbox):
     user = User(sandbox)
     for number, text in ((GOOD, "one"), (OTHER, "two"), (GOOD, "three")):
         user.send(number, text)
@@ -178,7 +178,7 @@ def test_search_finds_a_message_by_its_id(sandbox: Sandbox):
     assert found["id"] == ids[1]
 
 
-def test_one_message_comes_with_its_raw_request_and_reply(sandbox: Sandbox):
+def test_message_comes_with_its_raw_request_and_reply(sandbox: Sandbox):
     user = User(sandbox)
     body = request("SendSMS", sender="Shop", destination=f"{GOOD},{OTHER}", text="<b>&")
     answered = user.post(body)
@@ -210,14 +210,12 @@ def test_one_message_comes_with_its_raw_request_and_reply(sandbox: Sandbox):
     ],
     ids=["one", "three", "extension", "no part less", "one part", "too many", "in the alphabet"],
 )
-def test_few_characters_that_make_a_text_dearer_are_named(
-    sandbox: Sandbox, text: str, saving: object
-):
+def test_characters_that_forced_ucs2_are_named_if_few(sandbox: Sandbox, text: str, saving: object):
     (_, id_) = User(sandbox).send(text=text).slots
     assert got(sandbox, f"/sandbox/messages/{id_}")["saving"] == saving
 
 
-def test_the_tables_hold_what_a_page_offers(sandbox: Sandbox):
+def test_tables_hold_what_a_page_offers(sandbox: Sandbox):
     tables = got(sandbox, "/sandbox/tables")
     assert {
         "kind": "slow",
@@ -238,7 +236,7 @@ def test_the_tables_hold_what_a_page_offers(sandbox: Sandbox):
 # What can be switched
 
 
-def test_a_status_set_by_hand_is_what_the_gateway_answers_from_then_on(sandbox: Sandbox):
+def test_status_set_by_hand_is_answered_until_released(sandbox: Sandbox):
     user = User(sandbox)
     (_, id_) = user.send().slots
     assert id_
@@ -251,7 +249,7 @@ def test_a_status_set_by_hand_is_what_the_gateway_answers_from_then_on(sandbox: 
     assert user.call("GetNewMessages").slots == [id_]
 
 
-def test_the_account_can_be_switched_and_every_session_feels_it(sandbox: Sandbox):
+def test_account_state_can_be_changed_and_affects_each_session(sandbox: Sandbox):
     user = User(sandbox)
     seen = got(sandbox, "/sandbox/account", "PUT", {"account": "blocked", "balance": "1.5"})
     assert (seen["account"], seen["balance"]) == ("blocked", "1.5")
@@ -283,7 +281,7 @@ def test_sessions_can_be_ended_one_by_one_and_all_at_once(sandbox: Sandbox):
     assert users[0].call("GetCreditBalance").result == "Вы не авторизованы"
 
 
-def test_forgetting_messages_leaves_sessions_and_faults(sandbox: Sandbox):
+def test_forgetting_messages_keeps_sessions_and_faults(sandbox: Sandbox):
     user = User(sandbox)
     user.send()
     sandbox.faults.add("html", operation="Auth")
@@ -298,7 +296,7 @@ def test_forgetting_messages_leaves_sessions_and_faults(sandbox: Sandbox):
     assert user.call("GetCreditBalance").result == "10000"
 
 
-def test_clearing_makes_everything_as_it_was_at_the_start(sandbox: Sandbox):
+def test_clear_restores_the_initial_state(sandbox: Sandbox):
     User(sandbox).send()
     sandbox.faults.add("html")
     sandbox.account = AccountState.BLOCKED
@@ -381,7 +379,7 @@ def test_clearing_makes_everything_as_it_was_at_the_start(sandbox: Sandbox):
         ("DELETE /sandbox/sessions/x", None, 404, "key: no session has this key"),
     ],
 )
-def test_a_bad_request_is_told_what_is_allowed(
+def test_bad_request_is_told_what_is_allowed(
     asked: str, body: Any, status: int, error: str, sandbox: Sandbox
 ):
     (_, id_) = User(sandbox).send().slots
@@ -391,14 +389,14 @@ def test_a_bad_request_is_told_what_is_allowed(
     assert document["error"].startswith(error)
 
 
-def test_state_and_balance_of_the_account_are_set_each_alone(sandbox: Sandbox):
+def test_state_and_balance_of_the_account_are_set_separately(sandbox: Sandbox):
     assert got(sandbox, "/sandbox/account", "PUT", {"balance": "7"})["balance"] == "7"
     assert (sandbox.account, sandbox.balance) == (AccountState.ACTIVE, 7)
     assert got(sandbox, "/sandbox/account", "PUT", {"account": "blocked"})["account"] == "blocked"
     assert (sandbox.account, sandbox.balance) == (AccountState.BLOCKED, 7)
 
 
-def test_a_fault_without_a_probability_strikes_always(sandbox: Sandbox):
+def test_fault_without_a_probability_always_applies(sandbox: Sandbox):
     assert (
         got(sandbox, "/sandbox/faults", "POST", {"kind": "html", "probability": None})[
             "probability"
@@ -408,7 +406,7 @@ def test_a_fault_without_a_probability_strikes_always(sandbox: Sandbox):
     assert [rule.probability for rule in sandbox.faults.rules] == [1.0]
 
 
-def test_a_bad_account_changes_nothing_at_all(sandbox: Sandbox):
+def test_bad_account_changes_nothing_at_all(sandbox: Sandbox):
     assert call(sandbox, "/sandbox/account", "PUT", {"account": "gone", "balance": "5"})[0] == 400
     assert sandbox.balance == 10_000
 
@@ -416,7 +414,7 @@ def test_a_bad_account_changes_nothing_at_all(sandbox: Sandbox):
 # Events
 
 
-def test_events_tell_the_state_at_once_and_after_each_change(sandbox: Sandbox):
+def test_events_report_the_state_at_once_and_after_each_change(sandbox: Sandbox):
     user = User(sandbox)
     address = urlsplit(sandbox.url)
     with closing(
@@ -438,7 +436,7 @@ def test_events_tell_the_state_at_once_and_after_each_change(sandbox: Sandbox):
         assert event()["accepted"] == 1
 
 
-def test_events_go_on_until_the_last_status_is_final_and_then_rest():
+def test_events_continue_until_the_last_status_is_final():
     with Sandbox(Settings(delivery_seconds=1.2)) as sandbox:
         user = User(sandbox)
         user.send()
@@ -473,9 +471,7 @@ def test_events_end_when_the_sandbox_stops():
             assert stream.read().startswith(b"data: ")
 
 
-def test_events_say_now_and_then_that_they_are_still_there(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-):
+def test_idle_events_send_a_keep_alive(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("smsgate.sandbox.web._HEARTBEAT_SECONDS", 0.01)
     address = urlsplit(sandbox.url)
     with closing(
@@ -487,7 +483,7 @@ def test_events_say_now_and_then_that_they_are_still_there(
         assert [stream.readline() for _ in range(4)] == [b": still here\n", b"\n"] * 2
 
 
-def test_a_client_that_goes_away_in_the_middle_of_its_request_changes_nothing(
+def test_client_that_leaves_mid_request_changes_nothing(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ):
     address = urlsplit(sandbox.url)
@@ -507,7 +503,7 @@ def test_a_client_that_goes_away_in_the_middle_of_its_request_changes_nothing(
 # What is remembered
 
 
-def test_only_the_newest_messages_are_remembered():
+def test_only_the_newest_messages_are_kept():
     with Sandbox(Settings(keep_messages=3)) as sandbox:
         user = User(sandbox)
         ids = [
@@ -528,7 +524,7 @@ def test_only_the_newest_messages_are_remembered():
         assert sandbox.balance == 9_995
 
 
-def test_one_request_to_more_numbers_than_are_remembered_is_answered_in_full():
+def test_request_to_more_numbers_than_are_kept_is_fully_answered():
     with Sandbox(Settings(keep_messages=3)) as sandbox:
         user = User(sandbox)
         slots = user.send(",".join(f"+38050000000{count}" for count in range(5))).slots
@@ -557,7 +553,7 @@ def test_memory_stays_within_the_limit():
         assert later - full < 3_000_000
 
 
-def test_raw_requests_are_forgotten_before_messages_if_they_are_big(sandbox: Sandbox):
+def test_large_raw_requests_are_dropped_before_messages(sandbox: Sandbox):
     user = User(sandbox)
     # More bytes than are kept of one, and more in all than are kept together.
     padding = "y" * 1_000_000
@@ -575,14 +571,14 @@ def test_raw_requests_are_forgotten_before_messages_if_they_are_big(sandbox: San
     assert ids[-1] in last["reply"]
 
 
-def test_a_session_ends_after_so_many_calls():
+def test_session_ends_after_the_set_number_of_calls():
     with Sandbox(Settings(session_calls=3)) as sandbox:
         user = User(sandbox)
         answers = [user.call("GetCreditBalance").result for _ in range(3)]
         assert answers == ["10000", "10000", "Вы не авторизованы"]
 
 
-def test_a_message_may_arrive_earlier_or_later_than_the_schedule_says():
+def test_delivery_may_be_earlier_or_later_than_scheduled():
     clock = Clock()
     with Sandbox(
         Settings(delivery_seconds=100, delivery_jitter=0.5, seed=1), clock=clock
@@ -625,7 +621,7 @@ FOREIGN = [
         ("POST", "/api/soap.html"),
     ],
 )
-def test_a_request_of_another_web_page_is_refused(
+def test_request_of_another_web_page_is_refused(
     method: str, path: str, headers: dict[str, str], sandbox: Sandbox
 ):
     User(sandbox).send()
@@ -650,7 +646,7 @@ def test_a_request_of_another_web_page_is_refused(
     ],
     ids=str,
 )
-def test_a_request_of_its_own_page_or_of_a_program_is_answered(headers: dict[str, str]):
+def test_request_of_its_own_page_or_of_a_program_is_answered(headers: dict[str, str]):
     with Sandbox(names=["Known.example"]) as sandbox:
         assert call(sandbox, "/sandbox/state", **headers)[0] == 200
 
@@ -658,7 +654,7 @@ def test_a_request_of_its_own_page_or_of_a_program_is_answered(headers: dict[str
 # The page
 
 
-def test_the_page_comes_with_headers_that_keep_everything_else_out(sandbox: Sandbox):
+def test_page_has_headers_that_keep_everything_else_out(sandbox: Sandbox):
     answered = ask(sandbox.inbox_url, None, method="GET")
     assert (answered.status, answered.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "default-src 'none'" in answered.headers["Content-Security-Policy"]

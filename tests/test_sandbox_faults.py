@@ -80,7 +80,7 @@ def struck_by(
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_the_table_says_whether_the_work_is_done(kind: FaultKind, sandbox: Sandbox):
+def test_table_says_whether_the_work_is_done(kind: FaultKind, sandbox: Sandbox):
     row = FAULTS[kind]
     struck_by(sandbox, kind, patience=0.3, **({"seconds": 0.0} if row.seconds else {}))
     accepted = row.works and not row.forgets  # a session that is lost refuses
@@ -91,19 +91,17 @@ def test_the_table_says_whether_the_work_is_done(kind: FaultKind, sandbox: Sandb
 
 
 @pytest.mark.parametrize("kind", [FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER])
-def test_a_dropped_connection_is_closed_without_a_byte(kind: FaultKind, sandbox: Sandbox):
+def test_dropped_connection_is_closed_without_a_byte(kind: FaultKind, sandbox: Sandbox):
     assert struck_by(sandbox, kind) == b""
 
 
 @pytest.mark.parametrize("kind", [FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER])
-def test_a_reset_connection_is_reset(kind: FaultKind, sandbox: Sandbox):
+def test_reset_connection_is_reset(kind: FaultKind, sandbox: Sandbox):
     assert struck_by(sandbox, kind) == "reset"
 
 
 @pytest.mark.parametrize("kind", [FaultKind.SILENT_BEFORE, FaultKind.SILENT_AFTER])
-def test_a_silent_gateway_keeps_the_connection_open_and_says_nothing(
-    kind: FaultKind, sandbox: Sandbox
-):
+def test_silent_gateway_keeps_the_connection_open(kind: FaultKind, sandbox: Sandbox):
     assert struck_by(sandbox, kind, patience=0.3) == "silence"
 
 
@@ -114,7 +112,7 @@ def test_cut_headers_end_before_the_empty_line(sandbox: Sandbox):
     assert b"\r\n\r\n" not in heard
 
 
-def test_a_cut_body_is_shorter_than_it_says(sandbox: Sandbox):
+def test_cut_body_is_shorter_than_declared(sandbox: Sandbox):
     heard = struck_by(sandbox, FaultKind.CUT_BODY)
     assert isinstance(heard, bytes)
     head, _, body = heard.partition(b"\r\n\r\n")
@@ -124,7 +122,7 @@ def test_a_cut_body_is_shorter_than_it_says(sandbox: Sandbox):
     assert body.startswith(b"<?xml")
 
 
-def test_no_http_is_no_http(sandbox: Sandbox):
+def test_no_http_fault_answers_without_http(sandbox: Sandbox):
     heard = struck_by(sandbox, FaultKind.NOT_HTTP)
     assert isinstance(heard, bytes)
     assert heard
@@ -142,9 +140,7 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("kind", CHANGED)
-def test_a_changed_answer_has_the_status_and_the_body_of_its_fault(
-    kind: FaultKind, sandbox: Sandbox
-):
+def test_changed_answer_has_the_status_and_body_of_its_fault(kind: FaultKind, sandbox: Sandbox):
     heard = struck_by(sandbox, kind)
     assert isinstance(heard, bytes)
     status, inside = CHANGED[kind]
@@ -152,14 +148,14 @@ def test_a_changed_answer_has_the_status_and_the_body_of_its_fault(
     assert inside in heard.partition(b"\r\n\r\n")[2]
 
 
-def test_an_empty_answer_has_no_body(sandbox: Sandbox):
+def test_empty_answer_has_no_body(sandbox: Sandbox):
     heard = struck_by(sandbox, FaultKind.EMPTY)
     assert isinstance(heard, bytes)
     assert heard.startswith(b"HTTP/1.1 200")
     assert heard.endswith(b"\r\n\r\n")
 
 
-def test_a_short_array_lacks_its_last_slot_alone(sandbox: Sandbox):
+def test_short_array_lacks_only_its_last_slot(sandbox: Sandbox):
     heard = struck_by(sandbox, FaultKind.SHORT_ARRAY)
     assert isinstance(heard, bytes)
     first, second = sandbox.messages
@@ -168,7 +164,7 @@ def test_a_short_array_lacks_its_last_slot_alone(sandbox: Sandbox):
     assert second.id.encode() not in heard
 
 
-def test_a_slow_answer_is_whole_and_late(sandbox: Sandbox):
+def test_slow_answer_is_whole_and_late(sandbox: Sandbox):
     started = time.monotonic()
     heard = struck_by(sandbox, FaultKind.SLOW, seconds=0.3)
     assert time.monotonic() - started >= 0.3
@@ -176,7 +172,7 @@ def test_a_slow_answer_is_whole_and_late(sandbox: Sandbox):
     assert sandbox.messages[1].id.encode() in heard
 
 
-def test_after_a_lost_session_the_old_cookie_is_dead_and_a_new_one_is_given(sandbox: Sandbox):
+def test_lost_session_kills_the_old_cookie_and_issues_a_new_one(sandbox: Sandbox):
     user = User(sandbox)
     sandbox.faults.add("session loss", times=1)
     lost = user.call("GetCreditBalance")
@@ -185,7 +181,7 @@ def test_after_a_lost_session_the_old_cookie_is_dead_and_a_new_one_is_given(sand
     assert user.call("GetCreditBalance").result == "Вы не авторизованы"
 
 
-def test_the_inbox_shows_the_answer_that_the_client_got(sandbox: Sandbox):
+def test_inbox_shows_the_answer_that_the_client_got(sandbox: Sandbox):
     struck_by(sandbox, FaultKind.HTML)
     seen = asked(sandbox, f"/sandbox/messages/{sandbox.messages[0].id}")
     assert (seen["fault"], seen["reply"]) == (
@@ -196,7 +192,7 @@ def test_the_inbox_shows_the_answer_that_the_client_got(sandbox: Sandbox):
 
 
 @pytest.mark.parametrize("kind", [FaultKind.SILENT_AFTER, FaultKind.SLOW])
-def test_stopping_does_not_wait_for_a_fault(kind: FaultKind):
+def test_stop_does_not_wait_for_a_fault(kind: FaultKind):
     with Sandbox() as sandbox:
         user = User(sandbox)
         sandbox.faults.add(kind, **({"seconds": 3600} if FAULTS[kind].seconds else {}))
@@ -229,7 +225,7 @@ def test_in_process_a_lost_connection_is_in_doubt_too(kind: FaultKind, backend: 
 # When it strikes
 
 
-def test_a_fault_strikes_as_often_as_it_was_told_and_is_then_lifted(sandbox: Sandbox):
+def test_fault_applies_as_often_as_set_and_is_then_removed(sandbox: Sandbox):
     user = User(sandbox)
     sandbox.faults.add("502 before", times=2)
     assert [user.call("GetCreditBalance").status for _ in range(4)] == [502, 502, 200, 200]
@@ -237,7 +233,7 @@ def test_a_fault_strikes_as_often_as_it_was_told_and_is_then_lifted(sandbox: San
     assert sandbox.faults.struck == {"502 before": 2}
 
 
-def test_a_fault_of_one_operation_leaves_the_others_alone(sandbox: Sandbox):
+def test_fault_of_one_operation_leaves_the_others_alone(sandbox: Sandbox):
     sandbox.faults.add("502 before", operation="SendSMS")
     user = User(sandbox)
     assert user.call("GetCreditBalance").status == 200
@@ -245,7 +241,7 @@ def test_a_fault_of_one_operation_leaves_the_others_alone(sandbox: Sandbox):
     assert sandbox.faults.rules[0].struck == 1
 
 
-def test_the_oldest_rule_that_strikes_is_alone(sandbox: Sandbox):
+def test_only_the_oldest_matching_rule_applies(sandbox: Sandbox):
     user = User(sandbox)
     sandbox.faults.add("502 after", times=1)
     sandbox.faults.add("html", times=1)
@@ -253,7 +249,7 @@ def test_the_oldest_rule_that_strikes_is_alone(sandbox: Sandbox):
     assert sandbox.accepted == 3
 
 
-def test_a_lifted_fault_strikes_no_more(sandbox: Sandbox):
+def test_removed_fault_no_longer_applies(sandbox: Sandbox):
     user = User(sandbox)
     kept = sandbox.faults.add("502 before", operation="Auth")
     lifted = sandbox.faults.add("502 before")
@@ -265,7 +261,7 @@ def test_a_lifted_fault_strikes_no_more(sandbox: Sandbox):
         sandbox.faults.remove(lifted.id)
 
 
-def test_chance_is_drawn_anew_for_each_call_and_repeats_with_a_seed():
+def test_chance_is_drawn_per_call_and_repeats_with_a_seed():
     def draws(seed: int) -> list[bool]:
         faults = Faults(seed)
         faults.add("slow", probability=0.25)
@@ -276,7 +272,7 @@ def test_chance_is_drawn_anew_for_each_call_and_repeats_with_a_seed():
     assert 400 < sum(draws(1)) < 600
 
 
-def test_a_request_that_is_no_call_meets_no_fault(sandbox: Sandbox):
+def test_request_that_is_no_call_meets_no_fault(sandbox: Sandbox):
     sandbox.faults.add("502 before")
     assert ask(sandbox.url, b"<no soap>").status == 500
     assert sandbox.faults.rules[0].struck == 0
@@ -303,9 +299,7 @@ def test_a_request_that_is_no_call_meets_no_fault(sandbox: Sandbox):
         ({"kind": "html", "seconds": 1}, "seconds: the fault 'html' has no delay"),
     ],
 )
-def test_a_bad_rule_names_the_argument_and_what_is_allowed(
-    arguments: dict[str, Any], complaint: str
-):
+def test_bad_rule_names_the_argument_and_what_is_allowed(arguments: dict[str, Any], complaint: str):
     with pytest.raises(ValueError, match=f"^{re.escape(complaint)}"):
         Faults().add(**arguments)
 
@@ -322,13 +316,13 @@ def test_a_bad_rule_names_the_argument_and_what_is_allowed(
         ("502 before,3x,Auth", {"kind": "502 before", "times": 3, "operation": "Auth"}),
     ],
 )
-def test_a_rule_in_words_is_read(words: str, rule: dict[str, Any]):
+def test_rule_in_text_form_is_read(words: str, rule: dict[str, Any]):
     assert parse_rule(words) == rule
     Faults().add(**parse_rule(words))
 
 
 @pytest.mark.parametrize("words", ["html,", "html,often", "html,1x,2x", "html,10", "html,%"])
-def test_a_rule_in_other_words_is_refused_with_an_example(words: str):
+def test_malformed_rule_is_refused_with_an_example(words: str):
     with pytest.raises(ValueError, match=r"^fault: .* is not like 'reset after,SendSMS,10%'"):
         parse_rule(words)
 
@@ -342,7 +336,7 @@ def asked(sandbox: Sandbox, path: str, method: str = "GET", body: Any = None) ->
         return json.loads(connection.getresponse().read())
 
 
-def test_another_program_can_put_a_fault_in_force_and_lift_it(sandbox: Sandbox):
+def test_another_program_can_add_and_remove_a_fault(sandbox: Sandbox):
     user = User(sandbox)
     rule = asked(
         sandbox,
@@ -370,7 +364,7 @@ def test_another_program_can_put_a_fault_in_force_and_lift_it(sandbox: Sandbox):
     assert asked(sandbox, "/sandbox/faults", "DELETE")["faults"] == []
 
 
-def test_a_seed_makes_a_run_repeatable():
+def test_seed_makes_a_run_repeatable():
     def run(seed: int) -> tuple[list[str], list[int], Counter[str]]:
         clock = iter(range(10**6)).__next__
         settings = Settings(seed=seed, delivery_seconds=1_000, delivery_jitter=0.5)
