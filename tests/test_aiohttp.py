@@ -51,7 +51,7 @@ async def test_a_notice_has_an_answer_for_each_outcome(
             assert (await answer.json())["message_id"] == smsgate_sandbox.messages[0].id
 
 
-async def test_what_is_wrong_with_the_account_is_not_told_to_the_caller(
+async def test_account_problems_are_hidden_from_the_caller(
     smsgate_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ):
     smsgate_sandbox.balance = 0
@@ -61,7 +61,7 @@ async def test_what_is_wrong_with_the_account_is_not_told_to_the_caller(
     assert "the gateway refuses to send: not enough credits" in caplog.text
 
 
-async def test_the_session_of_an_aiohttp_application_is_closed_with_it():
+async def test_session_is_closed_with_the_aiohttp_application():
     app = web.Application()
     app.cleanup_ctx.append(sms_context())
     async with aiohttp_client(app):
@@ -71,7 +71,7 @@ async def test_the_session_of_an_aiohttp_application_is_closed_with_it():
         await session.get_credit_balance()
 
 
-async def test_the_shutdown_ends_what_outlasts_the_grace_and_says_so(smsgate_sandbox: Sandbox):
+async def test_shutdown_cancels_calls_after_the_grace_and_logs_it(smsgate_sandbox: Sandbox):
     smsgate_sandbox.faults.add("silent after", operation="SendSMS")
     app = web.Application()
     app.cleanup_ctx.append(sms_context(grace=0.1))
@@ -91,7 +91,7 @@ async def test_the_shutdown_ends_what_outlasts_the_grace_and_says_so(smsgate_san
 
 
 @pytest.mark.parametrize("grace", [-1, float("inf"), float("nan"), "8", True, False])
-def test_a_bad_grace_is_refused_where_it_is_given_and_not_at_shutdown(grace: Any):
+def test_bad_grace_is_refused_at_once_not_at_shutdown(grace: Any):
     with pytest.raises(
         ValueError, match=r"^grace: must be a number of seconds, 0 or more, or None"
     ):

@@ -144,7 +144,7 @@ def only(text: str) -> ClassifiedAnswer:
 
 
 @pytest.mark.parametrize(("sentence", "meaning", "error"), SENTENCES)
-def test_every_sentence_of_the_protocol_has_its_meaning_and_its_error(
+def test_each_known_sentence_has_its_meaning_and_error(
     sentence: str, meaning: Answer, error: type[errors.Refused] | None
 ):
     answer = only(sentence)
@@ -153,14 +153,14 @@ def test_every_sentence_of_the_protocol_has_its_meaning_and_its_error(
 
 
 @pytest.mark.parametrize(("sentence", "state", "final", "delivered"), DELIVERIES)
-def test_every_delivery_status_of_the_protocol_has_its_state_and_its_finality(
+def test_each_delivery_sentence_has_its_state_and_flags(
     sentence: str, state: DeliveryState, final: bool, delivered: bool
 ):
     assert delivery_state(sentence) is state
     assert (state.final, state.delivered) == (final, delivered)
 
 
-def test_the_tables_hold_these_sentences_and_no_other():
+def test_tables_hold_exactly_these_sentences():
     assert len(ANSWERS) == len(SENTENCES)
     assert len(STATUSES) == len(DELIVERIES)
     for row in ANSWERS:
@@ -178,14 +178,14 @@ def test_the_tables_hold_these_sentences_and_no_other():
     ]
 
 
-def test_a_meaning_has_one_error_and_a_state_one_finality_so_that_they_can_be_told_from_it():
+def test_each_meaning_has_one_error_and_each_state_one_finality():
     assert len({(row.meaning, row.error) for row in ANSWERS}) == len(
         {row.meaning for row in ANSWERS}
     )
     assert len({(row.state, row.final) for row in STATUSES}) == len({row.state for row in STATUSES})
 
 
-def test_every_meaning_and_every_state_has_a_sentence():
+def test_each_meaning_and_each_state_has_a_sentence():
     assert {row.meaning for row in ANSWERS} == set(Answer) - {Answer.UNRECOGNISED}
     assert {row.state for row in STATUSES} == set(DeliveryState) - {
         DeliveryState.NOT_FOUND,
@@ -193,7 +193,7 @@ def test_every_meaning_and_every_state_has_a_sentence():
     }
 
 
-def test_an_id_that_is_not_found_stays_so_and_what_is_not_recognised_may_change():
+def test_not_found_is_final_and_unrecognised_is_not():
     assert (DeliveryState.NOT_FOUND.final, DeliveryState.NOT_FOUND.delivered) == (True, False)
     assert (DeliveryState.UNRECOGNISED.final, DeliveryState.UNRECOGNISED.delivered) == (
         False,
@@ -244,9 +244,7 @@ def test_case_white_space_and_yo_do_not_change_a_state(pair: tuple[str, str]):
     before=st.sampled_from(["", "Не ", "1", "о"]),
     after=st.sampled_from(["", " сегодня", "!", " №1", "о"]),
 )
-def test_a_part_of_a_sentence_or_more_than_it_is_not_recognised(
-    sentence: str, before: str, after: str
-):
+def test_partial_or_extended_sentence_is_not_recognised(sentence: str, before: str, after: str):
     if before or after:
         assert only(before + sentence + after).answer is Answer.UNRECOGNISED
         assert delivery_state(before + sentence + after) is DeliveryState.UNRECOGNISED
@@ -275,7 +273,7 @@ def test_a_part_of_a_sentence_or_more_than_it_is_not_recognised(
         ("Вы не авторизованы", DeliveryState.UNRECOGNISED),
     ],
 )
-def test_a_state_is_told_by_its_whole_sentence(text: str, state: DeliveryState):
+def test_each_whole_sentence_gives_its_state(text: str, state: DeliveryState):
     assert delivery_state(text) is state
 
 
@@ -301,7 +299,7 @@ def test_a_state_is_told_by_its_whole_sentence(text: str, state: DeliveryState):
         "2500.75",
     ],
 )
-def test_what_is_not_in_the_table_is_unrecognised_and_no_refusal(text: str):
+def test_unknown_sentence_is_unrecognised_and_no_refusal(text: str):
     answer = only(text)
     assert (answer.answer, answer.error, answer.refusal, answer.missing) == (
         Answer.UNRECOGNISED,
@@ -329,7 +327,7 @@ def test_missing_credits_are_a_decimal_with_a_dot_or_a_comma(written: str, missi
 @pytest.mark.parametrize(
     "quoted", ['"+380501234567"', '"380 50 123-45-67"', '"+38 (050) 1234567"', '""', '"+9873"']
 )
-def test_the_number_that_a_slot_quotes_may_be_written_in_any_way(quoted: str):
+def test_quoted_number_in_a_slot_may_have_any_form(quoted: str):
     assert only(f"Не удалось распознать номер получателя {quoted}").answer is Answer.BAD_DESTINATION
 
 
@@ -342,11 +340,11 @@ def test_the_number_that_a_slot_quotes_may_be_written_in_any_way(quoted: str):
         "1",
     ],
 )
-def test_the_id_that_is_not_found_may_be_written_in_any_way(quoted: str):
+def test_quoted_id_that_is_not_found_may_have_any_form(quoted: str):
     assert only(f"Сообщение с ID {quoted} не найдено").answer is Answer.MESSAGE_NOT_FOUND
 
 
-def test_the_combined_answer_that_was_captured_is_a_complaint_and_a_success():
+def test_captured_combined_answer_is_a_complaint_and_a_success():
     complaint, success = classify(
         "Не хватает 2.56 кредитов для отправки SMS | Сообщения успешно отправлены"
     )
@@ -362,25 +360,26 @@ def test_the_combined_answer_that_was_captured_is_a_complaint_and_a_success():
     st.lists(st.sampled_from(SENTENCES), max_size=4),
     st.sampled_from(["|", " | ", "\n|\n", " || ", "| |"]),
 )
-def test_sentences_joined_by_a_bar_are_classified_one_by_one_and_empty_ones_left_out(
+def test_sentences_joined_by_a_bar_are_classified_separately(
     rows: list[tuple[str, Answer, object]], bar: str
 ):
+    """Empty sentences are left out."""
     joined = bar + bar.join(sentence for sentence, *_ in rows) + bar
     assert [answer.answer for answer in classify(joined)] == [meaning for _, meaning, _ in rows]
 
 
-def test_a_line_feed_does_not_part_sentences():
+def test_line_feed_does_not_split_sentences():
     assert [
         answer.answer for answer in classify("Вы не авторизованы\nСообщения успешно отправлены")
     ] == [Answer.UNRECOGNISED]
 
 
 @pytest.mark.parametrize("text", ["", " ", "|", " | \n| "])
-def test_nothing_says_nothing(text: str):
+def test_empty_answer_has_no_sentences(text: str):
     assert list(classify(text)) == []
 
 
-def test_a_classified_answer_shows_its_meaning_and_not_the_words_that_may_quote_a_number():
+def test_repr_of_a_classified_answer_hides_quoted_numbers():
     answer = only('Не удалось распознать номер получателя "+380501234567"')
     assert (
         repr(answer)
@@ -388,7 +387,7 @@ def test_a_classified_answer_shows_its_meaning_and_not_the_words_that_may_quote_
     )
 
 
-def test_rows_and_classified_answers_cannot_be_changed():
+def test_rows_and_classified_answers_are_immutable():
     for value, name in (
         (ANSWERS[0], "error"),
         (STATUSES[0], "final"),
@@ -401,7 +400,7 @@ def test_rows_and_classified_answers_cannot_be_changed():
 @pytest.mark.parametrize(
     "text", ["Сообщения успешно отправлены|" * 17, "Сообщения успешно отправлены" + " " * 4096]
 )
-def test_what_is_longer_than_any_answer_is_not_looked_at(text: str):
+def test_overlong_answer_is_not_classified(text: str):
     (only,) = classify(text)
     assert only.answer is Answer.UNRECOGNISED
     assert len(only.text) <= 4096

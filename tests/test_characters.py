@@ -22,7 +22,7 @@ def can_be_sent(code_point: int) -> bool:
     return code_point in (0x09, 0x0A) or (category not in ("Cc", "Cs") and not noncharacter)
 
 
-def test_every_character_of_unicode_is_judged_by_the_rule():
+def test_each_unicode_character_is_judged_by_the_rule():
     wrong = [
         hex(point)
         for point in range(sys.maxunicode + 1)
@@ -47,9 +47,7 @@ def test_every_character_of_unicode_is_judged_by_the_rule():
         ("\U0010ffff", 0, "U+10FFFF"),
     ],
 )
-def test_a_complaint_says_where_the_character_stands_and_which_it_is(
-    text: str, position: int, code_point: str
-):
+def test_complaint_names_the_character_and_its_position(text: str, position: int, code_point: str):
     assert (
         complaint(text)
         == f"the character at position {position} ({code_point}) cannot be sent in an SMS"
@@ -59,12 +57,12 @@ def test_a_complaint_says_where_the_character_stands_and_which_it_is(
 @pytest.mark.parametrize(
     "text", ["", "Ваш код: 4815", "a\tb\nc", "😀", "\ufeff\u200b\u202e", "\u2028", "]]><&>"]
 )
-def test_a_text_that_can_be_carried_has_no_complaint(text: str):
+def test_sendable_text_has_no_complaint(text: str):
     assert complaint(text) is None
 
 
 @given(before=st.text(st.characters(exclude_categories=["Cc", "Cs", "Cn"])), after=st.text())
-def test_the_first_bad_character_is_the_one_that_is_told(before: str, after: str):
+def test_first_bad_character_is_reported(before: str, after: str):
     assert (
         complaint(before + "\x01" + after)
         == f"the character at position {len(before)} (U+0001) cannot be sent in an SMS"
@@ -75,7 +73,8 @@ def test_cr_lf_becomes_lf_and_a_lone_cr_stays():
     assert normalise_lines("a\r\nb\nc\rd\r\r\n") == "a\nb\nc\rd\r\n"
 
 
-def test_where_cr_lf_is_to_be_mended_it_passes_and_positions_are_those_of_the_text_as_given():
+def test_cr_lf_passes_if_allowed_and_positions_count_both():
+    """Positions are those of the text as given."""
     assert complaint("a\r\nb", cr_lf=True) is None
     assert (
         complaint("a\r\nb\x00", cr_lf=True)

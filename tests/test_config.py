@@ -56,12 +56,12 @@ class SomethingElse:
     def send(self) -> None: ...
 
 
-def test_the_deadlines_are_those_of_the_design():
+def test_deadlines_have_the_documented_defaults():
     assert Timeouts() == Timeouts(connect=10.0, read=30.0, send=300.0, keep_alive=1.0)
 
 
 @pytest.mark.parametrize("value", [1, 0.001, 300.0, 10**9])
-def test_a_positive_number_is_one(value: float):
+def test_positive_number_is_accepted(value: float):
     assert positive(value) is True
 
 
@@ -82,20 +82,20 @@ def test_a_positive_number_is_one(value: float):
         1j,
     ],
 )
-def test_what_is_no_finite_number_above_zero_is_not(value: Any):
+def test_anything_but_a_finite_positive_number_is_refused(value: Any):
     assert positive(value) is False
 
 
 @pytest.mark.parametrize("name", ["connect", "read", "send", "keep_alive"])
 @pytest.mark.parametrize("value", [0, -5, float("nan"), float("inf"), True, None, "77"])
-def test_every_deadline_must_be_a_positive_number(name: str, value: Any):
+def test_each_deadline_must_be_a_positive_number(name: str, value: Any):
     with pytest.raises(
         ValueError, match=f"^timeouts: {name} must be a number of seconds greater than 0$"
     ):
         Timeouts(**{name: value})
 
 
-def test_deadlines_cannot_be_changed():
+def test_deadlines_are_immutable():
     with pytest.raises(AttributeError):
         Timeouts().send = 1.0  # type: ignore[misc]
 
@@ -124,7 +124,7 @@ def test_good_arguments_pass(change: dict[str, Any]):
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
-def test_a_client_of_either_library_passes(library: Any):
+def test_client_of_either_library_passes(library: Any):
     assert complaint(**{**GOOD, "http_client": library.AsyncClient()}) is None
 
 
@@ -229,14 +229,12 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ),
     ],
 )
-def test_a_complaint_names_the_argument_and_what_is_allowed_and_quotes_nothing(
-    change: dict[str, Any], said: str
-):
+def test_complaint_names_argument_and_rule_and_quotes_nothing(change: dict[str, Any], said: str):
     assert complaint(**{**GOOD, **change}) == said
     assert "qq" not in said
 
 
-def test_the_first_of_several_complaints_is_told():
+def test_first_of_several_complaints_is_reported():
     assert (
         complaint(**{**GOOD, "password": "", "url": "", "concurrency": 0})
         == "password: must be a string that is not blank"
@@ -255,7 +253,7 @@ def test_the_first_of_several_complaints_is_told():
         "http://[::1]/",
     ],
 )
-def test_https_and_this_machine_do_not_travel_in_clear(url: str):
+def test_https_and_localhost_are_not_sent_in_clear(url: str):
     assert travels_in_clear(url) is False
 
 
@@ -271,7 +269,7 @@ def test_https_and_this_machine_do_not_travel_in_clear(url: str):
         "http:///",
     ],
 )
-def test_plain_http_to_another_machine_does(url: str):
+def test_plain_http_to_another_machine_is_sent_in_clear(url: str):
     assert travels_in_clear(url) is True
 
 

@@ -86,20 +86,20 @@ OTHERS = tuple(f"other{number}=x" for number in range(20))
         (("a=b", "a=ключ"), "a=b"),
     ],
 )
-def test_what_was_set_and_not_deleted_is_sent_as_it_came(
+def test_cookies_that_are_set_and_not_deleted_are_sent_unchanged(
     lines: Sequence[str], sent: str | None
 ) -> None:
     assert cookie_header(lines, now=NOW) == sent
 
 
-def test_a_cookie_that_was_held_stays_until_it_is_replaced_or_deleted() -> None:
+def test_held_cookie_stays_until_replaced_or_deleted() -> None:
     assert cookie_header((), now=NOW, held="a=1; b=2") == "a=1; b=2"
     assert cookie_header(("a=3; path=/",), now=NOW, held='a=1; b="2=2"') == 'b="2=2"; a=3'
     assert cookie_header(("a=; Max-Age=0",), now=NOW, held="a=1; b=2") == "b=2"
     assert cookie_header(("a=x; Max-Age=0",), now=NOW, held="a=1") is None
 
 
-def test_a_cookie_expires_by_the_time_that_is_given() -> None:
+def test_cookie_expires_at_the_given_time() -> None:
     line = "a=b; expires=Fri, 15 Jan 2027 08:00:00 GMT"
     assert cookie_header([line], now=NOW - 1) == "a=b"
     assert cookie_header([line], now=NOW) is None
@@ -115,14 +115,14 @@ def test_a_cookie_expires_by_the_time_that_is_given() -> None:
         "15 january 2027 08:00:00",
     ],
 )
-def test_a_date_is_read_in_every_form_that_servers_write(text: str) -> None:
+def test_date_is_read_in_every_form_that_servers_write(text: str) -> None:
     assert seconds_of(text) == NOW
 
 
 @pytest.mark.parametrize(
     ("year", "read"), [("70", 1970), ("99", 1999), ("00", 2000), ("69", 2069), ("2100", 2100)]
 )
-def test_a_year_of_two_digits_is_one_from_1970_to_2069(year: str, read: int) -> None:
+def test_two_digit_year_is_from_1970_to_2069(year: str, read: int) -> None:
     assert seconds_of(f"01 Jan {year} 00:00:00") == seconds_of(f"01 Jan {read} 00:00:00")
 
 
@@ -138,12 +138,12 @@ def test_a_year_of_two_digits_is_one_from_1970_to_2069(year: str, read: int) -> 
         "01 Jan 1970 25:00:00",
     ],
 )
-def test_what_is_no_date_is_none(text: str) -> None:
+def test_invalid_date_is_ignored(text: str) -> None:
     assert seconds_of(text) is None
 
 
 @given(st.lists(st.text(st.characters(codec="latin-1")), max_size=5))
-def test_whatever_is_set_what_is_sent_can_stand_in_a_header(lines: list[str]) -> None:
+def test_sent_cookies_always_fit_into_a_header(lines: list[str]) -> None:
     sent = cookie_header(lines, now=NOW)
     assert sent is None or (
         sent.isascii() and sent.isprintable() and cookie_header((), now=NOW, held=sent) == sent
@@ -211,7 +211,7 @@ LOGGED_IN = reply(AUTHORISED, f"{SET}first; path=/")
         ),
     ],
 )
-async def test_a_cookie_that_comes_with_an_authorised_answer_is_used_from_then_on(
+async def test_cookie_of_an_authorised_answer_is_used_from_then_on(
     renewing: Callable[[fault_server.Connection], None], then: list[str | None]
 ) -> None:
     again = [LOGGED_IN] if then[0] is None else []
@@ -236,7 +236,7 @@ STRANGE = envelope(
         string_reply("GetCreditBalance", "Неверный логин или пароль"),
     ],
 )
-async def test_a_cookie_of_an_answer_that_shows_no_session_is_not_used(body: bytes) -> None:
+async def test_cookie_of_an_answer_without_proof_of_session_is_not_used(body: bytes) -> None:
     with answering(LOGGED_IN, reply(body, f"{SET}stranger"), reply(BALANCE)).running() as server:
         async with smsgate.AsyncSession("login", "password", url=server.url) as session:
             with pytest.raises(smsgate.SmsGateError):
@@ -246,7 +246,7 @@ async def test_a_cookie_of_an_answer_that_shows_no_session_is_not_used(body: byt
 
 
 @pytest.mark.anyio
-async def test_a_cookie_of_an_answer_that_is_not_authorised_is_not_used() -> None:
+async def test_cookie_of_an_unauthorised_answer_is_not_used() -> None:
     second = reply(AUTHORISED, f"{SET}second")
     with answering(
         LOGGED_IN, reply(UNAUTHORISED, f"{SET}stranger"), second, reply(BALANCE)
@@ -257,7 +257,7 @@ async def test_a_cookie_of_an_answer_that_is_not_authorised_is_not_used() -> Non
 
 
 @pytest.mark.anyio
-async def test_ids_show_a_session_and_an_empty_list_does_not() -> None:
+async def test_ids_prove_a_session_and_an_empty_list_does_not() -> None:
     ids = array_reply("GetNewMessages", fault_server.MESSAGE_ID)
     empty = array_reply("GetNewMessages")
     server = answering(
@@ -271,7 +271,7 @@ async def test_ids_show_a_session_and_an_empty_list_does_not() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_long_session_cookie_behind_many_others_logs_in() -> None:
+async def test_long_session_cookie_behind_many_others_logs_in() -> None:
     lines = [
         *(f"Set-Cookie: {other}" for other in OTHERS),
         f'{SET}"{LONG}"; path=/',

@@ -81,7 +81,7 @@ async def endings_of(*calls: Callable[[], Awaitable[object]]) -> list[object]:
 # --- an Auth whose answer is lost ----------------------------------------------------------------------------------------
 
 
-async def test_an_auth_whose_answer_is_lost_is_repeated_on_a_new_connection() -> None:
+async def test_auth_with_a_lost_answer_is_repeated_on_a_new_connection() -> None:
     with Sandbox() as sandbox:
         sandbox.faults.add("silent after", operation="Auth", times=1)
         async with session_at(sandbox, timeouts=smsgate.Timeouts(read=1.0, send=60.0)) as session:
@@ -90,7 +90,7 @@ async def test_an_auth_whose_answer_is_lost_is_repeated_on_a_new_connection() ->
         assert sandbox.calls["SendSMS"] == len(sandbox.messages) == 1
 
 
-async def test_other_calls_do_not_wait_for_an_auth_that_hangs() -> None:
+async def test_other_calls_do_not_wait_for_a_hanging_auth() -> None:
     with Sandbox() as sandbox:
         sandbox.faults.add("silent before", operation="Auth", times=1)
         async with session_at(sandbox, timeouts=smsgate.Timeouts(read=1.0, send=60.0)) as session:
@@ -120,7 +120,7 @@ simulated_time = pytest.mark.parametrize(
 
 @simulated_time
 @pytest.mark.parametrize("name", ["auth", "balance", "send_sms"])
-async def test_every_call_has_time_to_repeat_an_auth_whose_answer_is_lost(name: str) -> None:
+async def test_each_call_has_time_to_repeat_a_lost_auth(name: str) -> None:
     async with simulated() as (gateway, session):
         lost = iter([FaultKind.SILENT_AFTER])
         gateway.fault_of = lambda _: next(lost, None)
@@ -133,7 +133,7 @@ async def test_every_call_has_time_to_repeat_an_auth_whose_answer_is_lost(name: 
 
 @simulated_time
 @pytest.mark.parametrize("width", [1, 4])
-async def test_a_gateway_that_swallows_every_auth_holds_no_call_for_long(width: int) -> None:
+async def test_gateway_that_swallows_each_auth_delays_no_call_for_long(width: int) -> None:
     async with simulated(concurrency=width) as (gateway, session):
         auths: list[float] = []
 
@@ -160,7 +160,7 @@ async def test_a_gateway_that_swallows_every_auth_holds_no_call_for_long(width: 
 
 
 @simulated_time
-async def test_a_call_that_waits_for_the_auth_of_another_gives_up_in_its_own_time(
+async def test_call_waiting_for_another_auth_keeps_its_own_deadline(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with simulated() as (gateway, session):
@@ -174,7 +174,7 @@ async def test_a_call_that_waits_for_the_auth_of_another_gives_up_in_its_own_tim
 
 
 @simulated_time
-async def test_an_auth_that_cannot_connect_for_long_is_shared_like_one_that_hangs() -> None:
+async def test_failed_slow_connect_of_an_auth_is_shared_between_calls() -> None:
     tries = 0
 
     async def hang_and_fail(request: httpx.Request) -> httpx.Response:
@@ -223,7 +223,7 @@ def delayed(
 
 @simulated_time
 @pytest.mark.parametrize("status", [503, 404])
-async def test_calls_that_share_a_failed_auth_share_what_is_known_of_it(status: int) -> None:
+async def test_calls_that_share_a_failed_auth_share_its_outcome(status: int) -> None:
     async with simulated(concurrency=2) as (gateway, session):
         came = delayed(gateway, lambda _: 2, lambda number: 200 if number else status)
         first, *shared = await endings_of(*[session.auth] * 4)
@@ -244,9 +244,10 @@ async def test_calls_that_share_a_failed_auth_share_what_is_known_of_it(status: 
 
 
 @simulated_time
-async def test_an_auth_with_too_little_time_left_says_so_and_fails_no_other_call(
+async def test_auth_cut_off_by_a_short_timeout_fails_no_other_call(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """The call that was cut off says that its time was too short."""
     async with simulated(concurrency=3) as (gateway, session):
         delayed(gateway, lambda number: 1.5 if number else 60)
         cut_off, late, send = await endings_of(
@@ -271,7 +272,7 @@ async def test_an_auth_with_too_little_time_left_says_so_and_fails_no_other_call
 
 @simulated_time
 @pytest.mark.parametrize("kind", ["refused", "hung"])
-async def test_a_session_that_remembers_a_failed_auth_keeps_nothing_of_its_caller(
+async def test_session_that_remembers_a_failed_auth_frees_its_caller(
     kind: str,
 ) -> None:
     class Held:
@@ -299,7 +300,7 @@ async def test_a_session_that_remembers_a_failed_auth_keeps_nothing_of_its_calle
 
 
 @simulated_time
-async def test_a_slow_auth_is_waited_for_where_there_is_time() -> None:
+async def test_slow_auth_is_waited_for_while_there_is_time() -> None:
     async with simulated() as (gateway, session):
         answer = gateway.handle_async_request
 
@@ -314,7 +315,7 @@ async def test_a_slow_auth_is_waited_for_where_there_is_time() -> None:
 
 
 @simulated_time
-async def test_an_auth_that_fails_at_once_is_tried_by_each_call_itself() -> None:
+async def test_auth_that_fails_at_once_is_tried_by_each_call() -> None:
     async with simulated(concurrency=1) as (gateway, session):
         failing = iter([FaultKind.DROP_BEFORE] * 3)
         gateway.fault_of = lambda _: next(failing, None)
@@ -326,7 +327,7 @@ async def test_an_auth_that_fails_at_once_is_tried_by_each_call_itself() -> None
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_every_call_takes_a_timeout_and_ends_in_doubt_when_its_request_had_left(
+async def test_each_call_takes_a_timeout_and_ends_in_doubt_once_sent(
     name: str,
 ) -> None:
     timeout = 1.5 if name == "auth" else 0.3  # it makes the connection first
@@ -346,7 +347,7 @@ async def test_every_call_takes_a_timeout_and_ends_in_doubt_when_its_request_had
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_whose_timeout_ends_while_it_waits_its_turn_is_not_sent(name: str) -> None:
+async def test_call_that_times_out_in_the_queue_is_not_sent(name: str) -> None:
     with Sandbox(Settings(hold_seconds=1.0)) as sandbox:
         async with (
             session_at(sandbox, concurrency=1) as session,
@@ -361,7 +362,7 @@ async def test_a_call_whose_timeout_ends_while_it_waits_its_turn_is_not_sent(nam
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan"), "10", True])
-async def test_a_timeout_is_checked_by_name_before_anything_is_sent(timeout: Any) -> None:
+async def test_timeout_is_validated_by_name_before_anything_is_sent(timeout: Any) -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             for call_of in CALLS.values():
@@ -374,7 +375,7 @@ async def test_a_timeout_is_checked_by_name_before_anything_is_sent(timeout: Any
         assert not sandbox.calls
 
 
-async def test_send_many_gives_each_message_its_own_time() -> None:
+async def test_send_many_gives_each_message_its_own_timeout() -> None:
     messages = [
         smsgate.Message(destinations=f"+38050123456{number}", text="hello") for number in range(3)
     ]
@@ -391,7 +392,7 @@ async def test_send_many_gives_each_message_its_own_time() -> None:
 
 
 @simulated_time
-async def test_a_timeout_may_be_longer_than_that_of_the_session() -> None:
+async def test_timeout_may_exceed_that_of_the_session() -> None:
     async with simulated(timeouts=smsgate.Timeouts(send=1.0)) as (gateway, session):
         answer = gateway.handle_async_request
 
@@ -405,7 +406,7 @@ async def test_a_timeout_may_be_longer_than_that_of_the_session() -> None:
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("how", ["asyncio.timeout", "asyncio.wait_for"])
-async def test_a_timeout_of_asyncio_around_a_send_says_nothing_but_the_log_does(
+async def test_asyncio_timeout_around_a_send_is_explained_in_the_log(
     how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Sandbox() as sandbox:
@@ -425,7 +426,7 @@ async def test_a_timeout_of_asyncio_around_a_send_says_nothing_but_the_log_does(
 
 
 @simulated_time
-async def test_an_answer_that_has_arrived_is_read_though_the_deadline_ends_meanwhile(
+async def test_arrived_answer_is_read_though_the_deadline_passes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(logins, "PARSED_IN_THREAD", 0)
@@ -447,7 +448,7 @@ async def test_an_answer_that_has_arrived_is_read_though_the_deadline_ends_meanw
     assert isinstance(result, smsgate.SendResult)
 
 
-async def test_an_answer_is_read_though_the_application_has_filled_the_limiter_of_threads(
+async def test_answer_is_read_though_the_thread_limiter_is_full(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(logins, "PARSED_IN_THREAD", 0)
@@ -481,7 +482,7 @@ async def closing(session: smsgate.AsyncSession, sandbox: Sandbox, **options: An
 
 
 @pytest.mark.parametrize("grace", [0, 0.1])
-async def test_calls_that_outlast_the_grace_end_as_in_doubt_or_not_sent(
+async def test_calls_that_exceed_the_grace_end_in_doubt_or_not_sent(
     grace: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Sandbox() as sandbox:
@@ -507,7 +508,7 @@ async def test_calls_that_outlast_the_grace_end_as_in_doubt_or_not_sent(
     ]
 
 
-async def test_calls_that_end_within_the_grace_end_as_they_would(
+async def test_calls_that_finish_within_the_grace_end_normally(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with Sandbox(Settings(hold_seconds=0.2)) as sandbox:
@@ -520,7 +521,7 @@ async def test_calls_that_end_within_the_grace_end_as_they_would(
     assert not caplog.records
 
 
-async def test_a_grace_ends_the_calls_that_another_aclose_waits_for() -> None:
+async def test_grace_ends_calls_that_another_aclose_waits_for() -> None:
     with Sandbox() as sandbox:
         sandbox.faults.add("silent after", operation="SendSMS")
         session = await session_at(sandbox).__aenter__()
@@ -533,7 +534,7 @@ async def test_a_grace_ends_the_calls_that_another_aclose_waits_for() -> None:
 
 
 @pytest.mark.parametrize("grace", [-1, float("inf"), float("nan"), "10", True, False])
-async def test_a_grace_is_checked_by_name(grace: Any) -> None:
+async def test_grace_is_validated_by_name(grace: Any) -> None:
     async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
         with pytest.raises(
             ValueError, match=r"^grace: must be a number of seconds, 0 or more, or None"
@@ -541,7 +542,7 @@ async def test_a_grace_is_checked_by_name(grace: Any) -> None:
             await session.aclose(grace=grace)
 
 
-async def test_a_client_that_cannot_be_cancelled_does_not_hold_the_closing(
+async def test_uncancellable_client_does_not_block_closing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(call, "_CLEANING_UP", 0.1)
@@ -567,7 +568,7 @@ async def test_a_client_that_cannot_be_cancelled_does_not_hold_the_closing(
 
 
 @simulated_time
-async def test_an_auth_that_was_not_sent_in_time_is_said_so() -> None:
+async def test_auth_that_was_not_sent_in_time_says_so() -> None:
     async with simulated() as (gateway, session):
 
         async def connect(request: httpx.Request) -> httpx.Response:

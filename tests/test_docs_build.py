@@ -48,7 +48,7 @@ BECOMES = {
 }
 
 
-def test_every_sentence_and_every_status_is_listed_with_what_it_becomes(pages: dict[str, str]):
+def test_each_sentence_and_status_is_listed_with_its_meaning(pages: dict[str, str]):
     rows = pages["sentences.md"].splitlines()
     for answer in ANSWERS:
         becomes = answer.error.__name__ if answer.error else BECOMES[answer.meaning]
@@ -59,7 +59,7 @@ def test_every_sentence_and_every_status_is_listed_with_what_it_becomes(pages: d
         assert any(line.startswith(row) for line in rows), row
 
 
-def test_every_magic_number_and_every_fault_is_listed(pages: dict[str, str]):
+def test_each_magic_number_and_fault_is_listed(pages: dict[str, str]):
     assert all(f"| `{row.number}` | {row.note} |" in pages["numbers.md"] for row in MAGIC)
     assert all(
         f"| `{row.kind}` | {'yes' if row.works else 'no'} | {row.note} |" in pages["numbers.md"]
@@ -67,7 +67,7 @@ def test_every_magic_number_and_every_fault_is_listed(pages: dict[str, str]):
     )
 
 
-def test_every_transition_is_drawn_and_listed(pages: dict[str, str]):
+def test_each_transition_is_drawn_and_listed(pages: dict[str, str]):
     assert all(f">{row.event}</tspan>" in pages["states.md"] for row in TRANSITIONS)
     assert all(
         f"| {row.source} | {row.event} | {row.target} |" in pages["states.md"]
@@ -75,7 +75,7 @@ def test_every_transition_is_drawn_and_listed(pages: dict[str, str]):
     )
 
 
-def test_every_error_of_the_package_is_listed_with_its_advice(pages: dict[str, str]):
+def test_each_error_is_listed_with_its_advice(pages: dict[str, str]):
     for kind, row in OUTCOMES.items():
         assert (
             f"{kind.__name__}` | {row.outcome} | {row.next_step(sends=True)} |" in pages["exits.md"]
@@ -92,7 +92,7 @@ def test_every_error_of_the_package_is_listed_with_its_advice(pages: dict[str, s
     ],
     ids=["smsgate", "sandbox", "campaign", "doctor"],
 )
-def test_every_public_name_is_in_the_api(pages: dict[str, str], page: str, module: ModuleType):
+def test_each_public_name_is_in_the_api(pages: dict[str, str], page: str, module: ModuleType):
     words = pages[page].replace("(", "\n").splitlines()
     for name in set(module.__all__) - {"__version__"}:
         assert any(
@@ -109,7 +109,7 @@ def test_every_public_name_is_in_the_api(pages: dict[str, str], page: str, modul
         "smsgate campaign resolve [OPTIONS] FILE",
     ],
 )
-def test_the_command_says_its_arguments_and_options(pages: dict[str, str], line: str):
+def test_command_page_shows_arguments_and_options(pages: dict[str, str], line: str):
     assert line in pages["command.md"]
 
 
@@ -136,9 +136,7 @@ def test_nothing_of_this_machine_gets_into_a_page(pages: dict[str, str]):
         ),
     ],
 )
-def test_a_broken_link_and_what_is_loaded_from_elsewhere_are_found(
-    tmp_path: Path, link: str, complaint: str
-):
+def test_broken_and_external_links_are_found(tmp_path: Path, link: str, complaint: str):
     (tmp_path / "index.html").write_text(f'<p id="here">{link}', "utf-8")
     (tmp_path / "other.html").write_text('<p id="there">', "utf-8")
     (tmp_path / "picture.png").touch()
@@ -147,12 +145,12 @@ def test_a_broken_link_and_what_is_loaded_from_elsewhere_are_found(
     assert (ended.returncode, ended.stderr.strip()) == (int(bool(complaint)), complaint)
 
 
-def test_a_folder_without_pages_is_a_fault(tmp_path: Path):
+def test_folder_without_pages_is_an_error(tmp_path: Path):
     command = [sys.executable, str(DOCS / "check_links.py"), str(tmp_path)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 1
 
 
-def test_the_floors_are_drawn_from_the_imports(pages: dict[str, str]):
+def test_floors_are_drawn_from_the_imports(pages: dict[str, str]):
     assert floors.below("session") == {"_client"}
     assert floors.floor_of("errors, privacy") == 0
     assert all(f">{room}</tspan>" in pages["rooms.svg"] for room in floors.ROOMS)

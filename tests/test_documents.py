@@ -58,7 +58,7 @@ CODE = [
 
 
 @pytest.mark.parametrize("block", CODE)
-def test_each_block_of_code_runs_as_it_stands(block: str, tmp_path: Path) -> None:
+def test_each_code_block_runs_as_it_stands(block: str, tmp_path: Path) -> None:
     script = tmp_path / "block.py"
     script.write_text(block, "utf-8")
     ended = run_command([], script=str(script), environment=os.environ, folder=tmp_path)
@@ -69,18 +69,18 @@ def test_there_are_blocks_to_run() -> None:
     assert len(CODE) >= 3
 
 
-def test_the_readme_has_two_commands_of_one_line_the_demo_first() -> None:
+def test_readme_has_two_one_line_commands_and_the_demo_is_first() -> None:
     demo, checks = blocks(README, "sh")
     assert demo.count("\n") == checks.count("\n") == 1
     assert demo.endswith("smsgate demo\n")
     assert checks.endswith("nox\n")
 
 
-def test_the_readme_fits_on_a_page() -> None:
+def test_readme_fits_on_a_page() -> None:
     assert README.count("\n") <= 100
 
 
-def test_the_check_runs_the_second_command_of_the_readme() -> None:
+def test_check_runs_the_second_command_of_the_readme() -> None:
     # Its own words: the line is taken out of the README, and nothing is installed beside it.
     script = (ROOT / ".ci/run").read_text("utf-8")
     awk = re.search(r"line=\$\((awk .*)\)$", script, re.MULTILINE)
@@ -104,7 +104,7 @@ def test_each_magic_number_is_documented_with_its_meaning(row: MagicNumber) -> N
 @pytest.mark.parametrize(
     "row", [row for row in MAGIC if row.answers_all], ids=lambda row: row.number
 )
-def test_each_magic_number_for_a_whole_request_is_documented_with_what_the_client_says(
+def test_magic_number_for_a_whole_request_documents_its_error(
     row: MagicNumber,
 ) -> None:
     sentence = say(row.answers_all)
@@ -128,7 +128,7 @@ def rows_of_reasons() -> list[tuple[str, str, str]]:
     return re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) \|", table, re.MULTILINE)
 
 
-def test_the_reasons_of_both_errors_are_documented() -> None:
+def test_reasons_of_both_errors_are_documented() -> None:
     rows = rows_of_reasons()
     assert sorted(name for name, _, _ in rows) == sorted(smsgate.Reason.__members__)
     assert {errors for _, errors, _ in rows} == {"`NotSent`", "`InDoubt`", "`NotSent`, `InDoubt`"}
@@ -136,13 +136,13 @@ def test_the_reasons_of_both_errors_are_documented() -> None:
     assert {name for name, errors, _ in rows if ", " in errors} == {"CLOSED", "TIMED_OUT"}
 
 
-def test_the_reasons_that_are_tried_again_are_documented() -> None:
+def test_reasons_that_are_retried_are_documented() -> None:
     retried = {name for name, _, retried in rows_of_reasons() if retried != "no"}
     assert retried == {reason.name for reason in smsgate.Reason if reason.passing}
 
 
 @pytest.mark.parametrize("row", FAULTS.values(), ids=lambda row: row.kind)
-def test_each_fault_is_documented_with_what_it_does(row: FaultRow) -> None:
+def test_each_fault_is_documented_with_its_effect(row: FaultRow) -> None:
     assert f"| `{row.kind}` | {'yes' if row.works else 'no'} | {row.note} |" in SANDBOX
 
 
@@ -156,7 +156,7 @@ def test_each_request_of_the_api_is_documented(method: str, path: str) -> None:
     assert re.search(rf"^\| `{method} {re.escape(path)}[?`]", SANDBOX, re.MULTILINE)
 
 
-def test_the_picture_of_states_is_drawn_from_the_table() -> None:
+def test_state_diagram_is_drawn_from_the_table() -> None:
     def name(state: str) -> str:
         return state.replace(" ", "_")
 
@@ -177,7 +177,7 @@ def test_each_exit_code_is_documented(code: Exit) -> None:
     assert re.search(rf"^\| {code.value} \|", REFERENCE, re.MULTILINE)
 
 
-def test_each_variable_of_the_environment_is_documented() -> None:
+def test_each_environment_variable_is_documented() -> None:
     variables = {f"SMSGATE_{name.upper()}" for name in GatewaySettings.model_fields}
     for page in (REFERENCE, (ROOT / "docs/howto/settings.md").read_text("utf-8")):
         assert (
@@ -211,7 +211,7 @@ LINES = [
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_each_command_that_is_shown_exists_with_its_options(line: str) -> None:
+def test_each_shown_command_exists_with_its_options(line: str) -> None:
     command: Any = get_command(app)
     words = shlex.split(line, comments=True)[1:]
     while words and hasattr(command, "commands") and not words[0].startswith("-"):
@@ -220,17 +220,17 @@ def test_each_command_that_is_shown_exists_with_its_options(line: str) -> None:
     assert options <= {name for option in command.params for name in option.opts}
 
 
-def test_there_are_commands_to_look_at() -> None:
+def test_there_are_commands_to_check() -> None:
     assert len(LINES) >= 10
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_each_link_to_a_file_leads_somewhere(page: Path) -> None:
+def test_each_link_to_a_file_works(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
 
 
-def test_the_wire_format_has_every_sentence_of_the_gateway() -> None:
+def test_wire_format_has_every_sentence_of_the_gateway() -> None:
     # A row may be half of a sentence, or two with a separator between them.
     whole = [row.sentence for row in ANSWERS if not re.search("both in one|line alone", row.note)]
     whole += [row.sentence for row in STATUSES]
@@ -274,7 +274,7 @@ def test_each_citation_in_the_code_has_a_target(source: str, page: str, heading:
     assert not heading or heading in headings, f"{source} cites a heading that is not there"
 
 
-def test_there_are_citations_to_look_at() -> None:
+def test_there_are_citations_to_check() -> None:
     assert len(citations()) > 40
 
 

@@ -45,7 +45,7 @@ def arguments_of(body: bytes, operation: str) -> dict[str, Node]:
     return inside if isinstance(inside, dict) else {}
 
 
-def test_auth_is_the_request_that_clients_in_the_wild_send():
+def test_auth_is_the_request_that_real_clients_send():
     body = request_body(AUTH, login="test", password="password")
     assert (
         body
@@ -59,11 +59,11 @@ def test_auth_is_the_request_that_clients_in_the_wild_send():
     ("operation", "name"),
     [(GET_CREDIT_BALANCE, b"GetCreditBalance"), (GET_NEW_MESSAGES, b"GetNewMessages")],
 )
-def test_an_operation_without_arguments_is_an_empty_element(operation: Operation, name: bytes):
+def test_operation_without_arguments_is_an_empty_element(operation: Operation, name: bytes):
     assert request_body(operation) == HEAD + b"<ns1:" + name + b"></ns1:" + name + b">" + TAIL
 
 
-def test_the_message_id_is_asked_for_with_a_capital_m():
+def test_message_id_argument_begins_with_a_capital_m():
     body = request_body(GET_MESSAGE_STATUS, MessageId="abc")
     assert (
         body
@@ -73,19 +73,19 @@ def test_the_message_id_is_asked_for_with_a_capital_m():
     )
 
 
-def test_arguments_stand_in_the_order_of_the_wsdl_however_they_are_given():
+def test_arguments_are_in_wsdl_order_however_they_are_given():
     body = request_body(SEND_SMS, wappush="http://w", text="t", destination="+1", sender="s")
     inside = b"<ns1:sender>s</ns1:sender><ns1:destination>+1</ns1:destination><ns1:text>t</ns1:text><ns1:wappush>http://w</ns1:wappush>"
     assert body == HEAD + b"<ns1:SendSMS>" + inside + b"</ns1:SendSMS>" + TAIL
 
 
-def test_an_argument_that_is_none_is_left_out_and_an_empty_one_is_sent_empty():
+def test_none_is_omitted_and_an_empty_argument_is_sent_empty():
     body = request_body(SEND_SMS, sender="s", destination="+1", text="", wappush=None)
     assert b"wappush" not in body
     assert b"<ns1:text></ns1:text>" in body
 
 
-def test_the_request_is_in_utf_8():
+def test_request_is_in_utf8():
     assert "<ns1:text>Ваш код: 4815 😀</ns1:text>".encode() in request_body(
         SEND_SMS, text="Ваш код: 4815 😀"
     )
@@ -100,9 +100,7 @@ def test_markup_in_a_value_stays_a_value():
 
 
 @given(sender=acceptable, destination=acceptable, text=acceptable, wappush=acceptable)
-def test_whatever_is_accepted_arrives_as_it_was_given(
-    sender: str, destination: str, text: str, wappush: str
-):
+def test_accepted_value_arrives_as_given(sender: str, destination: str, text: str, wappush: str):
     given_ = {"sender": sender, "destination": destination, "text": text, "wappush": wappush}
     arrived = arguments_of(request_body(SEND_SMS, **given_), "SendSMS")
     assert [(name, text_of(node) or "") for name, node in arrived.items()] == [
@@ -111,7 +109,7 @@ def test_whatever_is_accepted_arrives_as_it_was_given(
 
 
 @given(password=st.text())
-def test_a_value_is_sent_whole_or_refused(password: str):
+def test_value_is_sent_whole_or_refused(password: str):
     if complaint(password) is None:
         assert (
             text_of(
@@ -133,9 +131,7 @@ def test_a_value_is_sent_whole_or_refused(password: str):
 
 @pytest.mark.parametrize("character", ["\x00", "\r", "\x0b", "\x7f", "\ud800", "\ufffe", "\uffff"])
 @pytest.mark.parametrize("name", ["sender", "destination", "text", "wappush"])
-def test_a_character_that_cannot_be_carried_is_refused_with_the_argument_and_the_place(
-    name: str, character: str
-):
+def test_unsendable_character_is_refused_with_argument_and_place(name: str, character: str):
     error = raised_by(lambda: request_body(SEND_SMS, **{name: f"ab{character}"}))
     assert type(error) is ValueError
     assert (
@@ -145,7 +141,7 @@ def test_a_character_that_cannot_be_carried_is_refused_with_the_argument_and_the
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values())
-def test_an_argument_that_the_operation_has_not_is_refused(operation: Operation):
+def test_argument_unknown_to_the_operation_is_refused(operation: Operation):
     with pytest.raises(TypeError, match=f"^{operation.name} has no argument flash, ttl$"):
         request_body(operation, ttl="1", flash="1")
 
@@ -164,7 +160,7 @@ SPOILT = Hidden(f"{NEEDLE}\x00")
         (SEND_SMS, {"text": SECRET, "flash": SECRET}),
     ],
 )
-def test_a_refusal_shows_no_value_not_even_to_a_traceback_with_locals(
+def test_refusal_shows_no_value_even_in_a_traceback_with_locals(
     operation: Operation, arguments: dict[str, str]
 ):
     error = raised_by(lambda: request_body(operation, **arguments))

@@ -39,7 +39,7 @@ CLASSES = [getattr(errors, name) for name in TREE]
 REFUSALS = [kind for kind in CLASSES if issubclass(kind, Refused)]
 
 
-def test_the_tree_is_the_one_of_the_design():
+def test_error_tree_is_the_documented_one():
     found = {
         name: (kind.__base__.__name__, kind.sent)
         for name, kind in vars(errors).items()
@@ -48,7 +48,8 @@ def test_the_tree_is_the_one_of_the_design():
     assert found == TREE
 
 
-def test_the_picture_in_the_file_names_every_error_below_its_parent_and_says_whether_it_was_sent():
+def test_tree_in_the_module_docstring_is_complete():
+    """It names each error below its parent, and says whether the message was sent."""
     lines = {
         line.split("── ")[-1].split()[0]: line
         for line in (errors.__doc__ or "").splitlines()
@@ -65,20 +66,20 @@ def test_the_picture_in_the_file_names_every_error_below_its_parent_and_says_whe
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_every_error_can_be_raised_without_an_argument_and_says_something(kind: type[SmsGateError]):
+def test_each_error_can_be_raised_without_arguments_and_has_text(kind: type[SmsGateError]):
     with pytest.raises(kind) as caught:
         raise kind
     assert kind is SmsGateError or str(caught.value)
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_every_error_says_in_its_docstring_what_it_means(kind: type[SmsGateError]):
+def test_each_error_has_a_docstring_with_its_meaning(kind: type[SmsGateError]):
     assert "\n" not in (kind.__doc__ or "").split(".")[0]
     assert (kind.__doc__ or "").strip()
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-def test_a_refusal_keeps_its_class_its_message_and_its_attributes_in_another_process(
+def test_refusal_keeps_class_message_and_attributes_when_pickled(
     kind: type[Refused],
 ):
     error = kind(
@@ -95,13 +96,13 @@ def test_a_refusal_keeps_its_class_its_message_and_its_attributes_in_another_pro
     assert again.sent is False
 
 
-def test_the_missing_credits_come_along():
+def test_missing_credits_survive_pickling():
     again = pickle.loads(pickle.dumps(NotEnoughCredits("poor", missing=Decimal("2.56"))))
     assert again.missing == Decimal("2.56")
     assert NotEnoughCredits().missing == 0
 
 
-def test_what_was_not_sent_keeps_its_reason_in_another_process():
+def test_not_sent_keeps_its_reason_when_pickled():
     again = pickle.loads(pickle.dumps(NotSent("closed", reason=Reason.CLOSED)))
     assert (type(again), str(again), again.reason, again.sent) == (
         NotSent,
@@ -111,7 +112,7 @@ def test_what_was_not_sent_keeps_its_reason_in_another_process():
     )
 
 
-def test_what_is_in_doubt_keeps_its_evidence_in_another_process_but_not_the_reply():
+def test_in_doubt_pickles_its_evidence_but_not_the_reply():
     evidence = ReplyEvidence(status=502, size=17, ids=("one",), reply=b"what it quotes")
     again = pickle.loads(
         pickle.dumps(InDoubt("no answer", reason=Reason.HTTP_STATUS, evidence=evidence))
@@ -127,7 +128,7 @@ def test_what_is_in_doubt_keeps_its_evidence_in_another_process_but_not_the_repl
     assert b"quotes" not in pickle.dumps(evidence)
 
 
-def test_an_error_in_doubt_without_evidence_has_an_empty_one():
+def test_in_doubt_without_evidence_has_empty_evidence():
     assert InDoubt().evidence == ReplyEvidence(status=None, size=0, ids=(), reply=b"")
     assert InDoubt().reason is Reason.CONNECTION_LOST
     assert NotSent().reason is Reason.NO_CONNECTION
@@ -142,11 +143,11 @@ def test_an_error_in_doubt_without_evidence_has_an_empty_one():
         InDoubt("message", reason=Reason.SLOTS, evidence=ReplyEvidence(200, 3, ("id",), b"abc")),
     ],
 )
-def test_the_only_argument_of_an_error_is_its_message(error: SmsGateError):
+def test_only_argument_of_an_error_is_its_message(error: SmsGateError):
     assert error.args == ("message",)
 
 
-def test_the_reply_shows_in_no_repr_and_does_not_decide_whether_evidence_is_the_same():
+def test_reply_is_not_in_the_repr_nor_compared_in_evidence():
     evidence = ReplyEvidence(200, 3, (), b"secret")
     assert "secret" not in repr(evidence)
     assert evidence == ReplyEvidence(200, 3, (), b"other")
@@ -157,17 +158,17 @@ def test_evidence_keeps_at_most_256_kib_of_a_reply():
     assert ReplyEvidence.LIMIT == 262_144
 
 
-def test_evidence_cannot_be_changed():
+def test_evidence_is_immutable():
     with pytest.raises(AttributeError):
         ReplyEvidence().size = 1  # type: ignore[misc]
 
 
-def test_a_warning_about_plain_http_is_no_error_of_the_gateway():
+def test_plain_http_warning_is_no_gateway_error():
     assert issubclass(PlainHttpWarning, UserWarning)
     assert not issubclass(PlainHttpWarning, SmsGateError)
 
 
-def test_what_the_file_exports_is_the_tree_and_what_stands_beside_it():
+def test_module_exports_the_tree_and_its_companions():
     assert set(errors.__all__) == set(TREE) | {
         "OUTCOMES",
         "REASONS",
@@ -181,7 +182,7 @@ def test_what_the_file_exports_is_the_tree_and_what_stands_beside_it():
     }
 
 
-def test_reasons_are_words_that_a_program_can_compare():
+def test_reasons_are_strings_that_a_program_can_compare():
     assert {str(reason) for reason in Reason} == {
         "no connection",
         "no free connection",

@@ -89,7 +89,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("module", NEEDED)
-def test_a_module_names_the_extra_that_it_needs(module: str, said: dict[str, Any]):
+def test_module_names_the_extra_that_it_needs(module: str, said: dict[str, Any]):
     library, extra = NEEDED[module]
     assert said[module].startswith("MissingExtra: ")
     assert said[module].endswith(
@@ -97,19 +97,19 @@ def test_a_module_names_the_extra_that_it_needs(module: str, said: dict[str, Any
     )
 
 
-def test_a_spreadsheet_names_the_extra_that_it_needs(said: dict[str, Any]):
+def test_spreadsheet_names_the_extra_that_it_needs(said: dict[str, Any]):
     advice = "a spreadsheet needs python_calamine, which is not installed: pip install 'aiosmsgate[tables]'"
     assert said["list.xlsx"] == f"MissingExtra: {advice}"
 
 
-def test_the_command_names_the_extra_that_it_needs_in_one_line(said: dict[str, Any]):
+def test_command_names_the_extra_that_it_needs_in_one_line(said: dict[str, Any]):
     assert said["exit code"] == 2
     assert said["command"].startswith("smsgate: this command needs ")
     assert said["command"].endswith("which is not installed: pip install 'aiosmsgate[cli]'\n")
     assert said["command"].count("\n") == 1
 
 
-def test_a_module_that_no_extra_brings_is_not_explained_away(tmp_path: Path):
+def test_missing_module_that_belongs_to_no_extra_is_unchanged(tmp_path: Path):
     said = said_without(["smsgate.cli.views"], [], tmp_path / "list.xlsx")
     assert said["exit code"] == "ModuleNotFoundError: No module named 'smsgate.cli.views'"
     assert said["command"] == ""
@@ -118,11 +118,11 @@ def test_a_module_that_no_extra_brings_is_not_explained_away(tmp_path: Path):
 @pytest.mark.parametrize(
     "error", [ModuleNotFoundError("no numpy", name="numpy"), ModuleNotFoundError("no name")]
 )
-def test_an_error_about_another_library_stays_as_it_is(error: ModuleNotFoundError):
+def test_error_about_another_library_is_unchanged(error: ModuleNotFoundError):
     assert missing(error, "this") is error
 
 
-def test_an_error_that_names_its_extra_already_stays_as_it_is():
+def test_error_that_already_names_its_extra_is_unchanged():
     inner = missing(ModuleNotFoundError("no typer", name="typer.main"), "this command")
     assert isinstance(inner, MissingExtra)
     assert missing(inner, "another command") is inner

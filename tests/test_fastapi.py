@@ -76,7 +76,7 @@ def login() -> Iterator[Any]:
     module.VISITORS.clear()
 
 
-async def test_a_visitor_logs_in_with_the_code_that_arrived(login: Any, smsgate_sandbox: Sandbox):
+async def test_visitor_logs_in_with_the_code_that_arrived(login: Any, smsgate_sandbox: Sandbox):
     async with client_of(login.app) as client:
         asked = await client.post(
             "/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8}
@@ -93,9 +93,7 @@ async def test_a_visitor_logs_in_with_the_code_that_arrived(login: Any, smsgate_
         )
 
 
-async def test_one_request_never_sends_twice_however_often_it_comes(
-    login: Any, smsgate_sandbox: Sandbox
-):
+async def test_repeated_request_never_sends_twice(login: Any, smsgate_sandbox: Sandbox):
     answers = []
     async with client_of(login.app) as client:
 
@@ -115,7 +113,7 @@ async def test_one_request_never_sends_twice_however_often_it_comes(
     assert smsgate_sandbox.accepted == 1
 
 
-async def test_a_lost_answer_is_told_as_perhaps_and_the_code_that_arrives_works(
+async def test_lost_answer_is_reported_as_perhaps_and_the_code_works(
     login: Any, smsgate_sandbox: Sandbox
 ):
     smsgate_sandbox.faults.add("drop after", operation="SendSMS")
@@ -130,7 +128,7 @@ async def test_a_lost_answer_is_told_as_perhaps_and_the_code_that_arrives_works(
     assert smsgate_sandbox.accepted == 1
 
 
-async def test_a_new_request_within_a_minute_is_told_to_wait(login: Any, smsgate_sandbox: Sandbox):
+async def test_new_request_within_a_minute_must_wait(login: Any, smsgate_sandbox: Sandbox):
     async with client_of(login.app) as client:
         for key, status in (("a" * 8, 202), ("b" * 8, 429)):
             asked = await client.post(
@@ -140,7 +138,7 @@ async def test_a_new_request_within_a_minute_is_told_to_wait(login: Any, smsgate
     assert smsgate_sandbox.accepted == 1
 
 
-async def test_a_slow_gateway_takes_nothing_from_the_time_that_a_code_has(
+async def test_slow_gateway_does_not_shorten_the_life_of_a_code(
     login: Any, smsgate_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(login, "AGAIN_SECONDS", 1)
@@ -166,7 +164,7 @@ async def test_a_slow_gateway_takes_nothing_from_the_time_that_a_code_has(
     assert smsgate_sandbox.accepted == 1
 
 
-async def test_who_waits_in_vain_is_told_so_and_the_code_that_arrives_works(
+async def test_waiting_in_vain_is_reported_and_the_arriving_code_works(
     login: Any, smsgate_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(login, "PATIENCE", smsgate.Timeouts(send=1.0))
@@ -184,7 +182,7 @@ async def test_who_waits_in_vain_is_told_so_and_the_code_that_arrives_works(
     )
 
 
-async def test_a_request_that_comes_late_sends_nothing_either(
+async def test_late_request_sends_nothing(
     login: Any, smsgate_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
     async with client_of(login.app) as client:
@@ -207,9 +205,7 @@ async def test_a_request_that_comes_late_sends_nothing_either(
     assert smsgate_sandbox.accepted == 2
 
 
-async def test_after_a_few_wrong_codes_the_right_one_does_not_work_either(
-    login: Any, smsgate_sandbox: Sandbox
-):
+async def test_right_code_fails_after_a_few_wrong_ones(login: Any, smsgate_sandbox: Sandbox):
     async with client_of(login.app) as client:
         await client.post("/login", json={"number": NUMBER}, headers={"Idempotency-Key": "a" * 8})
         right = code_of(smsgate_sandbox)
@@ -224,7 +220,7 @@ async def test_after_a_few_wrong_codes_the_right_one_does_not_work_either(
         ).status_code == 410
 
 
-async def test_an_earlier_code_works_though_a_later_one_could_not_be_sent(
+async def test_earlier_code_works_if_a_later_one_could_not_be_sent(
     login: Any, smsgate_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(login, "AGAIN_SECONDS", 0)
@@ -239,7 +235,7 @@ async def test_an_earlier_code_works_though_a_later_one_could_not_be_sent(
         assert (await client.post("/login/code", json=code)).status_code == 204
 
 
-async def test_a_number_that_only_the_session_refuses_is_told_and_leaves_nothing_behind(
+async def test_number_refused_by_the_session_is_reported_and_not_kept(
     login: Any, smsgate_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("SMSGATE_COUNTRY", "UA")
@@ -254,7 +250,7 @@ async def test_a_number_that_only_the_session_refuses_is_told_and_leaves_nothing
     assert smsgate_sandbox.calls["SendSMS"] == 0
 
 
-async def test_a_sender_that_is_missing_is_for_the_operator_and_not_for_the_visitor(
+async def test_missing_sender_is_an_error_for_the_operator(
     login: Any, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.delenv("SMSGATE_SENDER")
@@ -265,7 +261,7 @@ async def test_a_sender_that_is_missing_is_for_the_operator_and_not_for_the_visi
             )
 
 
-async def test_after_a_send_that_certainly_failed_the_same_request_may_try_again(
+async def test_request_may_be_repeated_after_a_certain_failure(
     login: Any, smsgate_sandbox: Sandbox
 ):
     smsgate_sandbox.balance = 0
@@ -279,7 +275,7 @@ async def test_after_a_send_that_certainly_failed_the_same_request_may_try_again
         ] == "sent"
 
 
-def test_the_phone_login_can_be_tried_with_the_commands_of_the_page(tmp_path: Path):
+def test_phone_login_works_with_the_commands_of_the_page(tmp_path: Path):
     page = (EXAMPLES.parent / "howto/fastapi.md").read_text("utf-8")
     _, start, ask, log_in = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     shutil.copy(EXAMPLES / "fastapi_login.py", tmp_path)
@@ -320,7 +316,7 @@ def curl(command: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("body", [{"number": "12"}, {"number": "+38050123456a"}, {}])
-async def test_a_bad_number_is_refused_before_anything_is_sent(
+async def test_bad_number_is_refused_before_anything_is_sent(
     body: dict[str, str], login: Any, smsgate_sandbox: Sandbox
 ):
     async with client_of(login.app) as client:
@@ -343,7 +339,7 @@ STATUSES: dict[type[BaseException], int] = {
 
 
 @pytest.mark.parametrize("kind", OUTCOMES, ids=lambda kind: kind.__name__)
-async def test_each_error_has_its_answer_without_what_the_gateway_said(
+async def test_each_error_has_an_answer_without_the_gateways_words(
     kind: Any, caplog: pytest.LogCaptureFixture
 ):
     error = kind("a secret of the account: +380501234567")
@@ -368,7 +364,7 @@ async def test_each_error_has_its_answer_without_what_the_gateway_said(
     assert "380501234567" not in caplog.text
 
 
-async def test_what_a_stranger_wrote_is_told_and_what_is_wrong_inside_is_not():
+async def test_invalid_user_input_is_explained_and_internal_errors_not():
     app = FastAPI()
     answer_errors(app)
 
@@ -390,7 +386,7 @@ async def test_what_a_stranger_wrote_is_told_and_what_is_wrong_inside_is_not():
             await client.get("/own")
 
 
-async def test_more_recipients_than_an_answer_is_read_for_are_the_mistake_of_the_caller():
+async def test_too_many_recipients_is_an_error_of_the_caller():
     app = FastAPI()
     answer_errors(app)
 
@@ -425,7 +421,7 @@ they stay errors of the server.
 """
 
 
-def test_every_complaint_of_ours_is_the_mistake_of_the_caller_or_of_the_application():
+def test_each_complaint_blames_the_caller_or_the_application():
     kinds: set[str] = set()
     for module in (models, session):
         for call in ast.walk(ast.parse(inspect.getsource(module))):
@@ -447,7 +443,7 @@ def test_every_complaint_of_ours_is_the_mistake_of_the_caller_or_of_the_applicat
     assert kinds >= _MISTAKES
 
 
-async def test_the_session_is_open_while_the_application_runs_and_closed_after(
+async def test_session_is_open_only_while_the_application_runs(
     smsgate_server: Sandbox,
 ):
     seen: list[smsgate.AsyncSession] = []
@@ -469,7 +465,7 @@ async def test_the_session_is_open_while_the_application_runs_and_closed_after(
         await seen[0].get_credit_balance()
 
 
-async def test_without_the_lifespan_the_error_says_what_is_missing():
+async def test_missing_lifespan_is_named_in_the_error():
     app = FastAPI()
 
     @app.get("/")
@@ -482,7 +478,7 @@ async def test_without_the_lifespan_the_error_says_what_is_missing():
 
 
 @pytest.mark.parametrize("grace", [0.1, 0])
-async def test_the_shutdown_ends_what_outlasts_the_grace_and_says_so(
+async def test_shutdown_cancels_calls_after_the_grace_and_logs_it(
     grace: float, smsgate_sandbox: Sandbox
 ):
     smsgate_sandbox.faults.add("silent after", operation="SendSMS")
@@ -503,7 +499,7 @@ async def test_the_shutdown_ends_what_outlasts_the_grace_and_says_so(
 
 
 @pytest.mark.parametrize("grace", [-1, float("inf"), float("nan"), "8", True, False])
-def test_a_bad_grace_is_refused_where_it_is_given_and_not_at_shutdown(grace: Any):
+def test_bad_grace_is_refused_at_once_not_at_shutdown(grace: Any):
     with pytest.raises(
         ValueError, match=r"^grace: must be a number of seconds, 0 or more, or None"
     ):

@@ -68,9 +68,7 @@ async def outcome(session: smsgate.AsyncSession) -> smsgate.SmsGateError:
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("name", AFTER_THE_REQUEST)
-async def test_what_happens_after_the_whole_request_was_read_leaves_it_in_doubt(
-    name: str, client: str
-) -> None:
+async def test_fault_after_the_request_was_read_is_in_doubt(name: str, client: str) -> None:
     fault, reason = AFTER_THE_REQUEST[name]
     timeouts = SHORT if reason == "timed out" else LONG
     with FaultServer(fault).running() as server:
@@ -91,7 +89,7 @@ async def test_what_happens_after_the_whole_request_was_read_leaves_it_in_doubt(
 
 
 @pytest.mark.parametrize("name", AFTER_THE_REQUEST)
-async def test_over_tls_the_verdict_is_the_same(
+async def test_outcome_over_tls_is_the_same(
     name: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
     fault, reason = AFTER_THE_REQUEST[name]
@@ -108,9 +106,7 @@ async def test_over_tls_the_verdict_is_the_same(
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("name", BEFORE_THE_REQUEST)
-async def test_what_happens_before_the_request_was_read_is_never_taken_for_sent(
-    name: str, client: str
-) -> None:
+async def test_fault_before_the_request_was_read_is_never_accepted(name: str, client: str) -> None:
     # Whether a byte had left is a race here, so both outcomes are right; the server got no request
     # that it could act on.
     with FaultServer(BEFORE_THE_REQUEST[name]).running() as server:
@@ -136,7 +132,7 @@ TLS_FAULTS: dict[str, Fault] = {
 
 
 @pytest.mark.parametrize("name", TLS_FAULTS)
-async def test_a_handshake_that_fails_sends_nothing(
+async def test_failed_handshake_sends_nothing(
     name: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
     with FaultServer(TLS_FAULTS[name], server_tls).running() as server:
@@ -153,7 +149,7 @@ async def test_a_handshake_that_fails_sends_nothing(
     assert server.sends() == []
 
 
-async def test_a_certificate_that_is_not_trusted_sends_nothing_and_is_named(
+async def test_untrusted_certificate_sends_nothing_and_is_named(
     server_tls: ssl.SSLContext,
 ) -> None:
     with FaultServer(fault_server.accept, server_tls).running() as server:
@@ -167,7 +163,7 @@ async def test_a_certificate_that_is_not_trusted_sends_nothing_and_is_named(
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-async def test_a_refused_connection_sends_nothing(client: str) -> None:
+async def test_refused_connection_sends_nothing(client: str) -> None:
     async with CLIENTS[client]() as http_client:
         options = {
             "sender": "Shop",
@@ -182,7 +178,7 @@ async def test_a_refused_connection_sends_nothing(client: str) -> None:
     assert "refused" in str(error)
 
 
-async def test_a_connection_that_is_refused_after_the_login_sends_nothing() -> None:
+async def test_connection_refused_after_the_login_sends_nothing() -> None:
     with FaultServer(fault_server.accept).running() as server:
         async with smsgate.AsyncSession(
             "login", "password", sender="Shop", url=server.url, timeouts=LONG, concurrency=1
@@ -193,7 +189,7 @@ async def test_a_connection_that_is_refused_after_the_login_sends_nothing() -> N
     assert isinstance(error, smsgate.NotSent)
 
 
-async def test_a_host_without_an_address_sends_nothing() -> None:
+async def test_host_without_an_address_sends_nothing() -> None:
     url = "https://no-such-host.invalid/api/soap.html"
     async with smsgate.AsyncSession(
         "login", "password", sender="Shop", url=url, timeouts=LONG
@@ -203,7 +199,7 @@ async def test_a_host_without_an_address_sends_nothing() -> None:
     assert "resolved" in str(error)
 
 
-async def test_a_server_that_accepts_no_more_connections_sends_nothing() -> None:
+async def test_server_that_accepts_no_more_connections_gets_nothing() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -243,7 +239,7 @@ def refusing_the_tunnel(status: str, tls: ssl.SSLContext | None) -> FaultServer:
     ],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_proxy_that_refuses_the_tunnel_sends_nothing_and_is_named(
+async def test_proxy_that_refuses_the_tunnel_is_named_and_gets_nothing(
     status: int, reason: smsgate.Reason, times: int, scheme: str, request: pytest.FixtureRequest
 ) -> None:
     server_tls, client_tls = (
@@ -269,7 +265,7 @@ async def test_a_proxy_that_refuses_the_tunnel_sends_nothing_and_is_named(
     assert server.connections == times
 
 
-async def test_an_https_proxy_is_trusted_by_the_tls_settings_of_the_session(
+async def test_https_proxy_uses_the_tls_settings_of_the_session(
     server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
     with FaultServer(fault_server.accept, server_tls).running() as server:
@@ -291,7 +287,7 @@ async def test_an_https_proxy_is_trusted_by_the_tls_settings_of_the_session(
     assert len(server.sends()) == 1
 
 
-async def test_a_proxy_that_asks_for_a_password_is_named_and_asked_once() -> None:
+async def test_proxy_that_wants_a_password_is_named_and_asked_once() -> None:
     with FaultServer(fault_server.answering(b"", status="407 secret")).running() as server:
         proxy = server.url.removesuffix("/api/soap.html")
         options = {
@@ -310,7 +306,7 @@ async def test_a_proxy_that_asks_for_a_password_is_named_and_asked_once() -> Non
     assert len(server.requests) == 3, "one login, and each was asked once"
 
 
-async def test_a_redirect_is_not_followed_even_by_a_client_that_follows_redirects() -> None:
+async def test_redirect_is_not_followed_even_by_a_client_that_would() -> None:
     fault, _ = AFTER_THE_REQUEST["307"]
     with FaultServer(fault).running() as server:
         async with httpx.AsyncClient(follow_redirects=True, auth=("user", "word")) as http_client:
@@ -326,7 +322,7 @@ async def test_a_redirect_is_not_followed_even_by_a_client_that_follows_redirect
     assert "authorization" not in server.sends()[0].head.lower()
 
 
-async def test_a_reply_in_another_declared_charset_is_read() -> None:
+async def test_reply_in_another_declared_charset_is_read() -> None:
     body = (
         fault_server.ACCEPTED.decode()
         .replace('encoding="UTF-8"', 'encoding="windows-1251"')
@@ -341,7 +337,7 @@ async def test_a_reply_in_another_declared_charset_is_read() -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-async def test_the_request_carries_the_cookie_once_and_asks_for_identity(client: str) -> None:
+async def test_request_has_the_cookie_once_and_identity_encoding(client: str) -> None:
     with FaultServer(fault_server.accept).running() as server:
         async with CLIENTS[client]() as http_client:
             options = {
@@ -360,7 +356,7 @@ async def test_the_request_carries_the_cookie_once_and_asks_for_identity(client:
     assert 'soapaction: "http://turbosms.in.ua/api/turbo/sendsms"' in send.head.lower()
 
 
-async def test_a_reading_operation_is_repeated_a_few_times_and_then_gives_up() -> None:
+async def test_read_operation_is_retried_a_few_times_then_gives_up() -> None:
     with FaultServer(AFTER_THE_REQUEST["reset"][0]).running() as server:
         async with smsgate.AsyncSession(
             "login", "password", url=server.url, timeouts=LONG, concurrency=1
@@ -374,7 +370,7 @@ async def test_a_reading_operation_is_repeated_a_few_times_and_then_gives_up() -
 @pytest.mark.parametrize(
     ("name", "times"), [("502", 4), ("404", 1), ("HTML", 1), ("fault with 200", 1)]
 )
-async def test_only_a_fault_that_may_pass_is_repeated(name: str, times: int) -> None:
+async def test_only_a_transient_fault_is_retried(name: str, times: int) -> None:
     with FaultServer(AFTER_THE_REQUEST[name][0]).running() as server:
         async with smsgate.AsyncSession(
             "login", "password", url=server.url, timeouts=LONG, concurrency=1
@@ -390,7 +386,7 @@ async def test_only_a_fault_that_may_pass_is_repeated(name: str, times: int) -> 
     [("502 Bad Gateway", 4), ("404 Not Found", 1), ("302 Found", 1), ("200 OK", 1)],
 )
 @pytest.mark.parametrize("call", ["get_credit_balance", "send"])
-async def test_a_login_on_the_way_is_repeated_by_the_same_rule(
+async def test_login_before_a_call_is_retried_by_the_same_rule(
     call: str, status: str, times: int
 ) -> None:
     def answer(connection: fault_server.Connection) -> None:

@@ -42,11 +42,11 @@ def without_a_reason(source: str) -> list[int]:
         "x = 1  # pragma: no branch",
     ],
 )
-def test_a_line_left_out_without_a_reason_is_found(line: str):
+def test_exclusion_without_a_reason_is_found(line: str):
     assert without_a_reason(f"\n{line}\n") == [2]
 
 
-def test_a_line_left_out_with_a_reason_is_fine():
+def test_exclusion_with_a_reason_is_accepted():
     assert (
         without_a_reason(
             "x = 1  # pragma: no cover - runs on Windows only\ny = 2  # a pragma would be wrong here\n"
@@ -56,11 +56,11 @@ def test_a_line_left_out_with_a_reason_is_fine():
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_line_left_out_of_the_coverage_has_a_reason(path: Path):
+def test_each_line_excluded_from_coverage_has_a_reason(path: Path):
     assert without_a_reason(path.read_text("utf-8")) == []
 
 
-def test_only_known_patterns_are_left_out_of_the_coverage():
+def test_only_known_patterns_are_excluded_from_coverage():
     settings = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))[
         "tool"
     ]["coverage"]

@@ -73,7 +73,7 @@ def may_be_sender(value: str) -> bool:
         "-&-",
     ],
 )
-def test_a_signature_or_a_phone_number_is_a_sender(sender: str):
+def test_signature_or_phone_number_is_a_sender(sender: str):
     assert is_sender(sender)
     assert Message(sender=sender, destinations=NUMBER, text="t").sender == sender
 
@@ -116,12 +116,13 @@ def test_anything_else_is_no_sender(sender: str):
 
 
 @pytest.mark.parametrize("sender", [b"Shop", 380501234567, True, ["Shop"]])
-def test_a_sender_is_a_string(sender: Any):
+def test_sender_is_a_string(sender: Any):
     assert not is_sender(sender)
     assert refusal(sender=sender) == ("sender", SENDER_RULE)
 
 
-def test_every_character_of_the_basic_plane_alone_is_a_signature_or_not_by_the_rule():
+def test_each_single_character_is_judged_as_a_sender_by_the_rule():
+    """All characters of the Basic Multilingual Plane."""
     assert [
         chr(point) for point in range(0x10000) if is_sender(chr(point)) != may_be_sender(chr(point))
     ] == []
@@ -174,13 +175,11 @@ DECORATION = " ()-\t\u00a0\u2009\u202f\u3000\u2010\u2014\u2212\uff0d\u00ad\u200b
         ("+3800501234567", ("+3800501234567",)),
     ],
 )
-def test_one_number_several_in_a_string_or_an_iterable_become_a_tuple_of_bare_numbers(
-    given_: Any, taken: tuple[str, ...]
-):
+def test_destinations_become_a_tuple_of_bare_numbers(given_: Any, taken: tuple[str, ...]):
     assert Message(destinations=given_, text="t").destinations == taken
 
 
-def test_an_iterator_of_numbers_will_do():
+def test_iterator_of_numbers_is_accepted():
     assert Message(destinations=iter([NUMBER, OTHER]), text="t").destinations == (NUMBER, OTHER)
 
 
@@ -273,7 +272,7 @@ BROKEN = "has a line break at position {} ({}); separate numbers by commas"
         ),
     ],
 )
-def test_what_is_no_number_is_refused_with_its_place(given_: Any, said: str):
+def test_invalid_number_is_refused_with_its_position(given_: Any, said: str):
     assert refusal(destinations=given_) == ("destinations", said)
 
 
@@ -334,7 +333,9 @@ PLACES = st.lists(st.tuples(st.integers(0, 15), st.sampled_from(DECORATION)), ma
     PLACES,
     st.text(st.sampled_from(DECORATION + BREAKS), max_size=3),
 )
-def test_decoration_anywhere_changes_nothing(digits: int, places: list[tuple[int, str]], tail: str):
+def test_decoration_of_a_number_changes_nothing(
+    digits: int, places: list[tuple[int, str]], tail: str
+):
     written = f"+{digits}"
     for place, decoration in places:
         written = written[:place] + decoration + written[place:]
@@ -364,7 +365,7 @@ def test_no_complaint_quotes_the_number(digits: str, character: str, data: st.Da
         ("\u200b", "\u200b"),
     ],
 )
-def test_a_text_is_taken_as_it_is_save_that_cr_lf_becomes_lf(given_: str, taken: str):
+def test_text_is_unchanged_except_that_cr_lf_becomes_lf(given_: str, taken: str):
     assert Message(destinations=NUMBER, text=given_).text == taken
 
 
@@ -383,7 +384,7 @@ def test_a_text_is_taken_as_it_is_save_that_cr_lf_becomes_lf(given_: str, taken:
         (["text"], "a text is a string"),
     ],
 )
-def test_a_text_that_is_blank_or_cannot_be_carried_is_refused(text: Any, said: str):
+def test_blank_or_unsendable_text_is_refused(text: Any, said: str):
     assert refusal(text=text) == ("text", said)
 
 
@@ -396,7 +397,7 @@ def test_a_text_that_is_blank_or_cannot_be_carried_is_refused(text: Any, said: s
         "http://приклад.укр/",
     ],
 )
-def test_a_wappush_alone_is_a_message(wappush: str):
+def test_wappush_alone_is_a_message(wappush: str):
     message = Message(destinations=NUMBER, wappush=wappush)
     assert (message.text, message.wappush) == (None, wappush)
 
@@ -422,23 +423,23 @@ def test_a_wappush_alone_is_a_message(wappush: str):
         b"http://example.com",
     ],
 )
-def test_what_is_no_web_address_is_no_wappush(wappush: Any):
+def test_invalid_web_address_is_no_wappush(wappush: Any):
     said = "a wappush is an address that begins with http:// or https:// and has no white space"
     assert refusal(wappush=wappush) == ("wappush", said)
 
 
-def test_a_message_says_something():
+def test_message_needs_a_text_or_a_wappush():
     assert refusal(text=None) == ("", "text or wappush must be given")
 
 
-def test_text_and_wappush_may_go_together():
+def test_text_and_wappush_may_be_combined():
     assert Message(destinations=NUMBER, text="t", wappush="http://example.com").text == "t"
 
 
 # The model
 
 
-def test_all_that_is_wrong_is_told_at_once():
+def test_all_errors_are_reported_at_once():
     with pytest.raises(ValidationError) as caught:
         Message(sender="", destinations="", text="", wappush="")
     assert [row["loc"] for row in caught.value.errors()] == [
@@ -456,17 +457,17 @@ def test_each_complaint_has_a_type_that_a_program_can_compare():
     assert types == ["sender", "destination", "text_blank", "wappush", "extra_forbidden"]
 
 
-def test_an_unknown_field_is_refused():
+def test_unknown_field_is_refused():
     assert refusal(flash=True) == ("flash", "Extra inputs are not permitted")
 
 
 @pytest.mark.parametrize("name", ["self", "given", "unknown", "invalid"])
-def test_a_field_that_is_named_as_something_of_ours_is_unknown_too(name: str):
+def test_field_named_like_an_internal_attribute_is_unknown(name: str):
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         Message.model_validate({"destinations": NUMBER, "text": "t", name: "x"})
 
 
-def test_a_message_cannot_be_changed_and_equal_ones_are_equal():
+def test_message_is_immutable_and_compares_by_value():
     message = Message(destinations=NUMBER, text="t")
     with pytest.raises(ValidationError):
         message.text = "other"  # type: ignore[misc]
@@ -488,7 +489,7 @@ BODY = {"sender": "Shop", "destinations": [NUMBER, OTHER], "text": "t"}
         lambda body: TypeAdapter(list[Message]).validate_python([body])[0],
     ],
 )
-def test_a_message_can_be_the_body_of_a_web_request(read: Callable[[Any], Message]):
+def test_message_can_be_the_body_of_a_web_request(read: Callable[[Any], Message]):
     assert read(BODY) == Message(sender="Shop", destinations=[NUMBER, OTHER], text="t")
     assert read(BODY).model_dump(mode="json") == {**BODY, "wappush": None}
     with pytest.raises(ValidationError):
@@ -505,7 +506,7 @@ def test_a_message_can_be_the_body_of_a_web_request(read: Callable[[Any], Messag
         '{"text": "secret", "x": 1}',
     ],
 )
-def test_a_body_that_is_no_message_shows_nowhere(body: str | bytes):
+def test_invalid_body_is_shown_nowhere(body: str | bytes):
     error = raised_by(
         lambda: Message.model_validate_json(Hidden(body) if isinstance(body, str) else body)
     )
@@ -514,7 +515,7 @@ def test_a_body_that_is_no_message_shows_nowhere(body: str | bytes):
     assert error.__context__ is None
 
 
-def test_a_body_that_is_no_json_is_told_where_it_ceases_to_be():
+def test_invalid_json_is_reported_with_the_place_of_the_error():
     with pytest.raises(
         ValidationError, match="Invalid JSON: EOF while parsing an object at line 1 column 17"
     ):
@@ -529,7 +530,7 @@ class Order(Message, frozen=True):
     "message",
     [Message(**BODY), Order(**BODY, number=7), Message(**BODY).model_copy(update={"x": 1})],
 )
-def test_a_message_that_is_right_is_right_again(message: Message):
+def test_valid_message_stays_valid(message: Message):
     assert checked_again(message) == Message(**BODY)
 
 
@@ -547,9 +548,7 @@ def test_a_message_that_is_right_is_right_again(message: Message):
         ({"destinations": ("secret",)}, "destination 1 is not a phone number"),
     ],
 )
-def test_a_copy_that_was_changed_for_the_worse_is_refused_and_shows_nothing(
-    change: dict[str, Any], said: str
-):
+def test_invalid_copy_is_refused_and_shows_nothing(change: dict[str, Any], said: str):
     copy = Message(**BODY).model_copy(update=change)
     error = checked_again(copy)
     assert isinstance(error, ValidationError)
@@ -558,12 +557,12 @@ def test_a_copy_that_was_changed_for_the_worse_is_refused_and_shows_nothing(
     assert repr(copy).startswith("Message(")
 
 
-def test_a_message_stays_the_same_object_when_it_is_validated_again():
+def test_message_is_the_same_object_when_validated_again():
     message = Message(**BODY)
     assert TypeAdapter(Message).validate_python(message) is message
 
 
-def test_the_schema_of_a_message_names_what_may_be_given():
+def test_json_schema_of_a_message_names_its_fields():
     schema = TypeAdapter(Message).json_schema()
     assert list(schema["properties"]) == ["sender", "country", "destinations", "text", "wappush"]
     assert schema["required"] == ["destinations"]
@@ -616,7 +615,7 @@ READERS: dict[str, Callable[[dict[str, Any]], object]] = {
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("case", REFUSALS)
-def test_a_refused_message_shows_no_value_anywhere(case: str, reader: str):
+def test_refused_message_shows_no_value_anywhere(case: str, reader: str):
     error = raised_by(lambda: READERS[reader](REFUSALS[case]))
     assert isinstance(error, ValidationError)
     shown = shown_by(error)
@@ -625,14 +624,14 @@ def test_a_refused_message_shows_no_value_anywhere(case: str, reader: str):
     assert (error.__cause__, error.__context__) == (None, None)
 
 
-def test_the_frames_of_our_own_that_a_refusal_keeps_hold_no_value():
+def test_our_frames_in_a_traceback_hold_no_value():
     error = raised_by(lambda: Message(destinations=SECRET_NUMBER, text=SPOILT_TEXT))
     assert [
         set(frame.f_locals) for frame in frames_of(error) if frame.f_code.co_name == "__init__"
     ] == [{"self", "invalid", "__class__"}]
 
 
-def test_a_field_that_is_set_afterwards_is_refused_without_showing_the_value():
+def test_assignment_to_a_field_is_refused_without_the_value():
     with pytest.raises(ValidationError) as caught:
         Message(destinations=NUMBER, text="t").text = SECRET_TEXT  # type: ignore[misc]
     assert [(row["loc"], row["type"]) for row in caught.value.errors()] == [
@@ -642,7 +641,7 @@ def test_a_field_that_is_set_afterwards_is_refused_without_showing_the_value():
     assert all("value" not in frame.f_locals for frame in frames_of(caught.value))
 
 
-def test_a_result_that_is_put_together_wrongly_is_refused_without_showing_the_value():
+def test_invalid_result_is_refused_without_the_value():
     with pytest.raises(ValidationError) as caught:
         RecipientResult(destination=NUMBER, accepted=NEEDLE)  # type: ignore[arg-type]
     assert NEEDLE not in str(caught.value)
@@ -650,7 +649,7 @@ def test_a_result_that_is_put_together_wrongly_is_refused_without_showing_the_va
 
 @pytest.mark.parametrize("body", [SECRET_TEXT, [SECRET_TEXT], 5, None, b"bytes"])
 @pytest.mark.parametrize("reader", [TypeAdapter(Message).validate_python, Message.model_validate])
-def test_what_is_no_object_at_all_is_refused_without_its_value(
+def test_body_that_is_no_object_is_refused_without_its_value(
     reader: Callable[[Any], object], body: Any
 ):
     error = raised_by(lambda: reader(body))
@@ -664,14 +663,14 @@ def test_what_is_no_object_at_all_is_refused_without_its_value(
     not PYDANTIC_UNPICKLES,
     reason="pydantic before 2.14 cannot read its own pickles of such complaints",
 )
-def test_a_refusal_is_the_same_in_another_process():
+def test_refusal_survives_pickling():
     error = raised_by(lambda: Message(destinations="1", text=""))
     assert isinstance(error, ValidationError)
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.errors()) == (str(error), error.errors())
 
 
-def test_a_refusal_of_ours_is_made_from_rows():
+def test_refusal_is_built_from_rows():
     error = invalid_message(
         (("sender",), "sender_missing", "a sender is needed"), (("text",), "t", "{braces} stay")
     )
@@ -699,7 +698,7 @@ def test_a_refusal_of_ours_is_made_from_rows():
         ),
     ],
 )
-def test_the_repr_of_a_message_has_neither_number_nor_text(message: Message, shown: str):
+def test_repr_of_a_message_has_neither_number_nor_text(message: Message, shown: str):
     assert repr(message) == shown
     assert str(message) in shown.replace(", sender", " sender").replace(
         ", destinations", " destinations"
@@ -717,7 +716,7 @@ def test_the_repr_of_a_message_has_neither_number_nor_text(message: Message, sho
         ("Shop-24.7", "Shop-24.7"),
     ],
 )
-def test_a_sender_that_may_be_a_number_is_masked_however_it_is_written(sender: str, shown: str):
+def test_sender_that_may_be_a_number_is_masked_in_any_notation(sender: str, shown: str):
     assert f"sender={shown!r}" in repr(Message(sender=sender, destinations=NUMBER, text="t"))
 
 
@@ -739,7 +738,7 @@ def result() -> SendResult:
     return SendResult(answers=tuple(classify(text)), text=text, recipients=tuple(recipients()))
 
 
-def test_the_repr_of_a_result_has_neither_number_nor_the_gateways_words():
+def test_repr_of_a_result_has_no_number_and_no_gateway_text():
     assert repr(result()) == (
         "SendResult(recipients=("
         f"RecipientResult(destination='+380*****4567', message_id='{ID}', outcome='accepted', answer='sent'),"
@@ -753,7 +752,7 @@ def test_the_repr_of_a_result_has_neither_number_nor_the_gateways_words():
 # Results
 
 
-def test_a_result_has_its_recipients_by_what_became_of_them():
+def test_result_groups_recipients_by_outcome():
     first, second, third = recipients()
     assert (result().accepted, result().refused, result().in_doubt) == (
         (first,),
@@ -763,14 +762,14 @@ def test_a_result_has_its_recipients_by_what_became_of_them():
     assert result().message_ids == (ID,)
 
 
-def test_a_result_can_be_the_answer_of_a_web_request_complaints_and_all():
+def test_result_with_complaints_can_be_a_web_response():
     dumped = json.loads(result().model_dump_json())
     assert [answer["answer"] for answer in dumped["answers"]] == ["bad destination", "sent"]
     assert [recipient["message_id"] for recipient in dumped["recipients"]] == [ID, None, None]
     assert "recipients" in TypeAdapter(SendResult).json_schema(mode="serialization")["properties"]
 
 
-def test_a_result_survives_another_process_and_cannot_be_changed():
+def test_result_survives_pickling_and_is_immutable():
     assert pickle.loads(pickle.dumps(result())) == result()
     with pytest.raises(ValidationError):
         result().text = ""  # type: ignore[misc]
@@ -785,7 +784,7 @@ def test_a_result_survives_another_process_and_cannot_be_changed():
         (DeliveryState.QUEUED, False, False),
     ],
 )
-def test_a_delivery_status_says_whether_it_is_final_and_delivered(
+def test_delivery_status_says_whether_it_is_final_and_delivered(
     state: DeliveryState, final: bool, delivered: bool
 ):
     status = DeliveryStatus(message_id=ID, state=state, text="secret")
@@ -822,5 +821,5 @@ def test_a_delivery_status_says_whether_it_is_final_and_delivered(
         ("Страна не поддерживается", None),
     ],
 )
-def test_an_id_is_any_uuid_in_any_case_with_or_without_braces(slot: str | None, found: str | None):
+def test_id_is_any_uuid_in_any_case_with_or_without_braces(slot: str | None, found: str | None):
     assert message_id(slot) == found

@@ -98,7 +98,7 @@ def test_no_test_searches_for_what_occurs_by_chance(path: Path):
         "assert b'c0ffee' not in path.read_bytes()",
     ],
 )
-def test_a_search_for_a_short_number_is_found(source: str):
+def test_search_for_a_short_number_is_found(source: str):
     assert [text for _, text in searched(source) if by_chance(text)]
 
 
@@ -111,7 +111,7 @@ def test_a_search_for_a_short_number_is_found(source: str):
         "assert '' not in names",
     ],
 )
-def test_other_searches_are_left_alone(source: str):
+def test_other_searches_are_ignored(source: str):
     assert not [text for _, text in searched(source) if by_chance(text)]
 
 

@@ -26,7 +26,7 @@ TABLE = {
 }
 
 
-def test_the_operations_are_the_five_of_the_wsdl_and_a_send_is_never_repeated():
+def test_operations_match_the_wsdl_and_a_send_is_never_repeated():
     assert {
         name: (row.arguments, row.result, row.array, row.repeatable)
         for name, row in OPERATIONS.items()
@@ -34,22 +34,22 @@ def test_the_operations_are_the_five_of_the_wsdl_and_a_send_is_never_repeated():
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_an_operation_is_found_by_its_own_name_and_its_action_is_the_namespace_and_the_name(
+def test_operation_has_its_own_name_and_its_soap_action(
     name: str,
 ):
     assert OPERATIONS[name].name == name
     assert OPERATIONS[name].action == f"http://turbosms.in.ua/api/Turbo/{name}"
 
 
-def test_the_namespace_has_no_slash_at_its_end():
+def test_namespace_has_no_trailing_slash():
     assert NAMESPACE == "http://turbosms.in.ua/api/Turbo"
 
 
-def test_the_sandbox_has_a_handler_for_each_operation():
+def test_sandbox_has_a_handler_for_each_operation():
     assert set(HANDLERS) == set(OPERATIONS)
 
 
-def test_a_good_answer_to_a_new_operation_is_no_unknown_sentence():
+def test_good_answer_to_a_new_operation_is_recognised():
     knows = re.compile(r"line [0-9]+").fullmatch
     lines = Operation(
         "GetLines",
@@ -66,7 +66,7 @@ def test_a_good_answer_to_a_new_operation_is_no_unknown_sentence():
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_value_of_one_operation_is_none_of_another(name: str):
+def test_value_of_one_operation_is_none_of_another(name: str):
     statuses = ["Сообщение доставлено получателю"]
     values = {
         "GetCreditBalance": ["12.5"],

@@ -85,9 +85,7 @@ async def opened(
         yield session
 
 
-async def test_each_call_is_one_client_span_with_the_names_of_the_conventions(
-    sandbox: Sandbox, seen: Seen
-):
+async def test_each_call_is_one_client_span_named_by_the_conventions(sandbox: Sandbox, seen: Seen):
     async with opened(sandbox, seen) as session:
         await session.auth()
         await session.get_credit_balance()
@@ -118,9 +116,7 @@ async def test_each_call_is_one_client_span_with_the_names_of_the_conventions(
     ) == ("accepted", 1, 1)
 
 
-async def test_calls_that_are_made_at_once_belong_to_whoever_asked_for_them(
-    sandbox: Sandbox, seen: Seen
-):
+async def test_concurrent_calls_belong_to_their_callers(sandbox: Sandbox, seen: Seen):
     messages = [smsgate.Message(destinations=f"+38050123456{last}", text=TEXT) for last in range(8)]
     with seen.tracers.get_tracer("application").start_as_current_span("campaign") as above:
         async with opened(sandbox, seen) as session:
@@ -133,7 +129,7 @@ async def test_calls_that_are_made_at_once_belong_to_whoever_asked_for_them(
     }
 
 
-async def test_durations_can_be_told_apart_from_milliseconds_to_the_deadline(
+async def test_duration_buckets_reach_from_milliseconds_to_the_deadline(
     sandbox: Sandbox, seen: Seen
 ):
     async with opened(sandbox, seen) as session:
@@ -169,7 +165,7 @@ async def test_durations_can_be_told_apart_from_milliseconds_to_the_deadline(
         ("down", [NUMBER, REFUSED], "not sent", str(smsgate.Reason.NO_CONNECTION), {"not sent": 2}),
     ],
 )
-async def test_an_outcome_is_told_with_its_error_and_its_recipients(  # noqa: PLR0917 - a table
+async def test_outcome_is_exported_with_its_error_and_recipients(  # noqa: PLR0917 - a table
     fault: Any,
     numbers: list[str],
     outcome: str,
@@ -216,7 +212,7 @@ async def test_parts_and_credits_add_up(sandbox: Sandbox, seen: Seen):
     assert [point.value for point in seen.points("smsgate.balance")] == [9_995]
 
 
-async def test_a_call_that_is_cancelled_ends_its_span(sandbox: Sandbox, seen: Seen):
+async def test_cancelled_call_ends_its_span(sandbox: Sandbox, seen: Seen):
     sandbox.faults.add(FaultKind.SLOW, operation="SendSMS", seconds=30)
     async with opened(sandbox, seen) as session:
         await session.auth()
@@ -228,9 +224,7 @@ async def test_a_call_that_is_cancelled_ends_its_span(sandbox: Sandbox, seen: Se
     assert get_current_span().get_span_context().span_id == 0
 
 
-async def test_the_span_of_a_call_is_a_child_of_the_callers_and_nobody_elses(
-    sandbox: Sandbox, seen: Seen
-):
+async def test_span_of_a_call_is_a_child_of_its_callers_span(sandbox: Sandbox, seen: Seen):
     tracer = seen.tracers.get_tracer("test")
     async with opened(sandbox, seen) as session:
 
@@ -280,7 +274,7 @@ class Clumsy:
 
 
 @pytest.mark.parametrize("at_begin", [True, False])
-async def test_an_observer_that_fails_changes_nothing_and_is_logged(
+async def test_failing_observer_changes_nothing_and_is_logged(
     at_begin: bool, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ):
     async with smsgate.AsyncSession(

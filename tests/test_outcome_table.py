@@ -33,7 +33,7 @@ CLASSES = [
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_every_error_has_a_row_that_agrees_with_the_class(kind: type[smsgate.SmsGateError]):
+def test_each_error_has_a_row_that_agrees_with_the_class(kind: type[smsgate.SmsGateError]):
     row = OUTCOMES[kind]
     assert (
         row.outcome
@@ -47,11 +47,11 @@ def test_every_error_has_a_row_that_agrees_with_the_class(kind: type[smsgate.Sms
     assert not (row.account and row.passing), "what concerns the account does not pass by itself"
 
 
-def test_every_error_can_be_imported_from_the_package():
+def test_each_error_can_be_imported_from_the_package():
     assert {kind.__name__ for kind in CLASSES} <= set(smsgate.__all__)
 
 
-def test_every_reason_has_a_row():
+def test_each_reason_has_a_row():
     assert set(REASONS) == set(smsgate.Reason)
     assert {reason for reason in smsgate.Reason if reason.ends_session} == {
         smsgate.Reason.NOT_OPEN,
@@ -82,14 +82,14 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> smsgate.SmsGateError:
     return QuotaReached("not today")
 
 
-def test_the_command_tells_a_new_error(limit: smsgate.SmsGateError):
+def test_command_explains_a_new_error(limit: smsgate.SmsGateError):
     ended = exit_of(limit)
     assert (ended.code, ended.word) == (Exit.REFUSED, "refused")
     assert ended.next_step(sends=True) == "Wait until tomorrow. Nothing was sent."
 
 
 @pytest.mark.anyio
-async def test_a_web_application_tells_a_new_error(limit: smsgate.SmsGateError):
+async def test_web_application_explains_a_new_error(limit: smsgate.SmsGateError):
     app = FastAPI()
     answer_errors(app)
 
@@ -105,7 +105,7 @@ async def test_a_web_application_tells_a_new_error(limit: smsgate.SmsGateError):
     )
 
 
-def test_a_campaign_pauses_at_a_new_error_of_the_account(limit: smsgate.SmsGateError):
+def test_campaign_pauses_at_a_new_error_of_the_account(limit: smsgate.SmsGateError):
     claim = Claim(1, Text("Shop", "Hi", None), 0, ((1, "+380501111111"),))
     outcome = outcome_of_error(claim, limit, left=True)
     assert (outcome.trouble, outcome.recipients[0].event) == (Trouble.PAUSE, Event.NOT_SENT)
@@ -114,23 +114,23 @@ def test_a_campaign_pauses_at_a_new_error_of_the_account(limit: smsgate.SmsGateE
     )
 
 
-def test_the_doctor_names_the_setting_of_a_new_error(limit: smsgate.SmsGateError):
+def test_doctor_names_the_setting_of_a_new_error(limit: smsgate.SmsGateError):
     assert failed("login", limit, "not today").setting == "the limit of the account"
 
 
-def test_an_observer_is_told_the_outcome_of_a_new_error(limit: smsgate.SmsGateError):
+def test_observer_gets_the_outcome_of_a_new_error(limit: smsgate.SmsGateError):
     message = Message(sender="Shop", destinations="+380501111111", text="Hi")
     end = end_of_error(limit, SEND_SMS, message, left=True)
     assert (end.outcome, end.error, end.recipients) == ("refused", "QuotaReached", {"refused": 1})
 
 
-def test_a_class_without_a_row_has_that_of_its_base():
+def test_class_without_a_row_uses_that_of_its_base():
     class Poorer(smsgate.NotEnoughCredits):
         pass
 
     assert outcome_of(Poorer(missing=Decimal(1))) is OUTCOMES[smsgate.NotEnoughCredits]
 
 
-def test_a_word_of_the_promise_has_its_exit_code():
+def test_each_promised_outcome_has_its_exit_code():
     codes: dict[str, Any] = {word: word.exit_code for word in Outcome}
     assert codes == {"accepted": 0, "refused": 3, "not sent": 4, "in doubt": 5}

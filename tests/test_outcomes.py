@@ -282,7 +282,7 @@ async def far_away(sandbox: Sandbox) -> AsyncIterator[str]:
 
 
 @pytest.mark.anyio
-async def test_a_gateway_that_closes_idle_connections_leaves_almost_nothing_in_doubt():
+async def test_closed_idle_connections_leave_almost_nothing_in_doubt():
     # A connection is used again for half of the time that the server keeps it (docs: how it is
     # tested, "Idle connections"). Beside it, in the same moments and on the same machine, a control
     # client uses one for as long as the server keeps it.

@@ -57,7 +57,7 @@ class Counted:
 # --- send_many ------------------------------------------------------------------------------------------------------------
 
 
-async def test_every_message_gets_exactly_one_outcome() -> None:
+async def test_each_message_gets_exactly_one_outcome() -> None:
     messages = [message(number) for number in range(200)]
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
@@ -74,7 +74,7 @@ async def test_every_message_gets_exactly_one_outcome() -> None:
             assert accepted[recipient.destination] == recipient.message_id
 
 
-async def test_an_async_iterable_will_do() -> None:
+async def test_async_iterable_is_accepted() -> None:
     async def source() -> AsyncIterator[smsgate.Message]:
         for number in range(10):
             await anyio.lowlevel.checkpoint()
@@ -86,7 +86,7 @@ async def test_an_async_iterable_will_do() -> None:
     assert len(outcomes) == 10
 
 
-async def test_errors_come_as_values_each_with_its_message() -> None:
+async def test_errors_are_values_each_with_its_message() -> None:
     refused = smsgate.Message(destinations="+380000000001", text="hello")
     with Sandbox() as sandbox:
         async with smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url) as session:
@@ -109,7 +109,7 @@ async def test_all_logins_are_kept_busy() -> None:
         assert sandbox.calls["Auth"] == 4
 
 
-async def test_the_source_is_read_only_as_fast_as_it_is_sent_and_taken() -> None:
+async def test_source_is_read_only_as_fast_as_it_is_sent_and_taken() -> None:
     source = Counted([message(number) for number in range(1000)])
     taken = 0
     with Sandbox() as sandbox:
@@ -122,7 +122,7 @@ async def test_the_source_is_read_only_as_fast_as_it_is_sent_and_taken() -> None
                     break
 
 
-async def test_leaving_the_loop_early_stops_it_and_cuts_nothing_off(
+async def test_leaving_the_loop_stops_it_and_cuts_nothing_off(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     source = Counted([message(number) for number in range(1000)])
@@ -151,7 +151,7 @@ async def test_leaving_the_loop_early_stops_it_and_cuts_nothing_off(
     )
 
 
-async def test_closing_the_iterator_waits_for_what_is_under_way() -> None:
+async def test_closing_the_iterator_waits_for_open_calls() -> None:
     source = Counted([message(number) for number in range(1000)])
     with Sandbox(Settings(hold_seconds=0.1)) as sandbox:
         async with session_at(sandbox, concurrency=4) as session:
@@ -166,7 +166,7 @@ async def test_closing_the_iterator_waits_for_what_is_under_way() -> None:
             assert len(sandbox.messages) == arrived
 
 
-async def test_an_iterator_that_was_never_begun_sends_nothing() -> None:
+async def test_iterator_that_was_never_begun_sends_nothing() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             outcomes = session.send_many([message(1)])
@@ -197,9 +197,10 @@ class Source:
             raise
 
 
-async def test_a_source_that_holds_an_item_when_the_loop_is_left_hands_it_over(
+async def test_item_held_by_the_source_is_sent_when_the_loop_is_left(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """Its outcome is logged."""
     source = Source()
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session, aclosing(source()) as messages:
@@ -220,7 +221,7 @@ async def test_a_source_that_holds_an_item_when_the_loop_is_left_hands_it_over(
     assert sandbox.messages[1].id in record.getMessage()
 
 
-async def test_a_source_that_waits_is_neither_cancelled_nor_waited_for(
+async def test_waiting_source_is_neither_cancelled_nor_waited_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(workers, "_HANDING_OVER", 0.05)
@@ -250,7 +251,7 @@ async def test_a_source_that_waits_is_neither_cancelled_nor_waited_for(
     )
 
 
-async def test_what_a_source_still_gives_is_waited_for_to_its_end(
+async def test_source_is_waited_for_while_it_still_yields(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(workers, "_HANDING_OVER", 0.3)
@@ -274,7 +275,7 @@ async def test_what_a_source_still_gives_is_waited_for_to_its_end(
             await messages.aclose()
 
 
-async def test_an_error_is_raised_though_the_source_waits_for_its_next_item() -> None:
+async def test_error_is_raised_though_the_source_waits_for_an_item() -> None:
     waiting, go_on = anyio.Event(), anyio.Event()
     unclaimed: list[int] = []
 
@@ -302,7 +303,7 @@ async def test_an_error_is_raised_though_the_source_waits_for_its_next_item() ->
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_source_in_which_something_was_cancelled_does_not_look_as_if_it_had_ended() -> None:
+async def test_source_with_an_internal_cancellation_does_not_seem_ended() -> None:
     async def source() -> AsyncIterator[smsgate.Message]:
         yield message(1)
         task = asyncio.ensure_future(asyncio.sleep(60))
@@ -320,7 +321,7 @@ async def test_a_source_in_which_something_was_cancelled_does_not_look_as_if_it_
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_leaving_the_block_waits_for_what_is_under_way(fails: bool) -> None:
+async def test_leaving_the_block_waits_for_open_calls(fails: bool) -> None:
     with Sandbox(Settings(hold_seconds=0.1)) as sandbox:
         async with session_at(sandbox, concurrency=4) as session:
             with suppress(KeyError):
@@ -345,7 +346,7 @@ UNUSED = {
 
 
 @pytest.mark.parametrize("name", UNUSED)
-async def test_an_iterator_that_nobody_iterates_over_warns_where_it_was_made(name: str) -> None:
+async def test_unused_iterator_warns_where_it_was_made(name: str) -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             with pytest.warns(
@@ -358,7 +359,7 @@ async def test_an_iterator_that_nobody_iterates_over_warns_where_it_was_made(nam
 
 
 @pytest.mark.parametrize("name", UNUSED)
-async def test_a_block_in_which_nobody_iterates_warns(name: str) -> None:
+async def test_block_without_iteration_warns(name: str) -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             with pytest.warns(RuntimeWarning, match=name) as warned:
@@ -367,7 +368,7 @@ async def test_a_block_in_which_nobody_iterates_warns(name: str) -> None:
             assert [one.filename for one in warned] == [__file__]
 
 
-async def test_an_iterator_that_is_closed_or_whose_block_fails_does_not_warn() -> None:
+async def test_closed_iterator_or_failed_block_does_not_warn() -> None:
     async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
         for make in UNUSED.values():
             await make(session).aclose()
@@ -421,7 +422,7 @@ class SteppedAwaited(OpenedOnce):
 
 
 @pytest.mark.parametrize("kind", [OpenedOnce, OpenedOnceAwaited, SteppedAwaited])
-async def test_a_source_is_asked_for_its_iterator_once(kind: type[OpenedOnce]) -> None:
+async def test_source_is_asked_for_its_iterator_once(kind: type[OpenedOnce]) -> None:
     source: Any = kind([message(number) for number in range(5)])
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session, session.send_many(source) as outcomes:
@@ -446,7 +447,7 @@ class Raising(logging.Filter):
         ("session 1: logged in", False, "nothing of the request has left"),
     ],
 )
-async def test_an_error_that_nobody_foresaw_names_its_message_and_whether_it_may_have_left(
+async def test_unforeseen_error_names_its_message_and_if_it_may_be_sent(
     at: str, left: bool, note: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     log, raising = logging.getLogger("smsgate"), Raising()
@@ -472,7 +473,7 @@ async def test_an_error_that_nobody_foresaw_names_its_message_and_whether_it_may
     ) == left
 
 
-async def test_an_error_tells_of_an_item_that_is_no_message() -> None:
+async def test_error_names_an_item_that_is_no_message() -> None:
     something: Any = "hello"
     async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
         outcomes = session.send_many([something])
@@ -481,7 +482,7 @@ async def test_an_error_tells_of_an_item_that_is_no_message() -> None:
     assert caught.value.__notes__ == ["not a valid message: a str"]
 
 
-async def test_what_the_source_raises_is_raised_after_the_outcomes_of_what_was_read() -> None:
+async def test_error_of_the_source_is_raised_after_all_outcomes() -> None:
     def source() -> Iterator[smsgate.Message]:
         yield from (message(number) for number in range(5))
         raise KeyError("row 6")
@@ -495,7 +496,7 @@ async def test_what_the_source_raises_is_raised_after_the_outcomes_of_what_was_r
     assert len(outcomes) == 5
 
 
-async def test_what_a_source_raises_when_it_is_closed_is_raised_too() -> None:
+async def test_error_from_closing_a_source_is_raised_too() -> None:
     class Bad(Iterator[smsgate.Message]):
         def __next__(self) -> smsgate.Message:
             raise StopIteration
@@ -517,7 +518,7 @@ async def test_what_a_source_raises_when_it_is_closed_is_raised_too() -> None:
 
 
 @pytest.mark.parametrize("rate", [None, 1000.0])
-async def test_a_copy_that_was_changed_for_the_worse_comes_with_its_error(
+async def test_invalid_copy_of_a_message_comes_with_its_error(
     rate: float | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad = message(2).model_copy(update={"destinations": None})
@@ -537,7 +538,7 @@ async def test_a_copy_that_was_changed_for_the_worse_comes_with_its_error(
     assert "the loop of send_many ended before this outcome: 1 validation error" in caplog.text
 
 
-async def test_what_is_no_message_ends_it_by_name() -> None:
+async def test_item_that_is_no_message_ends_it_by_name() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             with pytest.raises(TypeError, match="Message"):
@@ -545,7 +546,7 @@ async def test_what_is_no_message_ends_it_by_name() -> None:
                     pass
 
 
-async def test_the_rate_counts_recipients() -> None:
+async def test_rate_counts_recipients() -> None:
     messages = [
         smsgate.Message(destinations=[f"+38050{n:07}", f"+38067{n:07}"], text="hello")
         for n in range(10)
@@ -560,13 +561,13 @@ async def test_the_rate_counts_recipients() -> None:
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("inf"), float("nan"), "10", True])
-async def test_a_rate_is_a_positive_number(rate: Any) -> None:
+async def test_rate_is_a_positive_number(rate: Any) -> None:
     async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
         with pytest.raises(ValueError, match="rate"):
             session.send_many([], rate=rate)
 
 
-async def test_a_session_that_is_closed_meanwhile_gives_the_rest_as_not_sent() -> None:
+async def test_session_closed_meanwhile_reports_the_rest_as_not_sent() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             outcomes = session.send_many([message(number) for number in range(10)])
@@ -596,7 +597,7 @@ async def test_messages_are_followed_until_each_status_is_final() -> None:
         assert len(set(states)) == len(states), "only changes"
 
 
-async def test_an_unknown_message_ends_as_not_found_and_stops_nobody() -> None:
+async def test_unknown_message_ends_as_not_found_and_stops_nobody() -> None:
     with Sandbox(Settings(delivery_seconds=0.2)) as sandbox:
         async with session_at(sandbox) as session:
             (known,) = (await session.send(message(1))).message_ids
@@ -610,7 +611,7 @@ async def test_an_unknown_message_ends_as_not_found_and_stops_nobody() -> None:
     assert last[known].delivered
 
 
-async def test_time_that_runs_out_is_said_with_how_many_are_left() -> None:
+async def test_timeout_says_how_many_are_left() -> None:
     with Sandbox(Settings(delivery_seconds=3600)) as sandbox:
         async with session_at(sandbox) as session:
             (one,) = (await session.send(message(1))).message_ids
@@ -623,7 +624,7 @@ async def test_time_that_runs_out_is_said_with_how_many_are_left() -> None:
     assert len(statuses) == 1
 
 
-async def test_a_fault_of_the_transport_is_tried_again_in_its_turn() -> None:
+async def test_transport_fault_is_retried_in_turn() -> None:
     status = fault_server.ENVELOPE.format(
         "<ns1:GetMessageStatusResponse><ns1:GetMessageStatusResult>Сообщение доставлено получателю"
         "</ns1:GetMessageStatusResult></ns1:GetMessageStatusResponse>"
@@ -645,7 +646,7 @@ async def test_a_fault_of_the_transport_is_tried_again_in_its_turn() -> None:
     assert asked == 3
 
 
-async def test_a_gateway_that_refuses_to_answer_ends_the_following() -> None:
+async def test_refusal_by_the_gateway_ends_the_wait() -> None:
     with Sandbox(Settings(password="other")) as sandbox:
         async with session_at(sandbox) as session:
             with pytest.raises(smsgate.BadCredentials):
@@ -653,7 +654,7 @@ async def test_a_gateway_that_refuses_to_answer_ends_the_following() -> None:
                     pass
 
 
-async def test_a_session_that_is_closed_ends_the_following() -> None:
+async def test_closed_session_ends_the_wait() -> None:
     with Sandbox(Settings(delivery_seconds=3600)) as sandbox:
         async with session_at(sandbox) as session:
             (one,) = (await session.send(message(1))).message_ids
@@ -664,7 +665,7 @@ async def test_a_session_that_is_closed_ends_the_following() -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("inf"), "10", None])
-async def test_a_timeout_is_a_positive_number(timeout: Any) -> None:
+async def test_timeout_is_a_positive_number(timeout: Any) -> None:
     async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
         with pytest.raises(ValueError, match="timeout"):
             session.wait_for_delivery([], timeout=timeout)
@@ -672,7 +673,7 @@ async def test_a_timeout_is_a_positive_number(timeout: Any) -> None:
             session.wait_for_delivery(["12"], timeout=1)
 
 
-async def test_following_may_be_left_at_any_time() -> None:
+async def test_wait_may_be_left_at_any_time() -> None:
     with Sandbox(Settings(delivery_seconds=3600, hold_seconds=0.05)) as sandbox:
         async with session_at(sandbox) as session:
             ids = [
@@ -689,7 +690,7 @@ async def test_following_may_be_left_at_any_time() -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_an_iterator_that_outlives_its_event_loop_is_collected_in_silence(backend: str) -> None:
+def test_iterator_that_outlives_its_event_loop_is_freed_silently(backend: str) -> None:
     async def leave() -> object:
         session = await session_at(sandbox, concurrency=2).__aenter__()
         outcomes = session.send_many([message(number) for number in range(100)])
@@ -704,7 +705,7 @@ def test_an_iterator_that_outlives_its_event_loop_is_collected_in_silence(backen
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_what_was_sent_and_not_taken_is_in_the_log_even_when_the_program_ends(
+def test_sent_but_unread_outcomes_are_logged_at_program_end(
     backend: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def take_one() -> None:
@@ -725,7 +726,7 @@ def test_what_was_sent_and_not_taken_is_in_the_log_even_when_the_program_ends(
     )
 
 
-def test_an_iterator_whose_event_loop_was_closed_under_it_is_collected_in_silence() -> None:
+def test_iterator_of_a_closed_event_loop_is_freed_silently() -> None:
     async def begin() -> object:
         session = await smsgate.AsyncSession(
             "login", "password", sender="Shop", url="https://example.com/"
@@ -756,7 +757,7 @@ def test_an_iterator_whose_event_loop_was_closed_under_it_is_collected_in_silenc
 
 
 @pytest.mark.parametrize("ticks", range(6))
-def test_a_cancellation_in_the_very_moment_of_the_handing_over_loses_no_outcome(ticks: int) -> None:
+def test_cancellation_during_the_handover_loses_no_outcome(ticks: int) -> None:
     async def run() -> list[int]:
         loop = asyncio.get_running_loop()
         taken: list[int] = []
@@ -788,7 +789,7 @@ def test_a_cancellation_in_the_very_moment_of_the_handing_over_loses_no_outcome(
 
 
 @pytest.mark.parametrize("ticks", range(1, 12))
-async def test_no_outcome_is_lost_whenever_the_taking_is_cancelled(ticks: int) -> None:
+async def test_no_outcome_is_lost_whenever_the_reader_is_cancelled(ticks: int) -> None:
     taken: list[int] = []
     lost: list[int] = []
 
@@ -813,9 +814,7 @@ async def test_no_outcome_is_lost_whenever_the_taking_is_cancelled(ticks: int) -
     assert sorted(taken) == list(range(200))
 
 
-async def test_leaving_while_the_pace_keeps_us_waiting_leaves_the_rest_to_the_owner_of_the_iterator() -> (
-    None
-):
+async def test_leaving_during_a_rate_pause_leaves_the_rest_in_the_source() -> None:
     rest = map(message, range(5))
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
@@ -828,7 +827,7 @@ async def test_leaving_while_the_pace_keeps_us_waiting_leaves_the_rest_to_the_ow
     assert [first.message, *left] == list(map(message, range(5))), "nobody is dropped"
 
 
-async def test_a_generator_that_is_handed_over_is_closed_by_who_made_it() -> None:
+async def test_generator_that_is_passed_in_is_closed_by_its_maker() -> None:
     def numbered() -> Iterator[smsgate.Message]:
         yield from map(message, range(100))
 
@@ -848,7 +847,7 @@ async def test_a_generator_that_is_handed_over_is_closed_by_who_made_it() -> Non
     assert all(sent | one == {f"message {number}" for number in range(100)} for one in left)
 
 
-async def test_an_async_generator_that_was_made_here_is_closed_here() -> None:
+async def test_async_generator_made_here_is_closed_here() -> None:
     class Rows:
         closed = False
 
@@ -868,7 +867,7 @@ async def test_an_async_generator_that_was_made_here_is_closed_here() -> None:
     assert rows.closed
 
 
-async def test_what_can_be_read_in_no_way_is_refused_by_name() -> None:
+async def test_source_that_cannot_be_iterated_is_refused_by_name() -> None:
     async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
         with pytest.raises(
             TypeError,
@@ -881,12 +880,12 @@ async def test_what_can_be_read_in_no_way_is_refused_by_name() -> None:
 # --- other answers -------------------------------------------------------------------------------------------------------
 
 
-async def test_nothing_to_follow_ends_at_once() -> None:
+async def test_empty_list_of_ids_ends_at_once() -> None:
     async with smsgate.AsyncSession("login", "password", url="https://example.com/") as session:
         assert [status async for status in session.wait_for_delivery([], timeout=1)] == []
 
 
-async def test_an_answer_in_other_words_is_unrecognised_and_logged_without_the_secrets(
+async def test_unrecognised_answer_is_logged_without_secrets(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     strange = fault_server.ENVELOPE.format(
@@ -903,7 +902,7 @@ async def test_an_answer_in_other_words_is_unrecognised_and_logged_without_the_s
     assert "Абонент +380*****4567 сменил пароль ***" in record.getMessage()
 
 
-async def test_a_balance_is_a_decimal() -> None:
+async def test_balance_is_a_decimal() -> None:
     with Sandbox(Settings(credits=Decimal("2500.75"))) as sandbox:
         async with session_at(sandbox) as session:
             assert await session.get_credit_balance() == Decimal("2500.75")

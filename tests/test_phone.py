@@ -45,11 +45,11 @@ TRUNK = "has 0 after the country code 380; remove the 0"
         "501234567",
     ],
 )
-def test_a_number_is_read_as_people_of_the_country_write_it(written: str):
+def test_number_is_read_as_people_of_the_country_write_it(written: str):
     assert international(written, "UA") == "+380501234567"
 
 
-def test_another_country_is_understood_by_its_code():
+def test_another_country_is_recognised_by_its_code():
     assert international("+48 512 345 678", "UA") == "+48512345678"
     assert international("512 345 678", "PL") == "+48512345678"
     assert international("8 916 123 45 67", "RU") == "+79161234567"
@@ -72,9 +72,7 @@ def test_another_country_is_understood_by_its_code():
         ("8 701 123 45 67", "KZ", "+77011234567"),
     ],
 )
-def test_what_is_dialled_before_a_number_abroad_is_no_part_of_it(
-    written: str, country: str, read: str
-):
+def test_international_prefix_is_no_part_of_a_number(written: str, country: str, read: str):
     assert international(written, country) == read
 
 
@@ -87,7 +85,7 @@ def test_what_is_dialled_before_a_number_abroad_is_no_part_of_it(
         ("810 7 8 701 123 45 67", "KZ", 8, 7),
     ],
 )
-def test_a_trunk_prefix_is_found_whatever_is_dialled_before_the_country_code(
+def test_trunk_prefix_is_found_after_any_international_prefix(
     written: str, country: str, trunk: int, code: int
 ):
     with pytest.raises(
@@ -108,7 +106,7 @@ def can_begin_with_zero(region: str) -> bool:
     )
 
 
-def test_a_trunk_zero_is_known_of_exactly_those_countries_that_dial_one():
+def test_trunk_zero_is_known_for_exactly_the_countries_that_use_it():
     expected = {
         code
         for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()
@@ -122,7 +120,7 @@ def test_a_trunk_zero_is_known_of_exactly_those_countries_that_dial_one():
     assert not {39, 1, 7, 225, 242} & expected
 
 
-def test_a_trunk_zero_stands_after_the_country_code_and_before_another_digit():
+def test_trunk_zero_follows_the_country_code_before_another_digit():
     assert has_trunk_zero("+3800501234567")
     assert not has_trunk_zero("+380501234567")
     assert not has_trunk_zero("+380000000001")
@@ -132,7 +130,7 @@ def test_a_trunk_zero_stands_after_the_country_code_and_before_another_digit():
     ("number", "digits"),
     [("+380501234567", 9), ("+38050123456", 8), ("+3805012345678", 10), ("+48501234567", None)],
 )
-def test_a_number_of_ukraine_is_plus_380_and_nine_digits(number: str, digits: int | None):
+def test_ukrainian_number_is_plus_380_and_nine_digits(number: str, digits: int | None):
     assert is_ukrainian(number) == (digits == 9)
     wrong = (
         None
@@ -145,7 +143,7 @@ def test_a_number_of_ukraine_is_plus_380_and_nine_digits(number: str, digits: in
 @pytest.mark.parametrize(
     "written", ["38 (050) 123-45-67", "38(050)1234567", "380 (50) 123 45 67", "38050 1234567"]
 )
-def test_a_number_of_ukraine_may_have_the_code_of_its_operator_set_apart(written: str):
+def test_operator_code_of_a_ukrainian_number_may_be_set_apart(written: str):
     assert is_written_as_ukrainian(written)
     assert not is_written_as_ukrainian(written[:-1])
     assert not is_written_as_ukrainian(f"{written}8")
@@ -181,7 +179,7 @@ def test_a_number_of_ukraine_may_have_the_code_of_its_operator_set_apart(written
         ("+", UNREADABLE),
     ],
 )
-def test_a_number_that_cannot_be_sent_to_is_pointed_out_and_never_quoted(written: str, says: str):
+def test_unsendable_number_is_explained_and_never_quoted(written: str, says: str):
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - compared below
         international(written, "UA")
     assert str(caught.value) == says
@@ -190,12 +188,12 @@ def test_a_number_that_cannot_be_sent_to_is_pointed_out_and_never_quoted(written
 @pytest.mark.parametrize(
     "written", ["6641234567.0", "6641234567,00", "436641234568.0", "+436641234567.000"]
 )
-def test_decimals_of_a_spreadsheet_are_no_digits_of_a_number(written: str):
+def test_spreadsheet_decimals_are_no_digits_of_a_number(written: str):
     with pytest.raises(ValueError, match="has a decimal part, as spreadsheets add it"):
         international(written, "AT")
 
 
-def test_a_message_takes_local_numbers_where_it_has_a_country():
+def test_message_with_a_country_takes_local_numbers():
     message = smsgate.Message(
         destinations=["050 123-45-67", "067 123 45 67"], text="Привіт", country="UA"
     )
@@ -235,14 +233,14 @@ def test_a_message_takes_local_numbers_where_it_has_a_country():
         ),
     ],
 )
-def test_what_is_wrong_is_said_without_the_number(destinations: object, country: object, says: str):
+def test_complaint_does_not_contain_the_number(destinations: object, country: object, says: str):
     with pytest.raises(ValidationError) as caught:
         smsgate.Message(destinations=destinations, text="Привіт", country=country)  # type: ignore[arg-type]
     assert says in [row["msg"] for row in caught.value.errors()]
     assert "0441234567" not in str(caught.value) + repr(caught.value.errors())
 
 
-def test_without_the_extra_a_country_is_refused_as_any_other_field(monkeypatch: pytest.MonkeyPatch):
+def test_country_without_the_extra_is_an_unknown_field(monkeypatch: pytest.MonkeyPatch):
     # None is how Python itself marks a module that cannot be imported.
     monkeypatch.setitem(sys.modules, "phonenumbers", None)
     monkeypatch.delitem(sys.modules, "smsgate.phone")
@@ -258,7 +256,7 @@ def test_without_the_extra_a_country_is_refused_as_any_other_field(monkeypatch: 
 
 
 @pytest.mark.anyio
-async def test_a_session_understands_the_numbers_of_its_country():
+async def test_session_understands_numbers_of_its_country():
     with Sandbox() as sandbox:
         async with smsgate.AsyncSession(
             "sandbox", "sandbox", sender="Shop", url=sandbox.url, country="UA"
@@ -269,7 +267,7 @@ async def test_a_session_understands_the_numbers_of_its_country():
         assert [message.destination for message in sandbox.messages] == ["+380501234567"]
 
 
-def test_a_campaign_skips_numbers_that_cannot_exist(tmp_path: Path):
+def test_campaign_skips_impossible_numbers(tmp_path: Path):
     rows = rows_source(["050 123-45-67", "+380501234567", "044 123 45 67", "050 123 45 678"])
     with Campaign.create(
         tmp_path / "a.sms", rows, sender="Shop", text="Привіт", country="UA"
@@ -283,7 +281,7 @@ def test_a_campaign_skips_numbers_that_cannot_exist(tmp_path: Path):
     ]
 
 
-def test_a_country_that_is_none_is_an_error_before_a_file_is_made(tmp_path: Path):
+def test_invalid_country_is_an_error_before_a_file_is_made(tmp_path: Path):
     with pytest.raises(ValueError, match="two-letter code"):
         Campaign.create(
             tmp_path / "a.sms", rows_source(["1"]), sender="Shop", text="Привіт", country="UKR"

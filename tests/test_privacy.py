@@ -47,14 +47,12 @@ LOGGERS = {
         ("+", "+"),
     ],
 )
-def test_the_middle_of_a_number_is_hidden_and_a_short_one_whole(number: str, masked: str):
+def test_middle_of_a_number_is_masked_and_a_short_one_whole(number: str, masked: str):
     assert mask_number(number) == masked
 
 
 @given(plus=st.sampled_from(["", "+"]), digits=st.text("0123456789", max_size=20))
-def test_a_mask_has_the_length_of_the_number_and_shows_three_digits_and_four_at_most(
-    plus: str, digits: str
-):
+def test_mask_keeps_the_length_and_shows_at_most_seven_digits(plus: str, digits: str):
     masked = mask_number(plus + digits)
     assert len(masked) == len(plus + digits)
     assert re.fullmatch(r"\+?(?:[0-9]{3}\*{4,}[0-9]{4}|[0-9]{2}\*{3,}[0-9]{2}|\*{0,6})", masked)
@@ -64,7 +62,7 @@ def test_a_mask_has_the_length_of_the_number_and_shows_three_digits_and_four_at_
     number=st.text("0123456789", min_size=11, max_size=15),
     other=st.text("0123456789", min_size=8, max_size=8),
 )
-def test_two_numbers_that_differ_only_in_the_middle_look_the_same(number: str, other: str):
+def test_numbers_that_differ_only_in_the_middle_look_the_same(number: str, other: str):
     middle = len(number) - 7
     assert mask_number(number) == mask_number(
         number[:3] + other[:middle] + number[3 + len(other[:middle]) :]
@@ -90,7 +88,7 @@ def test_two_numbers_that_differ_only_in_the_middle_look_the_same(number: str, o
         ("٣٨٠٥٠١٢٣٤٥٦٧", "٣٨٠٥٠١٢٣٤٥٦٧"),
     ],
 )
-def test_whatever_may_be_a_number_in_a_text_is_masked(text: str, masked: str):
+def test_possible_numbers_in_a_text_are_masked(text: str, masked: str):
     assert mask_numbers(text) == masked
 
 
@@ -105,7 +103,7 @@ def test_no_run_of_seven_digits_is_left_in_a_text(before: str, digits: str, afte
     assert digits not in masked
 
 
-def test_secrets_are_taken_out_the_longest_first_and_numbers_are_masked():
+def test_longest_secret_is_removed_first_and_numbers_are_masked():
     assert (
         redact("pass password +380501234567", ["pass", "password", ""]) == "*** *** +380*****4567"
     )
@@ -170,7 +168,7 @@ def test_no_logger_of_an_http_library_shows_a_cookie(name: str, redacted: pytest
         ("(b'Cookie', b'a=secret cut off", (), "(b'Cookie', ***"),
     ],
 )
-def test_a_cookie_is_hidden_however_it_is_written(
+def test_cookie_is_hidden_in_any_notation(
     message: str,
     arguments: tuple[object, ...],
     shown: str | None,
@@ -181,13 +179,13 @@ def test_a_cookie_is_hidden_however_it_is_written(
     assert shown is None or redacted.records[0].getMessage() == shown
 
 
-def test_a_line_without_a_cookie_stays_as_it_was(redacted: pytest.LogCaptureFixture):
+def test_line_without_a_cookie_is_unchanged(redacted: pytest.LogCaptureFixture):
     logging.getLogger("httpx").info('HTTP Request: POST %s "%s"', "http://host/", "HTTP/1.1 200 OK")
     assert redacted.records[0].args == ("http://host/", "HTTP/1.1 200 OK")
     assert redacted.records[0].getMessage() == 'HTTP Request: POST http://host/ "HTTP/1.1 200 OK"'
 
 
-def test_asking_twice_adds_one_filter(redacted: pytest.LogCaptureFixture):
+def test_second_call_adds_no_second_filter(redacted: pytest.LogCaptureFixture):
     before = {name: list(logging.getLogger(name).filters) for name in LOGGERS}
     redact_http_logs()
     assert {name: list(logging.getLogger(name).filters) for name in LOGGERS} == before
@@ -249,7 +247,7 @@ SECRET = Hidden(needles.TEXT)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_sealed_error_is_the_same_one_without_a_value(kind: str):
+def test_sealed_error_is_the_same_object_without_values(kind: str):
     raised = ValueError("what is wrong")
     error = raised_by(lambda: KINDS[kind](SECRET, lambda: raised))
     assert error is raised
@@ -261,7 +259,7 @@ def test_a_sealed_error_is_the_same_one_without_a_value(kind: str):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_traceback_ends_in_the_sealed_function_by_its_name(kind: str):
+def test_traceback_ends_in_the_sealed_function_by_name(kind: str):
     names = [
         frame.f_code.co_name
         for frame in frames_of(raised_by(lambda: KINDS[kind](SECRET, ValueError)))
@@ -272,7 +270,7 @@ def test_a_traceback_ends_in_the_sealed_function_by_its_name(kind: str):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_the_caller_was_handling_is_still_shown(kind: str):
+def test_exception_the_caller_was_handling_is_still_shown(kind: str):
     handled = KeyError("of the caller")
 
     def call() -> None:
@@ -287,7 +285,7 @@ def test_what_the_caller_was_handling_is_still_shown(kind: str):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_sealed_error_makes_no_cycle(kind: str):
+def test_sealed_error_makes_no_cycle(kind: str):
     class Traced(ValueError):
         pass
 
@@ -306,18 +304,18 @@ def test_a_sealed_error_makes_no_cycle(kind: str):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_sealed_returns_as_before(kind: str):
+def test_sealed_function_returns_as_before(kind: str):
     assert KINDS[kind]("text") == "text!"
 
 
-def test_a_sealed_function_looks_as_before():
+def test_sealed_function_looks_as_before():
     assert (at_once.__name__, at_once.__doc__) == ("at_once", "Return the text.")
     assert list(inspect.signature(waiting).parameters) == ["text", "make"]
     assert inspect.iscoroutinefunction(waiting)
     assert not inspect.iscoroutinefunction(at_once)
 
 
-def test_a_coroutine_that_is_cancelled_raises_the_same_exception_without_a_value():
+def test_cancelled_coroutine_raises_the_same_exception_sealed():
     call, ended = waiting(SECRET), Ended()
     call.send(None)
     with pytest.raises(Ended) as caught:
@@ -328,7 +326,7 @@ def test_a_coroutine_that_is_cancelled_raises_the_same_exception_without_a_value
     assert set(left.f_locals) == {"function", "kept"}
 
 
-def test_ctrl_c_passes_a_plain_function_as_it_is():
+def test_ctrl_c_passes_through_a_plain_function():
     ended = Ended()
     with pytest.raises(Ended):
         at_once(SECRET, lambda: ended)
@@ -340,7 +338,7 @@ def test_ctrl_c_passes_a_plain_function_as_it_is():
     assert isinstance(ended.__cause__, KeyError)
 
 
-def test_an_error_is_sealed_without_a_function():
+def test_error_is_sealed_without_a_function():
     error = outcome_of(lambda: fails(SECRET, ValueError))
     assert isinstance(error, ValueError)
     assert seal(error) is error

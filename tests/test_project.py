@@ -27,7 +27,7 @@ TOP = {
 }  # fmt: skip
 
 
-def test_the_top_level_has_only_what_a_project_needs():
+def test_top_level_has_only_what_a_project_needs():
     # What git ignores is nobody's business.
     ignored = {".git", ".venv", ".nox", "dist", "build", ".env", ".hypothesis", "PKG-INFO"}
     there = {
@@ -40,7 +40,7 @@ def test_the_top_level_has_only_what_a_project_needs():
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_a_command_of_the_contributing_guide_parses(line: str):
+def test_command_of_the_contributing_guide_parses(line: str):
     bash = shutil.which("bash")
     assert bash
     assert (
@@ -50,7 +50,7 @@ def test_a_command_of_the_contributing_guide_parses(line: str):
     assert [file for file in files if not (ROOT / file).exists()] == []
 
 
-def test_the_contributing_guide_begins_with_the_commands_and_installs_everything():
+def test_contributing_guide_starts_with_commands_and_all_extras():
     assert len(COMMANDS) >= 6
     (extras,) = re.findall(r"\.\[([\w,]+)\]", COMMANDS[0])
     every = set(PROJECT["project"]["optional-dependencies"]) - {"demo"}
@@ -66,7 +66,7 @@ def test_the_contributing_guide_begins_with_the_commands_and_installs_everything
         assert f"def {session}(session: nox.Session)" in (ROOT / "noxfile.py").read_text("utf-8")
 
 
-def test_the_workflow_runs_the_same_command_and_every_supported_python():
+def test_workflow_runs_the_same_command_on_each_supported_python():
     workflow = (ROOT / ".github/workflows/tests.yml").read_text("utf-8")
     assert "- run: bash .ci/run\n" in workflow
     assert (ROOT / ".ci/run").is_file()
@@ -78,6 +78,6 @@ def test_the_workflow_runs_the_same_command_and_every_supported_python():
     assert re.findall(r"python install ([\d. ]+?) &&", workflow) == [" ".join(versions)]
 
 
-def test_the_hooks_are_the_session_of_nox():
+def test_pre_commit_hooks_match_the_nox_session():
     hooks = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
     assert re.findall(r"(?:repo|entry): (.+)", hooks) == ["local", "nox -s lint"]

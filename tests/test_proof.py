@@ -126,7 +126,7 @@ NAMES = ["ReadTimeout", "ConnectError", "ConnectTimeout", "PoolTimeout", "ReadEr
 @each_module
 @pytest.mark.parametrize("reading", [True, False], ids=["reads the body", "reads nothing"])
 @pytest.mark.parametrize("name", NAMES)
-async def test_what_a_double_raises_proves_nothing(module: Any, name: str, reading: bool) -> None:
+async def test_exception_of_a_double_proves_nothing(module: Any, name: str, reading: bool) -> None:
     double = Double(module, raising(getattr(module, name)("secret")), reading=reading)
     async with module.AsyncClient(transport=double.transport()) as client:
         error = in_doubt(await send("http://localhost/", client))
@@ -136,7 +136,7 @@ async def test_what_a_double_raises_proves_nothing(module: Any, name: str, readi
 
 @each_module
 @pytest.mark.parametrize("reading", [True, False], ids=["reads the body", "reads nothing"])
-async def test_a_double_that_hangs_proves_nothing(module: Any, reading: bool) -> None:
+async def test_hanging_double_proves_nothing(module: Any, reading: bool) -> None:
     double = Double(module, hanging, reading=reading)
     async with module.AsyncClient(transport=double.transport()) as client:
         error = in_doubt(await send("http://localhost/", client, QUICK))
@@ -146,7 +146,7 @@ async def test_a_double_that_hangs_proves_nothing(module: Any, reading: bool) ->
 
 @pytest.mark.parametrize("reading", [True, False], ids=["reads the body", "reads nothing"])
 @pytest.mark.parametrize("name", NAMES)
-async def test_own_connections_prove_nothing_where_httpx_was_replaced(
+async def test_own_connections_prove_nothing_if_httpx_was_replaced(
     name: str, reading: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     double = Double(httpx, raising(getattr(httpx, name)("secret")), reading=reading)
@@ -162,7 +162,7 @@ async def test_own_connections_prove_nothing_where_httpx_was_replaced(
 @pytest.mark.parametrize("using", ["httpcore", "httpx"])
 @pytest.mark.parametrize("made", ["own", "httpx"])
 @pytest.mark.parametrize("name", NAMES)
-async def test_what_respx_raises_proves_nothing(name: str, made: str, using: str) -> None:
+async def test_exception_of_respx_proves_nothing(name: str, made: str, using: str) -> None:
     # respx raises every exception from itself, which makes a chain without an end.
     raised = getattr(httpx, name)
     async with AsyncExitStack() as stack:
@@ -180,7 +180,7 @@ async def test_what_respx_raises_proves_nothing(name: str, made: str, using: str
 
 @pytest.mark.parametrize("made", ["own", "httpx"])
 @pytest.mark.parametrize("name", NAMES)
-async def test_what_pytest_httpx_raises_proves_nothing(
+async def test_exception_of_pytest_httpx_proves_nothing(
     name: str, made: str, httpx_mock: HTTPXMock
 ) -> None:
     cookie = {"Set-Cookie": f"PHPSESSID={fault_server.COOKIE}"}
@@ -192,7 +192,7 @@ async def test_what_pytest_httpx_raises_proves_nothing(
     assert len(httpx_mock.get_requests()) == 2
 
 
-async def test_an_application_in_this_process_that_fails_proves_nothing() -> None:
+async def test_failing_in_process_application_proves_nothing() -> None:
     asked = []
 
     async def app(*given: Any) -> None:
@@ -210,7 +210,7 @@ async def test_an_application_in_this_process_that_fails_proves_nothing() -> Non
 
 
 @each_module
-async def test_a_hook_that_takes_the_events_of_some_requests_takes_their_proof(module: Any) -> None:
+async def test_hook_that_removes_events_of_a_request_removes_its_proof(module: Any) -> None:
     async def sample(request: Any) -> None:
         if b"sendsms" in request.headers["soapaction"].lower().encode():
             del request.extensions["trace"]
@@ -228,7 +228,7 @@ async def test_a_hook_that_takes_the_events_of_some_requests_takes_their_proof(m
     [ValueError("secret"), smsgate.NotSent("secret"), None],
     ids=["ValueError", "NotSent", "wrong"],
 )
-async def test_a_hook_that_raises_leaves_the_send_in_doubt(
+async def test_hook_that_raises_leaves_the_send_in_doubt(
     module: Any, when: str, raised: Exception | None
 ) -> None:
     async def hook(given: Any) -> None:
@@ -277,7 +277,7 @@ def failing_over(module: Any, second: Any, *, then: str = "raise the second") ->
 
 @each_module
 @pytest.mark.parametrize("then", ["raise the second", "raise the first"])
-async def test_a_second_line_without_events_proves_nothing(module: Any, then: str) -> None:
+async def test_fallback_transport_without_events_proves_nothing(module: Any, then: str) -> None:
     with FaultServer(IN_DOUBT).running() as server:
         async with module.AsyncClient(
             transport=failing_over(module, module.AsyncHTTPTransport(), then=then)
@@ -287,7 +287,7 @@ async def test_a_second_line_without_events_proves_nothing(module: Any, then: st
 
 
 @each_module
-async def test_a_second_line_that_hangs_proves_nothing(module: Any) -> None:
+async def test_hanging_fallback_transport_proves_nothing(module: Any) -> None:
     with FaultServer(fault_server.AFTER_THE_REQUEST["silence"][0]).running() as server:
         async with module.AsyncClient(
             transport=failing_over(module, module.AsyncHTTPTransport())
@@ -298,7 +298,7 @@ async def test_a_second_line_that_hangs_proves_nothing(module: Any) -> None:
 
 @each_module
 @pytest.mark.parametrize("act", ["ReadTimeout", "hang"])
-async def test_a_double_as_second_line_proves_nothing_though_it_reads_nothing(
+async def test_double_as_fallback_proves_nothing_though_it_reads_nothing(
     module: Any, act: str
 ) -> None:
     double = Double(
@@ -310,7 +310,7 @@ async def test_a_double_as_second_line_proves_nothing_though_it_reads_nothing(
 
 
 @each_module
-async def test_a_second_line_that_answers_is_believed(module: Any) -> None:
+async def test_fallback_transport_that_answers_is_believed(module: Any) -> None:
     with FaultServer(fault_server.accept).running() as server:
         async with module.AsyncClient(
             transport=failing_over(module, module.AsyncHTTPTransport())
@@ -328,7 +328,7 @@ async def test_a_second_line_that_answers_is_believed(module: Any) -> None:
 
 
 @each_module
-async def test_an_earlier_exchange_proves_nothing_for_the_next(module: Any) -> None:
+async def test_earlier_exchange_proves_nothing_for_the_next(module: Any) -> None:
     double = Double(module, raising(module.ReadTimeout("secret")), reading=False)
     real = module.AsyncHTTPTransport()
 
@@ -414,7 +414,7 @@ async def client_for(made: str, stack: AsyncExitStack, **options: Any) -> Any:
 
 @each_client
 @pytest.mark.usefixtures("wrapped")
-async def test_a_tool_that_wraps_httpx_changes_nothing(made: str) -> None:
+async def test_tool_that_wraps_httpx_changes_nothing(made: str) -> None:
     async with AsyncExitStack() as stack:
         with FaultServer(IN_DOUBT).running() as server:
             error = in_doubt(await send(server.url, await client_for(made, stack)))
@@ -432,7 +432,7 @@ async def test_a_tool_that_wraps_httpx_changes_nothing(made: str) -> None:
 
 @leaves_sockets
 @each_client
-async def test_cancelling_while_the_connection_is_being_made_is_not_sent(made: str) -> None:
+async def test_cancellation_while_connecting_is_not_sent(made: str) -> None:
     with (
         FaultServer(fault_server.accept).running() as server,
         socket.create_server(("127.0.0.1", 0)) as silent,
@@ -463,7 +463,7 @@ async def test_cancelling_while_the_connection_is_being_made_is_not_sent(made: s
 
 @leaves_sockets
 @each_module
-async def test_a_lent_client_without_a_free_connection_says_what_to_do(module: Any) -> None:
+async def test_lent_client_without_a_free_connection_says_what_to_do(module: Any) -> None:
     with FaultServer(fault_server.AFTER_THE_REQUEST["silence"][0]).running() as server:
         limits = module.Limits(max_connections=1)
         async with module.AsyncClient(limits=limits) as client, anyio.create_task_group() as tasks:
@@ -488,7 +488,7 @@ async def test_a_lent_client_without_a_free_connection_says_what_to_do(module: A
     assert len(server.sends()) == 1
 
 
-async def test_nothing_leaves_after_it_was_said_not_to_have_been_sent() -> None:
+async def test_nothing_leaves_after_it_was_reported_as_not_sent() -> None:
     # A transport that goes on in the background must not make a lie of it.
     took: list[BaseException | None] = []
 

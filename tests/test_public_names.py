@@ -62,7 +62,7 @@ def hints_of(public: Any) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("module", "name"), NAMES)
-def test_every_type_of_a_public_call_is_exported(module: str, name: str):
+def test_each_type_of_a_public_call_is_exported(module: str, name: str):
     public = getattr(importlib.import_module(module), name)
     used = {
         found for hints in hints_of(public) for hint in hints.values() for found in classes_in(hint)

@@ -109,7 +109,7 @@ TURBO = "http://turbosms.in.ua/api/Turbo"
         f'<a><b><c><AuthResult xmlns="{TURBO}"><![CDATA[Вы успешно авторизировались]]></AuthResult></c></b><d/></a>',
     ],
 )
-def test_an_answer_is_found_whatever_prefix_it_has_and_whatever_wraps_it(body: str):
+def test_answer_is_found_with_any_prefix_and_any_wrapper(body: str):
     reply = read_reply(AUTH, body.encode())
     assert reply.items == ("Вы успешно авторизировались",)
     assert read_auth(reply) is None
@@ -150,7 +150,7 @@ def test_an_answer_is_found_whatever_prefix_it_has_and_whatever_wraps_it(body: s
         ),
     ],
 )
-def test_a_document_without_one_answer_to_this_operation_is_in_doubt(body: str, said: str):
+def test_document_without_one_answer_to_this_call_is_in_doubt(body: str, said: str):
     error = doubt(lambda: read_reply(AUTH, body.encode()))
     assert (error.reason, str(error)) == (Reason.UNREADABLE, f"reply unreadable: {said}")
     assert error.evidence.reply == body.encode()
@@ -164,7 +164,7 @@ def test_a_document_without_one_answer_to_this_operation_is_in_doubt(body: str, 
         "<SOAP-ENV:Fault/><ns1:AuthResult>Вы успешно авторизировались</ns1:AuthResult>",
     ],
 )
-def test_a_fault_is_in_doubt_even_beside_an_answer(fault: str):
+def test_fault_is_in_doubt_even_beside_an_answer(fault: str):
     error = doubt(lambda: read_reply(AUTH, envelope(fault)))
     assert (error.reason, str(error)) == (
         Reason.FAULT,
@@ -172,26 +172,26 @@ def test_a_fault_is_in_doubt_even_beside_an_answer(fault: str):
     )
 
 
-def test_an_element_that_is_only_named_fault_is_none():
+def test_element_that_is_only_named_fault_is_no_fault():
     assert items_of("Auth", envelope("<Fault/><ns1:AuthResult>x</ns1:AuthResult>")) == ("x",)
 
 
 @pytest.mark.parametrize(
     "status", [100, 199, 300, 302, 304, 400, 401, 403, 404, 429, 500, 502, 503, 504, 0, 999]
 )
-def test_any_other_status_than_2xx_is_in_doubt_whatever_the_body_says(status: int):
+def test_status_other_than_2xx_is_in_doubt_whatever_the_body(status: int):
     error = doubt(lambda: read_reply(SEND_SMS, array_reply("SendSMS", SENT, ID), status))
     assert (error.reason, str(error)) == (Reason.HTTP_STATUS, f"HTTP status: {status}")
     assert (error.evidence.status, error.evidence.ids) == (status, (ID,))
 
 
 @pytest.mark.parametrize("status", [200, 202, 299])
-def test_a_status_of_2xx_is_read(status: int):
+def test_status_2xx_is_read(status: int):
     reply = read_reply(SEND_SMS, array_reply("SendSMS", SENT, ID), status)
     assert reply.evidence.status == status
 
 
-def test_evidence_of_a_reply_has_its_size_its_ids_in_order_and_its_beginning():
+def test_evidence_has_size_ids_and_beginning_of_the_reply():
     body = (
         array_reply("SendSMS", SENT, OTHER_ID.upper(), ID)
         + b"<!--"
@@ -231,7 +231,7 @@ def test_evidence_of_a_reply_has_its_size_its_ids_in_order_and_its_beginning():
         (" a bare string\n", ("a bare string",)),
     ],
 )
-def test_an_array_is_its_elements_in_order_and_a_bare_string_is_one(
+def test_array_is_its_elements_in_order_and_a_bare_string_is_one(
     slots: str, items: tuple[str | None, ...]
 ):
     body = envelope(
@@ -241,7 +241,7 @@ def test_an_array_is_its_elements_in_order_and_a_bare_string_is_one(
 
 
 @pytest.mark.parametrize("operation", ["SendSMS", "GetNewMessages"])
-def test_null_in_place_of_an_array_is_an_empty_one(operation: str):
+def test_null_instead_of_an_array_is_an_empty_one(operation: str):
     assert items_of(operation, envelope(f"<ns1:{operation}Response/>")) == ()
     assert (
         items_of(
@@ -254,7 +254,7 @@ def test_null_in_place_of_an_array_is_an_empty_one(operation: str):
     )
 
 
-def test_an_array_without_a_response_is_no_answer():
+def test_array_without_a_response_is_no_answer():
     assert (
         doubt(lambda: items_of("GetNewMessages", envelope("<ns1:GetNewMessages/>"))).reason
         is Reason.UNREADABLE
@@ -270,7 +270,7 @@ def test_an_array_without_a_response_is_no_answer():
         "<ns1:ResultArray><ns1:string>a</ns1:string></ns1:ResultArray>",
     ],
 )
-def test_an_array_of_something_else_is_in_doubt(slots: str):
+def test_array_of_something_else_is_in_doubt(slots: str):
     body = envelope(
         f"<ns1:SendSMSResponse><ns1:SendSMSResult>{slots}</ns1:SendSMSResult></ns1:SendSMSResponse>"
     )
@@ -295,12 +295,12 @@ def auth(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["Вы успешно авторизировались", " вы успешно\nавторизировались "])
-def test_a_login_that_succeeded_says_so(text: str):
+def test_successful_login_says_so(text: str):
     assert auth(text) is None
 
 
 @pytest.mark.parametrize("text", CLASSES)
-def test_a_login_that_was_refused_raises_what_the_gateway_says(text: str):
+def test_refused_login_raises_what_the_gateway_says(text: str):
     error = raised_by(lambda: auth(text))
     assert type(error) is CLASSES[text]
     assert error.text == text  # type: ignore[attr-defined]
@@ -320,7 +320,7 @@ def test_a_login_that_was_refused_raises_what_the_gateway_says(text: str):
         "27",
     ],
 )
-def test_a_login_that_is_answered_by_anything_else_is_in_doubt(text: str):
+def test_login_with_any_other_answer_is_in_doubt(text: str):
     error = doubt(lambda: auth(text))
     assert (error.reason, str(error)) == (
         Reason.UNRECOGNISED,
@@ -349,7 +349,7 @@ def balance(text: str) -> Decimal:
         ("123456789012345678901234567890.01", "123456789012345678901234567890.01"),
     ],
 )
-def test_a_balance_is_a_decimal_with_a_dot_or_a_comma(text: str, credits_: str):
+def test_balance_is_a_decimal_with_a_dot_or_a_comma(text: str, credits_: str):
     assert balance(text) == Decimal(credits_)
     assert str(balance(text)) == credits_
 
@@ -375,7 +375,7 @@ def test_a_balance_is_a_decimal_with_a_dot_or_a_comma(text: str, credits_: str):
         NEW,
     ],
 )
-def test_a_balance_that_is_no_plain_number_is_in_doubt(text: str):
+def test_balance_that_is_no_plain_number_is_in_doubt(text: str):
     error = doubt(lambda: balance(text))
     assert (error.reason, str(error)) == (
         Reason.UNRECOGNISED,
@@ -384,11 +384,11 @@ def test_a_balance_that_is_no_plain_number_is_in_doubt(text: str):
 
 
 @pytest.mark.parametrize("text", NOT_AUTHORISED)
-def test_a_balance_without_a_session_says_that_the_cookie_is_dead(text: str):
+def test_balance_without_a_session_means_a_dead_cookie(text: str):
     assert type(raised_by(lambda: balance(text))) is errors.NotAuthorised
 
 
-def test_a_nil_balance_is_in_doubt():
+def test_nil_balance_is_in_doubt():
     body = envelope(
         '<ns1:GetCreditBalanceResponse><ns1:GetCreditBalanceResult xsi:nil="true"/></ns1:GetCreditBalanceResponse>'
     )
@@ -415,13 +415,13 @@ def new_messages(*items: str | None) -> list[str]:
         (("",), []),
     ],
 )
-def test_new_messages_are_ids_in_order_and_empty_ones_are_left_out(
+def test_new_messages_are_ids_in_order_without_empty_ones(
     items: tuple[str | None, ...], ids: list[str]
 ):
     assert new_messages(*items) == ids
 
 
-def test_no_array_at_all_is_no_new_message():
+def test_missing_array_means_no_new_messages():
     assert (
         read_new_messages(read_reply(GET_NEW_MESSAGES, envelope("<ns1:GetNewMessagesResponse/>")))
         == []
@@ -439,9 +439,8 @@ def test_no_array_at_all_is_no_new_message():
         ("{}", "Не достаточно параметров для выполнения функции"),
     ],
 )
-def test_new_messages_without_a_session_say_so_wherever_the_sentence_stands(
-    items: tuple[str, ...], text: str
-):
+def test_new_messages_without_a_session_mean_a_dead_cookie(items: tuple[str, ...], text: str):
+    """Wherever the sentence stands."""
     assert (
         type(raised_by(lambda: new_messages(*(item.format(text) for item in items))))
         is errors.NotAuthorised
@@ -449,7 +448,7 @@ def test_new_messages_without_a_session_say_so_wherever_the_sentence_stands(
 
 
 @pytest.mark.parametrize("text", NOT_AUTHORISED)
-def test_a_bare_string_where_the_array_is_declared_is_read_as_the_sentence_it_is(text: str):
+def test_bare_string_in_place_of_an_array_is_read_as_a_sentence(text: str):
     body = envelope(
         f"<ns1:GetNewMessagesResponse><ns1:GetNewMessagesResult>{text}</ns1:GetNewMessagesResult></ns1:GetNewMessagesResponse>"
     )
@@ -486,9 +485,7 @@ def status(text: str):
         ("|", DeliveryState.UNRECOGNISED),
     ],
 )
-def test_a_status_has_its_state_its_words_and_the_id_that_was_asked_for(
-    text: str, state: DeliveryState
-):
+def test_status_has_its_state_its_text_and_the_requested_id(text: str, state: DeliveryState):
     found = status(text)
     assert (found.message_id, found.state, found.text) == (ID, state, text.strip())
 
@@ -502,12 +499,12 @@ def test_a_status_has_its_state_its_words_and_the_id_that_was_asked_for(
         ("Вы не авторизированы", errors.NotAuthorised),
     ],
 )
-def test_a_status_that_is_an_error_raises_it(text: str, kind: type[Refused]):
+def test_status_that_is_an_error_raises_it(text: str, kind: type[Refused]):
     assert type(raised_by(lambda: status(text))) is kind
 
 
 @pytest.mark.parametrize("text", ["", " \n"])
-def test_an_empty_status_is_in_doubt(text: str):
+def test_empty_status_is_in_doubt(text: str):
     error = doubt(lambda: status(text))
     assert (error.reason, str(error)) == (
         Reason.UNRECOGNISED,
@@ -534,7 +531,7 @@ def test_success_for_one_number_is_a_sentence_and_an_id():
     assert (result.text, [answer.answer for answer in result.answers]) == (SENT, [Answer.SENT])
 
 
-def test_ids_stand_in_the_order_of_the_destinations():
+def test_ids_are_in_the_order_of_the_destinations():
     result = read_send(sent(SENT, OTHER_ID, ID), TWO)
     assert [(row.destination, row.message_id) for row in result.recipients] == [
         (NUMBERS[0], OTHER_ID),
@@ -543,7 +540,7 @@ def test_ids_stand_in_the_order_of_the_destinations():
 
 
 @pytest.mark.parametrize("written", [ID.upper(), f"{{{ID}}}", f" {ID}\n"])
-def test_an_id_may_be_in_capitals_in_braces_or_in_white_space(written: str):
+def test_id_may_have_capitals_braces_or_white_space(written: str):
     assert read_send(sent(SENT, written), ONE).message_ids == (written.strip(" \n{}"),)
 
 
@@ -606,15 +603,16 @@ def test_an_id_may_be_in_capitals_in_braces_or_in_white_space(written: str):
         ),
     ],
 )
-def test_a_slot_is_an_id_a_sentence_or_empty_and_then_the_sentence_before_the_slots_speaks(
+def test_slot_is_an_id_a_sentence_or_empty(
     head: str | None,
     slots: list[str | None],
     expected: list[tuple[Outcome, str | None, Answer | None, str]],
 ):
+    """For an empty slot the sentence before the slots counts."""
     assert outcomes(read_send(sent(head, *slots), TWO)) == expected
 
 
-def test_an_id_decides_whatever_the_sentence_before_it_complains_of():
+def test_id_outweighs_any_complaint_before_it():
     result = read_send(sent(f"{POOR} | {SENT}", ID), ONE)
     assert [answer.answer for answer in result.answers] == [Answer.NOT_ENOUGH_CREDITS, Answer.SENT]
     assert result.answers[0].missing == Decimal("2.56")
@@ -623,7 +621,7 @@ def test_an_id_decides_whatever_the_sentence_before_it_complains_of():
 
 
 @pytest.mark.parametrize("head", [None, "", NEW, DONT_KNOW, POOR, BAD_NUMBER, "Вы не авторизованы"])
-def test_ids_for_all_are_acceptance_whatever_the_sentence(head: str | None):
+def test_ids_for_all_mean_acceptance_whatever_the_sentence(head: str | None):
     assert read_send(sent(head, ID, OTHER_ID), TWO).message_ids == (ID, OTHER_ID)
 
 
@@ -642,9 +640,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("message", [ONE, THREE])
 @pytest.mark.parametrize("text", REFUSED)
-def test_one_sentence_is_an_answer_for_the_whole_request_however_many_numbers_it_had(
-    text: str, message: Message
-):
+def test_single_sentence_answers_the_whole_request(text: str, message: Message):
+    """However many numbers the request had."""
     error = raised_by(lambda: read_send(sent(text), message))
     assert isinstance(error, Refused)
     assert type(error) is REFUSED[text]
@@ -653,7 +650,7 @@ def test_one_sentence_is_an_answer_for_the_whole_request_however_many_numbers_it
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_a_bare_string_where_the_array_is_declared_is_such_a_sentence(text: str):
+def test_bare_string_in_place_of_slots_answers_the_whole_request(text: str):
     body = envelope(
         f"<ns1:SendSMSResponse><ns1:SendSMSResult>{text.replace('&', '&amp;')}</ns1:SendSMSResult></ns1:SendSMSResponse>"
     )
@@ -662,20 +659,20 @@ def test_a_bare_string_where_the_array_is_declared_is_such_a_sentence(text: str)
 
 @pytest.mark.parametrize("text", REFUSED)
 @pytest.mark.parametrize("slots", [("", ""), (None, None), ("", None)])
-def test_a_sentence_with_empty_slots_is_a_refusal_of_all(text: str, slots: tuple[str | None, ...]):
+def test_sentence_with_empty_slots_refuses_all(text: str, slots: tuple[str | None, ...]):
     error = raised_by(lambda: read_send(sent(text, *slots), TWO))
     assert type(error) is REFUSED[text]
     assert error.reasons == (text, text)  # type: ignore[attr-defined]
 
 
-def test_missing_credits_are_told():
+def test_missing_credits_are_reported():
     error = raised_by(lambda: read_send(sent(POOR), ONE))
     assert isinstance(error, errors.NotEnoughCredits)
     assert (error.missing, error.answer) == (Decimal("2.56"), Answer.NOT_ENOUGH_CREDITS)
 
 
 @pytest.mark.parametrize("head", ["", None, BAD_NUMBER, SENT])
-def test_where_each_number_is_refused_for_itself_the_reasons_stand_in_order(head: str | None):
+def test_refusal_of_each_number_lists_the_reasons_in_order(head: str | None):
     error = raised_by(lambda: read_send(sent(head, f'{BAD_NUMBER} "+9873"', NO_COUNTRY), TWO))
     assert type(error) is errors.BadDestination
     assert error.reasons == (f'{BAD_NUMBER} "+9873"', NO_COUNTRY)
@@ -694,9 +691,7 @@ def test_where_each_number_is_refused_for_itself_the_reasons_stand_in_order(head
         (f"{POOR} | {{}}",),
     ],
 )
-def test_a_dead_cookie_is_told_first_wherever_the_sentence_stands(
-    items: tuple[str, ...], text: str
-):
+def test_dead_cookie_comes_first_wherever_its_sentence_stands(items: tuple[str, ...], text: str):
     assert (
         type(raised_by(lambda: read_send(sent(*(item.format(text) for item in items)), TWO)))
         is errors.NotAuthorised
@@ -796,7 +791,7 @@ def test_a_dead_cookie_is_told_first_wherever_the_sentence_stands(
         (("", "", ""), Reason.UNRECOGNISED, "the answer does not say which destinations were sent"),
     ],
 )
-def test_what_is_neither_an_acceptance_nor_a_refusal_is_in_doubt(
+def test_neither_acceptance_nor_refusal_is_in_doubt(
     items: tuple[str | None, ...], reason: Reason, said: str
 ):
     reply = sent(*items)
@@ -818,7 +813,7 @@ heads = st.lists(st.sampled_from(REFUSING + UNDECIDED + ("",)), max_size=3).map(
 
 
 @given(head=heads, slots=st.lists(slot, max_size=5), off=st.sampled_from([0] * 8 + [1, -1]))
-def test_whatever_the_slots_are_nothing_is_lost_and_nothing_is_claimed(
+def test_no_combination_of_slots_loses_or_invents_an_outcome(
     head: str, slots: list[str | None], off: int
 ):
     numbers = NUMBERS[: max(1, len(slots) + off)]
@@ -876,7 +871,7 @@ def test_whatever_the_slots_are_nothing_is_lost_and_nothing_is_claimed(
         (GET_MESSAGE_STATUS, ("Сообщение доставлено получателю", NEW), [NEW]),
     ],
 )
-def test_a_sentence_that_is_in_no_table_is_found_so_that_it_can_become_a_row(
+def test_unknown_sentence_is_found_so_that_it_can_become_a_row(
     operation: Operation[object], items: tuple[str | None, ...], found: list[str]
 ):
     assert unrecognised(operation, sent(*items)) == found
@@ -889,14 +884,14 @@ LINE = f'{BAD_NUMBER} "+380{QUOTED}67"'
 MASKED = f'{BAD_NUMBER} "+380*****4567"'
 
 
-def test_a_refusal_quotes_the_gateway_with_its_numbers_masked():
+def test_refusal_quotes_the_gateway_with_numbers_masked():
     error = raised_by(lambda: read_send(sent("", LINE), ONE))
     assert isinstance(error, Refused)
     assert (error.text, error.reasons) == (MASKED, (MASKED,))
     assert str(error) == f"the gateway refused (bad destination): {MASKED}"
 
 
-def test_a_reply_shows_how_many_strings_it_has_and_none_of_them():
+def test_repr_of_a_reply_counts_its_strings_and_shows_none():
     reply = sent(LINE, ID)
     assert repr(reply) == f"Reply(2 items, {reply.evidence!r})"
     assert QUOTED not in repr(reply)
@@ -939,22 +934,23 @@ SECRET_REPLIES: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("case", SECRET_REPLIES)
-def test_no_error_shows_a_number_that_the_gateway_quotes_not_even_in_a_traceback_with_locals(
+def test_no_error_shows_a_number_quoted_by_the_gateway(
     case: str,
 ):
+    """Not even in a traceback with local variables."""
     error = raised_by(SECRET_REPLIES[case])
     assert isinstance(error, (InDoubt, Refused))
     assert QUOTED not in shown_by(error)
     assert (error.__cause__, error.__context__) == (None, None)
 
 
-def test_the_evidence_has_the_reply_and_that_is_all_that_has():
+def test_only_the_evidence_has_the_reply():
     error = doubt(SECRET_REPLIES["no answer"])
     assert LINE.encode() in error.evidence.reply
     assert QUOTED not in "".join(traceback.format_exception(error))
 
 
-def test_a_reply_cannot_be_changed():
+def test_reply_is_immutable():
     reply: Any = sent(SENT, ID)
     with pytest.raises(AttributeError):
         reply.items = ()
@@ -966,7 +962,8 @@ def test_a_reply_cannot_be_changed():
 
 
 @pytest.mark.parametrize("sentence", ["Вы не авторизованы", "Вы не авторизированы"])
-def test_a_dead_cookie_counts_for_a_reading_operation_whatever_is_said_beside_it(sentence: str):
+def test_dead_cookie_counts_for_a_read_operation_in_any_company(sentence: str):
+    """Whatever other sentence stands beside it."""
     text = f"Что-то новое | {sentence}"
     with pytest.raises(errors.NotAuthorised):
         read_balance(read_reply(GET_CREDIT_BALANCE, string_reply("GetCreditBalance", text)))
@@ -1001,9 +998,8 @@ def slot(text: str) -> str:
     ],
 )
 @pytest.mark.parametrize("head", [SENT, PARTLY, BAD_NUMBER, POOR])
-def test_a_slot_whose_attributes_leave_its_text_open_is_in_doubt_and_the_others_are_not(
-    pointing: str, head: str
-):
+def test_slot_with_undecided_text_is_in_doubt_alone(pointing: str, head: str):
+    """Its attributes, such as href, leave the text open."""
     result = read_send(
         slots("SendSMS", slot(head), slot(OTHER_ID), pointing, "<ns1:ResultArray/>"), THREE
     )
@@ -1015,7 +1011,8 @@ def test_a_slot_whose_attributes_leave_its_text_open_is_in_doubt_and_the_others_
     assert result.in_doubt[0].destination == NUMBERS[1]
 
 
-def test_slots_that_all_point_elsewhere_are_in_doubt_whatever_is_said_before_them():
+def test_slots_that_are_all_references_are_in_doubt():
+    """Whatever the sentence before them says."""
     for head in (SENT, BAD_NUMBER, *NOT_AUTHORISED):
         assert (
             doubt(lambda head=head: read_send(slots("SendSMS", slot(head), HREF, HREF), TWO)).sent
@@ -1024,7 +1021,7 @@ def test_slots_that_all_point_elsewhere_are_in_doubt_whatever_is_said_before_the
 
 
 @pytest.mark.parametrize("written", [(HREF,), (slot(ID), HREF), (HREF, slot(ID))])
-def test_a_list_of_ids_that_points_elsewhere_is_not_taken_for_shorter_than_it_is(
+def test_id_list_with_references_is_in_doubt_and_not_shortened(
     written: tuple[str, ...],
 ):
     assert (
@@ -1036,7 +1033,7 @@ def test_a_list_of_ids_that_points_elsewhere_is_not_taken_for_shorter_than_it_is
 @pytest.mark.parametrize(
     "operation", ["GetCreditBalance", "GetMessageStatus", "GetNewMessages", "SendSMS", "Auth"]
 )
-def test_a_result_that_points_elsewhere_is_in_doubt(operation: str):
+def test_result_that_is_a_reference_is_in_doubt(operation: str):
     body = envelope(
         f'<ns1:{operation}Response><ns1:{operation}Result href="#id1"/></ns1:{operation}Response>'
     )
@@ -1054,7 +1051,7 @@ def references(form: str, text: str) -> str:
     ["raw", "&#{};", "&#x{:04x};"],
     ids=["UTF-8", "decimal references", "hexadecimal references"],
 )
-def test_the_reply_to_the_largest_call_can_be_read_whatever_each_slot_says(form: str):
+def test_reply_to_the_largest_call_is_readable_with_any_slots(form: str):
     longest = max((row.sentence for row in ANSWERS), key=lambda sentence: len(sentence.encode()))
     number = NUMBERS[0]
     said = f'{longest.replace("{number}", number)} "{number}"'
@@ -1076,7 +1073,8 @@ def test_the_reply_to_the_largest_call_can_be_read_whatever_each_slot_says(form:
     assert set(items[1:]) == {said}
 
 
-def test_one_recipient_more_than_a_reply_is_read_for_is_refused_even_if_the_iterable_has_no_end():
+def test_one_recipient_too_many_is_refused_even_if_endless():
+    """The rest of an endless iterable is not read."""
     taken = count(380_500_000_000)
     numbers = (str(number) for number in taken)
     with pytest.raises(ValidationError) as caught:

@@ -53,14 +53,14 @@ def run(script: Path, *options: str) -> str:
     return ended.stdout
 
 
-def test_every_script_is_run_by_a_test():
+def test_each_script_is_run_by_a_test():
     assert {path.name for path in TESTS.glob("benchmark_*.py")} == set(BENCHMARKS)
     assert {path.name for path in DOCS.glob("*.py")} == PICTURES.keys() | TESTED_ELSEWHERE.keys()
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("script", BENCHMARKS)
-def test_a_benchmark_runs_and_prints_its_figures(script: str):
+def test_benchmark_runs_and_prints_its_figures(script: str):
     options, words = BENCHMARKS[script]
     printed = run(TESTS / script, *options)
     assert [word for word in words if word not in printed] == []
@@ -68,7 +68,7 @@ def test_a_benchmark_runs_and_prints_its_figures(script: str):
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("script", PICTURES)
-def test_the_pictures_of_the_documentation_can_be_taken(script: str, tmp_path: Path):
+def test_documentation_screenshots_can_be_taken(script: str, tmp_path: Path):
     more = ["--port", "0"] if script == "screenshots.py" else ["--recipients", "500"]
     run(DOCS / script, "--folder", str(tmp_path), "--scale", "0.1", *more)
     taken = {path.stem: path.read_bytes() for path in tmp_path.glob("*.png")}

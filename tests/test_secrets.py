@@ -137,7 +137,7 @@ def chain(error: BaseException | None) -> list[BaseException]:
 
 
 @pytest.mark.parametrize("name", PEERS)
-async def test_an_error_shows_no_secret_wherever_one_looks(
+async def test_error_shows_no_secret_anywhere(
     name: str, everything_logged: pytest.LogCaptureFixture
 ) -> None:
     with (
@@ -184,7 +184,7 @@ LOGINS = {
 
 
 @pytest.mark.parametrize("name", LOGINS)
-async def test_a_login_that_fails_shows_no_secret(
+async def test_failed_login_shows_no_secret(
     name: str, everything_logged: pytest.LogCaptureFixture
 ) -> None:
     server = FaultServer(LOGINS[name])
@@ -199,7 +199,7 @@ async def test_a_login_that_fails_shows_no_secret(
     assert hits(shown_by_logs(everything_logged)) == []
 
 
-async def test_a_send_that_succeeds_logs_the_masked_number_and_the_size_of_the_text(
+async def test_successful_send_logs_masked_number_and_size_of_the_text(
     everything_logged: pytest.LogCaptureFixture,
 ) -> None:
     with FaultServer(fault_server.accept).running() as server:
@@ -212,7 +212,7 @@ async def test_a_send_that_succeeds_logs_the_masked_number_and_the_size_of_the_t
     assert "Set-Cookie" in everything_logged.text, "httpcore logged the header, without its value"
 
 
-async def test_what_httpcore_logs_without_the_helper_holds_the_cookie() -> None:
+async def test_without_the_helper_httpcore_logs_the_cookie() -> None:
     # If this fails, httpcore has learned to be discreet, and the helper can go.
     lines: list[str] = []
 
@@ -229,7 +229,7 @@ async def test_what_httpcore_logs_without_the_helper_holds_the_cookie() -> None:
     "bad",
     [{"text": TEXT + "\x00"}, {"sender": TEXT}, {"wappush": TEXT}, {"destination": DIGITS + "x"}],
 )
-async def test_a_message_that_is_refused_shows_none_of_its_values(bad: dict[str, str]) -> None:
+async def test_refused_message_shows_none_of_its_values(bad: dict[str, str]) -> None:
     async with smsgate.AsyncSession(
         LOGIN, PASSWORD, sender="Shop", url="https://example.com/"
     ) as session:
@@ -253,7 +253,7 @@ async def test_a_message_that_is_refused_shows_none_of_its_values(bad: dict[str,
     ],
     ids=["login", "password", "userinfo", "query", "proxy", "sender"],
 )
-def test_a_session_that_is_refused_shows_none_of_its_settings(
+def test_refused_session_shows_none_of_its_settings(
     options: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
     with pytest.raises(ValueError, match=":") as caught:
@@ -276,7 +276,7 @@ def test_a_session_that_is_refused_shows_none_of_its_settings(
     )
 
 
-async def test_a_cancelled_call_shows_no_secret_in_its_frames() -> None:
+async def test_cancelled_call_shows_no_secret_in_its_frames() -> None:
     caught: list[BaseException] = []
     with FaultServer(fault_server.then(Connection.hold)).running() as server:
         async with smsgate.AsyncSession(

@@ -46,11 +46,12 @@ def units_of(text: str, alphabet: Alphabet) -> int:
     return sum(2 if ord(character) in EXTENSION else 1 for character in text)
 
 
-def test_the_gsm_alphabet_of_this_file_has_the_size_of_the_standard():
+def test_gsm_alphabet_of_this_file_has_the_standard_size():
     assert (len(BASIC), len(EXTENSION)) == (128 - 2, 9)
 
 
-def test_every_character_of_the_basic_plane_is_in_the_alphabet_of_the_standard():
+def test_each_character_is_counted_by_the_standard_alphabet():
+    """All characters of the Basic Multilingual Plane."""
     for point in range(0x10000):
         character = chr(point)
         if complaint(character) is None:
@@ -95,7 +96,7 @@ def test_every_character_of_the_basic_plane_is_in_the_alphabet_of_the_standard()
         (" ", Alphabet.GSM_7, 1, 1, 159),
     ],
 )
-def test_a_text_takes_as_many_parts_as_the_standard_says(
+def test_text_has_as_many_parts_as_the_standard_says(
     text: str, alphabet: Alphabet, units: int, parts: int, free: int
 ):
     counted = segments(text)
@@ -108,7 +109,7 @@ def test_a_text_takes_as_many_parts_as_the_standard_says(
 
 
 @given(text=texts)
-def test_the_parts_are_the_text_and_each_fits_and_is_as_full_as_can_be(text: str):
+def test_parts_make_up_the_text_and_each_is_as_full_as_possible(text: str):
     counted = segments(text)
     single, several = (160, 153) if counted.alphabet is Alphabet.GSM_7 else (70, 67)
     sizes = [units_of(part, counted.alphabet) for part in counted.texts]
@@ -128,9 +129,10 @@ def test_the_parts_are_the_text_and_each_fits_and_is_as_full_as_can_be(text: str
 
 
 @given(text=texts)
-def test_a_text_is_ucs_2_if_and_only_if_it_has_a_character_that_gsm_has_not_and_these_are_told_once_each_in_order(
+def test_text_is_ucs2_only_if_a_character_needs_it(
     text: str,
 ):
+    """The characters that force UCS-2 are listed once each, in order."""
     dear = list(
         dict.fromkeys(character for character in text if ord(character) not in BASIC | EXTENSION)
     )
@@ -154,7 +156,7 @@ def test_cr_lf_counts_as_one_line_feed():
         ("\x0c", "text: the character at position 0 (U+000C) cannot be sent in an SMS"),
     ],
 )
-def test_a_text_that_cannot_be_sent_cannot_be_counted(text: str, said: str):
+def test_unsendable_text_cannot_be_counted(text: str, said: str):
     error = raised_by(lambda: segments(text))
     assert type(error) is ValueError
     assert str(error) == said
@@ -174,5 +176,5 @@ def test_neither_a_count_nor_its_refusal_shows_the_text():
 
 
 @pytest.mark.parametrize("alphabet", [("GSM-7", Alphabet.GSM_7), ("UCS-2", Alphabet.UCS_2)])
-def test_an_alphabet_is_a_word(alphabet: tuple[str, Alphabet]):
+def test_alphabet_is_a_string(alphabet: tuple[str, Alphabet]):
     assert alphabet[0] == alphabet[1]

@@ -62,7 +62,7 @@ async def together(calls: int, call: Callable[[], Awaitable[object]]) -> list[ob
 # --- the five operations --------------------------------------------------------------------------------------------------
 
 
-async def test_the_five_operations_speak_with_the_gateway() -> None:
+async def test_five_operations_work_with_the_gateway() -> None:
     with Sandbox(Settings(credits=Decimal(100), delivery_seconds=0.2)) as sandbox:
         async with session_at(sandbox) as session:
             await session.auth()
@@ -88,14 +88,14 @@ async def test_the_five_operations_speak_with_the_gateway() -> None:
         )
 
 
-async def test_a_wap_push_goes_without_a_text() -> None:
+async def test_wap_push_needs_no_text() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             await session.send_sms(NUMBER, wappush="http://example.com/a?b=1&c=<2>")
         assert sandbox.messages[0].wappush == "http://example.com/a?b=1&c=<2>"
 
 
-async def test_several_destinations_keep_their_order_and_those_refused_are_told_apart() -> None:
+async def test_destinations_keep_their_order_and_refused_ones_are_marked() -> None:
     numbers = ["+380501234567", "+380000000001", "+380501234569"]
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
@@ -110,7 +110,7 @@ async def test_several_destinations_keep_their_order_and_those_refused_are_told_
     assert len(result.message_ids) == 2
 
 
-async def test_a_sender_of_the_message_goes_before_that_of_the_session() -> None:
+async def test_sender_of_the_message_wins_over_that_of_the_session() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             await session.send_sms(NUMBER, "hello", sender="Other")
@@ -126,9 +126,7 @@ async def test_a_sender_of_the_message_goes_before_that_of_the_session() -> None
         (Settings(credits=Decimal(0)), smsgate.NotEnoughCredits),
     ],
 )
-async def test_a_refusal_is_an_error_of_its_own(
-    settings: Settings, error: type[smsgate.Refused]
-) -> None:
+async def test_refusal_has_its_own_error(settings: Settings, error: type[smsgate.Refused]) -> None:
     with Sandbox(settings) as sandbox:
         async with session_at(sandbox) as session:
             with pytest.raises(error) as caught:
@@ -139,7 +137,7 @@ async def test_a_refusal_is_an_error_of_its_own(
         assert sandbox.messages == ()
 
 
-async def test_credits_that_lack_are_counted() -> None:
+async def test_missing_credits_are_counted() -> None:
     with Sandbox(Settings(credits=Decimal("0.5"))) as sandbox:
         async with session_at(sandbox) as session:
             with pytest.raises(smsgate.NotEnoughCredits) as caught:
@@ -147,7 +145,7 @@ async def test_credits_that_lack_are_counted() -> None:
     assert caught.value.missing == Decimal("0.5")
 
 
-async def test_an_unknown_message_is_not_found() -> None:
+async def test_unknown_message_is_not_found() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             with pytest.raises(smsgate.MessageNotFound):
@@ -179,7 +177,7 @@ async def test_bad_input_is_refused_by_name_before_anything_is_sent(
         assert not sandbox.calls
 
 
-async def test_a_message_without_any_sender_is_refused_before_anything_is_sent() -> None:
+async def test_message_without_a_sender_is_refused_before_sending() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox, sender=None) as session:
             with pytest.raises(ValueError, match="sender"):
@@ -187,7 +185,7 @@ async def test_a_message_without_any_sender_is_refused_before_anything_is_sent()
         assert not sandbox.calls
 
 
-async def test_the_place_of_an_error_that_nobody_foresaw_is_logged(
+async def test_location_of_an_unforeseen_error_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def defect(*_: object, **__: object) -> None:
@@ -206,7 +204,7 @@ async def test_the_place_of_an_error_that_nobody_foresaw_is_logged(
     )
 
 
-async def test_a_copy_that_was_changed_for_the_worse_is_refused_before_anything_is_sent() -> None:
+async def test_invalid_copy_of_a_message_is_refused_before_sending() -> None:
     good = smsgate.Message(destinations=NUMBER, text="hello")
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
@@ -223,7 +221,7 @@ async def test_a_copy_that_was_changed_for_the_worse_is_refused_before_anything_
         assert [one.destination for one in sandbox.messages] == ["+380507654321"]
 
 
-async def test_what_is_no_message_is_refused() -> None:
+async def test_anything_but_a_message_is_refused() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             with pytest.raises(TypeError, match="message"):
@@ -242,7 +240,7 @@ async def test_one_cookie_never_has_two_requests_in_flight() -> None:
         assert sandbox.calls["Auth"] == 4
 
 
-async def test_a_login_is_opened_only_when_the_others_are_busy() -> None:
+async def test_login_is_opened_only_when_the_others_are_busy() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox, concurrency=8) as session:
             for _ in range(10):
@@ -250,9 +248,9 @@ async def test_a_login_is_opened_only_when_the_others_are_busy() -> None:
         assert sandbox.calls["Auth"] == 1
 
 
-async def test_eight_logins_are_about_eight_times_as_fast_as_one_when_the_gateway_locks_cookies() -> (
-    None
-):
+async def test_eight_logins_are_about_eight_times_as_fast_as_one() -> None:
+    """Where the gateway locks cookies."""
+
     async def seconds(concurrency: int) -> float:
         with Sandbox(Settings(hold_seconds=0.1)) as sandbox:
             async with session_at(sandbox, concurrency=concurrency) as session:
@@ -301,7 +299,7 @@ async def test_each_session_loss_costs_one_login_however_many_calls_wait() -> No
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
-async def test_a_wrong_password_is_tried_once_however_many_calls_wait(concurrency: int) -> None:
+async def test_wrong_password_is_tried_once_however_many_calls_wait(concurrency: int) -> None:
     with Sandbox() as sandbox:
         async with smsgate.AsyncSession(
             "sandbox", "wrong", sender="Shop", url=sandbox.url, concurrency=concurrency
@@ -313,7 +311,7 @@ async def test_a_wrong_password_is_tried_once_however_many_calls_wait(concurrenc
         assert sandbox.calls["Auth"] == 1
 
 
-async def test_a_password_that_was_changed_is_noticed_and_remembered() -> None:
+async def test_changed_password_is_noticed_and_remembered() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
@@ -326,7 +324,7 @@ async def test_a_password_that_was_changed_is_noticed_and_remembered() -> None:
         assert sandbox.calls["Auth"] == 2
 
 
-async def test_a_send_that_meets_a_dead_cookie_goes_out_once() -> None:
+async def test_send_that_meets_a_dead_cookie_goes_out_once() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
@@ -337,7 +335,7 @@ async def test_a_send_that_meets_a_dead_cookie_goes_out_once() -> None:
 
 
 @pytest.mark.parametrize("sentence", ["Вы не авторизованы", "Вы не авторизированы"])
-async def test_one_new_login_is_tried_and_then_the_call_is_refused(sentence: str) -> None:
+async def test_call_is_refused_after_one_new_login(sentence: str) -> None:
     body = fault_server.ACCEPTED.decode()
     head, rest = body.split("<ns1:ResultArray>", 1)
     tail = rest[rest.rindex("</ns1:ResultArray>") :]
@@ -352,7 +350,7 @@ async def test_one_new_login_is_tried_and_then_the_call_is_refused(sentence: str
     assert len(server.requests) == 4, "two logins"
 
 
-async def test_a_login_without_a_cookie_sends_nothing() -> None:
+async def test_login_without_a_cookie_sends_nothing() -> None:
     def no_cookie(connection: fault_server.Connection) -> None:
         connection.request()
         connection.answer(fault_server.AUTHORISED)
@@ -370,7 +368,7 @@ async def test_a_login_without_a_cookie_sends_nothing() -> None:
     assert server.sends() == []
 
 
-async def test_a_cookie_that_was_idle_for_long_is_renewed_before_it_is_used() -> None:
+async def test_long_idle_cookie_is_renewed_before_use() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
@@ -383,9 +381,7 @@ async def test_a_cookie_that_was_idle_for_long_is_renewed_before_it_is_used() ->
 # --- deadlines ------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_send_that_runs_out_of_time_is_in_doubt_and_one_that_waited_for_its_turn_is_not_sent() -> (
-    None
-):
+async def test_timed_out_send_is_in_doubt_and_a_queued_one_not_sent() -> None:
     with Sandbox(Settings(hold_seconds=1.0)) as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
@@ -398,9 +394,7 @@ async def test_a_send_that_runs_out_of_time_is_in_doubt_and_one_that_waited_for_
         assert len(sandbox.messages) == 1, "the gateway finishes what it received"
 
 
-async def test_a_send_that_was_refused_for_its_cookie_is_not_sent_when_the_new_login_takes_too_long() -> (
-    None
-):
+async def test_send_refused_for_its_cookie_is_not_sent_if_login_is_slow() -> None:
     dead = fault_server.ENVELOPE.format(
         "<ns1:SendSMSResponse><ns1:SendSMSResult><ns1:ResultArray>Вы не авторизованы</ns1:ResultArray></ns1:SendSMSResult>"
         "</ns1:SendSMSResponse>"
@@ -421,7 +415,7 @@ async def test_a_send_that_was_refused_for_its_cookie_is_not_sent_when_the_new_l
     assert len(server.sends()) == 1
 
 
-async def test_a_login_that_takes_too_long_sends_nothing() -> None:
+async def test_slow_login_sends_nothing() -> None:
     with Sandbox(Settings(hold_seconds=1.0)) as sandbox:
         async with session_at(sandbox, timeouts=smsgate.Timeouts(send=0.2)) as session:
             with pytest.raises(smsgate.NotSent) as caught:
@@ -431,7 +425,7 @@ async def test_a_login_that_takes_too_long_sends_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["connect", "read", "send", "keep_alive"])
 @pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), "1", True, None])
-def test_a_deadline_is_a_number_of_seconds(name: str, value: Any) -> None:
+def test_deadline_is_a_number_of_seconds(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=name):
         smsgate.Timeouts(**{name: value})
 
@@ -453,7 +447,7 @@ class CancelAt(logging.Handler):
             self.scope.cancel()
 
 
-async def test_cancelling_the_leading_call_at_every_trace_event_leaves_the_session_usable() -> None:
+async def test_session_survives_cancellation_at_each_trace_event() -> None:
     logger = logging.getLogger("httpcore")
     level = logger.level
     n = 0
@@ -503,7 +497,7 @@ async def test_cancelling_the_leading_call_at_every_trace_event_leaves_the_sessi
     assert len(reached) >= 12
 
 
-async def test_a_cancelled_send_is_logged_as_in_doubt_if_its_request_had_begun_to_leave(
+async def test_cancelled_send_is_logged_as_in_doubt_once_it_left(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with Sandbox(Settings(hold_seconds=0.5)) as sandbox:
@@ -516,7 +510,7 @@ async def test_a_cancelled_send_is_logged_as_in_doubt_if_its_request_had_begun_t
     assert "+380*****4567" in record.getMessage()
 
 
-async def test_after_many_cancellations_at_random_moments_the_session_is_whole() -> None:
+async def test_session_survives_many_random_cancellations() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox, concurrency=4) as session:
             for turn in range(60):
@@ -534,9 +528,8 @@ async def test_after_many_cancellations_at_random_moments_the_session_is_whole()
         assert sandbox.most_in_flight == 1
 
 
-async def test_a_cookie_whose_request_was_cut_off_is_not_used_again_as_the_gateway_may_still_be_at_work_on_it() -> (
-    None
-):
+async def test_cookie_of_an_interrupted_request_is_not_used_again() -> None:
+    """The gateway may still be working on the request."""
     with Sandbox(Settings(hold_seconds=0.3)) as sandbox:
         async with session_at(sandbox, concurrency=1) as session:
             await session.auth()
@@ -549,7 +542,7 @@ async def test_a_cookie_whose_request_was_cut_off_is_not_used_again_as_the_gatew
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_task_that_is_cancelled_twice_leaves_the_session_whole(
+async def test_session_survives_a_task_cancelled_twice(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with Sandbox(Settings(hold_seconds=0.2)) as sandbox:
@@ -572,7 +565,7 @@ async def test_a_task_that_is_cancelled_twice_leaves_the_session_whole(
 # --- life and death -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_session_that_is_not_open_sends_nothing() -> None:
+async def test_session_that_is_not_open_sends_nothing() -> None:
     with Sandbox() as sandbox:
         session = session_at(sandbox)
         with pytest.raises(smsgate.NotSent, match="async with") as caught:
@@ -581,7 +574,7 @@ async def test_a_session_that_is_not_open_sends_nothing() -> None:
         assert not sandbox.calls
 
 
-async def test_a_session_that_is_closed_sends_nothing_and_is_not_opened_again() -> None:
+async def test_closed_session_sends_nothing_and_cannot_be_reopened() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             pass
@@ -594,14 +587,14 @@ async def test_a_session_that_is_closed_sends_nothing_and_is_not_opened_again() 
         assert not sandbox.calls
 
 
-async def test_a_session_is_not_opened_twice() -> None:
+async def test_session_cannot_be_opened_twice() -> None:
     with Sandbox() as sandbox:
         async with session_at(sandbox) as session:
             with pytest.raises(smsgate.NotSent, match="once"):
                 await session.__aenter__()
 
 
-def test_a_session_on_another_event_loop_sends_nothing() -> None:
+def test_session_on_another_event_loop_sends_nothing() -> None:
     with Sandbox() as sandbox:
         session = session_at(sandbox)
 
@@ -622,7 +615,7 @@ def test_a_session_on_another_event_loop_sends_nothing() -> None:
             runner.run(session.aclose())
 
 
-async def test_closing_waits_for_calls_that_are_under_way() -> None:
+async def test_closing_waits_for_open_calls() -> None:
     ended: list[object] = []
     with Sandbox(Settings(hold_seconds=0.3)) as sandbox:
         session = await session_at(sandbox, concurrency=1).__aenter__()
@@ -658,7 +651,7 @@ async def sending(session: smsgate.AsyncSession, ended: list[object]) -> None:
     ended.append(await session.send_sms(NUMBER, "hello"))
 
 
-async def test_closing_that_was_cut_off_is_finished_by_closing_again() -> None:
+async def test_interrupted_closing_is_finished_by_closing_again() -> None:
     ended: list[object] = []
     slow = Slow()
     with FaultServer(fault_server.then(slow)).running() as server:
@@ -681,7 +674,7 @@ async def test_closing_that_was_cut_off_is_finished_by_closing_again() -> None:
     assert isinstance(ended[0], smsgate.SendResult)
 
 
-async def test_a_call_that_outlives_a_closing_that_was_cut_off_closes_its_own_connection() -> None:
+async def test_call_that_outlives_interrupted_closing_closes_its_client() -> None:
     ended: list[object] = []
     slow = Slow()
     with FaultServer(fault_server.then(slow)).running() as server:
@@ -696,7 +689,7 @@ async def test_a_call_that_outlives_a_closing_that_was_cut_off_closes_its_own_co
         assert await anyio.to_thread.run_sync(slow.closed.wait, 2)
 
 
-def test_a_session_may_be_made_under_another_event_loop_than_it_is_opened_on() -> None:
+def test_session_may_be_made_and_opened_on_different_event_loops() -> None:
     async def make() -> smsgate.AsyncSession:
         return session_at(sandbox, concurrency=1)
 
@@ -710,7 +703,7 @@ def test_a_session_may_be_made_under_another_event_loop_than_it_is_opened_on() -
             assert all(isinstance(one, Decimal) for one in anyio.run(use, session, backend=opened))
 
 
-async def test_an_error_in_the_block_comes_out_as_it_is() -> None:
+async def test_error_in_the_block_is_raised_unchanged() -> None:
     with Sandbox(Settings(credits=Decimal(0))) as sandbox, pytest.raises(smsgate.NotEnoughCredits):
         async with session_at(sandbox) as session:
             await session.send_sms(NUMBER, "hello")
@@ -720,7 +713,7 @@ async def test_an_error_in_the_block_comes_out_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-async def test_a_client_that_is_handed_in_is_used_and_not_closed(client: str) -> None:
+async def test_client_that_is_passed_in_is_used_and_not_closed(client: str) -> None:
     with Sandbox() as sandbox:
         async with CLIENTS[client]() as http_client:
             async with session_at(sandbox, http_client=http_client, concurrency=3) as session:
@@ -734,7 +727,7 @@ async def test_a_client_that_is_handed_in_is_used_and_not_closed(client: str) ->
         assert sandbox.calls["Auth"] <= 6
 
 
-async def test_a_client_that_was_closed_sends_nothing() -> None:
+async def test_closed_client_sends_nothing() -> None:
     with Sandbox() as sandbox:
         async with httpx.AsyncClient() as http_client:
             pass
@@ -744,7 +737,7 @@ async def test_a_client_that_was_closed_sends_nothing() -> None:
 
 
 @pytest.mark.parametrize("module", [httpx, httpx2])
-async def test_a_gateway_in_the_same_process_works_without_trace_events(module: Any) -> None:
+async def test_in_process_gateway_works_without_trace_events(module: Any) -> None:
     sandbox = Sandbox()
     async with module.AsyncClient(transport=module.ASGITransport(app=sandbox.app)) as http_client:
         url = "http://localhost/api/soap.html"
@@ -755,7 +748,7 @@ async def test_a_gateway_in_the_same_process_works_without_trace_events(module: 
     assert sandbox.messages[0].id == result.message_ids[0]
 
 
-async def test_an_address_that_the_client_cannot_use_sends_nothing() -> None:
+async def test_address_that_the_client_cannot_use_sends_nothing() -> None:
     # urllib takes it, httpx does not.
     async with smsgate.AsyncSession(
         "login", "password", sender="Shop", url="http://[::1]x/"
@@ -767,7 +760,7 @@ async def test_an_address_that_the_client_cannot_use_sends_nothing() -> None:
 # --- settings -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_environment_gives_the_settings() -> None:
+def test_environment_gives_the_settings() -> None:
     environ = {
         "SMSGATE_LOGIN": "a",
         "SMSGATE_PASSWORD": "b",
@@ -793,12 +786,12 @@ def test_the_environment_gives_the_settings() -> None:
         ),
     ],
 )
-def test_what_the_environment_lacks_is_named(environ: dict[str, str], named: str) -> None:
+def test_missing_environment_variables_are_named(environ: dict[str, str], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         smsgate.AsyncSession.from_env(environ=environ)
 
 
-def test_the_constructor_does_not_read_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_constructor_does_not_read_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMSGATE_SENDER", "Other")
     monkeypatch.setenv("SMSGATE_URL", "https://example.com/soap")
     with pytest.warns(smsgate.PlainHttpWarning, match="password"):
@@ -807,7 +800,7 @@ def test_the_constructor_does_not_read_the_environment(monkeypatch: pytest.Monke
     assert session._config.url == smsgate.GATEWAY_URL
 
 
-def test_the_warning_of_plain_http_points_at_the_line_that_made_the_session() -> None:
+def test_plain_http_warning_points_at_the_callers_line() -> None:
     environ = {"SMSGATE_LOGIN": "a", "SMSGATE_PASSWORD": "b"}
     for make in (
         lambda: smsgate.AsyncSession("a", "b"),
@@ -821,13 +814,13 @@ def test_the_warning_of_plain_http_points_at_the_line_that_made_the_session() ->
 @pytest.mark.parametrize(
     "url", ["https://example.com/", "http://localhost:1/", "http://127.0.0.1:1/", "http://[::1]:1/"]
 )
-def test_an_address_that_nobody_can_listen_to_is_not_warned_of(url: str) -> None:
+def test_safe_address_is_not_warned_of(url: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         smsgate.AsyncSession("login", "password", url=url)
 
 
-def test_a_session_is_neither_pickled_nor_copied() -> None:
+def test_session_can_be_neither_pickled_nor_copied() -> None:
     session = smsgate.AsyncSession("login", "password", url="https://example.com/")
     for copied in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="session"):

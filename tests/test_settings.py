@@ -41,7 +41,7 @@ def secrets(tmp_path: Path) -> Path:
     return folder
 
 
-def test_each_source_goes_before_the_next(
+def test_each_source_wins_over_the_next(
     env_file: Path, secrets: Path, monkeypatch: pytest.MonkeyPatch
 ):
     read = SmsGateSettings.read(env_file=env_file, secrets_dir=secrets)
@@ -62,7 +62,7 @@ def test_each_source_goes_before_the_next(
     )
 
 
-def test_small_letters_will_do_wherever_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_variable_names_may_be_in_lower_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     small = {"smsgate_login": "shop", "Smsgate_Password": SECRET}
     assert read_environment(small).login == "shop"
     assert read_environment({**small, "SMSGATE_LOGIN": "great"}).login == "great"
@@ -72,7 +72,7 @@ def test_small_letters_will_do_wherever_they_stand(tmp_path: Path, monkeypatch: 
     assert (read.login, read.password.get_secret_value()) == ("shop", SECRET)
 
 
-def test_what_is_not_set_has_the_defaults_of_a_session():
+def test_unset_settings_have_the_defaults_of_a_session():
     read = read_environment(LOGIN)
     assert (read.sender, read.url, read.concurrency, read.proxy, read.country) == (
         None,
@@ -84,7 +84,7 @@ def test_what_is_not_set_has_the_defaults_of_a_session():
 
 
 @pytest.mark.filterwarnings("ignore::smsgate.PlainHttpWarning")
-def test_a_session_is_made_of_settings_wherever_they_come_from(
+def test_session_can_be_made_of_settings_from_any_source(
     env_file: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("SMSGATE_URL", "https://gateway.test/api/soap.html")
@@ -127,7 +127,7 @@ def test_a_session_is_made_of_settings_wherever_they_come_from(
         ),
     ],
 )
-def test_a_complaint_names_the_setting_and_shows_no_value(
+def test_complaint_names_the_setting_and_shows_no_value(
     environ: dict[str, str], says: str, monkeypatch: pytest.MonkeyPatch
 ):
     def from_settings() -> Any:
@@ -144,7 +144,7 @@ def test_a_complaint_names_the_setting_and_shows_no_value(
         assert "open sesame" not in ours
 
 
-def test_a_password_is_in_no_picture_of_the_settings(env_file: Path):
+def test_repr_of_settings_has_no_password(env_file: Path):
     read = SmsGateSettings.read(env_file=env_file)
     for shown in (repr(read), str(read), str(read.model_dump()), read.model_dump_json()):
         assert "open sesame" not in shown
@@ -160,7 +160,7 @@ def test_a_password_is_in_no_picture_of_the_settings(env_file: Path):
         ({"secrets_dir": "gone"}, "gone: there is no such folder of secret files"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(
+def test_unreadable_file_is_named(
     given: dict[str, str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -169,7 +169,7 @@ def test_a_file_that_cannot_be_read_is_named(
         SmsGateSettings.read(**given, login="a", password="b")
 
 
-def test_settings_may_stand_in_settings_of_an_application(monkeypatch: pytest.MonkeyPatch):
+def test_settings_may_be_nested_in_application_settings(monkeypatch: pytest.MonkeyPatch):
     from pydantic import Field  # noqa: PLC0415 - as an application would
     from pydantic_settings import BaseSettings  # noqa: PLC0415 - the same
 
@@ -181,7 +181,7 @@ def test_settings_may_stand_in_settings_of_an_application(monkeypatch: pytest.Mo
     assert Application().sms.login == "shop"
 
 
-def test_a_proxy_that_is_given_goes_before_the_environment():
+def test_explicit_proxy_wins_over_the_environment():
     environ = {
         **LOGIN,
         "SMSGATE_URL": "https://gateway.test/",
@@ -228,7 +228,7 @@ def said_by(make: Any) -> str:
         (f"'{SECRET_WORD}'", QUOTES),
     ],
 )
-def test_a_variable_with_a_line_break_or_quotes_around_its_value_is_named(
+def test_variable_with_a_line_break_or_quotes_is_named(
     name: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
 ):
     environ = {**LOGIN, f"SMSGATE_{name}": value}
@@ -239,15 +239,16 @@ def test_a_variable_with_a_line_break_or_quotes_around_its_value_is_named(
     assert said_by(SmsGateSettings) == expected
 
 
-def test_a_secret_file_with_quotes_around_its_value_is_named(secrets: Path):
+def test_secret_file_with_quotes_around_its_value_is_named(secrets: Path):
     (secrets / "smsgate_password").write_text(f"'{SECRET_WORD}'\n")
     made = said_by(lambda: SmsGateSettings.read(secrets_dir=secrets, login="shop"))
     assert made == QUOTES.format(secrets / "smsgate_password")
 
 
-def test_an_env_file_with_a_line_break_in_its_value_is_named_and_its_own_quotes_are_read(
+def test_env_file_value_with_a_line_break_is_named(
     tmp_path: Path,
 ):
+    """Quotes that belong to the syntax of the file are removed, others are kept."""
     path = tmp_path / "my.env"
     path.write_text(f'SMSGATE_LOGIN=shop\nSMSGATE_PASSWORD="{SECRET_WORD}\\n"\n')
     assert said_by(lambda: SmsGateSettings.read(env_file=path)) == LINE.format(
@@ -257,7 +258,7 @@ def test_an_env_file_with_a_line_break_in_its_value_is_named_and_its_own_quotes_
     assert SmsGateSettings.read(env_file=path).password.get_secret_value() == f'"{SECRET_WORD}"'
 
 
-def test_only_the_source_that_is_used_is_judged(
+def test_only_the_source_that_is_used_is_validated(
     env_file: Path, secrets: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (secrets / "smsgate_password").write_text("'unused'")
@@ -278,7 +279,9 @@ HTTPS = "https://gateway.test/api/soap.html"
 
 
 @pytest.mark.parametrize("name", ["login", "password"])
-def test_the_constructor_refuses_a_line_break_and_warns_of_quotes_and_white_space(name: str):
+def test_constructor_refuses_line_breaks_and_warns_of_quotes(name: str):
+    """It warns of white space at the ends, too."""
+
     def made(value: str) -> smsgate.AsyncSession:
         return smsgate.AsyncSession(**{"login": "a", "password": "b", name: value}, url=HTTPS)
 

@@ -207,7 +207,7 @@ def importers_of(library: str) -> set[str]:
     }
 
 
-def test_the_reader_of_imports_sees_them():
+def test_imports_are_found_in_the_source():
     assert "httpx" in set(imports_of("_client.transport"))
     assert {"errors", "protocol.models", "_client.transport"} <= set(own_imports_of("session"))
     assert "privacy" in set(own_imports_of("protocol.reply"))
@@ -216,7 +216,7 @@ def test_the_reader_of_imports_sees_them():
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_from_floors_below_its_own(module: str):
+def test_module_imports_only_from_floors_below_its_own(module: str):
     for imported in own_imports_of(module):
         same_package = package_of(module) is not None and package_of(module) == package_of(imported)
         assert same_package or floor_of(imported) < floor_of(module), f"{module} imports {imported}"
@@ -230,16 +230,16 @@ def test_a_module_imports_only_from_floors_below_its_own(module: str):
         if module in ("errors", "extras", "privacy", "version", "_client.spawn")
     ],
 )
-def test_the_ground_floor_imports_nothing_of_ours(module: str):
+def test_ground_floor_imports_nothing_of_ours(module: str):
     assert set(own_imports_of(module)) == set()
 
 
-def test_no_two_files_of_one_name():
+def test_no_two_files_share_a_name():
     names = [module.rpartition(".")[2] for module in MODULES if module]
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
-def test_no_two_public_classes_of_one_name():
+def test_no_two_public_classes_share_a_name():
     classes = [
         node.name
         for module in MODULES
@@ -249,12 +249,12 @@ def test_no_two_public_classes_of_one_name():
     assert sorted({name for name in classes if classes.count(name) > 1}) == []
 
 
-def test_the_table_has_no_module_that_is_gone():
+def test_table_has_no_module_that_is_gone():
     assert set(FLOORS) <= set(MODULES)
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if module.startswith("sandbox")])
-def test_the_sandbox_knows_the_protocol_and_not_the_client(module: str):
+def test_sandbox_knows_the_protocol_and_not_the_client(module: str):
     allowed = ("protocol", "errors", "extras", "privacy", "version", "sandbox")
     assert [
         imported for imported in own_imports_of(module) if imported.split(".")[0] not in allowed
@@ -262,26 +262,26 @@ def test_the_sandbox_knows_the_protocol_and_not_the_client(module: str):
 
 
 @pytest.mark.parametrize("library", ONE_IMPORTER)
-def test_a_foreign_library_has_one_importer(library: str):
+def test_foreign_library_has_one_importer(library: str):
     assert {
         module for module in importers_of(library) if package_of(module) is None
     } == ONE_IMPORTER[library]
 
 
 @pytest.mark.parametrize("library", ["httpx", "xmltodict", "trio"])
-def test_the_packages_beside_the_core_leave_its_libraries_alone(library: str):
+def test_packages_beside_the_core_do_not_import_its_libraries(library: str):
     assert {module for module in importers_of(library) if package_of(module) is not None} == set()
 
 
 @pytest.mark.parametrize("library", ["starlette", "uvicorn"])
-def test_a_web_framework_stands_in_one_file_of_the_sandbox(library: str):
+def test_web_framework_is_imported_in_one_file_of_the_sandbox(library: str):
     importers = importers_of(library)
     assert len(importers) <= 1
     assert all(module.startswith("sandbox") for module in importers)
 
 
 @pytest.mark.parametrize("library", ["typer", "rich", "click"])
-def test_the_libraries_of_the_command_stand_in_the_command(library: str):
+def test_command_libraries_are_imported_only_by_the_command(library: str):
     assert all(module.split(".")[0] in ("cli", "__main__") for module in importers_of(library))
 
 
@@ -295,11 +295,11 @@ def test_the_libraries_of_the_command_stand_in_the_command(library: str):
         ("aiohttp", "integrations.aiohttp"),
     ],
 )
-def test_a_library_that_only_some_users_need_has_one_importer(library: str, importer: str):
+def test_optional_library_has_one_importer(library: str, importer: str):
     assert importers_of(library) == {importer}
 
 
-def test_sqlite_stands_in_its_ledger():
+def test_sqlite_is_imported_only_by_its_ledger():
     assert {package_of(module) for module in importers_of("sqlite3")} == {"ledger.sqlite"}
 
 
@@ -313,7 +313,7 @@ def test_sqlite_stands_in_its_ledger():
         "campaign.template",
     ],
 )
-def test_what_decides_in_a_campaign_does_no_input_and_output_and_knows_no_clock(module: str):
+def test_campaign_decisions_do_no_io_and_read_no_clock(module: str):
     foreign = {name.split(".")[0] for name in imports_of(module)} - {"smsgate"}
     assert foreign <= {
         "__future__",
@@ -333,7 +333,7 @@ def test_nobody_imports_the_other_client_library():
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if module.startswith("protocol")])
-def test_the_protocol_does_no_input_and_output_and_knows_no_clock(module: str):
+def test_protocol_does_no_io_and_reads_no_clock(module: str):
     foreign = {name for name in imports_of(module) if name.split(".")[0] != "smsgate"}
     assert [
         name
@@ -350,7 +350,7 @@ def test_the_protocol_does_no_input_and_output_and_knows_no_clock(module: str):
         if package_of(module) is None and module and not module.startswith("ledger")
     ],
 )
-def test_below_the_root_nothing_imports_what_only_some_users_need(module: str):
+def test_nothing_below_the_root_imports_optional_packages(module: str):
     above = ("campaign", "ledger", "sandbox", "integrations", "cli", "testing")
     assert [
         imported for imported in own_imports_of(module) if imported.split(".")[0] in above
@@ -358,14 +358,14 @@ def test_below_the_root_nothing_imports_what_only_some_users_need(module: str):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_says_in_its_first_line_what_it_is(module: str):
+def test_each_module_has_a_docstring_on_its_first_line(module: str):
     said = ast.get_docstring(ast.parse(SOURCES[module].read_text("utf-8")))
     assert said
     assert said.splitlines()[0].rstrip().endswith((".", ":", ",")) or len(said.splitlines()[0]) > 80
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_what_a_module_exports_it_has(module: str):
+def test_each_exported_name_exists(module: str):
     tree = ast.parse(SOURCES[module].read_text("utf-8"))
     exported = [
         ast.literal_eval(node.value)
@@ -407,12 +407,13 @@ def test_what_a_module_exports_it_has(module: str):
         assert len(set(exported[0])) == len(exported[0])
 
 
-def test_the_public_list_is_known_by_heart():
+def test_public_names_are_the_expected_ones():
     assert sorted(smsgate.__all__) == sorted(PUBLIC)
     assert all(getattr(smsgate, name) is not None for name in PUBLIC)
 
 
-def test_type_checkers_and_programs_find_each_public_name_in_the_same_module():
+def test_type_checkers_and_programs_agree_on_public_names():
+    """Both find each public name in the same module."""
     tree = ast.parse(SOURCES[""].read_text("utf-8"))
     (typed,) = [
         node
@@ -435,7 +436,7 @@ def test_type_checkers_and_programs_find_each_public_name_in_the_same_module():
     assert {name for name, _ in run} == set(PUBLIC) - {"__version__"}
 
 
-def test_a_public_name_is_found_however_it_is_asked_for():
+def test_public_name_is_found_however_it_is_requested():
     starred: dict[str, object] = {}
     exec("from smsgate import *", starred)
     assert set(PUBLIC) <= set(starred)
@@ -445,12 +446,12 @@ def test_a_public_name_is_found_however_it_is_asked_for():
         _ = smsgate.AsyncSessions
 
 
-def test_the_package_says_that_it_is_typed():
+def test_package_declares_that_it_is_typed():
     assert (ROOT / "py.typed").is_file()
 
 
 @pytest.mark.parametrize("plugin", ["smsgate.testing", "smsgate"])
-def test_a_pytest_run_pays_nothing_for_the_plugin(plugin: str):
+def test_plugin_loads_nothing_in_a_pytest_run(plugin: str):
     loads = f"import pytest, sys\nbefore = set(sys.modules)\nimport {plugin}\nprint(*sorted(set(sys.modules) - before))"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", loads],
@@ -475,7 +476,7 @@ def test_importing_the_module_behind_python_m_runs_no_command():
     assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")
 
 
-def test_importing_the_package_loads_nothing_that_only_some_users_need():
+def test_importing_the_package_loads_no_optional_library():
     # httpx itself loads rich, and httpcore loads trio, where they are installed: what counts is
     # what we add to our dependencies.
     code = (

@@ -196,7 +196,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("title", FILES)
-def test_the_plugin_keeps_its_promise(title: str, reports: dict[str, list[str]]):
+def test_plugin_keeps_its_promise(title: str, reports: dict[str, list[str]]):
     assert len(reports[title]) == FILES[title][1]
     failed = [said for said in reports[title] if said]
     if title not in COMPLAINTS:
@@ -206,7 +206,7 @@ def test_the_plugin_keeps_its_promise(title: str, reports: dict[str, list[str]])
         assert re.search(COMPLAINTS[title], said)
 
 
-def test_the_fixtures_are_listed_with_what_they_give(tmp_path: Path):
+def test_fixtures_are_listed_with_their_purpose(tmp_path: Path):
     said = run_pytest(tmp_path, "--fixtures").stdout + run_pytest(tmp_path, "--markers").stdout
     for name in (
         "smsgate_sandbox",
@@ -219,7 +219,7 @@ def test_the_fixtures_are_listed_with_what_they_give(tmp_path: Path):
     assert "smsgate(**settings)" in said
 
 
-def test_the_plugin_asks_for_nothing_until_a_fixture_is_used(tmp_path: Path):
+def test_plugin_imports_nothing_until_a_fixture_is_used(tmp_path: Path):
     (tmp_path / "test_user.py").write_text(
         textwrap.dedent("""
         import sys

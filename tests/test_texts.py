@@ -67,7 +67,7 @@ def sendable(text: str) -> bool:
 @example("a\r\nb")
 @example("a\rb")
 @example("x" * 5000)
-async def test_a_text_arrives_exactly_as_given_or_is_refused_before_a_connection_is_opened(
+async def test_text_arrives_as_given_or_is_refused_before_connecting(
     sandbox: Sandbox, text: str
 ) -> None:
     sandbox.clear()

@@ -79,7 +79,7 @@ async def outcome_on(module: Any, raised: BaseException) -> tuple[smsgate.SmsGat
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_exception_of_the_library_has_a_row(module: str) -> None:
+def test_each_exception_of_the_library_has_a_row(module: str) -> None:
     names = {kind.__name__ for kind in exceptions_of(MODULES[module])}
     assert names - FAULTS.keys() == set()
     assert len(names) > 20
@@ -90,7 +90,7 @@ def test_every_exception_of_the_library_has_a_row(module: str) -> None:
     [(name, kind) for name, module in MODULES.items() for kind in exceptions_of(module)],
     ids=str,
 )
-async def test_without_trace_events_nothing_is_shown_whatever_the_class(
+async def test_without_trace_events_each_exception_is_in_doubt(
     module: str, kind: type[Exception]
 ) -> None:
     error, exchange = await outcome_on(MODULES[module], made(kind))
@@ -113,7 +113,7 @@ async def test_without_trace_events_nothing_is_shown_whatever_the_class(
         KeyError("secret"),
     ],
 )
-async def test_an_exception_that_nobody_expects_is_in_doubt(raised: Exception) -> None:
+async def test_unexpected_exception_is_in_doubt(raised: Exception) -> None:
     error, _ = await outcome_on(httpx, raised)
     assert isinstance(error, smsgate.InDoubt)
     assert "secret" not in str(error)
@@ -133,7 +133,7 @@ async def test_an_exception_that_nobody_expects_is_in_doubt(raised: Exception) -
         (ssl.SSLError(-5, "secret"), "ConnectError"),
     ],
 )
-async def test_the_reason_is_told_in_fixed_words(cause: Exception, said: str) -> None:
+async def test_reason_has_fixed_wording(cause: Exception, said: str) -> None:
     raised = httpx.ConnectError("secret")
     raised.__cause__ = cause
     error, _ = await outcome_on(httpx, raised)
@@ -141,7 +141,7 @@ async def test_the_reason_is_told_in_fixed_words(cause: Exception, said: str) ->
     assert "secret" not in str(error)
 
 
-async def test_a_request_that_cannot_be_made_is_not_sent() -> None:
+async def test_request_that_cannot_be_built_is_not_sent() -> None:
     transport = own_transport(
         "http://\x00/", ssl_settings(False), proxy=None, connect=1.0, keep_alive=1.0
     )
@@ -153,7 +153,7 @@ async def test_a_request_that_cannot_be_made_is_not_sent() -> None:
     await transport.aclose()
 
 
-async def test_a_client_that_cannot_be_made_is_not_sent() -> None:
+async def test_client_that_cannot_be_built_is_not_sent() -> None:
     transport = own_transport(
         URL, ssl_settings(False), proxy="http://\x00secret/", connect=1.0, keep_alive=1.0
     )
@@ -165,7 +165,7 @@ async def test_a_client_that_cannot_be_made_is_not_sent() -> None:
     assert not exchange.left
 
 
-async def test_a_client_without_trace_events_is_known_to_have_sent_once_it_answers() -> None:
+async def test_client_without_trace_events_has_sent_once_it_answers() -> None:
     seen: list[bool] = []
 
     def answer(_: httpx.Request) -> httpx.Response:
@@ -182,7 +182,7 @@ async def test_a_client_without_trace_events_is_known_to_have_sent_once_it_answe
         assert exchange.left
 
 
-async def test_a_connect_to_a_proxy_is_not_the_request() -> None:
+async def test_connect_to_a_proxy_is_not_the_request() -> None:
     exchange = Exchange(handed_over=True)
     await exchange.trace(
         "http11.send_request_headers.started",
@@ -215,13 +215,13 @@ class Endless(Exception):
 @pytest.mark.parametrize(
     "error", [looped(1), looped(2), looped(7), Endless()], ids=["itself", "two", "seven", "endless"]
 )
-async def test_a_loop_in_the_chain_of_an_exception_ends(error: Exception) -> None:
+async def test_loop_in_an_exception_chain_ends(error: Exception) -> None:
     assert cause_of(error) == ""
     outcome, _ = await outcome_on(httpx, error)
     assert isinstance(outcome, smsgate.InDoubt)
 
 
-async def test_cancelling_before_anything_left_is_known_not_to_have_sent() -> None:
+async def test_cancellation_before_anything_left_is_known_as_not_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/"  # accepts, and never answers the handshake
         transport = own_transport(
@@ -299,7 +299,7 @@ async def session_that_cannot_close(
             yield session
 
 
-async def test_a_reply_that_was_read_counts_though_its_connection_cannot_be_closed(
+async def test_reply_counts_though_its_connection_cannot_be_closed(
     trouble: Any,
 ) -> None:
     with FaultServer(fault_server.accept).running() as server:
@@ -310,7 +310,7 @@ async def test_a_reply_that_was_read_counts_though_its_connection_cannot_be_clos
         assert len(server.sends()) == 1
 
 
-async def test_a_reply_that_was_read_counts_though_the_deadline_ends_while_it_is_closed() -> None:
+async def test_reply_counts_though_the_deadline_passes_during_closing() -> None:
     with FaultServer(fault_server.accept).running() as server:
 
         async def at_the_last_moment() -> None:
@@ -337,7 +337,7 @@ async def test_a_reply_that_was_read_counts_though_the_deadline_ends_while_it_is
     ],
     ids=["502", "oversized"],
 )
-async def test_what_is_known_of_an_answer_that_does_not_decide_counts_too(
+async def test_evidence_of_an_undecided_answer_counts_too(
     fault: fault_server.Fault, reason: smsgate.Reason, status: int, trouble: Any
 ) -> None:
     with FaultServer(fault).running() as server:
@@ -348,9 +348,10 @@ async def test_what_is_known_of_an_answer_that_does_not_decide_counts_too(
     assert caught.value.evidence.status == status
 
 
-async def test_a_client_that_cannot_be_closed_is_closed_once_and_disturbs_no_call(
+async def test_client_that_cannot_be_closed_is_closed_once(
     trouble: Any,
 ) -> None:
+    """No call is disturbed by it."""
     opened: list[BadClosing] = []
 
     def open_client() -> httpx.AsyncClient:
@@ -369,7 +370,7 @@ async def test_a_client_that_cannot_be_closed_is_closed_once_and_disturbs_no_cal
 
 
 @pytest.mark.parametrize("verify", [True, False])
-def test_tls_settings_verify_unless_told_not_to(verify: bool) -> None:
+def test_tls_verifies_by_default(verify: bool) -> None:
     assert ssl_settings(verify, "HTTPS://gateway/").verify_mode is (
         ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
     )
@@ -378,7 +379,7 @@ def test_tls_settings_verify_unless_told_not_to(verify: bool) -> None:
     )
 
 
-def test_without_tls_no_authority_is_trusted_and_none_is_read() -> None:
+def test_without_tls_no_ca_bundle_is_read() -> None:
     context = ssl_settings(True, "http://gateway/", None)
     assert (context.verify_mode, context.check_hostname, context.get_ca_certs()) == (
         ssl.CERT_REQUIRED,
@@ -387,7 +388,7 @@ def test_without_tls_no_authority_is_trusted_and_none_is_read() -> None:
     )
 
 
-def test_tls_settings_of_the_user_are_taken_as_they_are() -> None:
+def test_tls_settings_of_the_user_are_used_unchanged() -> None:
     context = ssl.create_default_context()
     assert ssl_settings(context, "https://gateway/") is context
 
@@ -395,11 +396,11 @@ def test_tls_settings_of_the_user_are_taken_as_they_are() -> None:
 @pytest.mark.parametrize(
     "shown", [Body(b"secret"), HttpReply(200, b"secret", ("secret",))], ids=["Body", "HttpReply"]
 )
-def test_nothing_of_a_request_or_a_reply_shows(shown: object) -> None:
+def test_repr_shows_nothing_of_request_or_reply(shown: object) -> None:
     assert "secret" not in repr(shown)
 
 
-async def test_a_long_reply_is_read_whole_and_in_a_thread() -> None:
+async def test_long_reply_is_read_whole_and_in_a_thread() -> None:
     ids = [f"{n:08x}-0000-0000-0000-000000000000" for n in range(8000)]
     inner = "".join(f"<ns1:ResultArray>{one}</ns1:ResultArray>" for one in ids)
     answer: Callable[[str], str] = fault_server.ENVELOPE.format

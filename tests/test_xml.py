@@ -37,7 +37,7 @@ def siblings(count: int) -> bytes:
         ("<AuthResult/>", "AuthResult"),
     ],
 )
-def test_an_element_is_named_by_its_namespace_never_by_its_prefix(document: str, key: str):
+def test_element_is_named_by_its_namespace_never_by_its_prefix(document: str, key: str):
     assert list(parse(document.encode())) == [key]
 
 
@@ -53,7 +53,7 @@ def test_an_element_is_named_by_its_namespace_never_by_its_prefix(document: str,
         ("a<!-- comment -->b<?pi?>", "ab"),
     ],
 )
-def test_a_text_comes_out_as_it_stands_white_space_included(inside: str, text: str | None):
+def test_text_is_unchanged_including_white_space(inside: str, text: str | None):
     assert text_of(parse(f"<a>{inside}</a>".encode())["a"]) == text
 
 
@@ -94,39 +94,39 @@ def test_nil_is_no_text_if_it_is_the_nil_of_xml_schema(document: str, text: str 
         f'<a {XSI} i:nil="1">abc</a>',
     ],
 )
-def test_an_element_whose_attributes_leave_its_text_open_is_not_empty(document: str):
+def test_element_with_undecided_text_is_not_empty(document: str):
     with pytest.raises(
         Elsewhere, match=r"^an element whose attributes leave open what its text is$"
     ):
         text_of(parse(document.encode())["a"])
 
 
-def test_an_attribute_beside_a_text_changes_nothing():
+def test_attribute_beside_a_text_changes_nothing():
     assert text_of(parse(b'<a href="#id1">abc</a>')["a"]) == "abc"
 
 
-def test_elements_where_a_text_is_expected_are_refused():
+def test_elements_in_place_of_a_text_are_refused():
     with pytest.raises(Unreadable, match=r"^elements where text is expected$"):
         text_of(parse(b"<a>abc<b/></a>")["a"])
 
 
-def test_several_elements_where_one_is_expected_are_refused():
+def test_several_elements_in_place_of_one_are_refused():
     with pytest.raises(Unreadable, match=r"^several elements where one is expected$"):
         text_of(parse(b"<r><a>1</a><a>2</a></r>")["r"]["a"])  # type: ignore[index,call-overload]
 
 
-def test_one_slot_is_a_list_as_many_are():
+def test_single_slot_is_a_list_as_many_are():
     assert parse(f"<r {TURBO}><ResultArray>1</ResultArray></r>".encode())["turbo:r"][
         "turbo:ResultArray"
     ] == ["1"]  # type: ignore[index,call-overload]
 
 
-def test_what_is_searched_for_is_found_wherever_it_stands_in_order():
+def test_elements_are_found_anywhere_in_document_order():
     tree = parse(b"<r><x>1</x><a><x>2</x><b><x>3</x><x/></b></a><a><c><x>4</x></c></a></r>")
     assert list(find(tree, "x")) == ["1", "2", "3", None, "4"]
 
 
-def test_what_stands_inside_of_a_thing_that_is_found_is_not_searched():
+def test_inside_of_a_found_element_is_not_searched():
     assert list(find(parse(b"<r><x><y/><x>1</x></x></r>"), "x")) == [{"y": None, "x": "1"}]
 
 
@@ -135,7 +135,7 @@ def test_neither_text_nor_attribute_is_found_as_an_element(document: bytes):
     assert list(find(parse(document), "x")) == []
 
 
-def test_as_many_levels_and_elements_as_allowed_are_read_and_one_more_is_refused():
+def test_limits_on_levels_and_elements_are_exact():
     assert (MAX_DEPTH, MAX_ELEMENTS) == (32, 70_000)
     assert parse(nested(32))
     assert parse(siblings(70_000))
@@ -145,11 +145,11 @@ def test_as_many_levels_and_elements_as_allowed_are_read_and_one_more_is_refused
         parse(siblings(70_001))
 
 
-def test_the_limit_is_on_depth_not_on_how_many_elements_were_closed():
+def test_depth_limit_ignores_closed_elements():
     assert parse(b"<a>" + nested(31) * 100 + b"</a>")
 
 
-def test_a_reply_for_the_largest_batch_that_a_reply_may_hold_is_read():
+def test_reply_for_the_largest_batch_is_read():
     document = (
         f"<r {TURBO}>"
         + "<ResultArray>0c306f85-57f5-f84a-1033-6075af2bcc6e</ResultArray>" * 60_000
@@ -183,9 +183,8 @@ def test_a_reply_for_the_largest_batch_that_a_reply_may_hold_is_read():
         (b'<?xml version="1.0" encoding="shift_jis"?><a/>', "not readable XML (ValueError)"),
     ],
 )
-def test_what_is_no_xml_is_refused_with_a_reason_that_quotes_nothing_and_no_foreign_error_behind_it(
-    document: bytes, said: str
-):
+def test_invalid_xml_is_refused_without_quotes_or_parser_error(document: bytes, said: str):
+    """The error names the reason, and keeps no other exception and no value alive."""
     error = raised_by(lambda: parse(document))
     assert type(error) is Unreadable
     assert str(error) == said
@@ -196,7 +195,7 @@ def test_what_is_no_xml_is_refused_with_a_reason_that_quotes_nothing_and_no_fore
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1251", "koi8-r"])
-def test_a_document_is_read_in_the_encoding_that_it_declares(encoding: str):
+def test_document_is_read_in_its_declared_encoding(encoding: str):
     document = (
         f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?><a>Ваш код</a>'.encode(
             encoding
@@ -216,9 +215,7 @@ def test_a_document_is_read_in_the_encoding_that_it_declares(encoding: str):
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "windows-1251"])
-def test_white_space_and_byte_order_marks_before_the_document_are_skipped(
-    before: bytes, encoding: str
-):
+def test_white_space_and_byte_order_marks_before_xml_are_skipped(before: bytes, encoding: str):
     document = f'<?xml version="1.0" encoding="{encoding}"?><a>Ваш код</a>'.encode(encoding)
     assert parse(before + document) == {"a": "Ваш код"}
     assert parse(before + b"<a/>") == {"a": None}
@@ -227,6 +224,6 @@ def test_white_space_and_byte_order_marks_before_the_document_are_skipped(
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("before", ["\ufeff", "\ufeff\n", "\ufeff\ufeff \r\n"])
 @pytest.mark.parametrize("printed", [b"", b"\n", b" \r\n"])
-def test_a_document_in_utf_16_may_have_them_too(encoding: str, before: str, printed: bytes):
+def test_utf16_document_may_have_them_too(encoding: str, before: str, printed: bytes):
     document = (before + '<?xml version="1.0" encoding="utf-16"?><a>Ваш код</a>').encode(encoding)
     assert parse(printed + document) == {"a": "Ваш код"}
