@@ -53,7 +53,7 @@ def write(folder: Path) -> None:
             path.write_text(content, "utf-8")
 
 
-# --- tables ---------------------------------------------------------------------------------------------------------------
+# --- tables ---------------------------------------------------------------------------------------
 
 
 def _cell(text: object) -> str:
@@ -132,7 +132,10 @@ def numbers() -> str:
         if row.refuses:
             return f"this number is refused: {say(row.refuses)}"
         if row.answers_all:
-            return f"nothing is sent, and the client says {_said_of(row.answers_all)}: {say(row.answers_all)}"
+            return (
+                "nothing is sent, and the client "
+                f"says {_said_of(row.answers_all)}: {say(row.answers_all)}"
+            )
         return f"accepted, and ends as: {say_state(row.ends)}"
 
     magic = [(f"`{row.number}`", row.note, happens(row)) for row in MAGIC]
@@ -193,7 +196,7 @@ command, and the HTTP status of a FastAPI application:
 {_table(("error", "outcome", "after a send", "after another operation, if different", "exit code", "HTTP status"), rows)}"""
 
 
-# --- the command ----------------------------------------------------------------------------------------------------------
+# --- the command ----------------------------------------------------------------------------------
 
 
 def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
@@ -211,7 +214,8 @@ def command() -> str:
     parts = [
         "# The command\n",
         (
-            "This page has the output of `smsgate COMMAND --help`. See also [exit codes](../reference.md#the-command) and"
+            "This page has the output of `smsgate COMMAND --help`. See also [exit "
+            "codes](../reference.md#the-command) and"
             " [the environment](../reference.md#environment).\n"
         ),
     ]
@@ -241,7 +245,7 @@ def _argument(given: Any) -> str:
     return (given.metavar or given.name.upper()) + ("..." if given.nargs == -1 else "")
 
 
-# --- the API --------------------------------------------------------------------------------------------------------------
+# --- the API --------------------------------------------------------------------------------------
 
 FIRST = (
     "AsyncSession",
@@ -261,7 +265,10 @@ DATA = {
     "FAULTS": "Every fault that the sandbox knows, by its kind: :doc:`numbers`.",
     "MAGIC": "Every magic number: :doc:`numbers`.",
     "TRANSITIONS": "The life of a recipient, as a table: :doc:`states`.",
-    "SmsSession": "The session of the application, as a parameter of a path operation: ``async def notice(sms: SmsSession)``.",
+    "SmsSession": (
+        "The session of the application, as a parameter of a path operation: ``async def "
+        "notice(sms: SmsSession)``."
+    ),
     "SMS_SESSION": "The key of the session: ``request.app[SMS_SESSION]``, or ``request.config_dict[SMS_SESSION]`` in a"
     " sub-application.",
 }
@@ -310,7 +317,10 @@ def api_of(title: str, module: ModuleType, words: str) -> Callable[[], str]:
 
     def page() -> str:
         body = "\n".join(_directive(module, name) for name in _named(module))
-        return f"# {title}\n\n{words}\n\n```{{eval-rst}}\n.. currentmodule:: {module.__name__}\n\n{body}```\n"
+        return (
+            f"# {title}\n\n{words}\n\n```{{eval-rst}}\n.. currentmodule:: {module.__name__}\n"
+            f"\n{body}```\n"
+        )
 
     return page
 
@@ -346,7 +356,10 @@ INTEGRATIONS: tuple[tuple[ModuleType, tuple[str, ...], str], ...] = (
     (
         smsgate.settings,
         (),
-        "[Settings](../howto/settings.md) from the environment and from files, with the extra `settings`.",
+        (
+            "[Settings](../howto/settings.md) from the environment and from files, with the extra "
+            "`settings`."
+        ),
     ),
 )
 """Each module, its names in order (empty: alphabetically), and its description."""
@@ -356,7 +369,10 @@ def fixtures() -> str:
     """Return the page of the pytest fixtures."""
     parts = [
         "# smsgate.testing\n",
-        "This page lists the fixtures of the pytest plugin. [Testing your application](../testing.md) has examples.\n",
+        (
+            "This page lists the fixtures of the pytest plugin. [Testing your "
+            "application](../testing.md) has examples.\n"
+        ),
     ]
     for name in smsgate.testing.__all__:
         if name.startswith("smsgate_"):
@@ -369,11 +385,12 @@ def fixtures() -> str:
     return "\n".join(parts)
 
 
-# --- pictures -------------------------------------------------------------------------------------------------------------
+# --- pictures -------------------------------------------------------------------------------------
 
 _WIDTH, _HEIGHT = 148, 40
 _STYLE = (
-    'fill="none" stroke="currentColor" stroke-width="1.4" font-family="inherit" font-size="14" text-anchor="middle"'
+    'fill="none" stroke="currentColor" stroke-width="1.4" font-family="inherit" font-size="14" '
+    'text-anchor="middle"'
     ' style="max-width:100%;height:auto"'
 )
 Place = tuple[float, float]
@@ -381,7 +398,8 @@ Place = tuple[float, float]
 
 def _svg(label: str, size: Place, drawn: Iterable[str]) -> str:
     arrow = (
-        '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+        '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
+        'markerHeight="8" orient="auto">'
         '<path d="M0 0 8 4 0 8z" fill="currentColor" stroke="none"/></marker></defs>'
     )
     width, height = size
@@ -416,7 +434,10 @@ def _box(
 
 def _edge(start: Place, end: Place, words: str = "", *, dashed: bool = False) -> str:
     dash = ' stroke-dasharray="5 4"' if dashed else ""
-    line = f'<path d="M{start[0]:g} {start[1]:g}L{end[0]:g} {end[1]:g}"{dash} marker-end="url(#head)"/>'
+    line = (
+        f'<path d="M{start[0]:g} {start[1]:g}L{end[0]:g} {end[1]:g}"{dash} '
+        'marker-end="url(#head)"/>'
+    )
     return line + (
         _text(((start[0] + end[0]) / 2, (start[1] + end[1]) / 2), words, small=True)
         if words
@@ -494,7 +515,10 @@ def promise() -> str:
         _edge((230, 396), (428, 420), "no"),
         _edge((428, 140), (232, 44), "retried automatically", dashed=True),
     ]
-    label = "After a send each recipient is accepted with an id, not sent or refused with a reason, or in doubt with evidence"
+    label = (
+        "After a send each recipient is accepted with an id, not sent or refused with a reason, or "
+        "in doubt with evidence"
+    )
     return _svg(label, (700, 450), drawn)
 
 
@@ -524,7 +548,10 @@ PAGES: dict[str, Callable[[], str]] = {
     "api.md": api_of(
         "smsgate",
         smsgate,
-        "This page documents the package from its docstrings. [The reference](../reference.md) has tables.",
+        (
+            "This page documents the package from its docstrings. [The reference](../reference.md) "
+            "has tables."
+        ),
     ),
     "api-sandbox.md": api_of(
         "smsgate.sandbox",

@@ -77,8 +77,10 @@ def measure(folder: Path, url: str, recipients: int) -> tuple[float, float, floa
     seconds, in_journal = anyio.run(main)
     memory = resident()
     print(
-        f"{recipients:>9,} recipients: made in {made:.1f} s; sent in {seconds:.1f} s, {seconds / recipients * 1e6:.1f} µs each,"
-        f" {recipients / seconds:,.0f} a second; journal {in_journal / seconds:.1%}; memory {memory:.0f} MB;"
+        f"{recipients:>9,} recipients: made in {made:.1f} s; sent in {seconds:.1f} "
+        f"s, {seconds / recipients * 1e6:.1f} µs each,"
+        f" {recipients / seconds:,.0f} a second; journal {in_journal / seconds:.1%}; "
+        f"memory {memory:.0f} MB;"
         f" file {path.stat().st_size / 1e6:.0f} MB"
     )
     return seconds / recipients * 1e6, in_journal / seconds, memory

@@ -114,7 +114,8 @@ def main() -> None:
     )
     print(f"the page drew a frame at least every {longest * 1e3:,.0f} ms")
     print(
-        f"memory with {options.keep:,} kept: {full:.0f} MB after {accepted // 2:,}, {later:.0f} MB after {accepted:,}"
+        f"memory with {options.keep:,} kept: {full:.0f} MB "
+        f"after {accepted // 2:,}, {later:.0f} MB after {accepted:,}"
     )
 
 

@@ -24,10 +24,12 @@ ENVELOPE = (
 MESSAGE_ID = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
 COOKIE = "q4dq58tn0pmnm8pjso2c927tp2"
 AUTHORISED = ENVELOPE.format(
-    "<ns1:AuthResponse><ns1:AuthResult>Вы успешно авторизировались</ns1:AuthResult></ns1:AuthResponse>"
+    "<ns1:AuthResponse><ns1:AuthResult>Вы успешно авторизировались</ns1:AuthResult>"
+    "</ns1:AuthResponse>"
 ).encode()
 ACCEPTED = ENVELOPE.format(
-    "<ns1:SendSMSResponse><ns1:SendSMSResult><ns1:ResultArray>Сообщения успешно отправлены</ns1:ResultArray>"
+    "<ns1:SendSMSResponse><ns1:SendSMSResult>"
+    "<ns1:ResultArray>Сообщения успешно отправлены</ns1:ResultArray>"
     f"<ns1:ResultArray>{MESSAGE_ID}</ns1:ResultArray></ns1:SendSMSResult></ns1:SendSMSResponse>"
 ).encode()
 
@@ -190,7 +192,7 @@ def before_tls(fault: Fault) -> Fault:
     return fault
 
 
-# --- faults before a request is read ------------------------------------------------------------------------------------
+# --- faults before a request is read --------------------------------------------------------------
 
 
 @before_tls
@@ -219,7 +221,7 @@ def reset_after_the_headers(connection: Connection) -> None:
     connection.reset()
 
 
-# --- faults after the whole request was read ----------------------------------------------------------------------------
+# --- faults after the whole request was read ------------------------------------------------------
 
 
 def then(action: Callable[[Connection], None]) -> Fault:
@@ -264,9 +266,13 @@ def triple_gzip() -> bytes:
 
 
 FAULT_BODY = ENVELOPE.format(
-    "<SOAP-ENV:Fault><faultcode>SOAP-ENV:Server</faultcode><faultstring>Bad Request</faultstring></SOAP-ENV:Fault>"
+    "<SOAP-ENV:Fault><faultcode>SOAP-ENV:Server</faultcode>"
+    "<faultstring>Bad Request</faultstring></SOAP-ENV:Fault>"
 ).encode()
-_HTML = b"<html><head><title>502 Bad Gateway</title></head><body><center><h1>502</h1></center><hr></body></html>"
+_HTML = (
+    b"<html><head><title>502 Bad Gateway</title></head><body><center><h1>502</h1></center><hr>"
+    b"</body></html>"
+)
 
 AFTER_THE_REQUEST: dict[str, tuple[Fault, str]] = {
     "reset": (then(Connection.reset), "connection lost"),

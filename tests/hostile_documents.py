@@ -20,7 +20,10 @@ HEAD = (
     f' xmlns:ns1="{TURBO}"><SOAP-ENV:Body><ns1:SendSMSResponse><ns1:SendSMSResult>'
 )
 TAIL = "</ns1:SendSMSResult></ns1:SendSMSResponse></SOAP-ENV:Body></SOAP-ENV:Envelope>\n"
-SLOTS = "<ns1:ResultArray>Сообщения успешно отправлены</ns1:ResultArray><ns1:ResultArray>{}</ns1:ResultArray>"
+SLOTS = (
+    "<ns1:ResultArray>Сообщения успешно отправлены</ns1:ResultArray>"
+    "<ns1:ResultArray>{}</ns1:ResultArray>"
+)
 ID = "0c306f85-57f5-f84a-1033-6075af2bcc6e"
 GOOD = (HEAD + SLOTS.format(ID) + TAIL).encode()
 BODY = GOOD.split(b"\n", 1)[1]
@@ -110,7 +113,10 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "a second document": lambda: GOOD + BODY,
     "a control character": lambda: GOOD.replace(ID.encode(), b"\x1b[31m"),
     "a PHP warning in front": lambda: (
-        b"<br />\n<b>Warning</b>: mysql_connect() in <b>/var/www/api.php</b> on line <b>7</b><br />\n"
+        (
+            b"<br />\n<b>Warning</b>: mysql_connect() in <b>/var/www/api.php</b> on line <b>7</b>"
+            b"<br />\n"
+        )
         + GOOD
     ),
     "a PHP notice behind": lambda: GOOD + b"<br />Notice: x in /var/www/api.php",

@@ -74,7 +74,10 @@ def test_phone_column_is_chosen_by_its_cells(content: str, column: str, tmp_path
 def test_two_possible_phone_columns_are_an_error(content: str, tmp_path: Path):
     with pytest.raises(
         ValueError,
-        match=r"phone column: it cannot be determined, as several columns may have the numbers \(\w",
+        match=(
+            r"phone column: it cannot be determined, as several columns may have the numbers "
+            r"\(\w"
+        ),
     ):
         of(tmp_path, content)
 

@@ -218,7 +218,8 @@ def test_random_kills_send_nobody_twice_and_lose_nobody(tmp_path: Path):
     with Campaign.open(path, writing=False) as campaign:
         states = campaign.figures().states
     print(
-        f"\n{kills} kills, {caught} with a request under way; {pending} were pending after them; in the end {states}"
+        f"\n{kills} kills, {caught} with a request under way; {pending} were pending after "
+        f"them; in the end {states}"
     )
     assert caught >= kills / 2, "so that it is no empty test"
     assert pending > 0, "no kill came after the end"

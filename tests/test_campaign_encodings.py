@@ -161,7 +161,10 @@ def test_utf8_header_read_in_another_encoding_is_an_error(tmp_path: Path):
     path.write_bytes(text(3).encode())
     with pytest.raises(
         ValueError,
-        match=r"line 1: bytes in UTF-8, but the list is read as cp1251; name another encoding with --encoding",
+        match=(
+            r"line 1: bytes in UTF-8, but the list is read as cp1251; name another encoding with "
+            r"--encoding"
+        ),
     ):
         csv_source(path, encoding="cp1251")
 

@@ -556,7 +556,10 @@ def test_partly_written_claim_does_not_count(tmp_path: Path):
     path = make(tmp_path / "a.sms")
     edit(
         path,
-        "CREATE TRIGGER hold BEFORE UPDATE ON recipient WHEN old.id = 2 BEGIN SELECT RAISE(IGNORE); END",
+        (
+            "CREATE TRIGGER hold BEFORE UPDATE ON recipient WHEN old.id = 2 BEGIN SELECT "
+            "RAISE(IGNORE); END"
+        ),
     )
     with closing(SqliteJournal.open(path)) as journal:
         with pytest.raises(

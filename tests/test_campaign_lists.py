@@ -294,7 +294,10 @@ def test_repeated_and_bad_numbers_are_skipped_with_the_reason(tmp_path: Path):
 def test_two_digit_groups_without_a_plus_may_be_two_numbers(cell: str, tmp_path: Path):
     found = skipped(tmp_path, rows_source([cell]))
     assert found == {
-        1: "perhaps two numbers in one cell; if it is one number, write it with + and the country code, or set a country"
+        1: (
+            "perhaps two numbers in one cell; if it is one number, write it with + and the country "
+            "code, or set a country"
+        )
     }
 
 

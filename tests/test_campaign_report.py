@@ -809,12 +809,18 @@ def test_campaign_of_skipped_recipients_sends_nothing(skipped: int, said: str):
     [
         (
             0,
-            "1 text for 2 recipients. All are in the GSM alphabet, where a part holds 160 characters.",
+            (
+                "1 text for 2 recipients. All are in the GSM alphabet, where a part holds 160 "
+                "characters."
+            ),
         ),
         (1, "1 text for 2 recipients. 1 recipient (50.0%) has a text in UCS-2"),
         (
             2,
-            "1 text for 2 recipients. All are in UCS-2, where a part holds 70 characters instead of 160.",
+            (
+                "1 text for 2 recipients. All are in UCS-2, where a part holds 70 characters "
+                "instead of 160."
+            ),
         ),
     ],
 )

@@ -657,7 +657,10 @@ async def test_run_waiting_for_a_reader_can_be_stopped_and_gives_up(tmp_path: Pa
             next(reading)
             with pytest.raises(
                 JournalError,
-                match=r"another program reads the campaign file .*; the run has waited 5 s\. Run the campaign again",
+                match=(
+                    r"another program reads the campaign file .*; the run has waited 5 s\. Run the "
+                    r"campaign again"
+                ),
             ):
                 await Runner(here.journal, here.session, patience=5).run()
             runner = Runner(here.journal, here.session, on_progress=lambda _: runner.stop())

@@ -51,7 +51,10 @@ def test_hidden_rows_are_refused_until_a_choice_is_made(tmp_path: Path):
     path = saved(tmp_path, PEOPLE, hiding(3, 5, 99))
     with pytest.raises(
         ValueError,
-        match=r"2 rows of the sheet 'Sheet' are hidden \(by a filter or by hand: 3, 5\); use --hidden skip",
+        match=(
+            r"2 rows of the sheet 'Sheet' are hidden \(by a filter or by hand: 3, 5\); use "
+            r"--hidden skip"
+        ),
     ):
         file_source(path)
     assert [
@@ -208,13 +211,17 @@ def test_other_file_types_say_that_hidden_parts_are_undetected(tmp_path: Path):
         archive.writestr("META-INF/manifest.xml", "<manifest/>")
         archive.writestr(
             "content.xml",
-            f'<office:document-content {spaces}><office:body><office:spreadsheet><table:table table:name="A">{rows}</table:table>'
+            f"<office:document-content {spaces}><office:body><office:spreadsheet>"
+            f'<table:table table:name="A">{rows}</table:table>'
             "</office:spreadsheet></office:body></office:document-content>",
         )
     for hidden in (None, "skip"):
         with pytest.raises(
             ValueError,
-            match=r"hidden rows and columns cannot be detected in a file of this kind: save it as XLSX, or use --hidden",
+            match=(
+                r"hidden rows and columns cannot be detected in a file of this kind: save it as "
+                r"XLSX, or use --hidden"
+            ),
         ):
             file_source(path, hidden=hidden)
     assert [row.number for row in file_source(path, hidden="include").rows] == ["+380501111111"]

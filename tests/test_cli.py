@@ -107,7 +107,7 @@ def start(*arguments: str, cwd: Path, **variables: str) -> Child:
     return start_command(arguments, environment=clean_environment(**variables), folder=cwd)
 
 
-# --- results ------------------------------------------------------------------------------------------------------------
+# --- results --------------------------------------------------------------------------------------
 
 
 def test_send_shows_each_masked_destination_with_its_outcome(
@@ -252,7 +252,7 @@ def test_version_is_printed(bare: Smsgate) -> None:
     assert re.fullmatch(r"smsgate \d+\.\d+\.\d+\S*\n", bare("--version").out)
 
 
-# --- exit codes ---------------------------------------------------------------------------------------------------------
+# --- exit codes -----------------------------------------------------------------------------------
 
 
 CLOSED = f"http://127.0.0.1:{refusing_port()}/api/soap.html"
@@ -461,7 +461,7 @@ def test_each_error_class_has_an_exit_code_and_advice(name: str) -> None:
     assert all(ended.next_step(sends=sends) for sends in (True, False))
 
 
-# --- Ctrl-C -------------------------------------------------------------------------------------------------------------
+# --- Ctrl-C ---------------------------------------------------------------------------------------
 
 
 def test_ctrl_c_during_a_send_reports_doubt(tmp_path: Path, account: dict[str, str]) -> None:
@@ -493,7 +493,7 @@ def wait_until(true: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-# --- streams ------------------------------------------------------------------------------------------------------------
+# --- streams --------------------------------------------------------------------------------------
 
 
 def test_password_is_shown_nowhere_even_in_the_most_verbose_log(smsgate: Smsgate) -> None:
@@ -547,7 +547,7 @@ def test_output_that_cannot_encode_a_symbol_does_not_fail(smsgate: Smsgate) -> N
     )
 
 
-# --- credentials --------------------------------------------------------------------------------------------------------
+# --- credentials ----------------------------------------------------------------------------------
 
 
 def test_missing_credentials_without_a_terminal_are_explained(
@@ -556,9 +556,9 @@ def test_missing_credentials_without_a_terminal_are_explained(
     """One line says which variables to set."""
     done = bare("balance")
     assert (done.code, done.out) == (Exit.USAGE, "")
-    assert (
-        done.err
-        == "error: SMSGATE_LOGIN and SMSGATE_PASSWORD must be set, in the environment or in an .env file (--env-file)\n"
+    assert done.err == (
+        "error: SMSGATE_LOGIN and SMSGATE_PASSWORD must be set, in the environment or in an "
+        ".env file (--env-file)\n"
     )
 
 
@@ -643,7 +643,7 @@ def test_password_is_not_an_option(bare: Smsgate) -> None:
         assert "--password" not in bare(command, "--help").out
 
 
-# --- completion -----------------------------------------------------------------------------------------------------------
+# --- completion -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -694,7 +694,7 @@ COMMANDS = [
 ]
 
 
-# --- extras -------------------------------------------------------------------------------------------------------------
+# --- extras ---------------------------------------------------------------------------------------
 
 BLOCKED = """
 import sys
@@ -775,7 +775,10 @@ def test_sandbox_without_its_extra_says_what_to_install(library: str) -> None:
         env=clean_environment(),
         check=False,
     )
-    expected = f"MissingExtra: smsgate.sandbox needs {library}, which is not installed: pip install 'aiosmsgate[sandbox]'"
+    expected = (
+        f"MissingExtra: smsgate.sandbox needs {library}, which is not installed: pip install "
+        "'aiosmsgate[sandbox]'"
+    )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith(expected)
     assert "During handling" not in done.stderr
@@ -791,7 +794,7 @@ def test_importing_the_package_loads_nothing_of_the_command() -> None:
     )
 
 
-# --- what people read -----------------------------------------------------------------------------------------------------
+# --- output for people ----------------------------------------------------------------------------
 
 
 def test_help_never_shows_a_python_type() -> None:

@@ -71,7 +71,7 @@ def make(path: Path, *numbers: str, text: str = "Привіт") -> None:
     Campaign.create(path, rows_source(numbers), sender="Shop", text=text).close()
 
 
-# --- from a list to a report ----------------------------------------------------------------------------------------------
+# --- from a list to a report ----------------------------------------------------------------------
 
 
 def test_campaign_goes_from_a_list_to_a_report(campaign: Smsgate, sandbox: Sandbox, tmp_path: Path):
@@ -231,7 +231,7 @@ def test_second_ctrl_c_stops_at_once_and_lists_who_is_in_doubt(sandbox: Sandbox,
     assert last["states"]["in doubt"] == len(listed)
 
 
-# --- who is in doubt -------------------------------------------------------------------------------------------------------
+# --- recipients in doubt --------------------------------------------------------------------------
 
 
 def test_recipients_in_doubt_are_shown_and_resolved_by_the_operator(
@@ -312,7 +312,7 @@ def test_impossible_decision_changes_nothing(
     assert campaign("status", "a.sms", "--json").document["states"] == {"in doubt": 1}
 
 
-# --- what stands in the way -----------------------------------------------------------------------------------------------
+# --- obstacles ------------------------------------------------------------------------------------
 
 
 def test_run_without_credits_pauses_clearly_and_can_continue(

@@ -81,7 +81,7 @@ def on_one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-# --- the moods of a gateway ---------------------------------------------------------------------------------------------
+# --- states of a gateway --------------------------------------------------------------------------
 
 
 def test_healthy_gateway_needs_no_change(doctor: Doctor) -> None:
@@ -218,7 +218,7 @@ def test_balance_is_shown_only_on_request(doctor: Doctor) -> None:
         )
 
 
-# --- the way there ------------------------------------------------------------------------------------------------------
+# --- the connection -------------------------------------------------------------------------------
 
 
 def test_unreachable_gateway_skips_only_the_checks_that_need_it(doctor: Doctor) -> None:
@@ -354,7 +354,7 @@ def test_used_proxy_is_shown_without_its_password(doctor: Doctor) -> None:
     assert "hidden-4711" not in done.out
 
 
-# --- what the report holds ----------------------------------------------------------------------------------------------
+# --- what the report holds ------------------------------------------------------------------------
 
 
 def test_report_holds_no_secret_even_if_the_gateway_quotes_them(doctor: Doctor) -> None:
@@ -547,7 +547,7 @@ def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told["httpx"] != "not installed"
 
 
-# --- the outcomes -------------------------------------------------------------------------------------------------------
+# --- the outcomes ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def ended(child: Started) -> tuple[int, str, str]:
     return child.returncode, out, err
 
 
-# --- a single command -----------------------------------------------------------------------------------------------------
+# --- a single command -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", ALL)
@@ -295,7 +295,7 @@ def test_signal_ignored_from_the_start_stays_ignored(
     assert ended(child) == (0, f"{sandbox.balance:,f} credits\n", "")
 
 
-# --- campaigns ------------------------------------------------------------------------------------------------------------
+# --- campaigns ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -409,7 +409,7 @@ def test_signal_while_a_list_is_read_leaves_no_campaign(tmp_path: Path) -> None:
     assert not file.exists()
 
 
-# --- the sandbox ----------------------------------------------------------------------------------------------------------
+# --- the sandbox ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -437,7 +437,7 @@ def test_sandbox_installs_its_own_signal_handlers(
     assert all(caught >> (number - 1) & 1 for number in ALL)
 
 
-# --- which signal counts ----------------------------------------------------------------------------------------------------
+# --- which signal counts --------------------------------------------------------------------------
 
 
 def heard(numbers: Sequence[int]) -> list[str]:
@@ -503,7 +503,7 @@ def test_signal_does_not_interrupt_the_final_output_unless_stuck(
             signals._hear(signal.SIGINT, None)
 
 
-# --- nobody reads ---------------------------------------------------------------------------------------------------------
+# --- a reader that is gone ------------------------------------------------------------------------
 
 
 def into(
@@ -613,7 +613,7 @@ def test_stream_closed_by_its_owner_stays_silent(tmp_path: Path) -> None:
     assert broke == []
 
 
-# --- colour without a terminal --------------------------------------------------------------------------------------------
+# --- colour without a terminal --------------------------------------------------------------------
 
 
 def test_forced_colour_moves_no_cursor_in_a_log(

@@ -122,7 +122,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-# --- prompts ------------------------------------------------------------------------------------------------------------
+# --- prompts --------------------------------------------------------------------------------------
 
 
 def test_terminal_prompts_for_login_and_hidden_password(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_invalid_message_is_reported_before_any_prompt(tmp_path: Path) -> None:
             assert "Login" not in child.screen
 
 
-# --- colour -------------------------------------------------------------------------------------------------------------
+# --- colour ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
@@ -187,7 +187,7 @@ def test_error_is_red_with_aligned_lines(tmp_path: Path) -> None:
     assert second.startswith(" " * 7)
 
 
-# --- smsgate sandbox ----------------------------------------------------------------------------------------------------
+# --- smsgate sandbox ------------------------------------------------------------------------------
 
 
 def test_sandbox_runs_until_ctrl_c_and_says_how_to_reach_it(tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ def test_messages_after_a_cleared_inbox_are_still_printed(tmp_path: Path) -> Non
         child.communicate(timeout=10)
 
 
-# --- smsgate demo -------------------------------------------------------------------------------------------------------
+# --- smsgate demo ---------------------------------------------------------------------------------
 
 SECONDS = 90
 """The demo takes fifteen; the tests run several at once, and under coverage."""

@@ -155,23 +155,38 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ),
         (
             {"password": "qq\rqq"},
-            "password: has a character that no request can carry, at position 2 (U+000D); remove it",
+            (
+                "password: has a character that no request can carry, at position 2 (U+000D); "
+                "remove it"
+            ),
         ),
         (
             {"password": "\ud800"},
-            "password: has a character that no request can carry, at position 0 (U+D800); remove it",
+            (
+                "password: has a character that no request can carry, at position 0 (U+D800); "
+                "remove it"
+            ),
         ),
         (
             {"sender": ""},
-            "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number",
+            (
+                "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or "
+                "a phone number"
+            ),
         ),
         (
             {"sender": "twelve chars"},
-            "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number",
+            (
+                "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or "
+                "a phone number"
+            ),
         ),
         (
             {"sender": 5},
-            "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number",
+            (
+                "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or "
+                "a phone number"
+            ),
         ),
         ({"url": None}, PLAIN_ADDRESS),
         ({"url": "http://qq qq/"}, PLAIN_ADDRESS),
@@ -209,15 +224,24 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ),
         (
             {"http_client": httpx.AsyncClient},
-            "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient, not the class itself: write AsyncClient()",
+            (
+                "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient, not the class "
+                "itself: write AsyncClient()"
+            ),
         ),
         (
             {"http_client": httpx.Client()},
-            "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient, not a synchronous client",
+            (
+                "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient, not a "
+                "synchronous client"
+            ),
         ),
         (
             {"http_client": httpx2.Client()},
-            "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient, not a synchronous client",
+            (
+                "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient, not a "
+                "synchronous client"
+            ),
         ),
         (
             {"http_client": httpx.AsyncClient(), "verify": False},

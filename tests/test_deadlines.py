@@ -78,7 +78,7 @@ async def endings_of(*calls: Callable[[], Awaitable[object]]) -> list[object]:
     return endings
 
 
-# --- an Auth whose answer is lost ----------------------------------------------------------------------------------------
+# --- an Auth whose answer is lost -----------------------------------------------------------------
 
 
 async def test_auth_with_a_lost_answer_is_repeated_on_a_new_connection() -> None:
@@ -323,7 +323,7 @@ async def test_auth_that_fails_at_once_is_tried_by_each_call() -> None:
     assert all(isinstance(ending, smsgate.SendResult) for ending in endings)
 
 
-# --- timeout= ------------------------------------------------------------------------------------------------------------
+# --- timeout= -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -470,7 +470,7 @@ async def test_answer_is_read_though_the_thread_limiter_is_full(
     assert waited == [True]
 
 
-# --- aclose(grace=) ------------------------------------------------------------------------------------------------------
+# --- aclose(grace=) -------------------------------------------------------------------------------
 
 
 async def closing(session: smsgate.AsyncSession, sandbox: Sandbox, **options: Any) -> None:
@@ -503,7 +503,10 @@ async def test_calls_that_exceed_the_grace_end_in_doubt_or_not_sent(
     assert str(kept) == f"nothing was sent: session closed after {grace:g} s"
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert told == [
-        f"closing the session: calls that are still under way after {grace:g} s and are ended now: 2",
+        (
+            f"closing the session: calls that are still under way after {grace:g} s and are ended "
+            "now: 2"
+        ),
         "SendSMS to +380*****4567 was ended by aclose, and the request may have left: in doubt",
     ]
 

@@ -161,7 +161,10 @@ def test_state_diagram_is_drawn_from_the_table() -> None:
         return state.replace(" ", "_")
 
     edges = [
-        f"{name(row.source)} --> {name(row.target)}: {row.event}{' (operator)' if row.operator else ''}"
+        (
+            f"{name(row.source)} "
+            f"--> {name(row.target)}: {row.event}{' (operator)' if row.operator else ''}"
+        )
         for row in TRANSITIONS
     ]
     lines = [

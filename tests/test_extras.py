@@ -98,7 +98,10 @@ def test_module_names_the_extra_that_it_needs(module: str, said: dict[str, Any])
 
 
 def test_spreadsheet_names_the_extra_that_it_needs(said: dict[str, Any]):
-    advice = "a spreadsheet needs python_calamine, which is not installed: pip install 'aiosmsgate[tables]'"
+    advice = (
+        "a spreadsheet needs python_calamine, which is not installed: pip install "
+        "'aiosmsgate[tables]'"
+    )
     assert said["list.xlsx"] == f"MissingExtra: {advice}"
 
 

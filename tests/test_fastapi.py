@@ -358,9 +358,9 @@ async def test_each_error_has_an_answer_without_the_gateways_words(
     assert ("Retry-After" in answer.headers) == (kind is smsgate.NotSent)
     # Who is paged finds the reason in the log, without a number.
     assert (
-        f"answered with HTTP status {answer.status_code}: {kind.__name__}: a secret of the account: "
-        in caplog.text
-    )
+        f"answered with HTTP status {answer.status_code}: {kind.__name__}: a secret of the "
+        "account: "
+    ) in caplog.text
     assert "380501234567" not in caplog.text
 
 

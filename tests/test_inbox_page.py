@@ -333,7 +333,10 @@ def test_ten_thousand_messages_scroll_in_a_bounded_document(sandbox: Sandbox, pa
         before = page.locator(".message").first.get_attribute("data-sequence")
         scroller.evaluate("node => { node.scrollTop = 0 }")
         page.wait_for_function(
-            "before => Number(document.querySelector('.message').dataset.sequence) < Number(before)",
+            (
+                "before => Number(document.querySelector('.message').dataset.sequence) < "
+                "Number(before)"
+            ),
             arg=before,
             timeout=SOON,
         )
@@ -355,7 +358,10 @@ def test_new_messages_keep_the_scroll_position_and_are_counted(sandbox: Sandbox,
     expect(bubbles(page)).to_have_count(60)
     page.locator(".thread .scroll").evaluate("node => { node.scrollTop = 900 }")
     page.wait_for_timeout(300)
-    seen = "document.elementFromPoint(500, 400).closest('.message, .messages').getBoundingClientRect().top"
+    seen = (
+        "document.elementFromPoint(500, 400).closest('.message, "
+        ".messages').getBoundingClientRect().top"
+    )
     before = page.evaluate(seen)
     send(sandbox, *((ONE, f"Нове {number}") for number in range(3)))
     expect(page.locator(".new")).to_have_text("3 new")
@@ -745,7 +751,10 @@ def test_page_of_another_origin_is_refused(attack: str, sandbox: Sandbox, browse
             ),
         )
         said = page.evaluate(
-            "([url, options]) => fetch(url, options).then(answer => answer.text(), error => error.message)",
+            (
+                "([url, options]) => fetch(url, options).then(answer => answer.text(), error => "
+                "error.message)"
+            ),
             [sandbox.inbox_url + path, options],
         )
         page.wait_for_timeout(100)

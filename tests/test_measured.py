@@ -49,7 +49,8 @@ def test_exclusion_without_a_reason_is_found(line: str):
 def test_exclusion_with_a_reason_is_accepted():
     assert (
         without_a_reason(
-            "x = 1  # pragma: no cover - runs on Windows only\ny = 2  # a pragma would be wrong here\n"
+            "x = 1  # pragma: no cover - runs on Windows only\n"
+            "y = 2  # a pragma would be wrong here\n"
         )
         == []
     )

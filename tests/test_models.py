@@ -211,7 +211,10 @@ BROKEN = "has a line break at position {} ({}); separate numbers by commas"
         ("012345678901", f"destination 1 {LOCAL}"),
         (
             "+0501234567",
-            f"destination 1 {RULE} no country code begins with 0; + and 8 to 15 digits, country code first",
+            (
+                f"destination 1 {RULE} no country code begins with 0; + and 8 to 15 digits, "
+                "country code first"
+            ),
         ),
         ("00380501234567", f"destination 1 {RULE} it begins with 00; write + in place of 00"),
         ("931234567", f"destination 1 {SHORT}"),
@@ -686,15 +689,24 @@ def test_refusal_is_built_from_rows():
     [
         (
             Message(sender="Shop", destinations=[NUMBER, OTHER], text="Ваш код: 4815"),
-            "Message(sender='Shop', destinations=['+380*****4567', '+380*****4568'], text='13 characters', wappush=None)",
+            (
+                "Message(sender='Shop', destinations=['+380*****4567', '+380*****4568'], text='13 "
+                "characters', wappush=None)"
+            ),
         ),
         (
             Message(destinations=NUMBER, wappush="http://example.com/secret"),
-            "Message(sender=None, destinations=['+380*****4567'], text=None, wappush='25 characters')",
+            (
+                "Message(sender=None, destinations=['+380*****4567'], text=None, wappush='25 "
+                "characters')"
+            ),
         ),
         (
             Message(sender=NUMBER, destinations=OTHER, text="secret"),
-            "Message(sender='+380*****4567', destinations=['+380*****4568'], text='6 characters', wappush=None)",
+            (
+                "Message(sender='+380*****4567', destinations=['+380*****4568'], text='6 "
+                "characters', wappush=None)"
+            ),
         ),
     ],
 )
@@ -741,9 +753,12 @@ def result() -> SendResult:
 def test_repr_of_a_result_has_no_number_and_no_gateway_text():
     assert repr(result()) == (
         "SendResult(recipients=("
-        f"RecipientResult(destination='+380*****4567', message_id='{ID}', outcome='accepted', answer='sent'),"
-        " RecipientResult(destination='+380*****4568', message_id=None, outcome='refused', answer='bad destination'),"
-        " RecipientResult(destination='+120****0123', message_id=None, outcome='in doubt', answer=None)))"
+        f"RecipientResult(destination='+380*****4567', message_id='{ID}', outcome='accepted', "
+        "answer='sent'),"
+        " RecipientResult(destination='+380*****4568', message_id=None, outcome='refused', "
+        "answer='bad destination'),"
+        " RecipientResult(destination='+120****0123', message_id=None, outcome='in doubt', "
+        "answer=None)))"
     )
     assert NUMBER not in str(result())
     assert OTHER not in str(result())

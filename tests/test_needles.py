@@ -93,7 +93,10 @@ def test_no_test_searches_for_what_occurs_by_chance(path: Path):
         "assert '4815' not in said",
         "CODE = '4815'\nassert CODE not in said",
         "for secret in ('+380501234567', '48,15'): assert secret not in said",
-        "NUMBER, CODE = '+380501234567', '4815'\nfor secret in (NUMBER, CODE): assert secret not in said",
+        (
+            "NUMBER, CODE = '+380501234567', '4815'\n"
+            "for secret in (NUMBER, CODE): assert secret not in said"
+        ),
         "assert not [secret for secret in ('10000', 'shop') if secret in said]",
         "assert b'c0ffee' not in path.read_bytes()",
     ],

@@ -231,7 +231,8 @@ async def test_no_outcome_contradicts_the_ledger(
         if outcome == "in doubt"
     )
     print(
-        f"\n{anyio_backend_name}, {'TLS' if secure else 'plain'}: {dict(said)}, in doubt and accepted: {in_doubt_and_accepted}"
+        f"\n{anyio_backend_name}, {'TLS' if secure else 'plain'}: {dict(said)}, in doubt and "
+        f"accepted: {in_doubt_and_accepted}"
     )
 
 

@@ -54,7 +54,7 @@ class Counted:
             self.closed = True
 
 
-# --- send_many ------------------------------------------------------------------------------------------------------------
+# --- send_many ------------------------------------------------------------------------------------
 
 
 async def test_each_message_gets_exactly_one_outcome() -> None:
@@ -578,7 +578,7 @@ async def test_session_closed_meanwhile_reports_the_rest_as_not_sent() -> None:
     assert sum(isinstance(outcome.error, smsgate.NotSent) for outcome in rest) == 10 - sent
 
 
-# --- wait_for_delivery ----------------------------------------------------------------------------------------------------
+# --- wait_for_delivery ----------------------------------------------------------------------------
 
 
 async def test_messages_are_followed_until_each_status_is_final() -> None:
@@ -753,7 +753,7 @@ def test_iterator_of_a_closed_event_loop_is_freed_silently() -> None:
     assert left
 
 
-# --- the iterator itself --------------------------------------------------------------------------------------------------
+# --- the iterator itself --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ticks", range(6))
@@ -877,7 +877,7 @@ async def test_source_that_cannot_be_iterated_is_refused_by_name() -> None:
         gc.collect()
 
 
-# --- other answers -------------------------------------------------------------------------------------------------------
+# --- other answers --------------------------------------------------------------------------------
 
 
 async def test_empty_list_of_ids_ends_at_once() -> None:
@@ -889,7 +889,8 @@ async def test_unrecognised_answer_is_logged_without_secrets(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     strange = fault_server.ENVELOPE.format(
-        "<ns1:GetMessageStatusResponse><ns1:GetMessageStatusResult>Абонент +380501234567 сменил пароль password"
+        "<ns1:GetMessageStatusResponse>"
+        "<ns1:GetMessageStatusResult>Абонент +380501234567 сменил пароль password"
         "</ns1:GetMessageStatusResult></ns1:GetMessageStatusResponse>"
     ).encode()
     with FaultServer(fault_server.answering(strange)).running() as server:

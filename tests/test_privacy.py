@@ -193,7 +193,7 @@ def test_second_call_adds_no_second_filter(redacted: pytest.LogCaptureFixture):
     assert redacted.records == []
 
 
-# --- sealed errors ----------------------------------------------------------------------------------------------------------
+# --- sealed errors --------------------------------------------------------------------------------
 
 
 class Ended(BaseException):

@@ -84,7 +84,7 @@ def in_doubt(error: smsgate.SmsGateError) -> smsgate.InDoubt:
     return error
 
 
-# --- doubles ------------------------------------------------------------------------------------------------------------
+# --- doubles --------------------------------------------------------------------------------------
 
 
 class Double:
@@ -206,7 +206,7 @@ async def test_failing_in_process_application_proves_nothing() -> None:
     assert len(asked) == 1
 
 
-# --- hooks and second lines ---------------------------------------------------------------------------------------------
+# --- hooks and fallback transports ----------------------------------------------------------------
 
 
 @each_module
@@ -346,7 +346,7 @@ async def test_earlier_exchange_proves_nothing_for_the_next(module: Any) -> None
     assert double.sends == 1
 
 
-# --- tools that wrap httpx ----------------------------------------------------------------------------------------------
+# --- tools that wrap httpx ------------------------------------------------------------------------
 
 
 def wrapped_by_nothing(_: pytest.MonkeyPatch) -> Iterator[None]:
@@ -427,7 +427,7 @@ async def test_tool_that_wraps_httpx_changes_nothing(made: str) -> None:
         assert caught.value.reason is smsgate.Reason.NO_CONNECTION
 
 
-# --- what is proven -----------------------------------------------------------------------------------------------------
+# --- proof of a real exchange ---------------------------------------------------------------------
 
 
 @leaves_sockets

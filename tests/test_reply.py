@@ -65,7 +65,8 @@ NO_COUNTRY = "Страна не поддерживается"
 NOT_AUTHORISED = ("Вы не авторизованы", "Вы не авторизированы")
 NOT_SAVED = "Не удалось сохранить данные сообщения, свяжитесь с администрацией"
 DONT_KNOW = (
-    "Не удалось распознать статус отправки сообщения, свяжитесь с администрацией, указав тип подключения, время отправки и"
+    "Не удалось распознать статус отправки сообщения, свяжитесь с администрацией, указав тип "
+    "подключения, время отправки и"
     " данные отправляемого сообщения"
 )
 NEW = "Новая фраза"
@@ -87,7 +88,10 @@ def doubt(call: Callable[[], object]) -> InDoubt:
 
 # The shape
 
-AUTH_INSIDE = "<{0}AuthResponse{1}><{0}AuthResult>Вы успешно авторизировались</{0}AuthResult></{0}AuthResponse>"
+AUTH_INSIDE = (
+    "<{0}AuthResponse{1}><{0}AuthResult>Вы успешно авторизировались</{0}AuthResult>"
+    "</{0}AuthResponse>"
+)
 TURBO = "http://turbosms.in.ua/api/Turbo"
 
 
@@ -98,15 +102,24 @@ TURBO = "http://turbosms.in.ua/api/Turbo"
         '<env:Envelope xmlns:env="http://www.w3.org/2003/05/soap-envelope"><env:Body>'
         + AUTH_INSIDE.format("n:", f' xmlns:n="{TURBO}"')
         + "</env:Body></env:Envelope>",
-        '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope">\n  <s:Header/>\n  <s:Body>\n'
+        (
+            '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope">\n  <s:Header/>\n'
+            "  <s:Body>\n"
+        )
         + AUTH_INSIDE.format("", f' xmlns="{TURBO}"')
         + "\n  </s:Body>\n</s:Envelope>",
         '<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>'
         + AUTH_INSIDE.format("soapy:", f' xmlns:soapy="{TURBO}"')
         + "</soap:Body></soap:Envelope>",
-        f'<ns1:Auth xmlns:ns1="{TURBO}"><ns1:AuthResult>Вы успешно авторизировались</ns1:AuthResult></ns1:Auth>',
+        (
+            f'<ns1:Auth xmlns:ns1="{TURBO}">'
+            "<ns1:AuthResult>Вы успешно авторизировались</ns1:AuthResult></ns1:Auth>"
+        ),
         f'<AuthResult xmlns="{TURBO}">Вы успешно авторизировались</AuthResult>',
-        f'<a><b><c><AuthResult xmlns="{TURBO}"><![CDATA[Вы успешно авторизировались]]></AuthResult></c></b><d/></a>',
+        (
+            f'<a><b><c><AuthResult xmlns="{TURBO}"><![CDATA[Вы успешно авторизировались]]>'
+            "</AuthResult></c></b><d/></a>"
+        ),
     ],
 )
 def test_answer_is_found_with_any_prefix_and_any_wrapper(body: str):
@@ -140,7 +153,10 @@ def test_answer_is_found_with_any_prefix_and_any_wrapper(body: str):
             "2 elements AuthResult where one is expected",
         ),
         (
-            f'<a xmlns="{TURBO}"><b><AuthResult>1</AuthResult></b><c><AuthResult>2</AuthResult></c></a>',
+            (
+                f'<a xmlns="{TURBO}"><b><AuthResult>1</AuthResult></b><c><AuthResult>2</AuthResult>'
+                "</c></a>"
+            ),
             "2 elements AuthResult where one is expected",
         ),
         (f'<AuthResult xmlns="{TURBO}"><b>1</b></AuthResult>', "elements where text is expected"),
@@ -159,7 +175,10 @@ def test_document_without_one_answer_to_this_call_is_in_doubt(body: str, said: s
 @pytest.mark.parametrize(
     "fault",
     [
-        "<SOAP-ENV:Fault><faultcode>SOAP-ENV:Server</faultcode><faultstring>Procedure 'X'</faultstring></SOAP-ENV:Fault>",
+        (
+            "<SOAP-ENV:Fault><faultcode>SOAP-ENV:Server</faultcode>"
+            "<faultstring>Procedure 'X'</faultstring></SOAP-ENV:Fault>"
+        ),
         '<e:Fault xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Code><e:Value>rpc:x</e:Value></e:Code></e:Fault>',
         "<SOAP-ENV:Fault/><ns1:AuthResult>Вы успешно авторизировались</ns1:AuthResult>",
     ],
@@ -247,7 +266,8 @@ def test_null_instead_of_an_array_is_an_empty_one(operation: str):
         items_of(
             operation,
             envelope(
-                f'<ns1:{operation}Response><ns1:{operation}Result xsi:nil="true"/></ns1:{operation}Response>'
+                f'<ns1:{operation}Response><ns1:{operation}Result xsi:nil="true"/>'
+                f"</ns1:{operation}Response>"
             ),
         )
         == ()
@@ -283,7 +303,9 @@ CLASSES = {
     "Не достаточно параметров для выполнения функции": errors.MissingParameters,
     "Неверный логин или пароль": errors.BadCredentials,
     "Ваша учётная запись не активирована, свяжитесь с администрацией": errors.AccountSuspended,
-    "Ваша учётная запись заблокирована за нарушения, свяжитесь с администрацией": errors.AccountSuspended,
+    (
+        "Ваша учётная запись заблокирована за нарушения, свяжитесь с администрацией"
+    ): errors.AccountSuspended,
     "Ваша учётная запись отключена, свяжитесь с администрацией": errors.AccountSuspended,
     "Вы не авторизованы": errors.NotAuthorised,
     "Вы не авторизированы": errors.NotAuthorised,
@@ -390,7 +412,8 @@ def test_balance_without_a_session_means_a_dead_cookie(text: str):
 
 def test_nil_balance_is_in_doubt():
     body = envelope(
-        '<ns1:GetCreditBalanceResponse><ns1:GetCreditBalanceResult xsi:nil="true"/></ns1:GetCreditBalanceResponse>'
+        '<ns1:GetCreditBalanceResponse><ns1:GetCreditBalanceResult xsi:nil="true"/>'
+        "</ns1:GetCreditBalanceResponse>"
     )
     assert (
         doubt(lambda: read_balance(read_reply(GET_CREDIT_BALANCE, body))).reason
@@ -629,7 +652,8 @@ REFUSED = {
     "Не достаточно параметров для выполнения функции": errors.MissingParameters,
     "Вы не авторизованы": errors.NotAuthorised,
     "Вы не авторизированы": errors.NotAuthorised,
-    "Неправильная подпись.\nПодпись отправителя не должна быть длиннее 11 символов и может содержать буквы латинского алфавита,"
+    "Неправильная подпись.\nПодпись отправителя не должна быть длиннее 11 символов и может "
+    "содержать буквы латинского алфавита,"
     " цифры, а также знаки: .-&": errors.BadSender,
     "Данная подпись запрещена администратором": errors.SenderForbidden,
     POOR: errors.NotEnoughCredits,

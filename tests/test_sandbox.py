@@ -99,7 +99,10 @@ class Answered:
 
 
 def envelope(inner: str, namespace: str = SOAP_11) -> bytes:
-    return f'<e:Envelope xmlns:e="{namespace}" xmlns:t="{NAMESPACE}"><e:Body>{inner}</e:Body></e:Envelope>'.encode()
+    return (
+        f'<e:Envelope xmlns:e="{namespace}" xmlns:t="{NAMESPACE}"><e:Body>{inner}</e:Body>'
+        "</e:Envelope>"
+    ).encode()
 
 
 def request(operation: str, namespace: str = SOAP_11, **arguments: str) -> bytes:
@@ -169,7 +172,10 @@ def clock() -> Clock:
 
 def test_answer_has_exactly_the_bytes_of_php(sandbox: Sandbox) -> None:
     answered = User(sandbox, login=False).call("Auth", login="sandbox", password="sandbox")
-    inner = "<ns1:AuthResponse><ns1:AuthResult>Вы успешно авторизировались</ns1:AuthResult></ns1:AuthResponse>"
+    inner = (
+        "<ns1:AuthResponse><ns1:AuthResult>Вы успешно авторизировались</ns1:AuthResult>"
+        "</ns1:AuthResponse>"
+    )
     assert answered.text == LAYOUT_11.format(inner)
     assert (answered.status, answered.headers["Content-Type"]) == (200, "text/xml; charset=utf-8")
 
@@ -177,7 +183,10 @@ def test_answer_has_exactly_the_bytes_of_php(sandbox: Sandbox) -> None:
 def test_balance_is_a_plain_decimal_with_a_dot() -> None:
     with Sandbox(Settings(credits=Decimal("2500.75"))) as sandbox:
         answered = User(sandbox).call("GetCreditBalance")
-    inner = "<ns1:GetCreditBalanceResponse><ns1:GetCreditBalanceResult>2500.75</ns1:GetCreditBalanceResult>"
+    inner = (
+        "<ns1:GetCreditBalanceResponse>"
+        "<ns1:GetCreditBalanceResult>2500.75</ns1:GetCreditBalanceResult>"
+    )
     assert answered.text == LAYOUT_11.format(inner + "</ns1:GetCreditBalanceResponse>")
 
 
@@ -205,7 +214,10 @@ def test_soap_12_is_answered_in_soap_12(sandbox: Sandbox) -> None:
     answered = User(sandbox, login=False).post(
         request("Auth", SOAP_12, login="sandbox", password="sandbox")
     )
-    inner = "<ns1:AuthResponse><ns1:AuthResult>Вы успешно авторизировались</ns1:AuthResult></ns1:AuthResponse>"
+    inner = (
+        "<ns1:AuthResponse><ns1:AuthResult>Вы успешно авторизировались</ns1:AuthResult>"
+        "</ns1:AuthResponse>"
+    )
     assert answered.text == LAYOUT_12.format(inner)
     assert answered.headers["Content-Type"] == "application/soap+xml; charset=utf-8"
 
@@ -239,8 +251,14 @@ def test_arguments_may_have_any_order(sandbox: Sandbox, order: tuple[str, ...]) 
     [
         "<t:Auth><login>sandbox</login><password>sandbox</password></t:Auth>",
         f'<Auth xmlns="{NAMESPACE}"><login>sandbox</login><password>sandbox</password></Auth>',
-        f'<x:Auth xmlns:x="{NAMESPACE}"><login xmlns="urn:y">sandbox</login>\n <x:password>sandbox</x:password>\n</x:Auth>',
-        "<t:Auth><!-- hello --><t:login>sand<!-- wich -->box</t:login><t:password><![CDATA[sandbox]]></t:password></t:Auth>",
+        (
+            f'<x:Auth xmlns:x="{NAMESPACE}"><login xmlns="urn:y">sandbox</login>\n'
+            " <x:password>sandbox</x:password>\n</x:Auth>"
+        ),
+        (
+            "<t:Auth><!-- hello --><t:login>sand<!-- wich -->box</t:login><t:password>"
+            "<![CDATA[sandbox]]></t:password></t:Auth>"
+        ),
     ],
 )
 def test_prefixes_comments_and_cdata_change_nothing(sandbox: Sandbox, inner: str) -> None:
@@ -294,7 +312,10 @@ def test_only_an_escaped_carriage_return_survives(
 
 def test_unknown_procedure_is_a_server_fault(sandbox: Sandbox) -> None:
     answered = User(sandbox).call("SendFax", destination=GOOD)
-    fault = "<faultcode>SOAP-ENV:Server</faultcode><faultstring>Procedure 'SendFax' not present</faultstring>"
+    fault = (
+        "<faultcode>SOAP-ENV:Server</faultcode>"
+        "<faultstring>Procedure 'SendFax' not present</faultstring>"
+    )
     layout = LAYOUT_11.replace(f' xmlns:ns1="{NAMESPACE}"', "")
     assert answered.text == layout.format(f"<SOAP-ENV:Fault>{fault}</SOAP-ENV:Fault>")
     assert (answered.status, answered.headers["Content-Type"]) == (500, "text/xml; charset=utf-8")

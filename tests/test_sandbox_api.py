@@ -492,7 +492,10 @@ def test_client_that_leaves_mid_request_changes_nothing(
             (address.hostname or "", address.port or 0), timeout=10
         ) as client:
             client.sendall(
-                f'{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{{"balance"'.encode()
+                (
+                    f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
+                    f'\r\n{{"balance"'
+                ).encode()
             )
             client.shutdown(socket.SHUT_WR)
             assert client.recv(1) == b"", "the server has seen that the client is gone"

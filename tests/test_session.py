@@ -59,7 +59,7 @@ async def together(calls: int, call: Callable[[], Awaitable[object]]) -> list[ob
     return ended
 
 
-# --- the five operations --------------------------------------------------------------------------------------------------
+# --- the five operations --------------------------------------------------------------------------
 
 
 async def test_five_operations_work_with_the_gateway() -> None:
@@ -152,7 +152,7 @@ async def test_unknown_message_is_not_found() -> None:
                 await session.get_message_status(fault_server.MESSAGE_ID)
 
 
-# --- bad input ------------------------------------------------------------------------------------------------------------
+# --- bad input ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ async def test_anything_but_a_message_is_refused() -> None:
                 await session.send("hello")  # type: ignore[arg-type]  # the mistake under test
 
 
-# --- logins ---------------------------------------------------------------------------------------------------------------
+# --- logins ---------------------------------------------------------------------------------------
 
 
 async def test_one_cookie_never_has_two_requests_in_flight() -> None:
@@ -284,7 +284,7 @@ async def test_calls_are_served_first_come_first_served() -> None:
         assert order == list(range(20))
 
 
-# --- re-authentication ----------------------------------------------------------------------------------------------------
+# --- re-authentication ----------------------------------------------------------------------------
 
 
 async def test_each_session_loss_costs_one_login_however_many_calls_wait() -> None:
@@ -378,7 +378,7 @@ async def test_long_idle_cookie_is_renewed_before_use() -> None:
         assert sandbox.calls["SendSMS"] == 1
 
 
-# --- deadlines ------------------------------------------------------------------------------------------------------------
+# --- deadlines ------------------------------------------------------------------------------------
 
 
 async def test_timed_out_send_is_in_doubt_and_a_queued_one_not_sent() -> None:
@@ -396,7 +396,8 @@ async def test_timed_out_send_is_in_doubt_and_a_queued_one_not_sent() -> None:
 
 async def test_send_refused_for_its_cookie_is_not_sent_if_login_is_slow() -> None:
     dead = fault_server.ENVELOPE.format(
-        "<ns1:SendSMSResponse><ns1:SendSMSResult><ns1:ResultArray>Вы не авторизованы</ns1:ResultArray></ns1:SendSMSResult>"
+        "<ns1:SendSMSResponse><ns1:SendSMSResult>"
+        "<ns1:ResultArray>Вы не авторизованы</ns1:ResultArray></ns1:SendSMSResult>"
         "</ns1:SendSMSResponse>"
     ).encode()
 
@@ -430,7 +431,7 @@ def test_deadline_is_a_number_of_seconds(name: str, value: Any) -> None:
         smsgate.Timeouts(**{name: value})
 
 
-# --- cancellation ---------------------------------------------------------------------------------------------------------
+# --- cancellation ---------------------------------------------------------------------------------
 
 
 class CancelAt(logging.Handler):
@@ -562,7 +563,7 @@ async def test_session_survives_a_task_cancelled_twice(
     assert "trying again" not in caplog.text, "no call had to wait in vain for a connection"
 
 
-# --- life and death -------------------------------------------------------------------------------------------------------
+# --- opening and closing --------------------------------------------------------------------------
 
 
 async def test_session_that_is_not_open_sends_nothing() -> None:
@@ -709,7 +710,7 @@ async def test_error_in_the_block_is_raised_unchanged() -> None:
             await session.send_sms(NUMBER, "hello")
 
 
-# --- clients that are handed in -------------------------------------------------------------------------------------------
+# --- clients that are passed in -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -757,7 +758,7 @@ async def test_address_that_the_client_cannot_use_sends_nothing() -> None:
             await session.send_sms(NUMBER, "hello")
 
 
-# --- settings -------------------------------------------------------------------------------------------------------------
+# --- settings -------------------------------------------------------------------------------------
 
 
 def test_environment_gives_the_settings() -> None:

@@ -452,7 +452,10 @@ def test_package_declares_that_it_is_typed():
 
 @pytest.mark.parametrize("plugin", ["smsgate.testing", "smsgate"])
 def test_plugin_loads_nothing_in_a_pytest_run(plugin: str):
-    loads = f"import pytest, sys\nbefore = set(sys.modules)\nimport {plugin}\nprint(*sorted(set(sys.modules) - before))"
+    loads = (
+        f"import pytest, sys\nbefore = set(sys.modules)\nimport {plugin}\n"
+        "print(*sorted(set(sys.modules) - before))"
+    )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", loads],
         capture_output=True,
@@ -480,7 +483,8 @@ def test_importing_the_package_loads_no_optional_library():
     # httpx itself loads rich, and httpcore loads trio, where they are installed: what counts is
     # what we add to our dependencies.
     code = (
-        f"import sys\nfor name in {DEPENDENCIES!r}: __import__(name)\nbefore = set(sys.modules)\nimport json, smsgate\n"
+        f"import sys\nfor name in {DEPENDENCIES!r}: __import__(name)\nbefore = set(sys.modules)\n"
+        "import json, smsgate\n"
         "for name in smsgate.__all__: getattr(smsgate, name)\n"
         "print(json.dumps([sorted(before), sorted(set(sys.modules) - before)]))"
     )
