@@ -62,7 +62,7 @@ def direct() -> dict[str, frozenset[str]]:
 
 
 def below(room: str) -> set[str]:
-    """Return the rooms from which a room imports that no other room between them imports from as well."""
+    """Return the rooms that a room imports from directly, without those it reaches by another."""
     through = {far for near in direct()[room] for far in _all_below(near)}
     return set(direct()[room]) - through
 

@@ -1,7 +1,7 @@
-"""Generate the pages and pictures that are drawn from the code. They are made at each build and never committed.
+"""Generate the pages and pictures that are drawn from the code.
 
-Rule of this file: every fact comes from the package. This file only adds tables, headings and lines
-between boxes.
+They are made at each build and never committed. Rule of this file: every fact comes
+from the package. This file only adds tables, headings and lines between boxes.
 """
 
 from __future__ import annotations
@@ -94,21 +94,23 @@ def sentences() -> str:
     ]
     return f"""# Sentences of the gateway
 
-This page lists every sentence of the gateway that smsgate knows. The gateway has no error codes: it answers with Russian
-sentences, whatever the language of the account. The sandbox answers with the same tables. smsgate compares whole sentences; it
-collapses white space, ignores case and reads ё as е. The gateway fills in words in *italics*.
+This page lists every sentence of the gateway that smsgate knows. The gateway has no error codes: it
+answers with Russian sentences, whatever the language of the account. The sandbox answers with the
+same tables. smsgate compares whole sentences; it collapses white space, ignores case and reads ё as
+е. The gateway fills in words in *italics*.
 
 ## Answers
 
-An answer may contain several sentences, joined by a bar. Each becomes a member of {_api("Answer")}. A message id in the slot of
-a number decides for that number, whatever the sentences say. An unknown sentence is `UNRECOGNISED`: a send with this answer and
-without an id is {_api("InDoubt")}, because it may have succeeded.
+An answer may contain several sentences, joined by a bar. Each becomes a member of {_api("Answer")}.
+A message id in the slot of a number decides for that number, whatever the sentences say. An unknown
+sentence is `UNRECOGNISED`: a send with this answer and without an id is {_api("InDoubt")}, because
+it may have succeeded.
 
 {_table(("sentence", "meaning", "becomes", "note"), answers)}
 ## Delivery statuses
 
-Each becomes a member of {_api("DeliveryState")}. A final status does not change any more. An unknown sentence is
-`UNRECOGNISED`, never an exception.
+Each becomes a member of {_api("DeliveryState")}. A final status does not change any more. An
+unknown sentence is `UNRECOGNISED`, never an exception.
 
 {_table(("sentence", "state", "final", "note"), statuses)}"""
 
@@ -142,7 +144,8 @@ def numbers() -> str:
     faults = [(f"`{row.kind}`", "yes" if row.works else "no", row.note) for row in FAULTS.values()]
     return f"""# Magic numbers and faults
 
-This page lists the magic numbers and faults of [the sandbox](../sandbox.md). Every other number is accepted and delivered.
+This page lists the magic numbers and faults of [the sandbox](../sandbox.md). Every other
+number is accepted and delivered.
 
 ## Magic numbers
 
@@ -150,8 +153,8 @@ This page lists the magic numbers and faults of [the sandbox](../sandbox.md). Ev
 ## Faults
 
 Add a fault with `sandbox.faults.add("drop after", operation="SendSMS", times=1)`, or with
-`smsgate sandbox --fault "drop after,SendSMS,1x"`. The column *worked* says whether the gateway did the work before the fault
-occurred. A client cannot see this.
+`smsgate sandbox --fault "drop after,SendSMS,1x"`. The column *worked* says whether the
+gateway did the work before the fault occurred. A client cannot see this.
 
 {_table(("fault", "worked", "what the client sees"), faults)}"""
 
@@ -164,8 +167,8 @@ def life() -> str:
     ]
     return f"""# States of a recipient
 
-This page shows the states of one recipient of [a campaign](../campaigns.md). Only a decision of the operator follows a dashed
-line.
+This page shows the states of one recipient of [a campaign](../campaigns.md). Only a decision of
+the operator follows a dashed line.
 
 ```{{raw}} html
 {states()}
@@ -187,13 +190,21 @@ def exits() -> str:
         )
         for kind, row in OUTCOMES.items()
     ]
+    heads = (
+        "error",
+        "outcome",
+        "after a send",
+        "after another operation, if different",
+        "exit code",
+        "HTTP status",
+    )
     codes = ", ".join(f"{code.value} {code.name.replace('_', ' ').lower()}" for code in Exit)
     return f"""# Errors and exit codes
 
-The exit codes of the command are: {codes}. The table shows for each error what it means, what to do, the exit code of the
-command, and the HTTP status of a FastAPI application:
+The exit codes of the command are: {codes}. The table shows for each error what it means, what to
+do, the exit code of the command, and the HTTP status of a FastAPI application:
 
-{_table(("error", "outcome", "after a send", "after another operation, if different", "exit code", "HTTP status"), rows)}"""
+{_table(heads, rows)}"""
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -269,8 +280,10 @@ DATA = {
         "The session of the application, as a parameter of a path operation: ``async def "
         "notice(sms: SmsSession)``."
     ),
-    "SMS_SESSION": "The key of the session: ``request.app[SMS_SESSION]``, or ``request.config_dict[SMS_SESSION]`` in a"
-    " sub-application.",
+    "SMS_SESSION": (
+        "The key of the session: ``request.app[SMS_SESSION]``, or "
+        "``request.config_dict[SMS_SESSION]`` in a sub-application."
+    ),
 }
 """Descriptions of the names that are neither a class nor a function, and so have no docstring."""
 
@@ -302,7 +315,7 @@ def _directive(module: ModuleType, name: str) -> str:
 
 
 def _arguments(found: type) -> str:
-    """Return the argument names of a model whose annotations are for pydantic only; its docstring explains them."""
+    """Return the argument names of a model, as its annotations are for pydantic only."""
     fields = found.model_fields if issubclass(found, BaseModel) else {}
     if not any(field.metadata for field in fields.values()):
         return ""
@@ -412,7 +425,10 @@ def _svg(label: str, size: Place, drawn: Iterable[str]) -> str:
 def _text(at: Place, words: str, *, small: bool = False) -> str:
     lines = words.split("\n")
     # A label on a line has an outline in the colour of the page.
-    rim = "paint-order:stroke;stroke:var(--color-background-primary,Canvas);stroke-width:10px;stroke-linejoin:round"
+    rim = (
+        "paint-order:stroke;stroke:var(--color-background-primary,Canvas);"
+        "stroke-width:10px;stroke-linejoin:round"
+    )
     style = f' font-size="12" style="{rim}"' if small else ' stroke="none"'
     top = at[1] + 4.5 - 8 * (len(lines) - 1)
     spans = "".join(
@@ -458,7 +474,7 @@ _PLACES: dict[RecipientState, Place] = {
 
 
 def _border(centre: Place, towards: Place) -> Place:
-    """Return the point where a line from the centre of a box towards another point leaves the box."""
+    """Return the point where a line from a box's centre towards another point leaves the box."""
     dx, dy = towards[0] - centre[0], towards[1] - centre[1]
     length = hypot(dx, dy) or 1
     scale = min(

@@ -1,8 +1,9 @@
-"""Take the screenshots of a campaign's report: `docs/images/report-light.png` and `report-dark.png`.
+"""Take the screenshots of a campaign's report.
 
-Needs playwright and chromium. For a quick test: `--scale 0.1 --recipients 1000 --folder /tmp`. Rule
-of this file: the campaign is invented, the random numbers are seeded and the clock is simulated, so
-each run gives the same pictures.
+Writes `docs/images/report-light.png` and `report-dark.png`. Needs playwright and chromium. For a
+quick test: `--scale 0.1 --recipients 1000 --folder /tmp`. Rule of this file: the campaign is
+invented, the random numbers are seeded and the clock is simulated, so each run gives the same
+pictures.
 """
 
 from __future__ import annotations

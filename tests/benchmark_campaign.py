@@ -1,4 +1,6 @@
-"""Compare a campaign of a million with one of ten thousand: memory, time per recipient, and the journal's share of the time.
+"""Compare a campaign of a million recipients with one of ten thousand.
+
+It prints the memory, the time per recipient, and the journal's share of the time.
 
 Run it with `nox -s benchmarks -- campaign`. The gateway is a sandbox in a process of its own. The
 figures are ratios within one run and say nothing about another machine.
@@ -57,7 +59,7 @@ def resident() -> float:
 
 
 def measure(folder: Path, url: str, recipients: int) -> tuple[float, float, float]:
-    """Return microseconds per recipient, the journal's share of them, and the memory at the end in MB."""
+    """Return µs per recipient, the journal's share of them, and the memory at the end in MB."""
     path = folder / f"{recipients}.sms"
     started = time.perf_counter()
     rows = rows_source(f"+38{count:010}" for count in range(500_000_000, 500_000_000 + recipients))

@@ -1,4 +1,4 @@
-"""Measure how many messages a second the sandbox accepts while its inbox is open in a browser, and how much memory it keeps.
+"""Measure the sandbox while its inbox is open in a browser: messages per second, and memory.
 
 Run it with `nox -s benchmarks -- sandbox`. Sender, sandbox and browser share one machine: the
 figures are for all three.

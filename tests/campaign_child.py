@@ -1,4 +1,6 @@
-"""One run of a campaign in a process of its own, which a test kills, or which kills itself at a step; and bugs to be planted.
+"""One run of a campaign in a separate process, and bugs to plant in it.
+
+A test kills the process, or the process kills itself at a chosen step.
 
 Rule of this file: the bugs are subclasses, so nothing of them can be switched on outside of the
 tests.
@@ -120,7 +122,7 @@ BUGS: dict[str, tuple[type[SqliteJournal], type[Runner]]] = {
 
 
 def steps(told: Connection, crash_at: int) -> Callable[[str], None]:
-    """Return a hook that tells every step, and kills the process at the one of this number; 0 for never."""
+    """Return a hook that reports each step and kills the process at step `crash_at` (0: never)."""
     count = 0
 
     def step(name: str) -> None:

@@ -1,4 +1,6 @@
-"""The command `smsgate` in a process of its own, forked from one that has imported everything: a start costs no imports.
+"""The command `smsgate` in a separate process.
+
+The process is forked from one that has imported everything, so a start costs no imports.
 
 Each process has its own pipes, environment and folder, and ends as `python -m smsgate` does. What
 depends on the start itself (a terminal, warnings of the interpreter, the time that imports take) is

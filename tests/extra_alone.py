@@ -93,7 +93,7 @@ def otel() -> None:
 
 
 def a_message_complains() -> None:
-    """See that a message from a request, which a stranger wrote, is refused as any other, where the extra is missing."""
+    """Check that the error of a message with a country names the missing extra."""
     import smsgate
 
     said = ""
@@ -116,8 +116,8 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 WORKS: dict[str, Callable[[], None]] = {
-    "cli": cli, "sandbox": sandbox, "demo": demo, "tables": tables, "settings": settings, "phone": phone, "fastapi": fastapi,
-    "aiohttp": aiohttp, "otel": otel,
+    "cli": cli, "sandbox": sandbox, "demo": demo, "tables": tables, "settings": settings,
+    "phone": phone, "fastapi": fastapi, "aiohttp": aiohttp, "otel": otel,
 }  # fmt: skip
 
 

@@ -1,4 +1,6 @@
-"""A gateway that logs everybody in and then fails in one chosen way, over real sockets, and keeps what it got.
+"""A gateway over real sockets that accepts each login and then fails in one chosen way.
+
+It keeps each request that it got.
 
 Each fault is a function that is given the accepted connection of a SendSMS; what it does there is
 the fault. Auth is answered properly and its connection closed, so that the fault always meets a

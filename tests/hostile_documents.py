@@ -1,6 +1,7 @@
-"""Replies of a gateway that means harm or is broken. As a script it reads each in a process of its own and prints
-the cost: one JSON line for each document, with its name, its size in bytes, what came of it,
-seconds and growth in MB.
+"""Replies of a gateway that is hostile or broken.
+
+As a script, this module reads each document in a separate process and prints the cost: one JSON
+line per document, with its name, its size in bytes, the outcome, seconds and growth in MB.
 """
 
 from __future__ import annotations
@@ -190,7 +191,10 @@ def measured(path: Path) -> dict[str, object]:
 
 
 def in_a_child(act: Callable[[], object]) -> int:
-    """Do this in a copy of this process, so that this one allocates nothing that could be used again, and return its status."""
+    """Run `act` in a forked process, and return its status.
+
+    This process then allocates nothing that a later measurement could reuse.
+    """
     child = os.fork()
     if child == 0:
         act()

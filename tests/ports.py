@@ -8,7 +8,7 @@ _HELD: list[socket.socket] = []
 
 
 def refusing_port() -> int:
-    """Return a port that refuses every connection: it is bound for as long as this process lives, and nobody listens."""
+    """Return a port that refuses every connection: bound while this process lives, but closed."""
     held = socket.socket()
     held.bind(("127.0.0.1", 0))
     _HELD.append(held)

@@ -1,5 +1,7 @@
-"""A gateway in simulated time: the sandbox's own gateway and table of faults behind an httpx transport that draws every delay
-and every fault from one seed. What comes over the wire is the same; there is only no wire.
+"""A gateway in simulated time.
+
+The sandbox's own gateway and table of faults stand behind an httpx transport, which draws each
+delay and each fault from one seed. Requests and replies are the same as over a socket.
 
 Rule of this file: no real clock and no real randomness, so that one seed gives one history.
 """
@@ -44,8 +46,9 @@ _EXCEPTIONS: dict[ConnectionEnd, tuple[type[httpx.TransportError], str]] = {
 
 
 class SimulatedGateway(httpx.AsyncBaseTransport):
-    """Answers requests after a while. `share` is how many meet a fault, or never reach the gateway; `told` hears what happens.
+    """Answers requests after a while.
 
+    `share` is how many meet a fault, or never reach the gateway; `told` hears what happens.
     `up_at` is when it can first be reached; `fault_of` chooses the fault for the body of a request
     in place of chance. `sentence` is what it answers to every send, once it is set. `left` are the
     bodies of the requests that have left.

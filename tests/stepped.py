@@ -1,4 +1,4 @@
-"""Journals and runs with a clock of the test's own, and with a call at each step, where a test can end the process."""
+"""Journals and runs with a clock of the test and a hook at each step, where a test can exit."""
 
 from __future__ import annotations
 

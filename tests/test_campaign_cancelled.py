@@ -1,6 +1,7 @@
-"""A campaign that is cancelled: at each await in turn, and thousands of times at random. What became of everybody is written, no
-transaction and no lock is left, and no connection is lost (docs: how it is tested, "Cancelled
-writes").
+"""A campaign that is cancelled: at each await in turn, and thousands of times at random.
+
+The outcome of each recipient is recorded, no transaction and no lock is left, and no connection is
+lost (docs: how it is tested, "Cancelled writes").
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def quiet() -> Iterator[None]:
 
 
 class CancelAtStep(trio.abc.Instrument):
-    """Cancels a scope just before the n-th step of a task that runs inside of it, whichever task it is."""
+    """Cancels a scope just before the n-th step of any task that runs inside it."""
 
     def __init__(self, scope: trio.CancelScope, step: int) -> None:
         self.scope = scope

@@ -1,8 +1,8 @@
-"""Campaigns under `kill -9` held against the ledger of the gateway (docs: how it is tested, "Crashes").
+"""Campaigns under `kill -9`, compared with the ledger of the gateway.
 
-The process that sends is killed at random moments, or at every step in turn; the sandbox that keeps
-the ledger goes on. Whatever happens, nobody is sent to twice, nobody is lost, and who is in doubt
-is listed. Planted bugs must turn that red.
+The process that sends is killed at random moments, or at each step in turn; the sandbox that keeps
+the ledger goes on. Whatever happens, nobody is sent to twice, nobody is lost, and each recipient in
+doubt is listed. Planted bugs must fail these tests (docs: how it is tested, "Crashes").
 """
 
 from __future__ import annotations
@@ -106,9 +106,10 @@ def looked_at(path: Path, kind: str) -> None:
 
 
 def killed_at_random(path: Path, sandbox: Sandbox, kills: int, seed: int, **arguments: Any) -> int:
-    """Start runs and kill so many, with looks at the file in between. Returns how many were killed with a request under way.
+    """Start runs and kill `kills` of them, and read the file in between.
 
-    Runs that are asked to end, and killed while they do, come on top.
+    Returns how many were killed with a request under way. Runs that are asked to end, and killed
+    while they do, are not counted in `kills`.
     """
     random = Random(seed)
     caught = killed = 0

@@ -1,7 +1,6 @@
-"""The file of a campaign when something happens to it: a killed run, a full disk, a damaged page, a file that is gone.
+"""The file of a campaign after a killed run, on a full disk, with a damaged page, or removed.
 
-The commands are called in this process, as a process is not the point; the killed run was a real
-one, made once and copied.
+The commands are called in this process; the killed run was a real one, made once and copied.
 """
 
 from __future__ import annotations
@@ -450,10 +449,12 @@ def test_older_file_is_shown_without_being_changed(tmp_path: Path):
         connection.executescript("""
             PRAGMA application_id = 0x534D5347;
             PRAGMA user_version = 1;
-            INSERT INTO setting VALUES ('name', 'old'), ('created_at', '1.0'), ('forget_texts', '0');
+            INSERT INTO setting VALUES
+                ('name', 'old'), ('created_at', '1.0'), ('forget_texts', '0');
             INSERT INTO text VALUES (1, x'00', 'Shop', 'Hi', NULL, 1, 'GSM-7', '');
             INSERT INTO recipient (id, line, number, text, state, batch) VALUES
-                (1, 2, '+380501111111', 1, 'pending', NULL), (2, 3, '+380501111112', 1, 'in flight', 1);
+                (1, 2, '+380501111111', 1, 'pending', NULL),
+                (2, 3, '+380501111112', 1, 'in flight', 1);
             INSERT INTO run VALUES (1, 2.0, NULL, NULL);
             INSERT INTO batch (id, run, text, size, claimed_at) VALUES (1, 1, 1, 1, 3.0);
         """)

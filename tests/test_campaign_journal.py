@@ -161,13 +161,16 @@ def test_campaign_of_the_first_version_is_continued(tmp_path: Path):
         connection.executescript("""
             PRAGMA application_id = 0x534D5347;
             PRAGMA user_version = 1;
-            INSERT INTO setting VALUES ('name', 'old'), ('created_at', '1.0'), ('forget_texts', '0');
+            INSERT INTO setting VALUES
+                ('name', 'old'), ('created_at', '1.0'), ('forget_texts', '0');
             INSERT INTO text VALUES (1, x'00', 'Shop', 'Hi', NULL, 1, 'GSM-7', '');
             INSERT INTO recipient (id, line, number, text, state, batch) VALUES
-                (1, 2, '+380501111111', 1, 'pending', NULL), (2, 3, '+380501111112', 1, 'in flight', 1);
+                (1, 2, '+380501111111', 1, 'pending', NULL),
+                (2, 3, '+380501111112', 1, 'in flight', 1);
             INSERT INTO run VALUES (1, 2.0, NULL, NULL);
             INSERT INTO batch (id, run, text, size, claimed_at) VALUES (1, 1, 1, 1, 3.0);
-            INSERT INTO decision (at, who, event, note, batch, recipients) VALUES (4.0, 'olena', 'resend', '', 1, 1);
+            INSERT INTO decision (at, who, event, note, batch, recipients) VALUES
+                (4.0, 'olena', 'resend', '', 1, 1);
         """)
     with Campaign.open(path) as campaign:
         assert campaign.figures().states == {S.PENDING: 1, S.IN_DOUBT: 1}
@@ -188,7 +191,8 @@ def test_states_of_the_second_version_are_translated(writing: bool, tmp_path: Pa
         connection.executescript("""
             PRAGMA application_id = 0x534D5347;
             PRAGMA user_version = 2;
-            INSERT INTO setting VALUES ('name', 'old'), ('created_at', '1.0'), ('forget_texts', '0');
+            INSERT INTO setting VALUES
+                ('name', 'old'), ('created_at', '1.0'), ('forget_texts', '0');
             INSERT INTO text VALUES (1, x'00', 'Shop', 'Hi', NULL, 1, 'GSM-7', '');
             INSERT INTO recipient (id, line, number, text, state, reason, batch) VALUES
                 (1, 2, '+380501111111', 1, 'rejected', 'no such number', 1),
@@ -197,7 +201,8 @@ def test_states_of_the_second_version_are_translated(writing: bool, tmp_path: Pa
             INSERT INTO run VALUES (1, 2.0, 5.0, 'paused: no credits');
             INSERT INTO batch (id, run, text, size, claimed_at, settled_at, rejected, lost) VALUES
                 (1, 1, 1, 1, 3.0, 4.0, 1, 0), (2, 1, 1, 1, 3.0, 4.0, 0, 1);
-            INSERT INTO decision (at, who, event, note, recipients) VALUES (6.0, 'olena', 'call off', '', 1);
+            INSERT INTO decision (at, who, event, note, recipients) VALUES
+                (6.0, 'olena', 'call off', '', 1);
         """)
     with Campaign.open(path, writing=writing) as campaign:
         figures = campaign.figures()

@@ -282,7 +282,8 @@ def test_repeated_and_bad_numbers_are_skipped_with_the_reason(tmp_path: Path):
     )
     assert found == {
         2: "repeats line 1",
-        3: "not a phone number in the international format: without a + it needs at least 11 digits; "
+        3: "not a phone number in the international format: "
+        "without a + it needs at least 11 digits; "
         "write + and the country code, or set a country",
         4: "more than one number in one cell",
     }

@@ -1,5 +1,7 @@
-"""The journal as a state machine that hypothesis drives: whatever is done to it, in whatever order, no recipient leaves the table
-of transitions, and only an operator's word leads to a second send (docs: campaigns, "States").
+"""The journal as a state machine that hypothesis drives.
+
+Whatever is done to it, in any order, no recipient leaves the table of transitions, and only a
+decision of the operator leads to a second send (docs: campaigns, "States").
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the answer to a request, or the lack of one, means for each recipient of a campaign and for the run."""
+"""What an answer, or the lack of one, means for each recipient of a campaign and for the run."""
 
 from __future__ import annotations
 

@@ -192,12 +192,13 @@ class Made:
 
 UNSETTLED = RequestInDoubt(7, NOON, NOON + 1, 100, 100, 200, "the connection broke", None, 0, None)
 NOTHING = Figures(
-    name="empty", created_at=NOON, purged=False, states={}, skipped={}, refused={}, in_doubt={}, deliveries={}, parts={}, ucs2=0,
-    texts=0, forced_by="", costs={}, example=None, decisions=(), runs=0, requests=0,
-    first_claim=None, last_answer=None, last_outcome=None,
+    name="empty", created_at=NOON, purged=False, states={}, skipped={}, refused={}, in_doubt={},
+    deliveries={}, parts={}, ucs2=0, texts=0, forced_by="", costs={}, example=None, decisions=(),
+    runs=0, requests=0, first_claim=None, last_answer=None, last_outcome=None,
 )  # fmt: skip
 MILLION = replace(
-    NOTHING, name="million", states={S.ACCEPTED: 980_000, S.REFUSED: 18_000, S.IN_DOUBT: 1_200, S.SKIPPED: 800},
+    NOTHING, name="million",
+    states={S.ACCEPTED: 980_000, S.REFUSED: 18_000, S.IN_DOUBT: 1_200, S.SKIPPED: 800},
     skipped={f"reason {place}": 1 for place in range(800)}, refused={"no": 18_000},
     deliveries={"delivered": 900_000, "": 80_000}, parts={1: 999_200}, texts=999_200,
     costs={S.ACCEPTED: 980_000, S.IN_DOUBT: 1_200}, example=Text("Shop", "Hello", None),
@@ -276,8 +277,8 @@ def test_each_request_in_doubt_has_evidence_that_is_no_proof(campaign: Campaign)
         assert f"Request {request.id}: {request.in_doubt} recipients" in said
         assert request.evidence is not None
         assert (
-            f"Balance before at {clock(request.evidence.before_at or 0, KYIV, 600)} {request.evidence.before:,}"
-            in said
+            f"Balance before at {clock(request.evidence.before_at or 0, KYIV, 600)} "
+            f"{request.evidence.before:,}" in said
         )
         assert (
             f"Cost of this request if it was sent for the recipients in doubt {request.cost}"
@@ -563,8 +564,8 @@ def test_file_is_written_where_hard_links_are_unsupported(
 
 def record(line: int = 1, number: str | None = "+380501234567", **changes: Any) -> RecipientRecord:
     given_values = {
-        "state": S.ACCEPTED, "reason": None, "message_id": "id", "delivery": None, "request": 1, "attempts": 1, "sender": "Shop",
-        "parts": 1, **changes,
+        "state": S.ACCEPTED, "reason": None, "message_id": "id", "delivery": None, "request": 1,
+        "attempts": 1, "sender": "Shop", "parts": 1, **changes,
     }  # fmt: skip
     return RecipientRecord(line, number, **given_values)
 
@@ -709,9 +710,9 @@ def test_share_never_rounds_a_small_amount_to_zero(part: int, whole: int, said: 
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(-1, "under 0.1 s"), (0, "under 0.1 s"), (0.42, "0.4 s"), (5, "5 s"), (9.96, "10 s"), (42, "42 s"), (59.7, "1 min"),
-     (185, "3 min 5 s"), (3_599, "59 min 59 s"), (3_599.6, "1 h"), (7_800, "2 h 10 min"), (7_859, "2 h 10 min"),
-     (90_000, "1 d 1 h"), (86_400, "1 d")],
+    [(-1, "under 0.1 s"), (0, "under 0.1 s"), (0.42, "0.4 s"), (5, "5 s"), (9.96, "10 s"),
+     (42, "42 s"), (59.7, "1 min"), (185, "3 min 5 s"), (3_599, "59 min 59 s"), (3_599.6, "1 h"),
+     (7_800, "2 h 10 min"), (7_859, "2 h 10 min"), (90_000, "1 d 1 h"), (86_400, "1 d")],
 )  # fmt: skip
 def test_duration_is_written_in_natural_units(seconds: float, said: str):
     assert duration(seconds) == said
@@ -786,7 +787,8 @@ def test_findings_are_the_steps_of_the_sum():
         KYIV,
     )
     assert [(row.what.split(" that")[0], row.figure) for row in rows] == [
-        ("Balance before", "900"), ("Cost of accepted messages", "\u221250"), ("Balance after", "650"),
+        ("Balance before", "900"), ("Cost of accepted messages", "\u221250"),
+        ("Balance after", "650"),
         ("Unexplained difference", "200"),
         ("Cost of this request if it was sent", "200"), ("New message ids at the gateway", "7"),
         ("Other requests under way at", "1"),

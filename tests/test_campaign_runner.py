@@ -1,5 +1,7 @@
-"""The runner, in simulated time: what pauses a campaign and what does not, how long it waits, how fast it sends, and what it
-writes down around a lost answer (docs: how it is tested, "Evidence in doubt").
+"""The runner, in simulated time.
+
+What pauses a campaign and what does not, how long it waits, how fast it sends, and what it records
+around a lost answer (docs: how it is tested, "Evidence in doubt").
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Campaigns in simulated time: each seed is a life of its own, with faults, crashes, stops and an operator who decides.
+"""Campaigns in simulated time.
 
-Time is trio's mock clock, so a day of waiting costs nothing. After every run the journal is held
-against the gateway's ledger, and the same seed gives the same history to the last event.
+Each seed is a different life, with faults, crashes, stops and decisions of an operator. Time is
+trio's mock clock, so a day of waiting costs nothing. After every run the journal is held against
+the gateway's ledger, and the same seed gives the same history to the last event.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ class Life:
             credits=random.choice([10_000, 10_000, random.randint(0, 40)]),
             pay_in_part=random.random() < 0.5,
             session_calls=random.choice([None, 3, 10]),
-            delivery_seconds=0,  # ids that are to be looked up would be, in a thread, which has no mock clock
+            # Otherwise ids would be looked up in a thread, which has no mock clock.
+            delivery_seconds=0,
         )
         self.gateway = SimulatedGateway(
             random, settings, random.choice([0.0, 0.1, 0.3]), self._note
@@ -119,7 +121,7 @@ class Life:
             self._note(f"{one}")
 
     async def _run(self) -> None:
-        """Start a run that may be killed at some step, cancelled or stopped at some moment, or left alone."""
+        """Start a run that may be killed, cancelled or stopped at some moment, or left alone."""
         end = self.random.choice(["killed", "killed", "cancelled", "stopped", "left alone"])
         self._dies_in = self.random.randint(1, 60) if end == "killed" else 0
         limit = self.random.uniform(0, 3)
@@ -182,7 +184,7 @@ class Life:
         self.history.append(f"{trio.current_time():.6f} {said}")
 
     def _decide(self) -> None:
-        """Let the operator say something about some of the recipients in doubt, and top up the account now and then."""
+        """Decide about some recipients in doubt, and top up the account now and then."""
         random = self.random
         # Not by `Campaign.open`, which would make the best of what the last run left behind.
         with Campaign(SqliteJournal.open(self.path)) as campaign:

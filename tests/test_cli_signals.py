@@ -271,7 +271,7 @@ def test_signal_while_the_command_loads_leaves_no_traceback(number: int, tmp_pat
 
 
 def ignoring(number: int, *arguments: str, cwd: Path, **variables: str) -> subprocess.Popen[str]:
-    """Start the command as `nohup` (SIGHUP) or a script's background job (SIGINT) does, with a signal that is ignored."""
+    """Start the command with a signal ignored, as `nohup` (SIGHUP) and shell jobs (SIGINT) do."""
     script = f'trap "" {signal.Signals(number).name.removeprefix("SIG")}; exec "$0" -m smsgate "$@"'
     return subprocess.Popen(
         ["/bin/sh", "-c", script, sys.executable, *arguments],
@@ -509,7 +509,10 @@ def test_signal_does_not_interrupt_the_final_output_unless_stuck(
 def into(
     reader: str, *arguments: str, cwd: Path, merged: bool = False, **variables: str
 ) -> tuple[int, str, str]:
-    """Run the command in a pipe to a shell's `reader`; return the command's exit code and the output and errors of both."""
+    """Run the command in a pipe to a shell's `reader`.
+
+    Returns the command's exit code, and the output and errors of both.
+    """
     merging = "2>&1" if merged else ""
     script = f'{{ "$0" -m smsgate "$@" {merging}; echo $? >code; }} | {reader}'
     done = subprocess.run(

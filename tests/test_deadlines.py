@@ -1,4 +1,4 @@
-"""How long a call may take, what it ends as, and what becomes of calls when their session is closed."""
+"""How long a call may take, its outcome, and what closing the session does to calls."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_other_calls_do_not_wait_for_a_hanging_auth() -> None:
 
 @asynccontextmanager
 async def simulated(**options: Any) -> AsyncIterator[tuple[SimulatedGateway, smsgate.AsyncSession]]:
-    """A gateway in simulated time and a session with the usual deadlines, 30 s to read and 300 s to send."""
+    """A gateway in simulated time and a session with the usual deadlines (30 s, send: 300 s)."""
     gateway = SimulatedGateway(Random(1), Settings(seed=1), 0.0, lambda _: None)
     client = httpx.AsyncClient(transport=gateway, trust_env=False)
     async with smsgate.AsyncSession(

@@ -1,4 +1,4 @@
-"""The table of faults: whatever happens on the wire, the outcome is right and no foreign exception escapes.
+"""The table of faults: the outcome is right for each, and no foreign exception escapes.
 
 The rule that may never break: never `NotSent` when the server got the whole request
 (docs: how it is tested, "HTTP client"; docs: at most once, "The rule, exactly").

@@ -1,7 +1,7 @@
-"""Foreign SOAP clients work unchanged against the sandbox, through its WSDL (docs: wire format, "WSDL").
+"""Foreign SOAP clients work unchanged against the sandbox, through its WSDL.
 
 zeep, synchronous and asynchronous, and suds-community: all five operations, SOAP 1.1 and 1.2,
-cookies kept by their own means.
+cookies kept by their own means (docs: wire format, "WSDL").
 """
 
 from __future__ import annotations

@@ -137,7 +137,8 @@ def test_each_document_costs_little_time_and_memory():
     print("\n      seconds  growth MB  size MB  outcome  document")
     for row in sorted(rows, key=lambda row: -row["seconds"]):
         print(
-            f"{row['seconds']:13.4f}{row['megabytes']:11.1f}{row['size'] / 1e6:9.1f}  {row['outcome']:7}  {row['name']}"
+            f"{row['seconds']:13.4f}{row['megabytes']:11.1f}{row['size'] / 1e6:9.1f}"
+            f"  {row['outcome']:7}  {row['name']}"
         )
     assert {row["name"]: row["outcome"] for row in rows} == dict.fromkeys(
         REFUSED, "InDoubt"

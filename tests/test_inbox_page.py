@@ -382,7 +382,12 @@ HOLD_THE_ANSWER = """(text) => {
     if (!path.startsWith("sandbox/messages?")) return answered;
     const given = await answered.json();
     const hold = !window.release && given.messages.some((message) => message.text === text);
-    if (hold) await new Promise((release) => { window.release = release; document.body.dataset.held = ""; });
+    if (hold) {
+      await new Promise((release) => {
+        window.release = release;
+        document.body.dataset.held = "";
+      });
+    }
     return { ok: true, json: async () => given };
   };
 }"""
@@ -437,7 +442,11 @@ def test_flood_of_messages_does_not_freeze_the_page(sandbox: Sandbox, page: Any)
     page.evaluate("""() => {
         window.longest = 0;
         let last = performance.now();
-        const tick = () => { const now = performance.now(); window.longest = Math.max(window.longest, now - last); last = now; };
+        const tick = () => {
+            const now = performance.now();
+            window.longest = Math.max(window.longest, now - last);
+            last = now;
+        };
         setInterval(tick, 10);
     }""")
     with ThreadPoolExecutor(1) as pool:
@@ -581,8 +590,11 @@ def test_screen_reader_is_told_of_a_new_message(sandbox: Sandbox, page: Any):
     assert page.locator("#announcer").get_attribute("aria-live") == "polite"
     unnamed = page.evaluate("""() =>
         [...document.querySelectorAll('button, input, select, [role=option]')]
-            .filter((node) => !(node.hidden || node.getAttribute('aria-label') || node.getAttribute('aria-labelledby')))
-            .filter((node) => !(node.textContent.trim() || [...(node.labels ?? [])].some((label) => label.textContent.trim())))
+            .filter((node) => !node.hidden)
+            .filter((node) => !node.getAttribute('aria-label'))
+            .filter((node) => !node.getAttribute('aria-labelledby'))
+            .filter((node) => !node.textContent.trim())
+            .filter((node) => ![...(node.labels ?? [])].some((label) => label.textContent.trim()))
             .map((node) => node.outerHTML)""")
     assert unnamed == []
     assert [
@@ -610,9 +622,11 @@ def test_narrow_window_shows_one_pane_at_a_time(sandbox: Sandbox, opened: Opened
 
 
 CONTRAST = """() => {
-    const channel = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    const channel = (value) =>
+        (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
     const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-    const light = ([red, green, blue]) => 0.2126 * channel(red) + 0.7152 * channel(green) + 0.0722 * channel(blue);
+    const light = ([red, green, blue]) =>
+        0.2126 * channel(red) + 0.7152 * channel(green) + 0.0722 * channel(blue);
     const ground = (node) => {
         for (; node; node = node.parentElement) {
             const colour = parse(getComputedStyle(node).backgroundColor);
@@ -622,13 +636,15 @@ CONTRAST = """() => {
     };
     const poor = [];
     for (const node of document.querySelectorAll('body *')) {
-        const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+        const own = [...node.childNodes]
+            .some((child) => child.nodeType === 3 && child.textContent.trim());
         if (!own || !node.checkVisibility()) continue;
         const style = getComputedStyle(node);
         if (!style.color.startsWith('rgb')) continue;
         const [one, other] = [light(parse(style.color)), light(ground(node))].sort((a, b) => b - a);
         const ratio = (one + 0.05) / (other + 0.05);
-        if (ratio < 4.5) poor.push(`${node.className || node.tagName} ${ratio.toFixed(2)} ${node.textContent.slice(0, 30)}`);
+        const name = node.className || node.tagName;
+        if (ratio < 4.5) poor.push(`${name} ${ratio.toFixed(2)} ${node.textContent.slice(0, 30)}`);
     }
     return poor;
 }"""

@@ -1,8 +1,8 @@
-"""The outcome of the client held against the ledger of the gateway, in thousands of sends with faults drawn by chance.
+"""The outcome of the client compared with the ledger of the gateway.
 
-The ledger is what the sandbox really accepted. Never «not sent» for what was accepted, never
-«accepted» for what was not, never an id for another number, and nothing twice, whatever happens on
-the wire (docs: at most once, "What counts as proof").
+Thousands of sends meet random faults. The ledger is what the sandbox really accepted. Never «not
+sent» for what was accepted, never «accepted» for what was not, never an id for another number, and
+nothing twice, whatever happens on the wire (docs: at most once, "What counts as proof").
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def client_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 
 def messages(seed: int) -> Iterator[smsgate.Message]:
-    """Yield messages to one to three numbers of their own each, and now and then to one that is refused."""
+    """Yield messages to one to three new numbers each, and now and then to a refused number."""
     random = Random(seed)
     for number in range(SENDS):
         numbers = [f"+38050{number * 3 + place:07}" for place in range(random.randint(1, 3))]
@@ -73,7 +73,9 @@ def messages(seed: int) -> Iterator[smsgate.Message]:
 
 
 def meddler(module: Any, random: Random, trust: ssl.SSLContext | bool) -> Any:
-    """A transport that does by chance what doubles, sampling hooks and second lines do, with a gateway that is real.
+    """A transport that randomly does what doubles, hooks and fallback transports do.
+
+    The gateway behind it is real.
 
     It takes the events of a request away; it lets the gateway work and then raises something else,
     from itself as respx does; and it turns to a second line without events after a first one that

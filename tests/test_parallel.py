@@ -178,7 +178,7 @@ async def test_iterator_that_was_never_begun_sends_nothing() -> None:
 
 
 class Source:
-    """An async generator over a queue, as its owner would write it, that knows what happened to it."""
+    """An async generator, as its owner would write it, that records what happened to it."""
 
     def __init__(self) -> None:
         self.waiting, self.got, self.go_on = anyio.Event(), anyio.Event(), anyio.Event()

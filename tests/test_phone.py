@@ -95,7 +95,7 @@ def test_trunk_prefix_is_found_after_any_international_prefix(
 
 
 def can_begin_with_zero(region: str) -> bool:
-    """Return whether the numbering plan of a region has numbers that begin with 0, by trying many."""
+    """Return whether numbers of a region may begin with 0, by trying many."""
     plan = PhoneMetadata.metadata_for_region(region).general_desc
     pattern, choose = re.compile(plan.national_number_pattern), random.Random(region)
     return any(

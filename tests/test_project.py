@@ -22,8 +22,9 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 TOP = {
-    ".ci", ".editorconfig", ".github", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
-    "README.md", "SECURITY.md", "docs", "noxfile.py", "pyproject.toml", "smsgate", "tests",
+    ".ci", ".editorconfig", ".github", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md",
+    "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md", "docs", "noxfile.py",
+    "pyproject.toml", "smsgate", "tests",
 }  # fmt: skip
 
 

@@ -1,7 +1,8 @@
-"""What proves that nothing was sent: this exchange alone, whatever test doubles, tools, hooks and second lines do to httpx.
+"""What proves that nothing was sent: only the exchange itself.
 
-Each double and each tool is the real one. In every test a request that somebody took is in doubt
-and was handed over once, and a connection that was never made is `NotSent`.
+Whatever test doubles, tools, hooks and fallback transports do to httpx, a request that somebody
+took is in doubt and was handed over once, and a connection that was never made is `NotSent`. Each
+double and each tool is the real one.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def in_doubt(error: smsgate.SmsGateError) -> smsgate.InDoubt:
 
 
 class Double:
-    """Lets everybody log in and does as told with a send, by itself or in place of a transport of httpx. Counts sends."""
+    """Accepts each login and does `act` with each send, which it counts."""
 
     def __init__(self, module: Any, act: Callable[[], Awaitable[Any]], *, reading: bool) -> None:
         self.module, self.act, self.reading, self.sends = module, act, reading, 0
@@ -247,7 +248,7 @@ async def test_hook_that_raises_leaves_the_send_in_doubt(
 
 
 def failing_over(module: Any, second: Any, *, then: str = "raise the second") -> Any:
-    """A transport that turns to a second line, without events, when the first (a proxy that nobody runs) cannot be reached."""
+    """A transport that uses a fallback without events, as its own proxy cannot be reached."""
 
     class FailingOver(module.AsyncBaseTransport):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:

@@ -25,7 +25,7 @@ PUBLIC = [
 NAMES = [(module, name) for module in PUBLIC for name in importlib.import_module(module).__all__]
 EXPORTED = {id(getattr(importlib.import_module(module), name)) for module, name in NAMES}
 MADE_ELSEWHERE = {"SqliteJournal", "Campaign", "Runner", "Parallel"}
-"""Classes that users do not make by calling them, so that the arguments of their constructors are ours."""
+"""Classes that users never construct, so the arguments of their constructors are internal."""
 
 
 def classes_in(hint: Any) -> Iterator[type]:
@@ -38,7 +38,7 @@ def classes_in(hint: Any) -> Iterator[type]:
 
 
 def hints_of(public: Any) -> Iterator[dict[str, Any]]:
-    """Yield the type hints of a public function, or of a class and of its public methods and properties."""
+    """Yield the type hints of a public function, or of a class with its methods and properties."""
     if not inspect.isclass(public):
         if inspect.isfunction(public):
             yield typing.get_type_hints(public)

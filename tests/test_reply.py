@@ -676,7 +676,9 @@ def test_single_sentence_answers_the_whole_request(text: str, message: Message):
 @pytest.mark.parametrize("text", REFUSED)
 def test_bare_string_in_place_of_slots_answers_the_whole_request(text: str):
     body = envelope(
-        f"<ns1:SendSMSResponse><ns1:SendSMSResult>{text.replace('&', '&amp;')}</ns1:SendSMSResult></ns1:SendSMSResponse>"
+        "<ns1:SendSMSResponse>"
+        f"<ns1:SendSMSResult>{text.replace('&', '&amp;')}</ns1:SendSMSResult>"
+        "</ns1:SendSMSResponse>"
     )
     assert type(raised_by(lambda: read_send(read_reply(SEND_SMS, body), TWO))) is REFUSED[text]
 

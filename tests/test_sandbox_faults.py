@@ -41,7 +41,7 @@ def sandbox(running: Sandbox) -> Sandbox:
 
 
 def spoken(sandbox: Sandbox, cookie: str | None, *, patience: float = 5.0) -> bytes | str:
-    """Send to two numbers over a socket of our own, and return every byte that comes back, or how else it ended."""
+    """Send to two numbers over a raw socket; return all bytes received, or the error."""
     address = urlsplit(sandbox.url)
     head = (
         f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nCookie: PHPSESSID={cookie}\r\n"

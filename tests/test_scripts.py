@@ -1,4 +1,4 @@
-"""Every benchmark and every script of the documentation runs, with counts as small as possible, so that none breaks unseen."""
+"""Each benchmark and each script of the documentation runs, with the smallest counts."""
 
 from __future__ import annotations
 

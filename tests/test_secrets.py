@@ -1,4 +1,4 @@
-"""A search for the login, the password, the cookie, the number and the text in everything that a call lets out.
+"""Nothing that a call lets out contains the login, password, cookie, number or text.
 
 Docs: how it is tested, "Where secrets leak". The peer is as indiscreet as it can be: it quotes what
 it was sent.

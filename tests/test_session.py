@@ -633,7 +633,7 @@ async def test_closing_waits_for_open_calls() -> None:
 
 
 class Slow:
-    """Accepts a message after a while, keeps the connection, and knows when the client has closed it."""
+    """Accepts a message after a while, and records when the client closes the connection."""
 
     def __init__(self) -> None:
         self.closed = threading.Event()

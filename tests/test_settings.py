@@ -1,4 +1,4 @@
-"""Settings from arguments, the environment, an `.env` file and secret files, and what is said when they are no good."""
+"""Settings from arguments, environment, `.env` file and secret files, and their errors."""
 
 from __future__ import annotations
 

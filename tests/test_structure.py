@@ -1,4 +1,4 @@
-"""The house: a module imports only from floors below its own, and each foreign library has one importer.
+"""Modules import only from floors below their own; each foreign library has one importer.
 
 The source is read, not run, so an import inside of a function counts too.
 """
@@ -94,8 +94,8 @@ PROTOCOL_MAY_IMPORT = {
 }
 DEPENDENCIES = ("httpx", "xmltodict", "pydantic", "anyio")
 NOT_LOADED = (
-    "typer", "rich", "starlette", "uvicorn", "trio", "httpx2", "sqlite3", "dotenv", "phonenumbers", "pydantic_settings",
-    "opentelemetry",
+    "typer", "rich", "starlette", "uvicorn", "trio", "httpx2", "sqlite3", "dotenv",
+    "phonenumbers", "pydantic_settings", "opentelemetry",
 )  # fmt: skip
 
 PUBLIC = [
@@ -168,7 +168,7 @@ def floor_of(module: str) -> float:
 
 @cache
 def imports_of(module: str) -> tuple[str, ...]:
-    """Return the full name of every module that is imported, and of every name that is imported from one."""
+    """Return the full name of each imported module, and of each name imported from a module."""
     path = SOURCES[module]
     package = ["smsgate", *(module.split(".") if module else [])]
     if path.name != "__init__.py":

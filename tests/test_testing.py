@@ -88,7 +88,8 @@ FILES = {
         import os, urllib.request
 
         def test_during(smsgate_environment, smsgate_server):
-            assert os.environ["SMSGATE_URL"] == smsgate_server.url == smsgate_environment["SMSGATE_URL"]
+            assert os.environ["SMSGATE_URL"] == smsgate_server.url
+            assert smsgate_environment["SMSGATE_URL"] == smsgate_server.url
             assert urllib.request.urlopen(smsgate_server.wsdl_url).status == 200
 
         def test_after():

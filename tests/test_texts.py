@@ -1,6 +1,7 @@
-"""Any text that hypothesis can make either arrives at the gateway exactly as given or is refused before a connection is opened.
+"""Any text arrives at the gateway as given, or is refused before a connection is opened.
 
-The characters are those of the docs: how it is tested, "Outgoing characters".
+Hypothesis makes the texts. The characters are those of the docs: how it is tested, "Outgoing
+characters".
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def sendable(text: str) -> bool:
     """
     one_line_end = text.replace("\r\n", "\n")
     return bool(one_line_end.strip()) and not any(
-        (ord(one) < 32 and one not in "\t\n") or 127 <= ord(one) < 160 or 0xD800 <= ord(one) < 0xE000
+        (ord(one) < 32 and one not in "\t\n")
+        or 127 <= ord(one) < 160
+        or 0xD800 <= ord(one) < 0xE000
         # The last two of each plane, and a block of 32.
         or ord(one) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(one) <= 0xFDEF
         for one in one_line_end

@@ -1,7 +1,6 @@
-"""The transport: every exception of the HTTP library is mapped, and a client without trace events proves nothing.
+"""The transport maps each exception of the HTTP library; without trace events nothing is proven.
 
-What happens on real sockets stands in test_faults, and with what other tools make of httpx in
-test_proof.
+Real sockets are tested in test_faults, and other tools around httpx in test_proof.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ async def post(transport: Transport, exchange: Exchange) -> HttpReply:
 
 
 async def outcome_on(module: Any, raised: BaseException) -> tuple[smsgate.SmsGateError, Exchange]:
-    """What comes of an exception from a client that gives no trace events, as one with a transport of the user's own."""
+    """The outcome of an exception in a client without trace events, as with a custom transport."""
 
     def fail(_: Any) -> Any:
         raise raised
@@ -223,7 +222,8 @@ async def test_loop_in_an_exception_chain_ends(error: Exception) -> None:
 
 async def test_cancellation_before_anything_left_is_known_as_not_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"  # accepts, and never answers the handshake
+        # The server accepts, and never answers the handshake.
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
         transport = own_transport(
             url, ssl_settings(True, url), proxy=None, connect=30.0, keep_alive=1.0
         )

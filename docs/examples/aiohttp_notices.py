@@ -1,4 +1,4 @@
-"""Order notices in aiohttp: one session for the application, and an answer for each of the three outcomes.
+"""Order notices in aiohttp: one session, and a response for each of the three outcomes.
 
 To try it: run `smsgate sandbox`, set the variables that it prints, then run `python
 aiohttp_notices.py`.

@@ -23,7 +23,7 @@ from smsgate.integrations.fastapi import SmsSession, answer_errors, sms_lifespan
 
 CODE_SECONDS, AGAIN_SECONDS, GUESSES = 300.0, 60.0, 5
 PATIENCE = smsgate.Timeouts(send=30.0)
-"""Shorter than the default: a visitor does not wait for minutes. If the time is up, the answer is "perhaps"."""
+"""Shorter than the default, as a visitor does not wait for minutes. On timeout: "perhaps"."""
 
 app = FastAPI(
     title="Phone login",
