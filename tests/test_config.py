@@ -297,7 +297,7 @@ def test_plain_http_to_another_machine_is_sent_in_clear(url: str):
     assert travels_in_clear(url) is True
 
 
-def test_each_setting_has_one_rule_one_default_and_one_name_everywhere():
+def test_each_setting_has_one_rule_default_and_name():
     arguments = signature(smsgate.AsyncSession).parameters
     settings = {field.name: field.default for field in fields(SessionConfig)}
     assert set(arguments) - {"observer"} == set(settings) == set(_RULES)
