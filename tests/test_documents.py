@@ -209,7 +209,7 @@ LINES = [
         r"^```(.*?)\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
     if language in ("", "sh", "bash")
-    for line in re.findall(r"^(?:\S*/)?smsgate .*$", block, re.MULTILINE)
+    for line in re.findall(r"^(?:\S*/)?smsgate .*$", block.replace("\\\n", ""), re.MULTILINE)
 ]
 
 

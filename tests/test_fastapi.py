@@ -307,7 +307,7 @@ def test_phone_login_works_with_the_commands_of_the_page(tmp_path: Path):
 
 def curl(command: str) -> httpx.Response:
     """Do what this command would."""
-    _, _, url, *options = shlex.split(command)
+    _, _, url, *options = shlex.split(command.replace("\\\n", ""))
     given = list(zip(options[::2], options[1::2], strict=True))
     headers = dict(value.split(": ") for name, value in given if name == "-H")
     (data,) = [value for name, value in given if name == "-d"]
