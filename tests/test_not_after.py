@@ -57,7 +57,7 @@ def slow_gateway() -> SlowLogin:
 
 
 @simulated_time
-async def test_nothing_is_sent_after_its_time():
+async def test_nothing_is_sent_after_not_after():
     gateway = slow_gateway()
     gateway.auth = 25.0
     async with simulated(gateway) as session:
@@ -70,7 +70,7 @@ async def test_nothing_is_sent_after_its_time():
 
 
 @simulated_time
-async def test_a_send_that_began_in_time_keeps_its_whole_deadline():
+async def test_send_that_began_in_time_keeps_its_whole_deadline():
     gateway = slow_gateway()
     gateway.send = 100.0
     async with simulated(gateway) as session:
@@ -79,7 +79,7 @@ async def test_a_send_that_began_in_time_keeps_its_whole_deadline():
 
 
 @simulated_time
-async def test_a_send_in_time_that_gets_no_answer_is_in_doubt():
+async def test_send_in_time_without_an_answer_is_in_doubt():
     gateway = slow_gateway()
     gateway.send = 1000.0
     async with simulated(gateway) as session:
@@ -110,7 +110,7 @@ def listening() -> Iterator[socket.socket]:
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
-async def test_a_request_that_may_not_begin_puts_no_byte_on_the_wire(
+async def test_request_that_may_not_begin_puts_no_byte_on_the_wire(
     kind: str, listening: socket.socket
 ):
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
@@ -139,7 +139,9 @@ async def test_a_request_that_may_not_begin_puts_no_byte_on_the_wire(
         assert accepted.recv(1) == b""  # the connection was made, and nothing came over it
 
 
-async def test_a_client_without_trace_events_is_stopped_before_it_reads_the_body():
+async def test_late_request_without_trace_events_is_stopped_unread():
+    """The client is stopped before it reads the body of the request."""
+
     def app(_: httpx.Request) -> httpx.Response:
         raise AssertionError("the request has left")
 
@@ -155,7 +157,8 @@ async def test_a_client_without_trace_events_is_stopped_before_it_reads_the_body
 STOPPED = """
 import sys, anyio, smsgate
 async def main():
-    async with smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=sys.argv[1]) as session:
+    account = {"login": "sandbox", "password": "sandbox", "url": sys.argv[1]}
+    async with smsgate.AsyncSession(**account, sender="Shop") as session:
         await session.auth()
         print("ready", flush=True)
         sys.stdin.readline()
@@ -167,7 +170,7 @@ anyio.run(main)
 """
 
 
-def test_a_process_stopped_before_the_send_does_not_send_when_it_goes_on():
+def test_process_suspended_past_not_after_sends_nothing():
     with Sandbox() as sandbox:
         # The session expires, so the send needs a new login, during which the process is stopped.
         sandbox.faults.add("slow", operation="Auth", seconds=1.0)
