@@ -300,7 +300,7 @@ def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
     forced_by = printable(", ".join(character_names(figures.forced_by)))
     rows = {
         "recipients": f"{plan.pending:,} to be sent to, {figures.count(_S.SKIPPED):,} skipped",
-        "texts": f"{figures.texts:,} different; {parts}" if parts else "none",
+        "texts": f"{figures.texts:,}{' different' * (figures.texts > 1)}; {parts or 'none'}",
         "alphabet": f"{things(figures.ucs2, 'recipient')} in UCS-2, forced by {forced_by}"
         if figures.ucs2
         else "GSM-7",
