@@ -2,17 +2,17 @@
 
 Needs playwright and chromium. For a quick test: `--scale 0.1 --folder /tmp`.
 
-Rule of this file: the SDK sends every message to a real sandbox; only the clock of the sandbox is
-set back.
+Rule of this file: the SDK sends every message to a real sandbox. Only the clocks of the sandbox and
+of the browser are fixed, so each run gives the same pictures.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -26,6 +26,7 @@ IMAGES = Path(__file__).parent / "images"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
 ANNA = "+380501234567"
 HOUR = 3600.0
+NOW = datetime.fromisoformat("2026-11-23T15:32:00+02:00")
 
 # Hours ago, number, sender, text.
 STORY: tuple[tuple[float, str, str, str], ...] = (
@@ -82,12 +83,12 @@ STORY: tuple[tuple[float, str, str, str], ...] = (
 
 @dataclass
 class Clock:
-    """A clock that can be set back by a number of hours."""
+    """A clock that stands still at a number of hours before `NOW`."""
 
     ago: float = 0.0
 
     def __call__(self) -> float:
-        return time.time() - self.ago * HOUR
+        return NOW.timestamp() - self.ago * HOUR
 
 
 async def tell(
@@ -141,18 +142,25 @@ def main() -> None:
     found = shutil.which("chromium") or shutil.which("google-chrome")
     with (
         Sandbox(
-            Settings(delivery_seconds=6, session_idle_seconds=1e6), port=options.port, clock=clock
+            Settings(delivery_seconds=6, session_idle_seconds=1e6, seed=1),
+            port=options.port,
+            clock=clock,
         ) as sandbox,
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=found, args=["--no-sandbox"]) as browser,
     ):
-        shape = {"locale": "en-GB", "device_scale_factor": options.scale}
+        shape = {
+            "locale": "en-GB",
+            "timezone_id": "Europe/Kyiv",
+            "device_scale_factor": options.scale,
+        }
         wide = {
             scheme: browser.new_page(viewport=WIDE, color_scheme=scheme, **shape)
             for scheme in ("light", "dark")
         }
         narrow = browser.new_page(viewport=NARROW, color_scheme="light", **shape)
         for page in (*wide.values(), narrow):
+            page.clock.set_fixed_time(NOW)
             page.goto(sandbox.inbox_url)
             page.get_by_text("No messages yet").wait_for()
         take(wide["light"], folder, "empty")

@@ -602,6 +602,28 @@ def test_screen_reader_is_told_of_a_new_message(sandbox: Sandbox, page: Any):
     ] == [1, 1, 1, 1]
 
 
+def test_no_line_begins_with_the_full_stop_after_a_code(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, "Код підтвердження: 481 502. Нікому його не кажіть."))
+    row(page, ONE).click()
+    lines_of_their_own = page.locator(".bubble .code").evaluate(
+        """(button) => {
+          const bubble = button.closest(".bubble");
+          const nodes = document.createTreeWalker(bubble, NodeFilter.SHOW_TEXT);
+          nodes.currentNode = button.lastChild;
+          const stop = document.createRange();
+          stop.setStart(nodes.nextNode(), 0);
+          stop.setEnd(nodes.currentNode, 1);
+          if (stop.toString() !== ".") throw new Error(`not a full stop: ${stop}`);
+          const widths = Array.from({ length: 200 }, (_, more) => 150 + more);
+          return widths.filter((width) => {
+            bubble.style.width = `${width}px`;
+            return stop.getBoundingClientRect().top > button.getBoundingClientRect().bottom - 3;
+          });
+        }"""
+    )
+    assert lines_of_their_own == []
+
+
 def test_narrow_window_shows_one_pane_at_a_time(sandbox: Sandbox, opened: Opened):
     send(sandbox, (ONE, "Ваш код: 4815"))
     page = opened(viewport=NARROW)

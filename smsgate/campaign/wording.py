@@ -228,7 +228,7 @@ def facts(figures: Figures, zone: tzinfo | None) -> list[Fact]:
         rows.append(Fact("Duration", duration(took), "pauses included"))
         if took >= 1:
             rows.append(
-                Fact("Rate", f"{on_average(outcomes / took)} per second", "recipients, on average")
+                Fact("Rate", f"{on_average(outcomes / took)} recipients per second", "on average")
             )
     return [
         *rows,

@@ -294,12 +294,13 @@ def _plan_screen(planned: Planned) -> RenderableType:
 def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
     plan, figures = planned.plan, planned.plan.figures
     parts = ", ".join(
-        f"{count(number)} of {things(parts, 'part')}" for parts, number in figures.parts.items()
+        f"{things(parts, 'part')} for {things(number, 'recipient')}"
+        for parts, number in figures.parts.items()
     )
     forced_by = printable(", ".join(character_names(figures.forced_by)))
     rows = {
         "recipients": f"{plan.pending:,} to be sent to, {figures.count(_S.SKIPPED):,} skipped",
-        "texts": f"{figures.texts:,}; {parts or 'none'}",
+        "texts": f"{figures.texts:,}{' different' * (figures.texts > 1)}; {parts or 'none'}",
         "alphabet": f"{things(figures.ucs2, 'recipient')} in UCS-2, forced by {forced_by}"
         if figures.ucs2
         else "GSM-7",
@@ -411,8 +412,11 @@ def _done_screen(done: Done) -> RenderableType:
         for state, said in _NEXT.items()
         if end.states.get(state)
     ]
+    in_doubt = end.states.get(_S.IN_DOUBT, 0)
     said = Text.assemble(
-        (str(end.outcome).capitalize(), "bold"), f": {printable(end.why)}" if end.why else ""
+        (str(end.outcome).capitalize(), "bold"),
+        f", with {things(in_doubt, 'recipient')} in doubt" if in_doubt else "",
+        f": {printable(end.why)}" if end.why else "",
     )
     return Group(said, Text(), states_table(end.states), Text(), *hints)
 
@@ -437,7 +441,7 @@ def _status_screen(status: Status) -> RenderableType:
         if figures.runs
         else "no run yet",
         "cost": "; ".join(
-            f"{things(figures.cost(state), 'credit')} {state}{note and f', {note}'}"
+            f"{things(figures.cost(state), 'credit')} ({state}{note and f', {note}'})"
             for state, note in COSTS.items()
             if figures.cost(state) or state is _S.ACCEPTED
         ),
@@ -513,14 +517,14 @@ def _in_doubt_screen(in_doubt: InDoubtList) -> RenderableType:
                 "dim",
             )
         )
-    blocks.append(
-        Text(
-            f"To decide: smsgate campaign resolve {in_doubt.path}"
-            " --sent | --resend | --give-up [--request N] [--line N]\n"
-            "The figures are evidence, not proof; --resend may deliver a second copy.",
-            "dim",
-        )
-    )
+    resolve = f"  smsgate campaign resolve {in_doubt.path}"
+    blocks += [
+        Text("To decide about all recipients in doubt, one --request N or one --line N:", "dim"),
+        unbroken((f"{resolve} --sent | --resend | --give-up", "dim")),
+        Text("To record a message id that the provider found:", "dim"),
+        unbroken((f"{resolve} --line N --found ID", "dim")),
+        Text("The figures are evidence, not proof; --resend may deliver a second copy.", "dim"),
+    ]
     return Group(*blocks)
 
 

@@ -18,7 +18,7 @@ from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
-from rich.progress import MofNCompleteColumn, TimeElapsedColumn
+from rich.progress import TimeElapsedColumn
 from rich.text import Text
 
 from ..campaign.wording import duration, things
@@ -31,7 +31,7 @@ from .campaign_views import states_table
 from .demo_campaign import RECIPIENTS, CampaignShown, campaign_scene, recipients_twice
 from .exits import Exit, exit_of
 from .output import Output
-from .progress import bar_of
+from .progress import DONE_OF_TOTAL, bar_of
 from .views import OUTCOMES, VIEWS, Look, View, state_look, table
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ async def _send_many(
     output: Output, session: AsyncSession, trouble: Sequence[str]
 ) -> tuple[Outcomes, ...]:
     found: Counter[tuple[Exit, str]] = Counter()
-    with bar_of(output, MofNCompleteColumn(), TimeElapsedColumn(), before="  ") as bar:
+    with bar_of(output, DONE_OF_TOTAL, TimeElapsedColumn(), before="  ") as bar:
         task = bar.add_task("", total=_MANY)
         async for outcome in session.send_many(_messages(trouble)):
             found[_became(outcome)] += 1

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Protocol
 
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn
+from rich.progress import BarColumn, ProgressColumn
 from rich.progress import Progress as Bar
 
 from ..campaign import PollProgress, Progress, RecipientState
@@ -19,11 +19,13 @@ from ..campaign.wording import count, duration, on_average
 from .campaign_views import LOOKS, Advance
 from .output import Machines, Output
 
-__all__ = ["CampaignBar", "bar_of", "working"]
+__all__ = ["DONE_OF_TOTAL", "CampaignBar", "bar_of", "working"]
 
 _EVERY = {True: 1.0, False: 30.0}
 """Seconds between two progress lines without a terminal: True for machines, False for people."""
 _S = RecipientState
+DONE_OF_TOTAL = "{task.completed:,.0f} of {task.total:,.0f}"
+"""A column of `bar_of`: `1,904 of 10,000`."""
 
 
 def bar_of(output: Output, *after: str | ProgressColumn, before: str = "") -> Bar:
@@ -77,7 +79,7 @@ class CampaignBar:
         self._total = total
         self._every = _EVERY[isinstance(output, Machines)] if every is None else every
         self._said_at = monotonic()
-        self._bar = bar_of(output, MofNCompleteColumn(), "{task.description}", before=before)
+        self._bar = bar_of(output, DONE_OF_TOTAL, "{task.description}", before=before)
         self._task = self._bar.add_task("", total=total)
 
     def __enter__(self) -> CampaignBar:
@@ -97,10 +99,8 @@ class CampaignBar:
         if progress.waiting:
             words.append(_waiting(progress.waiting))
         else:
-            words += [
-                f"{on_average(rate)}/s",
-                *([f"{duration(left / rate)} left"] if left and rate else []),
-            ]
+            words += [f"{on_average(rate)}/s"] if rate else []
+            words += [f"{duration(left / rate)} left"] if left and rate else []
         self._bar.update(
             self._task, completed=max(self._total - left, 0), description="  ".join(words)
         )

@@ -5,6 +5,7 @@ import { el } from "./dom.js";
 
 const LINK = /https?:\/\/[^\s<>"«»]+/gi;
 const TRAILING = /[.,;:!?)\]}'…]+$/;
+const TRAILING_AT_START = /^[.,;:!?)\]}'…»"]+/;
 const SPEAKS_OF_CODE = /код|парол|code|password|otp|\bpin\b|пін/i;
 const CODE = /(?<![\d.,+:/-])(?:\d{4,8}|\d{3}[ -]\d{3})(?![\d.,:/-]*\d)/;
 
@@ -76,9 +77,12 @@ export function textNodes(text, search = "") {
       plain,
     );
   if (!code) return linked(text);
+  const after = text.slice(code.index + code[0].length);
+  const mark = TRAILING_AT_START.exec(after)?.[0] ?? "";
   return [
     ...linked(text.slice(0, code.index)),
-    codeButton(code[0]),
-    ...linked(text.slice(code.index + code[0].length)),
+    // A browser may break a line on each side of a button, also before a full stop.
+    el("span", { class: "unbroken" }, codeButton(code[0]), ...plain(mark)),
+    ...linked(after.slice(mark.length)),
   ];
 }
