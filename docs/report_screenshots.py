@@ -117,7 +117,7 @@ def send(journal: SqliteJournal, clock: Clock, each: int) -> None:
         reason = (
             "the connection broke before an answer"
             if share == 1
-            else "the answer does not say what became of some recipients"
+            else "the answer does not give the outcome of some recipients"
         )
         journal.settle(
             claim,

@@ -100,7 +100,7 @@ class SessionConfig:
     """The checked arguments of a session.
 
     Raises:
-        ValueError: an argument is not allowed. The message names the first one.
+        ValueError: an argument is invalid. The message names the first one.
     """
 
     login: str = field(repr=False)
@@ -278,10 +278,10 @@ class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True):
     Attributes:
         login: the login of the gateway.
         password: the password of the gateway.
-        sender: the sender of messages that name none.
-        url: the whole address of the gateway.
-        concurrency: how many requests are sent at once, 4 by default.
-        proxy: the address of an HTTP proxy.
+        sender: the default sender, for messages without a sender.
+        url: the complete URL of the gateway, including the path.
+        concurrency: how many requests may be in flight at the same time, 4 by default.
+        proxy: the URL of an HTTP proxy.
         country: the two-letter code of the country whose local numbers are accepted (extra
             `phone`).
     """
@@ -321,7 +321,7 @@ def read_environment(environ: Mapping[str, str]) -> GatewaySettings:
     """Return the settings found in the environment. An empty variable counts as absent.
 
     Raises:
-        ValueError: a variable is missing or not allowed. The message names the variable.
+        ValueError: a variable is missing or invalid. The message names the variable.
     """
     held = settings_in(environ, GatewaySettings.model_fields)
     if complaint := credential_complaint(held, variable):

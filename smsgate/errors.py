@@ -2,18 +2,18 @@
 
     SmsGateError                     .sent: False = certainly not, None = in doubt
     ├── NotSent                False nothing left this process: sending again is safe
-    ├── Refused                False the gateway said no; .answer, .text (its own words)
+    ├── Refused                False the gateway refused; .answer, .text (what the gateway said)
     │   ├── NotAuthorised            the cookie is not valid and one new login did not help
     │   ├── BadCredentials           wrong login or password, or SOAP is not enabled in the account
-    │   ├── AccountSuspended         not activated, blocked, or switched off
+    │   ├── AccountSuspended         blocked, disabled, or not activated
     │   ├── MissingParameters        the gateway says that a parameter is missing
-    │   ├── BadSender                malformed signature
-    │   ├── SenderForbidden          signature not allowed by the administrator
+    │   ├── BadSender                malformed sender
+    │   ├── SenderForbidden          sender not approved for this account
     │   ├── NotEnoughCredits         .missing: Decimal
-    │   ├── BadDestination           no number was recognised, or its country is not served
+    │   ├── BadDestination           the number was not recognised, or its country is not served
     │   ├── GatewayFailure           the gateway could not send the message
     │   └── MessageNotFound          unknown message id
-    └── InDoubt                None  the request left, and no answer shows whether it was sent
+    └── InDoubt                None  the request left; no answer shows if the message was sent
 
 `OUTCOMES` at the end says what each error means and what to do about it. The command, FastAPI,
 campaigns, the doctor and observers all read this table. A new error is one class and one row.
@@ -21,9 +21,9 @@ campaigns, the doctor and observers all read this table. A new error is one clas
 Rules of this file:
 - It imports nothing from the package.
 - No error holds a password, a cookie, a phone number or a text in its message, its arguments or
-  its pickle. Words of the gateway are masked before they reach an error.
+  its pickle. Text from the gateway is masked before it is put into an error.
 
-Other operations than SendSMS raise the same classes; `sent` has no meaning there.
+Operations other than SendSMS raise the same classes; ignore `sent` for these operations.
 """
 
 from __future__ import annotations
@@ -62,14 +62,14 @@ __all__ = [
 
 
 class Outcome(StrEnum):
-    """What became of a recipient or of a call."""
+    """The outcome of a recipient or a call."""
 
     ACCEPTED = "accepted"
-    """The gateway took the message and gave an id."""
+    """The gateway accepted the message and returned an id."""
     REFUSED = "refused"
-    """The gateway said no and gave its reason. Nothing was sent."""
+    """The gateway refused and gave a reason. Nothing was sent."""
     NOT_SENT = "not sent"
-    """Proven: no byte of the request left, or the gateway did nothing."""
+    """Certainly not sent: no byte of the message left, or the gateway did not process it."""
     IN_DOUBT = "in doubt"
     """The request left, and no readable answer shows whether the message was sent."""
 
@@ -83,7 +83,7 @@ _EXIT_CODES = {Outcome.ACCEPTED: 0, Outcome.REFUSED: 3, Outcome.NOT_SENT: 4, Out
 
 
 class Reason(StrEnum):
-    """Why a call raised `NotSent` or `InDoubt`: fixed words that a program can compare."""
+    """Why a call raised `NotSent` or `InDoubt`. Programs can compare the values."""
 
     # NotSent
     NO_CONNECTION = "no connection"
@@ -105,10 +105,10 @@ class Reason(StrEnum):
     UNREADABLE = "reply unreadable"
     FAULT = "SOAP fault"
     UNRECOGNISED = "answer not recognised"
-    SLOTS = "wrong number of slots"
+    SLOTS = "wrong number of results"
     CONTRADICTION = "answer contradicts itself"
-    OUTCOME_UNKNOWN = "gateway does not know"
-    NOT_SAVED = "gateway could not save"
+    OUTCOME_UNKNOWN = "gateway does not know the outcome"
+    NOT_SAVED = "gateway could not save the message"
 
     @property
     def ends_session(self) -> bool:
@@ -117,7 +117,7 @@ class Reason(StrEnum):
 
     @property
     def passing(self) -> bool:
-        """Whether the cause may pass within moments, so that a retry makes sense."""
+        """Whether the cause is transient, so that a retry within seconds makes sense."""
         return REASONS[self].passing
 
 
@@ -126,8 +126,9 @@ class ReasonRow:
     """What a `Reason` means.
 
     Attributes:
-        setting: the setting that may be wrong: a variable, an argument, or another place to look.
-        advice: what to do next.
+        setting: what to check: an environment variable, an argument, or a part such as the network.
+        advice: what to do next, after an operation that sends nothing. After a send in doubt, use
+            the advice of `OUTCOMES[InDoubt]`.
         passing: see `Reason.passing`.
         ends_session: see `Reason.ends_session`.
     """
@@ -144,11 +145,11 @@ _SLOW = (
 )
 _STRANGER = (
     "SMSGATE_URL",
-    "Another server answers there, or the gateway is out of order: check the address or try later.",
+    "Another server answers at this address, or the gateway is down. Check the address or wait.",
 )
 _BROKEN = (
     "the connection",
-    "Try again. If it happens again, check the network between this machine and the gateway.",
+    "Check the network to the gateway. Repeat the call only if the call sends nothing.",
 )
 _PROGRAM = ReasonRow(
     "the program",
@@ -157,7 +158,7 @@ _PROGRAM = ReasonRow(
 )
 _PUZZLING = (
     "the gateway",
-    "Check in the account whether the message is there. If it happens again, ask the provider.",
+    "Check in the account whether the message was sent. If this happens again, ask the provider.",
 )
 
 REASONS: Mapping[Reason, ReasonRow] = {
@@ -168,8 +169,8 @@ REASONS: Mapping[Reason, ReasonRow] = {
     ),
     Reason.NO_FREE_CONNECTION: ReasonRow(
         "http_client",
-        "Give the http_client at least as many connections as `concurrency`. If it has them,"
-        " replace the client.",
+        "Set the connection limit of http_client to at least `concurrency`. If the limit is already"
+        " that high, replace the client.",
         passing=True,
     ),
     Reason.PROXY_REFUSED: ReasonRow(
@@ -181,16 +182,16 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.OTHER_EVENT_LOOP: _PROGRAM,
     Reason.CLOSED: _PROGRAM,
     Reason.BAD_REQUEST: ReasonRow(
-        "SMSGATE_URL", "Correct the address or the proxy: no request can be made with them."
+        "SMSGATE_URL", "Correct the address of the gateway or of the proxy: it is not usable."
     ),
     Reason.TOO_LATE: ReasonRow(
-        "not_after", "Send a new message if it is still wanted, or allow more time with not_after."
+        "not_after", "If the message is still useful, send it again, or set a longer not_after."
     ),
     Reason.TIMED_OUT: ReasonRow(*_SLOW, passing=True),
     Reason.CONNECTION_LOST: ReasonRow(*_BROKEN, passing=True),
     Reason.CLIENT_FAILED: ReasonRow(
         "http_client",
-        "A hook of the client, or a tool that replaces its transport, failed: try without it.",
+        "An event hook of the client, or a tool that replaces the transport, failed. Remove it.",
         passing=True,
     ),
     Reason.HTTP_STATUS: ReasonRow(*_STRANGER, passing=True),
@@ -212,7 +213,7 @@ REASONS: Mapping[Reason, ReasonRow] = {
 
 @dataclass(frozen=True, slots=True)
 class ReplyEvidence:
-    """What was received of a reply that leaves the outcome in doubt. It is evidence, not proof.
+    """The part of an unclear reply that was received. This is evidence, not proof.
 
     Attributes:
         status: the HTTP status, None if none came.
@@ -240,7 +241,7 @@ class SmsGateError(Exception):
 
 
 class NotSent(SmsGateError):
-    """No byte of the request left this process, so sending again cannot send twice.
+    """No byte of the message left this process, so you can safely send it again.
 
     Attributes:
         reason: what prevented the request.
@@ -256,20 +257,20 @@ class NotSent(SmsGateError):
 
 
 class Refused(SmsGateError):
-    """The gateway understood the request and refused it. Fix what `text` names, then try again.
+    """The gateway understood the request and refused it. Fix the cause given in `text`, then retry.
 
     Attributes:
         answer: the meaning of the gateway's sentence (a `smsgate.Answer`).
-        text: the gateway's own words, with numbers masked.
-        reasons: one sentence for each destination, in order, if the gateway answered for each of
-            them; otherwise empty.
+        text: the gateway's answer as text, with numbers masked.
+        reasons: one sentence for each recipient, in order, if the gateway gave one for each
+            recipient; otherwise empty.
     """
 
     sent: ClassVar[bool | None] = False
 
     def __init__(
         self,
-        message: str = "the gateway refused",
+        message: str = "the gateway refused the request",
         *,
         answer: str = "",
         text: str = "",
@@ -282,27 +283,27 @@ class Refused(SmsGateError):
 
 
 class NotAuthorised(Refused):
-    """The cookie is not valid and one new login did not help. Check what else uses the account."""
+    """The cookie is not valid and a new login did not help. Check if another program logs in."""
 
 
 class BadCredentials(Refused):
-    """Wrong login or password, or «SOAP» is not ticked in the account. Correct the settings."""
+    """Wrong login or password, or SOAP is not enabled in the account. Correct the settings."""
 
 
 class AccountSuspended(Refused):
-    """The account is not activated, or blocked, or switched off. Contact the provider."""
+    """The account is blocked, disabled or not activated. Contact the provider."""
 
 
 class MissingParameters(Refused):
-    """The gateway says that a parameter is missing. Please report it: smsgate checks for this."""
+    """The gateway says that a parameter is missing. This is a bug in smsgate: please report it."""
 
 
 class BadSender(Refused):
-    """The gateway calls the sender malformed. Use a signature that the account lists."""
+    """The gateway says that the sender is malformed. Use a sender that is listed in the account."""
 
 
 class SenderForbidden(Refused):
-    """The sender is not approved for this account. Have it approved, or use another."""
+    """The sender is not approved for this account. Ask for approval, or use another sender."""
 
 
 class NotEnoughCredits(Refused):
@@ -326,7 +327,7 @@ class NotEnoughCredits(Refused):
 
 
 class BadDestination(Refused):
-    """No number was recognised, or its country is not served. Correct the number."""
+    """The number was not recognised, or its country is not served. Correct the number."""
 
 
 class GatewayFailure(Refused):
@@ -340,8 +341,8 @@ class MessageNotFound(Refused):
 class InDoubt(SmsGateError):
     """The request left, and no answer shows whether the message was sent.
 
-    Do not send it again before you have checked: the gateway goes on working on a request after the
-    connection is lost.
+    Do not send the message again before you check: the gateway continues to process a request after
+    the connection is lost.
 
     Attributes:
         reason: what happened.
@@ -371,23 +372,23 @@ class ErrorRow:
     """What one class of error means and what to do about it.
 
     Attributes:
-        outcome: what became of the recipients.
+        outcome: the outcome of the recipients.
         meaning: what happened, as part of a sentence.
         advice: what the operator of the account should do next.
-        http_status: the HTTP status that a web application returns to its own caller.
-        http_detail: the sentence for that caller, without details of the account or the message.
+        http_status: the HTTP status that a web application returns to its client.
+        http_detail: the sentence for this client, without details of the account or the message.
         reading: what to do after an operation that sends nothing, if it differs from `advice`.
-        setting: what may be set wrong: an environment variable, an argument, or the account.
-        account: True if the whole account is concerned. The next request would fail the same way,
-            so a campaign pauses.
-        passing: True if the cause may pass without a change, so a campaign waits and retries.
+        setting: what may be wrong: an environment variable, an argument, or the account.
+        account: True if the error affects the whole account. The next request would fail the same
+            way, so a campaign pauses.
+        passing: True if the cause may disappear by itself, so a campaign waits and retries.
     """
 
     outcome: Outcome
     meaning: str
     advice: str
     http_status: int = 503
-    http_detail: str = "The SMS gateway refuses to send for this service. Nothing was sent."
+    http_detail: str = "The SMS gateway refused the request of this service. Nothing was sent."
     reading: str = ""
     setting: str = ""
     account: bool = False
@@ -405,16 +406,16 @@ class ErrorRow:
 OUTCOMES: dict[type[BaseException], ErrorRow] = {
     NotAuthorised: ErrorRow(
         Outcome.REFUSED,
-        "the gateway ends every session at once",
-        "Check whether another program logs this account out.",
+        "the gateway ends each new session immediately",
+        "Check whether another program logs in to this account at the same time.",
         setting="the account",
         account=True,
     ),
     BadCredentials: ErrorRow(
         Outcome.REFUSED,
-        "the gateway refuses login or password",
-        "Correct login and password. They are the gateway's, not the website's, and «SOAP» must"
-        " be ticked in the settings there.",
+        "the gateway refuses the login or the password",
+        "Use the login and the password of the gateway, not those of the website, and enable SOAP"
+        " in the settings of the account.",
         setting="SMSGATE_LOGIN, SMSGATE_PASSWORD",
         account=True,
     ),
@@ -433,19 +434,19 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
     ),
     BadSender: ErrorRow(
         Outcome.REFUSED,
-        "the gateway calls the sender malformed",
-        "Use a sender that the account lists. A campaign has to be planned again with that sender.",
+        "the gateway says that the sender is malformed",
+        "Use a sender that is listed in the account. For a campaign, create the campaign again.",
         account=True,
     ),
     SenderForbidden: ErrorRow(
         Outcome.REFUSED,
         "the sender is not approved for this account",
-        "Have the sender approved in the account, or use another sender.",
+        "Ask for approval of the sender in the account, or use another sender.",
         account=True,
     ),
     NotEnoughCredits: ErrorRow(
         Outcome.REFUSED,
-        "the account has not enough credits",
+        "the account does not have enough credits",
         "Top up the account.",
         setting="the account",
         account=True,
@@ -453,7 +454,7 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
     BadDestination: ErrorRow(
         Outcome.REFUSED,
         "the gateway does not send to this number",
-        "Correct the number: + and the country code first.",
+        "Write the number in international format, such as +380501234567.",
         422,
         "The gateway does not send to this number.",
     ),
@@ -468,14 +469,14 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
     MessageNotFound: ErrorRow(
         Outcome.REFUSED,
         "the gateway does not know this message id",
-        "The id is wrong, or too old.",
+        "Check the id. If the id is right, the message may be too old.",
         404,
         "There is no such message.",
     ),
     Refused: ErrorRow(
         Outcome.REFUSED,
-        "the gateway refused",
-        "Correct what the gateway names, then try again.",
+        "the gateway refused the request",
+        "Fix the cause that the gateway gives, then try again.",
     ),
     NotSent: ErrorRow(
         Outcome.NOT_SENT,
@@ -489,19 +490,19 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
     InDoubt: ErrorRow(
         Outcome.IN_DOUBT,
         "it is not known whether the message was sent",
-        "It may have been sent. Do not send it again before you have checked: the gateway goes on"
-        " working on a request after the connection is lost.",
+        "The message may have been sent. Do not send it again before you check: the gateway"
+        " continues to process a request after the connection is lost.",
         504,
         "The SMS gateway's answer was lost. If this was a send, the message may be on its way.",
-        reading="Asking again is harmless.",
+        reading="It is safe to repeat this call.",
         passing=True,
     ),
     SmsGateError: ErrorRow(
         Outcome.IN_DOUBT,
-        "the gateway did not do what was asked",
-        "Check in the account what became of it.",
+        "the call to the gateway failed",
+        "Check in the account whether the message was sent.",
         500,
-        "The SMS gateway did not do what was asked.",
+        "The call to the SMS gateway failed.",
     ),
 }
 """One row for each class of error. A class without a row uses the row of its base class."""

@@ -49,7 +49,7 @@ def international(number: str, country: str) -> str:
 
     Args:
         number: the number as written.
-        country: two-letter country code; a number without a country code belongs to this country.
+        country: two-letter country code; a number without a calling code belongs to this country.
 
     Raises:
         ValueError: the number cannot be read, cannot exist, or is not a mobile number. The message
@@ -71,13 +71,13 @@ def international(number: str, country: str) -> str:
         raise ValueError("is not a mobile number")
     found = str(format_number(parsed, PhoneNumberFormat.E164))
     trunk = ndd_prefix_for_region(region_code_for_number(parsed) or "", True)
-    # Before the country code, only an international prefix counts: 011 1 650… in the USA is valid.
+    # Before the calling code, only an international prefix counts: 011 1 650… in the USA is valid.
     wrong = trunk and re.fullmatch(
         f"(.*){parsed.country_code}{trunk}{parsed.national_number}", bare
     )
     if wrong and (wrong[1] in ("", "+") or re.fullmatch(_abroad(country), wrong[1])):
         code = parsed.country_code
-        raise ValueError(f"has {trunk} after the country code {code}; remove the {trunk}")
+        raise ValueError(f"has {trunk} after the calling code {code}; remove the {trunk}")
     return found
 
 

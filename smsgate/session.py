@@ -1,7 +1,7 @@
-"""AsyncSession: the five operations of the gateway, and what a backend needs on top of them.
+"""AsyncSession: the five gateway operations, plus bulk sending and delivery tracking.
 
 Rules of this file:
-- A send is repeated only if no byte of it has left, or if the gateway answered that it did nothing.
+- A send is repeated only if no byte of it has left, or the gateway did not process the request.
   The table of operations says which operations may be repeated freely.
 - Errors raised here hold no frames below the public call, so no traceback shows a password, a
   cookie, a number or a text.
@@ -71,11 +71,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SendOutcome:
-    """What became of one message of `send_many`: a result or an error.
+    """The outcome of one message of `send_many`: a result or an error.
 
     Attributes:
         message: the message.
-        result: what became of each recipient, None if there is an error.
+        result: the outcome of each recipient; None if there is an error.
         error: a `SmsGateError`, or a `pydantic.ValidationError` for an invalid message; None if
             there is a result.
     """
@@ -92,19 +92,20 @@ class AsyncSession:
             result = await session.send_sms("+380501234567", "Ваш код: 4815")
             print(result.message_ids[0])
 
-    Where no `async with` fits, open the session with `await session.__aenter__()` and call
-    `aclose` at the end. A session may be made anywhere and is used on one event loop. Closing waits
-    for calls under way; `aclose(grace=...)` limits that wait.
+    If you cannot use `async with`, open the session with `await session.__aenter__()` and call
+    `aclose` at the end. You may create a session anywhere, but open and use it on one event loop
+    only. `aclose` waits for calls in flight; `aclose(grace=...)` limits this wait.
 
     Args:
-        login: the login of the gateway, set in the account's settings. It is not the website's.
+        login: the login of the gateway, from the account's settings; not the login of the website.
         password: the password of the gateway.
-        sender: the sender of messages that name none.
-        url: the whole address of the gateway.
-        concurrency: how many requests are sent at once, from 1 to 256. Each has its own cookie and
-            connection; further calls wait for their turn.
+        sender: the default sender, for messages without a sender.
+        url: the complete URL of the gateway, including the path.
+        concurrency: how many requests may be in flight at the same time, from 1 to 256. Each has
+            its own cookie and connection; other calls wait.
         timeouts: the deadlines of calls, in seconds.
-        proxy: the address of an HTTP proxy. None is taken from the environment.
+        proxy: the URL of an HTTP proxy; by default no proxy. `HTTP_PROXY` and similar environment
+            variables are ignored.
         verify: True, False, or an `ssl.SSLContext`.
         http_client: an `httpx.AsyncClient` or `httpx2.AsyncClient` to use in place of the session's
             own connections. The session never closes it.
@@ -113,7 +114,7 @@ class AsyncSession:
         observer: an `Observer` of every call, for traces and metrics.
 
     Raises:
-        ValueError, TypeError: an argument is not allowed. The message names the argument and never
+        ValueError, TypeError: an argument is invalid. The message names the argument and never
             shows its value.
 
     Warns:
@@ -178,14 +179,14 @@ class AsyncSession:
 
         Args:
             timeouts: as for `AsyncSession`.
-            proxy: the address of an HTTP proxy; it wins over `SMSGATE_PROXY`.
+            proxy: the URL of an HTTP proxy; overrides `SMSGATE_PROXY`.
             verify: as for `AsyncSession`.
             http_client: as for `AsyncSession`.
             observer: as for `AsyncSession`.
             environ: the variables; by default those of this process.
 
         Raises:
-            ValueError: a variable is missing or not allowed. The message names the variable.
+            ValueError: a variable is missing or invalid. The message names the variable.
         """
         settings = read_environment(environ)
         if proxy is not None:
@@ -214,7 +215,7 @@ class AsyncSession:
             observer: as for `AsyncSession`.
 
         Raises:
-            ValueError: a setting is not allowed. The message names the setting.
+            ValueError: a setting is invalid. The message names the setting.
         """
         return cls(
             **settings.arguments(),
@@ -225,7 +226,7 @@ class AsyncSession:
         )
 
     def __repr__(self) -> str:
-        # A traceback with locals may show a session whose constructor raised: it has neither.
+        # If the constructor raised, both attributes are missing, and a traceback may call `repr`.
         config: SessionConfig | None = vars(self).get("_config")
         calls: Calls | None = vars(self).get("_calls")
         state = (
@@ -255,18 +256,19 @@ class AsyncSession:
         await self.aclose()
 
     async def aclose(self, *, grace: float | None = None) -> None:
-        """Refuse new calls, wait for those under way, and close the connections.
+        """Refuse new calls, wait for those in flight, and close the connections.
 
-        `aclose` may be called again, also while another `aclose` waits. If the wait is cancelled,
-        each call under way closes its connection when it ends; a further `aclose` waits for them.
+        You may call `aclose` again, even while another `aclose` waits. If the wait is cancelled,
+        each remaining call closes its own connection when the call ends. To wait for these calls,
+        call `aclose` again.
 
         Args:
-            grace: seconds to wait at most, 0 to wait for nothing. A call that has not ended by then
-                raises `InDoubt` if its request had begun to leave and `NotSent` if not, with the
-                reason `Reason.CLOSED`. By default each call has until its own deadline.
+            grace: the longest wait in seconds; 0 does not wait. A call that has not ended by then
+                raises `InDoubt` if a byte of its request has left, otherwise `NotSent`, with the
+                reason `Reason.CLOSED`. By default, `aclose` waits until the deadline of each call.
 
         Raises:
-            NotSent: `aclose` runs on another event loop than the session and cannot close it.
+            NotSent: `aclose` runs on a different event loop and cannot close the session.
             ValueError: `grace` is not a number of seconds.
         """
         if found := bad_grace(grace):
@@ -275,7 +277,7 @@ class AsyncSession:
 
     @property
     def concurrency(self) -> int:
-        """How many requests may be under way at once."""
+        """How many requests may be in flight at the same time."""
         return self._config.concurrency
 
     # --- the five operations --------------------------------------------------------------------
@@ -285,7 +287,7 @@ class AsyncSession:
     async def auth(self, *, timeout: float | None = None) -> None:
         """Log in now, to check login and password at start-up. No other call needs this.
 
-        A refusal is remembered for 30 seconds.
+        After a refusal, further logins raise the same error for 30 seconds, without a request.
 
         Args:
             timeout: seconds for the whole call, including retries; by default `timeouts.read`.
@@ -326,29 +328,29 @@ class AsyncSession:
             result.message_ids[0]
 
         Args:
-            destination: one number, several numbers in one string with commas, or an iterable of
-                numbers. See `Message` for the allowed forms.
+            destination: one number, several numbers in one string separated by commas, or an
+                iterable of numbers. See `Message` for the allowed formats.
             text: the text of the SMS.
             wappush: an http(s) address to send as a WAP push, in place of `text`.
-            sender: a signature or a number; by default the session's.
+            sender: an approved name or a phone number; by default the sender of the session.
             timeout: seconds for the whole call, including the login and retries; by default
-                `timeouts.send`. A send that runs out of time is in doubt if its request had begun
-                to leave, and not sent otherwise. The gateway goes on working on the request, so a
-                short timeout only loses the answer.
-            not_after: seconds in which the first byte of the request must leave; by default as long
-                as `timeout`. Use it for a message that is useless later, such as a one-time code:
-                after this time nothing is sent, and the call raises `NotSent`.
+                `timeouts.send`. A send that times out raises `InDoubt` if a byte of its request
+                has left, otherwise `NotSent`. The gateway still processes the request: with a short
+                timeout you lose the answer, but the message may still be sent.
+            not_after: seconds within which the first byte of the request must leave; by default no
+                limit except `timeout`. Use `not_after` for a message that is useless later, such as
+                a one-time code. After this time nothing is sent, and the call raises `NotSent`.
 
         Returns:
-            What became of each number, if at least one was accepted. With several numbers, check
-            `refused` and `in_doubt` of the result.
+            The outcome of each recipient, if at least one was accepted. After a send to several
+            numbers, check `refused` and `in_doubt` of the result.
 
         Raises:
             pydantic.ValidationError: the message is invalid; nothing was sent.
             ValueError: `timeout` or `not_after` is not a number of seconds greater than 0; nothing
                 was sent.
             Refused: the gateway refused all recipients.
-            NotSent: nothing left this process. Its `reason` is `Reason.TOO_LATE` after `not_after`.
+            NotSent: nothing left this process. After `not_after` seconds, `reason` is `TOO_LATE`.
             InDoubt: it is not known whether the message was sent.
         """
         message = Message(
@@ -426,7 +428,7 @@ class AsyncSession:
     async def _status(self, asked: str, deadline: float) -> DeliveryStatus:
         return await self._run_reading(GET_MESSAGE_STATUS, deadline, asked=asked, MessageId=asked)
 
-    # --- on top of them -------------------------------------------------------------------------
+    # --- bulk sending and delivery tracking -----------------------------------------------------
 
     def send_many(
         self,
@@ -435,25 +437,26 @@ class AsyncSession:
         rate: float | None = None,
         timeout: float | None = None,
     ) -> Parallel[Message, SendOutcome]:
-        """Send many messages. Yields the outcome of each message as it ends, in no fixed order.
+        """Send many messages. Yields each outcome as soon as it is known, in no fixed order.
 
             async with session.send_many(messages, rate=10) as outcomes:
                 async for outcome in outcomes:
                     print(outcome.message.text, outcome.result or outcome.error)
 
-        Leaving the loop early stops the reading, and sends under way finish on their own. Leaving
-        the `async with` block, or `aclose()`, waits for them. Outcomes that the loop did not take
-        are logged.
+        If you leave the loop early, no more messages are read, and sends in flight continue in the
+        background. To wait for these sends, leave the `async with` block or call `aclose()`.
+        Outcomes that the loop did not yield are logged.
 
-        `messages` is never cancelled. If it is waiting for its next item when the loop is left, it
-        goes on waiting, and an item that still comes is sent and logged. An iterator or a generator
-        is not closed, and its unread items stay in it.
+        `send_many` never cancels `messages`. If you leave the loop while an async iterable is
+        waiting for its next item, the iterable keeps waiting. If the item arrives, it is sent, and
+        the outcome is logged. `send_many` does not close an iterator or a generator that you pass,
+        so you can read the remaining items.
 
         `send_many` keeps no record of what was sent. To survive a crash, use `smsgate.campaign`.
 
         Args:
             messages: any iterable or async iterable, read only as fast as the messages are sent.
-            rate: recipients a second at most; by default as fast as the gateway answers.
+            rate: the maximum number of recipients per second; by default no limit.
             timeout: seconds for each message, as in `send_sms`; by default `timeouts.send`.
 
         Returns:
@@ -463,11 +466,11 @@ class AsyncSession:
         Raises:
             TypeError: `messages` is not an iterable.
             ValueError: `rate` or `timeout` is not a number greater than 0.
-            Exception: `messages` raised this error. The loop raises it after the outcomes of the
-                messages already read.
+            Exception: any exception that `messages` raises. The loop raises it after it has yielded
+                the outcomes of the messages already read.
         """
         if rate is not None and not positive(rate):
-            raise ValueError("rate: must be a number of recipients a second, greater than 0")
+            raise ValueError("rate: must be a number of recipients per second, greater than 0")
         deadline = _deadline(timeout, self._config.timeouts.send)
         if not isinstance(messages, (Iterable, AsyncIterable)):
             raise TypeError("messages: must be an iterable or an async iterable of smsgate.Message")
@@ -490,15 +493,15 @@ class AsyncSession:
     def wait_for_delivery(
         self, ids: str | Iterable[str], *, timeout: float
     ) -> Parallel[str, DeliveryStatus]:
-        """Follow messages. Yields each change of a delivery status, until all are final.
+        """Follow the delivery of messages. Yields each status change until all statuses are final.
 
             async with session.wait_for_delivery(result.message_ids, timeout=60) as changes:
                 async for status in changes:
                     print(status.message_id, status.state)
 
-        Each status is requested at growing intervals, from half a second up to 30 seconds. Requests
-        that fail are made again in their turn. An id that the gateway does not know ends as
-        `DeliveryState.NOT_FOUND`. The loop may be left at any time.
+        Each status is requested at growing intervals, from half a second up to 30 seconds. A failed
+        request is repeated at the next interval. An id that the gateway does not know gets the
+        state `DeliveryState.NOT_FOUND`. You can leave the loop at any time.
 
         Args:
             ids: one message id, or several.
@@ -508,11 +511,11 @@ class AsyncSession:
             An async iterator of `DeliveryStatus`, also an async context manager.
 
         Raises:
-            ValueError: `ids` contains something else than message ids, or `timeout` is not a number
+            ValueError: `ids` contains anything other than message ids, or `timeout` is not a number
                 of seconds greater than 0.
-            TimeoutError: the loop raises it if some statuses are not final after `timeout` seconds.
-            Refused: the loop raises it if the gateway refuses to answer.
-            NotSent, InDoubt: the loop raises it if the session is closed.
+            TimeoutError: some statuses are not final after `timeout` seconds; raised by the loop.
+            Refused: the gateway refuses to answer; raised by the loop.
+            NotSent, InDoubt: the session is closed or not open; raised by the loop.
         """
         if not positive(timeout):
             raise ValueError("timeout: must be a number of seconds greater than 0")
@@ -525,7 +528,9 @@ class AsyncSession:
             width=self._config.concurrency,
             unclaimed=_drop_status,
             stop=following.stop,
-            unused="the result of wait_for_delivery was never iterated over, so nothing was asked",
+            unused=(
+                "the result of wait_for_delivery was never iterated over, so nothing was requested"
+            ),
         )
 
     async def _followed(self, following: Following, asked: str) -> DeliveryStatus | None:
@@ -543,7 +548,7 @@ class AsyncSession:
                 raise
         return following.answered(asked, status)
 
-    # --- what they share ------------------------------------------------------------------------
+    # --- shared helpers -------------------------------------------------------------------------
 
     def _call_of(self, message: Message, deadline: float) -> OutgoingCall[SendResult]:
         sender = message.sender or self._config.sender
@@ -659,4 +664,4 @@ def _log_unclaimed(outcome: SendOutcome) -> None:
     )
     checked = checked_again(outcome.message)
     subject = f"{subject_of(checked)}:" if isinstance(checked, Message) else ""
-    _log.warning("the loop of send_many ended before this outcome:%s %s", subject, became)
+    _log.warning("send_many: the loop ended before it yielded this outcome:%s %s", subject, became)

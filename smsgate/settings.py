@@ -88,7 +88,7 @@ class Checked(PydanticBaseSettingsSource):
         """Return the fields of the source.
 
         Raises:
-            ValueError: the login or the password is used and is not allowed.
+            ValueError: the login or the password is used and is invalid.
         """
         found = self._source()
         used = {name: value for name, value in found.items() if not self.current_state.get(name)}
@@ -143,7 +143,7 @@ class FileSettings(BaseSettings):
             given: settings by name. They win over all sources.
 
         Raises:
-            ValueError: a setting is missing or not allowed, or a file cannot be read. The message
+            ValueError: a setting is missing or invalid, or a file cannot be read. The message
                 names the variable or the file and never shows a value.
         """
         return cls(**{"_env_file": env_file, "_secrets_dir": secrets_dir, **given})
@@ -194,6 +194,6 @@ class SmsGateSettings(GatewaySettings, FileSettings):
     `SmsGateSettings()` reads the environment only; `SmsGateSettings.read` also reads files.
 
     Raises:
-        ValueError: a setting is missing or not allowed. The message names the variable and never
+        ValueError: a setting is missing or invalid. The message names the variable and never
             shows a value.
     """

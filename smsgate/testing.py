@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def smsgate_settings(request: pytest.FixtureRequest) -> Settings:
-    """The settings of the sandbox: messages are delivered at once, and ids repeat in each run.
+    """The settings of the sandbox: messages are delivered immediately, and ids repeat in each run.
 
     `smsgate(...)` markers change single settings; the marker closest to the test wins. Override
     the fixture to use settings of your own.

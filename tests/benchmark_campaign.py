@@ -81,7 +81,7 @@ def measure(folder: Path, url: str, recipients: int) -> tuple[float, float, floa
     print(
         f"{recipients:>9,} recipients: made in {made:.1f} s; sent in {seconds:.1f} "
         f"s, {seconds / recipients * 1e6:.1f} µs each,"
-        f" {recipients / seconds:,.0f} a second; journal {in_journal / seconds:.1%}; "
+        f" {recipients / seconds:,.0f} per second; journal {in_journal / seconds:.1%}; "
         f"memory {memory:.0f} MB;"
         f" file {path.stat().st_size / 1e6:.0f} MB"
     )

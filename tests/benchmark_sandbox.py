@@ -110,7 +110,8 @@ def main() -> None:
         sandbox.kill()
         sandbox.join()
     print(
-        f"page closed: {closed:,.0f} messages a second; open: {opened:,.0f} ({opened / closed:.0%})"
+        f"messages per second with the page closed: {closed:,.0f},"
+        f" open: {opened:,.0f} ({opened / closed:.0%})"
     )
     print(f"the page drew a frame at least every {longest * 1e3:,.0f} ms")
     print(

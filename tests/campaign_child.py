@@ -90,7 +90,7 @@ class ClaimedAfterwards(SqliteJournal):
 
 
 class UnknownAgain(SqliteJournal):
-    """Who is in doubt is put back to pending at once."""
+    """Who is in doubt is put back to pending immediately."""
 
     def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
         again = [
@@ -167,7 +167,7 @@ def run(
 
 
 async def stop_when_asked(runner: Runner) -> None:
-    """Let SIGTERM and SIGHUP end the run as the command does: what is under way is waited for."""
+    """Let SIGTERM and SIGHUP end the run as the command does: what is in flight is waited for."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
         async for _ in signals:
             runner.stop()

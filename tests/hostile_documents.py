@@ -203,7 +203,7 @@ def in_a_child(act: Callable[[], object]) -> int:
 
 
 def tell(row: dict[str, object]) -> None:
-    """Print one line at once."""
+    """Print one line immediately."""
     sys.stdout.write(f"{json.dumps(row)}\n")
     sys.stdout.flush()
 

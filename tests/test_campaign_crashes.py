@@ -108,7 +108,7 @@ def looked_at(path: Path, kind: str) -> None:
 def killed_at_random(path: Path, sandbox: Sandbox, kills: int, seed: int, **arguments: Any) -> int:
     """Start runs and kill `kills` of them, and read the file in between.
 
-    Returns how many were killed with a request under way. Runs that are asked to end, and killed
+    Returns how many were killed with a request in flight. Runs that are asked to end, and killed
     while they do, are not counted in `kills`.
     """
     random = Random(seed)
@@ -219,7 +219,7 @@ def test_random_kills_send_nobody_twice_and_lose_nobody(tmp_path: Path):
     with Campaign.open(path, writing=False) as campaign:
         states = campaign.figures().states
     print(
-        f"\n{kills} kills, {caught} with a request under way; {pending} were pending after "
+        f"\n{kills} kills, {caught} with a request in flight; {pending} were pending after "
         f"them; in the end {states}"
     )
     assert caught >= kills / 2, "so that it is no empty test"

@@ -240,7 +240,7 @@ def test_no_claim_is_made_once_a_file_is_removed_or_replaced(
             match=f"a.sms{suffix} was removed or replaced while a run was using it. Nothing more",
         ):
             journal.claim(number, 2)
-        # What was under way may still be written down.
+        # What was in flight may still be written down.
         journal.settle(
             claim,
             [RecipientOutcome(key, Event.ACCEPTED, ID) for key, _ in claim.recipients],

@@ -535,7 +535,7 @@ def test_timeline_adds_up(path: Path):
 
 
 def killed_in_flight(path: Path) -> None:
-    """Leave the file as a process does that is killed with a request under way."""
+    """Leave the file as a process does that is killed with a request in flight."""
     assert in_child(campaign_child.die_in_flight, str(path)) == -9
 
 

@@ -284,7 +284,7 @@ def test_repeated_and_bad_numbers_are_skipped_with_the_reason(tmp_path: Path):
         2: "repeats line 1",
         3: "not a phone number in the international format: "
         "without a + it needs at least 11 digits; "
-        "write + and the country code, or set a country",
+        "write + and the calling code, or set a country",
         4: "more than one number in one cell",
     }
 
@@ -296,7 +296,7 @@ def test_two_digit_groups_without_a_plus_may_be_two_numbers(cell: str, tmp_path:
     found = skipped(tmp_path, rows_source([cell]))
     assert found == {
         1: (
-            "perhaps two numbers in one cell; if it is one number, write it with + and the country "
+            "perhaps two numbers in one cell; if it is one number, write it with + and the calling "
             "code, or set a country"
         )
     }
@@ -398,7 +398,7 @@ def test_missing_field_or_unsendable_text_skips_one_recipient(tmp_path: Path):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"sender": "Bad sender", "text": "a"}, "a sender is a signature"),
+        ({"sender": "Bad sender", "text": "a"}, "a sender is a name of 1 to 11 characters"),
         ({"sender": "", "text": "a"}, "sender: must be given"),
         ({"sender": "Shop"}, "text or wappush must be given"),
         ({"sender": "Shop", "wappush": "ftp://x"}, "a wappush is an address"),

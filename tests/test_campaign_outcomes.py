@@ -66,7 +66,7 @@ def test_each_recipient_gets_the_outcome_of_its_own_slot():
         RecipientOutcome(3, Event.IN_DOUBT),
     )
     assert outcome.end == RequestEnd(
-        "the answer does not say what became of some recipients", 200, b"raw"
+        "the answer does not give the outcome of some recipients", 200, b"raw"
     )
     assert (outcome.in_doubt, outcome.trouble) == (True, Trouble.NONE)
 
@@ -87,7 +87,7 @@ def test_unpaid_recipient_is_pending_again_and_the_run_pauses():
     assert events(outcome) == [Event.ACCEPTED, Event.NOT_SENT]
     assert reasons(outcome) == [None, None]
     assert outcome.trouble is Trouble.PAUSE
-    assert outcome.why == "the account has not enough credits. Top up the account."
+    assert outcome.why == "the account does not have enough credits. Top up the account."
 
 
 def test_unsent_request_is_pending_again_and_the_run_waits():
@@ -128,11 +128,11 @@ def test_lost_answer_puts_all_in_doubt_and_keeps_the_reply(reason: Reason, troub
     ("error", "advice"),
     [
         (errors.NotEnoughCredits, "Top up the account"),
-        (errors.BadCredentials, "Correct login and password"),
+        (errors.BadCredentials, "Use the login and the password of the gateway"),
         (errors.AccountSuspended, "Contact the provider"),
         (errors.NotAuthorised, "another program"),
-        (errors.SenderForbidden, "Have the sender approved"),
-        (errors.BadSender, "a sender that the account lists"),
+        (errors.SenderForbidden, "Ask for approval of the sender"),
+        (errors.BadSender, "a sender that is listed in the account"),
         (errors.MissingParameters, "Please report it"),
     ],
 )
@@ -209,7 +209,7 @@ def test_unforeseen_error_puts_all_in_doubt_and_is_raised(
 ):
     outcome = outcome_of_error(claim(2), error, left=True)
     assert events(outcome) == [Event.IN_DOUBT] * 2
-    assert reasons(outcome) == ["interrupted while the request was under way"] * 2
+    assert reasons(outcome) == ["interrupted while the request was in flight"] * 2
     assert outcome.unforeseen
 
 

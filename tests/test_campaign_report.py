@@ -254,7 +254,7 @@ def test_figures_on_the_page_match_the_journal(campaign: Campaign):
         ],
     ]
     ((_, who, decided, *_rest),) = rows_of(root, "decisions")
-    assert (who, decided) == ("Iryna", "count as sent asked three of them")
+    assert (who, decided) == ("Iryna", "assume sent asked three of them")
 
 
 def test_columns_over_time_add_up_to_the_journals_outcomes(campaign: Campaign):
@@ -771,7 +771,7 @@ def test_round_times_lie_between_the_ends_and_are_few(begin: float, span: float)
         (Evidence(Decimal(900), NOON, 50, Decimal(950), NOON), "higher than expected"),
         (
             Evidence(Decimal(900), NOON, 50, Decimal(850), NOON, others=2),
-            "2 other requests were under way, so this is less certain",
+            "2 other requests were in flight, so this is less certain",
         ),
     ],
 )
@@ -791,7 +791,7 @@ def test_findings_are_the_steps_of_the_sum():
         ("Balance after", "650"),
         ("Unexplained difference", "200"),
         ("Cost of this request if it was sent", "200"), ("New message ids at the gateway", "7"),
-        ("Other requests under way at", "1"),
+        ("Other requests in flight at", "1"),
     ]  # fmt: skip
 
 

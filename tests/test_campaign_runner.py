@@ -159,12 +159,12 @@ async def test_send_of_a_custom_session_is_in_doubt_once_cancelled(tmp_path: Pat
 @pytest.mark.parametrize(
     ("how", "why"),
     [
-        ({"password": "wrong"}, "the gateway refuses login or password ("),
+        ({"password": "wrong"}, "the gateway refuses the login or the password ("),
         ({"account": AccountState.NOT_ACTIVATED}, "the account is not active ("),
         ({"account": AccountState.BLOCKED}, "the account is not active ("),
         ({"sender": "Forbidden"}, "the sender is not approved for this account"),
-        ({"credits": 0}, "the account has not enough credits ("),
-        ({"session_idle_seconds": 1e-6}, "the gateway ends every session at once"),
+        ({"credits": 0}, "the account does not have enough credits ("),
+        ({"session_idle_seconds": 1e-6}, "the gateway ends each new session immediately"),
     ],
 )
 async def test_refusal_of_the_account_pauses_and_loses_nobody(
@@ -234,7 +234,7 @@ async def test_gateway_that_cannot_save_costs_few_recipients(
         here.gateway.sentence = "Не удалось сохранить данные сообщения, свяжитесь с администрацией"
         end = await Runner(here.journal, here.session, batch=5, patience=60).run()
         assert end.outcome is RunOutcome.PAUSED
-        assert "gateway could not save" in end.why
+        assert "gateway could not save the message" in end.why
         assert end.states[S.PENDING] >= 50
         assert end.states[S.PENDING] + end.states[S.IN_DOUBT] == 100
         assert here.account.calls["SendSMS"] * 5 == end.states[S.IN_DOUBT]
@@ -327,7 +327,7 @@ async def test_wrong_password_is_no_reason_to_wait(tmp_path: Path):
         here.gateway.up_at = began + 50
         end = await Runner(here.journal, here.session, batch=5).run()
         assert end.outcome is RunOutcome.PAUSED
-        assert "the gateway refuses login or password" in end.why
+        assert "the gateway refuses the login or the password" in end.why
         assert trio.current_time() - began < 200
 
 
@@ -452,7 +452,7 @@ async def test_error_of_the_caller_ends_the_run_with_nobody_in_flight(tmp_path: 
 
         with pytest.raises(Mine):
             await Runner(here.journal, here.session, batch=5, on_progress=fail).run()
-        assert here.journal.recover() == 0, "what was under way was written"
+        assert here.journal.recover() == 0, "what was in flight was written"
         states = here.journal.states()
         assert states[S.ACCEPTED] + states.get(S.IN_DOUBT, 0) >= sum(here.taken().values())
         assert here.journal.figures().last_outcome == "cut off"
@@ -500,7 +500,7 @@ async def test_evidence_of_a_lost_answer_says_what_was_paid(tmp_path: Path):
         assert seen.before == 10_000
         assert seen.after is not None
         # The gateway has taken what is in doubt, and the balance shows it; it is evidence only, as
-        # others were under way.
+        # others were in flight.
         assert seen.before - seen.after - seen.spent in {5, 10}
         assert 1 <= seen.others <= 3
         assert seen.new_ids == ()
@@ -515,7 +515,7 @@ async def test_run_marks_in_doubt_whoever_a_killed_run_had_in_flight(
         end = await Runner(here.journal, here.session, batch=5).run()
         assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.IN_DOUBT: 5, S.ACCEPTED: 15})
         assert (
-            "the last run was interrupted while requests were under way: 5 recipients are in doubt"
+            "the last run was interrupted while requests were in flight: 5 recipients are in doubt"
             in caplog.text
         )
         assert not here.taken().keys() & {number for _, number in killed.recipients}
@@ -601,7 +601,7 @@ async def test_overlong_message_list_is_not_requested_again(
         lost = here.journal.in_doubt()
         assert [request.evidence.new_id_count for request in lost if request.evidence] == [None] * 4
         assert 1 <= here.account.calls["GetNewMessages"] <= 2, (
-            "by the two that were under way at the first loss"
+            "by the two that were in flight at the first loss"
         )
 
 
@@ -680,7 +680,7 @@ def saved_in(folder: Path) -> Path:
 async def test_file_that_disappears_stops_the_run_after_open_requests(
     tmp_path: Path,
 ):
-    """Requests under way are waited for."""
+    """Requests in flight are waited for."""
     path = tmp_path / "a.sms"
     async with world(tmp_path, NUMBERS[:100]) as here:
 

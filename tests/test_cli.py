@@ -276,7 +276,11 @@ ERRORS: tuple[tuple[tuple[int, str, str], tuple[str, ...], dict[str, str]], ...]
     ),
     ((3, "MessageNotFound", "message not found"), ("status", NOWHERE), {}),
     ((4, "NotSent", "no connection"), ("send", GOOD, "--text", "x"), {"SMSGATE_URL": CLOSED}),
-    ((5, "InDoubt", "gateway does not know"), ("send", "+380000000022", "--text", "x"), {}),
+    (
+        (5, "InDoubt", "gateway does not know the outcome"),
+        ("send", "+380000000022", "--text", "x"),
+        {},
+    ),
 )
 
 
@@ -383,7 +387,7 @@ def test_read_operation_in_doubt_may_be_repeated(smsgate: Smsgate) -> None:
     with FaultServer(AFTER_THE_REQUEST["HTML"][0]).running() as server:
         done = smsgate("balance", "--url", server.url)
     assert done.code == Exit.IN_DOUBT
-    assert "Asking again is harmless" in done.err
+    assert "It is safe to repeat this call." in done.err
     assert "Do not send" not in done.err
 
 

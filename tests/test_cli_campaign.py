@@ -191,7 +191,7 @@ def test_status_is_readable_during_a_run_and_a_second_run_refused(
         out, _ = child.communicate(timeout=30)
     last = json.loads(out.splitlines()[-1])
     assert (last["outcome"], child.returncode) == ("stopped", Exit.INTERRUPTED)
-    assert set(last["states"]) == {"accepted", "pending"}, "what was under way was waited for"
+    assert set(last["states"]) == {"accepted", "pending"}, "what was in flight was waited for"
     assert made("run", "spring.sms", "--yes", "--json").lines[-1]["states"] == {"accepted": 30}
     assert sandbox.accepted == 30
 
@@ -218,7 +218,7 @@ def test_second_ctrl_c_stops_at_once_and_lists_who_is_in_doubt(sandbox: Sandbox,
     while sandbox.accepted < 2:
         time.sleep(0.02)
     child.send_signal(signal.SIGINT)
-    assert "Ctrl-C again stops at once" in child.stderr.readline()
+    assert "Press Ctrl-C again to stop immediately." in child.stderr.readline()
     time.sleep(
         0.4
     )  # a second one that comes sooner than 0.3 s after the first is taken for the same
@@ -323,7 +323,7 @@ def test_run_without_credits_pauses_clearly_and_can_continue(
     done = campaign("run", "a.sms", "--yes")
     assert done.code == Exit.REFUSED
     assert "NOT ENOUGH, the run will pause" in done.out
-    assert "Paused: the account has not enough credits (Не хватает" in done.out
+    assert "Paused: the account does not have enough credits (Не хватает" in done.out
     sandbox.balance = 100
     assert campaign("run", "a.sms", "--yes").code == 0
     assert sandbox.accepted == 2
@@ -334,7 +334,7 @@ def test_run_without_credits_pauses_clearly_and_can_continue(
     [
         (
             ["contacts.csv", "--sender", "Bad sender", "--text", "a"],
-            "a sender is a signature of 1 to 11 characters",
+            "a sender is a name of 1 to 11 characters",
         ),
         (["contacts.csv", "--sender", "Shop"], "text or wappush must be given"),
         (
@@ -495,7 +495,7 @@ def test_killed_run_leaves_in_flight_recipients_in_doubt(
     sandbox.faults.clear()
     done = made("run", "spring.sms", "--yes")
     assert done.code == Exit.IN_DOUBT
-    assert "the last run was interrupted while requests were under way" in done.err
+    assert "the last run was interrupted while requests were in flight" in done.err
     with Campaign.open(tmp_path / "spring.sms", writing=False) as seen:
         in_doubt = [one for one in seen.recipients() if one.state is RecipientState.IN_DOUBT]
     numbers = [message.destination for message in sandbox.messages]

@@ -97,7 +97,7 @@ def test_preview_shows_full_texts_and_masks_only_the_recipient(tmp_path: Path):
     assert "a random text: line 1, +380*****1111" in said
     assert "no header" in said
     assert (
-        "1 number has a 0 after the country code, which belongs to local numbers only: line 2"
+        "1 number has a 0 after the calling code, which belongs to local numbers only: line 2"
         in said
     )
     assert not re.search(r"0501111111|0501111112", said)

@@ -93,7 +93,7 @@ def test_healthy_gateway_needs_no_change(doctor: Doctor) -> None:
     shown = on_one_line(done.out)
     assert "problem" not in shown
     assert "locked: a cookie is served one call at a time" in shown
-    assert "yes, there are credits" in shown
+    assert "the account has credits" in shown
     assert shown.rstrip().endswith("Nothing needs to change.")
     assert calls["SendSMS"] == 0
     assert calls.total() < 80
@@ -117,7 +117,7 @@ def test_useful_number_of_logins_is_reported_with_the_setting(doctor: Doctor) ->
         done = doctor(sandbox.url, SMSGATE_CONCURRENCY="2")
     assert done.code == 0
     assert (
-        "What to change SMSGATE_CONCURRENCY=8: 8 requests at once are faster than 2"
+        "What to change SMSGATE_CONCURRENCY=8: 8 requests at the same time are faster than 2"
         in on_one_line(done.out)
     )
 
@@ -129,8 +129,8 @@ def test_wrong_password_is_tried_once_and_explained(doctor: Doctor) -> None:
     assert done.code == Exit.REFUSED
     shown = on_one_line(done.out)
     assert "✗ problem login" in shown
-    assert "SMSGATE_LOGIN, SMSGATE_PASSWORD: Correct login and password" in shown
-    assert "«SOAP» must be ticked" in shown
+    assert "SMSGATE_LOGIN, SMSGATE_PASSWORD: Use the login and the password of the gateway" in shown
+    assert "enable SOAP in the settings of the account" in shown
     assert needles.WRONG_PASSWORD not in done.out
 
 
@@ -209,7 +209,7 @@ def test_balance_is_shown_only_on_request(doctor: Doctor) -> None:
     with gateway(credits=Decimal("4815.16")) as sandbox:
         for arguments in ((), ("--json",)):
             assert not re.search("4,?815", doctor(sandbox.url, *arguments).out)
-        assert "yes, there are credits (4,815.16)" in on_one_line(
+        assert "the account has credits (4,815.16)" in on_one_line(
             doctor(sandbox.url, "--show-balance").out
         )
         assert (
@@ -438,7 +438,7 @@ def test_json_is_one_document_with_each_check_that_applies(doctor: Doctor) -> No
         (
             (),
             {"SMSGATE_SENDER": "Мій магазин"},
-            "sender: a sender is a signature of 1 to 11 characters",
+            "sender: a sender is a name of 1 to 11 characters",
         ),
         ((), {"SMSGATE_COUNTRY": "Ukraine"}, "country: "),
         (("--proxy", "socks5://x"), {}, "proxy: must be an address"),
@@ -511,7 +511,7 @@ async def test_doctor_can_be_called_from_code_on_both_event_loops() -> None:
         # Auth, three questions, then three calls alone, then two of each login: the session ends in
         # the first or second of these.
         (4, Mark.PROBLEM, "it needs the check «concurrency»"),
-        (8, Mark.NOTE, f"it needs {assessment.AT_ONCE} sessions that work at once"),
+        (8, Mark.NOTE, f"it needs {assessment.AT_ONCE} sessions that work at the same time"),
     ],
 )
 async def test_sessions_lost_during_the_concurrency_check_are_reported(
@@ -557,30 +557,30 @@ def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         (CookieTimes(0.10, 0.40, 0.10), "locked"),
         (CookieTimes(0.10, 0.10, 0.10), "not locked"),
         (CookieTimes(0.10, 0.12, 0.11), "not locked"),
-        (CookieTimes(0.10, 0.22, 0.10), "cannot be told"),  # 40 % of the waiting
-        (CookieTimes(0.10, 0.40, 0.40), "cannot be told"),  # everybody waits for everybody
-        (CookieTimes(0.005, 0.020, 0.005), "cannot be told"),  # too fast
+        (CookieTimes(0.10, 0.22, 0.10), "unknown"),  # 40 % of the waiting
+        (CookieTimes(0.10, 0.40, 0.40), "unknown"),  # everybody waits for everybody
+        (CookieTimes(0.005, 0.020, 0.005), "unknown"),  # too fast
         # Most of the time is the network's: the ratio is 1.6, and yet every call waited for the
         # work on all others.
         (CookieTimes(0.10, 0.16, 0.10, round_trip=0.08), "locked"),
         # A lock would make the last call wait for 60 ms. That is less than one slow packet, so its
         # absence shows nothing.
-        (CookieTimes(0.10, 0.10, 0.10, round_trip=0.08), "cannot be told"),
+        (CookieTimes(0.10, 0.10, 0.10, round_trip=0.08), "unknown"),
         (
             CookieTimes(0.16, 0.16, 0.16, round_trip=0.10),
-            "cannot be told",
+            "unknown",
         ),  # 60 ms of work, and yet more is the network's
         (CookieTimes(0.30, 0.30, 0.30, round_trip=0.10), "not locked"),
         (
             CookieTimes(0.03, 0.03, 0.03),
-            "cannot be told",
+            "unknown",
         ),  # as of a fast gateway that locks, asked by a busy machine
         (
             CookieTimes(0.10, 0.10, 0.10, round_trip=None),
-            "cannot be told",
+            "unknown",
         ),  # behind a proxy all of it may be the network's
         (CookieTimes(0.10, 0.40, 0.10, round_trip=None), "locked"),
-        (CookieTimes(0.10, 0.40, 0.10, round_trip=0.20), "cannot be told"),
+        (CookieTimes(0.10, 0.40, 0.10, round_trip=0.20), "unknown"),
     ],
 )
 def test_cookie_lock_is_judged_by_the_delay_it_would_cause(
@@ -588,7 +588,7 @@ def test_cookie_lock_is_judged_by_the_delay_it_would_cause(
 ) -> None:
     finding = assessment.assess_cookie(times)
     assert finding.facts["outcome"] == outcome
-    assert finding.mark is (Mark.NOTE if outcome == "cannot be told" else Mark.OK)
+    assert finding.mark is (Mark.NOTE if outcome == "unknown" else Mark.OK)
     assert finding.text.startswith(outcome)
 
 

@@ -323,7 +323,7 @@ def test_signal_stops_a_run_gracefully(
     child.send_signal(number)
     code, out, err = ended(child)
     assert code == 128 + number
-    assert err.count("waiting for requests under way") == 1
+    assert err.count("waiting for requests in flight") == 1
     assert json.loads(out.splitlines()[-1])["outcome"] == "stopped"
     left = states(file)
     assert set(left) == {_S.ACCEPTED, _S.PENDING}

@@ -170,21 +170,21 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         (
             {"sender": ""},
             (
-                "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or "
+                "sender: a sender is a name of 1 to 11 characters out of A-Z a-z 0-9 . - & or "
                 "a phone number"
             ),
         ),
         (
             {"sender": "twelve chars"},
             (
-                "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or "
+                "sender: a sender is a name of 1 to 11 characters out of A-Z a-z 0-9 . - & or "
                 "a phone number"
             ),
         ),
         (
             {"sender": 5},
             (
-                "sender: a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or "
+                "sender: a sender is a name of 1 to 11 characters out of A-Z a-z 0-9 . - & or "
                 "a phone number"
             ),
         ),

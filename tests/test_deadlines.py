@@ -504,7 +504,7 @@ async def test_calls_that_exceed_the_grace_end_in_doubt_or_not_sent(
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert told == [
         (
-            f"closing the session: calls that are still under way after {grace:g} s and are ended "
+            f"closing the session: calls that are still in flight after {grace:g} s and are ended "
             "now: 2"
         ),
         "SendSMS to +380*****4567 was ended by aclose, and the request may have left: in doubt",

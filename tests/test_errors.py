@@ -201,8 +201,8 @@ def test_reasons_are_strings_that_a_program_can_compare():
         "reply unreadable",
         "SOAP fault",
         "answer not recognised",
-        "wrong number of slots",
+        "wrong number of results",
         "answer contradicts itself",
-        "gateway does not know",
-        "gateway could not save",
+        "gateway does not know the outcome",
+        "gateway could not save the message",
     }

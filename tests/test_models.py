@@ -184,14 +184,14 @@ def test_iterator_of_numbers_is_accepted():
 
 
 RULE = "is not a phone number in the international format:"
-LENGTH = f"{RULE} + and 8 to 15 digits, country code first"
-NO_DIGITS = f"{RULE} it has no digits; + and 8 to 15 digits, country code first"
-HELP = "write + and the country code, or set a country"
+LENGTH = f"{RULE} + and 8 to 15 digits, calling code first"
+NO_DIGITS = f"{RULE} it has no digits; + and 8 to 15 digits, calling code first"
+HELP = "write + and the calling code, or set a country"
 LOCAL = f"{RULE} it begins with 0, as a local number does; {HELP}"
 SHORT = f"{RULE} without a + it needs at least 11 digits; {HELP}"
 OLD = f"{RULE} 80 and nine digits is the old long-distance format; {HELP}"
 AT_HOME = f"{RULE} 8 and ten digits is the domestic format of Kazakhstan and Russia; {HELP}"
-STRANGE = "is not a phone number: the character at position {} ({}) cannot be part of one"
+STRANGE = "is not a phone number: the character at position {} ({}) is not allowed"
 BROKEN = "has a line break at position {} ({}); separate numbers by commas"
 
 
@@ -212,8 +212,8 @@ BROKEN = "has a line break at position {} ({}); separate numbers by commas"
         (
             "+0501234567",
             (
-                f"destination 1 {RULE} no country code begins with 0; + and 8 to 15 digits, "
-                "country code first"
+                f"destination 1 {RULE} no calling code begins with 0; + and 8 to 15 digits, "
+                "calling code first"
             ),
         ),
         ("00380501234567", f"destination 1 {RULE} it begins with 00; write + in place of 00"),

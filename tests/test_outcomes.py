@@ -190,7 +190,7 @@ async def test_no_outcome_contradicts_the_ledger(
             async for outcome in session.send_many(messages(seed)):
                 outcomes.append(outcome)
                 if len(outcomes) % (SENDS // (RESTARTS + 1)) == 0:
-                    # A gateway that is away for a moment: what was under way is cut off, what comes
+                    # A gateway that is away for a moment: what was in flight is cut off, what comes
                     # next finds nobody.
                     await stop(sandbox)
                     await anyio.sleep(0.02)

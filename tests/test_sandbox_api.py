@@ -219,7 +219,7 @@ def test_tables_hold_what_a_page_offers(sandbox: Sandbox):
     tables = got(sandbox, "/sandbox/tables")
     assert {
         "kind": "slow",
-        "note": "the answer is late; the gateway does the work at once",
+        "note": "the answer is late; the gateway does the work immediately",
         "seconds": 5.0,
         "works": True,
     } in tables["faults"]

@@ -44,7 +44,7 @@ def session_at(sandbox: Sandbox, **options: Any) -> smsgate.AsyncSession:
 
 
 async def together(calls: int, call: Callable[[], Awaitable[object]]) -> list[object]:
-    """Make so many calls at once; return what each gave or raised."""
+    """Make so many calls at the same time; return what each gave or raised."""
     ended: list[object] = []
 
     async def one() -> None:

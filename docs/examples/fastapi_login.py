@@ -23,7 +23,7 @@ from smsgate.integrations.fastapi import SmsSession, answer_errors, sms_lifespan
 
 CODE_SECONDS, AGAIN_SECONDS, GUESSES = 300.0, 60.0, 5
 PATIENCE = smsgate.Timeouts(send=30.0)
-"""Shorter than the default, as a visitor does not wait for minutes. On timeout: "perhaps"."""
+"""Shorter than the default of 300 s, which is too long for a visitor. On timeout: "perhaps"."""
 
 app = FastAPI(
     title="Phone login",
@@ -81,7 +81,7 @@ class Visitor:
 
 # This example keeps visitors in the memory of one process. With several processes, use a database:
 # commit a row for the idempotency key before the SMS is sent, and delete rows after a day. In
-# public, also limit the numbers per client address.
+# production, also limit the numbers per client address.
 VISITORS: dict[str, Visitor] = {}
 
 
@@ -127,7 +127,7 @@ async def ask_for_code(
 
 @app.post("/login/code", status_code=204, response_model=None)
 async def check_code(guess: Guess) -> None:
-    """Check a code. It works once, for five minutes, and for five guesses."""
+    """Check a code. A code is valid once, for five minutes and at most five attempts."""
     visitor = VISITORS.get(guess.number)
     code = visitor.code if visitor else None
     if (
@@ -139,5 +139,5 @@ async def check_code(guess: Guess) -> None:
         raise HTTPException(410, "Ask for a new code.")
     visitor.guesses += 1
     if not hmac.compare_digest(hashed(guess.code, code.salt), code.hashed):
-        raise HTTPException(403, "This is not the code.")
+        raise HTTPException(403, "The code is wrong.")
     visitor.guesses = GUESSES  # a code works once

@@ -159,7 +159,7 @@ async def send_recorded(session: _Sender, message: Message, record: SendRecord) 
 
 
 class Calls:
-    """Makes the calls of one `AsyncSession` and keeps the list of those under way."""
+    """Makes the calls of one `AsyncSession` and keeps the list of those in flight."""
 
     def __init__(self, config: SessionConfig, observer: Observer | None) -> None:
         self.closed: bool = False
@@ -193,7 +193,7 @@ class Calls:
         self._logins = Logins(credentials, self._config.concurrency, self._open_transport)
 
     async def close(self, grace: float | None) -> None:
-        """Refuse new calls, wait for those under way and close the connections.
+        """Refuse new calls, wait for those in flight and close the connections.
 
         After `grace` seconds the remaining calls are ended. None waits without a limit.
         """
@@ -222,7 +222,7 @@ class Calls:
 
     def _end_all(self, grace: float) -> None:
         _log.warning(
-            "closing the session: calls that are still under way after %g s and are ended now: %d",
+            "closing the session: calls that are still in flight after %g s and are ended now: %d",
             grace,
             len(self._under_way),
         )

@@ -55,7 +55,7 @@ AUTH_LIMIT = 64 * 1024
 PARSED_IN_THREAD = 256 * 1024
 """Replies of at least this many bytes are parsed in a thread, not in the event loop."""
 PARSING_THREADS = 1
-"""Replies parsed at once. More gain nothing: the interpreter runs one thread at a time."""
+"""Replies parsed at the same time. More gain nothing: the interpreter runs one thread at a time."""
 _WAIT_SHOWN_FROM = 0.1
 """The wait in seconds from which an error mentions the wait."""
 
@@ -153,7 +153,7 @@ class Logins:
             exchange: the record of the request.
             within: seconds for the Auth, including the wait for the Auth of another call.
             since: when the call began to wait. If the Auth of another call has timed out since
-                then, this call fails at once.
+                then, this call fails immediately.
 
         Raises:
             BadCredentials, AccountSuspended: the gateway refuses the login, or did so recently.

@@ -186,7 +186,7 @@ class Exchange:
 
     @property
     def left(self) -> bool:
-        """Whether the request may have left. Exact while it is under way, final after `end`."""
+        """Whether the request may have left. Exact while it is in flight, final after `end`."""
         if self._ended is not None:
             return self._ended
         # After a failed step the client may already be doing anything else.
@@ -359,8 +359,8 @@ def own_transport(
     Args:
         url: the address to post to.
         context: the TLS settings, also for an https proxy.
-        proxy: the address of an HTTP proxy, or None.
-        connect: seconds to connect, at most.
+        proxy: the URL of an HTTP proxy, or None.
+        connect: the longest time to connect, in seconds.
         keep_alive: seconds after which an idle connection is not used again, since the server may
             be closing it.
     """

@@ -35,7 +35,7 @@ _HANDING_OVER = 1.0
 
 
 class Pace(Generic[Item]):
-    """Limits the work to `rate` units a second, evenly spread. `units` returns those of an item."""
+    """Limits the work to `rate` units per second, evenly. `units` returns those of an item."""
 
     def __init__(self, rate: float, units: Callable[[Item], int]) -> None:
         self._rate = rate

@@ -2,7 +2,7 @@
 
 A campaign is a file. Each recipient's state is on the disk before the request leaves. After any
 crash, `Campaign.open(...).run(...)` continues where the last run stopped. Recipients that were in
-flight are then in doubt, and are never sent to again automatically
+flight are then in doubt, and smsgate never sends to them again automatically
 (docs: campaigns, "The promise").
 """
 
@@ -103,7 +103,7 @@ _log = logging.getLogger("smsgate")
 
 
 class Campaign:
-    """A campaign in a file: its recipients, and what became of each of them.
+    """A campaign in a file: its recipients, and the outcome of each.
 
     Create one with `create`, or open one with `open`. Use it as a context manager, or call `close`.
 
@@ -149,7 +149,7 @@ class Campaign:
             path: the file to create.
             source: the recipients, from `file_source`, `csv_source`, `table_source` or
                 `rows_source`.
-            sender: the sender of every message, a signature or a number.
+            sender: the sender of every message, an approved name or a phone number.
             text: the text. A field such as `{name}` stands for a column of the source; write `{{`
                 for a brace.
             wappush: an http(s) address to send as a WAP push.
@@ -207,7 +207,7 @@ class Campaign:
             raise
         if in_doubt:
             _log.warning(
-                "the last run was interrupted while requests were under way: %d recipients are"
+                "the last run was interrupted while requests were in flight: %d recipients are"
                 " in doubt",
                 in_doubt,
             )
@@ -368,13 +368,13 @@ class Campaign:
         line: int | None = None,
         message_id: str | None = None,
     ) -> int:
-        """Decide about recipients in doubt, or cancel pending ones. The decision is recorded.
+        """Record a decision on recipients in doubt, or cancel pending recipients.
 
         Args:
-            event: `Event.RESEND` sends again, which may deliver a second copy. `ASSUME_SENT` counts
-                the recipients as sent. `GIVE_UP` gives them up. `FOUND` counts one recipient as
-                accepted, with its `message_id`. `CANCEL` never sends to recipients that are still
-                pending.
+            event: `Event.RESEND` sends again: a recipient may get the message twice. `ASSUME_SENT`
+                assumes that the messages were sent. `GIVE_UP` abandons the recipients. `FOUND`
+                counts one recipient as accepted, with its `message_id`. `CANCEL` never sends to
+                recipients that are still pending.
             who: the name of the person who decides.
             note: the reason for the decision.
             request: decide only about the recipients of this request.
@@ -405,7 +405,7 @@ class Campaign:
     # Forgetting
 
     def purge(self) -> None:
-        """Delete numbers, texts, message ids and raw replies, and keep the figures.
+        """Delete numbers, texts, message ids and raw replies, and keep the statistics.
 
         Raises:
             ValueError: some recipients are pending, in flight or in doubt.

@@ -38,7 +38,7 @@ __all__ = [
     "outcome_of_error",
 ]
 
-INTERRUPTED = "interrupted while the request was under way"
+INTERRUPTED = "interrupted while the request was in flight"
 INTERRUPTED_BEFORE = "interrupted before any byte of the request left"
 _TRIES = 3
 """How often a recipient is tried alone before a failure of the gateway counts as a refusal."""
@@ -85,7 +85,7 @@ def outcome_of_answer(claim: Claim, result: SendResult) -> RequestOutcome:
         _slot(key, slot) for (key, _), slot in zip(claim.recipients, result.recipients, strict=True)
     )
     unpaid = any(slot.answer == Answer.NOT_ENOUGH_CREDITS for slot in result.refused)
-    reason = "the answer does not say what became of some recipients" if result.in_doubt else None
+    reason = "the answer does not give the outcome of some recipients" if result.in_doubt else None
     end = RequestEnd(reason, 200, result.text.encode() if result.in_doubt else None)
     if not unpaid:
         return RequestOutcome(outcomes, end)

@@ -83,7 +83,7 @@ class Preview:
     ) -> None:
         self.longest: Sample | None = None
         self.doubtful: int = 0
-        """How many numbers have a 0 after the country code. These recipients are not skipped."""
+        """How many numbers have a 0 after the calling code. These recipients are not skipped."""
         self.doubtful_lines: list[int] = []
         """The first lines with such a number."""
         self._drawn: list[Sample] = []
@@ -178,7 +178,7 @@ class _Alike:
 def _check_all(sender: str, wappush: str | None, text: str | None, country: str | None) -> None:
     """Raise `ValueError` for an argument that would make every message invalid."""
     if not sender:
-        raise ValueError("sender: must be given: a signature or a number")
+        raise ValueError("sender: must be given: an approved name or a phone number")
     try:
         Message(
             sender=sender,
@@ -231,7 +231,7 @@ def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
     if alike.country is None and may_be_two_numbers(number):
         raise _UnreadableRow(
             "perhaps two numbers in one cell; if it is one number, write it with + and the"
-            " country code, or set a country"
+            " calling code, or set a country"
         )
     text = None if template is None else _filled(template, row)
     message = Message(

@@ -57,9 +57,9 @@ class Poller:
     Args:
         journal: the journal of the campaign.
         session: the session that asks the gateway.
-        rate: requests per second at most; None for no limit.
+        rate: the maximum number of requests per second; None for no limit.
         again: seconds until the same message is checked again.
-        timeout: seconds in all at most; None for no limit.
+        timeout: the longest time in seconds, in all; None for no limit.
         on_progress: called after each answer and each failure.
 
     Raises:
@@ -122,7 +122,7 @@ class Poller:
         return progress
 
     def stop(self) -> None:
-        """Start no more requests. `poll` returns when those under way have ended."""
+        """Start no more requests. `poll` returns when those in flight have ended."""
         self._stopping = True
         if self._stop_asked is not None:
             self._stop_asked.set()

@@ -1,4 +1,4 @@
-"""Sends a campaign: claim, send, record, with several requests under way at once.
+"""Sends a campaign: claim, send, record, with several requests in flight at the same time.
 
 Rules of this file: no request leaves before its claim is on the disk. The outcome is recorded by a
 plain synchronous call in the frame that knows the outcome, so no cancellation can prevent it. A
@@ -50,7 +50,7 @@ class RunOutcome(StrEnum):
     FINISHED = "finished"
     """No recipient is pending."""
     STOPPED = "stopped"
-    """`Runner.stop` was called, and the requests under way have ended."""
+    """`Runner.stop` was called, and the requests in flight have ended."""
     PAUSED = "paused"
     """The operator must fix something before the run can continue, or the gateway does not work."""
     CUT_OFF = "cut off"
@@ -70,8 +70,8 @@ class RunResult:
 class Progress:
     """The progress of a run.
 
-    `states` is the number of recipients in each state, `under_way` the number of requests under
-    way. `waiting` says what the run waits for; "" if it does not wait.
+    `states` is the number of recipients in each state, `under_way` the number of requests in
+    flight. `waiting` says what the run waits for; "" if it does not wait.
     """
 
     states: dict[RecipientState, int]
@@ -130,9 +130,9 @@ class Runner:
     Args:
         journal: the journal of the campaign.
         session: the session that sends.
-        batch: recipients in one request at most, from 1 to 1,000. At a low `rate`, requests are
+        batch: the most recipients in one request, from 1 to 1,000. At a low `rate`, requests are
             smaller, so that none has more recipients than one second allows.
-        rate: recipients per second at most; None for no limit.
+        rate: the maximum number of recipients per second; None for no limit.
         patience: seconds in all to wait for a gateway that does not work, with growing pauses. Then
             the run pauses. The run also waits this long for another program that reads the file.
         on_progress: called after each change.
@@ -201,13 +201,13 @@ class Runner:
         Raises:
             JournalLost: the journal failed, so some outcomes are not recorded.
             JournalBusy: another program read the file for longer than `patience`.
-            JournalError: the journal failed. Requests under way have ended, and nothing more was
+            JournalError: the journal failed. Requests in flight have ended, and nothing more was
                 sent.
         """
         self._stop_asked, self._turn, self._settled = anyio.Event(), anyio.Lock(), anyio.Condition()
         if lost := self._journal.recover():
             _log.warning(
-                "the last run was interrupted while requests were under way: %d recipients are"
+                "the last run was interrupted while requests were in flight: %d recipients are"
                 " in doubt",
                 lost,
             )
@@ -260,7 +260,7 @@ class Runner:
                 return False
 
     async def _break(self, error: JournalError) -> None:
-        """Send nothing more, since the journal failed. Requests under way may still end."""
+        """Send nothing more, since the journal failed. Requests in flight may still end."""
         if self._broken is None:
             self._broken = error
             self._end(RunOutcome.CUT_OFF, "")
@@ -276,7 +276,7 @@ class Runner:
         )
 
     def stop(self) -> None:
-        """Start no more requests. `run` returns when those under way have ended."""
+        """Start no more requests. `run` returns when those in flight have ended."""
         self._end(RunOutcome.STOPPED, "")
 
     def _end(self, outcome: RunOutcome, why: str) -> None:
@@ -306,7 +306,7 @@ class Runner:
                     self._turn.release()
             if self._outcome or not self._progress.under_way:
                 return
-            # Recipients of requests under way may become pending again.
+            # Recipients of requests in flight may become pending again.
             async with self._settled:
                 if self._progress.under_way and not self._outcome:
                     await self._settled.wait()

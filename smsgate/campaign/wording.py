@@ -66,11 +66,11 @@ _STEPS = (
 _SECONDS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
 
 DECISIONS: Mapping[Event, str] = {
-    Event.RESEND: "send again, which may deliver a second copy",
+    Event.RESEND: "send again (a recipient may get the message twice)",
     Event.FOUND: "count as accepted",
-    Event.ASSUME_SENT: "count as sent",
-    Event.GIVE_UP: "give up",
-    Event.CANCEL: "cancel: never send",
+    Event.ASSUME_SENT: "assume sent",
+    Event.GIVE_UP: "abandon (never send again)",
+    Event.CANCEL: "cancel (never send)",
 }
 """The decisions of an operator, in words."""
 COSTS: Mapping[RecipientState, str] = {
@@ -409,7 +409,7 @@ def findings(request: RequestInDoubt, zone: tzinfo | None) -> list[Fact]:
             )
         )
     if seen.others:
-        rows.append(Fact("Other requests under way at that time", count(seen.others)))
+        rows.append(Fact("Other requests in flight at that time", count(seen.others)))
     return rows
 
 
@@ -459,5 +459,5 @@ def reading(request: RequestInDoubt) -> str:
     if seen.others:
         were = _verb(seen.others, "was", "were")
         others = things(seen.others, "other request")
-        said += f" But {others} {were} under way, so this is less certain."
+        said += f" But {others} {were} in flight, so this is less certain."
     return said

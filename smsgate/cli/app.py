@@ -38,10 +38,10 @@ _FOLLOWED = 300.0
 app: typer.Typer = typer.Typer(
     name="smsgate",
     cls=PlainGroup,
-    help="Send SMS through the TurboSMS gateway, at most once, and follow their delivery.",
+    help="Send SMS through the TurboSMS gateway, each at most once, and follow their delivery.",
     epilog=(
-        "Exit codes: 0 done, 2 usage, 3 refused, 4 not sent, 5 in doubt, 6 done in part,"
-        " 128 + n ended by signal n."
+        "Exit codes: 0 done, 1 bug or lost output, 2 wrong usage, 3 refused, 4 not sent,"
+        " 5 in doubt, 6 partly done, 128 + n ended by signal n."
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -97,7 +97,7 @@ async def send(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The sender, a signature or a number. Default: SMSGATE_SENDER.",
+            help="The sender: an approved name or a phone number. Default: SMSGATE_SENDER.",
         ),
     ] = None,
     country: Country = None,
@@ -151,7 +151,10 @@ async def status(
         typer.Option(metavar="S", min=0.1, help="With --follow: stop after this many seconds."),
     ] = _FOLLOWED,
 ) -> int:
-    """Show the delivery status of messages."""
+    """Show the delivery status of messages.
+
+    Example: smsgate status 6c65ca0a-3076-46d9-8082-d85d206a0db0 --follow
+    """
     async with account.session() as session:
         if not follow:
             statuses = await _statuses(session, ids)
@@ -167,7 +170,10 @@ async def status(
 
 @command(app)
 async def new(output: Output, account: Account) -> None:
-    """List the ids of messages whose delivery status the gateway does not know yet."""
+    """List the ids of sent messages that have no delivery status yet. Not incoming SMS.
+
+    Example: smsgate new
+    """
     async with account.session() as session:
         found = await session.get_new_messages()
     output.show(NewMessages(tuple(found)))
@@ -230,7 +236,7 @@ async def _sent(session: AsyncSession, message: Message, ends: Sequence[CallEnd]
 
 
 async def _statuses(session: AsyncSession, ids: Sequence[str]) -> tuple[DeliveryStatus, ...]:
-    """Request all statuses at once, and return them in order. An unknown id has a status too."""
+    """Request all statuses at the same time. Returns them in order, also those of unknown ids."""
     found: dict[str, DeliveryStatus | SmsGateError | ValueError] = {}
 
     async def ask(one: str) -> None:

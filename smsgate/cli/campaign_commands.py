@@ -1,7 +1,7 @@
 """The commands `smsgate campaign ...`: bulk sending that survives `kill -9`.
 
 Rule of this file: a command opens the file, calls the campaign, and shows the answer. The first
-signal waits for requests under way, the second stops at once.
+signal waits for requests in flight, the second stops immediately.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from ..campaign import (
     file_source,
 )
 from ..campaign.runner import MOST_IN_REQUEST
-from ..campaign.wording import DECISIONS, as_sentence, things
+from ..campaign.wording import things
 from ..errors import InDoubt, NotSent
 from ..ledger.states import before
 from ..session import AsyncSession
@@ -55,7 +55,7 @@ __all__ = ["app"]
 app: typer.Typer = typer.Typer(
     name="campaign",
     cls=PlainGroup,
-    help="Send to many recipients from a file that survives kill -9, and see each outcome.",
+    help="Send to many recipients. Every outcome is kept in one file, even after kill -9.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -74,12 +74,12 @@ class Contents:
     """The content of the messages, and how to read the list."""
 
     sender: Annotated[
-        str, typer.Option(metavar="NAME", help="The sender, a signature or a number.")
+        str, typer.Option(metavar="NAME", help="The sender: an approved name or a phone number.")
     ]
     text: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT", help="The text; {column} is replaced by a column of the list."
+            metavar="TEXT", help="The text. {name} is replaced by the cell of the column 'name'."
         ),
     ] = None
     wappush: Annotated[
@@ -93,10 +93,7 @@ class Contents:
         bool,
         typer.Option(
             "--no-header",
-            help=(
-                "The first line is a recipient, and columns are {1}, {2} and so on."
-                " Default: detected."
-            ),
+            help=("The list has no header; the columns are {1}, {2} and so on. Default: detected."),
         ),
     ] = False
     encoding: Annotated[
@@ -210,13 +207,13 @@ async def run(
             metavar="N",
             min=0.001,
             max=1e6,
-            help="Recipients per second at most. Default: no limit.",
+            help="The maximum number of recipients per second. Default: no limit.",
         ),
     ] = None,
     batch: Annotated[
         int,
         typer.Option(
-            metavar="N", min=1, max=MOST_IN_REQUEST, help="Recipients in one request at most."
+            metavar="N", min=1, max=MOST_IN_REQUEST, help="The most recipients in one request."
         ),
     ] = 100,
     yes: Yes = False,
@@ -242,12 +239,12 @@ async def run(
                 with _stopping(
                     output,
                     runner.stop,
-                    "Ctrl-C again stops at once; recipients of requests under way are then in"
-                    " doubt.",
+                    "Press Ctrl-C again to stop immediately. Recipients of requests in flight are"
+                    " then in doubt.",
                 ):
                     end = await runner.run()
         if end is None:
-            end = RunResult(RunOutcome.CUT_OFF, "stopped at once", campaign.journal.states())
+            end = RunResult(RunOutcome.CUT_OFF, "stopped immediately", campaign.journal.states())
             output.stream(InDoubtList(quoted, _in_doubt(campaign), show_numbers=False))
         output.stream(Done(end, quoted))
         return _exit_of(end)
@@ -307,24 +304,25 @@ def _in_doubt(
 class DecisionOptions:
     """The decision of the operator: exactly one of these options."""
 
-    sent: Annotated[
-        bool, typer.Option("--sent", help=as_sentence(DECISIONS[Event.ASSUME_SENT]))
-    ] = False
-    resend: Annotated[bool, typer.Option("--resend", help=as_sentence(DECISIONS[Event.RESEND]))] = (
+    sent: Annotated[bool, typer.Option("--sent", help="Assume that the messages were sent.")] = (
         False
     )
+    resend: Annotated[
+        bool,
+        typer.Option("--resend", help="Send again. A recipient may get the message twice."),
+    ] = False
     give_up: Annotated[
-        bool, typer.Option("--give-up", help=as_sentence(DECISIONS[Event.GIVE_UP]))
+        bool, typer.Option("--give-up", help="Abandon: never send again, do not count as sent.")
     ] = False
     found: Annotated[
         str | None,
         typer.Option(
             metavar="ID",
-            help="Count one recipient as accepted with this message id; give its --line.",
+            help="Record this message id for the recipient of --line, as accepted. Needs --line.",
         ),
     ] = None
     cancel: Annotated[
-        bool, typer.Option("--cancel", help="Never send to recipients that are still pending.")
+        bool, typer.Option("--cancel", help="Abandon the pending recipients: never send to them.")
     ] = False
 
     @property
@@ -347,9 +345,9 @@ class DecisionOptions:
 
 _RISKS = {
     Event.RESEND: (
-        "Recipients whose message was already sent will receive and cost a second one. Send again?"
+        "Recipients who already got the message get it again, and you pay again. Send again?"
     ),
-    Event.CANCEL: "Cancelled recipients are never sent to. Continue?",
+    Event.CANCEL: "smsgate never sends to cancelled recipients. Continue?",
 }
 
 
@@ -376,7 +374,9 @@ def resolve(
     ] = "",
     yes: Yes = False,
 ) -> int:
-    """Decide about recipients in doubt, or cancel pending ones. User and time are recorded.
+    """Record your decision on recipients in doubt, or cancel pending recipients.
+
+    The user and the time are recorded, too.
 
     Example: smsgate campaign resolve spring.sms --sent --request 7 --note "seen by the provider"
     """
@@ -426,7 +426,7 @@ async def poll(
     account: Account,
     *,
     rate: Annotated[
-        float, typer.Option(metavar="N", min=0.001, help="Status requests per second at most.")
+        float, typer.Option(metavar="N", min=0.001, help="The most status requests per second.")
     ] = 50.0,
     again: Annotated[
         float,
@@ -437,14 +437,17 @@ async def poll(
         typer.Option(metavar="S", min=0.1, help="Stop after this many seconds. Default: no limit."),
     ] = None,
 ) -> int:
-    """Request delivery statuses until every status is final."""
+    """Request delivery statuses until every status is final.
+
+    Example: smsgate campaign poll spring.sms --timeout 600
+    """
     with Campaign.open(file) as campaign:
         async with account.session() as session:
             with CampaignBar(output, campaign.journal.next_ask()[0]) as shown:
                 poller = campaign.poller(
                     session, rate=rate, again=again, timeout=timeout, on_progress=shown.poll
                 )
-                with _stopping(output, poller.stop, "Ctrl-C again stops at once."):
+                with _stopping(output, poller.stop, "Press Ctrl-C again to stop immediately."):
                     await poller.poll()
         progress = poller.progress
         output.show(Polled(progress, campaign.figures().deliveries))
@@ -466,7 +469,7 @@ def report(
     ] = None,
     show_numbers: ShowNumbers = False,
 ) -> None:
-    """Show what happened to all recipients, or write it as an HTML page with charts.
+    """Show a report on all recipients, or write the report as an HTML page with charts.
 
     Example: smsgate campaign report spring.sms --html spring.html
     """
@@ -515,9 +518,12 @@ def export(
 
 @command(app, changes=True)
 def purge(output: Output, file: File, *, yes: Yes = False) -> None:
-    """Delete numbers, texts and message ids, and keep the figures."""
+    """Delete numbers, texts and message ids. Keep only the statistics.
+
+    Example: smsgate campaign purge spring.sms
+    """
     with Campaign.open(file) as campaign:
-        _ask("Numbers, texts and message ids are deleted for good. Continue?", yes=yes)
+        _ask("This deletes numbers, texts and message ids permanently. Continue?", yes=yes)
         campaign.purge()
         output.show(Status(campaign.figures()))
 
@@ -548,11 +554,11 @@ def _exit_of(end: RunResult) -> int:
 
 @contextmanager
 def _stopping(output: Output, stop: Callable[[], None], again: str) -> Iterator[None]:
-    """Stop gently on the first signal, and at once on the second. `again` explains the second."""
+    """Stop gently on the first signal, immediately on the second. `again` explains the second."""
 
     def gently() -> None:
         stop()
-        output.note(f"Stopping ({SIGNALS.said}): waiting for requests under way. {again}")
+        output.note(f"Stopping ({SIGNALS.said}): waiting for requests in flight. {again}")
 
     soon = partial(call_soon, current_token())
     with (

@@ -201,7 +201,7 @@ def _samples(made: Made) -> list[RenderableType]:
         more = ", ..." if made.preview.doubtful > len(made.preview.doubtful_lines) else ""
         blocks += [
             Text(
-                f"{numbers} a 0 after the country code, which belongs to local numbers only:"
+                f"{numbers} a 0 after the calling code, which belongs to local numbers only:"
                 f" line {lines}{more}",
                 "yellow",
             )
@@ -299,7 +299,7 @@ def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
     )
     forced_by = printable(", ".join(character_names(figures.forced_by)))
     rows = {
-        "recipients": f"{plan.pending:,} to be sent to, {figures.count(_S.SKIPPED):,} skipped",
+        "recipients": f"{plan.pending:,} pending, {figures.count(_S.SKIPPED):,} skipped",
         "texts": f"{figures.texts:,}{' different' * (figures.texts > 1)}; {parts or 'none'}",
         "alphabet": f"{things(figures.ucs2, 'recipient')} in UCS-2, forced by {forced_by}"
         if figures.ucs2

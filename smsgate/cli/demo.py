@@ -52,7 +52,7 @@ _TROUBLE_EVERY = 16
 """One in this many messages goes to a number that causes an error."""
 
 _PROMISE = (
-    "smsgate hands each recipient to the gateway at most once. For each recipient it reports one of"
+    "smsgate sends to each recipient at most once. For each recipient it reports one of"
     " three outcomes: accepted, with the message id; not sent, with the reason; or in doubt, with"
     " the evidence."
 )
@@ -115,7 +115,7 @@ class DemoReport:
 
 
 async def demo(output: Output) -> None:
-    """Show a send, a thousand sends and a killed campaign on this machine, without any cost."""
+    """Run a demo on a local gateway: one send, 1,000 sends and a campaign after kill -9. Free."""
     from ..sandbox import MAGIC, Sandbox, Settings  # noqa: PLC0415 - another extra
 
     stage, settings = output.stage, Settings(credits=20_000)
@@ -130,7 +130,7 @@ async def demo(output: Output) -> None:
         ) as session:
             await _log_in(stage, session, sandbox.url)
             one = await _send_one(stage, session)
-            _heading(stage, 3, f"{_MANY:,} messages at once, {_CONCURRENCY} requests at a time")
+            _heading(stage, 3, f"{_MANY:,} messages, {_CONCURRENCY} requests at the same time")
             started = perf_counter()
             outcomes = await _send_many(output, session, trouble)
             seconds = perf_counter() - started

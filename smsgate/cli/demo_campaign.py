@@ -38,7 +38,7 @@ _KILLED_AT = 0.4
 """The share of recipients that have an outcome when the process is killed."""
 _POLL_INTERVAL = 0.1
 _HELD = 30.0
-"""Seconds by which the gateway delays answers before the kill, so that requests are under way."""
+"""Seconds by which the gateway delays answers before the kill, so that requests are in flight."""
 _REPORT = "report.html"
 _S = RecipientState
 
@@ -69,7 +69,7 @@ async def campaign_scene(output: Output, sandbox: Sandbox) -> CampaignShown:
         Campaign.create(file, rows, sender="Shop", text="{name}, знижка 20% лише сьогодні!").close()
         killed = await _run(output, file, sandbox, until=_KILLED_AT)
         settled, in_flight = _settled(killed), killed.count(_S.IN_FLIGHT)
-        at = f" with {settled:,} of {RECIPIENTS:,} done, and {in_flight:,} in requests under way"
+        at = f" with {settled:,} of {RECIPIENTS:,} done, and {in_flight:,} in flight"
         _say(stage, Text.assemble(("✗ kill -9", "red"), at))
         await _run(output, file, sandbox, until=None)
         _say(
@@ -116,7 +116,7 @@ def _settled(progress: Progress) -> int:
 async def _run(output: Output, file: Path, sandbox: Sandbox, *, until: float | None) -> Progress:
     """Run the real command and show its progress. At the share `until`, kill the process.
 
-    The process is killed with requests under way. Returns the recipients in each state afterwards.
+    The process is killed with requests in flight. Returns the recipients in each state afterwards.
     """
     settings = sandbox.settings
     account = {

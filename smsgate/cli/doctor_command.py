@@ -49,7 +49,7 @@ async def doctor(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="A PEM file with the certificate authority that your program trusts (verify=).",
+            help="A PEM file with the CA certificates to trust, as in your program's verify=.",
         ),
     ] = None,
     show_balance: Annotated[

@@ -59,7 +59,7 @@ class Exit(IntEnum):
 
 
 class Interrupted(Exception):
-    """A signal ended the command, and no send was under way."""
+    """A signal ended the command, and no send was in flight."""
 
     sent: ClassVar[bool | None] = False
 
@@ -80,7 +80,7 @@ class SendInterrupted(Interrupted):
 
 
 class RunInterrupted(SendInterrupted):
-    """A signal ended the run of a campaign at once. `file` is its file, quoted for a shell."""
+    """A signal ended the run of a campaign immediately. `file` is its file, quoted for a shell."""
 
     def __init__(self, file: str) -> None:
         super().__init__(
@@ -122,21 +122,21 @@ OWN: dict[type[BaseException], ExitRow] = {
     RunInterrupted: ExitRow(
         Exit.INTERRUPTED,
         "interrupted",
-        "To continue, run the campaign again. Recipients in doubt are not sent to again.",
+        "To continue, run the campaign again. smsgate does not send to recipients in doubt again.",
     ),
     SendInterrupted: ExitRow(Exit.INTERRUPTED, "interrupted", _DO_NOT_REPEAT),
     Interrupted: ExitRow(Exit.INTERRUPTED, "interrupted"),
     NobodyReads: ExitRow(
         Exit.FAULT,
         "output lost",
-        "The message was handed to the gateway anyway. Do not send it again to see the result.",
+        "The message was sent to the gateway anyway. Do not send it again to see the result.",
         "Free some space, or write to another place.",
     ),
     JournalLost: ExitRow(
         Exit.IN_DOUBT,
         Outcome.IN_DOUBT,
         "Fix this first. Then list the recipients in doubt with 'smsgate campaign in-doubt FILE'."
-        " They are not sent to again automatically.",
+        " smsgate never sends to them again automatically.",
     ),
     JournalError: ExitRow(Exit.USAGE, "usage"),
     ValueError: ExitRow(Exit.USAGE, "usage"),

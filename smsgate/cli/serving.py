@@ -70,12 +70,12 @@ class Behaviour:
         bool,
         _behaviour(
             "--pay-in-part",
-            help="With too few credits, send to as many recipients as they cover, not to none.",
+            help="If credits run out, send to the first recipients and refuse only the rest.",
         ),
     ] = False
     senders: Annotated[
         str | None,
-        _behaviour(metavar="NAMES", help="Approved signatures, separated by commas. Default: all."),
+        _behaviour(metavar="NAMES", help="Approved senders, separated by commas. Default: all."),
     ] = None
     delivery_seconds: Annotated[
         float,
@@ -92,7 +92,7 @@ class Behaviour:
     ] = 0.0
     hold_seconds: Annotated[
         float,
-        _behaviour(metavar="S", min=0, help="Seconds by which to delay answers."),
+        _behaviour(metavar="S", min=0, help="Delay each answer by this many seconds."),
     ] = 0.0
     session_idle_seconds: Annotated[
         float,
@@ -118,11 +118,11 @@ class Behaviour:
     ] = None
     failed_slot: Annotated[
         str,
-        _behaviour(metavar="KIND", help="The reply for a refused number: sentence, empty or nil."),
+        _behaviour(metavar="KIND", help="Array item for a refused number: sentence, empty or nil."),
     ] = "sentence"
     keep_messages: Annotated[
         int,
-        _behaviour(metavar="N", min=1, help="Messages kept in memory, at 1 KB each."),
+        _behaviour(metavar="N", min=1, help="How many messages to keep in memory (1 KB each)."),
     ] = 100_000
     seed: Annotated[
         int | None,
@@ -160,7 +160,7 @@ class Listening:
         list[str] | None,
         _listening(
             metavar="NAME",
-            help="A host name that requests may use, besides the address. Repeatable.",
+            help="Another host name to accept in the Host header. Repeatable.",
         ),
     ] = None
     tls_cert: Annotated[
@@ -227,16 +227,17 @@ async def sandbox(
         typer.Option(
             metavar="RULE",
             help=(
-                "A fault to inject: 'reset after,SendSMS,10%', 'slow,5s', '502 before,3x'."
-                " Repeatable."
+                "Inject a fault: its kind, then an operation, a percentage, a count or a delay."
+                " Examples: 'reset after,SendSMS,10%', 'slow,5s', '502 before,3x'. 'before' and"
+                " 'after' mean before and after the gateway processes the request. Repeatable."
             ),
         ),
     ] = [],  # noqa: B006 - typer copies it
     show_numbers: ShowNumbers = False,
 ) -> None:
-    """Run a gateway with the same protocol, and an inbox in the browser, on this machine.
+    """Run a local gateway for tests: the TurboSMS protocol, with an inbox in the browser.
 
-    The sandbox runs until Ctrl-C.
+    Press Ctrl-C to stop the sandbox.
 
     Example: smsgate sandbox --fault "reset after,SendSMS,10%"
     """

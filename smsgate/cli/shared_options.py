@@ -88,7 +88,10 @@ class Account:
             min=1,
             max=256,
             metavar="N",
-            help="Requests at the same time. Default: SMSGATE_CONCURRENCY, or 4.",
+            help=(
+                "The number of requests in flight at the same time."
+                " Default: SMSGATE_CONCURRENCY, or 4."
+            ),
         ),
     ] = None
     env_file: Annotated[

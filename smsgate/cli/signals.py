@@ -2,7 +2,7 @@
 
 There are two modes. While a command blocks (imports, prompts, files), a signal raises `Signalled`
 at the current line, as Ctrl-C does in any Python program. While an event loop runs, a signal calls
-a reaction in the loop instead: a campaign first waits for requests under way, and everything else
+a reaction in the loop instead: a campaign first waits for requests in flight, and everything else
 is cancelled.
 
 Rule of this file: it imports little, and only from the standard library, since it is loaded first.
@@ -114,7 +114,7 @@ class Signals:
             self._telling_until = 0.0
 
     def settled(self) -> None:
-        """Let a signal end the process at once, since the end has been shown.
+        """Let a signal end the process immediately, since the end has been shown.
 
         After a first signal, only a counted second one does. Any other signal would change the exit
         code that the first one decided.

@@ -64,7 +64,7 @@ _SLOW_CONNECT, _SLOW_CALL = 1 / 3, 1 / 6
 _CLOCK_OFF = 30
 """Seconds. A smaller difference may come from the network."""
 _SLOWEST = 2.0
-"""Seconds per call. If calls are slower, more requests at once would take minutes to measure."""
+"""Seconds per call. If calls are slower, more concurrency would take minutes to measure."""
 _WORTH_IT = 1.15
 """More sessions are useful only if throughput grows by at least 15 %."""
 _WORK_LEAST = 0.010
@@ -302,7 +302,7 @@ def assess_sender(sender: str | None) -> Finding:
     return Finding(
         "sender",
         Mark.OK,
-        "one is set; only a send shows whether the account may use it",
+        "a sender is set; only a send shows whether the account may use this sender",
         facts={"set": True},
     )
 
@@ -312,7 +312,7 @@ def assess_credits(balance: Decimal, *, show: bool) -> Finding:
     facts = {"any": balance > 0, **({"credits": balance} if show else {})}
     shown = f" ({balance:,f})" if show else ""
     if balance > 0:
-        return Finding("credits", Mark.OK, f"yes, there are credits{shown}", facts=facts)
+        return Finding("credits", Mark.OK, f"the account has credits{shown}", facts=facts)
     row = OUTCOMES[NotEnoughCredits]
     advice = f"{row.advice} Every send will be refused."
     return Finding(
@@ -356,27 +356,27 @@ def assess_cookie(times: CookieTimes) -> Finding:
     sure = times.round_trip is not None and work >= max(_WORK_SURE, round_trip)
     waited = (times.same - times.apart) / ((AT_ONCE - 1) * work) if work > 0 else 0.0
     seen = (
-        f"{AT_ONCE} at once took {_time(times.same)} with one cookie,"
+        f"{AT_ONCE} calls at the same time took {_time(times.same)} with one cookie,"
         f" {_time(times.apart)} with {AT_ONCE}"
     )
     if work < _WORK_LEAST:
-        outcome, why = "cannot be told", "the gateway answers too fast to measure it"
+        outcome, why = "unknown", "the gateway answers too fast to measure the lock"
     elif times.apart > times.alone * _CROWDED:
         outcome, why = (
-            "cannot be told",
+            "unknown",
             f"calls with separate cookies waited, too: one alone takes {_time(times.alone)}",
         )
     elif waited >= _LOCKED:
         outcome, why = "locked", "a cookie is served one call at a time"
     elif waited <= _FREE and not sure:
         outcome, why = (
-            "cannot be told",
+            "unknown",
             "no call waited, but the calls are too short to show a lock at this latency",
         )
     elif waited <= _FREE:
-        outcome, why = "not locked", "a cookie is served several calls at once"
+        outcome, why = "not locked", "a cookie is served several calls at the same time"
     else:
-        outcome, why = "cannot be told", "the calls waited too little for a lock, too much for none"
+        outcome, why = "unknown", "the calls waited too little for a lock, too much for none"
     facts = {
         "outcome": outcome,
         "calls": AT_ONCE,
@@ -384,7 +384,7 @@ def assess_cookie(times: CookieTimes) -> Finding:
         "same_cookie_seconds": times.same,
         "own_cookies_seconds": times.apart,
     }
-    mark = Mark.NOTE if outcome == "cannot be told" else Mark.OK
+    mark = Mark.NOTE if outcome == "unknown" else Mark.OK
     return Finding("cookie lock", mark, f"{outcome}: {why}; {seen}", facts=facts)
 
 
@@ -413,9 +413,9 @@ def assess_concurrency(steps: Sequence[Step], configured: int, error_text: str =
     sound = [step for step in steps if step.error is None]
     useful, most = useful_concurrency(sound), sound[-1].concurrency
     first, *others = [
-        f"{_rate(step.rate)} calls a second with {step.concurrency}" for step in sound
+        f"{_rate(step.rate)} calls per second with {step.concurrency}" for step in sound
     ]
-    rates = ", ".join([first, *(other.replace(" calls a second", "") for other in others)])
+    rates = ", ".join([first, *(other.replace(" calls per second", "") for other in others)])
     facts = {
         "useful": useful,
         "configured": configured,
@@ -425,13 +425,13 @@ def assess_concurrency(steps: Sequence[Step], configured: int, error_text: str =
     broken = steps[-1]
     text = rates if broken.error is None else f"{rates}; with {broken.concurrency}: {error_text}"
     if broken.error is not None and configured > most:
-        advice = f"The gateway did not serve {broken.concurrency} sessions at once."
+        advice = f"The gateway did not serve {broken.concurrency} sessions at the same time."
         return found(Mark.NOTE, text, setting=f"SMSGATE_CONCURRENCY={most}", advice=advice)
     if sound[0].rate * _WORK_LEAST > 1:
         return found(Mark.OK, f"{text}; the answers are too fast to compare")
     if useful > configured:
         advice = (
-            f"{useful} requests at once are faster than {configured};"
+            f"{useful} requests at the same time are faster than {configured};"
             " this matters if you send many messages."
         )
         return found(Mark.NOTE, text, setting=f"SMSGATE_CONCURRENCY={useful}", advice=advice)

@@ -163,7 +163,7 @@ async def _cookie(context: _Context) -> Finding:
     if context.most_at_once < AT_ONCE:
         return _skipped(
             "cookie lock",
-            f"it needs {AT_ONCE} sessions that work at once, and fast answers",
+            f"it needs {AT_ONCE} sessions that work at the same time, and fast answers",
         )
     return assess_cookie(await context.probe.cookie_times())
 
@@ -221,7 +221,8 @@ async def examine(
 ) -> Report:
     """Check a setup and return the report. No message is sent and no credit is spent.
 
-    It makes about 60 requests, at most 8 at once. An error of the gateway becomes a finding.
+    It makes about 60 requests, at most 8 at the same time. An error of the gateway becomes a
+    finding.
 
     Args:
         setup: the settings to check.

@@ -330,7 +330,7 @@ class Probe:
 
 
 async def _together(calls: Iterable[Awaitable[object]]) -> None:
-    """Run all calls at once, and raise the first error when all have ended."""
+    """Run all calls at the same time, and raise the first error when all have ended."""
     errors: list[SmsGateError] = []
 
     async def one(call: Awaitable[object]) -> None:

@@ -154,7 +154,7 @@ class Journal(Protocol):
         ...
 
     def purge(self) -> None:
-        """Delete numbers, texts and replies, and keep the figures."""
+        """Delete numbers, texts and replies, and keep the statistics."""
         ...
 
     def close(self) -> None:

@@ -123,9 +123,9 @@ class Evidence:
     """What was observed around a request in doubt. It is evidence, not proof, and decides nothing.
 
     `before` is the balance at `before_at`, `after` the balance at `after_at`, and `spent` the cost
-    of messages accepted in between, all in credits. `others` is the number of other requests under
-    way. `new_ids` are message ids that the gateway lists and no recorded answer contains: at most
-    1,000 of `new_id_count`. `reply_ids` are the message ids found in the damaged reply.
+    of messages accepted in between, all in credits. `others` is the number of other requests in
+    flight. `new_ids` are message ids that the gateway lists and no recorded answer contains: at
+    most 1,000 of `new_id_count`. `reply_ids` are the message ids found in the damaged reply.
     """
 
     before: Decimal | None = None

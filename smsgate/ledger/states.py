@@ -31,7 +31,7 @@ class RecipientState(StrEnum):
     PENDING = "pending"
     """Not sent yet."""
     IN_FLIGHT = "in flight"
-    """A request with this recipient is about to leave or under way."""
+    """A request with this recipient is about to leave or in flight."""
     ACCEPTED = "accepted"
     """The gateway took the message and gave an id."""
     REFUSED = "refused"
@@ -88,14 +88,12 @@ TRANSITIONS: tuple[Transition, ...] = (
         _S.IN_FLIGHT,
         _E.NOT_SENT,
         _S.PENDING,
-        note="no byte left, or the gateway says that it did nothing",
+        note="no byte left, or the gateway did not process the request",
     ),
     Transition(
         _S.IN_FLIGHT, _E.IN_DOUBT, _S.IN_DOUBT, note="no readable answer, or the process ended"
     ),
-    Transition(
-        _S.IN_DOUBT, _E.RESEND, _S.PENDING, operator=True, note="the only way to a second send"
-    ),
+    Transition(_S.IN_DOUBT, _E.RESEND, _S.PENDING, operator=True, note="only this sends again"),
     Transition(
         _S.IN_DOUBT, _E.FOUND, _S.ACCEPTED, operator=True, note="with the id that the gateway gave"
     ),

@@ -320,7 +320,7 @@ class ClassifiedAnswer:
 
     @property
     def refusal(self) -> bool:
-        """Whether the sentence says that the gateway did nothing."""
+        """Whether the sentence says that the gateway did not process the request."""
         return self.error is not None
 
 

@@ -41,9 +41,7 @@ __all__ = [
     "message_id",
 ]
 
-SENDER_RULE = (
-    "a sender is a signature of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"
-)
+SENDER_RULE = "a sender is a name of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"
 
 # `\Z` because `$` also matches before a line feed; `[0-9]` because `\d` matches all scripts.
 _SIGNATURE = re.compile(r"[A-Za-z0-9.\-&]{1,11}\Z")
@@ -188,7 +186,7 @@ class Message(_Frozen, frozen=True):
         destinations: one number, several numbers in one string with commas, or an iterable of
             strings. The attribute is a tuple of numbers, each `+` and 8 to 15 digits. At most
             `smsgate.protocol.limits.MOST_RECIPIENTS` numbers are allowed.
-        sender: a signature of 1 to 11 characters out of `A-Z a-z 0-9 . - &`, or a phone number.
+        sender: a name of 1 to 11 characters out of `A-Z a-z 0-9 . - &`, or a phone number.
             None takes the sender of the session.
         text: the text; CR LF becomes LF. `text` or `wappush` is required.
         wappush: an http or https link, sent as a WAP push.

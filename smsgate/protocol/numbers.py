@@ -30,20 +30,20 @@ _DECORATION = frozenset({"Zs", "Pd", "Cf"})
 """Unicode categories of spaces, dashes and invisible format characters."""
 
 _NO_NUMBER = "is not a phone number in the international format"
-_LENGTH = "+ and 8 to 15 digits, country code first"
-_HELP = "write + and the country code, or set a country"
+_LENGTH = "+ and 8 to 15 digits, calling code first"
+_HELP = "write + and the calling code, or set a country"
 
 # The first matching row applies. Excel drops a leading zero; the rest may be a foreign number.
 _COMPLAINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\+?\Z"), f"it has no digits; {_LENGTH}"),
     (re.compile(r"00"), "it begins with 00; write + in place of 00"),
     (re.compile(r"0"), f"it begins with 0, as a local number does; {_HELP}"),
-    (re.compile(r"\+0"), f"no country code begins with 0; {_LENGTH}"),
+    (re.compile(r"\+0"), f"no calling code begins with 0; {_LENGTH}"),
     (
         re.compile(r"80[0-9]{9}\Z"),
         f"80 and nine digits is the old long-distance format; {_HELP}",
     ),
-    # Never valid: +83 and +89 are not country codes, and numbers of +870 and +878 are longer.
+    # Never valid: +83 and +89 are not calling codes, and numbers of +870 and +878 are longer.
     (
         re.compile(r"8[379][0-9]{9}\Z"),
         f"8 and ten digits is the domestic format of Kazakhstan and Russia; {_HELP}",
@@ -51,7 +51,7 @@ _COMPLAINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[0-9]{1,10}\Z"), f"without a + it needs at least 11 digits; {_HELP}"),
 )
 
-# Country codes with the trunk prefix 0, in which no international number has a 0 after the code.
+# Calling codes with the trunk prefix 0, in which no international number has a 0 after the code.
 _WITH_TRUNK_ZERO = (
     "20 27 31 32 33 40 41 43 44 46 49 51 53 54 55 57 58 60 61 63 64 66 84 86 90 91 92 93 94 95 98 "
     "211 212 213 218 231 232 233 234 243 249 251 252 254 255 256 260 261 262 263 264 265 291 "
@@ -98,12 +98,12 @@ def bare_number(written: str, *, also: str = "") -> str:
             broken = position if bare and broken is None else broken
         elif not _is_decoration(character) and character not in also:
             place = _at(written, position)
-            raise ValueError(f"is not a phone number: the character {place} cannot be part of one")
+            raise ValueError(f"is not a phone number: the character {place} is not allowed")
     return bare
 
 
 def international_number(written: str) -> str:
-    """Return `+` and 8 to 15 digits, from a written number with a country code.
+    """Return `+` and 8 to 15 digits, from a written number with a calling code.
 
     A number without `+` needs at least 11 digits and must not begin with 0. Domestic formats that
     begin with 8 (`80671234567`, `87011234567`) are invalid: they could be numbers of another
@@ -122,7 +122,7 @@ def international_number(written: str) -> str:
 
 
 def has_trunk_zero(number: str) -> bool:
-    """Return whether a number in the international format has a trunk 0 after its country code.
+    """Return whether a number in the international format has a trunk 0 after its calling code.
 
     The 0 is dialled only within the country, so the number is wrong. Returns False for countries
     in which a number may begin with 0.

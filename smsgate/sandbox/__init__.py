@@ -230,7 +230,7 @@ class Sandbox:
 
     @property
     def account(self) -> AccountState:
-        """Whether the account may log in. Setting it ends all sessions, so it applies at once."""
+        """Whether the account may log in. A change ends all gateway sessions and applies now."""
         return self._gateway.account
 
     @account.setter
@@ -253,7 +253,7 @@ class Sandbox:
         return self._server.idle_closed if self._server else 0
 
     def drop_sessions(self) -> None:
-        """End all sessions, as the real gateway sometimes does: every cookie becomes invalid."""
+        """End all gateway sessions, as the gateway sometimes does: all cookies become invalid."""
         self._gateway.drop_sessions()
 
     def clear(self) -> None:

@@ -75,9 +75,9 @@ class Settings:
     delivery_jitter: float = 0.0
     """Random variation of the delivery time, as a share of `delivery_seconds`, 0 to 1."""
     session_idle_seconds: float = 1440.0
-    """Seconds after which an idle session expires. The default is that of PHP."""
+    """Seconds after which an idle gateway session expires. The default is that of PHP."""
     session_calls: int | None = None
-    """Number of calls after which a session expires; None means no limit."""
+    """Number of calls after which a gateway session expires; None means no limit."""
 
     hold_seconds: float = 0.0
     """Seconds by which each answer is delayed, after the work, with the cookie locked."""
@@ -85,7 +85,7 @@ class Settings:
     """Handle one request at a time for each cookie, as PHP does; other requests wait."""
 
     unauthorised: str = say(Answer.NOT_AUTHORISED)
-    """The sentence for an expired session: «Вы не авторизованы» (documented) or
+    """The sentence for an expired gateway session: «Вы не авторизованы» (documented) or
     «Вы не авторизированы» (captured)."""
     failed_slot: FailedSlot = FailedSlot.SENTENCE
     sentences: Mapping[Answer, str] = field(default_factory=dict, hash=False)
@@ -140,7 +140,7 @@ def _is_sentences(value: Any) -> bool:
 
 
 _SECONDS = "a number of seconds, 0 or more"
-_SENDERS = "a frozenset of signatures"
+_SENDERS = "a frozenset of sender names"
 _COUNT = "a whole number, 1 or more"
 
 _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (

@@ -133,7 +133,7 @@ FAULTS: dict[FaultKind, FaultRow] = {
     for row in (
         FaultRow(
             FaultKind.SLOW,
-            "the answer is late; the gateway does the work at once",
+            "the answer is late; the gateway does the work immediately",
             works=True,
             seconds=5.0,
         ),
@@ -235,7 +235,7 @@ FAULTS: dict[FaultKind, FaultRow] = {
         ),
         FaultRow(
             FaultKind.SESSION_LOSS,
-            "the session ends just before the work, so the call is not authorised",
+            "the gateway session ends just before the work, so the call is not authorised",
             works=True,
             forgets=True,
         ),

@@ -210,7 +210,7 @@ class Gateway:
 
     @property
     def account(self) -> AccountState:
-        """Whether the account may log in. Changing it ends all sessions, so it applies at once."""
+        """Whether the account may log in. A change ends all gateway sessions and applies now."""
         with self._lock:
             return self._account.state
 

@@ -55,14 +55,18 @@ MAGIC: tuple[MagicNumber, ...] = (
     # The number is refused, the others of the request are sent.
     MagicNumber("+380000000001", "valid, but not recognised", refuses=Answer.BAD_DESTINATION),
     MagicNumber("+380000000002", "the country is not served", refuses=Answer.COUNTRY_NOT_SERVED),
-    MagicNumber("+380000000003", "the link to the operator is broken", refuses=Answer.CANNOT_SEND),
+    MagicNumber(
+        "+380000000003", "the link to the mobile operator is broken", refuses=Answer.CANNOT_SEND
+    ),
     # The message is accepted and charged, but not delivered.
     MagicNumber("+380000000004", "not delivered", ends=DeliveryState.NOT_DELIVERED),
     MagicNumber("+380000000005", "expired", ends=DeliveryState.EXPIRED),
     MagicNumber(
-        "+380000000006", "rejected by the operator", ends=DeliveryState.REJECTED_BY_OPERATOR
+        "+380000000006", "rejected by the mobile operator", ends=DeliveryState.REJECTED_BY_OPERATOR
     ),
-    MagicNumber("+380000000007", "deleted by the operator", ends=DeliveryState.DELETED_BY_OPERATOR),
+    MagicNumber(
+        "+380000000007", "deleted by the mobile operator", ends=DeliveryState.DELETED_BY_OPERATOR
+    ),
     MagicNumber("+380000000008", "unknown status", ends=DeliveryState.UNKNOWN),
     MagicNumber("+380000000009", "failed, not sent", ends=DeliveryState.FAILED),
     MagicNumber("+380000000010", "cancelled", ends=DeliveryState.CANCELLED),

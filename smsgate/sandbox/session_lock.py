@@ -1,7 +1,7 @@
 """A lock for each cookie, like PHP's session files: one request at a time.
 
 See docs: wire format, "Cookies". Rule of this file: requests that hold or want a cookie are
-counted even if the lock is switched off.
+counted even if the lock is disabled.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ _Endpoint = Callable[[Request], Awaitable[Response]]
 class Endpoints:
     """The endpoints of all paths. `app` is the ASGI application.
 
-    Setting `stopping` ends all delays and event streams at once.
+    Setting `stopping` ends all delays and event streams immediately.
     """
 
     def __init__(self, api: Api, locks: CookieLocks, names: Collection[str]) -> None:

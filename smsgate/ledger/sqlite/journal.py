@@ -331,7 +331,7 @@ class SqliteJournal(SqliteReader):
     # Forgetting
 
     def purge(self) -> None:
-        """Delete numbers, texts and replies, and keep the figures."""
+        """Delete numbers, texts and replies, and keep the statistics."""
         self._connection.execute("PRAGMA secure_delete = ON")
         with self._transaction():
             for name in ("purge_recipients", "purge_texts", "purge_requests", "purge_decisions"):

@@ -145,7 +145,7 @@ export class Thread {
 
   async reload() {
     if (!this.isOpen) return;
-    // Two answers at once may arrive in the wrong order.
+    // Two answers at the same time may arrive in the wrong order.
     if (this.opening) {
       this.missed = true;
       return;

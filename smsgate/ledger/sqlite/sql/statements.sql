@@ -103,7 +103,7 @@ WHERE recipient.state = 'in doubt' AND request.evidence IS NULL ORDER BY request
 SELECT message_id FROM recipient WHERE message_id IN (SELECT value FROM json_each(:ids));
 
 -- name: doubt_requests
--- Settle requests that were under way when the process ended.
+-- Settle requests that were in flight when the process ended.
 UPDATE request SET settled_at = :now, in_doubt = size, reason = :reason WHERE settled_at IS NULL;
 
 -- name: doubt_recipients
