@@ -28,6 +28,7 @@ COVERAGE = [
     (100, ["errors", "privacy", "config", "protocol/*", "_client/*", "session"]),
     (100, ["ledger/states", "ledger/records", "ledger/contract", "campaign/outcomes"]),
     (99, ["campaign/runner", "ledger/sqlite/*"]),
+    (95, ["ledger/*", "ledger/postgres/*"]),
     (95, ["*"]),
     (95, ["campaign/*"]),
     (95, ["cli/*"]),
@@ -149,7 +150,7 @@ def pytest(session: nox.Session, *arguments: str) -> list[str]:
     ):
         session.env["PYTEST_DEBUG_TEMPROOT"] = str(memory)
     # Not `python -m pytest`, which would import the package from the checkout, not from the wheel.
-    # Six workers, more than many machines have cores, since many tests wait for a socket.
+    # More workers than many machines have cores, since many tests wait for a socket.
     return [
         f"{session.bin}/pytest",
         "-n",

@@ -19,6 +19,7 @@ ROOMS: dict[str, tuple[float, tuple[str, ...]]] = {
     "session": (1, ("session", "")),
     "ledger": (0, ("ledger",)),
     "campaign": (0, ("campaign",)),
+    "outbox": (1, ("outbox",)),
     "sandbox": (3, ("sandbox",)),
     "doctor": (2, ("doctor",)),
     "integrations": (1, ("integrations",)),

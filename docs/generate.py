@@ -25,6 +25,7 @@ import smsgate.doctor
 import smsgate.integrations.aiohttp
 import smsgate.integrations.fastapi
 import smsgate.integrations.otel
+import smsgate.outbox
 import smsgate.sandbox
 import smsgate.settings
 import smsgate.testing
@@ -167,8 +168,8 @@ def life() -> str:
     ]
     return f"""# States of a recipient
 
-This page shows the states of one recipient of [a campaign](../campaigns.md). Only a decision of
-the operator follows a dashed line.
+This page shows the states of one recipient of [a campaign](../campaigns.md), or of one message of
+[an outbox](../outbox.md). Only a decision of the operator follows a dashed line.
 
 ```{{raw}} html
 {states()}
@@ -268,6 +269,8 @@ FIRST = (
     "segments",
     "Sandbox",
     "Campaign",
+    "Outbox",
+    "OutboxMessage",
 )
 
 
@@ -353,7 +356,15 @@ def integrations() -> str:
 INTEGRATIONS: tuple[tuple[ModuleType, tuple[str, ...], str], ...] = (
     (
         smsgate.integrations.fastapi,
-        ("sms_lifespan", "SmsSession", "sms_session", "answer_errors"),
+        (
+            "sms_lifespan",
+            "SmsOutbox",
+            "IdempotencyKey",
+            "SmsSession",
+            "sms_outbox",
+            "sms_session",
+            "answer_errors",
+        ),
         "[FastAPI](../howto/fastapi.md), with the extra `fastapi`.",
     ),
     (
@@ -578,6 +589,11 @@ PAGES: dict[str, Callable[[], str]] = {
         "smsgate.campaign",
         smsgate.campaign,
         "Bulk sending. [Campaigns](../campaigns.md) explains how to use it.",
+    ),
+    "api-outbox.md": api_of(
+        "smsgate.outbox",
+        smsgate.outbox,
+        "Single messages with a key. [The outbox](../outbox.md) explains how to use it.",
     ),
     "api-doctor.md": api_of(
         "smsgate.doctor",

@@ -13,10 +13,12 @@
     │   ├── BadDestination           the number was not recognised, or its country is not served
     │   ├── GatewayFailure           the gateway could not send the message
     │   └── MessageNotFound          unknown message id
-    └── InDoubt                None  the request left; no answer shows if the message was sent
+    ├── InDoubt                None  the request left; no answer shows if the message was sent
+    ├── InFlight               None  another call is sending the message with this key
+    └── KeyReused              False the key belongs to another message
 
 `OUTCOMES` at the end says what each error means and what to do about it. The command, FastAPI,
-campaigns, the doctor and observers all read this table. A new error is one class and one row.
+campaigns, the doctor and observers all read this table. To add an error, add one class and one row.
 
 Rules of this file:
 - It imports nothing from the package.
@@ -44,6 +46,8 @@ __all__ = [
     "ErrorRow",
     "GatewayFailure",
     "InDoubt",
+    "InFlight",
+    "KeyReused",
     "MessageNotFound",
     "MissingParameters",
     "NotAuthorised",
@@ -93,6 +97,7 @@ class Reason(StrEnum):
     OTHER_EVENT_LOOP = "other event loop"
     BAD_REQUEST = "request could not be made"
     TOO_LATE = "too late"
+    CANCELLED = "cancelled by an operator"
     # NotSent or InDoubt, depending on whether a byte had left
     CLOSED = "session closed"
     TIMED_OUT = "timed out"
@@ -109,6 +114,8 @@ class Reason(StrEnum):
     CONTRADICTION = "answer contradicts itself"
     OUTCOME_UNKNOWN = "gateway does not know the outcome"
     NOT_SAVED = "gateway could not save the message"
+    PROCESS_ENDED = "process ended"
+    FAILED_OVER = "database failed over"
 
     @property
     def ends_session(self) -> bool:
@@ -127,8 +134,8 @@ class ReasonRow:
 
     Attributes:
         setting: what to check: an environment variable, an argument, or a part such as the network.
-        advice: what to do next, after an operation that sends nothing. After a send in doubt, use
-            the advice of `OUTCOMES[InDoubt]`.
+        advice: what to do next. After a send in doubt, use the advice of `OUTCOMES[InDoubt]`
+            instead.
         passing: see `Reason.passing`.
         ends_session: see `Reason.ends_session`.
     """
@@ -160,6 +167,9 @@ _PUZZLING = (
     "the gateway",
     "Check in the account whether the message was sent. If this happens again, ask the provider.",
 )
+_DECIDE = (
+    "Check in the account whether the message is there, then decide with 'smsgate outbox resolve'."
+)
 
 REASONS: Mapping[Reason, ReasonRow] = {
     Reason.NO_CONNECTION: ReasonRow(
@@ -170,7 +180,7 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.NO_FREE_CONNECTION: ReasonRow(
         "http_client",
         "Set the connection limit of http_client to at least `concurrency`. If the limit is already"
-        " that high, replace the client.",
+        " that high, the client has lost connections: create a new client and a new session.",
         passing=True,
     ),
     Reason.PROXY_REFUSED: ReasonRow(
@@ -185,13 +195,17 @@ REASONS: Mapping[Reason, ReasonRow] = {
         "SMSGATE_URL", "Correct the address of the gateway or of the proxy: it is not usable."
     ),
     Reason.TOO_LATE: ReasonRow(
-        "not_after", "If the message is still useful, send it again, or set a longer not_after."
+        "not_after",
+        "If the message is still useful, send it again. If this happens often, use a longer"
+        " not_after.",
     ),
+    Reason.CANCELLED: ReasonRow("the outbox", "Send a new message if it is wanted after all."),
     Reason.TIMED_OUT: ReasonRow(*_SLOW, passing=True),
     Reason.CONNECTION_LOST: ReasonRow(*_BROKEN, passing=True),
     Reason.CLIENT_FAILED: ReasonRow(
         "http_client",
-        "An event hook of the client, or a tool that replaces the transport, failed. Remove it.",
+        "An event hook of the client failed, or a tool that replaces the transport failed. Remove"
+        " the hook or the tool.",
         passing=True,
     ),
     Reason.HTTP_STATUS: ReasonRow(*_STRANGER, passing=True),
@@ -207,6 +221,8 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.CONTRADICTION: ReasonRow(*_PUZZLING),
     Reason.OUTCOME_UNKNOWN: ReasonRow(*_PUZZLING),
     Reason.NOT_SAVED: ReasonRow(*_PUZZLING),
+    Reason.PROCESS_ENDED: ReasonRow("the program", _DECIDE),
+    Reason.FAILED_OVER: ReasonRow("the database", _DECIDE),
 }
 """One row for each reason."""
 
@@ -241,7 +257,9 @@ class SmsGateError(Exception):
 
 
 class NotSent(SmsGateError):
-    """No byte of the message left this process, so you can safely send it again.
+    """The message was certainly not sent, so you can safely send it again.
+
+    No byte of it left this process, or the gateway refused the cookie and so did not process it.
 
     Attributes:
         reason: what prevented the request.
@@ -341,8 +359,8 @@ class MessageNotFound(Refused):
 class InDoubt(SmsGateError):
     """The request left, and no answer shows whether the message was sent.
 
-    Do not send the message again before you check: the gateway continues to process a request after
-    the connection is lost.
+    Before you send the message again, check in the account whether it was sent: the gateway
+    continues to process a request after the connection is lost.
 
     Attributes:
         reason: what happened.
@@ -361,6 +379,22 @@ class InDoubt(SmsGateError):
         super().__init__(message)
         self.reason = reason
         self.evidence = evidence
+
+
+class InFlight(SmsGateError):
+    """Another call is sending the message with this key. Ask for its outcome later."""
+
+    def __init__(self, message: str = "another call is sending the message with this key") -> None:
+        super().__init__(message)
+
+
+class KeyReused(SmsGateError, ValueError):
+    """The key belongs to a message with another number, sender or text. Nothing was sent."""
+
+    sent: ClassVar[bool | None] = False
+
+    def __init__(self, message: str = "the key belongs to another message") -> None:
+        super().__init__(message)
 
 
 class PlainHttpWarning(UserWarning):
@@ -435,7 +469,8 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
     BadSender: ErrorRow(
         Outcome.REFUSED,
         "the gateway says that the sender is malformed",
-        "Use a sender that is listed in the account. For a campaign, create the campaign again.",
+        "Use a sender that is listed in the account. The sender of a campaign cannot be changed:"
+        " create a new campaign.",
         account=True,
     ),
     SenderForbidden: ErrorRow(
@@ -490,12 +525,28 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
     InDoubt: ErrorRow(
         Outcome.IN_DOUBT,
         "it is not known whether the message was sent",
-        "The message may have been sent. Do not send it again before you check: the gateway"
-        " continues to process a request after the connection is lost.",
+        "The message may have been sent. Before you send it again, check in the account whether it"
+        " was sent: the gateway continues to process a request after the connection is lost.",
         504,
         "The SMS gateway's answer was lost. If this was a send, the message may be on its way.",
         reading="It is safe to repeat this call.",
         passing=True,
+    ),
+    InFlight: ErrorRow(
+        Outcome.IN_DOUBT,
+        "another call is sending the message with this key",
+        "Wait, then ask the outbox for the outcome of the key.",
+        409,
+        "This message is being sent. Ask again in a moment.",
+        passing=True,
+    ),
+    KeyReused: ErrorRow(
+        Outcome.REFUSED,
+        "the key belongs to another message",
+        "Use a new key for each message.",
+        422,
+        "This idempotency key was used for another message. Nothing was sent.",
+        setting="key",
     ),
     SmsGateError: ErrorRow(
         Outcome.IN_DOUBT,

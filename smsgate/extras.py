@@ -11,6 +11,7 @@ EXTRA_OF: dict[str, str] = {
     "fastapi": "fastapi",
     "opentelemetry": "otel",
     "phonenumbers": "phone",
+    "psycopg": "postgres",
     "pydantic_settings": "settings",
     "python_calamine": "tables",
     "rich": "cli",

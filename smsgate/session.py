@@ -3,8 +3,8 @@
 Rules of this file:
 - A send is repeated only if no byte of it has left, or the gateway did not process the request.
   The table of operations says which operations may be repeated freely.
-- Errors raised here hold no frames below the public call, so no traceback shows a password, a
-  cookie, a number or a text.
+- The traceback of an error raised here ends at the public method that the user called. Internal
+  frames are removed, so no traceback shows a password, a cookie, a number or a text.
 """
 
 from __future__ import annotations
@@ -276,13 +276,19 @@ class AsyncSession:
         await self._calls.close(grace)
 
     @property
+    def timeouts(self) -> Timeouts:
+        """The deadlines of the session."""
+        return self._config.timeouts
+
+    @property
     def concurrency(self) -> int:
         """How many requests may be in flight at the same time."""
         return self._config.concurrency
 
     # --- the five operations --------------------------------------------------------------------
 
-    # Each takes `timeout`, since a call that is cancelled from outside cannot report its outcome.
+    # Each has a `timeout`, so that callers do not need `asyncio.timeout`: a call that is cancelled
+    # from outside cannot report its outcome.
 
     async def auth(self, *, timeout: float | None = None) -> None:
         """Log in now, to check login and password at start-up. No other call needs this.
@@ -334,12 +340,13 @@ class AsyncSession:
             wappush: an http(s) address to send as a WAP push, in place of `text`.
             sender: an approved name or a phone number; by default the sender of the session.
             timeout: seconds for the whole call, including the login and retries; by default
-                `timeouts.send`. A send that times out raises `InDoubt` if a byte of its request
-                has left, otherwise `NotSent`. The gateway still processes the request: with a short
-                timeout you lose the answer, but the message may still be sent.
+                `timeouts.send`. A send that times out raises `NotSent` if no byte of its request
+                has left, otherwise `InDoubt`. A timeout does not stop the gateway: after `InDoubt`
+                the message may still be sent, so a short timeout only loses the answer.
             not_after: seconds within which the first byte of the request must leave; by default no
                 limit except `timeout`. Use `not_after` for a message that is useless later, such as
-                a one-time code. After this time nothing is sent, and the call raises `NotSent`.
+                a one-time code. If no byte has left by then, nothing is sent, and the call raises
+                `NotSent`. If a byte has left by then, `not_after` has no effect.
 
         Returns:
             The outcome of each recipient, if at least one was accepted. After a send to several
@@ -353,14 +360,44 @@ class AsyncSession:
             NotSent: nothing left this process. After `not_after` seconds, `reason` is `TOO_LATE`.
             InDoubt: it is not known whether the message was sent.
         """
-        message = Message(
+        message = self._message(destination, text, wappush, sender)
+        return await self.send(message, timeout=timeout, not_after=not_after)
+
+    def compose(
+        self,
+        destination: str | Iterable[str],
+        text: str | None = None,
+        *,
+        wappush: str | None = None,
+        sender: str | None = None,
+    ) -> Message:
+        """Return the message that `send_sms` would send, with its sender. Nothing is sent.
+
+        Args:
+            destination, text, wappush, sender: as in `send_sms`.
+
+        Raises:
+            pydantic.ValidationError: the message is invalid, or has no sender.
+        """
+        message = self._message(destination, text, wappush, sender or self._config.sender)
+        if message.sender is None:
+            raise _no_sender()
+        return message
+
+    def _message(
+        self,
+        destination: str | Iterable[str],
+        text: str | None,
+        wappush: str | None,
+        sender: str | None,
+    ) -> Message:
+        return Message(
             sender=sender,
             destinations=destination,
             text=text,
             wappush=wappush,
             country=self._config.country,
         )
-        return await self.send(message, timeout=timeout, not_after=not_after)
 
     async def send(
         self, message: Message, *, timeout: float | None = None, not_after: float | None = None
@@ -443,14 +480,14 @@ class AsyncSession:
                 async for outcome in outcomes:
                     print(outcome.message.text, outcome.result or outcome.error)
 
-        If you leave the loop early, no more messages are read, and sends in flight continue in the
-        background. To wait for these sends, leave the `async with` block or call `aclose()`.
-        Outcomes that the loop did not yield are logged.
+        If you leave the loop early, no more messages are read (with one exception, see below), and
+        sends in flight continue in the background. To wait for these sends, leave the `async with`
+        block or call `aclose()`. Outcomes that the loop did not yield are logged.
 
-        `send_many` never cancels `messages`. If you leave the loop while an async iterable is
-        waiting for its next item, the iterable keeps waiting. If the item arrives, it is sent, and
-        the outcome is logged. `send_many` does not close an iterator or a generator that you pass,
-        so you can read the remaining items.
+        The exception: if `messages` is an async iterable, `send_many` may already be waiting for
+        its next item when you leave the loop. This wait is not cancelled: if the item arrives, it
+        is still sent. `send_many` does not close an iterator or a generator that you pass, so you
+        can read the remaining items.
 
         `send_many` keeps no record of what was sent. To survive a crash, use `smsgate.campaign`.
 
@@ -553,13 +590,7 @@ class AsyncSession:
     def _call_of(self, message: Message, deadline: float) -> OutgoingCall[SendResult]:
         sender = message.sender or self._config.sender
         if sender is None:
-            raise invalid_message(
-                (
-                    ("sender",),
-                    "missing",
-                    f"no sender: set one for the message or for the session; {SENDER_RULE}",
-                )
-            )
+            raise _no_sender()
         numbers = message.destinations
         if _log.isEnabledFor(logging.DEBUG):
             size = (
@@ -616,6 +647,16 @@ def _caller() -> int:
     ):
         level, frame = level + 1, frame.f_back
     return level
+
+
+def _no_sender() -> ValidationError:
+    return invalid_message(
+        (
+            ("sender",),
+            "missing",
+            f"no sender: set one for the message or for the session; {SENDER_RULE}",
+        )
+    )
 
 
 def _deadline(timeout: float | None, usual: float) -> float:

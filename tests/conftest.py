@@ -9,12 +9,14 @@ import gc
 import os
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import certifi
 import hypothesis
 import pytest
 import soak
+from postgres_cluster import Cluster, programs
 
 hypothesis.settings.register_profile("smsgate", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("smsgate")
@@ -66,6 +68,20 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of each module that has a full count, and begin with what takes longest."""
     for item in items:
-        if isinstance(item, pytest.Function) and getattr(item.module, "count", None) is soak.count:
+        if isinstance(item, pytest.Function) and soak.count in vars(item.module).values():
             item.add_marker("soak")
     items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[Cluster]:
+    """A cluster for all tests of this process. Ask for it by `databases.cluster_of`."""
+    with Cluster() as cluster:
+        yield cluster
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if programs() is None:
+        terminalreporter.write_line(
+            "PostgreSQL is not installed, so the tests of the outbox on PostgreSQL were skipped"
+        )

@@ -92,6 +92,13 @@ def otel() -> None:
     OtelObserver().begin(CallStart("SendSMS", "gateway.test", 443))(CallEnd("accepted"))
 
 
+def postgres() -> None:
+    from smsgate.outbox import LedgerError, open_ledger
+
+    with contextlib.suppress(LedgerError):
+        open_ledger("postgresql://127.0.0.1:1/sms?connect_timeout=1")
+
+
 def a_message_complains() -> None:
     """Check that the error of a message with a country names the missing extra."""
     import smsgate
@@ -118,6 +125,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 WORKS: dict[str, Callable[[], None]] = {
     "cli": cli, "sandbox": sandbox, "demo": demo, "tables": tables, "settings": settings,
     "phone": phone, "fastapi": fastapi, "aiohttp": aiohttp, "otel": otel,
+    "postgres": postgres,
 }  # fmt: skip
 
 

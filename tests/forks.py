@@ -16,7 +16,9 @@ import pytest
 __all__ = ["FORKS", "in_child", "start_server"]
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["campaign_child", "anyio._backends._asyncio", "httpx"])
+FORKS.set_forkserver_preload(
+    ["campaign_child", "outbox_child", "anyio._backends._asyncio", "httpx"]
+)
 
 
 def start_server() -> None:

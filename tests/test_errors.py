@@ -34,6 +34,8 @@ TREE = {
     "GatewayFailure": ("Refused", False),
     "MessageNotFound": ("Refused", False),
     "InDoubt": ("SmsGateError", None),
+    "InFlight": ("SmsGateError", None),
+    "KeyReused": ("SmsGateError", False),
 }
 CLASSES = [getattr(errors, name) for name in TREE]
 REFUSALS = [kind for kind in CLASSES if issubclass(kind, Refused)]
@@ -59,7 +61,7 @@ def test_tree_in_the_module_docstring_is_complete():
     for name, line in lines.items():
         parent, said = TREE[name]
         assert line.startswith(
-            "    │   " if parent == "Refused" else "    ├── " if name != "InDoubt" else "    └── "
+            "    │   " if parent == "Refused" else "    ├── " if name != "KeyReused" else "    └── "
         )
         if parent == "SmsGateError":
             assert line.split("── ")[-1].split()[1] == str(said)
@@ -193,6 +195,7 @@ def test_reasons_are_strings_that_a_program_can_compare():
         "request could not be made",
         "timed out",
         "too late",
+        "cancelled by an operator",
         "connection lost",
         "HTTP client failed",
         "HTTP status",
@@ -205,4 +208,6 @@ def test_reasons_are_strings_that_a_program_can_compare():
         "answer contradicts itself",
         "gateway does not know the outcome",
         "gateway could not save the message",
+        "process ended",
+        "database failed over",
     }

@@ -62,6 +62,7 @@ NEEDED = {
     "smsgate.integrations.otel": ("opentelemetry", "otel"),
     "smsgate.settings": ("dotenv", "settings"),
     "smsgate.phone": ("phonenumbers", "phone"),
+    "smsgate.ledger.postgres.postgres_messages": ("psycopg", "postgres"),
 }
 
 

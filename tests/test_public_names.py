@@ -15,6 +15,7 @@ PUBLIC = [
     "smsgate",
     "smsgate.errors",
     "smsgate.campaign",
+    "smsgate.outbox",
     "smsgate.sandbox",
     "smsgate.doctor",
     "smsgate.settings",

@@ -556,16 +556,16 @@ def test_requests_with_one_cookie_are_answered_one_by_one() -> None:
 
 
 def test_requests_with_different_cookies_are_answered_in_parallel() -> None:
-    with Sandbox(Settings(hold_seconds=0.2)) as sandbox:
+    with Sandbox(Settings(hold_seconds=1.0)) as sandbox:
         users = [User(sandbox) for _ in range(4)]
-        assert 0.2 <= together(*(user.send for user in users)) < 0.6
+        assert 1.0 <= together(*(user.send for user in users)) < 4.0
         assert sandbox.most_in_flight == 1
 
 
 def test_cookie_lock_can_be_switched_off() -> None:
-    with Sandbox(Settings(hold_seconds=0.2, lock_cookies=False)) as sandbox:
+    with Sandbox(Settings(hold_seconds=1.0, lock_cookies=False)) as sandbox:
         user = User(sandbox)
-        assert together(*[user.send] * 4) < 0.6
+        assert together(*[user.send] * 4) < 4.0
         assert sandbox.most_in_flight == 4
 
 

@@ -53,6 +53,12 @@ FLOORS: dict[str, float] = {
     "ledger.states": 3.1,
     "ledger.records": 3.2,
     "ledger.contract": 3.3,
+    "ledger.sql_files": 3.1,
+    "ledger.fingerprints": 3.1,
+    "ledger.health": 3.1,
+    "ledger.foreign": 3.2,
+    "ledger.stored_errors": 3.2,
+    "ledger.messages": 3.4,
     "settings": 5.5,
     "": 5,  # the root package, for those that use it as its users do
 }
@@ -60,8 +66,10 @@ FLOORS: dict[str, float] = {
 PACKAGES: dict[str, float] = {
     "sandbox": 2,
     "ledger.sqlite": 4,
+    "ledger.postgres": 4,
     "doctor": 5.5,
     "campaign": 6,
+    "outbox": 6,
     "testing": 7,
     "integrations": 7,
     "cli": 8,
@@ -94,7 +102,7 @@ PROTOCOL_MAY_IMPORT = {
 }
 DEPENDENCIES = ("httpx", "xmltodict", "pydantic", "anyio")
 NOT_LOADED = (
-    "typer", "rich", "starlette", "uvicorn", "trio", "httpx2", "sqlite3", "dotenv",
+    "typer", "rich", "starlette", "uvicorn", "trio", "httpx2", "sqlite3", "psycopg", "dotenv",
     "phonenumbers", "pydantic_settings", "opentelemetry",
 )  # fmt: skip
 
@@ -116,6 +124,8 @@ PUBLIC = [
     "GatewaySettings",
     "HttpClient",
     "InDoubt",
+    "InFlight",
+    "KeyReused",
     "Message",
     "MessageNotFound",
     "MissingParameters",
@@ -273,6 +283,11 @@ def test_packages_beside_the_core_do_not_import_its_libraries(library: str):
     assert {module for module in importers_of(library) if package_of(module) is not None} == set()
 
 
+def test_databases_are_imported_only_in_their_ledgers():
+    assert importers_of("psycopg") == {"ledger.postgres.reconnection"}
+    assert {package_of(module) for module in importers_of("sqlite3")} == {"ledger.sqlite"}
+
+
 @pytest.mark.parametrize("library", ["starlette", "uvicorn"])
 def test_web_framework_is_imported_in_one_file_of_the_sandbox(library: str):
     importers = importers_of(library)
@@ -351,7 +366,7 @@ def test_protocol_does_no_io_and_reads_no_clock(module: str):
     ],
 )
 def test_nothing_below_the_root_imports_optional_packages(module: str):
-    above = ("campaign", "ledger", "sandbox", "integrations", "cli", "testing")
+    above = ("campaign", "outbox", "ledger", "sandbox", "integrations", "cli", "testing")
     assert [
         imported for imported in own_imports_of(module) if imported.split(".")[0] in above
     ] == []
@@ -504,6 +519,12 @@ def test_importing_the_package_loads_no_optional_library():
         name
         for name in added
         if name.startswith(
-            ("smsgate.campaign", "smsgate.sandbox", "smsgate.integrations", "smsgate.cli")
+            (
+                "smsgate.campaign",
+                "smsgate.outbox",
+                "smsgate.sandbox",
+                "smsgate.integrations",
+                "smsgate.cli",
+            )
         )
     ] == []

@@ -128,7 +128,8 @@ def _awake_or_not() -> float:
 
 
 class _Sender(Protocol):
-    async def send(self, message: Message) -> SendResult: ...
+    @property
+    def send(self) -> Callable[..., Awaitable[SendResult]]: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -148,12 +149,14 @@ class SendRecord:
 RECORD: ContextVar[SendRecord | None] = ContextVar("RECORD", default=None)
 
 
-async def send_recorded(session: _Sender, message: Message, record: SendRecord) -> SendResult:
+async def send_recorded(
+    session: _Sender, message: Message, record: SendRecord, **options: float
+) -> SendResult:
     """Call `session.send` and record in `record` whether the request may have left."""
     token = RECORD.set(record)
     record.begun = True
     try:
-        return await session.send(message)
+        return await session.send(message, **options)
     finally:
         RECORD.reset(token)
 

@@ -20,6 +20,7 @@ __all__ = [
     "JournalError",
     "JournalInUse",
     "JournalLost",
+    "LedgerError",
     "RecipientInDoubt",
     "RecipientOutcome",
     "RecipientRecord",
@@ -31,7 +32,11 @@ __all__ = [
 ]
 
 
-class JournalError(Exception):
+class LedgerError(Exception):
+    """The database of a campaign or an outbox cannot be used. The message says what to do."""
+
+
+class JournalError(LedgerError):
     """The campaign file cannot be used.
 
     It is not a campaign, is of a newer version, incomplete or damaged, or is in use by another run.

@@ -1,8 +1,9 @@
-"""The states of a campaign's recipient, as a table of transitions.
+"""The states of a recipient in a campaign or an outbox, as a table of transitions.
 
 Rules of this file: no I/O and no clock. Only an operator's decision moves a recipient in doubt back
-to pending. A recipient in flight returns to pending only with proof that nothing was sent
-(docs: campaigns, "States", whose diagram is drawn from this table).
+to pending. A late answer to the same request moves it to accepted or refused. A recipient in flight
+returns to pending only with proof that nothing was sent (docs: campaigns, "States", whose diagram
+is drawn from this table).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from enum import StrEnum
 __all__ = [
     "ENTRIES",
     "FINAL",
+    "LATE",
     "OPERATOR_EVENTS",
     "TRANSITIONS",
     "Event",
@@ -27,7 +29,7 @@ class RecipientState(StrEnum):
     """The state of a recipient."""
 
     SKIPPED = "skipped"
-    """Never sent to: the number, a field or the text is invalid."""
+    """Never sent to: the number, a field or the text is invalid, or its time was up."""
     PENDING = "pending"
     """Not sent yet."""
     IN_FLIGHT = "in flight"
@@ -48,10 +50,14 @@ class Event(StrEnum):
     """An event that moves a recipient to another state."""
 
     CLAIMED = "claimed"
+    EXPIRED = "expired"
     ACCEPTED = "accepted"
     REFUSED = "refused"
     NOT_SENT = "proven not sent"
     IN_DOUBT = "in doubt"
+    FAILED_OVER = "failed over"
+    ACCEPTED_LATE = "accepted late"
+    REFUSED_LATE = "refused late"
     RESEND = "resend"
     ASSUME_SENT = "assume sent"
     GIVE_UP = "give up"
@@ -82,6 +88,13 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(
         _S.PENDING, _E.CLAIMED, _S.IN_FLIGHT, note="written and synced before the first byte"
     ),
+    Transition(_S.PENDING, _E.EXPIRED, _S.SKIPPED, note="its time was up before it was sent"),
+    Transition(
+        _S.PENDING,
+        _E.FAILED_OVER,
+        _S.IN_DOUBT,
+        note="a standby took over, and the record of a send may be lost",
+    ),
     Transition(_S.IN_FLIGHT, _E.ACCEPTED, _S.ACCEPTED, note="its slot holds a message id"),
     Transition(_S.IN_FLIGHT, _E.REFUSED, _S.REFUSED, note="the gateway's own words"),
     Transition(
@@ -93,6 +106,8 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(
         _S.IN_FLIGHT, _E.IN_DOUBT, _S.IN_DOUBT, note="no readable answer, or the process ended"
     ),
+    Transition(_S.IN_DOUBT, _E.ACCEPTED_LATE, _S.ACCEPTED, note="a late answer to this request"),
+    Transition(_S.IN_DOUBT, _E.REFUSED_LATE, _S.REFUSED, note="a late answer to this request"),
     Transition(_S.IN_DOUBT, _E.RESEND, _S.PENDING, operator=True, note="only this sends again"),
     Transition(
         _S.IN_DOUBT, _E.FOUND, _S.ACCEPTED, operator=True, note="with the id that the gateway gave"
@@ -104,6 +119,9 @@ TRANSITIONS: tuple[Transition, ...] = (
 
 _TARGETS = {(row.source, row.event): row.target for row in TRANSITIONS}
 _SOURCES = {row.event: row.source for row in TRANSITIONS}
+
+LATE: dict[Event, Event] = {_E.ACCEPTED: _E.ACCEPTED_LATE, _E.REFUSED: _E.REFUSED_LATE}
+"""The event of an answer that comes when the recipient is already in doubt."""
 
 OPERATOR_EVENTS: tuple[Event, ...] = tuple(row.event for row in TRANSITIONS if row.operator)
 """Events that only an operator may trigger."""

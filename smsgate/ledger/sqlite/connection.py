@@ -62,11 +62,13 @@ def reading() -> Iterator[None]:
         raise JournalError(DAMAGED) from None
 
 
-DAMAGED = (
-    "the file is damaged: restore it from a backup. A new campaign would not know which recipients"
+_DAMAGED = (
+    "the file is damaged: restore it from a backup. A new {kind} would not know which recipients"
     " this one has sent to, and would send to them again"
 )
-_NO_CAMPAIGN = "the file is not a campaign"
+DAMAGED = _DAMAGED.format(kind="campaign")
+_OTHER_FILE = "the file is not {one}"
+_ONE = {"campaign": "a campaign", "outbox": "an outbox"}
 _BUSY = "another program holds the file: try again when that program has finished"
 _SENTENCES: dict[int, str] = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space, then run the command again",
@@ -75,7 +77,7 @@ _SENTENCES: dict[int, str] = {
         " again"
     ),
     sqlite3.SQLITE_READONLY: (
-        "the file or its folder is read-only: copy the campaign to a folder that you can write to"
+        "the file or its folder is read-only: copy the file to a folder that you can write to"
     ),
     sqlite3.SQLITE_CANTOPEN: (
         "the file, or its log in the same folder, cannot be opened: check the permissions of"
@@ -83,23 +85,25 @@ _SENTENCES: dict[int, str] = {
     ),
     sqlite3.SQLITE_BUSY: _BUSY,
     sqlite3.SQLITE_LOCKED: _BUSY,
-    sqlite3.SQLITE_NOTADB: _NO_CAMPAIGN,
-    sqlite3.SQLITE_CORRUPT: DAMAGED,
+    sqlite3.SQLITE_NOTADB: _OTHER_FILE,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
 }
-"""What each SQLite error code means for the user."""
+"""What each SQLite error code means for the user. `kind` is what the file should be."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def _journal_error(error: sqlite3.DatabaseError) -> JournalError:
-    """Return the `JournalError` for an error of SQLite."""
+def _journal_error(error: sqlite3.DatabaseError, kind: str) -> JournalError:
+    """Return the `JournalError` for an error of SQLite. `kind` is what the file should be."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None:
-        return JournalError(DAMAGED)  # undecodable text, which the original error would quote
-    kind = JournalBusy if code & 0xFF == sqlite3.SQLITE_BUSY else JournalError
-    return kind(f"{_SENTENCES.get(code & 0xFF, f'{_NO_CAMPAIGN}, or damaged')} ({error})")
+    if code is None:  # undecodable text, which the original error would quote
+        return JournalError(_DAMAGED.format(kind=kind))
+    busy = code & 0xFF == sqlite3.SQLITE_BUSY
+    sentence = _SENTENCES.get(code & 0xFF, f"{_OTHER_FILE}, or damaged")
+    sentence = sentence.format(kind=kind, one=_ONE[kind])
+    return (JournalBusy if busy else JournalError)(f"{sentence} ({error})")
 
 
 def _translated(method: Callable[Concatenate[_T, _P], _R]) -> Callable[Concatenate[_T, _P], _R]:
@@ -112,9 +116,14 @@ def _translated(method: Callable[Concatenate[_T, _P], _R]) -> Callable[Concatena
         except sqlite3.ProgrammingError:
             raise
         except sqlite3.DatabaseError as error:
-            raise _journal_error(error) from None
+            raise _journal_error(error, _kind_of(self)) from None
 
     return call
+
+
+def _kind_of(opened: object) -> str:
+    connection = opened.connection if isinstance(opened, sqlite3.Cursor) else opened
+    return connection.kind if isinstance(connection, _Connection) else "campaign"
 
 
 class _Cursor(sqlite3.Cursor):
@@ -129,7 +138,7 @@ class _Cursor(sqlite3.Cursor):
         try:
             return super().__next__()
         except sqlite3.DatabaseError as error:
-            raise _journal_error(error) from None
+            raise _journal_error(error, _kind_of(self)) from None
 
 
 class _Connection(sqlite3.Connection):
@@ -138,6 +147,9 @@ class _Connection(sqlite3.Connection):
     SQLite keeps a connection open until its last cursor is gone, and a traceback may hold a cursor
     for long. So `close` closes the cursors first.
     """
+
+    kind = "campaign"
+    """What the file should be, for errors."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -162,14 +174,24 @@ class _Connection(sqlite3.Connection):
     backup = _translated(sqlite3.Connection.backup)  # pyright: ignore[reportAssignmentType]
 
 
-def connection_to(place: str, *, timeout: float = PATIENT / 1000) -> sqlite3.Connection:
-    return sqlite3.connect(
+def connection_to(
+    place: str, *, timeout: float = PATIENT / 1000, kind: str = "campaign", any_thread: bool = False
+) -> sqlite3.Connection:
+    """Return a connection to a file or URI.
+
+    `timeout` is how many seconds to wait for a lock, `kind` what the file should be, for errors,
+    and `any_thread` lets other threads use the connection, one at a time.
+    """
+    connection = sqlite3.connect(
         place,
         isolation_level=None,
         timeout=timeout,
         uri=place.startswith("file:"),
         factory=_Connection,
+        check_same_thread=not any_thread,
     )
+    connection.kind = kind
+    return connection
 
 
 def connect(path: Path) -> sqlite3.Connection:

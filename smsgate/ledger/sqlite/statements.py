@@ -1,16 +1,11 @@
-"""The journal's SQL, read from the folder `sql`: one schema script per version, and statements.
-
-Rule of this file: SQL is written in `.sql` files, not in Python.
-"""
+"""The version of a campaign file, and the scripts that migrate it."""
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from functools import cache
-from importlib.resources import files
 
 from ..records import JournalError
+from ..sql_files import read_sql, script, statements_of
 
 __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate", "schema", "statements", "version_of"]
 
@@ -19,22 +14,15 @@ APPLICATION_ID = 0x534D5347  # SMSG
 SCHEMA_VERSION = 3
 """The newest version. The scripts in between migrate a file of an older version."""
 
-_NAMED = re.compile(r"^-- name: (\w+)\n-- [^\n]+\n(.*?;)\n", re.MULTILINE | re.DOTALL)
-
-
-def _read(name: str) -> str:
-    return files("smsgate.ledger.sqlite").joinpath("sql", name).read_text(encoding="utf-8")
-
 
 def schema(version: int) -> str:
     """Return the script that migrates the previous version to this one."""
-    return _read(f"schema_{version}.sql")
+    return read_sql("sqlite", f"schema_{version}.sql")
 
 
-@cache
 def statements() -> dict[str, str]:
     """Return every statement by its name."""
-    return dict(_NAMED.findall(_read("statements.sql") + "\n"))
+    return statements_of("sqlite", "statements.sql")
 
 
 def version_of(connection: sqlite3.Connection) -> int:
@@ -53,7 +41,6 @@ def version_of(connection: sqlite3.Connection) -> int:
 def migrate(connection: sqlite3.Connection, version: int) -> None:
     """Bring the schema up to date, inside a transaction."""
     for newer in range(version + 1, SCHEMA_VERSION + 1):
-        for statement in schema(newer).split(";\n"):
-            if statement.strip():
-                connection.execute(statement)
+        for statement in script("sqlite", f"schema_{newer}.sql"):
+            connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {newer}")

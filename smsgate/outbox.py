@@ -1,0 +1,517 @@
+"""An outbox: each message has a key, and is sent at most once, over processes and machines.
+
+    async with smsgate.AsyncSession.from_env() as session, Outbox(session, "sms.db") as outbox:
+        sent = await outbox.send("+380501234567", "Ваш код: 4815", key="login:7f3a", not_after=180)
+        print(sent.message_id)
+
+The gateway has no idempotency key, so the outbox keeps one: a message is claimed in a database
+before its first byte leaves, and the outcome is recorded with it. Another call with the same key
+gets the recorded outcome (docs: outbox).
+
+Rules of this file:
+- Only the row in the database decides whether a message may be sent.
+- No first byte leaves after the claim's lease or after `not_after`.
+- Once a request may have left, its outcome is recorded whatever is cancelled.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
+from uuid import uuid4
+
+import anyio
+import anyio.to_thread
+
+from ._client.call import SendRecord, send_recorded
+from .config import positive
+from .errors import InDoubt, InFlight, NotSent, Outcome, Reason, SmsGateError, outcome_of
+from .ledger.messages import (
+    ClaimLost,
+    MessageAnswer,
+    MessageClaim,
+    MessageLedger,
+    NewMessage,
+    OutboxMessage,
+)
+from .ledger.records import LedgerError
+from .ledger.states import OPERATOR_EVENTS, Event, RecipientState
+from .protocol.models import Message
+from .protocol.models import message_id as checked_id
+from .session import AsyncSession
+
+__all__ = ["ClaimLost", "Event", "LedgerError", "Outbox", "OutboxMessage", "RecipientState"]
+
+_log = logging.getLogger("smsgate")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_LONGEST_KEY = 200
+_SHORTEST_LOOK, _LONGEST_LOOK = 0.05, 1.0
+"""Seconds between two looks at a message that another process is sending."""
+_OPEN = (RecipientState.PENDING, RecipientState.IN_FLIGHT)
+_SENT = (RecipientState.ACCEPTED, RecipientState.ASSUMED_SENT)
+
+
+def open_ledger(place: str | os.PathLike[str]) -> MessageLedger:
+    """Open the messages of an outbox: a PostgreSQL address, or the path of an SQLite file.
+
+    Raises:
+        LedgerError: the database cannot be used.
+    """
+    if isinstance(place, str) and place.startswith(("postgresql://", "postgres://")):
+        from .ledger.postgres.postgres_messages import PostgresMessages  # noqa: PLC0415 - an extra
+
+        return PostgresMessages(place)
+    if isinstance(place, str) and "://" in place:
+        raise ValueError(
+            "place: must be a path, or an address that begins with postgresql:// (for SQLAlchemy's"
+            " addresses, omit the driver)"
+        )
+    from .ledger.sqlite.sqlite_messages import SqliteMessages  # noqa: PLC0415 - loads sqlite3
+
+    return SqliteMessages(place)
+
+
+class Outbox:
+    """Messages with keys in a database, and the session that sends them. Use it as `async with`.
+
+    Args:
+        session: the open session that sends the messages. It is not closed with the outbox.
+        place: the path of an SQLite file, for processes of one machine, or an address that begins
+            with `postgresql://`, for several machines (extra `postgres`). The file may be the
+            database of your application; the tables begin with `smsgate_`.
+        forget_texts: delete the text of a message once its outcome is final. A one-time code should
+            not lie in a database.
+
+    Raises:
+        ValueError: `place` is neither a path nor an address of PostgreSQL.
+    """
+
+    _grace = 30.0
+    """Seconds of a lease beyond the deadline of a send, for recording the outcome."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        place: str | os.PathLike[str],
+        *,
+        forget_texts: bool = False,
+    ) -> None:
+        self._session = session
+        self._place = place
+        self._forget_texts = forget_texts
+        self._ledger: MessageLedger | None = None
+        self._one_at_a_time: anyio.CapacityLimiter
+        # asyncio's own cancellation, such as that of `asyncio.timeout`, ends a wait for a thread
+        # before the thread ends. So the limiter alone would admit a second one.
+        self._alone = threading.Lock()
+        self._abandoned: list[str] = []
+        """Tokens of claims whose answer was lost, and with which nothing was sent."""
+
+    async def __aenter__(self) -> Self:
+        self._one_at_a_time = anyio.CapacityLimiter(1)
+        self._ledger = await anyio.to_thread.run_sync(
+            open_ledger, self._place, limiter=self._one_at_a_time
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection to the database."""
+        if self._ledger is not None:
+            with anyio.CancelScope(shield=True):
+                await self._in_thread(self._ledger.close)
+            self._ledger = None
+
+    # Sending
+
+    async def send(
+        self,
+        destination: str,
+        text: str | None = None,
+        *,
+        key: str,
+        wappush: str | None = None,
+        sender: str | None = None,
+        not_after: float | None = None,
+        wait: bool = True,
+    ) -> OutboxMessage:
+        """Send a message now, unless its key was used before. Then return the recorded outcome.
+
+            sent = await outbox.send(number, f"Ваш код: {code}", key=f"login:{login.id}",
+                                     not_after=180)
+
+        If the message was proven not to be sent (the gateway was not reached, or the account lacks
+        credits), the same key may be used again, and a later call sends it.
+
+        Args:
+            destination: one phone number, as in `AsyncSession.send_sms`.
+            text: the text.
+            key: what makes the message this one: the id of an order, of a login, or the
+                `Idempotency-Key` of a request. At most 200 characters.
+            wappush: an http(s) address to send as a WAP push, in place of `text`.
+            sender: a signature or a number; by default the session's.
+            not_after: seconds from now in which the first byte must leave; by default no limit.
+            wait: wait if another call with this key is sending. False raises `InFlight` at once.
+
+        Returns:
+            The message, which the gateway has accepted, or of which an operator has said so.
+
+        Raises:
+            pydantic.ValidationError, ValueError: an argument is not allowed; nothing was sent.
+            KeyReused: the key belongs to a message with another number, sender or text.
+            InFlight: another call with this key is sending, and `wait` is False.
+            Refused: the gateway refused the message.
+            NotSent: nothing left this process, or it is too late.
+            InDoubt: it is not known whether the message was sent. It is never sent again without an
+                operator's decision: see `in_doubt` and `resolve`.
+            LedgerError: the database failed. If it failed after the send, the message is in doubt
+                once its lease has passed.
+        """
+        composed = self._session.compose(destination, text, wappush=wappush, sender=sender)
+        message = self._new(composed, key, not_after, queued=False)
+        token, began, lease = self._new_claim()
+        step = partial(self._opened().add_and_claim, message, token, lease)
+        added, claim = await self._claimed(token, step)
+        if claim is not None:
+            return await self._send(claim, began)
+        if added.state is RecipientState.PENDING:  # it was too late to claim it
+            added = await self._run(self._opened().by_id, added.id)
+        return await self._sent(added, wait=wait)
+
+    async def add(
+        self,
+        destination: str,
+        text: str | None = None,
+        *,
+        key: str,
+        wappush: str | None = None,
+        sender: str | None = None,
+        not_after: float | None = None,
+        connection: Any = None,
+    ) -> OutboxMessage:
+        """Add a message, to be sent later by `deliver`, `deliver_due` or a worker.
+
+            with sqlite3.connect("shop.db") as db:                  # one transaction for both
+                db.execute("INSERT INTO orders ...")
+                await outbox.add(number, "Ваше замовлення готове", key="order:17", connection=db)
+
+        Args:
+            connection: a connection of yours to the same database. The message is added in your own
+                transaction: it exists if you commit. Allowed are connections of sqlite3, aiosqlite
+                and psycopg, and connections and sessions of SQLAlchemy. Without it, the message is
+                committed at once.
+            destination, text, key, wappush, sender, not_after: as in `send`.
+
+        Returns:
+            The message. If the key was used before, the one that has it.
+
+        Raises:
+            pydantic.ValidationError, ValueError: an argument is not allowed.
+            TypeError: `connection` is of an unknown class.
+            KeyReused: the key belongs to a message with another number, sender or text.
+            LedgerError: the database failed.
+        """
+        composed = self._session.compose(destination, text, wappush=wappush, sender=sender)
+        message = self._new(composed, key, not_after, queued=True)
+        if connection is not None:
+            return await self._opened().add_on(connection, message)
+        return await self._run(self._opened().add, message)
+
+    async def deliver(self, message: int, *, wait: bool = True) -> OutboxMessage:
+        """Send a message that was added. Returns and raises as `send` does.
+
+        Args:
+            message: the `id` of the message.
+            wait: as in `send`.
+
+        Raises:
+            LookupError: there is no message with this id, perhaps since its transaction was rolled
+                back.
+        """
+        return await self._sent(await self._run(self._opened().by_id, message), wait=wait)
+
+    async def deliver_due(self, most: int = 100) -> list[OutboxMessage]:
+        """Send pending messages that were added, oldest first.
+
+        Several processes may do this at the same time. As many messages are sent at once as the
+        session's concurrency allows. A message that could not be sent stays pending for the next
+        call.
+
+        Args:
+            most: how many messages at most.
+
+        Returns:
+            The messages, with what became of each.
+
+        Raises:
+            LedgerError: the database failed.
+        """
+        await self.sweep()
+        due = await self._run(self._opened().due, most)
+        width = anyio.CapacityLimiter(self._session.concurrency)
+        broken = list[LedgerError]()
+
+        async def one(message: int) -> None:
+            async with width:
+                with suppress(SmsGateError, LookupError):  # purged meanwhile
+                    try:
+                        await self.deliver(message, wait=False)
+                    except LedgerError as error:
+                        broken.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            for message in due:
+                tasks.start_soon(one, message)
+        if broken:
+            raise broken[0]
+        found = list[OutboxMessage]()
+        for message in due:
+            with suppress(LookupError):
+                found.append(await self._run(self._opened().by_id, message))
+        return found
+
+    # Asking and deciding
+
+    async def outcome(self, key: str) -> OutboxMessage | None:
+        """Return the message with this key, None if there is none. Nothing is sent."""
+        _check_key(key)
+        await self.sweep()
+        return await self._run(self._opened().by_key, key)
+
+    async def in_doubt(self, most: int = 1000) -> list[OutboxMessage]:
+        """Return the messages in doubt, oldest first: an operator must decide about them."""
+        return await self.messages(RecipientState.IN_DOUBT, most=most)
+
+    async def messages(self, *states: RecipientState, most: int = 1000) -> list[OutboxMessage]:
+        """Return the messages in these states, or in any state, oldest first."""
+        await self.sweep()
+        return await self._run(self._opened().in_states, states or tuple(RecipientState), most)
+
+    async def states(self) -> dict[RecipientState, int]:
+        """Return how many messages are in each state."""
+        await self.sweep()
+        return await self._run(self._opened().states)
+
+    async def resolve(
+        self, message: int, event: Event, *, who: str, note: str = "", message_id: str | None = None
+    ) -> OutboxMessage:
+        """Record an operator's decision about one message.
+
+        Args:
+            message: the `id` of the message.
+            event: `Event.FOUND` with its `message_id`, `Event.ASSUME_SENT`, `Event.RESEND` or
+                `Event.GIVE_UP` for a message in doubt; `Event.CANCEL` for a pending one.
+            who: the operator.
+            note: why.
+            message_id: the id that the gateway shows for the message.
+
+        Raises:
+            LookupError: there is no such message.
+            ValueError: the message is not in a state for this decision, or `message_id` is missing
+                or superfluous.
+        """
+        if event not in OPERATOR_EVENTS:
+            raise ValueError(f"event: must be one of {', '.join(OPERATOR_EVENTS)}")
+        if not who.strip():
+            raise ValueError("who: must not be blank; give the name of the person who decides")
+        if (event is Event.FOUND) != (message_id is not None):
+            raise ValueError("message_id: must be given with 'found', and with nothing else")
+        if message_id is not None and (message_id := checked_id(message_id)) is None:
+            raise ValueError("message_id: must be a UUID, 32 hexadecimal digits in five groups")
+        await self.sweep()
+        resolve = partial(self._opened().resolve, who=who, note=note, message_id=message_id)
+        return await self._run(resolve, event, message)
+
+    async def sweep(self) -> int:
+        """Move messages to in doubt whose process ended before it recorded the outcome.
+
+        The other methods do this themselves. Returns the number of messages.
+        """
+        return await self._run(self._opened().sweep)
+
+    async def purge(self, *, older_than: float) -> int:
+        """Delete messages whose outcome has been final for `older_than` seconds.
+
+        The key of a deleted message may be used again, and would then be sent again.
+
+        Returns:
+            The number of deleted messages.
+        """
+        if older_than != 0 and not positive(older_than):
+            raise ValueError("older_than: must be a number of seconds, 0 or more")
+        return await self._run(self._opened().purge, older_than)
+
+    # Helpers
+
+    def _new(
+        self, message: Message, key: str, not_after: float | None, *, queued: bool
+    ) -> NewMessage:
+        _check_key(key)
+        if not_after is not None and not positive(not_after):
+            raise ValueError("not_after: must be a number of seconds greater than 0")
+        if len(message.destinations) != 1:
+            raise ValueError("destination: must be one number; give each message a key of its own")
+        return NewMessage(
+            key=key,
+            destination=message.destinations[0],
+            sender=message.sender or "",
+            text=message.text,
+            wappush=message.wappush,
+            not_after=not_after,
+            queued=queued,
+            forget_text=self._forget_texts,
+        )
+
+    async def _sent(self, message: OutboxMessage, *, wait: bool) -> OutboxMessage:
+        """Send a message if it is pending, or wait until another process has. Raises its error."""
+        pause = _SHORTEST_LOOK
+        while message.state in _OPEN:
+            if message.state is RecipientState.PENDING:
+                claim, began = await self._claim(message.id)
+                if claim is not None:
+                    return await self._send(claim, began)
+            elif not wait:
+                raise InFlight("another call is sending the message with this key")
+            else:
+                await anyio.sleep(pause)
+                pause = min(pause * 1.5, _LONGEST_LOOK)
+                await self.sweep()
+            message = await self._run(self._opened().by_id, message.id)
+        return _raised(message)
+
+    def _new_claim(self) -> tuple[str, float, float]:
+        """Return a token, the time before the claim, and the seconds of the lease."""
+        return uuid4().hex, time.monotonic(), self._session.timeouts.send + self._grace
+
+    async def _claim(self, message: int) -> tuple[MessageClaim | None, float]:
+        token, began, lease = self._new_claim()
+        step = partial(self._opened().claim, message, token, lease)
+        return await self._claimed(token, step), began
+
+    async def _claimed(self, token: str, step: Callable[[], T]) -> T:
+        """Do a step that claims. If its answer is lost, the claim is given back later."""
+        try:
+            return await self._run(step)
+        except BaseException:
+            self._abandoned.append(token)
+            raise
+
+    async def _send(self, claim: MessageClaim, began: float) -> OutboxMessage:
+        record = SendRecord()
+        failure: BaseException | None = None
+        try:
+            left = claim.first_byte_in - (time.monotonic() - began)
+            if left <= 0:
+                raise NotSent("nothing was sent: it is too late", reason=Reason.TOO_LATE)
+            message = Message(
+                sender=claim.sender,
+                destinations=claim.destination,
+                text=claim.text,
+                wappush=claim.wappush,
+            )
+            result = await send_recorded(self._session, message, record, not_after=left)
+            answer = MessageAnswer(Event.ACCEPTED, result.message_ids[0])
+        except BaseException as error:
+            failure = error
+            answer = _answer_of(error, left=record.left)
+        settled = await self._settle(claim, answer)
+        if failure is not None and not isinstance(failure, SmsGateError):
+            raise failure
+        if isinstance(failure, SmsGateError) and settled.state is RecipientState.PENDING:
+            raise failure
+        return _raised(settled)
+
+    async def _settle(self, claim: MessageClaim, answer: MessageAnswer) -> OutboxMessage:
+        recorded = list[OutboxMessage]()
+        with anyio.CancelScope(shield=True):
+            try:
+                recorded.append(await self._run(self._opened().settle, claim, answer))
+            except LedgerError as error:
+                _log.error(
+                    "outbox message %d: its outcome was not recorded: %s%s (%s)",
+                    claim.id,
+                    answer.event,
+                    f", message id {answer.message_id}" if answer.message_id else "",
+                    str(error),
+                )
+                raise
+        return recorded[0]
+
+    def _opened(self) -> MessageLedger:
+        if self._ledger is None:
+            raise RuntimeError("the outbox is not open: use it as 'async with'")
+        return self._ledger
+
+    async def _run(self, step: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Do one step of the ledger in a thread, one at a time."""
+        await self._give_back()
+        return await self._in_thread(partial(step, *arguments, **named))
+
+    async def _give_back(self) -> None:
+        """Give back the claims whose answer was lost. One that fails is tried at the next step."""
+        while self._abandoned:
+            token = self._abandoned.pop()
+            try:
+                await self._in_thread(partial(self._opened().release, token))
+            except BaseException as error:
+                self._abandoned.append(token)
+                if isinstance(error, LedgerError):
+                    return
+                raise
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        def alone() -> T:
+            with self._alone:
+                return work()
+
+        return await anyio.to_thread.run_sync(alone, limiter=self._one_at_a_time)
+
+
+def _check_key(key: Any) -> None:
+    if not isinstance(key, str) or not key.strip() or len(key) > _LONGEST_KEY:
+        raise ValueError(f"key: must be a string of 1 to {_LONGEST_KEY} characters, not blank")
+
+
+def _answer_of(error: BaseException, *, left: bool) -> MessageAnswer:
+    """Return what an error of a send means for the message.
+
+    A message that was proven not to be sent is pending again, unless the gateway refused it.
+    """
+    if isinstance(error, SmsGateError):
+        row = outcome_of(error)
+        if row.outcome is Outcome.IN_DOUBT:
+            return MessageAnswer(Event.IN_DOUBT, error=error)
+        if row.outcome is Outcome.REFUSED and not row.account and not row.passing:
+            return MessageAnswer(Event.REFUSED, error=error)
+        return MessageAnswer(Event.NOT_SENT, error=error)
+    if left:
+        interrupted = InDoubt(
+            "interrupted while the request was under way", reason=Reason.CLIENT_FAILED
+        )
+        return MessageAnswer(Event.IN_DOUBT, error=interrupted)
+    return MessageAnswer(Event.NOT_SENT)
+
+
+def _raised(message: OutboxMessage) -> OutboxMessage:
+    """Return a message that was accepted. Raises the error of any other."""
+    if message.state in _SENT:
+        return message
+    raise message.error or InDoubt(
+        f"an operator has decided: {message.state}", reason=Reason.OUTCOME_UNKNOWN
+    )

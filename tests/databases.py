@@ -1,0 +1,146 @@
+"""Outboxes in an SQLite file and in PostgreSQL, for tests that run on both."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiosqlite
+import psycopg
+import pytest
+from postgres_cluster import Cluster, programs
+
+from smsgate.ledger.messages import MessageLedger
+from smsgate.outbox import open_ledger
+
+__all__ = ["OUTBOXES", "Outboxes", "cluster_of", "new_database"]
+
+_NUMBERS = itertools.count()
+
+
+class Outboxes(Protocol):
+    """One outbox, which may be opened several times."""
+
+    place: str
+
+    def ledger(self) -> MessageLedger: ...
+    def content(self) -> str: ...
+    def execute(self, sql: str) -> None: ...
+    def connect(self) -> Any: ...
+    def connect_async(self) -> Any: ...
+    def sqlalchemy_address(self, asynchronous: bool) -> str: ...
+
+
+class SqliteOutboxes:
+    """Outboxes in one file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.place = str(folder / f"sms-{next(_NUMBERS)}.db")
+        self._opened: list[MessageLedger] = []
+
+    def ledger(self) -> MessageLedger:
+        self._opened.append(open_ledger(self.place))
+        return self._opened[-1]
+
+    def content(self) -> str:
+        """Return all that the file and its log hold, as text."""
+        self.execute("SELECT 1")
+        with closing(self.connect()) as connection:
+            return "\n".join(connection.iterdump())
+
+    def execute(self, sql: str) -> None:
+        with closing(self.connect()) as connection:
+            connection.execute(sql.replace("{setting}", "smsgate_setting"))
+            connection.commit()
+
+    def connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.place)
+
+    @asynccontextmanager
+    async def connect_async(self) -> AsyncIterator[aiosqlite.Connection]:
+        async with aiosqlite.connect(self.place) as connection:
+            yield connection
+
+    def sqlalchemy_address(self, asynchronous: bool) -> str:
+        return f"sqlite{'+aiosqlite' if asynchronous else ''}:///{self.place}"
+
+    def close(self) -> None:
+        for ledger in self._opened:
+            ledger.close()
+
+
+class PostgresOutboxes:
+    """Outboxes in one database of a cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.name = new_database(cluster)
+        self.place = cluster.address_of(self.name)
+        self._opened: list[MessageLedger] = []
+
+    def ledger(self) -> MessageLedger:
+        self._opened.append(open_ledger(self.place))
+        return self._opened[-1]
+
+    def content(self) -> str:
+        """Return all that the tables hold, as text."""
+        with psycopg.connect(self.place) as connection:
+            return str(connection.execute("SELECT * FROM smsgate.message").fetchall())
+
+    def execute(self, sql: str) -> None:
+        with psycopg.connect(self.place) as connection:
+            connection.execute(sql.replace("{setting}", "smsgate.setting").encode())
+
+    def connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.place)
+
+    @asynccontextmanager
+    async def connect_async(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        async with await psycopg.AsyncConnection.connect(self.place) as connection:
+            yield connection
+
+    def sqlalchemy_address(self, asynchronous: bool) -> str:  # noqa: ARG002 - one driver does both
+        return self.place.replace("postgresql://", "postgresql+psycopg://")
+
+    def close(self) -> None:
+        for ledger in self._opened:
+            ledger.close()
+
+
+def new_database(cluster: Cluster) -> str:
+    """Create an empty database and return its name."""
+    name = f"sms{next(_NUMBERS)}"
+    with psycopg.connect(cluster.address_of("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return name
+
+
+def cluster_of(request: pytest.FixtureRequest) -> Cluster:
+    """Return the cluster of this test run. Skips the test if PostgreSQL is not installed."""
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed")
+    cluster: Cluster = request.getfixturevalue("postgres_cluster")
+    return cluster
+
+
+@contextmanager
+def _sqlite(request: pytest.FixtureRequest) -> Iterator[SqliteOutboxes]:
+    with closing(SqliteOutboxes(request.getfixturevalue("tmp_path"))) as opened:
+        yield opened
+
+
+@contextmanager
+def _postgres(request: pytest.FixtureRequest) -> Iterator[PostgresOutboxes]:
+    with closing(PostgresOutboxes(cluster_of(request))) as opened:
+        yield opened
+
+
+OUTBOXES: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Any]]] = {
+    "sqlite": _sqlite,
+    "postgres": _postgres,
+}
+"""How to open an empty outbox, by its database."""
