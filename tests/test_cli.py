@@ -319,7 +319,7 @@ def test_lost_answer_is_in_doubt_and_not_repeated(smsgate: Smsgate) -> None:
         done = smsgate("send", GOOD, "--text", TEXT, "--url", server.url)
         assert len(server.sends()) == 1
     assert (done.code, done.out) == (Exit.IN_DOUBT, "")
-    assert "Do not send it again" in done.err
+    assert "Before you send it again, check" in done.err
 
 
 def test_send_in_doubt_lists_its_numbers_in_json(smsgate: Smsgate) -> None:
@@ -371,7 +371,7 @@ def test_send_to_a_missing_page_is_in_doubt_and_hints_at_the_path(
         with FaultServer(AFTER_THE_REQUEST[fault][0]).running() as server:
             done = smsgate("send", GOOD, "--text", TEXT, "--url", server.url)
         assert done.code == Exit.IN_DOUBT
-        assert "Do not send it again" in done.err
+        assert "Before you send it again, check" in done.err
         assert ("needs its path" in done.err) is hinted
 
 
@@ -478,7 +478,7 @@ def test_ctrl_c_during_a_send_reports_doubt(tmp_path: Path, account: dict[str, s
         out, err = child.communicate(timeout=10)
     assert (child.returncode, out) == (Exit.INTERRUPTED, "")
     assert "in doubt" in err
-    assert "Do not send it again" in err
+    assert "Before you send it again, check" in err
 
 
 def test_ctrl_c_before_anything_was_sent_just_ends(tmp_path: Path, account: dict[str, str]) -> None:

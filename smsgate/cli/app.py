@@ -20,10 +20,12 @@ from ..protocol.segments import segments as count_segments
 from ..session import AsyncSession
 from ..version import __version__
 from .campaign_commands import app as campaigns
+from .database_commands import app as databases
 from .demo import demo
 from .doctor_command import doctor
 from .exits import Exit, Interrupted, SendInterrupted, UsageError, exit_of_send, exit_of_statuses
 from .help import PlainGroup
+from .outbox_commands import app as outbox
 from .output import Machines, Output, People
 from .serving import sandbox
 from .shared_options import Account, Country, ShowNumbers, command
@@ -40,7 +42,7 @@ app: typer.Typer = typer.Typer(
     cls=PlainGroup,
     help="Send SMS through the TurboSMS gateway, each at most once, and follow their delivery.",
     epilog=(
-        "Exit codes: 0 done, 1 bug or lost output, 2 wrong usage, 3 refused, 4 not sent,"
+        "Exit codes: 0 done, 1 bug or output not written, 2 wrong usage, 3 refused, 4 not sent,"
         " 5 in doubt, 6 partly done, 128 + n ended by signal n."
     ),
     no_args_is_help=True,
@@ -197,6 +199,8 @@ def segments(
 
 
 app.add_typer(campaigns)
+app.add_typer(outbox)
+app.add_typer(databases)
 command(app, serves=True)(sandbox)
 command(app)(demo)
 command(app)(doctor)

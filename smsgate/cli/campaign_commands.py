@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import getpass
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -42,7 +41,8 @@ from ..errors import InDoubt, NotSent
 from ..ledger.states import before
 from ..session import AsyncSession
 from .campaign_views import Done, InDoubtList, Made, Planned, Polled, Resolved, Skipped, Status
-from .credentials import at_terminal, country_of
+from .confirming import Yes, confirm
+from .credentials import country_of
 from .exits import Exit, RunInterrupted
 from .help import PlainGroup
 from .output import Output
@@ -61,7 +61,6 @@ app: typer.Typer = typer.Typer(
 )
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The campaign file.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 _S = RecipientState
 
@@ -231,7 +230,7 @@ async def run(
             else:
                 output.stream(Planned(plan, rate))
                 cost = things(plan.cost, "credit")
-                _ask(f"Send to {things(plan.pending, 'recipient')} for about {cost}?", yes=yes)
+                confirm(f"Send to {things(plan.pending, 'recipient')} for about {cost}?", yes=yes)
             with CampaignBar(output, plan.pending) as shown:
                 runner = campaign.runner(session, rate=rate, batch=batch, on_progress=shown.run)
                 end: RunResult | None = None
@@ -309,7 +308,10 @@ class DecisionOptions:
     )
     resend: Annotated[
         bool,
-        typer.Option("--resend", help="Send again. A recipient may get the message twice."),
+        typer.Option(
+            "--resend",
+            help="Send again with the next 'campaign run'. A recipient may get the message twice.",
+        ),
     ] = False
     give_up: Annotated[
         bool, typer.Option("--give-up", help="Abandon: never send again, do not count as sent.")
@@ -383,7 +385,7 @@ def resolve(
     event = decision.event
     with Campaign.open(file) as campaign:
         if event in _RISKS:
-            _ask(_RISKS[event], yes=yes)
+            confirm(_RISKS[event], yes=yes)
         moved = campaign.resolve(
             event,
             request=request,
@@ -523,22 +525,9 @@ def purge(output: Output, file: File, *, yes: Yes = False) -> None:
     Example: smsgate campaign purge spring.sms
     """
     with Campaign.open(file) as campaign:
-        _ask("This deletes numbers, texts and message ids permanently. Continue?", yes=yes)
+        confirm("This deletes numbers, texts and message ids permanently. Continue?", yes=yes)
         campaign.purge()
         output.show(Status(campaign.figures()))
-
-
-def _ask(question: str, *, yes: bool) -> None:
-    """Return if the user confirms. Raises `ValueError` otherwise, or without a terminal."""
-    if yes:
-        return
-    if not at_terminal():
-        raise ValueError("standard input is not a terminal, so nobody can confirm: use --yes")
-    with SIGNALS.blocking():
-        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-        said = sys.stdin.readline().strip().lower()
-    if said not in ("y", "yes", "т", "так"):
-        raise ValueError("not confirmed; nothing was done")
 
 
 def _exit_of(end: RunResult) -> int:

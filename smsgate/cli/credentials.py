@@ -18,7 +18,7 @@ from ..config import variable
 from ..settings import FileSettings, SmsGateSettings
 from .signals import SIGNALS
 
-__all__ = ["at_terminal", "country_of", "settings_of"]
+__all__ = ["at_terminal", "country_of", "database_of", "settings_of"]
 
 
 def settings_of(
@@ -45,6 +45,23 @@ def settings_of(
 def country_of(env_file: Path | None, secrets_dir: Path | None = None) -> str | None:
     """Return the country from the environment, the `.env` file or a secret file. Never prompts."""
     return _Optional.read(env_file=_existing(env_file), secrets_dir=secrets_dir).country
+
+
+def database_of(given: str | None) -> str:
+    """Return the database: `given`, or that of the environment or the `.env` file.
+
+    Raises `ValueError` if there is none.
+    """
+    found = given or _Place.read(env_file=_existing(None)).database
+    if not found:
+        raise ValueError(f"no database: use --database, or set {variable('database')}")
+    return found
+
+
+class _Place(FileSettings):
+    """The database of the outbox, which may be an address with a password."""
+
+    database: str | None = None
 
 
 class _Optional(FileSettings):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ from .output import Output
 from .shared_options import Account
 from .views import VIEWS, Look, View, pairs, printable
 
-__all__ = ["doctor"]
+__all__ = ["changes_to_make", "doctor", "table_of_findings"]
 
 _LOOKS: dict[Mark, Look] = {
     Mark.OK: Look("✓", "green", "ok"),
@@ -123,22 +123,11 @@ def _advice(finding: Finding) -> str:
 
 
 def _screen(report: Report) -> RenderableType:
-    rows = Table.grid(padding=(0, 2, 0, 0))
-    rows.add_column(no_wrap=True)
-    rows.add_column(no_wrap=True, style="dim")
-    rows.add_column(overflow="fold")
-    for finding in report.findings:
-        look = _LOOKS[finding.mark]
-        rows.add_row(
-            Text(f"{look.symbol} {look.word}", look.style),
-            finding.check,
-            Text(printable(finding.text)),
-        )
     summary = Text(f"{report.requests} requests; nothing was sent, and no credit was spent.", "dim")
     parts: list[RenderableType] = [
         pairs(dict(report.environment)),
         Text(),
-        rows,
+        table_of_findings(report.findings),
         Text(),
         summary,
         Text(),
@@ -149,15 +138,33 @@ def _screen(report: Report) -> RenderableType:
         ]
         parts += [_indented(heard.operation, printable(heard.sentence)) for heard in report.heard]
         parts += [Text()]
-    changes = _changes(report)
-    if changes:
-        parts += [
-            Text("What to change", "bold"),
-            *(_indented(setting, advice) for setting, advice in changes.items()),
-        ]
-    else:
-        parts += [Text(_NOTHING, "bold")]
-    return Group(*parts)
+    return Group(*parts, *changes_to_make(_changes(report)))
+
+
+def table_of_findings(findings: Iterable[Finding]) -> RenderableType:
+    """Return a row for each finding: its mark, the check, and what was found."""
+    rows = Table.grid(padding=(0, 2, 0, 0))
+    rows.add_column(no_wrap=True)
+    rows.add_column(no_wrap=True, style="dim")
+    rows.add_column(overflow="fold")
+    for finding in findings:
+        look = _LOOKS[finding.mark]
+        rows.add_row(
+            Text(f"{look.symbol} {look.word}", look.style),
+            finding.check,
+            Text(printable(finding.text)),
+        )
+    return rows
+
+
+def changes_to_make(changes: Mapping[str, str]) -> list[RenderableType]:
+    """Return what to change: advice by setting."""
+    if not changes:
+        return [Text(_NOTHING, "bold")]
+    return [
+        Text("What to change", "bold"),
+        *(_indented(setting, advice) for setting, advice in changes.items()),
+    ]
 
 
 def _indented(name: str, text: str) -> RenderableType:

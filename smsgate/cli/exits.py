@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 from typer import BadParameter
 
-from ..campaign import JournalError, JournalLost
+from ..campaign import JournalLost
 from ..errors import OUTCOMES, InDoubt, MessageNotFound, Outcome, Reason, SmsGateError, outcome_of
+from ..ledger.records import LedgerError
 from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, SendResult
 from ..session import GATEWAY_URL
@@ -138,7 +139,7 @@ OWN: dict[type[BaseException], ExitRow] = {
         "Fix this first. Then list the recipients in doubt with 'smsgate campaign in-doubt FILE'."
         " smsgate never sends to them again automatically.",
     ),
-    JournalError: ExitRow(Exit.USAGE, "usage"),
+    LedgerError: ExitRow(Exit.USAGE, "usage"),
     ValueError: ExitRow(Exit.USAGE, "usage"),
     OSError: ExitRow(Exit.USAGE, "usage"),
     UsageError: ExitRow(Exit.USAGE, "usage"),

@@ -14,7 +14,7 @@ import traceback
 import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -106,6 +106,10 @@ class Output(ABC):
         """Print one result of a stream of results."""
 
     @abstractmethod
+    def listing(self, whole: Any, rows: Iterable[Any]) -> None:
+        """Print a list: `whole` for people, `rows` as JSON lines for machines."""
+
+    @abstractmethod
     def fail(self, error: BaseException, *, sends: bool = False) -> int:
         """Print an error and return the exit code. `sends`: the command sends messages."""
 
@@ -171,6 +175,9 @@ class People(Output):
     def stream(self, value: Any) -> None:
         self.show(value)
 
+    def listing(self, whole: Any, rows: Iterable[Any]) -> None:  # noqa: ARG002 - for machines
+        self.show(whole)
+
     def fail(self, error: BaseException, *, sends: bool = False) -> int:
         ended = exit_of(error)
         self._say(
@@ -198,6 +205,10 @@ class Machines(Output):
 
     def stream(self, value: Any) -> None:
         self._write(view_of(value).machines(value), indent=None)
+
+    def listing(self, whole: Any, rows: Iterable[Any]) -> None:  # noqa: ARG002 - for people
+        for row in rows:
+            self.stream(row)
 
     def fail(self, error: BaseException, *, sends: bool = False) -> int:  # noqa: ARG002 - JSON has no advice
         ended = exit_of(error)

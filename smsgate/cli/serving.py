@@ -118,7 +118,10 @@ class Behaviour:
     ] = None
     failed_slot: Annotated[
         str,
-        _behaviour(metavar="KIND", help="Array item for a refused number: sentence, empty or nil."),
+        _behaviour(
+            metavar="KIND",
+            help="The result for a refused number, which has no id: sentence, empty or nil.",
+        ),
     ] = "sentence"
     keep_messages: Annotated[
         int,

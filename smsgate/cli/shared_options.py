@@ -123,9 +123,14 @@ class Account:
 
 
 def command(
-    app: typer.Typer, *, sends: bool = False, changes: bool = False, serves: bool = False
+    app: typer.Typer,
+    *,
+    name: str | None = None,
+    sends: bool = False,
+    changes: bool = False,
+    serves: bool = False,
 ) -> Callable[[Command], Command]:
-    """Register a function as a command of the same name.
+    """Register a function as a command of the same name, or of another `name`.
 
     The function takes the output first, then its options, and groups of options as dataclasses.
     `sends` means that the command sends messages, which changes the advice after an error.
@@ -165,7 +170,7 @@ def command(
                 except Exception as error:
                     return _end(output, sends, error)
 
-        app.command(cls=PlainCommand)(_described(run, function, hints, groups))
+        app.command(name, cls=PlainCommand)(_described(run, function, hints, groups))
         return function
 
     return register

@@ -176,12 +176,17 @@ class Rows:
         ):
             yield self._grid(self._rows)
             return
+        widths = [max(map(cell_len, column)) for column in self._plain()]
         for *first, last in self._rows:
-            yield unbroken(Text("  ").join(first))
+            yield unbroken(Text("  ").join(map(_padded, first, widths, self._columns)))
             longest = max(map(cell_len, last.plain.split()), default=0)
             yield (
                 Padding(last, (0, 0, 0, 2)) if longest <= options.max_width - 2 else unbroken(last)
             )
+
+    def _plain(self) -> list[list[str]]:
+        """Return the cells of each column but the last, as plain text."""
+        return [[row[place].plain for row in self._rows] for place in range(len(self._columns) - 1)]
 
     def _grid(self, rows: Sequence[tuple[Text, ...]]) -> Table:
         grid = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
@@ -193,6 +198,11 @@ class Rows:
         for row in rows:
             grid.add_row(*row)
         return grid
+
+
+def _padded(cell: Text, width: int, column: str) -> Text:
+    space = " " * (width - cell.cell_len)
+    return Text.assemble(space, cell) if column.startswith(">") else Text.assemble(cell, space)
 
 
 def table(*columns: str) -> Rows:
