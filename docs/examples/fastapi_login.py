@@ -1,7 +1,9 @@
 """A phone login with one-time codes in FastAPI. It never sends twice for one request.
 
 To try it: run `smsgate sandbox`, set the variables that it prints in a second terminal, and run
-`uvicorn fastapi_login:app` there. The how-to page for FastAPI shows the requests.
+`uvicorn fastapi_login:app --workers 4` there. The how-to page for FastAPI shows the requests.
+
+Codes and messages are in one SQLite file, which all processes share and a crash does not harm.
 """
 
 from __future__ import annotations
@@ -9,26 +11,59 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+import os
 import secrets
+import sqlite3
 import time
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from typing import Annotated, Any, Literal
 
-import anyio
-from fastapi import FastAPI, Header, HTTPException
-from pydantic import BaseModel, Field, ValidationError
+from fastapi import FastAPI, HTTPException
+from pydantic import BaseModel, Field
 
 import smsgate
-from smsgate.integrations.fastapi import SmsSession, answer_errors, sms_lifespan
+from smsgate.integrations.fastapi import IdempotencyKey, SmsOutbox, answer_errors, sms_lifespan
 
+DATABASE = os.environ.get("SMSGATE_DATABASE", "login.db")
 CODE_SECONDS, AGAIN_SECONDS, GUESSES = 300.0, 60.0, 5
 PATIENCE = smsgate.Timeouts(send=30.0)
 """Shorter than the default of 300 s, which is too long for a visitor. On timeout: "perhaps"."""
+TRY_SECONDS = 60.0
+"""How long a request may be repeated to send a code that could not be sent at once."""
 
-app = FastAPI(
-    title="Phone login",
-    lifespan=sms_lifespan(lambda: smsgate.AsyncSession.from_env(timeouts=PATIENCE)),
-)
+TABLE = """CREATE TABLE IF NOT EXISTS login_code (
+    message INTEGER PRIMARY KEY REFERENCES smsgate_message ON DELETE CASCADE, -- by outbox.purge
+    number TEXT NOT NULL, key TEXT NOT NULL,
+    hash BLOB NOT NULL, salt BLOB NOT NULL, guesses INTEGER NOT NULL DEFAULT 0,
+    at REAL NOT NULL, -- when the send ended, or when it will have ended; 0: it was not sent
+    UNIQUE (number, key))"""
+NOT_SENT = 0.0
+
+
+@contextmanager
+def transaction() -> Iterator[sqlite3.Connection]:
+    """Return a connection on which no other process can write in between."""
+    with closing(sqlite3.connect(DATABASE, timeout=30, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        with db:  # commits, or rolls back after an error
+            yield db
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    sms = sms_lifespan(
+        lambda: smsgate.AsyncSession.from_env(timeouts=PATIENCE),
+        outbox=DATABASE,
+        forget_texts=True,
+    )
+    async with sms(app) as state:
+        with transaction() as db:
+            db.execute(TABLE)
+        yield state
+
+
+app = FastAPI(title="Phone login", lifespan=lifespan)
 answer_errors(app)
 
 
@@ -44,100 +79,103 @@ class Guess(Asked):
     code: Annotated[str, Field(pattern=r"^[0-9]{6}$", repr=False)]
 
 
-State = Literal["sent", "perhaps"]
-
-
 class Told(BaseModel):
     """The state of the code, and the seconds until the visitor may ask for another one."""
 
-    state: State
+    state: Literal["sent", "perhaps"]
     again_in: int
-
-
-@dataclass
-class Code:
-    """A code that was sent, or perhaps sent, and when."""
-
-    hashed: bytes = field(repr=False)
-    salt: bytes = field(repr=False)
-    at: float
-
-
-@dataclass
-class Visitor:
-    """The codes of one number. `lock` admits one request at a time."""
-
-    lock: anyio.Lock = field(default_factory=anyio.Lock)
-    requests: dict[str, State] = field(default_factory=dict)
-    code: Code | None = None
-    guesses: int = 0
-
-    def waits(self) -> int:
-        """Return the seconds until another code may be sent."""
-        return (
-            max(0, math.ceil(self.code.at + AGAIN_SECONDS - time.monotonic())) if self.code else 0
-        )
-
-
-# This example keeps visitors in the memory of one process. With several processes, use a database:
-# commit a row for the idempotency key before the SMS is sent, and delete rows after a day. In
-# production, also limit the numbers per client address.
-VISITORS: dict[str, Visitor] = {}
 
 
 def hashed(code: str, salt: bytes) -> bytes:
     return hashlib.scrypt(code.encode(), salt=salt, n=2**12, r=8, p=1)
 
 
-@app.post("/login", status_code=202)
-async def ask_for_code(
-    asked: Asked,
-    sms: SmsSession,
-    idempotency_key: Annotated[str, Header(min_length=8, max_length=64)],
-) -> Told:
-    """Send a code. A repeated `Idempotency-Key` gets the same answer and no second SMS."""
-    visitor = VISITORS.setdefault(asked.number, Visitor())
-    async with visitor.lock:
-        if idempotency_key in visitor.requests:
-            return Told(state=visitor.requests[idempotency_key], again_in=visitor.waits())
-        if visitor.waits():
-            raise HTTPException(
-                429, "A code was sent a moment ago.", {"Retry-After": str(visitor.waits())}
+def seconds_to_wait(db: sqlite3.Connection, number: str) -> int:
+    """Return the seconds until another code may be sent to a number."""
+    ((at,),) = db.execute("SELECT max(at) FROM login_code WHERE number = ?", (number,))
+    return max(0, math.ceil((at or NOT_SENT) + AGAIN_SECONDS - time.time()))
+
+
+async def prepare(number: str, key: str, outbox: SmsOutbox) -> int:
+    """Return the message of a request: of its first try, or else a new one with a new code.
+
+    The transactions run on the event loop, because `outbox.add` uses the connection there. Each
+    takes milliseconds. In production, also limit how many phone numbers one client address may ask
+    codes for.
+    """
+    with transaction() as db:
+        message, at = db.execute(
+            "SELECT message, at FROM login_code WHERE number = ? AND key = ?", (number, key)
+        ).fetchone() or (None, NOT_SENT)
+        if at == NOT_SENT and (wait := seconds_to_wait(db, number)):
+            raise HTTPException(429, "A code was sent a moment ago.", {"Retry-After": str(wait)})
+        if message is None:
+            code, salt = f"{secrets.randbelow(10**6):06}", secrets.token_bytes(16)
+            # Two visitors may choose the same key, so the number belongs to the key.
+            added = await outbox.add(
+                number,
+                f"Ваш код: {code}",
+                key=f"login:{number}:{key}",
+                not_after=TRY_SECONDS,
+                connection=db,
             )
-        digits, salt = f"{secrets.randbelow(10**6):06}", secrets.token_bytes(16)
-        # Store the code before the send: if the answer is lost, the code that arrives still works.
-        earlier = visitor.code, visitor.guesses
-        visitor.code = code = Code(hashed(digits, salt), salt, time.monotonic())
-        visitor.guesses = 0
-        visitor.requests[idempotency_key] = "perhaps"
-        try:
-            await sms.send_sms(asked.number, f"Ваш код: {digits}")
-            visitor.requests[idempotency_key] = "sent"
-        except smsgate.InDoubt:
-            pass  # it may be on its way: the answer is "perhaps", and nothing is sent again
-        except (smsgate.SmsGateError, ValidationError):
-            # Certainly not sent: allow the same request again, and keep an earlier code valid.
-            del visitor.requests[idempotency_key]
-            visitor.code, visitor.guesses = earlier
-            raise
-        finally:
-            code.at = time.monotonic()  # count the minutes from the end of the send
-        return Told(state=visitor.requests[idempotency_key], again_in=visitor.waits())
+            message = added.id
+            db.execute(
+                "INSERT INTO login_code (message, number, key, hash, salt, at)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (message, number, key, hashed(code, salt), salt, NOT_SENT),
+            )
+        if at == NOT_SENT:
+            # If this process is killed, the code that may arrive still works.
+            db.execute(
+                "UPDATE login_code SET at = ? WHERE message = ?",
+                (time.time() + PATIENCE.send, message),
+            )
+    return int(message)
+
+
+def settle(db: sqlite3.Connection, message: int, at: float) -> None:
+    """Record when a send ended, unless another request with the same key has done so."""
+    db.execute(
+        "UPDATE login_code SET at = ? WHERE message = ? AND (at = ? OR at > ?)",
+        (at, message, NOT_SENT, time.time()),
+    )
+
+
+@app.post("/login", status_code=202)
+async def ask_for_code(asked: Asked, outbox: SmsOutbox, key: IdempotencyKey) -> Told:
+    """Send a code. A repeated `Idempotency-Key` gets the same answer and no second SMS."""
+    message = await prepare(asked.number, key, outbox)
+    state: Literal["sent", "perhaps"] = "sent"
+    try:
+        await outbox.deliver(message)  # at most once, whichever process is asked
+    except smsgate.InDoubt:
+        state = "perhaps"  # it may be on its way, and nothing is sent again
+    except smsgate.SmsGateError:
+        # Certainly not sent: allow the same request again, and keep an earlier code valid.
+        with transaction() as db:
+            settle(db, message, NOT_SENT)
+        raise
+    with transaction() as db:
+        settle(db, message, time.time())
+        return Told(state=state, again_in=seconds_to_wait(db, asked.number))
 
 
 @app.post("/login/code", status_code=204, response_model=None)
-async def check_code(guess: Guess) -> None:
+def check_code(guess: Guess) -> None:
     """Check a code. A code is valid once, for five minutes and at most five attempts."""
-    visitor = VISITORS.get(guess.number)
-    code = visitor.code if visitor else None
-    if (
-        visitor is None
-        or code is None
-        or time.monotonic() > code.at + CODE_SECONDS
-        or visitor.guesses >= GUESSES
-    ):
-        raise HTTPException(410, "Ask for a new code.")
-    visitor.guesses += 1
-    if not hmac.compare_digest(hashed(guess.code, code.salt), code.hashed):
+    with transaction() as db:
+        message, code, salt, guesses = db.execute(
+            "SELECT message, hash, salt, guesses FROM login_code WHERE number = ? AND at > ?"
+            " ORDER BY at DESC LIMIT 1",
+            (guess.number, time.time() - CODE_SECONDS),
+        ).fetchone() or (None, b"", b"", GUESSES)
+        if guesses >= GUESSES:
+            raise HTTPException(410, "Ask for a new code.")
+        right = hmac.compare_digest(hashed(guess.code, salt), code)
+        db.execute(
+            "UPDATE login_code SET guesses = ? WHERE message = ?",
+            (GUESSES if right else guesses + 1, message),  # a code works once
+        )
+    if not right:
         raise HTTPException(403, "The code is wrong.")
-    visitor.guesses = GUESSES  # a code works once
