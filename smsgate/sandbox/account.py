@@ -12,7 +12,7 @@ from uuid import UUID
 
 from ..protocol.answers import Answer, DeliveryState
 from ..protocol.segments import Alphabet, Segments, segments
-from .account_settings import Settings
+from .account_settings import AccountState, Settings
 from .magic_numbers import last_state, state_after
 from .sentences import say
 from .store import SandboxMessage, Saving, Store
@@ -29,18 +29,18 @@ class SandboxAccount:
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self.settings = settings
         self.clock = clock
-        self.random = SystemRandom() if settings.seed is None else Random(settings.seed)  # noqa: S311 - repeatable on purpose
-        self.state = settings.account
+        self.random: Random = SystemRandom() if settings.seed is None else Random(settings.seed)  # noqa: S311 - repeatable on purpose
+        self.state: AccountState = settings.account
         self.start()
 
     def start(self) -> None:
         """Begin without messages and counters, with the credits of the settings."""
-        self.credits = Decimal(self.settings.credits)
-        self.store = Store(self.settings.keep_messages)
+        self.credits: Decimal = Decimal(self.settings.credits)
+        self.store: Store = Store(self.settings.keep_messages)
         self.unfinished: dict[str, None] = {}
         """Ids of messages that were not yet seen in a final state."""
         self.calls: Counter[str] = Counter()
-        self.settled_at = 0.0
+        self.settled_at: float = 0.0
         """When the delivery schedule of the last message ends."""
 
     def say(self, meaning: Answer, **filled: str) -> str:

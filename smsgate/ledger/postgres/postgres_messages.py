@@ -47,13 +47,13 @@ class PostgresMessages(MessageLedger):
     """
 
     def __init__(self, address: str) -> None:
-        self.sql = statements_of("postgres", "messages.sql")
+        self.sql: dict[str, str] = statements_of("postgres", "messages.sql")
         self._sql = {name: placeholders(sql) for name, sql in self.sql.items()}
         self._connection = PostgresConnection(address)
         self._in_step = False
         try:
             self._step(self._prepare)
-            ((self.identity,),) = self._step(lambda: self._run("setting", name="identity"))
+            self.identity: str = self._step(lambda: self._run("setting", name="identity"))[0][0]
         except BaseException:
             self._connection.close()
             raise

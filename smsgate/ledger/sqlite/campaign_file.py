@@ -55,7 +55,7 @@ class CampaignFile:
         lock: Lock | None = None,
         killed: bool = False,
     ) -> None:
-        self.path = place.path
+        self.path: Path = place.path
         self.connection = connection
         self.killed = killed
         self._place = place

@@ -37,8 +37,8 @@ class SqliteMessages(MessageLedger):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.sql = statements_of("sqlite", "messages.sql")
-        self.path = Path(path)
+        self.sql: dict[str, str] = statements_of("sqlite", "messages.sql")
+        self.path: Path = Path(path)
         if not self.path.exists():
             # Another process may create the file at the same moment.
             os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
@@ -47,7 +47,7 @@ class SqliteMessages(MessageLedger):
         )
         try:
             self._prepare()
-            ((self.identity,),) = self._run("setting", name="identity")
+            self.identity: str = self._run("setting", name="identity")[0][0]
         except BaseException:
             self._connection.close()
             raise
