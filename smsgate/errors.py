@@ -259,7 +259,8 @@ class SmsGateError(Exception):
 class NotSent(SmsGateError):
     """The message was certainly not sent, so you can safely send it again.
 
-    No byte of it left this process, or the gateway refused the cookie and so did not process it.
+    No byte of it left this process. Or the gateway refused the cookie, so it did not process the
+    message, and the new login did not succeed in time.
 
     Attributes:
         reason: what prevented the request.

@@ -481,8 +481,9 @@ class AsyncSession:
                     print(outcome.message.text, outcome.result or outcome.error)
 
         If you leave the loop early, no more messages are read (with one exception, see below), and
-        sends in flight continue in the background. To wait for these sends, leave the `async with`
-        block or call `aclose()`. Outcomes that the loop did not yield are logged.
+        sends in flight continue in the background. To wait for these sends, leave the block
+        `async with session.send_many(...)`, or call `outcomes.aclose()`. Outcomes that the loop did
+        not yield are logged.
 
         The exception: if `messages` is an async iterable, `send_many` may already be waiting for
         its next item when you leave the loop. This wait is not cancelled: if the item arrives, it

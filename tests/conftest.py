@@ -21,9 +21,10 @@ from postgres_cluster import Cluster, programs
 hypothesis.settings.register_profile("smsgate", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("smsgate")
 
-# A shell starts what it runs in the background with Ctrl-C switched off, which every command under
-# test would inherit.
+# A shell starts what it runs in the background with Ctrl-C switched off, and nohup switches off the
+# signal of a closed terminal, which every command under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 # Each of the many clients that tests lend reads the certificates of all authorities, which takes

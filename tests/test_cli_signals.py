@@ -92,7 +92,7 @@ def test_signal_during_a_send_lists_who_is_in_doubt(
     code, out, err = ended(people)
     assert (code, out) == (128 + number, "")
     assert "while the message was being sent, so its outcome is in doubt" in err
-    assert "Do not send it again" in err
+    assert "Before you send it again, check" in err
     code, out, _ = ended(machines)
     assert code == 128 + number
     told = json.loads(out)

@@ -32,7 +32,7 @@ __all__ = ["app"]
 app: typer.Typer = typer.Typer(
     name="database",
     cls=PlainGroup,
-    help="Check, create and migrate the database of an outbox.",
+    help="Check the database of an outbox, or create and update its tables.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

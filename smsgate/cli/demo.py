@@ -115,7 +115,7 @@ class DemoReport:
 
 
 async def demo(output: Output) -> None:
-    """Run a demo on a local gateway: one send, 1,000 sends and a campaign after kill -9. Free."""
+    """Run a free local demo: one send, 1,000 sends, and a campaign that survives kill -9."""
     from ..sandbox import MAGIC, Sandbox, Settings  # noqa: PLC0415 - another extra
 
     stage, settings = output.stage, Settings(credits=20_000)

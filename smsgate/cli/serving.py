@@ -120,7 +120,7 @@ class Behaviour:
         str,
         _behaviour(
             metavar="KIND",
-            help="The result for a refused number, which has no id: sentence, empty or nil.",
+            help="What a refused number gets in place of a message id: sentence, empty or nil.",
         ),
     ] = "sentence"
     keep_messages: Annotated[
