@@ -313,7 +313,10 @@ def _directive(module: ModuleType, name: str) -> str:
     if inspect.isclass(found):
         bases = "   :show-inheritance:\n" if issubclass(found, Exception) else ""
         values = "   :undoc-members:\n" if hasattr(found, "__members__") else ""
-        return f".. autoclass:: {full}{_arguments(found)}\n{bases}{values}"
+        # A class that several modules export is indexed on the page of the first.
+        again = module is not smsgate.campaign and getattr(smsgate.campaign, name, None) is found
+        index = "   :no-index:\n" if again else ""
+        return f".. autoclass:: {full}{_arguments(found)}\n{bases}{values}{index}"
     return f".. autofunction:: {full}\n"
 
 
