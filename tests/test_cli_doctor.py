@@ -86,11 +86,15 @@ def on_one_line(text: str) -> str:
 
 def test_healthy_gateway_needs_no_change(doctor: Doctor) -> None:
     with gateway(hold_seconds=HELD) as sandbox:
-        done = doctor(sandbox.url)
+        for _ in range(5):
+            done = doctor(sandbox.url)
+            shown = on_one_line(done.out)
+            # A machine that stood still meanwhile cannot tell, and says so.
+            if "unknown: calls with separate cookies waited, too" not in shown:
+                break
         calls = sandbox.calls
         assert sandbox.most_in_flight == assessment.AT_ONCE
     assert (done.code, done.err) == (0, "")
-    shown = on_one_line(done.out)
     assert "problem" not in shown
     assert "locked: a cookie is served one call at a time" in shown
     assert "the account has credits" in shown
