@@ -27,7 +27,8 @@ from smsgate.sandbox import AccountState, Sandbox
 
 NUMBER = "+380501234567"
 TEXT = "Ваш код: 4815"
-QUICK = smsgate.Timeouts(connect=5.0, read=5.0, send=1.0)
+SOON = 3.0
+"""The deadline of a send whose answer is lost, in seconds."""
 S = RecipientState
 
 
@@ -44,9 +45,15 @@ def place(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def opened(sandbox: Sandbox, place: str, **options: Any) -> AsyncIterator[Outbox]:
+async def opened(
+    sandbox: Sandbox, place: str, *, send: float = 60.0, **options: Any
+) -> AsyncIterator[Outbox]:
     session = smsgate.AsyncSession(
-        "sandbox", "sandbox", sender="Shop", url=sandbox.url, timeouts=QUICK
+        "sandbox",
+        "sandbox",
+        sender="Shop",
+        url=sandbox.url,
+        timeouts=smsgate.Timeouts(send=send),
     )
     async with session, QuickOutbox(session, place, **options) as outbox:
         yield outbox
@@ -113,7 +120,7 @@ async def test_key_of_another_message_is_refused(
 @pytest.mark.anyio
 async def test_lost_answer_is_in_doubt_for_every_caller(sandbox: Sandbox, place: str):
     sandbox.faults.add("silent after", operation="SendSMS", times=1)
-    async with opened(sandbox, place) as outbox:
+    async with opened(sandbox, place, send=SOON) as outbox:
         for _ in range(3):
             with pytest.raises(InDoubt) as caught:
                 await outbox.send(NUMBER, TEXT, key="a")
@@ -164,7 +171,7 @@ async def test_refusal_of_the_account_lets_the_key_be_used_again(sandbox: Sandbo
 async def test_what_was_proven_not_sent_is_sent_by_the_same_key(tmp_path: Path):
     with Sandbox() as gone:
         url = gone.url
-    session = smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=url, timeouts=QUICK)
+    session = smsgate.AsyncSession("sandbox", "sandbox", sender="Shop", url=url)
     async with session, QuickOutbox(session, tmp_path / "sms.db") as outbox:
         with pytest.raises(NotSent):
             await outbox.send(NUMBER, TEXT, key="a")
@@ -356,14 +363,14 @@ async def test_outcome_that_cannot_be_recorded_is_logged_and_ends_in_doubt(
     sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     path = str(tmp_path / "sms.db")
-    async with opened(sandbox, path) as outbox:
+    async with opened(sandbox, path, send=SOON) as outbox:
         ledger: MessageLedger = outbox._opened()
         ledger.sql = ledger.sql | {"settle": "SELECT * FROM gone;"}
         with pytest.raises(LedgerError):
             await outbox.send(NUMBER, TEXT, key="a")
         (sent,) = sandbox.messages
         assert f"its outcome was not recorded: accepted, message id {sent.id}" in caplog.text
-    async with opened(sandbox, path) as outbox:
+    async with opened(sandbox, path, send=SOON) as outbox:
         with pytest.raises(InDoubt) as caught:
             await outbox.send(NUMBER, TEXT, key="a")
         assert caught.value.reason is Reason.PROCESS_ENDED

@@ -94,8 +94,8 @@ def test_killed_processes_send_each_key_at_most_once(
         told = trial(
             place,
             sandbox,
-            keys=times(240, 2_000),
-            processes=times(4, 20),
+            keys=times(240, 800),
+            processes=times(4, 8),
             kills=times(12, 100),
             bug=bug,
         )

@@ -154,6 +154,16 @@ def _one_step(method: Callable[Concatenate[L, P], T]) -> Callable[Concatenate[L,
     return step
 
 
+def _one_look(method: Callable[Concatenate[L, P], T]) -> Callable[Concatenate[L, P], T]:
+    """Make a method that only reads one transaction of its ledger."""
+
+    @wraps(method)
+    def look(self: L, /, *arguments: P.args, **named: P.kwargs) -> T:
+        return self._look(lambda: method(self, *arguments, **named))
+
+    return look
+
+
 _CLAIM = tuple(MessageClaim.__dataclass_fields__)
 _MESSAGE = tuple(OutboxMessage.__dataclass_fields__)
 
@@ -179,6 +189,10 @@ class MessageLedger(ABC):
 
         The work may be repeated. A step inside a step is part of it.
         """
+
+    def _look(self, work: Callable[[], T]) -> T:
+        """Do work that only reads, in one transaction."""
+        return self._step(work)
 
     @abstractmethod
     def close(self) -> None:
@@ -240,7 +254,7 @@ class MessageLedger(ABC):
         values["forget_text"] = bool(values["forget_text"])
         return MessageClaim(**values)
 
-    @_one_step
+    @_one_look
     def due(self, most: int) -> list[int]:
         """Return up to `most` pending messages that a worker may send, oldest first."""
         return [message for (message,) in self._run("due", most=most)]
@@ -293,12 +307,19 @@ class MessageLedger(ABC):
             return self.by_id(claim.id)
         return row
 
-    @_one_step
     def sweep(self) -> int:
         """Move messages whose lease has passed to in doubt, and skip those whose time is up.
 
         Returns the number of messages moved to in doubt.
         """
+        # A look first, since others may be writing and there is rarely anything to do.
+        return self._step(self._sweep) if self._overdue() else 0
+
+    @_one_look
+    def _overdue(self) -> bool:
+        return bool(self._run("overdue"))
+
+    def _sweep(self) -> int:
         for (message,) in self._run("expire_due", **_expired()):
             self._forget(message)
         source = before(Event.IN_DOUBT)
@@ -325,13 +346,13 @@ class MessageLedger(ABC):
 
     # Asking
 
-    @_one_step
+    @_one_look
     def by_key(self, key: str) -> OutboxMessage | None:
         """Return the message with this key, None if there is none."""
         rows = self._run("by_key", key=key)
         return _message(rows[0][1:]) if rows else None
 
-    @_one_step
+    @_one_look
     def by_id(self, message: int) -> OutboxMessage:
         """Return a message. Raises `LookupError` if there is none with this id."""
         rows = self._run("by_id", id=message)
@@ -339,7 +360,7 @@ class MessageLedger(ABC):
             raise LookupError(f"id: the outbox has no message {message}")
         return _message(rows[0])
 
-    @_one_step
+    @_one_look
     def in_states(
         self, states: Sequence[RecipientState], most: int, after_id: int = 0
     ) -> list[OutboxMessage]:
@@ -350,7 +371,7 @@ class MessageLedger(ABC):
             found += map(_message, rows)
         return sorted(found, key=lambda one: one.id)[:most]
 
-    @_one_step
+    @_one_look
     def states(self) -> dict[RecipientState, int]:
         """Return how many messages are in each state."""
         return {RecipientState(state): count for state, count in self._run("states")}

@@ -109,3 +109,9 @@ class SqliteMessages(MessageLedger):
             return work()
         with transaction(self._connection):
             return work()
+
+    def _look(self, work: Callable[[], T]) -> T:
+        if self._connection.in_transaction:
+            return work()
+        with transaction(self._connection, "DEFERRED"):
+            return work()

@@ -73,6 +73,16 @@ WHERE id = :id AND token = :token AND state = :source;
 -- The token of the last claim.
 SELECT token FROM smsgate.message WHERE id = :id;
 
+-- name: overdue
+-- Whether a lease has passed, or the time of a pending message is up.
+SELECT 1 WHERE EXISTS (
+    SELECT 1 FROM smsgate.message WHERE state = 'in flight'
+    AND lease_until < extract(epoch FROM clock_timestamp())::float8
+) OR EXISTS (
+    SELECT 1 FROM smsgate.message WHERE state = 'pending'
+    AND not_after <= extract(epoch FROM clock_timestamp())::float8
+);
+
 -- name: sweep
 -- Move messages whose lease has passed to in doubt.
 UPDATE smsgate.message SET state = :target, reason = :reason, error = :error,

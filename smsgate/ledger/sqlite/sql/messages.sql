@@ -70,6 +70,16 @@ WHERE id = :id AND token = :token AND state = :source;
 -- The token of the last claim.
 SELECT token FROM smsgate_message WHERE id = :id;
 
+-- name: overdue
+-- Whether a lease has passed, or the time of a pending message is up.
+SELECT 1 WHERE EXISTS (
+    SELECT 1 FROM smsgate_message WHERE state = 'in flight'
+    AND lease_until < (julianday('now') - 2440587.5) * 86400.0
+) OR EXISTS (
+    SELECT 1 FROM smsgate_message WHERE state = 'pending'
+    AND not_after <= (julianday('now') - 2440587.5) * 86400.0
+);
+
 -- name: sweep
 -- Move messages whose lease has passed to in doubt.
 UPDATE smsgate_message SET state = :target, reason = :reason, error = :error,
