@@ -19,7 +19,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -30,7 +29,7 @@ from uuid import uuid4
 import anyio
 import anyio.to_thread
 
-from ._client.call import SendRecord, send_recorded
+from ._client.call import SendRecord, machine_seconds, send_recorded
 from .config import positive
 from .errors import InDoubt, InFlight, NotSent, Outcome, Reason, SmsGateError, outcome_of
 from .ledger.messages import (
@@ -397,7 +396,7 @@ class Outbox:
 
     def _new_claim(self) -> tuple[str, float, float]:
         """Return a token, the time before the claim, and the seconds of the lease."""
-        return uuid4().hex, time.monotonic(), self._session.timeouts.send + self._grace
+        return uuid4().hex, machine_seconds(), self._session.timeouts.send + self._grace
 
     async def _claim(self, message: int) -> tuple[MessageClaim | None, float]:
         token, began, lease = self._new_claim()
@@ -408,6 +407,8 @@ class Outbox:
         """Do a step that claims. If its answer is lost, the claim is given back later."""
         try:
             return await self._run(step)
+        except SmsGateError:
+            raise  # the step itself refused, so there is no claim
         except BaseException:
             self._abandoned.append(token)
             raise
@@ -416,7 +417,7 @@ class Outbox:
         record = SendRecord()
         failure: BaseException | None = None
         try:
-            left = claim.first_byte_in - (time.monotonic() - began)
+            left = claim.first_byte_in - (machine_seconds() - began)
             if left <= 0:
                 raise NotSent("nothing was sent: it is too late", reason=Reason.TOO_LATE)
             message = Message(

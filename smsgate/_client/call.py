@@ -42,7 +42,15 @@ from .transport import (
     ssl_settings,
 )
 
-__all__ = ["RECORD", "Calls", "OutgoingCall", "SendRecord", "send_recorded", "subject_of"]
+__all__ = [
+    "RECORD",
+    "Calls",
+    "OutgoingCall",
+    "SendRecord",
+    "machine_seconds",
+    "send_recorded",
+    "subject_of",
+]
 
 _log = logging.getLogger("smsgate")
 T = TypeVar("T")
@@ -89,7 +97,7 @@ class OutgoingCall(Generic[T]):
 
     def start(self) -> None:
         """Start the deadline. The time for the first byte counts from now, too."""
-        self._started = anyio.current_time(), _awake_or_not()
+        self._started = anyio.current_time(), machine_seconds()
         limits = [self.deadline] if self.not_after is None else [self.deadline, self.not_after]
         self.scope.deadline = self._started[0] + min(limits)
 
@@ -105,7 +113,7 @@ class OutgoingCall(Generic[T]):
             return False
         # The clock of the event loop stands still while the machine is suspended.
         loop, machine = self._started
-        passed = max(anyio.current_time() - loop, _awake_or_not() - machine)
+        passed = max(anyio.current_time() - loop, machine_seconds() - machine)
         return passed >= self.not_after
 
     def cut_off(self) -> NotSent | InDoubt:
@@ -122,7 +130,7 @@ class OutgoingCall(Generic[T]):
         return NotSent(f"nothing was sent: {reason} after {after:g} s", reason=reason)
 
 
-def _awake_or_not() -> float:
+def machine_seconds() -> float:
     """Return the seconds since this machine started, including those that it was suspended."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 

@@ -192,7 +192,8 @@ def _described(
     run.__name__, run.__doc__ = function.__name__, function.__doc__
     run.__signature__ = Signature(parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run  # type: ignore[no-any-return]
+    described: Command = run
+    return described
 
 
 async def _in_loop(

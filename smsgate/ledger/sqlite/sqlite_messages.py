@@ -105,13 +105,13 @@ class SqliteMessages(MessageLedger):
             return cursor.fetchall()
 
     def _step(self, work: Callable[[], T]) -> T:
-        if self._connection.in_transaction:
-            return work()
-        with transaction(self._connection):
-            return work()
+        return self._within("IMMEDIATE", work)
 
     def _look(self, work: Callable[[], T]) -> T:
+        return self._within("DEFERRED", work)
+
+    def _within(self, kind: str, work: Callable[[], T]) -> T:
         if self._connection.in_transaction:
             return work()
-        with transaction(self._connection, "DEFERRED"):
+        with transaction(self._connection, kind):
             return work()
