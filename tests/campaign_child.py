@@ -35,19 +35,25 @@ QUICK = smsgate.Timeouts(connect=5.0, read=0.5, send=0.5)
 class PendingAgain(SqliteJournal):
     """Who was in flight when the process was killed is put back to pending."""
 
-    def recover(self) -> int:
+    def sweep(self) -> int:
         with self._transaction():
             moved = self._connection.execute(
                 "UPDATE recipient SET state = 'pending' WHERE state = 'in flight'"
             ).rowcount
-        super().recover()
+        super().sweep()
         return moved
 
 
 class ClaimedAfterwards(SqliteJournal):
     """The claim is written after the request, together with its outcome."""
 
-    def claim(self, run: int, most: int, seen: Seen | None = None) -> Claim | None:  # noqa: ARG002 - of the contract
+    def claim(
+        self,
+        run: int,
+        most: int,
+        seen: Seen | None = None,  # noqa: ARG002 - of the contract
+        **_: float,
+    ) -> Claim | None:
         self._hook("claiming")
         taken = self.__dict__.setdefault("taken", set())
         first = self._run("first_pending").fetchone()
@@ -103,9 +109,9 @@ class UnknownAgain(SqliteJournal):
 class ReadErrorNotSent(Runner):
     """A connection that is lost after the request counts as not sent."""
 
-    async def _post(self, claim: Claim, record: SendRecord) -> SendResult:
+    async def _post(self, claim: Claim, began: float, record: SendRecord) -> SendResult:
         try:
-            return await super()._post(claim, record)
+            return await super()._post(claim, began, record)
         except smsgate.InDoubt as error:
             if error.reason is not smsgate.Reason.CONNECTION_LOST:
                 raise

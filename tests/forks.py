@@ -17,7 +17,7 @@ __all__ = ["FORKS", "in_child", "start_server"]
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["campaign_child", "outbox_child", "anyio._backends._asyncio", "httpx"]
+    ["campaign_child", "outbox_child", "machines_child", "anyio._backends._asyncio", "httpx"]
 )
 
 

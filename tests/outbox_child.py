@@ -42,9 +42,9 @@ class PendingAgain(QuickOutbox):
             f"UPDATE {table} SET state = 'pending'"
             f" WHERE state = 'in flight' AND lease_until < {now} RETURNING id;"
         )
-        for name in ("sql", "_sql"):
-            if hasattr(ledger, name):
-                setattr(ledger, name, getattr(ledger, name) | {"sweep": sql})
+        ledger.sql = ledger.sql | {"sweep": sql}
+        if tables := getattr(ledger, "_tables", None):
+            tables._sql = tables._sql | {"sweep": sql}
         return await super().sweep()
 
 

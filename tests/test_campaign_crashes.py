@@ -254,7 +254,7 @@ def test_crash_at_each_step_sends_nobody_twice_and_loses_nobody(tmp_path: Path):
     print(f"\ncrashed at each of {crash_at - 1} steps")
     assert crash_at > times(15, 30)
     assert names == {
-        "recovered",
+        "swept",
         "claiming",
         "claimed",
         "sending",

@@ -136,7 +136,7 @@ COMMANDS: dict[str, list[str]] = {
 
 def forget_to_close(path: Path) -> None:
     journal = SqliteJournal.open(path)
-    journal.recover()
+    journal.sweep()
     del journal
     gc.collect()
 

@@ -281,8 +281,8 @@ def test_in_flight_is_in_doubt_after_a_crash_and_never_pending(path: Path):
     with closing(SqliteJournal.open(path)) as journal:
         journal.claim(journal.start_run(), 2)
     with closing(SqliteJournal.open(path)) as journal:
-        assert journal.recover() == 2
-        assert journal.recover() == 0
+        assert journal.sweep() == 2
+        assert journal.sweep() == 0
         (request,) = journal.in_doubt()
         assert (request.in_doubt, request.size, request.reason, request.evidence) == (
             2,

@@ -452,7 +452,7 @@ async def test_error_of_the_caller_ends_the_run_with_nobody_in_flight(tmp_path: 
 
         with pytest.raises(Mine):
             await Runner(here.journal, here.session, batch=5, on_progress=fail).run()
-        assert here.journal.recover() == 0, "what was in flight was written"
+        assert here.journal.sweep() == 0, "what was in flight was written"
         states = here.journal.states()
         assert states[S.ACCEPTED] + states.get(S.IN_DOUBT, 0) >= sum(here.taken().values())
         assert here.journal.figures().last_outcome == "cut off"
@@ -618,7 +618,7 @@ async def test_unwritable_journal_ends_the_run_before_the_next_send(
         here.journal.close()
         # What was claimed and could not be settled any more is in doubt; nobody else was sent to.
         with Campaign.open(tmp_path / "a.sms") as campaign:
-            campaign.journal.recover()
+            campaign.journal.sweep()
             for one in campaign.recipients():
                 assert one.number
                 taken = here.taken()[one.number]

@@ -655,7 +655,7 @@ def test_password_is_not_an_option(bare: Smsgate) -> None:
     [
         ("ca", ["campaign"]),
         ("s", ["sandbox", "segments", "send", "status"]),
-        ("campaign re", ["report", "resolve"]),
+        ("campaign re", ["report", "resolve", "resume"]),
         ("send --co", ["--country"]),
     ],
 )
@@ -693,6 +693,7 @@ COMMANDS = [
     "balance",
     "report",
     "resolve",
+    "resume",
     "--country",
     "--text",
 ]

@@ -484,7 +484,7 @@ async def test_unknown_connection_is_an_error(ledger: MessageLedger):
 def test_newer_tables_are_refused(outboxes: Outboxes):
     outboxes.ledger()
     outboxes.execute("UPDATE {setting} SET value = '99' WHERE name = 'version'")
-    with pytest.raises(LedgerError, match="the outbox has version 99"):
+    with pytest.raises(LedgerError, match=r"ha(s|ve) version 99"):
         outboxes.ledger()
 
 
@@ -654,7 +654,8 @@ def plant(ledger: MessageLedger, name: str, sql: str) -> None:
     """Give one ledger another statement."""
     ledger.sql = ledger.sql | {name: sql}
     if not isinstance(ledger, SqliteMessages):
-        ledger._sql = ledger._sql | {name: placeholders(sql)}  # type: ignore[attr-defined]
+        tables = ledger._tables  # type: ignore[attr-defined]
+        tables._sql = tables._sql | {name: placeholders(sql)}
 
 
 @pytest.mark.parametrize("bug", ["", *BUGS])

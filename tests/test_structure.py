@@ -58,6 +58,7 @@ FLOORS: dict[str, float] = {
     "ledger.health": 3.1,
     "ledger.foreign": 3.2,
     "ledger.stored_errors": 3.2,
+    "ledger.stored_records": 3.3,
     "ledger.messages": 3.4,
     "settings": 5.5,
     "": 5,  # the root package, for those that use it as its users do

@@ -1,8 +1,9 @@
 """Bulk sending that survives `kill -9` and reports which recipients are in doubt.
 
-A campaign is a file. Each recipient's state is on the disk before the request leaves. After any
-crash, `Campaign.open(...).run(...)` continues where the last run stopped. Recipients that were in
-flight are then in doubt, and smsgate never sends to them again automatically
+A campaign is a file, or a name in a PostgreSQL database on which several machines work at the same
+time. Each recipient's state is on the disk before the request leaves. After any crash,
+`Campaign.open(...).run(...)` continues where the last run stopped. Recipients that were in flight
+are then in doubt, and smsgate never sends to them again automatically
 (docs: campaigns, "The promise").
 """
 
@@ -11,15 +12,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
-from ..ledger.contract import Journal
+from ..config import positive
+from ..ledger.contract import Journal, SharedJournal, shared
 from ..ledger.records import (
     Added,
     Around,
+    CampaignPaused,
     Claim,
     Decision,
     Entry,
@@ -27,6 +30,7 @@ from ..ledger.records import (
     Figures,
     JournalError,
     JournalLost,
+    LedgerError,
     RecipientInDoubt,
     RecipientOutcome,
     RecipientRecord,
@@ -53,6 +57,7 @@ __all__ = [
     "Added",
     "Around",
     "Campaign",
+    "CampaignPaused",
     "Claim",
     "Decision",
     "Entry",
@@ -64,6 +69,7 @@ __all__ = [
     "Journal",
     "JournalError",
     "JournalLost",
+    "LedgerError",
     "ListOptions",
     "Plan",
     "PollOptions",
@@ -85,6 +91,7 @@ __all__ = [
     "Runner",
     "Sample",
     "Seen",
+    "SharedJournal",
     "Source",
     "SqliteJournal",
     "Text",
@@ -95,15 +102,20 @@ __all__ = [
     "file_source",
     "html_report",
     "rows_source",
+    "running_campaigns",
     "table_source",
     "write_html",
 ]
 
+if TYPE_CHECKING:
+    from ..ledger.postgres.postgres_journal import PostgresJournal
+
 _log = logging.getLogger("smsgate")
+_LONGEST_NAME = 200
 
 
 class Campaign:
-    """A campaign in a file: its recipients, and the outcome of each.
+    """A campaign in a file or a database: its recipients, and the outcome of each.
 
     Create one with `create`, or open one with `open`. Use it as a context manager, or call `close`.
 
@@ -119,9 +131,9 @@ class Campaign:
     """
 
     def __init__(
-        self, journal: SqliteJournal, added: Added | None = None, preview: Preview | None = None
+        self, journal: Journal, added: Added | None = None, preview: Preview | None = None
     ) -> None:
-        self.journal: SqliteJournal = journal
+        self.journal: Journal = journal
         self.added: Added | None = added
         """What `create` added; None after `open`."""
         self.preview: Preview | None = preview
@@ -130,9 +142,10 @@ class Campaign:
     @classmethod
     def create(
         cls,
-        path: str | PathLike[str],
+        place: str | PathLike[str],
         source: Source,
         *,
+        database: str | None = None,
         sender: str,
         text: str | None = None,
         wappush: str | None = None,
@@ -141,12 +154,14 @@ class Campaign:
         forget_texts: bool = False,
         on_progress: Callable[[int], None] | None = None,
     ) -> Self:
-        """Create a campaign in a new file that only its owner can read. Nothing is sent yet.
+        """Create a campaign. Nothing is sent yet. A new file can be read by its owner only.
 
         A recipient with an invalid number, field or text is skipped, and the reason is recorded.
 
         Args:
-            path: the file to create.
+            place: the file to create; with `database`, the name of the campaign.
+            database: an address that begins with `postgresql://`, for a campaign on which several
+                machines work (extra `postgres`). By default the campaign is a file.
             source: the recipients, from `file_source`, `csv_source`, `table_source` or
                 `rows_source`.
             sender: the sender of every message, an approved name or a phone number.
@@ -155,7 +170,7 @@ class Campaign:
             wappush: an http(s) address to send as a WAP push.
             country: a country code such as `"UA"`. Numbers in the local format of this country are
                 accepted, and numbers that cannot exist or are not mobile are skipped.
-            name: the name in reports; by default the name of the file.
+            name: the name in reports; by default the name of the file. Not with `database`.
             forget_texts: delete each text as soon as no recipient needs it. Its hash stays.
             on_progress: called every thousand rows with the number of rows read so far.
 
@@ -164,17 +179,19 @@ class Campaign:
 
         Raises:
             ValueError: an argument is wrong for all recipients, or the list cannot be read.
-            FileExistsError: the file exists.
+            FileExistsError: the file exists, or the database has a campaign of this name.
             OSError: the file cannot be written.
-            JournalError: the folder cannot hold a campaign, or SQLite failed.
+            LedgerError: the folder cannot hold a campaign, or SQLite or the database failed.
 
-        After an error there is no file.
+        After an error there is no campaign.
         """
-        path = Path(path)
         preview = Preview(on_progress)
         entries = entries_of(
             source, sender=sender, text=text, wappush=wappush, country=country, preview=preview
         )
+        if database is not None:
+            return cls(*_new_in_database(database, place, name, entries, forget_texts), preview)
+        path = Path(place)
         journal = SqliteJournal.create(path)
         try:
             added = journal.add(entries, name=name or path.stem, forget_texts=forget_texts)
@@ -184,24 +201,32 @@ class Campaign:
         return cls(journal, added, preview)
 
     @classmethod
-    def open(cls, path: str | PathLike[str], *, writing: bool = True) -> Self:
+    def open(
+        cls, place: str | PathLike[str], *, database: str | None = None, writing: bool = True
+    ) -> Self:
         """Open a campaign.
 
-        Recipients that were in flight when an earlier run was killed are in doubt from now on.
+        Recipients that were in flight when an earlier run was killed are in doubt from now on; in a
+        database, once the lease of their request has passed.
 
         Args:
-            path: the file of the campaign.
-            writing: True to open the campaign for this process alone. False to read it, even during
-                a run: the file is not changed.
+            place: the file of the campaign; with `database`, its name.
+            database: an address that begins with `postgresql://`.
+            writing: True to open a file for this process alone. False to read it, even during a
+                run: the file is not changed. In a database it makes no difference.
 
         Raises:
-            FileNotFoundError: there is no campaign at this path.
-            JournalError: the file is in use, damaged, of a newer version or not a campaign, or the
-                log of its last run is missing.
+            FileNotFoundError: there is no campaign at this path, or of this name.
+            LedgerError: the file is in use, damaged, of a newer version or not a campaign, or the
+                log of its last run is missing; or the database failed.
         """
-        journal = SqliteJournal.open(Path(path), writing=writing)
+        journal = (
+            SqliteJournal.open(Path(place), writing=writing)
+            if database is None
+            else _postgres_journal(database).open(database, _name_of(place))
+        )
         try:
-            opened, in_doubt = cls(journal), journal.recover() if writing else 0
+            opened, in_doubt = cls(journal), journal.sweep() if writing else 0
         except BaseException:
             journal.close()
             raise
@@ -228,6 +253,62 @@ class Campaign:
         """Close the file and release its lock."""
         self.journal.close()
 
+    # Several machines
+
+    def start(self) -> None:
+        """Let runs and workers send a campaign in a database that is new or paused.
+
+        `run` starts a new campaign itself.
+
+        Raises:
+            ValueError: the campaign is in a file.
+            LedgerError: the database failed.
+        """
+        self._shared("start").start()
+
+    def pause(self, *, who: str, note: str = "") -> None:
+        """Let no machine send anything more, until `start` is called. Requests in flight end.
+
+        Args:
+            who: the name of the person who decides.
+            note: why.
+
+        Raises:
+            ValueError: the campaign is in a file, or `who` is blank.
+            LedgerError: the database failed.
+        """
+        if not who.strip():
+            raise ValueError("who: must not be blank; give the name of the person who decides")
+        self._shared("pause").pause(f"paused by {who.strip()}" + (f": {note}" if note else ""))
+
+    def set_rate(self, rate: float | None) -> None:
+        """Set the rate limit of all machines together, also of those that are sending now.
+
+        Args:
+            rate: the most recipients per second; None for no limit.
+
+        Raises:
+            ValueError: the campaign is in a file, or `rate` is not greater than 0.
+            LedgerError: the database failed.
+        """
+        if rate is not None and not positive(rate):
+            raise ValueError("rate: must be more than 0 recipients per second")
+        self._shared("rate").set_rate(rate)
+
+    @property
+    def paused(self) -> str | None:
+        """Why the campaign is paused for all machines; None if it is not, or in a file."""
+        journal = shared(self.journal)
+        return None if journal is None else journal.paused()
+
+    def _shared(self, wish: str) -> SharedJournal:
+        journal = shared(self.journal)
+        if journal is None:
+            raise ValueError(
+                f"{wish}: only for a campaign in a database; a campaign in a file has one run"
+            )
+        return journal
+
     # Sending
 
     def runner(self, session: AsyncSession, **options: Unpack[RunOptions]) -> Runner:
@@ -250,7 +331,7 @@ class Campaign:
             How the run ended, why, and how many recipients are in each state.
 
         Raises:
-            JournalError: see `Runner.run`.
+            LedgerError: see `Runner.run`.
             ValueError: an option is invalid.
         """
         return await self.runner(session, **options).run()
@@ -387,7 +468,7 @@ class Campaign:
         Raises:
             ValueError: `who` is blank, `message_id` is missing or does not belong to this event, or
                 it is not the id of exactly one recipient.
-            JournalError: the file cannot be written.
+            LedgerError: the file or the database cannot be written.
         """
         if not who.strip():
             raise ValueError(
@@ -407,9 +488,11 @@ class Campaign:
     def purge(self) -> None:
         """Delete numbers, texts, message ids and raw replies, and keep the statistics.
 
+        In a database, all recipients are deleted at once, so `recipients` yields nothing then.
+
         Raises:
             ValueError: some recipients are pending, in flight or in doubt.
-            JournalError: another program reads the file.
+            LedgerError: another program reads the file, or the database failed.
         """
         figures = self.figures()
         unfinished = figures.count(
@@ -421,3 +504,46 @@ class Campaign:
                 " cancel them first"
             )
         self.journal.purge()
+
+
+def _new_in_database(
+    database: str,
+    place: str | PathLike[str],
+    name: str | None,
+    entries: Iterator[Entry],
+    forget_texts: bool,
+) -> tuple[Journal, Added]:
+    if name is not None:
+        raise ValueError("name: the name of a campaign in a database is its place")
+    return _postgres_journal(database).create(
+        database, entries, name=_name_of(place), forget_texts=forget_texts
+    )
+
+
+def _postgres_journal(database: str) -> type[PostgresJournal]:
+    if not database.startswith(("postgresql://", "postgres://")):
+        raise ValueError("database: must be an address that begins with postgresql://")
+    from ..ledger.postgres.postgres_journal import PostgresJournal  # noqa: PLC0415 - an extra
+
+    return PostgresJournal
+
+
+def _name_of(place: str | PathLike[str]) -> str:
+    name = fspath(place)
+    if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise ValueError(
+            f"place: the name of a campaign must have 1 to {_LONGEST_NAME} printable characters"
+        )
+    return name
+
+
+def running_campaigns(database: str) -> list[str]:
+    """Return the names of campaigns that were started and have recipients to send to.
+
+    Args:
+        database: an address that begins with `postgresql://`.
+
+    Raises:
+        LedgerError: the database failed.
+    """
+    return _postgres_journal(database).running(database)

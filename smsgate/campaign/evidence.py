@@ -13,6 +13,7 @@ from ..errors import InDoubt, NotSent, Reason, SmsGateError, outcome_of
 from ..ledger.contract import Journal
 from ..ledger.records import Evidence, Seen
 from ..session import AsyncSession
+from .journal_steps import JournalSteps
 
 __all__ = ["EvidenceCollector"]
 
@@ -26,6 +27,7 @@ class EvidenceCollector:
 
     session: AsyncSession
     journal: Journal
+    steps: JournalSteps
     seen: Seen | None = None
     trouble: str = ""
     """Why the gateway did not work at the last check; "" if it worked."""
@@ -43,16 +45,16 @@ class EvidenceCollector:
         after = await self._balance()
         if after is not None and not self._earlier_done:
             self._earlier_done = True
-            if without_evidence := self.journal.without_evidence():
+            if without_evidence := await self.steps(self.journal.without_evidence):
                 unrecorded_ids = await self._unrecorded_ids()
                 for request in without_evidence:
-                    self._keep(request, after, unrecorded_ids, ())
+                    await self._keep(request, after, unrecorded_ids, ())
         return not self.trouble
 
     async def gather(self, request: int, reply_ids: tuple[str, ...]) -> None:
         """Collect evidence after a request without a readable answer, and store it."""
         after = await self._balance()
-        self._keep(request, after, await self._unrecorded_ids(), reply_ids)
+        await self._keep(request, after, await self._unrecorded_ids(), reply_ids)
 
     async def _balance(self) -> Seen | None:
         self.trouble = ""
@@ -63,18 +65,19 @@ class EvidenceCollector:
             self.trouble = str(error) if outcome_of(error).passing else ""
             self.session_ended = isinstance(error, NotSent | InDoubt) and error.reason.ends_session
         else:
-            self.seen = Seen(balance, self.journal.now())
+            self.seen = Seen(balance, await self.steps(self.journal.now))
             return self.seen
         return None
 
-    def _keep(
+    async def _keep(
         self,
         request: int,
         after: Seen | None,
         unrecorded_ids: list[str] | None,
         reply_ids: tuple[str, ...],
     ) -> None:
-        around = self.journal.around(request, self.journal.now() if after is None else after.at)
+        until = await self.steps(self.journal.now) if after is None else after.at
+        around = await self.steps(self.journal.around, request, until)
         before = around.seen
         evidence = Evidence(
             before=before.balance if before else None,
@@ -87,7 +90,7 @@ class EvidenceCollector:
             new_id_count=None if unrecorded_ids is None else len(unrecorded_ids),
             reply_ids=reply_ids,
         )
-        self.journal.add_evidence(request, evidence)
+        await self.steps(self.journal.add_evidence, request, evidence)
 
     async def _unrecorded_ids(self) -> list[str] | None:
         if not self._lists_ids:

@@ -108,6 +108,8 @@ def outcome_of_error(claim: Claim, error: BaseException, *, left: bool) -> Reque
     """
     if isinstance(error, NotSent):
         trouble = Trouble.PAUSE if error.reason.ends_session else Trouble.WAIT
+        if error.reason is Reason.TOO_LATE:  # this process was stopped for longer than its lease
+            trouble = Trouble.NONE
         return _all(claim, Event.NOT_SENT, RequestEnd(str(error)), trouble, str(error))
     if isinstance(error, InDoubt):
         seen = error.evidence

@@ -18,6 +18,7 @@ from ..errors import InDoubt, MessageNotFound, NotSent, SmsGateError, outcome_of
 from ..ledger.contract import Journal
 from ..protocol.answers import DeliveryState
 from ..session import AsyncSession
+from .journal_steps import JournalSteps
 from .wording import duration
 
 __all__ = ["PollOptions", "PollProgress", "Poller"]
@@ -80,6 +81,7 @@ class Poller:
             if value is not None and not positive(value):
                 raise ValueError(f"{name}: must be a number greater than 0")
         self._journal = journal
+        self._steps = JournalSteps(journal)
         self._session = session
         self._rate = rate
         self._again = again
@@ -103,17 +105,17 @@ class Poller:
             Refused: the gateway refuses to answer, for example because of a wrong password.
             NotSent: the session is closed.
             InDoubt: the session was closed during a request.
-            JournalError: the file cannot be written.
+            LedgerError: the file or the database cannot be written.
         """
         progress = self.progress
-        progress.open, _ = self._journal.next_ask()
+        progress.open, _ = await self._steps(self._journal.next_ask)
         self._stop_asked = anyio.Event()
         with anyio.move_on_after(self._timeout):
             while not self._stopping:
-                open_, longest = self._journal.next_ask()
+                open_, longest = await self._steps(self._journal.next_ask)
                 if not open_:
                     break
-                waiting = self._journal.to_ask(self._again, _TAKEN)
+                waiting = await self._steps(self._journal.to_ask, self._again, _TAKEN)
                 if waiting:
                     await self._ask_all(waiting, progress)
                 else:
@@ -164,12 +166,12 @@ class Poller:
                 raise
             # Asking twice is harmless, so the message stays in the queue. The session has already
             # repeated the request a few times.
-            self._journal.note_asked(recipient)
+            await self._steps(self._journal.note_asked, recipient)
             self._pause(str(error))
             return
         self._failures, progress.waiting = 0, ""
         progress.asked += 1
-        self._journal.set_delivery(recipient, state)
+        await self._steps(self._journal.set_delivery, recipient, state)
         if state.final or state is DeliveryState.NOT_FOUND:
             progress.final += 1
             progress.open -= 1

@@ -1,8 +1,8 @@
 """Sends a campaign: claim, send, record, with several requests in flight at the same time.
 
 Rules of this file: no request leaves before its claim is on the disk. The outcome is recorded by a
-plain synchronous call in the frame that knows the outcome, so no cancellation can prevent it. A
-task that waits holds no claim (docs: how it is tested, "Cancelled writes" and "SQLite").
+step that no cancellation can prevent, in the frame that knows the outcome. A task that waits holds
+no claim (docs: how it is tested, "Cancelled writes" and "SQLite").
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ from typing import TypedDict
 
 import anyio
 
-from .._client.call import SendRecord, send_recorded
+from .._client.call import SendRecord, machine_seconds, send_recorded
 from .._client.workers import side_by_side
 from ..config import positive
-from ..errors import InDoubt
-from ..ledger.contract import Journal
-from ..ledger.records import Claim, JournalBusy, JournalError, JournalLost
+from ..errors import InDoubt, NotSent, Reason, Refused
+from ..ledger.contract import Journal, shared
+from ..ledger.records import CampaignPaused, Claim, JournalBusy, JournalLost, LedgerError
 from ..ledger.states import Event, RecipientState, after, before
 from ..protocol.limits import MOST_RECIPIENTS
 from ..protocol.models import Message, SendResult
 from ..session import AsyncSession
 from .evidence import EvidenceCollector
+from .journal_steps import JournalSteps
 from .outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_error
+from .pace import OwnPace, SharedPace
 from .wording import duration
 
 __all__ = ["MOST_IN_REQUEST", "Progress", "RunOptions", "RunOutcome", "RunResult", "Runner"]
@@ -42,6 +44,8 @@ _FAILURES_TO_WAIT = 3
 """After this many failures in a row, the run waits for the gateway."""
 _BUSY_PAUSE = 1.0
 """Seconds between two attempts to start while another program reads the file."""
+_LOOK = 1.0
+"""Seconds between two looks at what other machines do."""
 
 
 class RunOutcome(StrEnum):
@@ -52,7 +56,8 @@ class RunOutcome(StrEnum):
     STOPPED = "stopped"
     """`Runner.stop` was called, and the requests in flight have ended."""
     PAUSED = "paused"
-    """The operator must fix something before the run can continue, or the gateway does not work."""
+    """The operator must fix something before the run can continue, or the gateway does not work, or
+    the campaign was paused on another machine."""
     CUT_OFF = "cut off"
     """The run was cancelled or failed. Recipients of requests that may have left are in doubt."""
 
@@ -132,7 +137,8 @@ class Runner:
         session: the session that sends.
         batch: the most recipients in one request, from 1 to 1,000. At a low `rate`, requests are
             smaller, so that none has more recipients than one second allows.
-        rate: the maximum number of recipients per second; None for no limit.
+        rate: the maximum number of recipients per second. On several machines it is the limit of
+            all together, also after this run. None for no limit, or the limit that is set already.
         patience: seconds in all to wait for a gateway that does not work, with growing pauses. Then
             the run pauses. The run also waits this long for another program that reads the file.
         on_progress: called after each change.
@@ -142,6 +148,8 @@ class Runner:
     """
 
     _pauses: Sequence[float] = _PAUSES
+    _grace: float = 30.0
+    """Seconds of a lease beyond the deadline of a send, for recording the outcome."""
 
     @staticmethod
     def _hook(step: str) -> None:
@@ -170,14 +178,22 @@ class Runner:
                 raise ValueError(f"{name}: must be {allowed}")
         self._journal = journal
         self._session = session
-        self._batch = batch if rate is None else min(batch, max(int(rate), 1))
+        self._steps = JournalSteps(journal)
+        self._shared = shared(journal)
+        self._pace = (
+            OwnPace(batch, rate)
+            if self._shared is None
+            else SharedPace(self._shared, self._steps, batch)
+        )
         self._rate = rate
+        self._most = batch
+        self._looked = 0.0
+        self._unrecorded = 0
         self._patience = patience
         self._on_progress = on_progress
-        self._evidence = EvidenceCollector(session, journal)
+        self._evidence = EvidenceCollector(session, journal, self._steps)
         self._progress = Progress({})
         self._run = 0
-        self._due = 0.0
         self._why = ""
         self._outcome: RunOutcome | None = None
         self._stop_asked: anyio.Event | None = None
@@ -186,7 +202,7 @@ class Runner:
         self._failures = 0
         self._failed = ""
         self._waited = 0.0
-        self._broken: JournalError | None = None
+        self._broken: LedgerError | None = None
 
     async def run(self) -> RunResult:
         """Send until no recipient is pending, the run pauses, or `stop` is called.
@@ -201,20 +217,21 @@ class Runner:
         Raises:
             JournalLost: the journal failed, so some outcomes are not recorded.
             JournalBusy: another program read the file for longer than `patience`.
-            JournalError: the journal failed. Requests in flight have ended, and nothing more was
+            LedgerError: the journal failed. Requests in flight have ended, and nothing more was
                 sent.
         """
         self._stop_asked, self._turn, self._settled = anyio.Event(), anyio.Lock(), anyio.Condition()
-        if lost := self._journal.recover():
+        if lost := await self._steps(self._journal.sweep):
             _log.warning(
                 "the last run was interrupted while requests were in flight: %d recipients are"
                 " in doubt",
                 lost,
             )
-        self._hook("recovered")
-        self._progress = Progress(self._journal.states())
+        self._hook("swept")
+        self._progress = Progress(await self._states())
         if not await self._begin():
-            return RunResult(RunOutcome.STOPPED, "", self._journal.states())
+            outcome = self._outcome or RunOutcome.STOPPED
+            return RunResult(outcome, self._why, await self._states())
         self._on_progress(self._progress)
         try:
             try:
@@ -222,25 +239,34 @@ class Runner:
                     # Send nothing to a gateway that cannot even report the balance.
                     self._failures, self._failed = _FAILURES_TO_WAIT, self._evidence.trouble
                 await side_by_side(self._session.concurrency, self._work)
-            except JournalError as error:
+            except LedgerError as error:
                 await self._break(error)
             if self._broken is not None:
                 raise self._what_broke(self._broken)
         except BaseException:
-            with suppress(JournalError):  # report the first error
-                self._journal.end_run(self._run, RunOutcome.CUT_OFF)
+            with suppress(LedgerError):  # report the first error
+                await self._steps(self._journal.end_run, self._run, RunOutcome.CUT_OFF)
             raise
         outcome = self._outcome or RunOutcome.FINISHED
-        self._journal.end_run(self._run, f"{outcome}: {self._why}" if self._why else outcome)
+        said = f"{outcome}: {self._why}" if self._why else outcome
+        await self._steps(self._journal.end_run, self._run, said)
         self._hook("ended")
-        return RunResult(outcome, self._why, self._journal.states())
+        return RunResult(outcome, self._why, await self._states())
+
+    async def _states(self) -> dict[RecipientState, int]:
+        return await self._steps(self._journal.states)
 
     async def _begin(self) -> bool:
         """Start as soon as no other program reads the file. False if `stop` was called before."""
         waited = 0.0
+        if self._shared is not None and self._rate is not None:
+            await self._steps(self._shared.set_rate, self._rate)
         while True:
             try:
-                self._run = self._journal.start_run()
+                self._run = await self._steps(self._journal.start_run)
+            except CampaignPaused as error:
+                self._end(RunOutcome.PAUSED, str(error))
+                return False
             except JournalBusy as error:
                 if waited >= self._patience:
                     raise JournalBusy(
@@ -259,7 +285,7 @@ class Runner:
             if self._outcome:
                 return False
 
-    async def _break(self, error: JournalError) -> None:
+    async def _break(self, error: LedgerError) -> None:
         """Send nothing more, since the journal failed. Requests in flight may still end."""
         if self._broken is None:
             self._broken = error
@@ -267,8 +293,8 @@ class Runner:
         async with self._settled:
             self._settled.notify_all()
 
-    def _what_broke(self, broken: JournalError) -> JournalError:
-        left = self._progress.count(RecipientState.IN_FLIGHT)
+    def _what_broke(self, broken: LedgerError) -> LedgerError:
+        left = self._unrecorded
         if not left or isinstance(broken, JournalLost):
             return broken
         return JournalLost(
@@ -290,16 +316,19 @@ class Runner:
             await self._turn.acquire()
             in_turn = True
             try:
-                await self._wait()
-                claim = None if self._outcome else self._claim()
+                claim, began = await self._next()
                 if claim is not None:
                     # While the gateway fails, send one request at a time.
                     if self._failures < _FAILURES_TO_WAIT:
                         self._turn.release()
                         in_turn = False
-                    await self._send(claim)
+                    await self._send(claim, began)
                     continue
-            except JournalError as error:
+                if await self._others_work():
+                    continue
+            except CampaignPaused as error:
+                self._end(RunOutcome.PAUSED, str(error))
+            except LedgerError as error:
                 await self._break(error)
             finally:
                 if in_turn:
@@ -311,10 +340,42 @@ class Runner:
                 if self._progress.under_way and not self._outcome:
                     await self._settled.wait()
 
+    async def _next(self) -> tuple[Claim | None, float]:
+        """Return the next claim, None if there is none, and the time before it was made."""
+        await self._wait()
+        began = machine_seconds()
+        return (None if self._outcome else await self._claim()), began
+
+    async def _others_work(self) -> bool:
+        """Return whether recipients are left for a later claim, and wait a little if so.
+
+        On several machines, others may be claiming them at this moment, or be sending to them.
+        """
+        if self._shared is None or self._outcome:
+            return False
+        await self._look()
+        left = self._progress.count(RecipientState.PENDING, RecipientState.IN_FLIGHT)
+        if left and not self._outcome:
+            if not self._progress.under_way:
+                self._progress.waiting = "other machines are sending to the last recipients"
+                self._on_progress(self._progress)
+            await self._sleep(_LOOK * random.uniform(0.1, 0.3))  # noqa: S311 - jitter
+            self._progress.waiting = ""
+        return bool(left)
+
+    async def _look(self) -> None:
+        """See what other machines did: what they sent, and who was left in flight by a dead one."""
+        await self._steps(self._journal.sweep)
+        self._progress.states = await self._states()
+        self._looked = anyio.current_time()
+
     async def _wait(self) -> None:
         """Wait until the next request is due and the gateway works, or until the run ends."""
         if self._progress.count(RecipientState.PENDING):
-            await self._sleep(self._due - anyio.current_time())
+            self._most, seconds = await self._pace.next()
+            await self._sleep(seconds)
+        if self._shared is not None and anyio.current_time() - self._looked > _LOOK:
+            await self._look()
         while self._failures >= _FAILURES_TO_WAIT and not self._outcome:
             pause = self._pauses[min(self._failures - _FAILURES_TO_WAIT, len(self._pauses) - 1)]
             if self._waited + pause > self._patience:
@@ -346,45 +407,55 @@ class Runner:
             with anyio.move_on_after(seconds):
                 await self._stop_asked.wait()
 
-    def _claim(self) -> Claim | None:
-        claim = self._journal.claim(self._run, self._batch, self._evidence.seen)
+    async def _claim(self) -> Claim | None:
+        claim = await self._steps(
+            self._journal.claim,
+            self._run,
+            self._most,
+            self._evidence.seen,
+            lease=self._session.timeouts.send + self._grace,
+        )
         if claim is not None:
-            if self._rate is not None:
-                self._due = (
-                    max(self._due, anyio.current_time()) + len(claim.recipients) / self._rate
-                )
+            self._pace.claimed(len(claim.recipients))
+            self._unrecorded += len(claim.recipients)
             self._progress.under_way += 1
             self._progress.move(Event.CLAIMED, len(claim.recipients))
             self._on_progress(self._progress)
         return claim
 
-    async def _send(self, claim: Claim) -> None:
+    async def _send(self, claim: Claim, began: float) -> None:
         failure: BaseException | None = None
         record = SendRecord()
         try:
             self._hook("sending")
-            result = await self._post(claim, record)
+            result = await self._post(claim, began, record)
             outcome = outcome_of_answer(claim, result)
         except BaseException as error:  # even cancelled: first record what it means
             failure = error
             outcome = outcome_of_error(claim, error, left=record.left)
         self._hook("answered")
-        self._write(claim, outcome)
+        await self._write(claim, outcome)
         if outcome.unforeseen and failure is not None:
             raise failure
         await self._react(claim, outcome, failure)
 
-    async def _post(self, claim: Claim, record: SendRecord) -> SendResult:
+    async def _post(self, claim: Claim, began: float, record: SendRecord) -> SendResult:
         what = claim.text
         numbers = [number for _, number in claim.recipients]
         message = Message(
             sender=what.sender, destinations=numbers, text=what.text, wappush=what.wappush
         )
-        return await send_recorded(self._session, message, record)
+        if claim.first_byte_in is None:
+            return await send_recorded(self._session, message, record)
+        left = claim.first_byte_in - (machine_seconds() - began)
+        if left <= 0:
+            raise NotSent("nothing was sent: it is too late", reason=Reason.TOO_LATE)
+        return await send_recorded(self._session, message, record, not_after=left)
 
-    def _write(self, claim: Claim, outcome: RequestOutcome) -> None:
-        """Record the outcomes of a claim. Nothing is awaited here, so nothing can be cancelled."""
-        self._journal.settle(claim, outcome.recipients, outcome.end)
+    async def _write(self, claim: Claim, outcome: RequestOutcome) -> None:
+        """Record the outcomes of a claim. No cancellation prevents that: see `JournalSteps`."""
+        await self._steps(self._journal.settle, claim, outcome.recipients, outcome.end)
+        self._unrecorded -= len(claim.recipients)
         self._progress.under_way -= 1
         for recipient in outcome.recipients:
             self._progress.move(recipient.event, 1)
@@ -398,6 +469,9 @@ class Runner:
         """Pause or slow down the run if needed, wake waiting workers, and collect evidence."""
         if outcome.trouble is Trouble.PAUSE:
             self._end(RunOutcome.PAUSED, outcome.why)
+            # What the gateway says about the account concerns the other machines, too.
+            if self._shared is not None and isinstance(failure, Refused | None):
+                await self._steps(self._shared.pause, outcome.why)
         elif outcome.trouble is Trouble.WAIT:
             self._failures += 1
             self._failed = outcome.why

@@ -7,7 +7,6 @@ signal waits for requests in flight, the second stops immediately.
 from __future__ import annotations
 
 import getpass
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from anyio.lowlevel import current_token
 from .._client.spawn import call_soon
 from ..campaign import (
     Campaign,
+    CampaignPaused,
     Event,
     Figures,
     HiddenRows,
@@ -38,8 +38,10 @@ from ..campaign import (
 from ..campaign.runner import MOST_IN_REQUEST
 from ..campaign.wording import things
 from ..errors import InDoubt, NotSent
+from ..ledger.contract import shared
 from ..ledger.states import before
 from ..session import AsyncSession
+from .campaign_place import CampaignPlace
 from .campaign_views import Done, InDoubtList, Made, Planned, Polled, Resolved, Skipped, Status
 from .confirming import Yes, confirm
 from .credentials import country_of
@@ -55,14 +57,17 @@ __all__ = ["app"]
 app: typer.Typer = typer.Typer(
     name="campaign",
     cls=PlainGroup,
-    help="Send to many recipients. Every outcome is kept in one file, even after kill -9.",
+    help=(
+        "Send to many recipients. Every outcome is kept in a file or a database, even after"
+        " kill -9."
+    ),
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The campaign file.")]
-
 _S = RecipientState
+
+_RESUME = "To let it send again: smsgate campaign resume {}"
 
 _NAMED = 10
 """The number of requests that an error names at most."""
@@ -146,7 +151,7 @@ class Contents:
 @command(app, changes=True)
 def new(
     output: Output,
-    file: File,
+    place: CampaignPlace,
     contacts: Annotated[
         Path,
         typer.Argument(
@@ -163,8 +168,9 @@ def new(
     with working(output, "Reading the list") as tell:
         source = contents.source(contacts)
         made = Campaign.create(
-            file,
+            place.file,
             source,
+            database=place.database,
             sender=contents.sender,
             text=contents.text,
             wappush=contents.wappush,
@@ -177,7 +183,7 @@ def new(
         if campaign.added is not None and campaign.preview is not None:
             output.show(
                 Made(
-                    shlex.quote(str(file)),
+                    place.words(),
                     campaign.added,
                     campaign.plan(),
                     source,
@@ -188,16 +194,16 @@ def new(
 
 
 @command(app)
-def skipped(output: Output, file: File, show_numbers: ShowNumbers = False) -> None:
+def skipped(output: Output, place: CampaignPlace, show_numbers: ShowNumbers = False) -> None:
     """Show the skipped recipients: the line of the list and the reason."""
-    with Campaign.open(file, writing=False) as campaign:
+    with place.open(writing=False) as campaign:
         output.show(Skipped(tuple(campaign.skipped()), show_numbers))
 
 
 @command(app, sends=True)
 async def run(
     output: Output,
-    file: File,
+    place: CampaignPlace,
     account: Account,
     *,
     rate: Annotated[
@@ -206,7 +212,10 @@ async def run(
             metavar="N",
             min=0.001,
             max=1e6,
-            help="The maximum number of recipients per second. Default: no limit.",
+            help=(
+                "The maximum number of recipients per second, in a database of all machines"
+                " together. Default: no limit, or the one set with 'campaign rate'."
+            ),
         ),
     ] = None,
     batch: Annotated[
@@ -221,8 +230,10 @@ async def run(
 
     Example: smsgate campaign run spring.sms --rate 50
     """
-    quoted = shlex.quote(str(file))
-    with Campaign.open(file) as campaign:
+    quoted = place.words()
+    with place.open() as campaign:
+        if why := campaign.paused:
+            raise CampaignPaused(f"the campaign is paused: {why}. {_RESUME.format(quoted)}")
         async with account.session() as session:
             plan = campaign.plan(balance=await _balance(output, session), rate=rate)
             if not plan.pending:
@@ -259,10 +270,67 @@ async def _balance(output: Output, session: AsyncSession) -> Decimal | None:
 
 
 @command(app)
-def status(output: Output, file: File) -> None:
+def status(output: Output, place: CampaignPlace) -> None:
     """Show the state of a campaign, even during a run."""
-    with _open_to_show(file) as campaign:
-        output.show(Status(_counted(output, campaign)))
+    with _open_to_show(place) as campaign:
+        output.show(_status_of(output, campaign))
+
+
+@command(app, changes=True)
+def pause(
+    output: Output,
+    place: CampaignPlace,
+    *,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="The reason, shown to others.")] = "",
+) -> None:
+    """Stop all machines that send a campaign in a database. Requests in flight end.
+
+    Example: smsgate campaign pause spring --database postgresql://db.example/shop
+    """
+    with place.open() as campaign:
+        campaign.pause(who=getpass.getuser(), note=note)
+    output.note(f"Paused. {_RESUME.format(place.words())}")
+
+
+@command(app, changes=True)
+def resume(output: Output, place: CampaignPlace, *, yes: Yes = False) -> None:
+    """Continue what is paused in a database, or begin what is new, on all machines.
+
+    Example: smsgate campaign resume spring --database postgresql://db.example/shop
+    """
+    with place.open() as campaign:
+        if why := campaign.paused:
+            output.note(f"The campaign is paused: {why}.")
+        plan = campaign.plan()
+        cost = things(plan.cost, "credit")
+        confirm(f"Send to {things(plan.pending, 'recipient')} for about {cost}?", yes=yes)
+        campaign.start()
+    output.note(f"Machines may send now. To join: smsgate campaign run {place.words()}")
+
+
+@command(app, changes=True)
+def rate(
+    output: Output,
+    place: CampaignPlace,
+    limit: Annotated[
+        str, typer.Argument(metavar="N", help="Recipients per second, or 'none' for no limit.")
+    ],
+) -> None:
+    """Set the rate limit of all machines that send a campaign in a database, also while they send.
+
+    Example: smsgate campaign rate spring 100 --database postgresql://db.example/shop
+    """
+    if limit != "none" and not limit.replace(".", "", 1).isdecimal():
+        raise ValueError("N: must be a number of recipients per second, or 'none'")
+    with place.open() as campaign:
+        campaign.set_rate(None if limit == "none" else float(limit))
+    output.note("No rate limit." if limit == "none" else f"At most {limit} recipients per second.")
+
+
+def _status_of(output: Output, campaign: Campaign) -> Status:
+    journal = shared(campaign.journal)
+    limit = None if journal is None else journal.rate()
+    return Status(_counted(output, campaign), campaign.paused, limit)
 
 
 def _counted(output: Output, campaign: Campaign) -> Figures:
@@ -271,23 +339,23 @@ def _counted(output: Output, campaign: Campaign) -> Figures:
 
 
 @command(app)
-def in_doubt(output: Output, file: File, show_numbers: ShowNumbers = False) -> int:
+def in_doubt(output: Output, place: CampaignPlace, show_numbers: ShowNumbers = False) -> int:
     """Show the recipients in doubt: since when, why, and the evidence."""
-    with _open_to_show(file) as campaign:
+    with _open_to_show(place) as campaign:
         requests = _in_doubt(campaign)
-    output.show(InDoubtList(shlex.quote(str(file)), requests, show_numbers))
+    output.show(InDoubtList(place.words(), requests, show_numbers))
     return Exit.IN_DOUBT if requests else Exit.DONE
 
 
-def _open_to_show(file: Path) -> Campaign:
+def _open_to_show(place: CampaignPlace) -> Campaign:
     """Open a campaign to show it.
 
     If no run uses the file, recipients left in flight by a killed run are moved to in doubt.
     """
     with suppress(JournalError, OSError):
-        return Campaign.open(file)
+        return place.open()
     # A run uses the file, or the disk is read-only, or this call raises the right error.
-    return Campaign.open(file, writing=False)
+    return place.open(writing=False)
 
 
 def _in_doubt(
@@ -356,7 +424,7 @@ _RISKS = {
 @command(app, changes=True)
 def resolve(
     output: Output,
-    file: File,
+    place: CampaignPlace,
     decision: DecisionOptions,
     *,
     request: Annotated[
@@ -383,7 +451,7 @@ def resolve(
     Example: smsgate campaign resolve spring.sms --sent --request 7 --note "seen by the provider"
     """
     event = decision.event
-    with Campaign.open(file) as campaign:
+    with place.open() as campaign:
         if event in _RISKS:
             confirm(_RISKS[event], yes=yes)
         moved = campaign.resolve(
@@ -424,7 +492,7 @@ def _not_there(
 @command(app, changes=True)
 async def poll(
     output: Output,
-    file: File,
+    place: CampaignPlace,
     account: Account,
     *,
     rate: Annotated[
@@ -443,7 +511,7 @@ async def poll(
 
     Example: smsgate campaign poll spring.sms --timeout 600
     """
-    with Campaign.open(file) as campaign:
+    with place.open() as campaign:
         async with account.session() as session:
             with CampaignBar(output, campaign.journal.next_ask()[0]) as shown:
                 poller = campaign.poller(
@@ -461,7 +529,7 @@ async def poll(
 @command(app)
 def report(
     output: Output,
-    file: File,
+    place: CampaignPlace,
     *,
     html: Annotated[
         Path | None,
@@ -475,9 +543,9 @@ def report(
 
     Example: smsgate campaign report spring.sms --html spring.html
     """
-    with Campaign.open(file, writing=False) as campaign:
+    with place.open(writing=False) as campaign:
         if html is None:
-            output.show(Status(_counted(output, campaign)))
+            output.show(_status_of(output, campaign))
         else:
             with working(output, "Writing the report") as tell:
                 campaign.write_report(html, show_numbers=show_numbers, on_progress=tell)
@@ -487,7 +555,7 @@ def report(
 @command(app)
 def export(
     output: Output,
-    file: File,
+    place: CampaignPlace,
     target: Annotated[Path, typer.Argument(metavar="CSV", help="The file to write.")],
     *,
     overwrite: Annotated[
@@ -505,7 +573,7 @@ def export(
 
     Example: smsgate campaign export spring.sms spring.csv --delimiter ";"
     """
-    with Campaign.open(file, writing=False) as campaign:
+    with place.open(writing=False) as campaign:
         total = sum(campaign.journal.states().values()) or 1
         with working(output, "Writing the list") as tell:
             campaign.export(
@@ -519,12 +587,12 @@ def export(
 
 
 @command(app, changes=True)
-def purge(output: Output, file: File, *, yes: Yes = False) -> None:
+def purge(output: Output, place: CampaignPlace, *, yes: Yes = False) -> None:
     """Delete numbers, texts and message ids. Keep only the statistics.
 
     Example: smsgate campaign purge spring.sms
     """
-    with Campaign.open(file) as campaign:
+    with place.open() as campaign:
         confirm("This deletes numbers, texts and message ids permanently. Continue?", yes=yes)
         campaign.purge()
         output.show(Status(campaign.figures()))

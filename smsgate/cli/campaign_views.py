@@ -119,9 +119,11 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of a campaign."""
+    """The state of a campaign. `paused` says why no machine may send, `rate` is their limit."""
 
     figures: Figures
+    paused: str | None = None
+    rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,6 +448,10 @@ def _status_screen(status: Status) -> RenderableType:
             if figures.cost(state) or state is _S.ACCEPTED
         ),
     }
+    if status.paused is not None:
+        rows["paused"] = printable(status.paused)
+    if status.rate is not None:
+        rows["rate limit"] = f"{status.rate:g} recipients per second"
     if figures.purged:
         rows["purged"] = PURGED
     blocks: list[RenderableType] = [pairs(rows), Text(), states_table(figures.states)]
@@ -483,6 +489,8 @@ def _status_document(status: Status) -> dict[str, Any]:
         "created_at": figures.created_at,
         "runs": figures.runs,
         "last_outcome": figures.last_outcome,
+        "paused": status.paused,
+        "rate": status.rate,
         "states": _states(figures.states),
         "skipped": dict(figures.skipped),
         "refused": dict(figures.refused),

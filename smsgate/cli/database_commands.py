@@ -60,10 +60,11 @@ class DatabaseMigrated:
 
 @dataclass(frozen=True, slots=True)
 class FailoverAccepted:
-    """How many pending messages became in doubt, and how many are in doubt now."""
+    """How many pending messages and recipients became in doubt, and the messages in doubt now."""
 
     database: str
     moved: int
+    recipients: int
     in_doubt: int
 
 
@@ -108,13 +109,14 @@ def accept_failover(output: Output, database: Database, *, yes: Yes = False) -> 
         assert isinstance(ledger, PostgresMessages)  # noqa: S101 - only one kind has an address
         pending = ledger.states().get(RecipientState.PENDING, 0)
         confirm(
-            f"{things(pending, 'pending message becomes', 'pending messages become')} in doubt, as"
-            " the record of their send may be lost. Continue?",
+            f"{things(pending, 'pending message becomes', 'pending messages become')} in doubt, and"
+            " so do all pending recipients of campaigns, as the record of their send may be lost."
+            " Continue?",
             yes=yes,
         )
-        moved = ledger.accept_failover(who=getpass.getuser())
+        moved, recipients = ledger.accept_failover(who=getpass.getuser())
         in_doubt = ledger.states().get(RecipientState.IN_DOUBT, 0)
-    output.show(FailoverAccepted(database.shown(), moved, in_doubt))
+    output.show(FailoverAccepted(database.shown(), moved, recipients, in_doubt))
 
 
 # --- findings -------------------------------------------------------------------------------------
@@ -292,10 +294,17 @@ def _migrated_screen(migrated: DatabaseMigrated) -> RenderableType:
 
 def _accepted_screen(accepted: FailoverAccepted) -> RenderableType:
     moved = things(accepted.moved, "pending message is", "pending messages are")
-    return Text(
+    said = (
         f"The failover is accepted, and messages are sent again. {moved} now in doubt; in all,"
         f" {accepted.in_doubt:,} in doubt. To list them: smsgate outbox in-doubt"
     )
+    if accepted.recipients:
+        pending = things(accepted.recipients, "pending recipient is", "pending recipients are")
+        said += (
+            f"\nCampaigns: {pending} now in doubt, and the campaigns are paused. To list them:"
+            " smsgate campaign in-doubt NAME --database ADDRESS"
+        )
+    return Text(said)
 
 
 VIEWS[DatabaseChecked] = View(_checked_screen, _checked_document)

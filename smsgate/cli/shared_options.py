@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import partial
 from inspect import Parameter, Signature, iscoroutinefunction, signature
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import anyio
 import typer
@@ -189,6 +189,9 @@ def _described(
         ),
         *(parameter for group in (*groups.values(), Common) for parameter in _parameters(group)),
     ]
+    # Typer reads arguments in this order, and those of a group come before a command's own.
+    of_groups = {parameter.name for group in groups.values() for parameter in _parameters(group)}
+    parameters.sort(key=lambda one: not (one.name in of_groups and _is_argument(one)))
     run.__name__, run.__doc__ = function.__name__, function.__doc__
     run.__signature__ = Signature(parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -234,6 +237,10 @@ def _parameters(group: type) -> Iterator[Parameter]:
         yield Parameter(
             field.name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[field.name]
         )
+
+
+def _is_argument(parameter: Parameter) -> bool:
+    return any(isinstance(one, typer.models.ArgumentInfo) for one in get_args(parameter.annotation))
 
 
 def _taken(group: type[Any], given: dict[str, Any]) -> Any:

@@ -1,22 +1,21 @@
 """The interface of a ledger: what a campaign needs from the store of its recipients' outcomes.
 
 Rules of this contract: every method is synchronous and durable when it returns, so no write can be
-cancelled half-way. A claim is on the disk before `claim` returns it. `recover` moves recipients in
+cancelled half-way. A claim is on the disk before `claim` returns it. `sweep` moves recipients in
 flight to in doubt, never back to pending. A recipient moves only along an edge of
-`states.TRANSITIONS`. `SqliteJournal` is the implementation for one machine.
+`states.TRANSITIONS`. `SqliteJournal` is the implementation for one run at a time on one machine,
+`PostgresJournal` for any number of runs on several machines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, cast
 
 from ..protocol.answers import DeliveryState
 from .records import (
-    Added,
     Around,
     Claim,
-    Entry,
     Evidence,
     Figures,
     RecipientInDoubt,
@@ -29,24 +28,26 @@ from .records import (
 )
 from .states import Event, RecipientState
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "SharedJournal", "shared"]
 
 
 class Journal(Protocol):
     """The store in which a campaign records the outcome of each recipient."""
 
-    def add(self, entries: Iterable[Entry], *, name: str, forget_texts: bool) -> Added:
-        """Fill a new journal. Either all entries are added or none."""
-        ...
+    shared: bool
+    """Other runs may work on the campaign, too. Calls may wait for a network: use a thread."""
 
-    def recover(self) -> int:
-        """Move recipients left in flight by the last run to in doubt. Returns their number."""
+    def sweep(self) -> int:
+        """Move recipients in flight whose run is gone to in doubt. Returns their number.
+
+        A run is gone if it was killed, or, in a shared journal, if the lease of its claim passed.
+        """
         ...
 
     def start_run(self) -> int:
         """Record the start of a run and return the run's number.
 
-        Raises `JournalBusy` while another program reads the file.
+        Raises `JournalBusy` while another program reads the file, or `CampaignPaused`.
         """
         ...
 
@@ -54,11 +55,13 @@ class Journal(Protocol):
         """Record how a run ended."""
         ...
 
-    def claim(self, run: int, most: int, seen: Seen | None = None) -> Claim | None:
+    def claim(
+        self, run: int, most: int, seen: Seen | None = None, *, lease: float = ...
+    ) -> Claim | None:
         """Move up to `most` pending recipients of one text to in flight, durably.
 
-        Returns None if no recipient is pending. `seen`, the last known balance, is stored with the
-        claim.
+        Returns None if no recipient can be claimed now. `seen`, the last known balance, is stored
+        with the claim. A shared journal gives the claim `lease` seconds. Raises `CampaignPaused`.
         """
         ...
 
@@ -85,7 +88,7 @@ class Journal(Protocol):
     def unrecorded_ids(self, message_ids: Sequence[str]) -> list[str]:
         """Return the message ids among these that no recorded answer contains.
 
-        This is the one method that another thread may call.
+        This is the one method that any thread may call, also if the journal is not shared.
         """
         ...
 
@@ -141,8 +144,8 @@ class Journal(Protocol):
         """Return how many recipients are in each state."""
         ...
 
-    def figures(self) -> Figures:
-        """Return the campaign in figures."""
+    def figures(self, *, on_progress: Callable[[float], None] | None = None) -> Figures:
+        """Return the campaign in figures. `on_progress` gets the part that is done, from 0 to 1."""
         ...
 
     def timeline(self, steps: int) -> list[TimeSlot]:
@@ -160,3 +163,39 @@ class Journal(Protocol):
     def close(self) -> None:
         """Close the journal."""
         ...
+
+
+class SharedJournal(Journal, Protocol):
+    """A journal on which several machines work at the same time."""
+
+    def start(self) -> bool:
+        """Let a new or paused campaign send. Returns False if it was running already."""
+        ...
+
+    def pause(self, why: str) -> None:
+        """Let no machine claim anything more. Requests in flight end."""
+        ...
+
+    def paused(self) -> str | None:
+        """Return why the campaign is paused, None if it is not."""
+        ...
+
+    def set_rate(self, rate: float | None) -> None:
+        """Set the most recipients per second, of all machines together. None means no limit."""
+        ...
+
+    def rate(self) -> float | None:
+        """Return the most recipients per second, None without a limit."""
+        ...
+
+    def reserve(self, most: int) -> tuple[int, float]:
+        """Reserve time for the next request within the rate of all machines.
+
+        Returns how many recipients it may have, and the seconds to wait before it.
+        """
+        ...
+
+
+def shared(journal: Journal) -> SharedJournal | None:
+    """Return the journal if several machines may work on it, None if not."""
+    return cast("SharedJournal", journal) if journal.shared else None

@@ -11,6 +11,7 @@ from .states import Event, RecipientState
 __all__ = [
     "Added",
     "Around",
+    "CampaignPaused",
     "Claim",
     "Decision",
     "Entry",
@@ -49,6 +50,10 @@ class JournalInUse(JournalError):
 
 class JournalBusy(JournalError):
     """Another program reads the file, and a run cannot begin until that program has finished."""
+
+
+class CampaignPaused(JournalError):
+    """The campaign is paused for all machines. The message says why, and since what."""
 
 
 class JournalLost(JournalError):
@@ -91,12 +96,17 @@ class Claim:
 
     `alone` counts the failed tries after which this recipient is sent alone: refusals of a whole
     request and failures of the gateway. If it is above 0, the claim has one recipient.
+
+    Where several machines share a campaign, `token` proves that an outcome belongs to this claim,
+    and the first byte must leave within `first_byte_in` seconds.
     """
 
     request: int
     text: Text
     alone: int
     recipients: tuple[tuple[int, str], ...] = field(repr=False)
+    token: str = ""
+    first_byte_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from contextlib import closing
 
 from ..health import PostgresHealth
 from ..sql_files import placeholders, statements_of
-from .postgres_messages import POSTGRES_VERSION
 from .reconnection import PostgresConnection
+from .tables import POSTGRES_VERSION
 
 __all__ = ["postgres_health"]
 

@@ -8,25 +8,20 @@ operator has accepted it (docs: outbox, "Failover").
 from __future__ import annotations
 
 from collections.abc import Callable
-from secrets import token_hex
 from typing import Any, TypeVar
 
 from ...errors import InDoubt, Reason
 from ..messages import MessageClaim, MessageLedger
 from ..records import LedgerError
-from ..sql_files import placeholders, script, statements_of
+from ..sql_files import statements_of
 from ..states import Event, after, before
 from ..stored_errors import stored
-from .reconnection import PostgresConnection
+from .tables import PostgresTables
 
-__all__ = ["POSTGRES_VERSION", "FailedOver", "PostgresMessages"]
+__all__ = ["FailedOver", "PostgresMessages"]
 
 T = TypeVar("T")
 
-POSTGRES_VERSION = 1
-"""The newest version of the tables. The scripts in between migrate older ones."""
-_MIGRATION_LOCK = 0x534D5347
-"""The advisory lock of a migration: SMSG."""
 _LOST = InDoubt(
     "the database failed over, and the record of a send may be lost", reason=Reason.FAILED_OVER
 )
@@ -48,45 +43,16 @@ class PostgresMessages(MessageLedger):
 
     def __init__(self, address: str) -> None:
         self.sql: dict[str, str] = statements_of("postgres", "messages.sql")
-        self._sql = {name: placeholders(sql) for name, sql in self.sql.items()}
-        self._connection = PostgresConnection(address)
-        self._in_step = False
+        self._tables = PostgresTables(address, "messages.sql", "campaigns_after_failover.sql")
         try:
-            self._step(self._prepare)
-            self.identity: str = self._step(lambda: self._run("setting", name="identity"))[0][0]
+            self.identity: str = self._step(lambda: self._tables.setting("identity"))
         except BaseException:
-            self._connection.close()
+            self._tables.close()
             raise
-
-    def _prepare(self) -> None:
-        version = self._version()
-        if version == POSTGRES_VERSION:
-            return
-        if version > POSTGRES_VERSION:
-            raise LedgerError(
-                f"the outbox has version {version}, and this smsgate supports versions up to"
-                f" {POSTGRES_VERSION}: install a newer smsgate"
-            )
-        self._connection.run("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _MIGRATION_LOCK})
-        version = self._version()  # another process may have migrated
-        for newer in range(version + 1, POSTGRES_VERSION + 1):
-            for statement in script("postgres", f"messages_{newer}.sql"):
-                self._connection.run(statement, {})
-            self._run("set", name="version", value=str(newer))
-        if not version:
-            self._run("set", name="identity", value=token_hex(16))
-            self._run("set", name="timeline", value=self._timeline())
-
-    def _version(self) -> int:
-        ((known,),) = self._connection.run("SELECT to_regclass('smsgate.setting')::text", {})
-        return int(self._run("setting", name="version")[0][0]) if known else 0
-
-    def _timeline(self) -> str:
-        return str(self._run("timeline")[0][0])
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        self._tables.close()
 
     def claim(self, message: int, token: str, lease: float) -> MessageClaim | None:
         """Claim a pending message for `lease` seconds, as in `MessageLedger`.
@@ -97,7 +63,7 @@ class PostgresMessages(MessageLedger):
 
         def claim() -> MessageClaim | None:
             claimed = super(PostgresMessages, self).claim(message, token, lease)
-            if claimed is None and self._run("setting", name="timeline")[0][0] != self._timeline():
+            if claimed is None and self._tables.failed_over():
                 raise FailedOver(
                     "the database failed over to a standby, which may lack the record of messages"
                     " that were sent. Nothing is sent until an operator has run"
@@ -107,8 +73,11 @@ class PostgresMessages(MessageLedger):
 
         return self._step(claim)
 
-    def accept_failover(self, *, who: str) -> int:
-        """Accept that a standby took over. Pending messages become in doubt; returns their number.
+    def accept_failover(self, *, who: str) -> tuple[int, int]:
+        """Accept that a standby took over.
+
+        Pending messages and the pending recipients of campaigns become in doubt, and running
+        campaigns are paused. Returns how many messages and how many recipients.
 
         Raises:
             ValueError: the database has not failed over.
@@ -116,29 +85,24 @@ class PostgresMessages(MessageLedger):
         source = before(Event.FAILED_OVER)
         target = after(source, Event.FAILED_OVER)
 
-        def failed_over() -> bool:
-            return bool(self._run("setting", name="timeline")[0][0] != self._timeline())
-
-        def accept() -> int:
-            self._run("set", name="timeline", value=self._timeline())
+        def accept() -> tuple[int, int]:
+            self._run("set", name="timeline", value=self._tables.timeline())
             rows = self._run("doubt_pending", target=target, reason=str(_LOST), error=stored(_LOST))
             for (message,) in rows:
                 self._run("add_decision", id=message, who=who, event=Event.FAILED_OVER, note="")
-            return len(rows)
+            self._run("pause_all", why=f"{_LOST}. An operator ({who}) has accepted that")
+            self._run("doubt_pending_requests", reason=str(_LOST))
+            moved = self._run("doubt_pending_recipients", target=target, reason=str(_LOST))
+            return len(rows), len(moved)
 
         # A step of its own: the other one may be repeated, and then finds the new timeline.
-        if not self._step(failed_over):
+        if not self._step(self._tables.failed_over):
             raise ValueError("the database has not failed over, so there is nothing to accept")
-        return self._step(accept)
+        with self._tables.connection.unhurried():
+            return self._step(accept)
 
     def _run(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
-        return self._connection.run(self._sql[statement], values)
+        return self._tables.run(statement, **values)
 
     def _step(self, work: Callable[[], T]) -> T:
-        if self._in_step:
-            return work()
-        self._in_step = True
-        try:
-            return self._connection.step(work)
-        finally:
-            self._in_step = False
+        return self._tables.step(work)

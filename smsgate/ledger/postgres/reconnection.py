@@ -14,8 +14,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, TypeVar
 
 from ...extras import missing
@@ -36,6 +36,10 @@ _CONNECT = 5
 """Seconds to connect, at most."""
 _STATEMENT = 10.0
 """Seconds for one step of the ledger, at most."""
+_WATCHED = _STATEMENT * 1.5
+"""Seconds after which a connection without an answer is broken."""
+_STREAMED = 5_000
+"""Rows of a long answer that are fetched at a time."""
 _PATIENCE = 30.0
 """Seconds in which a step is repeated, at most."""
 _PAUSE, _LONGEST_PAUSE = 0.1, 2.0
@@ -43,7 +47,7 @@ _PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _OPTIONS = {
     "statement_timeout": f"{_STATEMENT * 1000:.0f}",
     "lock_timeout": f"{_STATEMENT * 500:.0f}",
-    "idle_in_transaction_session_timeout": "60000",
+    "idle_in_transaction_session_timeout": f"{_STATEMENT * 1500:.0f}",
     "client_encoding": "UTF8",
 }
 
@@ -102,7 +106,7 @@ class PostgresConnection:
         self._address = address
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._reached = False
-        self._watchdog = _Watchdog()
+        self._hurried = True
 
     def close(self) -> None:
         """Close the connection."""
@@ -122,7 +126,10 @@ class PostgresConnection:
         while True:
             try:
                 connection = self._opened()
-                with self._watchdog.watching(connection), connection.transaction():
+                with self._watching(connection), connection.transaction():
+                    if not self._hurried:
+                        connection.execute("SET LOCAL statement_timeout = 0")
+                        connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
                     return work()
             except _MAY_PASS as error:
                 failure = _ledger_error(error)
@@ -144,6 +151,40 @@ class PostgresConnection:
         cursor = self._connection.execute(sql.encode(), values)
         return cursor.fetchall() if cursor.description else []
 
+    def copy(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Copy rows into a table, inside a step."""
+        assert self._connection is not None  # noqa: S101 - a step has opened it
+        with self._connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def stream(self, sql: str, values: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a long answer, on a connection of its own. Raises `LedgerError`."""
+        other = PostgresConnection(self._address)
+        try:
+            connection = other._opened()
+            connection.execute("SET statement_timeout = 0")
+            with connection.transaction(), connection.cursor("rows") as cursor:
+                cursor.itersize = _STREAMED
+                cursor.execute(sql.encode(), values)
+                yield from cursor
+        except psycopg.Error as error:
+            raise _ledger_error(error) from None
+        finally:
+            other.close()
+
+    @contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """Let the steps within take as long as they need: filling, purging, indexing."""
+        self._hurried = False
+        try:
+            yield
+        finally:
+            self._hurried = True
+
+    def _watching(self, connection: psycopg.Connection[Any]) -> AbstractContextManager[None]:
+        return _watching(connection) if self._hurried else nullcontext()
+
     def _opened(self) -> psycopg.Connection[tuple[Any, ...]]:
         if self._connection is not None and not self._connection.closed:
             return self._connection
@@ -164,7 +205,7 @@ class PostgresConnection:
                 raise LedgerError(said) from None
             raise
         try:
-            with self._watchdog.watching(connection):
+            with _watching(connection):
                 for name, value in _OPTIONS.items():
                     connection.execute("SELECT set_config(%s, %s, false)", (name, value))
                 if _setting(connection, "synchronous_commit") in ("off", "local"):
@@ -185,23 +226,19 @@ def _setting(connection: psycopg.Connection[Any], name: str) -> str:
     return str(row[0]) if row else ""
 
 
-class _Watchdog:
-    """Breaks a connection whose answer does not come, as in a network that lost its way.
+@contextmanager
+def _watching(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Break a connection whose answer does not come, as in a network that lost its way.
 
     The server's own `statement_timeout` does not help there, since its answer is lost too.
     """
-
-    _SECONDS = _STATEMENT * 1.5
-
-    @contextmanager
-    def watching(self, connection: psycopg.Connection[Any]) -> Iterator[None]:
-        timer = threading.Timer(self._SECONDS, _break, [connection.fileno()])
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
+    timer = threading.Timer(_WATCHED, _break, [connection.fileno()])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _break(descriptor: int) -> None:

@@ -8,11 +8,9 @@ Rules of this file: WAL with synchronous=FULL, both read back; every change in o
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,9 +27,10 @@ from ..records import (
     Text,
 )
 from ..states import OPERATOR_EVENTS, TRANSITIONS, Event, RecipientState, after, before
+from ..stored_records import evidence_text, kind_of
 from .campaign_file import CampaignFile
 from .connection import transaction
-from .reader import SqliteReader, kind_of
+from .reader import SqliteReader
 
 __all__ = ["ENDED_EARLY", "SqliteJournal"]
 
@@ -41,6 +40,9 @@ _OUTCOMES = {row.event for row in TRANSITIONS if row.source is RecipientState.IN
 
 class SqliteJournal(SqliteReader):
     """A journal in a file, for one thread. Call `create` or `open`, and `close` at the end."""
+
+    shared: bool = False
+    """One run at a time, and only the thread that opened the file may use it."""
 
     @staticmethod
     def _hook(step: str) -> None:
@@ -75,7 +77,7 @@ class SqliteJournal(SqliteReader):
             opened.callback(file.close)
             journal = cls(file)
             if file.killed:
-                journal.recover()
+                journal.sweep()
             if "name" not in journal._settings():
                 raise JournalError(
                     "the campaign is incomplete, as its creation was interrupted: delete the file"
@@ -153,7 +155,7 @@ class SqliteJournal(SqliteReader):
 
     # Sending
 
-    def recover(self) -> int:
+    def sweep(self) -> int:
         """Move recipients left in flight by the last run to in doubt. Returns their number."""
         source = before(Event.IN_DOUBT)
         with self._transaction():
@@ -178,11 +180,18 @@ class SqliteJournal(SqliteReader):
         with self._transaction():
             self._run("end_run", run=run, outcome=outcome, now=self._clock())
 
-    def claim(self, run: int, most: int, seen: Seen | None = None) -> Claim | None:
+    def claim(
+        self,
+        run: int,
+        most: int,
+        seen: Seen | None = None,
+        *,
+        lease: float = 0.0,  # noqa: ARG002 - the lock of the file is the lease
+    ) -> Claim | None:
         """Move up to `most` pending recipients of one text to in flight, durably.
 
         Returns None if no recipient is pending. `seen`, the last known balance, is stored with the
-        claim.
+        claim. The claim lasts until the file is opened again, so it has no `lease`.
         """
         self._file.check_kept()
         balance = (
@@ -259,9 +268,7 @@ class SqliteJournal(SqliteReader):
     def add_evidence(self, request: int, evidence: Evidence) -> None:
         """Store evidence with a request in doubt."""
         with self._transaction():
-            self._run(
-                "set_evidence", request=request, evidence=json.dumps(asdict(evidence), default=str)
-            )
+            self._run("set_evidence", request=request, evidence=evidence_text(evidence))
 
     def resolve(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 import time
 from collections import Counter
@@ -16,8 +15,6 @@ from typing import Any, TypeVar
 
 from ..records import (
     Around,
-    Decision,
-    Evidence,
     Figures,
     JournalError,
     RecipientInDoubt,
@@ -27,14 +24,21 @@ from ..records import (
     Text,
     TimeSlot,
 )
-from ..states import Event, RecipientState
+from ..states import RecipientState
+from ..stored_records import (
+    decision_from,
+    forced_by,
+    kind_of,
+    request_in_doubt,
+    slots_between,
+    step_of,
+)
 from .connection import DAMAGED, connect_to_read, reading, transaction
 from .statements import statements
 
-__all__ = ["SqliteReader", "kind_of"]
+__all__ = ["SqliteReader"]
 
 _T = TypeVar("_T")
-_MASKED = re.compile(r' ?"?\+?[0-9]*\*+[0-9]*"?')
 
 
 class SqliteReader:
@@ -84,32 +88,7 @@ class SqliteReader:
     def in_doubt(self) -> list[RequestInDoubt]:
         """Return requests with recipients in doubt, oldest first."""
         with transaction(self._connection, "DEFERRED"), reading():
-            found = [
-                RequestInDoubt(
-                    id=request,
-                    claimed_at=claimed_at,
-                    settled_at=settled_at,
-                    size=size,
-                    in_doubt=in_doubt,
-                    cost=parts * in_doubt,
-                    reason=reason or "",
-                    status=status,
-                    reply_size=reply_size or 0,
-                    evidence=None if evidence is None else _evidence(json.loads(evidence)),
-                )
-                for (
-                    request,
-                    claimed_at,
-                    settled_at,
-                    size,
-                    reason,
-                    status,
-                    reply_size,
-                    evidence,
-                    parts,
-                    in_doubt,
-                ) in self._run("requests_in_doubt")
-            ]
+            found = [request_in_doubt(row) for row in self._run("requests_in_doubt")]
             if sum(one.in_doubt for one in found) != self._counted().get(
                 RecipientState.IN_DOUBT, 0
             ):
@@ -171,9 +150,7 @@ class SqliteReader:
             parts[count_of_parts] += count
             cost[state] += count_of_parts * count
         ((texts, _),) = done(self._run("texts").fetchall())
-        forced = Counter[str]()
-        for characters, count in done(self._run("forced_by")):
-            forced.update(dict.fromkeys(characters, count))
+        forced = forced_by(done(self._run("forced_by")))
         *example, example_number = done(self._run("example").fetchone()) or (None,)
         ((first, last, requests),) = done(self._run("span").fetchall())
         runs = self._run("runs").fetchall()
@@ -189,10 +166,10 @@ class SqliteReader:
             parts=dict(sorted(parts.items())),
             ucs2=sum(count for _, _, alphabet, count in sizes if alphabet == "UCS-2"),
             texts=texts,
-            forced_by="".join(character for character, _ in forced.most_common()),
+            forced_by=forced,
             costs={RecipientState(state): paid for state, paid in cost.items()},
             example=Text(*example) if example else None,
-            decisions=done(tuple(starmap(_decision, self._run("decisions")))),
+            decisions=done(tuple(starmap(decision_from, self._run("decisions")))),
             runs=len(runs),
             requests=requests,
             first_claim=first,
@@ -212,12 +189,8 @@ class SqliteReader:
         ((start, end, _),) = self._run("span")
         if start is None or end is None:
             return []
-        step = max((end - start) / steps, 1e-3) * (1 + 1e-9)
-        rows = {slot: counts for slot, *counts in self._run("timeline", start=start, step=step)}
-        return [
-            TimeSlot(start + slot * step, *rows.get(slot, (0, 0, 0)))
-            for slot in range(max(rows, default=-1) + 1)
-        ]
+        step = step_of(start, end, steps)
+        return slots_between(start, step, self._run("timeline", start=start, step=step))
 
     def recipients(self) -> Iterator[RecipientRecord]:
         """Yield all recipients, in the order of the list."""
@@ -233,23 +206,6 @@ class SqliteReader:
 
     def _run(self, statement: str, /, **values: Any) -> sqlite3.Cursor:
         return self._connection.execute(self._sql[statement], values)
-
-
-def kind_of(reason: str) -> str:
-    """Return a reason without line numbers and phone numbers, so that reasons can be counted."""
-    return "repeats another line" if reason.startswith("repeats line ") else _MASKED.sub("", reason)
-
-
-def _decision(at: float, who: str, event: str, *rest: Any) -> Decision:
-    return Decision(at, who, Event(event), *rest)
-
-
-def _evidence(stored: dict[str, Any]) -> Evidence:
-    balances = {
-        name: Decimal(stored[name]) for name in ("before", "after") if stored[name] is not None
-    }
-    lists = {name: tuple(stored[name]) for name in ("new_ids", "reply_ids")}
-    return Evidence(**{**stored, **balances, **lists})
 
 
 class _Answered:

@@ -84,10 +84,14 @@ SELECT 1 WHERE EXISTS (
 );
 
 -- name: sweep
--- Move messages whose lease has passed to in doubt.
+-- Move messages whose lease has passed to in doubt. One that is locked is swept later.
 UPDATE smsgate.message SET state = :target, reason = :reason, error = :error,
     settled_at = extract(epoch FROM clock_timestamp())::float8
-WHERE state = :source AND lease_until < extract(epoch FROM clock_timestamp())::float8 RETURNING id;
+WHERE id IN (
+    SELECT id FROM smsgate.message
+    WHERE state = :source AND lease_until < extract(epoch FROM clock_timestamp())::float8
+    FOR UPDATE SKIP LOCKED
+) RETURNING id;
 
 -- name: release
 -- Return a claim with which nothing was sent.

@@ -1,0 +1,444 @@
+-- name: add_campaign
+-- Add a campaign, unless the name is taken.
+INSERT INTO smsgate.campaign (name, state, forget_texts, created_at)
+VALUES (:name, 'ready', :forget_texts, smsgate.now()) ON CONFLICT (name) DO NOTHING RETURNING id;
+
+-- name: set_skipped
+-- Record the number of skipped recipients.
+UPDATE smsgate.campaign SET skipped = :skipped WHERE id = :campaign;
+
+-- name: campaign
+-- The campaign of this name.
+SELECT id, forget_texts FROM smsgate.campaign WHERE name = :name;
+
+-- name: running
+-- Campaigns that were started and have recipients to send to.
+SELECT name FROM smsgate.campaign AS one WHERE state = 'running' AND EXISTS (
+    SELECT 1 FROM smsgate.request
+    WHERE campaign = one.id AND request.state IN ('pending', 'in flight')
+) ORDER BY id;
+
+-- name: settings
+-- The settings of the campaign.
+SELECT name, state, why, created_at, purged_at, counted FROM smsgate.campaign WHERE id = :campaign;
+
+-- name: start
+-- Let a new or paused campaign send.
+UPDATE smsgate.campaign SET state = 'running', why = ''
+WHERE id = :campaign AND state = ANY(:states) RETURNING id;
+
+-- name: pause
+-- Let no machine claim anything more.
+UPDATE smsgate.campaign SET state = 'paused', why = :why
+WHERE id = :campaign AND state <> 'paused' RETURNING id;
+
+-- name: standing
+-- Whether the campaign may send, why not, and whether a failover has to be accepted first.
+SELECT state, why, smsgate.on_known_timeline() FROM smsgate.campaign WHERE id = :campaign;
+
+-- name: claim
+-- Move the next request to in flight. If it has too many recipients, cut a new one from it. Not
+-- while the campaign is paused, and not after a failover, which may have lost records.
+WITH next AS MATERIALIZED (
+    SELECT id, text, first, last, size, alone, attempts FROM smsgate.request AS one
+    WHERE campaign = :campaign AND state = 'pending' AND smsgate.on_known_timeline() AND EXISTS (
+        SELECT 1 FROM smsgate.campaign WHERE id = :campaign AND state = 'running'
+    )
+    ORDER BY alone, id LIMIT 1 FOR UPDATE OF one SKIP LOCKED
+), shortened AS (
+    UPDATE smsgate.request AS one SET first = one.first + :most, size = one.size - :most FROM next
+    WHERE one.campaign = :campaign AND one.id = next.id AND next.size > :most
+), cut AS (
+    INSERT INTO smsgate.request (
+        campaign, id, text, first, last, size, alone, attempts, state, token, run, claimed_at,
+        lease_until, balance, balance_at
+    )
+    SELECT :campaign, nextval('smsgate.request_id_' || :campaign), text, first, first + :most - 1,
+        :most, alone, attempts + 1, 'in flight', :token, :run, smsgate.now(),
+        smsgate.now() + CAST(:lease AS float8), :balance, CAST(:balance_at AS float8)
+    FROM next WHERE size > :most
+    RETURNING id, text, alone, first, last, attempts, lease_until
+), whole AS (
+    UPDATE smsgate.request AS one SET state = 'in flight', attempts = one.attempts + 1,
+        token = :token, run = :run, claimed_at = smsgate.now(),
+        lease_until = smsgate.now() + CAST(:lease AS float8), balance = :balance,
+        balance_at = CAST(:balance_at AS float8)
+    FROM next WHERE one.campaign = :campaign AND one.id = next.id AND next.size <= :most
+    RETURNING one.id, one.text, one.alone, one.first, one.last, one.attempts, one.lease_until
+)
+SELECT id, text, alone, first, last, attempts, lease_until - smsgate.now() FROM cut
+UNION ALL SELECT id, text, alone, first, last, attempts, lease_until - smsgate.now() FROM whole;
+
+-- name: claimed
+-- The request that this token has claimed.
+SELECT id, text, alone, first, last, attempts, lease_until - smsgate.now() FROM smsgate.request
+WHERE campaign = :campaign AND token = :token AND state = 'in flight';
+
+-- name: of_request
+-- The recipients of a claimed request.
+SELECT id, number FROM smsgate.recipient
+WHERE campaign = :campaign AND id BETWEEN :first AND :last AND state = 'pending' ORDER BY id;
+
+-- name: text
+-- The content of a text.
+SELECT sender, body, wappush, parts FROM smsgate.text WHERE campaign = :campaign AND id = :id;
+
+-- name: release
+-- Return a claim with which nothing was sent.
+UPDATE smsgate.request SET state = 'pending', token = NULL, attempts = attempts - 1
+WHERE campaign = :campaign AND token = :token AND state = 'in flight';
+
+-- name: settle_request
+-- Record the outcome of a request in flight, if nobody else has decided about it since.
+UPDATE smsgate.request SET state = 'settled', settled_at = smsgate.now(), accepted = :accepted,
+    refused = :refused, in_doubt = :in_doubt, reason = :reason, status = :status, reply = :reply
+WHERE campaign = :campaign AND id = :request AND token = :token AND state = 'in flight'
+RETURNING id;
+
+-- name: settle
+-- Record the outcomes of the recipients of a request in flight.
+UPDATE smsgate.recipient AS one SET state = given.state, message_id = given.message_id,
+    reason = given.reason, request = :request, attempts = :attempts
+FROM unnest(
+    CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:message_ids AS text[]),
+    CAST(:reasons AS text[])
+) AS given (id, state, message_id, reason)
+WHERE one.campaign = :campaign AND one.id = given.id AND one.state = 'pending'
+RETURNING one.id;
+
+-- name: settle_late
+-- Record late outcomes of recipients that are still in doubt because of this request.
+UPDATE smsgate.recipient AS one SET state = given.state, message_id = given.message_id,
+    reason = given.reason
+FROM unnest(
+    CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:message_ids AS text[]),
+    CAST(:reasons AS text[])
+) AS given (id, state, message_id, reason)
+WHERE one.campaign = :campaign AND one.id = given.id AND one.state = 'in doubt'
+AND one.request = :request RETURNING one.state;
+
+-- name: recorded
+-- How many of these outcomes are recorded with this request.
+SELECT count(*) FROM smsgate.recipient AS one
+JOIN unnest(CAST(:ids AS bigint[]), CAST(:states AS text[])) AS given (id, state)
+    ON one.id = given.id AND one.state = given.state
+WHERE one.campaign = :campaign AND one.request = :request;
+
+-- name: settle_request_late
+-- Count late outcomes, and keep what the late answer said.
+UPDATE smsgate.request SET accepted = accepted + :accepted, refused = refused + :refused,
+    in_doubt = in_doubt - :accepted - :refused, reason = coalesce(:reason, reason),
+    status = coalesce(:status, status), reply = coalesce(:reply, reply)
+WHERE campaign = :campaign AND id = :request;
+
+-- name: found_request
+-- The token and the state of a request, and what a recipient that returns to pending needs.
+SELECT token, state, text, attempts FROM smsgate.request WHERE campaign = :campaign AND id = :request FOR UPDATE;
+
+-- name: add_pending
+-- Pending requests for recipients that were proven not to be sent to, or that an operator resends.
+INSERT INTO smsgate.request (campaign, id, text, first, last, size, alone, attempts, state)
+SELECT :campaign, nextval('smsgate.request_id_' || :campaign), piece.text, piece.first, piece.last,
+    piece.last - piece.first + 1, :alone, :attempts, 'pending'
+FROM unnest(CAST(:texts AS bigint[]), CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[]))
+    AS piece (text, first, last);
+
+-- name: forget_text
+-- Delete a text if no recipient needs it any more.
+UPDATE smsgate.text AS one SET body = NULL, wappush = NULL
+WHERE campaign = :campaign AND id = :text AND NOT EXISTS (
+    SELECT 1 FROM smsgate.request WHERE campaign = :campaign AND request.text = :text
+    AND (state IN ('pending', 'in flight') OR in_doubt > 0)
+);
+
+-- name: forget_texts
+-- Delete every text that no recipient needs any more.
+UPDATE smsgate.text AS one SET body = NULL, wappush = NULL
+WHERE campaign = :campaign AND (body IS NOT NULL OR wappush IS NOT NULL) AND NOT EXISTS (
+    SELECT 1 FROM smsgate.request WHERE campaign = :campaign AND request.text = one.id
+    AND (state IN ('pending', 'in flight') OR in_doubt > 0)
+);
+
+-- name: sweep
+-- Move recipients of requests whose lease has passed to in doubt. One that is locked is being
+-- settled at this moment, or by a machine that has just died: it is swept later.
+WITH gone AS (
+    UPDATE smsgate.request SET state = 'in doubt', settled_at = smsgate.now(), in_doubt = size,
+        reason = :reason
+    WHERE campaign = :campaign AND id IN (
+        SELECT id FROM smsgate.request
+        WHERE campaign = :campaign AND state = 'in flight' AND lease_until < smsgate.now()
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id, first, last, attempts
+)
+UPDATE smsgate.recipient AS one SET state = :target, reason = :reason, request = gone.id,
+    attempts = gone.attempts
+FROM gone
+WHERE one.campaign = :campaign AND one.id BETWEEN gone.first AND gone.last
+AND one.state = 'pending' RETURNING one.id;
+
+-- name: overdue
+-- Whether a lease has passed.
+SELECT 1 FROM smsgate.request
+WHERE campaign = :campaign AND state = 'in flight' AND lease_until < smsgate.now() LIMIT 1;
+
+-- name: set_rate
+-- Set the rate limit of all machines.
+INSERT INTO smsgate.pace (campaign, per_second) VALUES (:campaign, CAST(:rate AS float8))
+ON CONFLICT (campaign) DO UPDATE SET per_second = excluded.per_second, due_at = 0;
+
+-- name: unset_rate
+-- Remove the rate limit.
+DELETE FROM smsgate.pace WHERE campaign = :campaign;
+
+-- name: rate
+-- The rate limit.
+SELECT per_second FROM smsgate.pace WHERE campaign = :campaign;
+
+-- name: reserve
+-- Reserve time for the next request: its number of recipients, and the seconds to wait.
+WITH next AS (
+    SELECT least(:most, size) AS most FROM smsgate.request
+    WHERE campaign = :campaign AND state = 'pending' ORDER BY alone, id LIMIT 1
+)
+UPDATE smsgate.pace SET due_at = greatest(due_at, smsgate.now())
+    + least(next.most, greatest(floor(per_second), 1)) / per_second
+FROM next WHERE campaign = :campaign
+RETURNING CAST(least(next.most, greatest(floor(per_second), 1)) AS integer),
+    due_at - smsgate.now() - least(next.most, greatest(floor(per_second), 1)) / per_second;
+
+-- name: set_evidence
+-- Store evidence with a request in doubt.
+UPDATE smsgate.request SET evidence = :evidence WHERE campaign = :campaign AND id = :request;
+
+-- name: around
+-- The balance before a request, the cost of messages accepted since, and overlapping requests.
+SELECT one.balance, one.balance_at, (
+    SELECT coalesce(sum(later.accepted * text.parts), 0)
+    FROM smsgate.request AS later
+    JOIN smsgate.text ON text.campaign = later.campaign AND text.id = later.text
+    WHERE later.campaign = :campaign
+    AND later.settled_at BETWEEN one.balance_at AND CAST(:until AS float8)
+), (
+    SELECT count(*) FROM smsgate.request AS other
+    WHERE other.campaign = :campaign AND other.id <> one.id AND other.claimed_at IS NOT NULL
+    AND (other.settled_at IS NULL OR other.settled_at > one.claimed_at)
+    AND (one.settled_at IS NULL OR other.claimed_at < one.settled_at)
+)
+FROM smsgate.request AS one WHERE one.campaign = :campaign AND one.id = :request;
+
+-- name: without_evidence
+-- Requests with recipients in doubt and no evidence, oldest first.
+SELECT id FROM smsgate.request
+WHERE campaign = :campaign AND in_doubt > 0 AND evidence IS NULL ORDER BY id;
+
+-- name: now
+-- The server's time, in seconds since 1970.
+SELECT smsgate.now();
+
+-- name: known_ids
+-- The recorded ones of these message ids. Reads all recipients: an index would slow down sending.
+SELECT message_id FROM smsgate.recipient
+WHERE campaign = :campaign AND message_id = ANY(CAST(:ids AS text[]));
+
+-- name: start_run
+-- Record the start of a run.
+INSERT INTO smsgate.run (campaign, machine, started_at) VALUES (:campaign, :machine, smsgate.now())
+RETURNING id;
+
+-- name: end_run
+-- Record how a run ended.
+UPDATE smsgate.run SET ended_at = smsgate.now(), outcome = :outcome WHERE id = :run;
+
+-- name: runs
+-- All runs.
+SELECT id, started_at, ended_at, outcome FROM smsgate.run WHERE campaign = :campaign
+ORDER BY id;
+
+-- name: chosen_in_doubt
+-- The recipients in doubt that a decision concerns, with their text and request.
+SELECT one.id, one.text, request.id, request.attempts
+FROM smsgate.request JOIN smsgate.recipient AS one
+    ON one.campaign = request.campaign AND one.id BETWEEN request.first AND request.last
+WHERE request.campaign = :campaign AND request.in_doubt > 0
+AND (CAST(:request AS bigint) IS NULL OR request.id = :request)
+AND one.campaign = :campaign AND one.state = :source AND one.request = request.id
+AND (CAST(:line AS bigint) IS NULL OR one.line = :line)
+ORDER BY one.id FOR UPDATE OF request;
+
+-- name: resolve
+-- Apply the operator's decision to recipients.
+UPDATE smsgate.recipient SET state = :target, reason = :reason,
+    message_id = coalesce(CAST(:message_id AS text), message_id),
+    request = CASE WHEN :target = 'pending' THEN NULL ELSE request END
+WHERE campaign = :campaign AND id = ANY(CAST(:ids AS bigint[]));
+
+-- name: count_decision
+-- Count what an operator decided about the recipients in doubt of a request.
+UPDATE smsgate.request SET in_doubt = in_doubt - :count, accepted = accepted + :accepted,
+    assumed_sent = assumed_sent + :assumed_sent, abandoned = abandoned + :abandoned
+WHERE campaign = :campaign AND id = :request;
+
+-- name: chosen_pending
+-- The pending requests that a decision concerns, and the one recipient if it concerns one line.
+SELECT request.id, request.text, request.first, request.last, request.alone, request.attempts,
+    one.id
+FROM smsgate.request LEFT JOIN smsgate.recipient AS one
+    ON one.campaign = :campaign AND one.id BETWEEN request.first AND request.last
+    AND one.line = :line
+WHERE request.campaign = :campaign AND request.state = 'pending'
+AND (CAST(:request AS bigint) IS NULL OR request.id = :request)
+AND (CAST(:line AS bigint) IS NULL OR one.id IS NOT NULL)
+FOR UPDATE OF request;
+
+-- name: cancel_request
+-- Cancel a pending request, or one recipient that it is cut down to.
+UPDATE smsgate.request SET state = 'settled', first = :first, last = :last,
+    size = CAST(:last AS bigint) - CAST(:first AS bigint) + 1,
+    abandoned = CAST(:last AS bigint) - CAST(:first AS bigint) + 1
+WHERE campaign = :campaign AND id = :request;
+
+-- name: cancel
+-- Cancel the recipients of a range.
+UPDATE smsgate.recipient SET state = :target, reason = :reason
+WHERE campaign = :campaign AND id BETWEEN :first AND :last RETURNING id;
+
+-- name: find_id
+-- The line of the recipient with a message id. Reads all recipients, but is rarely used.
+SELECT line FROM smsgate.recipient WHERE campaign = :campaign AND message_id = :message_id LIMIT 1;
+
+-- name: add_decision
+-- Record an operator's decision.
+INSERT INTO smsgate.campaign_decision (campaign, at, who, event, note, request, line, recipients)
+VALUES (:campaign, smsgate.now(), :who, :event, :note, :request, :line, :recipients);
+
+-- name: decisions
+-- All decisions of operators, oldest first.
+SELECT at, who, event, note, request, line, recipients FROM smsgate.campaign_decision
+WHERE campaign = :campaign ORDER BY id;
+
+-- name: states
+-- How many recipients are in each state.
+SELECT (SELECT skipped FROM smsgate.campaign WHERE id = :campaign),
+    coalesce(sum(size) FILTER (WHERE state = 'pending'), 0),
+    coalesce(sum(size) FILTER (WHERE state = 'in flight'), 0),
+    coalesce(sum(accepted), 0), coalesce(sum(refused), 0), coalesce(sum(in_doubt), 0),
+    coalesce(sum(assumed_sent), 0), coalesce(sum(abandoned), 0)
+FROM smsgate.request WHERE campaign = :campaign;
+
+-- name: counted
+-- Recipients by all that a report counts, in one reading of the table.
+SELECT state, CASE WHEN state IN ('skipped', 'refused', 'in doubt') THEN coalesce(reason, '')
+    ELSE '' END, coalesce(delivery, ''), parts, alphabet, count(*)
+FROM smsgate.recipient WHERE campaign = :campaign GROUP BY 1, 2, 3, 4, 5;
+
+-- name: in_flight
+-- The ranges of recipients that are in flight, with the parts and the alphabet of their text.
+SELECT request.first, request.last, request.id, request.attempts, text.parts, text.alphabet
+FROM smsgate.request
+JOIN smsgate.text ON text.campaign = request.campaign AND text.id = request.text
+WHERE request.campaign = :campaign AND request.state = 'in flight' ORDER BY request.first;
+
+-- name: texts
+-- How many texts there are.
+SELECT count(*) FROM smsgate.text WHERE campaign = :campaign;
+
+-- name: forced_by
+-- The characters that forced texts into UCS-2.
+SELECT forced_by, count(*) FROM smsgate.text WHERE campaign = :campaign AND forced_by <> ''
+GROUP BY forced_by ORDER BY count(*) DESC LIMIT 100;
+
+-- name: example
+-- The longest text, as an example, and the number of one of its recipients.
+SELECT sender, body, wappush, (
+    SELECT number FROM smsgate.recipient AS one JOIN smsgate.request AS used
+    ON used.campaign = one.campaign AND one.id = used.first
+    WHERE used.campaign = :campaign AND used.text = longest.id AND one.campaign = :campaign LIMIT 1
+)
+FROM (
+    SELECT * FROM smsgate.text
+    WHERE campaign = :campaign AND (body IS NOT NULL OR wappush IS NOT NULL)
+    ORDER BY parts DESC, id LIMIT 1
+) AS longest;
+
+-- name: requests_in_doubt
+-- Requests with recipients in doubt, oldest first.
+SELECT request.id, coalesce(request.claimed_at, request.settled_at), request.settled_at,
+    request.size, request.reason,
+    request.status, length(request.reply), request.evidence, text.parts, request.in_doubt
+FROM smsgate.request
+JOIN smsgate.text ON text.campaign = request.campaign AND text.id = request.text
+WHERE request.campaign = :campaign AND request.in_doubt > 0 ORDER BY request.id;
+
+-- name: recipients_in_doubt
+-- The recipients in doubt of one request.
+SELECT one.line, one.number, one.reason
+FROM smsgate.request JOIN smsgate.recipient AS one
+    ON one.campaign = request.campaign AND one.id BETWEEN request.first AND request.last
+WHERE request.campaign = :campaign AND request.id = :request AND one.campaign = :campaign
+AND one.state = 'in doubt' AND one.request = :request ORDER BY one.id;
+
+-- name: reply
+-- The stored raw reply of a request.
+SELECT reply FROM smsgate.request WHERE campaign = :campaign AND id = :request;
+
+-- name: span
+-- The times of the first claim and the last answer, and the number of requests that were claimed.
+SELECT min(claimed_at), max(settled_at), count(*) FROM smsgate.request
+WHERE campaign = :campaign AND claimed_at IS NOT NULL;
+
+-- name: timeline_of_outcomes
+-- Outcomes by time slot.
+SELECT greatest(CAST(trunc((settled_at - CAST(:start AS float8)) / CAST(:step AS float8))
+    AS integer), 0) AS slot,
+    sum(accepted), sum(refused), sum(in_doubt)
+FROM smsgate.request WHERE campaign = :campaign AND settled_at IS NOT NULL
+AND claimed_at IS NOT NULL
+GROUP BY slot ORDER BY slot;
+
+-- name: to_ask
+-- Messages due for a status check. A check in the future means that the clock was set back.
+SELECT id, message_id FROM smsgate.recipient
+WHERE campaign = :campaign AND state = 'accepted' AND delivery_final = 0
+AND message_id IS NOT NULL
+AND (asked_at IS NULL OR asked_at <= smsgate.now() - CAST(:again AS float8)
+    OR asked_at > smsgate.now())
+ORDER BY asked_at NULLS FIRST, id LIMIT :most;
+
+-- name: next_ask
+-- How many statuses are not final, and the seconds since the least recent check.
+SELECT count(*), smsgate.now() - coalesce(min(coalesce(asked_at, 0)), 0) FROM smsgate.recipient
+WHERE campaign = :campaign AND state = 'accepted' AND delivery_final = 0
+AND message_id IS NOT NULL;
+
+-- name: set_delivery
+-- Record a delivery status.
+UPDATE smsgate.recipient SET delivery = :delivery, delivery_final = :final, asked_at = smsgate.now()
+WHERE campaign = :campaign AND id = :id AND state = 'accepted';
+
+-- name: note_asked
+-- Record a failed status check.
+UPDATE smsgate.recipient SET asked_at = smsgate.now()
+WHERE campaign = :campaign AND id = :id AND state = 'accepted';
+
+-- name: recipients
+-- All recipients, in the order of the list.
+SELECT one.id, one.line, coalesce(one.number, one.given), one.state, one.reason, one.message_id,
+    one.delivery, one.request, one.attempts, text.sender, one.parts
+FROM smsgate.recipient AS one
+LEFT JOIN smsgate.text ON text.campaign = :campaign AND text.id = one.text
+WHERE one.campaign = :campaign ORDER BY one.line;
+
+-- name: purge_requests
+-- Delete replies and evidence, since replies quote numbers.
+UPDATE smsgate.request SET reply = NULL, evidence = NULL
+WHERE campaign = :campaign AND (reply IS NOT NULL OR evidence IS NOT NULL);
+
+-- name: purge_decisions
+-- Delete the notes of decisions, which may name people.
+UPDATE smsgate.campaign_decision SET note = '' WHERE campaign = :campaign;
+
+-- name: set_purged
+-- Record the purge, and what a report counts.
+UPDATE smsgate.campaign SET purged_at = smsgate.now(), counted = :counted WHERE id = :campaign;

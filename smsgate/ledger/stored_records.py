@@ -1,0 +1,100 @@
+"""Records as the databases store them, and back. Both ledgers of campaigns use this. No I/O."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from .records import Decision, Evidence, RequestInDoubt, TimeSlot
+from .states import Event
+
+__all__ = [
+    "decision_from",
+    "evidence_text",
+    "forced_by",
+    "kind_of",
+    "request_in_doubt",
+    "slots_between",
+    "step_of",
+]
+
+_MASKED = re.compile(r' ?"?\+?[0-9]*\*+[0-9]*"?')
+
+
+def kind_of(reason: str) -> str:
+    """Return a reason without line numbers and phone numbers, so that reasons can be counted."""
+    return "repeats another line" if reason.startswith("repeats line ") else _MASKED.sub("", reason)
+
+
+def decision_from(at: float, who: str, event: str, *rest: Any) -> Decision:
+    """Return a decision from its row."""
+    return Decision(at, who, Event(event), *rest)
+
+
+def evidence_text(evidence: Evidence) -> str:
+    """Return evidence as it is stored."""
+    return json.dumps(asdict(evidence), default=str)
+
+
+def _evidence(text: str) -> Evidence:
+    stored = json.loads(text)
+    balances = {
+        name: Decimal(stored[name]) for name in ("before", "after") if stored[name] is not None
+    }
+    lists = {name: tuple(stored[name]) for name in ("new_ids", "reply_ids")}
+    return Evidence(**{**stored, **balances, **lists})
+
+
+def request_in_doubt(row: Iterable[Any]) -> RequestInDoubt:
+    """Return a request in doubt from its row of the statement `requests_in_doubt`."""
+    (
+        request,
+        claimed_at,
+        settled_at,
+        size,
+        reason,
+        status,
+        reply_size,
+        evidence,
+        parts,
+        in_doubt,
+    ) = row
+    return RequestInDoubt(
+        id=request,
+        claimed_at=claimed_at,
+        settled_at=settled_at,
+        size=size,
+        in_doubt=in_doubt,
+        cost=parts * in_doubt,
+        reason=reason or "",
+        status=status,
+        reply_size=reply_size or 0,
+        evidence=None if evidence is None else _evidence(evidence),
+    )
+
+
+def forced_by(rows: Iterable[tuple[str, int]]) -> str:
+    """Return the characters that forced texts into UCS-2, the most frequent first."""
+    forced = Counter[str]()
+    for characters, count in rows:
+        forced.update(dict.fromkeys(characters, count))
+    return "".join(character for character, _ in forced.most_common())
+
+
+def step_of(start: float, end: float, steps: int) -> float:
+    """Return the seconds of one of `steps` time slots between two times."""
+    return max((end - start) / steps, 1e-3) * (1 + 1e-9)
+
+
+def slots_between(start: float, step: float, rows: Iterable[Iterable[Any]]) -> list[TimeSlot]:
+    """Return all time slots, also the empty ones, from the rows of the others."""
+    counts = {int(slot): tuple(map(int, rest)) for slot, *rest in rows}
+    return [
+        TimeSlot(start + slot * step, *counts.get(slot, (0, 0, 0)))
+        for slot in range(max(counts, default=-1) + 1)
+    ]

@@ -1,0 +1,220 @@
+"""Several machines that send one campaign, while processes and the database are killed.
+
+Each machine is a process. Processes are killed and stopped, their network loses everything, and
+PostgreSQL restarts and crashes. The sandbox counts what was sent, and must agree with the database:
+nobody is sent to twice, nobody is lost, and each recipient in doubt is listed. A planted bug must
+fail this test (docs: how it is tested, "Several machines").
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from contextlib import closing, suppress
+from random import Random
+from typing import Any
+
+import machines_child
+import pytest
+from databases import cluster_of, new_database
+from forks import FORKS, start_server
+from postgres_cluster import Cluster, programs
+from soak import count as times
+from test_outbox_postgres import Network
+
+from smsgate.campaign import Campaign, RecipientState, rows_source
+from smsgate.sandbox import Sandbox, Settings
+
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed"),
+]
+S = RecipientState
+MACHINES = 3
+BATCH = 10
+TIME = 0.05
+"""Seconds that the gateway takes for a request."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fork_server() -> None:
+    start_server()
+
+
+class Trial:
+    """Machines that send one campaign, and the faults that happen to them."""
+
+    def __init__(
+        self, cluster: Cluster, sandbox: Sandbox, *, recipients: int, seed: int, bug: str = ""
+    ) -> None:
+        self.cluster, self.sandbox, self.bug = cluster, sandbox, bug
+        self.recipients, self.random = recipients, Random(seed)
+        self.address = cluster.address_of(new_database(cluster))
+        rows = rows_source(f"+38050{number:07}" for number in range(recipients))
+        Campaign.create(
+            "trial", rows, database=self.address, sender="Shop", text="Вітаємо!"
+        ).close()
+        self.networks = [Network(cluster.port) for _ in range(MACHINES)]
+        self.processes: list[Any] = [None] * MACHINES
+        self.stopped: list[tuple[float, int]] = []
+        self.cut: list[tuple[float, Network]] = []
+        self.happened = Counter[str]()
+
+    def start(self, place: int) -> None:
+        through = self.address.replace(f":{self.cluster.port}/", f":{self.networks[place].port}/")
+        process = FORKS.Process(
+            target=machines_child.run,
+            args=(through, "trial", self.sandbox.url, self.bug, {"batch": BATCH}),
+            daemon=True,
+        )
+        process.start()
+        self.processes[place] = process
+
+    # Faults
+
+    def kill(self) -> None:
+        self.random.choice(self.processes).kill()
+
+    def stop(self) -> None:
+        """Stop a process for longer than its lease."""
+        process = self.random.choice(self.processes)
+        os.kill(process.pid, signal.SIGSTOP)
+        self.stopped.append((time.monotonic() + machines_child.LEASE + 1.0, process.pid))
+
+    def partition(self) -> None:
+        """Let a network lose everything for longer than a lease."""
+        network = self.random.choice(self.networks)
+        network.works.clear()
+        self.cut.append((time.monotonic() + machines_child.LEASE + 2.0, network))
+
+    def restart(self) -> None:
+        self.cluster.stop("fast")
+        self.cluster.start()
+
+    def crash(self) -> None:
+        self.cluster.stop("immediate")
+        self.cluster.start()
+
+    def settle_down(self, *, everything: bool = False) -> None:
+        """Let stopped processes and networks go on, and start processes that have ended."""
+        now = time.monotonic()
+        for until, pid in tuple(self.stopped):
+            if everything or now > until:
+                self.stopped.remove((until, pid))
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+        for until, network in tuple(self.cut):
+            if everything or now > until:
+                self.cut.remove((until, network))
+                if network not in [one for _, one in self.cut]:
+                    network.works.set()
+        for place, process in enumerate(self.processes):
+            if process is None or not process.is_alive():
+                self.start(place)
+
+    def run(self, faults: dict[str, int]) -> None:
+        events = [name for name, count in faults.items() for _ in range(count)]
+        self.random.shuffle(events)
+        self.settle_down()
+        time.sleep(0.5)
+        while events and self.left():
+            self.settle_down()
+            name = events.pop()
+            getattr(self, name)()
+            self.happened[name] += 1
+            time.sleep(self.random.uniform(0.05, 0.3))
+        self.settle_down(everything=True)
+        end = time.monotonic() + 120
+        while self.left():
+            self.settle_down(everything=True)
+            assert time.monotonic() < end, f"never finished: {self.states()}"
+            time.sleep(0.2)
+
+    def states(self) -> dict[RecipientState, int]:
+        with Campaign.open("trial", database=self.address) as campaign:
+            return campaign.journal.states()
+
+    def left(self) -> int:
+        states = self.states()
+        return states.get(S.PENDING, 0) + states.get(S.IN_FLIGHT, 0)
+
+    def close(self) -> None:
+        for process in self.processes:
+            if process is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+                process.join()
+        for network in self.networks:
+            network.close()
+
+    def broken_promises(self) -> Counter[str]:
+        """Hold the database against the gateway, and return what was promised and not kept."""
+        sent: dict[str, list[str]] = {}
+        for message in self.sandbox.messages:
+            sent.setdefault(message.destination, []).append(message.id)
+        found = Counter[str]()
+        seen = set()
+        with Campaign.open("trial", database=self.address) as campaign:
+            for one in campaign.recipients():
+                assert one.number
+                seen.add(one.number)
+                ids = sent.get(one.number, [])
+                found["sent twice"] += len(ids) > 1
+                if one.state is S.ACCEPTED:
+                    found["another id"] += one.message_id not in ids
+                elif one.state is S.IN_DOUBT:
+                    found["in doubt without a reason or a request"] += not (
+                        one.reason and one.request
+                    )
+                else:
+                    found["sent and not listed"] += bool(ids)
+                    found[f"left {one.state}"] += 1
+            listed = sum(request.in_doubt for request in campaign.in_doubt())
+            figures = campaign.figures()  # compares requests and recipients
+            found["in doubt and not listed"] += figures.count(S.IN_DOUBT) - listed
+        found["lost"] += self.recipients - len(seen)
+        found["sent and never asked for"] += len(sent.keys() - seen)
+        return +found
+
+
+def test_faults_of_machines_and_database_double_nobody():
+    faults = times(
+        short={"kill": 10, "stop": 2, "partition": 1, "restart": 1, "crash": 1},
+        full={"kill": 100, "stop": 10, "partition": 5, "restart": 3, "crash": 3},
+    )
+    for seed in range(times(short=1, full=2)):
+        with (
+            Cluster() as cluster,
+            Sandbox(Settings(credits=10**6, hold_seconds=TIME)) as sandbox,
+            closing(
+                Trial(cluster, sandbox, recipients=times(short=4_000, full=25_000), seed=seed)
+            ) as trial,
+        ):
+            trial.run(faults)
+            assert trial.broken_promises() == Counter()
+            in_doubt = trial.states().get(S.IN_DOUBT, 0)
+            # A restart and a crash strike every machine.
+            struck = trial.happened.total() + MACHINES * sum(
+                trial.happened[name] for name in ("restart", "crash")
+            )
+            assert in_doubt <= struck * 3 * BATCH
+            print(f"seed {seed}: {dict(trial.happened)}, in doubt: {in_doubt}")
+
+
+def test_planted_bug_sends_twice(request: pytest.FixtureRequest):
+    with (
+        Sandbox(Settings(credits=10**6, hold_seconds=TIME)) as sandbox,
+        closing(
+            Trial(
+                cluster_of(request),
+                sandbox,
+                recipients=2_000,
+                seed=1,
+                bug="in flight put back to pending",
+            )
+        ) as trial,
+    ):
+        trial.run({"kill": 10})
+        assert trial.broken_promises()["sent twice"] > 0
