@@ -20,6 +20,7 @@ from typing import Any
 
 import anyio
 import pytest
+from celery.signals import task_prerun
 from databases import OUTBOXES
 from examples import example
 from ports import refusing_port
@@ -205,3 +206,54 @@ def test_message_is_added_even_if_there_is_no_broker(tmp_path: Path, smsgate_ser
             recipe.deliver(row.id)
             assert ledger.states() == {S.ACCEPTED: 1}
     assert smsgate_server.accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("case", "runs", "state", "error"),
+    [
+        ("no connection", 6, S.PENDING, smsgate.NotSent),
+        ("too late", 1, S.SKIPPED, smsgate.NotSent),
+        ("no credits", 1, S.PENDING, smsgate.NotEnoughCredits),
+        ("bad number", 1, S.REFUSED, smsgate.BadDestination),
+        ("answer lost", 1, S.IN_DOUBT, smsgate.InDoubt),
+        ("no such message", 1, None, LookupError),
+    ],
+)
+def test_task_retries_only_what_was_not_sent_for_now(
+    *,
+    case: str,
+    runs: int,
+    state: S | None,
+    error: type[Exception],
+    tmp_path: Path,
+    smsgate_server: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    with celery_tasks(f"redis://127.0.0.1:{refusing_port()}/0") as recipe:
+        recipe.DATABASE = str(tmp_path / "sms.db")
+        recipe.USEFUL_SECONDS = 1e-6 if case == "too late" else 3600.0
+        orders = {"bad number": ["+380000000001"], "no such message": []}.get(case, [number_of(1)])
+        anyio.run(add_to, recipe, orders)
+        if case == "no connection":
+            recipe.PATIENCE = smsgate.Timeouts(send=0.1)
+            monkeypatch.setenv("SMSGATE_URL", f"http://127.0.0.1:{refusing_port()}/")
+        elif case == "no credits":
+            smsgate_server.balance = 0
+        elif case == "answer lost":
+            smsgate_server.faults.add("drop after", operation="SendSMS")
+        begun = list[str]()
+
+        def note(task_id: str, **_: Any) -> None:
+            begun.append(task_id)
+
+        task_prerun.connect(note)
+        ended = recipe.deliver.apply((1,))
+        assert (len(begun), type(ended.result)) == (runs, error)
+        with closing(open_ledger(recipe.DATABASE)) as ledger:
+            assert ledger.states() == ({state: 1} if state else {})
+
+
+async def add_to(recipe: Any, numbers: list[str]) -> None:
+    async with recipe.opened() as outbox:
+        for number in numbers:
+            await recipe.notify(outbox, number, TEXT, number)
