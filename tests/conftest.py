@@ -15,6 +15,7 @@ from pathlib import Path
 import certifi
 import hypothesis
 import pytest
+import redis_server
 import soak
 from postgres_cluster import Cluster, programs
 
@@ -85,4 +86,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if programs() is None:
         terminalreporter.write_line(
             "PostgreSQL is not installed, so the tests of the outbox on PostgreSQL were skipped"
+        )
+    if redis_server.program() is None:
+        terminalreporter.write_line(
+            "Redis is not installed, so the tests of the Celery tasks were skipped"
         )
