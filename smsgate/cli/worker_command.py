@@ -86,7 +86,7 @@ class Tally:
 
 
 async def worker(output: Output, database: Database, account: Account) -> None:
-    """Send the messages of an outbox until a signal stops it. Run as many workers as you like.
+    """Send an outbox and campaigns until a signal stops it. Run as many workers as you like.
 
     The first Ctrl-C or SIGTERM lets requests in flight end, the second one stops immediately.
 
@@ -142,8 +142,8 @@ def _shown(database: Database) -> str:
     return database.shown().partition("://")[2] or database.shown()
 
 
-def _sends(database: Database) -> str:  # noqa: ARG001 - campaigns are only on a server
-    return "outbox"
+def _sends(database: Database) -> str:
+    return "outbox and campaigns" if database.on_server() else "outbox"
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from ..errors import NotSent, Reason, SmsGateError
 from ..extras import missing
 from ..ledger.records import LedgerError
 from ..outbox import Outbox
+from .campaign_shifts import CampaignShifts
 from .due_passes import DuePasses
 
 try:
@@ -55,7 +56,10 @@ _OTHER_JOBS = 4
 
 
 def smsgate_tasks(
-    outbox: Outbox | Callable[[], Outbox], *, stop: Callable[[], bool] = lambda: False
+    outbox: Outbox | Callable[[], Outbox],
+    *,
+    campaigns: str | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> procrastinate.Blueprint:
     """Return the tasks that send the messages of an outbox, to be added to your app.
 
@@ -68,15 +72,20 @@ def smsgate_tasks(
     - `deliver_due`, every 5 seconds, sends messages that have no job.
     - `rescue`, every 30 seconds, runs jobs of dead workers again, and moves messages that were in
       flight there to in doubt after their lease.
+    - `campaign(name=NAME)`, with the argument `campaigns`, sends a campaign until nobody is pending
+      or it is paused. Several workers may work on it at once.
+    - `campaigns`, every 10 seconds, defers `campaign` for each campaign that is running.
 
     Args:
         outbox: the outbox in PostgreSQL, or a function that returns it. It must be open while a
             worker runs, on the worker's event loop; a process that only defers jobs may leave it
             closed.
-        stop: once it returns True, `deliver_due` begins no further message. Use it for a short
-            shutdown of a worker.
+        campaigns: the address of the database with campaigns, which the outbox's session sends.
+        stop: once it returns True, no further request is begun. Use it for a short shutdown of a
+            worker.
     """
-    return _Tasks((lambda: outbox) if isinstance(outbox, Outbox) else outbox, stop).blueprint
+    opened = (lambda: outbox) if isinstance(outbox, Outbox) else outbox
+    return _Tasks(opened, campaigns, stop).blueprint
 
 
 class _WhileNotSent(procrastinate.BaseRetryStrategy):
@@ -94,12 +103,17 @@ class _WhileNotSent(procrastinate.BaseRetryStrategy):
 class _Tasks:
     """The tasks of one outbox, and the jobs that run now in this process."""
 
-    def __init__(self, outbox: Callable[[], Outbox], stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, outbox: Callable[[], Outbox], campaigns: str | None, stop: Callable[[], bool]
+    ) -> None:
         self.running: set[asyncio.Task[Any]] = set()
         self.blueprint = procrastinate.Blueprint()
         self._outbox = outbox
         self.passes = DuePasses(outbox, stop)
         self._add_tasks()
+        if campaigns is not None:
+            shifts = CampaignShifts(campaigns, lambda: outbox().session, stop)
+            self._add_campaigns(shifts)
 
     def _add_tasks(self) -> None:
         add = self.blueprint.task
@@ -122,6 +136,23 @@ class _Tasks:
                 await _rescue(context.app, self.blueprint)
                 with suppress(LedgerError):  # `deliver_due` logs it
                     await self._outbox().sweep()
+
+    def _add_campaigns(self, shifts: CampaignShifts) -> None:
+        add = self.blueprint.task
+
+        @add(name="campaign", queue=_QUEUE)
+        async def campaign(name: str) -> None:
+            with self._noted():
+                await shifts.shift(name)
+
+        @self.blueprint.periodic(cron="* * * * * */10")
+        @add(name="campaigns", queue=_QUEUE, queueing_lock="smsgate:campaigns")
+        async def campaigns(timestamp: int) -> None:  # noqa: ARG001 - of procrastinate
+            with self._noted(), suppress(LedgerError):  # the next one is in 10 seconds
+                for name in await shifts.names():
+                    shift = campaign.configure(queueing_lock=f"smsgate:campaign:{name}")
+                    with suppress(exceptions.AlreadyEnqueued):
+                        await shift.defer_async(name=name)
 
     async def _deliver(self, message: int) -> None:
         try:
@@ -171,7 +202,7 @@ async def _rescue(app: procrastinate.App, blueprint: procrastinate.Blueprint) ->
 
 
 async def run_engine(address: str, outbox: Outbox, stop: anyio.Event) -> None:
-    """Send what is in an outbox until `stop` is set, with jobs in a schema of their own.
+    """Send an outbox and campaigns until `stop` is set, with jobs in a schema of their own.
 
     Then wait for the jobs that run. If this is cancelled, they are cancelled too.
 
@@ -183,7 +214,7 @@ async def run_engine(address: str, outbox: Outbox, stop: anyio.Event) -> None:
         outbox: the open outbox.
         stop: set by the caller.
     """
-    tasks = _Tasks(lambda: outbox, stop.is_set)
+    tasks = _Tasks(lambda: outbox, address, stop.is_set)
     connector = procrastinate.PsycopgConnector(
         conninfo=address, configure=_use_schema, min_size=1, max_size=4, timeout=10.0
     )
