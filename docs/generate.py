@@ -25,6 +25,7 @@ import smsgate.doctor
 import smsgate.integrations.aiohttp
 import smsgate.integrations.fastapi
 import smsgate.integrations.otel
+import smsgate.integrations.procrastinate
 import smsgate.outbox
 import smsgate.sandbox
 import smsgate.settings
@@ -379,6 +380,11 @@ INTEGRATIONS: tuple[tuple[ModuleType, tuple[str, ...], str], ...] = (
         smsgate.integrations.otel,
         (),
         "[OpenTelemetry](../howto/opentelemetry.md), with the extra `otel`.",
+    ),
+    (
+        smsgate.integrations.procrastinate,
+        (),
+        "[Workers](../howto/worker.md), with the extra `procrastinate`.",
     ),
     (
         smsgate.settings,

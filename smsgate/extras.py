@@ -11,6 +11,7 @@ EXTRA_OF: dict[str, str] = {
     "fastapi": "fastapi",
     "opentelemetry": "otel",
     "phonenumbers": "phone",
+    "procrastinate": "procrastinate",
     "psycopg": "postgres",
     "pydantic_settings": "settings",
     "python_calamine": "tables",

@@ -31,7 +31,18 @@ import anyio.to_thread
 
 from ._client.call import SendRecord, machine_seconds, send_recorded
 from .config import positive
-from .errors import InDoubt, InFlight, NotSent, Outcome, Reason, SmsGateError, outcome_of
+from .errors import (
+    AccountSuspended,
+    BadCredentials,
+    InDoubt,
+    InFlight,
+    NotAuthorised,
+    NotSent,
+    Outcome,
+    Reason,
+    SmsGateError,
+    outcome_of,
+)
 from .ledger.messages import (
     ClaimLost,
     MessageAnswer,
@@ -56,6 +67,8 @@ _LONGEST_KEY = 200
 _SHORTEST_LOOK, _LONGEST_LOOK = 0.05, 1.0
 """Seconds between two looks at a message that another process is sending."""
 _OPEN = (RecipientState.PENDING, RecipientState.IN_FLIGHT)
+_NO_LOGIN = (BadCredentials, AccountSuspended, NotAuthorised)
+"""After these, the next message would be refused too, and a provider may lock the account."""
 _SENT = (RecipientState.ACCEPTED, RecipientState.ASSUMED_SENT)
 
 
@@ -136,6 +149,11 @@ class Outbox:
             with anyio.CancelScope(shield=True):
                 await self._in_thread(self._ledger.close)
             self._ledger = None
+
+    @property
+    def session(self) -> AsyncSession:
+        """The session that sends the messages."""
+        return self._session
 
     # Sending
 
@@ -245,15 +263,18 @@ class Outbox:
         """
         return await self._sent(await self._run(self._opened().by_id, message), wait=wait)
 
-    async def deliver_due(self, most: int = 100) -> list[OutboxMessage]:
+    async def deliver_due(
+        self, most: int = 100, *, stop: Callable[[], bool] = lambda: False
+    ) -> list[OutboxMessage]:
         """Send pending messages that were added, oldest first.
 
         Several processes may do this at the same time. As many messages are sent at once as the
         session's concurrency allows. A message that could not be sent stays pending for the next
-        call.
+        call. If the gateway refuses the login or the whole account, no further message is begun.
 
         Args:
             most: how many messages at most.
+            stop: called before each message. Once it returns True, no further message is begun.
 
         Returns:
             The messages, with what became of each.
@@ -265,12 +286,17 @@ class Outbox:
         due = await self._run(self._opened().due, most)
         width = anyio.CapacityLimiter(self._session.concurrency)
         broken = list[LedgerError]()
+        refused = list[SmsGateError]()
 
         async def one(message: int) -> None:
             async with width:
+                if stop() or refused:
+                    return
                 with suppress(SmsGateError, LookupError):  # purged meanwhile
                     try:
                         await self.deliver(message, wait=False)
+                    except _NO_LOGIN as error:
+                        refused.append(error)
                     except LedgerError as error:
                         broken.append(error)
 

@@ -99,6 +99,11 @@ def postgres() -> None:
         open_ledger("postgresql://127.0.0.1:1/sms?connect_timeout=1")
 
 
+def procrastinate() -> None:
+    ours: Any = import_module("smsgate.integrations.procrastinate")
+    assert set(ours.smsgate_tasks(lambda: None).tasks) == {"deliver", "deliver_due", "rescue"}
+
+
 def a_message_complains() -> None:
     """Check that the error of a message with a country names the missing extra."""
     import smsgate
@@ -125,7 +130,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 WORKS: dict[str, Callable[[], None]] = {
     "cli": cli, "sandbox": sandbox, "demo": demo, "tables": tables, "settings": settings,
     "phone": phone, "fastapi": fastapi, "aiohttp": aiohttp, "otel": otel,
-    "postgres": postgres,
+    "postgres": postgres, "procrastinate": procrastinate,
 }  # fmt: skip
 
 

@@ -367,16 +367,16 @@ def test_tables_of_a_newer_version_are_left_alone(run: Smsgate, filled: Path):
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["outbox", "list", "--database", "sms.db"]])
-def test_command_without_a_server_loads_no_psycopg(filled: Path, arguments: list[str]):
+def test_command_without_a_server_loads_no_engine(filled: Path, arguments: list[str]):
     code = (
         "import sys\nfrom smsgate.cli import main\n"
         f"sys.argv = ['smsgate', *{arguments!r}]\ncode = main()\n"
-        "print('psycopg' in sys.modules, code)"
+        "print({'psycopg', 'procrastinate'} & {*sys.modules}, code)"
     )
     out = subprocess.check_output(
         [sys.executable, "-c", code], text=True, env=clean_environment(), cwd=filled.parent
     )
-    assert out.splitlines()[-1] == "False 0"
+    assert out.splitlines()[-1] == "set() 0"
 
 
 # --- PostgreSQL -----------------------------------------------------------------------------------

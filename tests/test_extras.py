@@ -60,6 +60,7 @@ NEEDED = {
     "smsgate.integrations.aiohttp": ("aiohttp", "aiohttp"),
     "smsgate.integrations.fastapi": ("fastapi", "fastapi"),
     "smsgate.integrations.otel": ("opentelemetry", "otel"),
+    "smsgate.integrations.procrastinate": ("procrastinate", "procrastinate"),
     "smsgate.settings": ("dotenv", "settings"),
     "smsgate.phone": ("phonenumbers", "phone"),
     "smsgate.ledger.postgres.postgres_messages": ("psycopg", "postgres"),

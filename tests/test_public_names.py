@@ -22,6 +22,7 @@ PUBLIC = [
     "smsgate.integrations.fastapi",
     "smsgate.integrations.aiohttp",
     "smsgate.integrations.otel",
+    "smsgate.integrations.procrastinate",
 ]
 NAMES = [(module, name) for module in PUBLIC for name in importlib.import_module(module).__all__]
 EXPORTED = {id(getattr(importlib.import_module(module), name)) for module, name in NAMES}

@@ -104,7 +104,7 @@ PROTOCOL_MAY_IMPORT = {
 DEPENDENCIES = ("httpx", "xmltodict", "pydantic", "anyio")
 NOT_LOADED = (
     "typer", "rich", "starlette", "uvicorn", "trio", "httpx2", "sqlite3", "psycopg", "dotenv",
-    "phonenumbers", "pydantic_settings", "opentelemetry",
+    "phonenumbers", "pydantic_settings", "opentelemetry", "procrastinate",
 )  # fmt: skip
 
 PUBLIC = [
@@ -309,6 +309,8 @@ def test_command_libraries_are_imported_only_by_the_command(library: str):
         ("python_calamine", "campaign.spreadsheets"),
         ("fastapi", "integrations.fastapi"),
         ("aiohttp", "integrations.aiohttp"),
+        ("procrastinate", "integrations.procrastinate"),
+        ("psycopg_pool", "integrations.procrastinate"),
     ],
 )
 def test_optional_library_has_one_importer(library: str, importer: str):

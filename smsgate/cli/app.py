@@ -31,6 +31,7 @@ from .serving import sandbox
 from .shared_options import Account, Country, ShowNumbers, command
 from .signals import SIGNALS
 from .views import Balance, NewMessages, Sent, Statuses, TextSize
+from .worker_command import worker
 
 __all__ = ["run"]
 
@@ -202,6 +203,7 @@ app.add_typer(campaigns)
 app.add_typer(outbox)
 app.add_typer(databases)
 command(app, serves=True)(sandbox)
+command(app, sends=True, serves=True)(worker)
 command(app)(demo)
 command(app)(doctor)
 
