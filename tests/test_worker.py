@@ -21,6 +21,7 @@ from databases import PostgresOutboxes, cluster_of
 from test_cli import clean_environment
 
 import smsgate
+from smsgate.campaign import Campaign, rows_source
 from smsgate.cli.exits import Exit
 from smsgate.integrations import due_passes
 from smsgate.integrations.procrastinate import smsgate_tasks
@@ -170,6 +171,42 @@ def test_two_workers_share_the_rows_and_send_each_once(
     assert sum(said["accepted"] for _, said in counts) == 120
     assert all(said["accepted"] for _, said in counts), "both of them work"
     assert copies(sandbox) == numbers(120)
+
+
+def campaign_of(postgres: PostgresOutboxes, recipients: int) -> Campaign:
+    rows = rows_source(numbers(recipients))
+    return Campaign.create("spring", rows, database=postgres.place, sender="Shop", text="Hello")
+
+
+def test_two_workers_send_a_campaign_once_it_is_started(
+    sandbox: Sandbox, postgres: PostgresOutboxes, start: Start
+) -> None:
+    sandbox.faults.add("slow", operation="SendSMS", seconds=0.02)
+    with campaign_of(postgres, 300) as campaign:
+        workers = [start(postgres.place, "--concurrency", "2") for _ in range(2)]
+        add(sandbox, postgres.place, 1, first=900)
+        until(lambda: states(postgres) == {S.ACCEPTED: 1})
+        assert campaign.journal.states() == {S.PENDING: 300}, "nobody has started it"
+        campaign.start()
+        until(lambda: campaign.journal.states() == {S.ACCEPTED: 300})
+        counts = [ended(worker) for worker in workers]
+        assert sum(said["accepted"] for _, said in counts) == 301
+        assert len(set(copies(sandbox))) == len(copies(sandbox)) == 301
+
+
+def test_signal_lets_requests_of_a_campaign_end(
+    sandbox: Sandbox, postgres: PostgresOutboxes, start: Start
+) -> None:
+    sandbox.faults.add("slow", operation="SendSMS", seconds=0.5)
+    with campaign_of(postgres, 3_000) as campaign:
+        campaign.start()
+        worker = start(postgres.place, "--concurrency", "2")
+        until(lambda: campaign.journal.states().get(S.IN_FLIGHT))
+        code, said = ended(worker)
+        found = campaign.journal.states()
+        assert set(found) == {S.PENDING, S.ACCEPTED}
+        assert (code, said["accepted"]) == (Exit.DONE, found[S.ACCEPTED])
+        assert len(copies(sandbox)) == found[S.ACCEPTED]
 
 
 def test_first_signal_lets_requests_in_flight_end(
