@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Self
+
+from ports import server_port
 
 __all__ = ["Cluster", "programs"]
 
@@ -45,8 +46,7 @@ class Cluster:
         self._synced = synced
         self.folder = Path(tempfile.mkdtemp(prefix="smsgate-postgres-"))
         self.data = self.folder / "data"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port: int = server_port()
 
     @property
     def address(self) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from ports import server_port
 
 __all__ = ["RedisServer", "program", "redis_server"]
 
@@ -28,8 +29,7 @@ class RedisServer:
     """A running server with an empty database, as a context manager."""
 
     def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port: int = server_port()
         self._process: subprocess.Popen[bytes]
 
     @property

@@ -189,10 +189,11 @@ def test_faults_of_machines_and_database_double_nobody():
             Cluster() as cluster,
             Sandbox(Settings(credits=10**6, hold_seconds=TIME)) as sandbox,
             closing(
-                Trial(cluster, sandbox, recipients=times(short=4_000, full=25_000), seed=seed)
+                Trial(cluster, sandbox, recipients=times(short=6_000, full=50_000), seed=seed)
             ) as trial,
         ):
             trial.run(faults)
+            assert trial.happened == faults, "the campaign ended before all faults had happened"
             assert trial.broken_promises() == Counter()
             in_doubt = trial.states().get(S.IN_DOUBT, 0)
             # A restart and a crash strike every machine.

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from postgres_cluster import programs
 
 TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
@@ -16,6 +17,10 @@ BENCHMARKS = {
     "benchmark_campaign.py": (
         ["--small", "50", "--large", "100"],
         ["recipients", "time per recipient", "memory", "journal"],
+    ),
+    "benchmark_machines.py": (
+        ["--recipients", "500", "--sent", "200", "--hold", "0.01"],
+        ["add", "claim and settle", "with a gateway", "rate"] if programs() else ["not installed"],
     ),
     "benchmark_sandbox.py": (
         ["--sends", "3", "--numbers", "2", "--keep", "5"],

@@ -40,7 +40,6 @@ from ..ledger.records import (
     Text,
     TimeSlot,
 )
-from ..ledger.sqlite.journal import SqliteJournal
 from ..ledger.states import TRANSITIONS, Event, RecipientState, Transition
 from ..protocol.models import message_id as checked_id
 from ..session import AsyncSession
@@ -109,6 +108,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from ..ledger.postgres.postgres_journal import PostgresJournal
+    from ..ledger.sqlite.journal import SqliteJournal
 
 _log = logging.getLogger("smsgate")
 _LONGEST_NAME = 200
@@ -192,7 +192,7 @@ class Campaign:
         if database is not None:
             return cls(*_new_in_database(database, place, name, entries, forget_texts), preview)
         path = Path(place)
-        journal = SqliteJournal.create(path)
+        journal = _sqlite_journal().create(path)
         try:
             added = journal.add(entries, name=name or path.stem, forget_texts=forget_texts)
         except BaseException:
@@ -221,7 +221,7 @@ class Campaign:
                 log of its last run is missing; or the database failed.
         """
         journal = (
-            SqliteJournal.open(Path(place), writing=writing)
+            _sqlite_journal().open(Path(place), writing=writing)
             if database is None
             else _postgres_journal(database).open(database, _name_of(place))
         )
@@ -518,6 +518,18 @@ def _new_in_database(
     return _postgres_journal(database).create(
         database, entries, name=_name_of(place), forget_texts=forget_texts
     )
+
+
+def _sqlite_journal() -> type[SqliteJournal]:
+    from ..ledger.sqlite.journal import SqliteJournal  # noqa: PLC0415 - loads sqlite3
+
+    return SqliteJournal
+
+
+def __getattr__(name: str) -> type[SqliteJournal]:
+    if name == "SqliteJournal":
+        return _sqlite_journal()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _postgres_journal(database: str) -> type[PostgresJournal]:

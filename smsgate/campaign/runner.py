@@ -44,8 +44,11 @@ _FAILURES_TO_WAIT = 3
 """After this many failures in a row, the run waits for the gateway."""
 _BUSY_PAUSE = 1.0
 """Seconds between two attempts to start while another program reads the file."""
-_LOOK = 1.0
-"""Seconds between two looks at what other machines do."""
+_LOOK = 0.3
+"""Seconds between two looks at what other machines do, at least."""
+_WAITING = "other machines are sending to the last recipients"
+_LOOKING = 0.05
+"""The part of the time that is spent on looking, at most: large campaigns take long to count."""
 
 
 class RunOutcome(StrEnum):
@@ -187,7 +190,7 @@ class Runner:
         )
         self._rate = rate
         self._most = batch
-        self._looked = 0.0
+        self._next_look = 0.0
         self._unrecorded = 0
         self._patience = patience
         self._on_progress = on_progress
@@ -353,28 +356,28 @@ class Runner:
         """
         if self._shared is None or self._outcome:
             return False
+        await self._sleep(self._next_look - anyio.current_time())
         await self._look()
         left = self._progress.count(RecipientState.PENDING, RecipientState.IN_FLIGHT)
-        if left and not self._outcome:
-            if not self._progress.under_way:
-                self._progress.waiting = "other machines are sending to the last recipients"
-                self._on_progress(self._progress)
-            await self._sleep(_LOOK * random.uniform(0.1, 0.3))  # noqa: S311 - jitter
-            self._progress.waiting = ""
+        alone = left and not self._progress.under_way
+        self._progress.waiting = _WAITING if alone else ""
+        self._on_progress(self._progress)
         return bool(left)
 
     async def _look(self) -> None:
         """See what other machines did: what they sent, and who was left in flight by a dead one."""
+        began = anyio.current_time()
         await self._steps(self._journal.sweep)
         self._progress.states = await self._states()
-        self._looked = anyio.current_time()
+        now = anyio.current_time()
+        self._next_look = now + max(_LOOK, (now - began) / _LOOKING)
 
     async def _wait(self) -> None:
         """Wait until the next request is due and the gateway works, or until the run ends."""
         if self._progress.count(RecipientState.PENDING):
             self._most, seconds = await self._pace.next()
             await self._sleep(seconds)
-        if self._shared is not None and anyio.current_time() - self._looked > _LOOK:
+        if self._shared is not None and anyio.current_time() > self._next_look:
             await self._look()
         while self._failures >= _FAILURES_TO_WAIT and not self._outcome:
             pause = self._pauses[min(self._failures - _FAILURES_TO_WAIT, len(self._pauses) - 1)]
@@ -418,6 +421,7 @@ class Runner:
         if claim is not None:
             self._pace.claimed(len(claim.recipients))
             self._unrecorded += len(claim.recipients)
+            self._progress.waiting = ""
             self._progress.under_way += 1
             self._progress.move(Event.CLAIMED, len(claim.recipients))
             self._on_progress(self._progress)

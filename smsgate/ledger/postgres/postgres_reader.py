@@ -90,12 +90,15 @@ class PostgresReader:
         """Return the server's current time, in seconds since 1970."""
         return float(self._run("now")[0][0])
 
-    @one_step
     def unrecorded_ids(self, message_ids: Sequence[str]) -> list[str]:
-        """Return the message ids among these that no recorded answer contains."""
+        """Return the message ids among these that no recorded answer contains.
+
+        The query reads all recipients, so it has a connection of its own.
+        """
         if not message_ids:
             return []
-        known = {one for (one,) in self._run("known_ids", ids=list(message_ids))}
+        values = {"campaign": self._campaign, "ids": list(message_ids)}
+        known = {one for (one,) in self._tables.stream("known_ids", values)}
         return [one for one in message_ids if one not in known]
 
     # In doubt
@@ -129,7 +132,7 @@ class PostgresReader:
 
     def figures(self, *, on_progress: Callable[[float], None] | None = None) -> Figures:
         """Return the campaign in figures. `on_progress` gets the part that is done, from 0 to 1."""
-        with self._tables.connection.unhurried():
+        with self._one_at_a_time, self._tables.connection.unhurried():
             found = self._step(self._figures)
         if on_progress:
             on_progress(1.0)

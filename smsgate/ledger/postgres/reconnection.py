@@ -25,7 +25,7 @@ try:
     import psycopg
     from psycopg import errors as pg
 except ModuleNotFoundError as _error:
-    raise missing(_error, "an outbox in PostgreSQL") from None
+    raise missing(_error, "PostgreSQL") from None
 
 __all__ = ["PostgresConnection"]
 

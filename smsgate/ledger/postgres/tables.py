@@ -49,7 +49,7 @@ class PostgresTables:
             for statements in (shared, *(statements_of("postgres", file) for file in files))
             for name, sql in statements.items()
         }
-        self.connection = PostgresConnection(address)
+        self.connection: PostgresConnection = PostgresConnection(address)
         self._in_step = False
         try:
             self.step(self._prepare)

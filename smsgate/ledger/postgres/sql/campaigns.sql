@@ -13,9 +13,12 @@ SELECT id, forget_texts FROM smsgate.campaign WHERE name = :name;
 
 -- name: running
 -- Campaigns that were started and have recipients to send to.
-SELECT name FROM smsgate.campaign AS one WHERE state = 'running' AND EXISTS (
-    SELECT 1 FROM smsgate.request
-    WHERE campaign = one.id AND request.state IN ('pending', 'in flight')
+SELECT name FROM smsgate.campaign AS one WHERE state = 'running' AND (
+    EXISTS (
+        SELECT 1 FROM smsgate.request WHERE campaign = one.id AND request.state = 'pending'
+    ) OR EXISTS (
+        SELECT 1 FROM smsgate.request WHERE campaign = one.id AND request.state = 'in flight'
+    )
 ) ORDER BY id;
 
 -- name: settings
