@@ -289,6 +289,32 @@ def test_failover_stops_a_campaign_until_it_is_accepted(checked: bool):
                 assert len(claimed(journal, 100).recipients) == 29, "they go together"
 
 
+def test_second_failover_concerns_only_those_who_are_pending(address: str):
+    create(address, 30)
+    with (
+        closing(PostgresMessages(address)) as messages,
+        Campaign.open("spring", database=address) as campaign,
+    ):
+        for pending in (30, 20):
+            with psycopg.connect(address) as connection:
+                # A standby that takes over begins another timeline.
+                connection.execute(
+                    "UPDATE smsgate.setting SET value = 'earlier' WHERE name = 'timeline'"
+                )
+            assert messages.accept_failover(who="Olha") == (0, pending)
+            assert campaign.journal.states()[S.IN_DOUBT] == pending
+            listed = [
+                len(campaign.recipients_in_doubt(request.id)) for request in campaign.in_doubt()
+            ]
+            assert sum(listed) == pending
+            assert campaign.resolve(Event.RESEND, who="Olha") == pending
+            campaign.start()
+            claim = campaign.journal.claim(campaign.journal.start_run(), 10)
+            assert claim is not None
+            campaign.journal.settle(claim, all_of(claim, Event.REFUSED), RequestEnd())
+        assert campaign.figures().states == {S.PENDING: 10, S.REFUSED: 20}
+
+
 # The tables
 
 

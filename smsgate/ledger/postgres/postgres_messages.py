@@ -91,7 +91,6 @@ class PostgresMessages(MessageLedger):
             for (message,) in rows:
                 self._run("add_decision", id=message, who=who, event=Event.FAILED_OVER, note="")
             self._run("pause_all", why=f"{_LOST}. An operator ({who}) has accepted that")
-            self._run("doubt_pending_requests", reason=str(_LOST))
             moved = self._run("doubt_pending_recipients", target=target, reason=str(_LOST))
             return len(rows), len(moved)
 
