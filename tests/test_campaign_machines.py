@@ -124,7 +124,7 @@ class Trial:
             name = events.pop()
             getattr(self, name)()
             self.happened[name] += 1
-            time.sleep(self.random.uniform(0.05, 0.3))
+            time.sleep(self.random.uniform(0.02, 0.2))
         self.settle_down(everything=True)
         end = time.monotonic() + 120
         while self.left():
@@ -189,7 +189,7 @@ def test_faults_of_machines_and_database_double_nobody():
             Cluster() as cluster,
             Sandbox(Settings(credits=10**6, hold_seconds=TIME)) as sandbox,
             closing(
-                Trial(cluster, sandbox, recipients=times(short=6_000, full=50_000), seed=seed)
+                Trial(cluster, sandbox, recipients=times(short=8_000, full=50_000), seed=seed)
             ) as trial,
         ):
             trial.run(faults)
