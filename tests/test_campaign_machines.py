@@ -75,6 +75,10 @@ class Trial:
     # Faults
 
     def kill(self) -> None:
+        """Kill a process while requests are in flight: at its start, a kill would test nothing."""
+        while not (states := self.states()).get(S.IN_FLIGHT) and states.get(S.PENDING):
+            self.settle_down()
+            time.sleep(0.02)
         self.random.choice(self.processes).kill()
 
     def stop(self) -> None:
@@ -124,7 +128,7 @@ class Trial:
             name = events.pop()
             getattr(self, name)()
             self.happened[name] += 1
-            time.sleep(self.random.uniform(0.02, 0.2))
+            time.sleep(self.random.uniform(0.05, 0.3))
         self.settle_down(everything=True)
         end = time.monotonic() + 120
         while self.left():
@@ -211,11 +215,11 @@ def test_planted_bug_sends_twice(request: pytest.FixtureRequest):
             Trial(
                 cluster_of(request),
                 sandbox,
-                recipients=2_000,
+                recipients=4_000,
                 seed=1,
                 bug="in flight put back to pending",
             )
         ) as trial,
     ):
-        trial.run({"kill": 10})
+        trial.run({"kill": 20})
         assert trial.broken_promises()["sent twice"] > 0
