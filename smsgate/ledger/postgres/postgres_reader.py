@@ -142,8 +142,8 @@ class PostgresReader:
         ((name, _, _, created_at, purged_at, counted),) = self._run("settings")
         kept = self.counted() if counted is None else json.loads(counted)
         told = _Counted(kept["groups"])
-        for first, last, _, _, parts, alphabet in self._run("in_flight"):
-            told.take_off(last - first + 1, parts, alphabet)
+        for first, last, _, _, parts in self._run("in_flight"):
+            told.take_off(last - first + 1, parts)
         states = self.states()
         if {state: count for state, count in told.states.items() if count} != states:
             raise JournalError(
@@ -245,7 +245,7 @@ class _Counted:
                 self.parts[parts] += count
                 self.ucs2 += count if alphabet == "UCS-2" else 0
 
-    def take_off(self, count: int, parts: int, alphabet: str) -> None:  # noqa: ARG002
+    def take_off(self, count: int, parts: int) -> None:
         """Count pending recipients as in flight: their row does not say so."""
         for table, amount in ((self.states, count), (self.costs, parts * count)):
             table[_S.PENDING] -= amount

@@ -337,8 +337,8 @@ SELECT state, CASE WHEN state IN ('skipped', 'refused', 'in doubt') THEN coalesc
 FROM smsgate.recipient WHERE campaign = :campaign GROUP BY 1, 2, 3, 4, 5;
 
 -- name: in_flight
--- The ranges of recipients that are in flight, with the parts and the alphabet of their text.
-SELECT request.first, request.last, request.id, request.attempts, text.parts, text.alphabet
+-- The ranges of recipients that are in flight, with the parts of their text.
+SELECT request.first, request.last, request.id, request.attempts, text.parts
 FROM smsgate.request
 JOIN smsgate.text ON text.campaign = request.campaign AND text.id = request.text
 WHERE request.campaign = :campaign AND request.state = 'in flight' ORDER BY request.first;
