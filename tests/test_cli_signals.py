@@ -15,12 +15,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import anyio
 import pytest
 from commands import Child
 from test_cli import GOOD, PASSWORD, TEXT, clean_environment, start, wait_until
 from test_cli_terminal import terminal
 
 from smsgate.campaign import Campaign, RecipientState, rows_source
+from smsgate.cli.output import People
+from smsgate.cli.shared_options import _in_loop
 from smsgate.cli.signals import Signalled, Signals
 from smsgate.cli.streams import Stream
 from smsgate.sandbox import Sandbox, Settings
@@ -501,6 +504,28 @@ def test_signal_does_not_interrupt_the_final_output_unless_stuck(
         signals._hear(signal.SIGTERM, None)
         with pytest.raises(Signalled):
             signals._hear(signal.SIGINT, None)
+
+
+def test_second_signal_in_a_loop_does_not_interrupt_a_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Raised in the middle of a step, it broke cancel scopes, and some commands never ended."""
+    now = iter([10.0, 12.0])
+    monkeypatch.setattr("smsgate.cli.signals.monotonic", lambda: next(now))
+    signals = Signals()
+    monkeypatch.setattr("smsgate.cli.shared_options.SIGNALS", signals)
+    did: list[str] = []
+
+    async def work() -> None:
+        with anyio.CancelScope(shield=True):
+            signals._hear(signal.SIGINT, None)
+            signals._hear(signal.SIGINT, None)
+            did.append("the step ended")
+            await anyio.sleep_forever()
+
+    with pytest.raises(Signalled):
+        anyio.run(_in_loop, work, People(0, goes_on=False), did.append)
+    assert did == ["the step ended"]
 
 
 # --- a reader that is gone ------------------------------------------------------------------------

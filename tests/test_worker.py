@@ -120,8 +120,16 @@ def add(sandbox: Sandbox, place: str, count: int = 1, first: int = 0) -> list[in
 
 
 def engine(outboxes: PostgresOutboxes) -> tuple[int, int]:
-    """Return when the engine last deferred a periodic job, and how many jobs it holds."""
+    """Return when the engine last deferred a periodic job, and how many jobs it holds.
+
+    A worker sends before the engine has created its tables, so it may not have any yet.
+    """
     with psycopg.connect(outboxes.place) as connection:
+        (ready,) = connection.execute(
+            "SELECT to_regclass('smsgate_jobs.procrastinate_periodic_defers')"
+        ).fetchone() or (None,)
+        if ready is None:
+            return 0, 0
         row = connection.execute(
             "SELECT (SELECT coalesce(max(defer_timestamp), 0)"
             " FROM smsgate_jobs.procrastinate_periodic_defers),"
@@ -282,7 +290,7 @@ def test_worker_outlives_a_restart_of_its_connections(
 ) -> None:
     add(sandbox, postgres.place)
     worker = start(postgres.place)
-    until(lambda: states(postgres) == {S.ACCEPTED: 1})
+    until(lambda: states(postgres) == {S.ACCEPTED: 1} and engine(postgres)[0])
     with psycopg.connect(postgres.cluster.address_of("postgres"), autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",

@@ -26,7 +26,7 @@ from .credentials import country_of, settings_of
 from .exits import Exit
 from .help import PlainCommand
 from .output import Machines, Output, People
-from .signals import SIGNALS, Signalled
+from .signals import SIGNALS
 
 __all__ = ["Account", "Command", "Common", "Country", "ShowNumbers", "command"]
 
@@ -159,16 +159,18 @@ def command(
             with output.listening():
                 try:
                     if SIGNALS.first:
-                        raise Signalled  # the first one was raised where Python drops exceptions
+                        SIGNALS.give_up()  # the first one was raised where Python drops exceptions
                     if iscoroutinefunction(function):
                         return anyio.run(_in_loop, work, output, partial(_end, output, sends))
                     return _end(output, sends, code=work())
                 except ModuleNotFoundError:
                     raise
-                except Signalled:
-                    return _end(output, sends, output.interrupted())
                 except Exception as error:
                     return _end(output, sends, error)
+                except BaseException:  # also in a group, if it was raised in a group of tasks
+                    if not SIGNALS.raised:
+                        raise
+                    return _end(output, sends, output.interrupted())
 
         app.command(name, cls=PlainCommand)(_described(run, function, hints, groups))
         return function
@@ -204,13 +206,17 @@ async def _in_loop(
 ) -> int:
     """Await the work, and cancel it on a signal unless the work handles the signal itself.
 
+    One more signal ends the loop, for work that does not end although it was cancelled.
+
     The end is shown before the loop closes, as closing may take long: a DNS lookup cannot be
     cancelled.
     """
+    soon = partial(call_soon, current_token())
     try:
         with (
             anyio.CancelScope() as scope,
-            SIGNALS.reacting(partial(call_soon, current_token(), scope.cancel)),
+            SIGNALS.reacting(partial(soon, SIGNALS.give_up)),
+            SIGNALS.reacting(partial(soon, scope.cancel)),
         ):
             return end(code=await work())
     except ModuleNotFoundError:
@@ -225,6 +231,8 @@ def _end(
 ) -> int:
     """Show how a command ended and return its exit code. After this, a signal ends the process."""
     with SIGNALS.telling():
+        if error is not None and SIGNALS.raised:
+            error = output.interrupted()
         code = output.end(error, code or Exit.DONE, sends=sends)
         SIGNALS.settled()
     return code

@@ -15,7 +15,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 __all__ = ["SIGNALS", "Signalled", "Signals", "StopSignal"]
 
@@ -50,10 +50,15 @@ class Signalled(KeyboardInterrupt):
 
 
 class Signals:
-    """Handles the signals of this process. `first` is the first signal received, 0 for none."""
+    """Handles the signals of this process. `first` is the first signal received, 0 for none.
+
+    `raised` is whether one has raised `Signalled`. In an event loop, an error that comes later may
+    be its consequence.
+    """
 
     def __init__(self) -> None:
         self.first: int = 0
+        self.raised: bool = False
         self._reactions: list[Callable[[], object]] = []
         self._counted_at = 0.0
         self._telling_until = 0.0
@@ -128,6 +133,16 @@ class Signals:
             elif row.insists is None:
                 signal.signal(number, signal.SIG_IGN)
 
+    def give_up(self) -> NoReturn:
+        """Raise `Signalled`.
+
+        As a callback of an event loop, this ends the loop between two steps of its tasks. Raised by
+        the signal itself, it could come in the middle of one, such as the exit of a cancel scope,
+        after which nothing can be relied upon: tasks that never end, for one.
+        """
+        self.raised = True
+        raise Signalled
+
     @property
     def code(self) -> int:
         """The exit code of a command that the first signal ended."""
@@ -152,7 +167,7 @@ class Signals:
             signal.raise_signal(number)
         self.first = self.first or number
         if not self._reactions:
-            raise Signalled
+            self.give_up()
         self._reactions.pop()()
 
 
