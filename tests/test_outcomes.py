@@ -8,6 +8,7 @@ nothing twice, whatever happens on the wire (docs: at most once, "What counts as
 from __future__ import annotations
 
 import gc
+import math
 import socket
 import ssl
 from collections import Counter
@@ -284,6 +285,25 @@ async def far_away(sandbox: Sandbox) -> AsyncIterator[str]:
         tasks.cancel_scope.cancel()
 
 
+class Stalls:
+    """Notices when this machine stands still for longer than so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._due, self._last = seconds, math.inf, -math.inf
+
+    def none_since(self, moment: float) -> bool:
+        now = anyio.current_time()
+        if now - self._due > self._seconds:
+            self._last = now
+        return self._last < moment
+
+    async def watch(self) -> None:
+        while True:
+            self._due = anyio.current_time() + 0.05
+            await anyio.sleep_until(self._due)
+            self.none_since(self._due)
+
+
 @pytest.mark.anyio
 async def test_closed_idle_connections_leave_almost_nothing_in_doubt():
     # A connection is used again for half of the time that the server keeps it (docs: how it is
@@ -293,21 +313,7 @@ async def test_closed_idle_connections_leave_almost_nothing_in_doubt():
     enough = count(short=12, full=200)
     kinds = {"half of the time": keep_alive / 2, "all of the time": keep_alive}
     total, counted = ({kind: Counter[str]() for kind in kinds} for _ in range(2))
-    due = late_at = 0.0
-
-    def calm_since(moment: float) -> bool:
-        """Return whether this machine has not stood still: half of the time is no margin then."""
-        nonlocal late_at
-        if anyio.current_time() - due > keep_alive / 4:
-            late_at = anyio.current_time()
-        return late_at < moment
-
-    async def watch() -> None:
-        nonlocal due
-        while True:
-            due = anyio.current_time() + 0.05
-            await anyio.sleep_until(due)
-            calm_since(due)
+    stalls = Stalls(keep_alive / 4)  # half of the time is no margin for a longer one
 
     async def work(url: str, kind: str, worker: int, lap: int) -> None:
         random = Random(1_000 * lap + worker)
@@ -327,7 +333,7 @@ async def test_closed_idle_connections_leave_almost_nothing_in_doubt():
                 except smsgate.InDoubt:
                     outcome = "in doubt"
                 total[kind][outcome] += 1
-                counted[kind][outcome] += calm_since(before)
+                counted[kind][outcome] += stalls.none_since(before)
                 before = anyio.current_time()
                 # The server closes after a second of silence, of which the client learns late: half
                 # of the gaps end in between. The others are so short that the connection is used
@@ -343,7 +349,7 @@ async def test_closed_idle_connections_leave_almost_nothing_in_doubt():
         # lost often enough.
         while counted["all of the time"]["in doubt"] < enough and laps < 50:
             async with far_away(sandbox) as url, anyio.create_task_group() as watching:
-                watching.start_soon(watch)
+                watching.start_soon(stalls.watch)
                 async with anyio.create_task_group() as tasks:
                     for worker in range(workers):
                         for place, kind in enumerate(kinds):
