@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
+from zlib import crc32
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
@@ -108,6 +109,7 @@ class SessionConfig:
     sender: str | None = None
     url: str = GATEWAY_URL
     concurrency: int = 4
+    account_concurrency: int | None = None
     timeouts: Timeouts = Timeouts()
     proxy: str | None = field(default=None, repr=False)
     verify: bool | ssl.SSLContext = True
@@ -127,6 +129,11 @@ class SessionConfig:
             complaint = "http_client: set proxy and verify on this client, not on the session"
         if complaint is not None:
             raise ValueError(complaint)
+
+    @property
+    def account_key(self) -> int:
+        """A number from 0 to 2**31 - 1 that all sessions of one account have in common."""
+        return crc32(f"{self.login}\n{self.url}".encode()) & 0x7FFFFFFF
 
 
 def _credential(name: str, value: Any) -> str | None:
@@ -243,6 +250,7 @@ _RULES: dict[str, Callable[[str, Any], str | None]] = {
     "sender": _if_set(_sender),
     "url": _address,
     "concurrency": _concurrency,
+    "account_concurrency": _if_set(_concurrency),
     "timeouts": _timeouts,
     "proxy": _if_set(_proxy),
     "verify": _verify,
@@ -281,6 +289,8 @@ class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True):
         sender: the default sender, for messages without a sender.
         url: the complete URL of the gateway, including the path.
         concurrency: how many requests may be in flight at the same time, 4 by default.
+        account_concurrency: how many requests all machines together may have in flight for a
+            campaign in PostgreSQL; by default no limit.
         proxy: the URL of an HTTP proxy.
         country: the two-letter code of the country whose local numbers are accepted (extra
             `phone`).
@@ -291,6 +301,7 @@ class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True):
     sender: str | None = None
     url: str = GATEWAY_URL
     concurrency: int = Field(default=4, ge=1, le=MOST_CONCURRENCY)
+    account_concurrency: int | None = Field(default=None, ge=1, le=MOST_CONCURRENCY)
     proxy: str | None = Field(default=None, repr=False)
     country: str | None = None
 

@@ -103,6 +103,9 @@ class AsyncSession:
         url: the complete URL of the gateway, including the path.
         concurrency: how many requests may be in flight at the same time, from 1 to 256. Each has
             its own cookie and connection; other calls wait.
+        account_concurrency: how many requests all machines together may have in flight when they
+            send campaigns in PostgreSQL with this account, from 1 to 256; by default no limit
+            (docs: several machines, "Requests at once").
         timeouts: the deadlines of calls, in seconds.
         proxy: the URL of an HTTP proxy; by default no proxy. `HTTP_PROXY` and similar environment
             variables are ignored.
@@ -130,6 +133,7 @@ class AsyncSession:
         sender: str | None = None,
         url: str = GATEWAY_URL,
         concurrency: int = 4,
+        account_concurrency: int | None = None,
         timeouts: Timeouts = Timeouts(),
         proxy: str | None = None,
         verify: bool | ssl.SSLContext = True,
@@ -143,6 +147,7 @@ class AsyncSession:
             sender=sender,
             url=url,
             concurrency=concurrency,
+            account_concurrency=account_concurrency,
             timeouts=timeouts,
             proxy=proxy,
             verify=verify,
@@ -284,6 +289,16 @@ class AsyncSession:
     def concurrency(self) -> int:
         """How many requests may be in flight at the same time."""
         return self._config.concurrency
+
+    @property
+    def account_concurrency(self) -> int | None:
+        """How many requests all machines together may have in flight for campaigns, or None."""
+        return self._config.account_concurrency
+
+    @property
+    def account_key(self) -> int:
+        """A number that all sessions of one account have in common, for locks that they share."""
+        return self._config.account_key
 
     # --- the five operations --------------------------------------------------------------------
 

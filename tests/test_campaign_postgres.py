@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import psycopg
 import pytest
 from commands import run_command
@@ -173,6 +174,80 @@ def test_rate_is_reserved_for_all_machines_together(address: str):
 
 
 # Late answers
+
+
+class Machine:
+    """A machine in this process: a run with a session of its own. `url` is the gateway."""
+
+    def __init__(self, address: str, name: str, gateway: Sandbox, most: int) -> None:
+        self.address, self.name, self.gateway, self.most = address, name, gateway, most
+
+    async def run(self) -> None:
+        async with smsgate.AsyncSession(
+            "sandbox",
+            "sandbox",
+            url=self.gateway.url,
+            concurrency=3,
+            account_concurrency=self.most,
+        ) as one:
+            with Campaign.open(self.name, database=self.address) as campaign:
+                result = await campaign.run(one, batch=5)
+        assert result.outcome is RunOutcome.FINISHED
+
+
+@pytest.mark.anyio
+async def test_account_has_one_concurrency_on_all_machines_and_campaigns(address: str):
+    create(address, 60, "spring")
+    create(address, 60, "autumn")
+    most, seen = 4, list[int]()
+
+    def look(connection: psycopg.Connection[tuple[int]]) -> None:
+        rows = connection.execute("SELECT count(*) FROM smsgate.request WHERE state = 'in flight'")
+        seen.append(rows.fetchall()[0][0])
+
+    async def watch() -> None:
+        with psycopg.connect(address, autocommit=True) as connection:
+            while True:
+                await anyio.to_thread.run_sync(look, connection)
+                await anyio.sleep(0.005)
+
+    with Sandbox(Settings(hold_seconds=0.2)) as gateway:
+        async with anyio.create_task_group() as watching:
+            watching.start_soon(watch)
+            async with anyio.create_task_group() as machines:
+                for name in ("spring", "spring", "autumn"):
+                    machines.start_soon(Machine(address, name, gateway, most).run)
+            watching.cancel_scope.cancel()
+        assert gateway.accepted == 120
+    assert max(seen) == most
+
+
+def test_slot_of_a_connection_that_ended_is_free_and_freed_once(address: str):
+    create(address)
+    with (
+        closing(PostgresJournal.open(address, "spring")) as dead,
+        closing(PostgresJournal.open(address, "spring")) as other,
+    ):
+        lost = [dead.take_slot(7, 2) for _ in range(3)]
+        assert [slot is not None for slot in lost] == [True, True, False]
+        assert other.take_slot(7, 2) is None
+        assert other.take_slot(8, 1) is not None, "another account"
+        with psycopg.connect(address) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(%s)",
+                [lost[0].process],  # type: ignore[union-attr]
+            )
+            gone = "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = {})"
+            until(connection, gone.format(lost[0].process))  # type: ignore[union-attr]
+        assert other.take_slot(7, 2) is not None
+        again = dead.take_slot(7, 2)
+        assert again is not None
+        assert dead.take_slot(7, 2) is None
+        for slot in lost[:2]:
+            dead.free_slot(slot)  # of the connection that ended
+        assert other.take_slot(7, 2) is None
+        dead.free_slot(again)
+        assert other.take_slot(7, 2) is not None
 
 
 def test_late_answer_settles_those_in_doubt(address: str):

@@ -1,17 +1,22 @@
-"""Keeps to the rate: when the next request may leave, and how many recipients it may have.
+"""Keeps to the limits: when the next request may leave, and how many recipients it may have.
 
 Rule of this file: who waits holds no claim. On several machines the time is reserved in the
-database, so that all of them together keep to one rate.
+database, so that all of them together keep to one rate, and each request has a slot there.
 """
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 
 import anyio
 
 from ..ledger.contract import SharedJournal
 from .journal_steps import JournalSteps
 
-__all__ = ["OwnPace", "SharedPace"]
+__all__ = ["AccountSlots", "OwnPace", "SharedPace"]
+
+_AGAIN = 0.1
+"""Seconds between two attempts to get a slot of the account."""
 
 
 class OwnPace:
@@ -51,3 +56,39 @@ class SharedPace:
 
     def claimed(self, recipients: int) -> None:
         """Do nothing, since the time is reserved already."""
+
+
+class AccountSlots:
+    """The requests that all machines together may have in flight with one account.
+
+    Args:
+        journal: the journal, None if it is not shared.
+        steps: calls its methods.
+        account: the number of the account.
+        most: the number of slots, None for no limit.
+    """
+
+    def __init__(
+        self, journal: SharedJournal | None, steps: JournalSteps, account: int, most: int | None
+    ) -> None:
+        self._journal = None if most is None else journal
+        self._steps = steps
+        self._account = account
+        self._most = most or 0
+        self._held: list[object] = []
+
+    async def take(self, sleep: Callable[[float], Awaitable[None]]) -> bool:
+        """Take a slot. If none is free, sleep a little and return False."""
+        if self._journal is None:
+            return True
+        slot = await self._steps(self._journal.take_slot, self._account, self._most)
+        if slot is None:
+            await sleep(_AGAIN)
+            return False
+        self._held.append(slot)
+        return True
+
+    async def free(self) -> None:
+        """Free a slot."""
+        if self._journal is not None and self._held:
+            await self._steps(self._journal.free_slot, self._held.pop(0))

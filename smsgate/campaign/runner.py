@@ -31,7 +31,7 @@ from ..session import AsyncSession
 from .evidence import EvidenceCollector
 from .journal_steps import JournalSteps
 from .outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_error
-from .pace import OwnPace, SharedPace
+from .pace import AccountSlots, OwnPace, SharedPace
 from .wording import duration
 
 __all__ = ["MOST_IN_REQUEST", "Progress", "RunOptions", "RunOutcome", "RunResult", "Runner"]
@@ -188,6 +188,9 @@ class Runner:
             if self._shared is None
             else SharedPace(self._shared, self._steps, batch)
         )
+        self._slots = AccountSlots(
+            self._shared, self._steps, session.account_key, session.account_concurrency
+        )
         self._rate = rate
         self._most = batch
         self._next_look = 0.0
@@ -325,7 +328,10 @@ class Runner:
                     if self._failures < _FAILURES_TO_WAIT:
                         self._turn.release()
                         in_turn = False
-                    await self._send(claim, began)
+                    try:
+                        await self._send(claim, began)
+                    finally:
+                        await self._slots.free()
                     continue
                 if await self._others_work():
                     continue
@@ -344,10 +350,22 @@ class Runner:
                     await self._settled.wait()
 
     async def _next(self) -> tuple[Claim | None, float]:
-        """Return the next claim, None if there is none, and the time before it was made."""
+        """Return the next claim, None if there is none, and the time before it was made.
+
+        A claim has a slot of the account, to be freed.
+        """
         await self._wait()
-        began = machine_seconds()
-        return (None if self._outcome else await self._claim()), began
+        taken = False
+        while not (taken or self._outcome):
+            taken = await self._slots.take(self._sleep)
+        claim, began = None, machine_seconds()
+        try:
+            if not self._outcome:
+                claim = await self._claim()
+        finally:
+            if taken and claim is None:
+                await self._slots.free()
+        return claim, began
 
     async def _others_work(self) -> bool:
         """Return whether recipients are left for a later claim, and wait a little if so.

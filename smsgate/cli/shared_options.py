@@ -94,6 +94,18 @@ class Account:
             ),
         ),
     ] = None
+    account_concurrency: Annotated[
+        int | None,
+        _account(
+            min=1,
+            max=256,
+            metavar="N",
+            help=(
+                "The number of requests that all machines together have in flight for campaigns in"
+                " PostgreSQL. Default: SMSGATE_ACCOUNT_CONCURRENCY, or no limit."
+            ),
+        ),
+    ] = None
     env_file: Annotated[
         Path | None,
         _account(metavar="PATH", help="A file with SMSGATE_ variables. Default: .env."),
@@ -114,7 +126,9 @@ class Account:
 
     def settings(self, **options: str | None) -> GatewaySettings:
         """Return the settings. May prompt for login and password. Raises `ValueError`."""
-        given = {"url": self.url, "concurrency": self.concurrency}
+        given = {
+            name: getattr(self, name) for name in ("url", "concurrency", "account_concurrency")
+        }
         return settings_of(self.env_file, self.secrets_dir, given, options)
 
     def country(self, given: str | None) -> str | None:

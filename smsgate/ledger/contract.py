@@ -195,6 +195,18 @@ class SharedJournal(Journal, Protocol):
         """
         ...
 
+    def take_slot(self, account: int, most: int) -> object | None:
+        """Take one of the `most` slots of an account, of which each request in flight needs one.
+
+        Returns None if other requests have them all. A slot is free again when it is freed, the
+        journal is closed or the machine dies.
+        """
+        ...
+
+    def free_slot(self, slot: object) -> None:
+        """Free a slot that `take_slot` returned."""
+        ...
+
 
 def shared(journal: Journal) -> SharedJournal | None:
     """Return the journal if several machines may work on it, None if not."""

@@ -17,7 +17,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 from ...protocol.answers import DeliveryState
@@ -57,6 +57,14 @@ _DECIDED = {
 """The column of a request that counts what an operator decided."""
 
 
+class _Slot(NamedTuple):
+    """A slot that is held. `process` is the server's process, which holds the lock."""
+
+    process: int
+    account: int
+    number: int
+
+
 class PostgresJournal(PostgresReader):
     """A campaign in the schema `smsgate` of a database. Call `create` or `open`, then `close`."""
 
@@ -70,6 +78,7 @@ class PostgresJournal(PostgresReader):
         self._abandoned: list[str] = []
         """Tokens of claims whose answer was lost, and with which nothing was sent."""
         self._asks_indexed = False
+        self._slots: set[_Slot] = set()
 
     @classmethod
     def create(
@@ -185,6 +194,31 @@ class PostgresJournal(PostgresReader):
         self._tables.connection.run("SET LOCAL synchronous_commit = off", {})
         rows = self._run("reserve", most=most)
         return (max(int(rows[0][0]), 1), max(float(rows[0][1]), 0.0)) if rows else (most, 0.0)
+
+    @one_step
+    def take_slot(self, account: int, most: int) -> _Slot | None:
+        """Take one of the `most` slots of an account, of which each request in flight needs one.
+
+        Returns None if other requests have them all. A slot is a lock of the connection: it is free
+        again when it is freed or the connection ends.
+        """
+        ((process,),) = self._run("process")
+        # The slots of an earlier connection are free, and its requests in flight have none.
+        self._slots = {slot for slot in self._slots if slot.process == process}
+        held = [slot.number for slot in self._slots if slot.account == account]
+        rows = self._run("take_slot", account=account, most=most, held=held)
+        if not rows:
+            return None
+        slot = _Slot(process, account, rows[0][0])
+        self._slots.add(slot)
+        return slot
+
+    @one_step
+    def free_slot(self, slot: object) -> None:
+        """Free a slot that `take_slot` returned."""
+        if isinstance(slot, _Slot) and slot in self._slots:
+            self._slots.remove(slot)
+            self._run("free_slot", **slot._asdict())
 
     def claim(
         self, run: int, most: int, seen: Seen | None = None, *, lease: float = 330.0

@@ -211,6 +211,22 @@ FROM next WHERE campaign = :campaign
 RETURNING CAST(least(next.most, greatest(floor(per_second), 1)) AS integer),
     due_at - smsgate.now() - least(next.most, greatest(floor(per_second), 1)) / per_second;
 
+-- name: process
+-- The process of the server that this connection has.
+SELECT pg_backend_pid();
+
+-- name: take_slot
+-- Lock one of the slots of an account that no connection has locked. Locks of one connection do not
+-- exclude each other, so those held are left out.
+SELECT number FROM generate_series(1, CAST(:most AS integer)) AS number
+WHERE number <> ALL(CAST(:held AS integer[]))
+AND pg_try_advisory_lock(CAST(:account AS integer), number) LIMIT 1;
+
+-- name: free_slot
+-- Unlock a slot, unless its connection has ended.
+SELECT pg_advisory_unlock(CAST(:account AS integer), CAST(:number AS integer))
+WHERE pg_backend_pid() = :process;
+
 -- name: set_evidence
 -- Store evidence with a request in doubt.
 UPDATE smsgate.request SET evidence = :evidence WHERE campaign = :campaign AND id = :request;
