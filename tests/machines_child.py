@@ -1,4 +1,6 @@
-"""One machine of several that send the same campaign in PostgreSQL, and bugs to plant in it.
+"""One process of several that send the same campaign, and bugs to plant in it.
+
+Several send a campaign in PostgreSQL at once. A file has one at a time, for which the others wait.
 
 A test kills or stops the process at random.
 
@@ -9,14 +11,17 @@ tests.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import anyio
+import campaign_child
 
 import smsgate
-from smsgate.campaign import LedgerError, Runner, RunOutcome
+from smsgate.campaign import LedgerError, Runner, RunOutcome, SqliteJournal
 from smsgate.ledger.postgres import reconnection
 from smsgate.ledger.postgres.postgres_journal import PostgresJournal
 
@@ -49,20 +54,35 @@ class PendingAgain(PostgresJournal):
         return super().sweep()
 
 
-BUGS: dict[str, type[PostgresJournal]] = {
-    "": PostgresJournal,
-    "in flight put back to pending": PendingAgain,
+BUGS: dict[str, tuple[type[PostgresJournal], type[SqliteJournal]]] = {
+    "": (PostgresJournal, SqliteJournal),
+    "in flight put back to pending": (PendingAgain, campaign_child.PendingAgain),
 }
 
 
-def run(address: str, name: str, url: str, bug: str, options: dict[str, Any]) -> None:
+def opened(place: str | Path, bug: str) -> PostgresJournal | SqliteJournal:
+    """Open the campaign in a file, or the one of the name "trial" at an address."""
+    of_server, of_file = BUGS[bug]
+    if isinstance(place, str):
+        return of_server.open(place, "trial")
+    journal = of_file.open(place)
+    holder(place).write_text(str(os.getpid()))
+    return journal
+
+
+def holder(file: Path) -> Path:
+    """Return the file with the id of the process that has opened the campaign."""
+    return file.with_suffix(".holder")
+
+
+def run(place: str | Path, url: str, bug: str, options: dict[str, Any]) -> None:
     """Send until the campaign is finished, and begin again after each error."""
     logging.disable()
     reconnection._CONNECT = 2
     reconnection._WATCHED = 3.0
 
     async def once() -> bool:
-        journal = BUGS[bug].open(address, name)
+        journal = opened(place, bug)
         try:
             async with smsgate.AsyncSession(
                 "sandbox", "sandbox", url=url, concurrency=3, timeouts=QUICK
