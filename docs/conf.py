@@ -25,6 +25,7 @@ version = release = smsgate.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
+highlight_language = "sh"
 html_theme = "furo"
 html_title = "smsgate"
 html_copy_source = False

@@ -124,13 +124,13 @@ async def test_pause_of_an_operator_ends_the_run_of_another_machine(address: str
             result = await campaign.run(mine, batch=10)
             assert (result.outcome, result.why) == (
                 RunOutcome.PAUSED,
-                "paused by Olha: wrong text",
+                "by Olha (wrong text)",
             )
             assert result.states[S.PENDING] > 0
             assert S.IN_FLIGHT not in result.states
             again = await campaign.run(mine, batch=10)
             assert again.outcome is RunOutcome.PAUSED, "a run does not undo a pause"
-        assert elsewhere.paused == "paused by Olha: wrong text"
+        assert elsewhere.paused == "by Olha (wrong text)"
         elsewhere.start()
         async with session(gateway) as mine:
             assert (await campaign.run(mine)).outcome is RunOutcome.FINISHED
@@ -463,7 +463,7 @@ def test_campaign_commands_work_on_a_database(address: str, tmp_path: Path):
         assert f"To send: smsgate campaign run spring --database {address}" in made.out
         assert campaign("pause", "--note", "wait for Olha").code == Exit.DONE
         refused = campaign("run", "--yes")
-        assert refused.code == Exit.USAGE
+        assert refused.code == Exit.REFUSED
         assert "wait for Olha" in refused.err
         assert f"smsgate campaign resume spring --database {address}" in refused.err
         assert campaign("rate", "100").err == "At most 100 recipients per second.\n"
@@ -481,6 +481,17 @@ def test_campaign_commands_work_on_a_database(address: str, tmp_path: Path):
         assert campaign("purge", "--yes").code == Exit.DONE
         assert campaign("rate", "none").err == "No rate limit.\n"
         assert "N: must be a number" in campaign("rate", "fast").err
+
+
+def test_run_that_is_paused_points_to_resume(address: str, tmp_path: Path):
+    create(address, 20)
+    with Sandbox(Settings(credits=0)) as gateway:
+        run = smsgate_command(
+            tmp_path, "campaign", "run", "spring", "--yes", "--database", address,
+            SMSGATE_LOGIN="sandbox", SMSGATE_PASSWORD="sandbox", SMSGATE_URL=gateway.url,
+        )  # fmt: skip
+    assert run.code == Exit.REFUSED
+    assert f"To continue: smsgate campaign resume spring --database {address}" in run.out
 
 
 def test_password_of_an_address_is_not_shown(address: str, tmp_path: Path):

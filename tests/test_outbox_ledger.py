@@ -54,6 +54,7 @@ from smsgate.ledger.sql_files import placeholders
 from smsgate.ledger.sqlite.sqlite_messages import SqliteMessages
 from smsgate.ledger.states import OPERATOR_EVENTS, TRANSITIONS, Event, RecipientState
 from smsgate.ledger.stored_errors import error_from, stored
+from smsgate.outbox import open_ledger
 
 S = RecipientState
 TEXT = "Ваш код: 4815"
@@ -96,6 +97,28 @@ def claimed(ledger: MessageLedger, message: int, token: str = "a", lease: float 
     claim = ledger.claim(message, token, lease)
     assert claim is not None
     return claim
+
+
+# --- opening --------------------------------------------------------------------------------------
+
+
+def test_processes_that_start_together_make_the_tables_once(outboxes: Outboxes):
+    together, opened, failed = threading.Barrier(4), [], []
+
+    def start() -> None:
+        together.wait()
+        try:
+            with closing(open_ledger(outboxes.place)) as one:
+                opened.append(one.states())
+        except LedgerError as error:
+            failed.append(str(error))
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (opened, failed) == ([{}] * 4, [])
 
 
 # --- adding ---------------------------------------------------------------------------------------

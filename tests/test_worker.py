@@ -349,7 +349,10 @@ def test_worker_creates_no_file(sandbox: Sandbox, tmp_path: Path) -> None:
     _, err = child.communicate(PATIENCE)
     assert (child.returncode, err) == (
         Exit.USAGE,
-        "error: missing.db: there is no such file\n",
+        (
+            "error: missing.db: there is no outbox at this path. To create it: smsgate database"
+            " migrate --database missing.db\n"
+        ),
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -402,7 +405,8 @@ def test_sqlite_file_needs_no_engine(sandbox: Sandbox, tmp_path: Path) -> None:
         out, _ = child.communicate(timeout=PATIENCE)
     assert child.returncode == Exit.DONE
     assert out.splitlines() == [
-        f"Worker on {place}: outbox, 4 requests at once. Stop with Ctrl-C.",
+        f"Worker on {place}: outbox, 4 requests at once.",
+        "Stop with Ctrl-C.",
         "Stopped. Accepted: 1; refused: 0; in doubt: 0.",
     ]
 

@@ -279,7 +279,7 @@ class Campaign:
         """
         if not who.strip():
             raise ValueError("who: must not be blank; give the name of the person who decides")
-        self._shared("pause").pause(f"paused by {who.strip()}" + (f": {note}" if note else ""))
+        self._shared("pause").pause(f"by {who.strip()}" + (f" ({note})" if note else ""))
 
     def set_rate(self, rate: float | None) -> None:
         """Set the rate limit of all machines together, also of those that are sending now.

@@ -67,7 +67,7 @@ app: typer.Typer = typer.Typer(
 
 _S = RecipientState
 
-_RESUME = "To let it send again: smsgate campaign resume {}"
+_RESUME = "smsgate campaign resume {}"
 
 _NAMED = 10
 """The number of requests that an error names at most."""
@@ -233,7 +233,9 @@ async def run(
     quoted = place.words()
     with place.open() as campaign:
         if why := campaign.paused:
-            raise CampaignPaused(f"the campaign is paused: {why}. {_RESUME.format(quoted)}")
+            raise CampaignPaused(
+                f"the campaign is paused: {why}. To let it send again: {_RESUME.format(quoted)}"
+            )
         async with account.session() as session:
             plan = campaign.plan(balance=await _balance(output, session), rate=rate)
             if not plan.pending:
@@ -256,7 +258,8 @@ async def run(
         if end is None:
             end = RunResult(RunOutcome.CUT_OFF, "stopped immediately", campaign.journal.states())
             output.stream(InDoubtList(quoted, _in_doubt(campaign), show_numbers=False))
-        output.stream(Done(end, quoted))
+        paused = end.outcome is RunOutcome.PAUSED and campaign.paused is not None
+        output.stream(Done(end, quoted, resume=paused))
         return _exit_of(end)
 
 
@@ -289,7 +292,7 @@ def pause(
     """
     with place.open() as campaign:
         campaign.pause(who=getpass.getuser(), note=note)
-    output.note(f"Paused. {_RESUME.format(place.words())}")
+    output.note("Paused. To let it send again:", command=_RESUME.format(place.words()))
 
 
 @command(app, changes=True)
@@ -305,7 +308,10 @@ def resume(output: Output, place: CampaignPlace, *, yes: Yes = False) -> None:
         cost = things(plan.cost, "credit")
         confirm(f"Send to {things(plan.pending, 'recipient')} for about {cost}?", yes=yes)
         campaign.start()
-    output.note(f"Machines may send now. To join: smsgate campaign run {place.words()}")
+    output.note(
+        "Runs and workers may send now. To send from here, too:",
+        command=f"smsgate campaign run {place.words()}",
+    )
 
 
 @command(app, changes=True)

@@ -139,6 +139,8 @@ class Done:
 
     end: RunResult
     path: str
+    resume: bool
+    """Whether the campaign is paused for all machines, so that `run` does not continue it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,7 +404,7 @@ _NEXT = {
         "Messages to recipients in doubt may or may not have been sent. To list them:\n"
         "  smsgate campaign in-doubt {path}"
     ),
-    _S.PENDING: "To continue: smsgate campaign run {path}",
+    _S.PENDING: "To continue: smsgate campaign {command} {path}",
     _S.ACCEPTED: "To follow the delivery: smsgate campaign poll {path}",
 }
 
@@ -410,7 +412,7 @@ _NEXT = {
 def _done_screen(done: Done) -> RenderableType:
     end = done.end
     hints = [
-        unbroken((said.format(path=done.path), "dim"))
+        unbroken((said.format(path=done.path, command="resume" if done.resume else "run"), "dim"))
         for state, said in _NEXT.items()
         if end.states.get(state)
     ]

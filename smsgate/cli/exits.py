@@ -17,7 +17,7 @@ from typer import BadParameter
 
 from ..campaign import JournalLost
 from ..errors import OUTCOMES, InDoubt, MessageNotFound, Outcome, Reason, SmsGateError, outcome_of
-from ..ledger.records import LedgerError
+from ..ledger.records import CampaignPaused, LedgerError
 from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, SendResult
 from ..session import GATEWAY_URL
@@ -139,6 +139,7 @@ OWN: dict[type[BaseException], ExitRow] = {
         "Fix this first. Then list the recipients in doubt with 'smsgate campaign in-doubt FILE'."
         " smsgate never sends to them again automatically.",
     ),
+    CampaignPaused: ExitRow(Exit.REFUSED, "paused"),
     LedgerError: ExitRow(Exit.USAGE, "usage"),
     ValueError: ExitRow(Exit.USAGE, "usage"),
     OSError: ExitRow(Exit.USAGE, "usage"),

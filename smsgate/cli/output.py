@@ -113,9 +113,13 @@ class Output(ABC):
     def fail(self, error: BaseException, *, sends: bool = False) -> int:
         """Print an error and return the exit code. `sends`: the command sends messages."""
 
-    def note(self, text: str) -> None:
-        """Print information for the user."""
+    def note(self, text: str, *, command: str = "") -> None:
+        """Print information for the user. A command is not wrapped, so that it can be copied."""
+        if not command or not self.at_terminal:
+            self._say("", "", f"{text} {command}".rstrip())
+            return
         self._say("", "", text)
+        self.messages.print(f"  {printable(command)}", soft_wrap=True, markup=False)
 
     def warn(self, text: str) -> None:
         """Print a warning."""

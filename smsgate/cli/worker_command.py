@@ -97,9 +97,9 @@ async def worker(output: Output, database: Database, account: Account) -> None:
     run = _run_engine if database.on_server() else _run_loop
     if database.on_server():
         from ..integrations import procrastinate as _  # noqa: PLC0415, F401 - fails without it
-    elif database.health().version is None:
+    elif not database.exists() or database.health().version is None:
         raise ValueError(
-            f"{database.shown()}: there is no outbox in this file. To create it:"
+            f"{database.shown()}: there is no outbox at this path. To create it:"
             f" smsgate database migrate{database.words()}"
         )
     tally, stop = Tally(), anyio.Event()
@@ -194,7 +194,7 @@ def _started_line(started: WorkerStarted) -> RenderableType:
     requests = things(started.requests, "request")
     return unbroken(
         f"Worker on {printable(started.database)}: {started.sends}, {requests} at once."
-        " Stop with Ctrl-C."
+        "\nStop with Ctrl-C."
     )
 
 

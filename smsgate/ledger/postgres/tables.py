@@ -114,5 +114,8 @@ class PostgresTables:
             self.run("set", name="timeline", value=self.timeline())
 
     def _version(self) -> int:
-        ((known,),) = self.connection.run("SELECT to_regclass('smsgate.setting')::text", {})
+        # Not to_regclass: its cache still lacks a table that another session made in the meantime.
+        known = self.connection.run(
+            "SELECT 1 FROM pg_tables WHERE schemaname = 'smsgate' AND tablename = 'setting'", {}
+        )
         return int(self.setting("version")) if known else 0
