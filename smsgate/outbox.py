@@ -266,11 +266,13 @@ class Outbox:
     async def deliver_due(
         self, most: int = 100, *, stop: Callable[[], bool] = lambda: False
     ) -> list[OutboxMessage]:
-        """Send pending messages that were added, oldest first.
+        """Send pending messages that were added and are due, the longest due first.
 
         Several processes may do this at the same time. As many messages are sent at once as the
-        session's concurrency allows. A message that could not be sent stays pending for the next
-        call. If the gateway refuses the login or the whole account, no further message is begun.
+        session's concurrency allows. A message is due as soon as it was added. If it could not be
+        sent, it stays pending and is due again after 1 second, then 2, 4 and so on up to 300
+        seconds, so it does not block the messages behind it. `send` and `deliver` do not wait for
+        that. If the gateway refuses the login or the whole account, no further message is begun.
 
         Args:
             most: how many messages at most.
@@ -338,6 +340,9 @@ class Outbox:
     ) -> OutboxMessage:
         """Record an operator's decision about one message.
 
+        If the answer was lost, repeat the call: the same decision of the same operator is recorded
+        once, and the message is returned again.
+
         Args:
             message: the `id` of the message.
             event: `Event.FOUND` with its `message_id`, `Event.ASSUME_SENT`, `Event.RESEND` or
@@ -349,7 +354,7 @@ class Outbox:
         Raises:
             LookupError: there is no such message.
             ValueError: the message is not in a state for this decision, or `message_id` is missing
-                or superfluous.
+                or superfluous. If an operator has decided otherwise, the error says who and when.
         """
         if event not in OPERATOR_EVENTS:
             raise ValueError(f"event: must be one of {', '.join(OPERATOR_EVENTS)}")

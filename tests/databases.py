@@ -26,6 +26,8 @@ class Outboxes(Protocol):
     """One outbox, which may be opened several times."""
 
     place: str
+    table: str
+    """The table of the messages."""
 
     def ledger(self) -> MessageLedger: ...
     def content(self) -> str: ...
@@ -37,6 +39,8 @@ class Outboxes(Protocol):
 
 class SqliteOutboxes:
     """Outboxes in one file."""
+
+    table = "smsgate_message"
 
     def __init__(self, folder: Path) -> None:
         self.place = str(folder / f"sms-{next(_NUMBERS)}.db")
@@ -54,7 +58,7 @@ class SqliteOutboxes:
 
     def execute(self, sql: str) -> None:
         with closing(self.connect()) as connection:
-            connection.execute(sql.replace("{setting}", "smsgate_setting"))
+            connection.execute(sql.format(setting="smsgate_setting", message="smsgate_message"))
             connection.commit()
 
     def connect(self) -> sqlite3.Connection:
@@ -76,6 +80,8 @@ class SqliteOutboxes:
 class PostgresOutboxes:
     """Outboxes in one database of a cluster."""
 
+    table = "smsgate.message"
+
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.name = new_database(cluster)
@@ -93,7 +99,9 @@ class PostgresOutboxes:
 
     def execute(self, sql: str) -> None:
         with psycopg.connect(self.place) as connection:
-            connection.execute(sql.replace("{setting}", "smsgate.setting").encode())
+            connection.execute(
+                sql.format(setting="smsgate.setting", message="smsgate.message").encode()
+            )
 
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.place)

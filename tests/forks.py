@@ -17,7 +17,19 @@ __all__ = ["FORKS", "in_child", "start_server"]
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["campaign_child", "outbox_child", "machines_child", "anyio._backends._asyncio", "httpx"]
+    [
+        "campaign_child",
+        "outbox_child",
+        "machines_child",
+        # What smsgate and httpx import once it is needed.
+        "anyio._backends._asyncio",
+        "httpcore",
+        "httpx",
+        # Each child imports the program that was started, which may be pytest.
+        "pytest",
+        "smsgate.ledger.postgres.postgres_messages",
+        "smsgate.ledger.sqlite.sqlite_messages",
+    ]
 )
 
 

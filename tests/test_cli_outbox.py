@@ -318,13 +318,13 @@ def test_command_creates_no_outbox_where_there_is_none(
 
 def test_migrate_creates_the_tables_once(run: Smsgate, tmp_path: Path):
     done = run("database", "migrate", "--database", "new.db")
-    assert (done.code, done.out) == (0, "new.db: tables of version 1 created.\n")
+    assert (done.code, done.out) == (0, "new.db: tables of version 2 created.\n")
     assert (tmp_path / "new.db").stat().st_mode & 0o077 == 0
     done = run("database", "migrate", "--database", "new.db")
-    assert done.out == "new.db: the tables have version 1 already.\n"
+    assert done.out == "new.db: the tables have version 2 already.\n"
     other_file(tmp_path / "mine.db")
     document = run("database", "migrate", "--database", "mine.db", "--json").document
-    assert document == {"database": "mine.db", "version": 1, "before": None}
+    assert document == {"database": "mine.db", "version": 2, "before": None}
     assert run("outbox", "list", "--database", "mine.db").code == 0
 
 
@@ -440,7 +440,7 @@ def test_outbox_commands_work_on_a_server(run: Smsgate, sandbox: Sandbox, server
         " migrate --database ADDRESS\n"
     )
     done = run("database", "migrate", "--database", place)
-    assert done.out == f"{shown}: tables of version 2 created.\n"
+    assert done.out == f"{shown}: tables of version 3 created.\n"
     anyio.run(fill, sandbox, place)
     assert [
         line["state"] for line in run("outbox", "list", "--json", "--database", place).lines

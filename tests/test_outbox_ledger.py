@@ -43,15 +43,19 @@ from smsgate.errors import (
     SmsGateError,
 )
 from smsgate.ledger.messages import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
     ClaimLost,
     MessageAnswer,
     MessageClaim,
     MessageLedger,
     NewMessage,
+    OutboxMessage,
 )
+from smsgate.ledger.postgres.tables import POSTGRES_VERSION
 from smsgate.ledger.records import JournalError, LedgerError
 from smsgate.ledger.sql_files import placeholders
-from smsgate.ledger.sqlite.sqlite_messages import SqliteMessages
+from smsgate.ledger.sqlite.sqlite_messages import MESSAGES_VERSION, SqliteMessages
 from smsgate.ledger.states import OPERATOR_EVENTS, TRANSITIONS, Event, RecipientState
 from smsgate.ledger.stored_errors import error_from, stored
 from smsgate.outbox import open_ledger
@@ -366,6 +370,48 @@ def test_worker_sees_only_what_is_queued(ledger: MessageLedger):
     assert ledger.due(1) == queued[:1]
 
 
+def test_message_that_was_not_sent_is_due_behind_newer_ones(outboxes: Outboxes):
+    ledger = outboxes.ledger()
+    failed, waiting = (ledger.add(new(key)).id for key in "ab")
+    ledger.settle(claimed(ledger, failed), NOT_SENT)
+    newer = ledger.add(new("c")).id
+    assert ledger.due(10) == [waiting, newer]
+    outboxes.execute("UPDATE {message} SET due_at = due_at - 1000")
+    assert ledger.due(10) == [waiting, newer, failed]
+
+
+def test_pause_doubles_with_each_attempt(outboxes: Outboxes):
+    ledger = outboxes.ledger()
+    message, pauses = ledger.add(new()).id, list[float]()
+    for token in range(12):
+        settled = ledger.settle(claimed(ledger, message, str(token)), NOT_SENT).settled_at
+        with closing(outboxes.connect()) as connection:
+            sql = f"SELECT due_at FROM {outboxes.table}"
+            (due,) = connection.execute(sql).fetchone()
+        assert settled is not None
+        pauses.append(due - settled)
+    expected = [FIRST_PAUSE * 2**n for n in range(9)] + [LONGEST_PAUSE] * 3
+    assert pauses == pytest.approx(expected, abs=0.5)
+
+
+def test_lost_claim_is_due_at_once(ledger: MessageLedger):
+    claim = claimed(ledger, ledger.add(new()).id)
+    assert ledger.due(10) == []
+    ledger.release(claim.token)
+    assert ledger.due(10) == [claim.id]
+
+
+def test_tables_of_the_version_before_are_migrated(outboxes: Outboxes):
+    ledger = outboxes.ledger()
+    message = ledger.add(new()).id
+    ledger.close()
+    before = (MESSAGES_VERSION if outboxes.table == "smsgate_message" else POSTGRES_VERSION) - 1
+    outboxes.execute("DROP INDEX {message}_due")
+    outboxes.execute("ALTER TABLE {message} DROP COLUMN due_at")
+    outboxes.execute(f"UPDATE {{setting}} SET value = '{before}' WHERE name = 'version'")
+    assert outboxes.ledger().due(10) == [message]
+
+
 # --- an operator decides --------------------------------------------------------------------------
 
 
@@ -386,6 +432,64 @@ def test_operator_decides_about_one_message_in_the_right_state(ledger: MessageLe
         else:
             with pytest.raises(ValueError, match=f"message {message} is {state}"):
                 decide(message)
+
+
+def decisions(ledger: MessageLedger, message: int) -> list[tuple[Any, ...]]:
+    return ledger._step(lambda: ledger._run("decisions", id=message))
+
+
+@pytest.mark.parametrize("event", OPERATOR_EVENTS)
+def test_same_decision_of_the_same_operator_is_recorded_once(ledger: MessageLedger, event: Event):
+    message = ledger.add(new()).id
+    ledger.settle(claimed(ledger, message), NOT_SENT if event is Event.CANCEL else IN_DOUBT)
+    found = ACCEPTED.message_id if event is Event.FOUND else None
+    first = ledger.resolve(event, message, who="Olha", note="asked", message_id=found)
+    assert ledger.resolve(event, message, who="Olha", note="asked", message_id=found) == first
+    assert len(decisions(ledger, message)) == 1
+    for another, who, given in [
+        (event, "Taras", found),
+        (Event.FOUND, "Olha", "11111111-27d1-44f8-bd5c-d34104ca5ba9"),
+    ]:
+        with pytest.raises(ValueError, match=rf"is {first.state}.* Olha decided '{event}' on 2"):
+            ledger.resolve(another, message, who=who, note="", message_id=given)
+    assert ledger.by_id(message) == first
+
+
+def test_message_that_was_sent_again_is_not_sent_again_by_the_same_decision(ledger: MessageLedger):
+    message = ledger.add(new()).id
+    resend = partial(ledger.resolve, Event.RESEND, message, who="Olha", note="", message_id=None)
+    ledger.settle(claimed(ledger, message), IN_DOUBT)
+    resend()
+    sent = ledger.settle(claimed(ledger, message, "b"), ACCEPTED)
+    assert resend() == sent
+
+
+def test_decision_whose_commit_was_lost_resends_once(outboxes: Outboxes):
+    ledger, others = outboxes.ledger(), outboxes.ledger()
+    message = ledger.add(new()).id
+    ledger.settle(claimed(ledger, message), IN_DOUBT)
+    step, answered = ledger._step, list[OutboxMessage]()
+
+    def lost(work: Callable[[], Any]) -> Any:
+        """Commit, and do the work again as after a lost connection. Others send in between."""
+        ledger._step = step  # type: ignore[method-assign]
+        step(work)
+        answered.append(others.settle(claimed(others, message, "b"), IN_DOUBT))
+        return step(work)
+
+    ledger._step = lost  # type: ignore[method-assign]  # the fault under test
+    decided = ledger.resolve(Event.RESEND, message, who="Olha", note="", message_id=None)
+    assert [decided] == answered
+    assert ledger.by_id(message).state is S.IN_DOUBT
+
+
+def test_message_that_is_due_again_by_a_decision_has_no_pause(ledger: MessageLedger):
+    message = ledger.add(new()).id
+    for token in "abc":
+        ledger.settle(claimed(ledger, message, token), NOT_SENT)
+    ledger.settle(claimed(ledger, message, "d"), IN_DOUBT)
+    ledger.resolve(Event.RESEND, message, who="Olha", note="", message_id=None)
+    assert ledger.due(10) == [message]
 
 
 def test_id_of_the_gateway_belongs_to_one_message(ledger: MessageLedger):

@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import anyio
 import procrastinate
 import psycopg
 import pytest
@@ -559,3 +560,23 @@ def test_refused_login_begins_no_further_message_and_is_waited_for(
     with psycopg.connect(postgres.place) as connection:
         row = connection.execute("SELECT sum(attempts) FROM smsgate.message").fetchone()
         assert row == (1,)
+
+
+def test_messages_that_cannot_be_sent_do_not_block_newer_ones(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due_passes, "_MOST", 2)
+
+    async def work(outbox: Outbox) -> None:
+        for key in range(4):
+            await outbox.add("+380000000003", "Ваш код: 4815", key=f"unreachable:{key}")
+        await outbox.add("+380501234567", "Ваш код: 4815", key="newer")
+        passes, stop = due_passes.DuePasses(lambda: outbox, lambda: False), anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(passes.run, stop)
+            with anyio.fail_after(PATIENCE):
+                while S.ACCEPTED not in await outbox.states():  # noqa: ASYNC110 - of the gateway
+                    await anyio.sleep(0.1)
+            stop.set()
+
+    with_outbox(sandbox, str(tmp_path / "sms.db"), work)

@@ -11,6 +11,15 @@ from time import monotonic
 
 import anyio
 
+from ..errors import (
+    AccountSuspended,
+    BadCredentials,
+    NotAuthorised,
+    NotEnoughCredits,
+    Outcome,
+    SmsGateError,
+    outcome_of,
+)
 from ..ledger.records import LedgerError
 from ..ledger.states import RecipientState
 from ..outbox import Outbox, OutboxMessage
@@ -21,11 +30,15 @@ __all__ = ["DuePasses"]
 _log = logging.getLogger("smsgate")
 _MOST = 100
 """The number of messages in one step of a pass."""
+_OF_ALL = (BadCredentials, AccountSuspended, NotAuthorised, NotEnoughCredits)
+"""Refusals that concern all messages."""
 _INTERVAL = 1.0
 """Seconds between two passes of `run`."""
 _FIRST_PAUSE = 1.0
 _LONGEST_LEDGER_PAUSE, _LONGEST_GATEWAY_PAUSE = 30.0, 300.0
 """Seconds between two tries at most, if the database fails and if no message can be sent."""
+_LONGEST_REFUSED_PAUSE = 5.0
+"""The same if the gateway refused these messages and may take the next ones."""
 
 
 class DuePasses:
@@ -72,12 +85,15 @@ class DuePasses:
 
     def _moved(self, found: list[OutboxMessage]) -> bool:
         """Return whether a message has left pending. If none has, the next pass waits longer."""
+        if not found:  # the others are not due yet
+            return False
         pending = [one for one in found if one.state is RecipientState.PENDING]
-        if not pending or len(pending) < len(found):
+        if len(pending) < len(found):
             self._pause = self._not_before = 0.0
             return True
         if not self._stop():
-            self._wait(_LONGEST_GATEWAY_PAUSE)
+            alone = any(_refused_alone(one.error) for one in pending)
+            self._wait(_LONGEST_REFUSED_PAUSE if alone else _LONGEST_GATEWAY_PAUSE)
             reason = next((one.reason for one in pending if one.reason), "no reason is known")
             _log.warning(
                 "no message could be sent, %d or more are pending; trying again in %g s: %s",
@@ -88,5 +104,16 @@ class DuePasses:
         return False
 
     def _wait(self, longest: float) -> None:
+        if monotonic() > self._not_before + 2 * self._pause:  # the last failure was long ago
+            self._pause = 0.0
         self._pause = min(self._pause * 2 or _FIRST_PAUSE, longest)
         self._not_before = monotonic() + self._pause
+
+
+def _refused_alone(error: SmsGateError | None) -> bool:
+    """Return whether the gateway refused a message for a reason that others may not have."""
+    return (
+        error is not None
+        and outcome_of(error).outcome is Outcome.REFUSED
+        and not isinstance(error, _OF_ALL)
+    )

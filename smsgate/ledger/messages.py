@@ -7,6 +7,7 @@ Rules of this file:
 - After the lease, a message in flight is in doubt, never pending. A late answer with the same token
   may still move it to accepted or refused.
 - Every step may be repeated with the same token, since the answer of a database can be lost.
+- A message that was not sent is due again after a pause, so that it does not block newer ones.
 - Steps are synchronous and may wait for a disk or a network: call them in a worker thread.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -27,6 +29,8 @@ from .stored_errors import error_from, stored
 
 __all__ = [
     "ENDED_EARLY",
+    "FIRST_PAUSE",
+    "LONGEST_PAUSE",
     "ClaimLost",
     "MessageAnswer",
     "MessageClaim",
@@ -39,6 +43,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 L = TypeVar("L", bound="MessageLedger")
 
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 300.0
+"""Seconds until a message that was not sent is due again: the pause doubles with each attempt."""
 ENDED_EARLY = InDoubt(
     "the process that was sending ended or stopped before it recorded the answer",
     reason=Reason.PROCESS_ENDED,
@@ -142,6 +149,15 @@ class MessageAnswer:
     event: Event
     message_id: str | None = None
     error: SmsGateError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """A decision of an operator."""
+
+    who: str
+    event: Event
+    note: str
 
 
 def _one_step(method: Callable[Concatenate[L, P], T]) -> Callable[Concatenate[L, P], T]:
@@ -256,7 +272,11 @@ class MessageLedger(ABC):
 
     @_one_look
     def due(self, most: int) -> list[int]:
-        """Return up to `most` pending messages that a worker may send, oldest first."""
+        """Return up to `most` pending messages that a worker may send now.
+
+        The message that has been due longest comes first. A message is due once it was added, and
+        again some time after an attempt that sent nothing.
+        """
         return [message for (message,) in self._run("due", most=most)]
 
     def settle(self, claim: MessageClaim, answer: MessageAnswer) -> OutboxMessage:
@@ -287,6 +307,8 @@ class MessageLedger(ABC):
             "message_id": answer.message_id,
             "reason": None if answer.error is None else str(answer.error),
             "error": None if answer.error is None else stored(answer.error),
+            "first_pause": FIRST_PAUSE,
+            "longest_pause": LONGEST_PAUSE,
         }
         for event in filter(None, [answer.event, LATE.get(answer.event)]):
             source = before(event)
@@ -378,11 +400,13 @@ class MessageLedger(ABC):
 
     # Deciding
 
-    @_one_step
     def resolve(
         self, event: Event, message: int, *, who: str, note: str, message_id: str | None
     ) -> OutboxMessage:
         """Apply an operator's decision to one message.
+
+        A decision may be repeated by the same operator, since the answer of a database can be lost.
+        The repeated call changes nothing and returns the message.
 
         Raises:
             LookupError: there is no such message.
@@ -391,29 +415,54 @@ class MessageLedger(ABC):
         """
         if event not in OPERATOR_EVENTS:
             raise ValueError(f"event: one of {', '.join(OPERATOR_EVENTS)}")
-        source = before(event)
-        error = _ERRORS_OF_DECISIONS.get(event)
-        row = self.by_id(message)
+        decision = _Decision(who, event, note)
+        earlier = list[int]()
+
+        def once() -> OutboxMessage:
+            decisions = self._run("decisions", id=message)
+            # If the commit was lost, the message may have been resent and be in doubt again by now.
+            if earlier and decision in [_Decision(*one[1:]) for one in decisions[earlier[0] :]]:
+                return self.by_id(message)
+            earlier[:] = [len(decisions)]
+            return self._resolve(decision, message, message_id, decisions)
+
+        return self._step(once)
+
+    def _resolve(
+        self,
+        decision: _Decision,
+        message: int,
+        message_id: str | None,
+        decisions: Sequence[tuple[Any, ...]],
+    ) -> OutboxMessage:
+        event = decision.event
+        source, row = before(event), self.by_id(message)
         if row.state is not source:
-            raise ValueError(
-                f"message {message} is {row.state}; this decision is for one that is {source}"
-            )
+            said = f"message {message} is {row.state}; this decision is for one that is {source}"
+            if not decisions:
+                raise ValueError(said)
+            at, who, known, _ = decisions[-1]
+            if (who, known) == (decision.who, event) and message_id in (None, row.message_id):
+                return row
+            when = datetime.fromtimestamp(at, UTC)
+            raise ValueError(f"{said}. {who} decided '{known}' on {when:%Y-%m-%d at %H:%M} UTC")
         if message_id is not None and (owner := self._run("find_id", message_id=message_id)):
             raise ValueError(
                 f"message_id: message {owner[0][0]} has this id already; an id belongs to one"
                 " message"
             )
+        error = _ERRORS_OF_DECISIONS.get(event)
         self._run(
             "resolve",
             id=message,
             source=source,
             target=after(source, event),
             message_id=message_id,
-            reason=None if event is Event.RESEND else f"{event} by {who}",
+            reason=None if event is Event.RESEND else f"{event} by {decision.who}",
             # What was in doubt and is given up stays in doubt for the caller.
             error=row._error if event is Event.GIVE_UP else error and stored(error),
         )
-        self._run("add_decision", id=message, who=who, event=event, note=note)
+        self._run("add_decision", id=message, who=decision.who, event=event, note=decision.note)
         self._forget(message)
         return self.by_id(message)
 

@@ -24,7 +24,7 @@ __all__ = ["MESSAGES_VERSION", "SqliteMessages"]
 
 T = TypeVar("T")
 
-MESSAGES_VERSION = 1
+MESSAGES_VERSION = 2
 """The newest version of the tables. The scripts in between migrate older ones."""
 _WAIT = 30.0
 """Seconds to wait for another process that writes."""

@@ -2,9 +2,10 @@
 -- Add a pending message, unless the key exists.
 INSERT INTO smsgate.message (
     key, destination, sender, text, wappush, fingerprint, state, queued, forget_text, added_at,
-    not_after
+    due_at, not_after
 ) VALUES (
     :key, :destination, :sender, :text, :wappush, :fingerprint, :state, :queued, :forget_text,
+    extract(epoch FROM clock_timestamp())::float8,
     extract(epoch FROM clock_timestamp())::float8,
     extract(epoch FROM clock_timestamp())::float8 + CAST(:not_after AS float8)
 ) ON CONFLICT (key) DO NOTHING;
@@ -60,13 +61,17 @@ SELECT id, token, destination, sender, text, wappush,
 FROM smsgate.message WHERE id = :id AND token = :token AND state = :state;
 
 -- name: due
--- Pending messages that a worker may send, oldest first.
-SELECT id FROM smsgate.message WHERE state = 'pending' AND queued = 1 ORDER BY id LIMIT :most;
+-- Pending messages that a worker may send now, the one that has been due longest first.
+SELECT id FROM smsgate.message WHERE state = 'pending' AND queued = 1
+AND due_at <= extract(epoch FROM clock_timestamp())::float8
+ORDER BY due_at, id LIMIT :most;
 
 -- name: settle
--- Record what became of a message, if nobody else has claimed it since.
+-- Record what became of a message, if nobody else has claimed it since. Each pause is longer.
 UPDATE smsgate.message SET state = :target, message_id = :message_id, reason = :reason,
-    error = :error, settled_at = extract(epoch FROM clock_timestamp())::float8
+    error = :error, settled_at = extract(epoch FROM clock_timestamp())::float8,
+    due_at = extract(epoch FROM clock_timestamp())::float8
+    + least(CAST(:longest_pause AS float8), :first_pause * power(2, least(attempts - 1, 20)))
 WHERE id = :id AND token = :token AND state = :source;
 
 -- name: token
@@ -109,7 +114,8 @@ SELECT id FROM smsgate.message WHERE message_id = :message_id LIMIT 1;
 -- name: resolve
 -- Apply an operator's decision. The token goes, so that a late answer changes nothing.
 UPDATE smsgate.message SET state = :target, token = NULL, reason = :reason, error = :error,
-    message_id = coalesce(CAST(:message_id AS text), message_id), settled_at = extract(epoch FROM clock_timestamp())::float8
+    message_id = coalesce(CAST(:message_id AS text), message_id), settled_at = extract(epoch FROM clock_timestamp())::float8,
+    due_at = extract(epoch FROM clock_timestamp())::float8
 WHERE id = :id AND state = :source;
 
 -- name: add_decision

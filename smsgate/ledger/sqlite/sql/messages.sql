@@ -2,9 +2,10 @@
 -- Add a pending message, unless the key exists.
 INSERT INTO smsgate_message (
     key, destination, sender, text, wappush, fingerprint, state, queued, forget_text, added_at,
-    not_after
+    due_at, not_after
 ) VALUES (
     :key, :destination, :sender, :text, :wappush, :fingerprint, :state, :queued, :forget_text,
+    (julianday('now') - 2440587.5) * 86400.0,
     (julianday('now') - 2440587.5) * 86400.0,
     (julianday('now') - 2440587.5) * 86400.0 + :not_after
 ) ON CONFLICT (key) DO NOTHING;
@@ -57,13 +58,17 @@ SELECT id, token, destination, sender, text, wappush,
 FROM smsgate_message WHERE id = :id AND token = :token AND state = :state;
 
 -- name: due
--- Pending messages that a worker may send, oldest first.
-SELECT id FROM smsgate_message WHERE state = 'pending' AND queued = 1 ORDER BY id LIMIT :most;
+-- Pending messages that a worker may send now, the one that has been due longest first.
+SELECT id FROM smsgate_message WHERE state = 'pending' AND queued = 1
+AND due_at <= (julianday('now') - 2440587.5) * 86400.0
+ORDER BY due_at, id LIMIT :most;
 
 -- name: settle
--- Record what became of a message, if nobody else has claimed it since.
+-- Record what became of a message, if nobody else has claimed it since. Each pause is longer.
 UPDATE smsgate_message SET state = :target, message_id = :message_id, reason = :reason,
-    error = :error, settled_at = (julianday('now') - 2440587.5) * 86400.0
+    error = :error, settled_at = (julianday('now') - 2440587.5) * 86400.0,
+    due_at = (julianday('now') - 2440587.5) * 86400.0
+    + min(:longest_pause, :first_pause * (1 << min(attempts - 1, 20)))
 WHERE id = :id AND token = :token AND state = :source;
 
 -- name: token
@@ -102,7 +107,8 @@ SELECT id FROM smsgate_message WHERE message_id = :message_id LIMIT 1;
 -- name: resolve
 -- Apply an operator's decision. The token goes, so that a late answer changes nothing.
 UPDATE smsgate_message SET state = :target, token = NULL, reason = :reason, error = :error,
-    message_id = coalesce(:message_id, message_id), settled_at = (julianday('now') - 2440587.5) * 86400.0
+    message_id = coalesce(:message_id, message_id), settled_at = (julianday('now') - 2440587.5) * 86400.0,
+    due_at = (julianday('now') - 2440587.5) * 86400.0
 WHERE id = :id AND state = :source;
 
 -- name: add_decision
