@@ -142,21 +142,20 @@ MIXED = (
         campaign, id, text, first, last, size, attempts, state, token, run, claimed_at, lease_until,
         settled_at, accepted, refused, in_doubt, reason, status
     )
-    SELECT campaign.id, nextval('smsgate.request_id_' || campaign.id), 1, 100 * n + 1,
+    SELECT run.campaign, nextval('smsgate.request_id_' || run.campaign), 1, 100 * n + 1,
         100 * n + 100, 100, 1, 'settled', md5(n::text), run.id, at, at + 330, at + 0.15,
         CASE WHEN lost THEN 0 ELSE 98 END, CASE WHEN lost THEN 0 ELSE 2 END,
         CASE WHEN lost THEN 100 ELSE 0 END, CASE WHEN lost THEN 'no answer' END,
         CASE WHEN lost THEN NULL ELSE 200 END
-    FROM smsgate.campaign JOIN smsgate.run ON run.campaign = campaign.id
-    CROSS JOIN generate_series(0, %(sent)s / 100 - 1) AS n
+    FROM smsgate.run CROSS JOIN generate_series(0, %(sent)s / 100 - 1) AS n
     CROSS JOIN LATERAL (SELECT run.started_at + n * 0.1, mod(n, 500) = 0) AS one (at, lost)
-    WHERE campaign.name = %(name)s ORDER BY n
+    WHERE run.campaign = %(campaign)s ORDER BY n
     """,
     """
-    DELETE FROM smsgate.request USING smsgate.campaign
-    WHERE campaign.name = %(name)s AND request.campaign = campaign.id
-    AND request.state = 'pending' AND request.last <= %(sent)s
+    DELETE FROM smsgate.request
+    WHERE campaign = %(campaign)s AND state = 'pending' AND last <= %(sent)s
     """,
+    "ANALYZE smsgate.request",
     """
     UPDATE smsgate.recipient AS one SET request = request.id, attempts = 1,
         state = CASE WHEN request.in_doubt > 0 THEN 'in doubt'
@@ -169,13 +168,13 @@ MIXED = (
             THEN 'delivered' END,
         delivery_final = CASE WHEN request.in_doubt = 0 AND mod(one.id, 100) < 90
             THEN 1 ELSE 0 END
-    FROM smsgate.request JOIN smsgate.campaign ON campaign.id = request.campaign
-    WHERE campaign.name = %(name)s AND request.state = 'settled'
-    AND one.campaign = request.campaign AND one.id <= %(sent)s
+    FROM smsgate.request
+    WHERE request.campaign = %(campaign)s AND request.state = 'settled'
+    AND one.campaign = %(campaign)s AND one.id <= %(sent)s
     AND request.first = one.id - mod(one.id - 1, 100)
     """,
 )
-"""The mixed campaign: each statement needs the name of the campaign, and how many are sent."""
+"""The mixed campaign: each statement needs the number of the campaign, and how many are sent."""
 
 
 def mixed(address: str, name: str, recipients: int) -> None:
@@ -183,9 +182,12 @@ def mixed(address: str, name: str, recipients: int) -> None:
     created(address, name, recipients)
     with closing(PostgresJournal.open(address, name)) as journal:
         journal.start_run()
-    values = {"name": name, "sent": recipients * 95 // 100 // 1_000 * 1_000}
+    sent = recipients * 95 // 100 // 1_000 * 1_000
     with psycopg.connect(address, autocommit=True) as connection:
+        found = connection.execute("SELECT id FROM smsgate.campaign WHERE name = %s", (name,))
+        ((campaign,),) = found.fetchall()
         for statement in MIXED:
+            values = {"campaign": campaign, "sent": sent} if "%(" in statement else None
             connection.execute(statement, values)
 
 
