@@ -6,6 +6,7 @@ The reasons are in the docs: several machines.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -79,6 +80,33 @@ def all_of(claim: Claim, event: Event) -> list[RecipientOutcome]:
 def let_leases_pass(address: str) -> None:
     with psycopg.connect(address) as connection:
         connection.execute("UPDATE smsgate.request SET lease_until = 0 WHERE state = 'in flight'")
+
+
+# Figures
+
+
+def test_figures_are_those_of_one_moment_while_others_send(address: str):
+    create(address)
+    with (
+        closing(PostgresJournal.open(address, "spring")) as journal,
+        Campaign.open("spring", database=address) as campaign,
+        psycopg.connect(address) as other,
+        ThreadPoolExecutor() as threads,
+    ):
+        claim = claimed(journal)
+        # The figures count the recipients, and then wait for the texts.
+        other.execute("LOCK TABLE smsgate.text")
+        figures = threads.submit(campaign.figures)
+        with psycopg.connect(address, autocommit=True) as third:
+            until(
+                third,
+                "SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+                " WHERE NOT granted AND datname = current_database()",
+            )
+        journal.settle(claim, all_of(claim, Event.ACCEPTED), RequestEnd())
+        other.rollback()
+        assert figures.result(60).states == {S.PENDING: 10, S.IN_FLIGHT: 10}
+        assert campaign.figures().states == {S.PENDING: 10, S.ACCEPTED: 10}
 
 
 # Runs

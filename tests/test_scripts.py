@@ -19,8 +19,16 @@ BENCHMARKS = {
         ["recipients", "time per recipient", "memory", "journal"],
     ),
     "benchmark_machines.py": (
-        ["--recipients", "500", "--sent", "200", "--hold", "0.01"],
-        ["add", "claim and settle", "with a gateway", "rate"] if programs() else ["not installed"],
+        [
+            *("--added", "500", "--recipients", "500", "--sent", "200", "--large", "2000"),
+            *("--hold", "0.01", "--processes", "1", "2"),
+        ],
+        [
+            *("add", "claim and settle", "with a gateway, 2 processes", "rate"),
+            *("status", "figures", "timeline", "report", "purge"),
+        ]
+        if programs()
+        else ["not installed"],
     ),
     "benchmark_sandbox.py": (
         ["--sends", "3", "--numbers", "2", "--keep", "5"],

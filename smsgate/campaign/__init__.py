@@ -494,9 +494,10 @@ class Campaign:
             ValueError: some recipients are pending, in flight or in doubt.
             LedgerError: another program reads the file, or the database failed.
         """
-        figures = self.figures()
-        unfinished = figures.count(
-            RecipientState.PENDING, RecipientState.IN_FLIGHT, RecipientState.IN_DOUBT
+        states = self.journal.states()
+        unfinished = sum(
+            states.get(state, 0)
+            for state in (RecipientState.PENDING, RecipientState.IN_FLIGHT, RecipientState.IN_DOUBT)
         )
         if unfinished:
             raise ValueError(

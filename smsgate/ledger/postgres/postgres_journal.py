@@ -389,7 +389,6 @@ class PostgresJournal(PostgresReader):
 
     # Deciding
 
-    @one_step
     def resolve(
         self,
         event: Event,
@@ -407,6 +406,24 @@ class PostgresJournal(PostgresReader):
         """
         if event not in OPERATOR_EVENTS:
             raise ValueError(f"event: one of {', '.join(OPERATOR_EVENTS)}")
+
+        # A decision may concern millions.
+        with self._one_at_a_time, self._tables.connection.unhurried():
+            return self._resolve(
+                event, who=who, note=note, request=request, line=line, message_id=message_id
+            )
+
+    @one_step
+    def _resolve(
+        self,
+        event: Event,
+        *,
+        who: str,
+        note: str,
+        request: int | None,
+        line: int | None,
+        message_id: str | None,
+    ) -> int:
         if message_id is not None and (owner := self._run("find_id", message_id=message_id)):
             raise ValueError(
                 f"message_id: line {owner[0][0]} has this id already; an id belongs to one"
@@ -433,7 +450,13 @@ class PostgresJournal(PostgresReader):
         message_id: str | None,
     ) -> int:
         source = before(event)
-        chosen = self._run("chosen_in_doubt", source=source, request=request, line=line)
+        chosen = [
+            (key, text, one, attempts)
+            for one, first, last, attempts in self._run("ranges_in_doubt", request=request)
+            for key, text in self._run(
+                "chosen_in_doubt", source=source, request=one, first=first, last=last, line=line
+            )
+        ]
         if message_id is not None and len(chosen) > 1:
             raise ValueError(
                 "message_id: an id belongs to one recipient; give the recipient's line"
@@ -526,12 +549,13 @@ class PostgresJournal(PostgresReader):
         def work() -> None:
             if self._run("settings")[0][4] is not None:
                 return
-            counted = json.dumps(self.counted())
+            counted = self.counted()
+            self.checked(counted)
             for name in ("purge_requests", "purge_decisions"):
                 self._run(name)
             for name in ("drop_recipients", "drop_text_table"):
                 self._tables.connection.run(sql[name].replace("{id}", str(self._campaign)), {})
-            self._run("set_purged", counted=counted)
+            self._run("set_purged", counted=json.dumps(counted))
 
         with self._one_at_a_time, self._tables.connection.unhurried():
             self._step(work)

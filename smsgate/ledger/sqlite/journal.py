@@ -29,7 +29,7 @@ from ..records import (
 from ..states import OPERATOR_EVENTS, TRANSITIONS, Event, RecipientState, after, before
 from ..stored_records import evidence_text, kind_of
 from .campaign_file import CampaignFile
-from .connection import transaction
+from .connection import reading, transaction
 from .reader import SqliteReader
 
 __all__ = ["ENDED_EARLY", "SqliteJournal"]
@@ -339,6 +339,8 @@ class SqliteJournal(SqliteReader):
 
     def purge(self) -> None:
         """Delete numbers, texts and replies, and keep the statistics."""
+        with reading():
+            self._counted()
         self._connection.execute("PRAGMA secure_delete = ON")
         with self._transaction():
             for name in ("purge_recipients", "purge_texts", "purge_requests", "purge_decisions"):

@@ -275,16 +275,18 @@ UPDATE smsgate.run SET ended_at = smsgate.now(), outcome = :outcome WHERE id = :
 SELECT id, started_at, ended_at, outcome FROM smsgate.run WHERE campaign = :campaign
 ORDER BY id;
 
+-- name: ranges_in_doubt
+-- The requests in doubt that a decision concerns, with the range of their recipients.
+SELECT id, first, last, attempts FROM smsgate.request
+WHERE campaign = :campaign AND in_doubt > 0 AND (CAST(:request AS bigint) IS NULL OR id = :request)
+ORDER BY first FOR UPDATE;
+
 -- name: chosen_in_doubt
--- The recipients in doubt that a decision concerns, with their text and request.
-SELECT one.id, one.text, request.id, request.attempts
-FROM smsgate.request JOIN smsgate.recipient AS one
-    ON one.campaign = request.campaign AND one.id BETWEEN request.first AND request.last
-WHERE request.campaign = :campaign AND request.in_doubt > 0
-AND (CAST(:request AS bigint) IS NULL OR request.id = :request)
-AND one.campaign = :campaign AND one.state = :source AND one.request = request.id
-AND (CAST(:line AS bigint) IS NULL OR one.line = :line)
-ORDER BY one.id FOR UPDATE OF request;
+-- The recipients in doubt of one request that a decision concerns. A join with the request would
+-- read all recipients: the planner cannot know how short its range is.
+SELECT id, text FROM smsgate.recipient
+WHERE campaign = :campaign AND id BETWEEN :first AND :last AND state = :source
+AND request = :request AND (CAST(:line AS bigint) IS NULL OR line = :line) ORDER BY id;
 
 -- name: resolve
 -- Apply the operator's decision to recipients.
@@ -391,12 +393,12 @@ JOIN smsgate.text ON text.campaign = request.campaign AND text.id = request.text
 WHERE request.campaign = :campaign AND request.in_doubt > 0 ORDER BY request.id;
 
 -- name: recipients_in_doubt
--- The recipients in doubt of one request.
-SELECT one.line, one.number, one.reason
-FROM smsgate.request JOIN smsgate.recipient AS one
-    ON one.campaign = request.campaign AND one.id BETWEEN request.first AND request.last
-WHERE request.campaign = :campaign AND request.id = :request AND one.campaign = :campaign
-AND one.state = 'in doubt' AND one.request = :request ORDER BY one.id;
+-- The recipients in doubt of one request. A join would read all recipients.
+SELECT line, number, reason FROM smsgate.recipient
+WHERE campaign = :campaign AND state = 'in doubt' AND request = :request
+AND id >= (SELECT first FROM smsgate.request WHERE campaign = :campaign AND id = :request)
+AND id <= (SELECT last FROM smsgate.request WHERE campaign = :campaign AND id = :request)
+ORDER BY id;
 
 -- name: reply
 -- The stored raw reply of a request.
