@@ -482,7 +482,7 @@ def test_commands_of_the_page_work_in_an_empty_folder(tmp_path: Path):
     blocks = re.findall(r"^```(?:sh|python)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     shop = next(block for block in blocks if block.lstrip().startswith("from fastapi"))
     commands = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    _, _, start_shop, notify, start_login, ask, log_in = commands
+    _, _, start_shop, notify, look, start_login, ask, log_in = commands
     (tmp_path / "shop.py").write_text(shop, "utf-8")
     shutil.copy(EXAMPLES / "fastapi_login.py", tmp_path)
     *variables, start_shop = start_shop.strip().splitlines()
@@ -493,9 +493,16 @@ def test_commands_of_the_page_work_in_an_empty_folder(tmp_path: Path):
             ids = {curl(notify, address).json() for _ in range(2)}
             assert ids == {message.id for message in sandbox.messages}
             assert sandbox.accepted == 1
+        with page_server(tmp_path, exports, start_shop) as address:
+            assert {curl(notify, address).json()} == ids
+        look = look.replace(".venv/bin", str(Path(sys.executable).parent))
+        told = subprocess.check_output(["bash", "-ec", look], cwd=tmp_path, text=True)
+        assert "accepted" in told
+        assert "order-17" in told
+        assert sandbox.accepted == 1
         with page_server(tmp_path, exports, start_login.strip()) as address:
-            told = [curl(ask, address) for _ in range(2)]
-            assert [(answer.status_code, answer.json()["state"]) for answer in told] == [
+            replies = [curl(ask, address) for _ in range(2)]
+            assert [(answer.status_code, answer.json()["state"]) for answer in replies] == [
                 (202, "sent")
             ] * 2
             assert sandbox.accepted == 2
