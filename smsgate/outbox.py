@@ -43,6 +43,7 @@ from .errors import (
     SmsGateError,
     outcome_of,
 )
+from .ledger.arguments import check_place, on_server
 from .ledger.messages import (
     ClaimLost,
     MessageAnswer,
@@ -78,15 +79,12 @@ def open_ledger(place: str | os.PathLike[str]) -> MessageLedger:
     Raises:
         LedgerError: the database cannot be used.
     """
-    if isinstance(place, str) and place.startswith(("postgresql://", "postgres://")):
+    if isinstance(place, str):
+        check_place("place", place)
+    if isinstance(place, str) and on_server(place):
         from .ledger.postgres.postgres_messages import PostgresMessages  # noqa: PLC0415 - an extra
 
         return PostgresMessages(place)
-    if isinstance(place, str) and "://" in place:
-        raise ValueError(
-            "place: must be a path, or an address that begins with postgresql:// (for SQLAlchemy's"
-            " addresses, omit the driver)"
-        )
     from .ledger.sqlite.sqlite_messages import SqliteMessages  # noqa: PLC0415 - loads sqlite3
 
     return SqliteMessages(place)

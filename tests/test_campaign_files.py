@@ -693,6 +693,11 @@ def test_decision_about_nobody_lists_who_is_in_doubt(
     assert "no recipient of line 1 of request 2 is in doubt" in said(
         "--sent", "--line", "1", "--request", "2"
     )
+    assert "no recipient of line 7-9 is in doubt" in said("--sent", "--line", "7-9")
+    for odd in ("x", "0", "5-2", "2-", "2-x"):
+        assert "--line: must be a line of the list, or a range such as 2-5000" in said(
+            "--sent", "--line", odd
+        )
     assert "no recipient of request 1 is pending: check with" in said("--cancel", "--request", "1")
     assert run(["campaign", "resolve", str(path), "--sent"]) == Exit.DONE
     assert "no recipient of this campaign is in doubt" in said("--sent", "--request", "1")

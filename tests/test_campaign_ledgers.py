@@ -215,6 +215,36 @@ def test_decision_concerns_one_line_or_all(event: Event, state: RecipientState, 
             assert len(claimed(campaign.journal).recipients) == 1, "each is sent to alone"
 
 
+def test_decision_concerns_a_range_of_lines(places: Places):
+    with places.create("a", numbers(30)) as campaign:
+        settle(campaign.journal, claimed(campaign.journal, 10), Event.IN_DOUBT)
+        settle(campaign.journal, claimed(campaign.journal, 10), Event.IN_DOUBT)
+        assert campaign.resolve(Event.ASSUME_SENT, who="olha", line=(8, 13)) == 6
+        assert campaign.resolve(Event.CANCEL, who="olha", line=(18, 24), note="closed") == 4
+        assert campaign.resolve(Event.CANCEL, who="olha", line=(29, 99)) == 2
+        states = [one.state for one in campaign.recipients()]
+        assert states == (
+            [S.IN_DOUBT] * 7 + [S.ASSUMED_SENT] * 6 + [S.IN_DOUBT] * 7
+            + [S.ABANDONED] * 4 + [S.PENDING] * 4 + [S.ABANDONED] * 2
+        )  # fmt: skip
+        assert [(one.line, one.note) for one in campaign.figures().decisions] == [
+            (None, "lines 8 to 13"),
+            (None, "lines 18 to 24: closed"),
+            (None, "lines 29 to 99"),
+        ]
+        settle(campaign.journal, claimed(campaign.journal, 10), Event.ACCEPTED)
+        assert campaign.journal.states()[S.ACCEPTED] == 4
+
+
+@pytest.mark.parametrize("line", [0, -1, True, (3, 2), (0, 4), (1.0, 2), "7"])
+def test_odd_lines_of_a_decision_are_refused(line: Any, places: Places):
+    with (
+        places.create("a", numbers(3)) as campaign,
+        pytest.raises(ValueError, match=r"^line: must be a line from 1, or a first and a last"),
+    ):
+        campaign.resolve(Event.CANCEL, who="olha", line=line)
+
+
 def test_pending_recipients_are_cancelled_one_by_one_or_all(places: Places):
     with places.create("a", numbers(5)) as campaign:
         assert campaign.resolve(Event.CANCEL, who="olha", line=3) == 1

@@ -44,6 +44,21 @@ def test_plan_says_how_long_the_rate_takes(campaign: Campaign):
     assert campaign.plan(rate=0.5).seconds == 4
 
 
+def test_plan_says_when_the_gateway_is_the_limit(tmp_path: Path):
+    numbers = [f"+38050{number:07}" for number in range(2_500)]
+    with made(tmp_path, numbers, text="Hello") as campaign:
+        plan = campaign.plan(rate=100)
+        assert (plan.requests, plan.gateway_limits) == (25, False)
+        assert campaign.plan(batch=10).requests == 250
+    people = [{"phone": number, "name": f"N{number}"} for number in numbers]
+    with Campaign.create(
+        tmp_path / "own.sms", rows_source(people), sender="Shop", text="Hello {name}"
+    ) as campaign:
+        plan = campaign.plan(rate=100, concurrency=2)
+        assert (plan.requests, plan.gateway_limits) == (2_500, True)
+        assert plan.gateway_seconds == pytest.approx(2_500 * 0.15 / 2)
+
+
 def test_skipped_recipients_are_listed_with_line_and_reason(campaign: Campaign):
     (skipped,) = campaign.skipped()
     assert (skipped.line, skipped.number) == (2, "12")

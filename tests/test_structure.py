@@ -52,6 +52,7 @@ FLOORS: dict[str, float] = {
     "ledger": 3,
     "ledger.states": 3.1,
     "ledger.records": 3.2,
+    "ledger.arguments": 3.3,
     "ledger.contract": 3.3,
     "ledger.sql_files": 3.1,
     "ledger.fingerprints": 3.1,

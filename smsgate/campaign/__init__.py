@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from ..config import positive
+from ..ledger.arguments import check_lines, checked_person, on_server
 from ..ledger.contract import Journal, SharedJournal, shared
 from ..ledger.records import (
     Added,
@@ -31,6 +32,7 @@ from ..ledger.records import (
     JournalError,
     JournalLost,
     LedgerError,
+    Lines,
     RecipientInDoubt,
     RecipientOutcome,
     RecipientRecord,
@@ -277,9 +279,8 @@ class Campaign:
             ValueError: the campaign is in a file, or `who` is blank.
             LedgerError: the database failed.
         """
-        if not who.strip():
-            raise ValueError("who: must not be blank; give the name of the person who decides")
-        self._shared("pause").pause(f"by {who.strip()}" + (f" ({note})" if note else ""))
+        by = f"by {checked_person(who)}"
+        self._shared("pause").pause(by + (f" ({note})" if note else ""))
 
     def set_rate(self, rate: float | None) -> None:
         """Set the rate limit of all machines together, also of those that are sending now.
@@ -363,14 +364,25 @@ class Campaign:
 
     # Figures
 
-    def plan(self, *, balance: Decimal | None = None, rate: float | None = None) -> Plan:
+    def plan(
+        self,
+        *,
+        balance: Decimal | None = None,
+        rate: float | None = None,
+        batch: int = 100,
+        concurrency: int = 4,
+    ) -> Plan:
         """Return what a run would do and cost.
 
         Args:
             balance: the balance to compare the cost with, in credits.
             rate: recipients per second, from which the duration follows.
+            batch: the most recipients in one request.
+            concurrency: how many requests are in flight at the same time.
         """
-        return plan_of(self.figures(), balance=balance, rate=rate)
+        return plan_of(
+            self.figures(), balance=balance, rate=rate, batch=batch, concurrency=concurrency
+        )
 
     def figures(self, *, on_progress: Callable[[float], None] | None = None) -> Figures:
         """Return the campaign in figures.
@@ -446,7 +458,7 @@ class Campaign:
         who: str,
         note: str = "",
         request: int | None = None,
-        line: int | None = None,
+        line: Lines = None,
         message_id: str | None = None,
     ) -> int:
         """Record a decision on recipients in doubt, or cancel pending recipients.
@@ -459,28 +471,28 @@ class Campaign:
             who: the name of the person who decides.
             note: the reason for the decision.
             request: decide only about the recipients of this request.
-            line: decide only about the recipient on this line of the list.
+            line: decide only about the recipient on this line of the list, or about those from a
+                first to a last line: `line=(2, 5_000)`.
             message_id: the id that the gateway gave; for `Event.FOUND` only.
 
         Returns:
             The number of recipients changed.
 
         Raises:
-            ValueError: `who` is blank, `message_id` is missing or does not belong to this event, or
-                it is not the id of exactly one recipient.
+            ValueError: `who` is blank, `line` is neither a line nor a range, `message_id` is
+                missing or does not belong to this event, or it is not the id of exactly one
+                recipient.
             LedgerError: the file or the database cannot be written.
         """
-        if not who.strip():
-            raise ValueError(
-                "who: must not be blank; give the name of the person who decides, for the record"
-            )
+        person = checked_person(who)
+        check_lines(line)
         found = checked_id(message_id)
         if (event is Event.FOUND) != (found is not None):
             raise ValueError(
                 "message_id: Event.FOUND needs the id that the gateway gave; other events take none"
             )
         return self.journal.resolve(
-            event, request=request, line=line, message_id=found, who=who.strip(), note=note
+            event, request=request, line=line, message_id=found, who=person, note=note
         )
 
     # Forgetting
@@ -534,7 +546,7 @@ def __getattr__(name: str) -> type[SqliteJournal]:
 
 
 def _postgres_journal(database: str) -> type[PostgresJournal]:
-    if not database.startswith(("postgresql://", "postgres://")):
+    if not on_server(database):
         raise ValueError("database: must be an address that begins with postgresql://")
     from ..ledger.postgres.postgres_journal import PostgresJournal  # noqa: PLC0415 - an extra
 

@@ -6,6 +6,7 @@ others. Nothing is sent.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -24,11 +25,15 @@ from .sources import Row, Source
 from .template import MissingField, Template
 from .wording import complaints
 
-__all__ = ["Plan", "Preview", "Sample", "entries_of", "plan_of"]
+__all__ = ["REQUEST_SECONDS", "Plan", "Preview", "Sample", "entries_of", "plan_of"]
 
 
 _EXISTS = "+380501234567"
 """A valid number, for checks of everything but the number."""
+
+
+REQUEST_SECONDS = 0.15
+"""The seconds that a request probably takes, for an estimate; `smsgate doctor` measures it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,9 @@ class Plan:
     """What a run would do: recipients, texts, parts, cost and shortest duration.
 
     `pending` is the number of recipients to send to, and `cost` is in credits. `balance` (in
-    credits) and `seconds` are None if they are not known.
+    credits) and `seconds` (that the rate allows) are None if they are not known. `requests` is the
+    least number of requests, since recipients with different texts need different ones, and
+    `gateway_seconds` the time that a gateway needs for them if it takes `REQUEST_SECONDS` for each.
     """
 
     figures: Figures
@@ -44,6 +51,13 @@ class Plan:
     cost: int
     balance: Decimal | None
     seconds: float | None
+    requests: int
+    gateway_seconds: float
+
+    @property
+    def gateway_limits(self) -> bool:
+        """Whether the gateway probably limits the run, and not the rate."""
+        return self.gateway_seconds > (self.seconds or 0)
 
     @property
     def enough(self) -> bool | None:
@@ -127,15 +141,25 @@ def _size(sample: Sample) -> tuple[int, int]:
     return sample.text.parts, len(sample.text.text or sample.text.wappush or "")
 
 
-def plan_of(figures: Figures, *, balance: Decimal | None, rate: float | None) -> Plan:
+def plan_of(
+    figures: Figures,
+    *,
+    balance: Decimal | None,
+    rate: float | None,
+    batch: int,
+    concurrency: int,
+) -> Plan:
     """Return what a run would do."""
     pending = figures.count(RecipientState.PENDING)
+    requests = max(math.ceil(pending / batch), min(figures.texts, pending))
     return Plan(
         figures,
         pending,
         figures.cost(RecipientState.PENDING),
         balance,
         None if rate is None else pending / rate,
+        requests,
+        requests * REQUEST_SECONDS / concurrency,
     )
 
 

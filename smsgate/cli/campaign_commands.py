@@ -38,7 +38,9 @@ from ..campaign import (
 from ..campaign.runner import MOST_IN_REQUEST
 from ..campaign.wording import things
 from ..errors import InDoubt, NotSent
+from ..ledger.arguments import check_lines
 from ..ledger.contract import shared
+from ..ledger.records import Lines
 from ..ledger.states import before
 from ..session import AsyncSession
 from .campaign_place import CampaignPlace
@@ -49,7 +51,7 @@ from .exits import Exit, RunInterrupted
 from .help import PlainGroup
 from .output import Output
 from .progress import CampaignBar, working
-from .shared_options import Account, Country, ShowNumbers, command
+from .shared_options import Account, Country, ShowNumbers, command, stopping
 from .signals import SIGNALS
 
 __all__ = ["app"]
@@ -237,7 +239,12 @@ async def run(
                 f"the campaign is paused: {why}. To let it send again: {_RESUME.format(quoted)}"
             )
         async with account.session() as session:
-            plan = campaign.plan(balance=await _balance(output, session), rate=rate)
+            plan = campaign.plan(
+                balance=await _balance(output, session),
+                rate=rate,
+                batch=batch,
+                concurrency=session.concurrency,
+            )
             if not plan.pending:
                 output.note("No recipient is pending.")
             else:
@@ -440,11 +447,13 @@ def resolve(
         ),
     ] = None,
     line: Annotated[
-        int | None,
+        str,
         typer.Option(
-            metavar="N", help="Only the recipient on this line of the list. Default: all."
+            metavar="N[-M]",
+            help="Only the recipient on this line of the list, or those on lines N to M."
+            " Default: all.",
         ),
-    ] = None,
+    ] = "",
     note: Annotated[
         str, typer.Option(metavar="TEXT", help="The reason, recorded with the decision.")
     ] = "",
@@ -456,14 +465,14 @@ def resolve(
 
     Example: smsgate campaign resolve spring.sms --sent --request 7 --note "seen by the provider"
     """
-    event = decision.event
+    event, lines = decision.event, _lines(line)
     with place.open() as campaign:
         if event in _RISKS:
             confirm(_RISKS[event], yes=yes)
         moved = campaign.resolve(
             event,
             request=request,
-            line=line,
+            line=lines,
             who=getpass.getuser(),
             note=note,
             message_id=decision.found,
@@ -475,14 +484,23 @@ def resolve(
     return Exit.DONE
 
 
-def _not_there(
-    campaign: Campaign, state: RecipientState, request: int | None, line: int | None
-) -> str:
+def _lines(given: str) -> Lines:
+    """Return the lines that an option names: `7` or `2-5000`; "" for all."""
+    if not given:
+        return None
+    first, dash, last = given.partition("-")
+    try:
+        lines = (int(first), int(last)) if dash else int(first)
+        check_lines(lines)
+    except ValueError:
+        raise ValueError("--line: must be a line of the list, or a range such as 2-5000") from None
+    return lines
+
+
+def _not_there(campaign: Campaign, state: RecipientState, request: int | None, line: str) -> str:
     """Return why a decision concerned no recipient."""
     of_request = None if request is None else f"request {request}"
-    named = " of ".join(
-        part for part in (None if line is None else f"line {line}", of_request) if part
-    )
+    named = " of ".join(part for part in (f"line {line}" if line else None, of_request) if part)
     if not named or not campaign.figures().count(state):
         return f"no recipient of this campaign is {state}: check with 'smsgate campaign status'"
     others = [str(one.id) for one in campaign.in_doubt()] if state is _S.IN_DOUBT else []
@@ -618,15 +636,9 @@ def _exit_of(end: RunResult) -> int:
 @contextmanager
 def _stopping(output: Output, stop: Callable[[], None], again: str) -> Iterator[None]:
     """Stop gently on the first signal, immediately on the second. `again` explains the second."""
-
-    def gently() -> None:
-        stop()
-        output.note(f"Stopping ({SIGNALS.said}): waiting for requests in flight. {again}")
-
-    soon = partial(call_soon, current_token())
     with (
         anyio.CancelScope() as scope,
-        SIGNALS.reacting(partial(soon, scope.cancel)),
-        SIGNALS.reacting(partial(soon, gently)),
+        SIGNALS.reacting(partial(call_soon, current_token(), scope.cancel)),
+        stopping(output, stop, again),
     ):
         yield

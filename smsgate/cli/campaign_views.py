@@ -32,6 +32,7 @@ from ..campaign import (
     Source,
 )
 from ..campaign.delimited import DELIMITER_NAMES
+from ..campaign.planning import REQUEST_SECONDS
 from ..campaign.wording import (
     COSTS,
     DECISIONS,
@@ -85,6 +86,8 @@ LOOKS: dict[RecipientState, Look] = {
 
 _LISTED = 20
 """The number of requests in doubt that the screen lists at most; JSON has all."""
+_WORTH_SAYING = 60.0
+"""The plan names the gateway as the limit if it needs this many seconds."""
 _NAMED = 5
 """The number of recipients that are named per request."""
 
@@ -316,6 +319,12 @@ def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
         )
     if plan.seconds is not None:
         rows["duration"] = f"{duration(plan.seconds)} at {planned.rate:g} recipients per second"
+    if plan.gateway_limits and plan.gateway_seconds >= _WORTH_SAYING:
+        rows["gateway"] = (
+            f"{duration(plan.gateway_seconds)} or more: {things(plan.requests, 'request')}"
+            + (", as texts differ" if plan.requests >= figures.texts > 1 else "")
+            + f", if each takes {REQUEST_SECONDS:g} s"
+        )
     longest = figures.example
     if longest is not None:
         rows["sender"] = printable(mask_numbers(longest.sender))
@@ -341,6 +350,8 @@ def _plan_document(planned: Planned) -> dict[str, Any]:
             "cost": plan.cost,
             "balance": plan.balance,
             "enough": plan.enough,
+            "requests": plan.requests,
+            "gateway_seconds": plan.gateway_seconds,
             "seconds": plan.seconds,
         }
     }

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from ..ledger.arguments import check_place, on_server
 from ..ledger.health import PostgresHealth, SqliteHealth
 from .credentials import database_of
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from ..ledger.messages import MessageLedger
 
 __all__ = ["Database"]
-
-_ADDRESSES = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +44,14 @@ class Database:
     def place(self) -> str:
         """Return the path or the address. It may hold a password. Raises `ValueError`."""
         place = database_of(self.database)
-        if place.startswith(_ADDRESSES):
-            return place
         # "host=db password=..." is no name for a new file.
-        if "://" in place or ("=" in place and not Path(place).exists()):
-            raise ValueError(
-                "--database: must be a path, or an address that begins with postgresql:// (for"
-                " SQLAlchemy's addresses, omit the driver)"
-            )
+        parameters = "=" in place and not on_server(place) and not Path(place).exists()
+        check_place("--database", "://" if parameters else place)
         return place
 
     def on_server(self) -> bool:
         """Return whether the database is on a server, and not in a file."""
-        return self.place().startswith(_ADDRESSES)
+        return on_server(self.place())
 
     def shown(self) -> str:
         """Return the path, or the address without user, password and parameters."""

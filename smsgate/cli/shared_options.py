@@ -8,6 +8,7 @@ commands are handled here.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import partial
 from inspect import Parameter, Signature, iscoroutinefunction, signature
@@ -28,7 +29,7 @@ from .help import PlainCommand
 from .output import Machines, Output, People
 from .signals import SIGNALS
 
-__all__ = ["Account", "Command", "Common", "Country", "ShowNumbers", "command"]
+__all__ = ["Account", "Command", "Common", "Country", "ShowNumbers", "command", "stopping"]
 
 Command = Callable[..., Any]
 """A function, async or not, that takes the output and options, and returns an exit code or None."""
@@ -238,6 +239,18 @@ async def _in_loop(
     except Exception as error:
         return end(error)
     return end(output.interrupted())
+
+
+@contextmanager
+def stopping(output: Output, stop: Callable[[], object], again: str) -> Iterator[None]:
+    """Call `stop` on the first signal and say so. `again` explains the second one."""
+
+    def gently() -> None:
+        stop()
+        output.note(f"Stopping ({SIGNALS.said}): waiting for requests in flight. {again}")
+
+    with SIGNALS.reacting(partial(call_soon, current_token(), gently)):
+        yield
 
 
 def _end(

@@ -11,24 +11,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio.lowlevel import current_token
 from rich.console import RenderableType
 from rich.text import Text
 
 from .._client.observing import CallEnd, CallStart
-from .._client.spawn import call_soon
 from ..campaign.wording import things
 from ..errors import OUTCOMES, Outcome, SmsGateError, outcome_of
 from ..privacy import mask_numbers
 from ..session import AsyncSession
 from .databases import Database
 from .output import Output
-from .shared_options import Account
-from .signals import SIGNALS
+from .shared_options import Account, stopping
 from .views import VIEWS, View, printable, unbroken
 
 if TYPE_CHECKING:
@@ -40,6 +36,7 @@ _log = logging.getLogger("smsgate")
 _ENGINE_LOGS = ("procrastinate", "psycopg.pool")
 _HTTP_LIBRARIES = 2
 """The number of `-v` that also shows the logs of the engine."""
+_AGAIN = "Press Ctrl-C again to stop immediately. Messages in flight are then in doubt."
 _PENDING_AGAIN = {kind.__name__ for kind, row in OUTCOMES.items() if row.account or row.passing}
 """Errors after which a refused message is pending again, so it is not counted as refused."""
 
@@ -110,7 +107,8 @@ async def worker(output: Output, database: Database, account: Account) -> None:
         await _log_in(session)
         output.stream(WorkerStarted(_shown(database), _sends(database), session.concurrency))
         try:
-            with _stopping(output, stop.set), _engine_logs(output):
+            # The second signal cancels the command: the scope of every command is around this one.
+            with stopping(output, stop.set, _AGAIN), _engine_logs(output):
                 await run(database, outbox, stop)
         finally:
             output.stream(tally.stopped())
@@ -144,22 +142,6 @@ def _shown(database: Database) -> str:
 
 def _sends(database: Database) -> str:
     return "outbox and campaigns" if database.on_server() else "outbox"
-
-
-@contextmanager
-def _stopping(output: Output, stop: Callable[[], None]) -> Iterator[None]:
-    """Stop gently on the first signal, and immediately on the second."""
-
-    def gently() -> None:
-        stop()
-        output.note(
-            f"Stopping ({SIGNALS.said}): waiting for requests in flight. Press Ctrl-C again to stop"
-            " immediately. Messages in flight are then in doubt."
-        )
-
-    # The second signal cancels the whole command: the scope of every command is around this one.
-    with SIGNALS.reacting(partial(call_soon, current_token(), gently)):
-        yield
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from .records import (
     Claim,
     Evidence,
     Figures,
+    Lines,
     RecipientInDoubt,
     RecipientOutcome,
     RecipientRecord,
@@ -111,13 +112,13 @@ class Journal(Protocol):
         who: str,
         note: str,
         request: int | None,
-        line: int | None,
+        line: Lines,
         message_id: str | None,
     ) -> int:
         """Apply the operator's decision to recipients in the event's source state.
 
-        The decision covers one request, one line of the list, or all such recipients. Returns the
-        number of recipients changed.
+        The decision covers one request, one line of the list or a range of them, or all such
+        recipients. Returns the number of recipients changed.
         """
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TypeAlias
 
 from .states import Event, RecipientState
 
@@ -22,6 +23,7 @@ __all__ = [
     "JournalInUse",
     "JournalLost",
     "LedgerError",
+    "Lines",
     "RecipientInDoubt",
     "RecipientOutcome",
     "RecipientRecord",
@@ -31,6 +33,9 @@ __all__ = [
     "Text",
     "TimeSlot",
 ]
+
+Lines: TypeAlias = int | tuple[int, int] | None
+"""Which lines of the list a decision concerns: one, those from a first to a last one, or all."""
 
 
 class LedgerError(Exception):

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 from ...protocol.answers import DeliveryState
+from ..arguments import check_decision, check_outcomes, decided, lines_of
 from ..records import (
     Added,
     CampaignPaused,
@@ -29,13 +30,14 @@ from ..records import (
     Evidence,
     JournalError,
     JournalLost,
+    Lines,
     RecipientOutcome,
     RequestEnd,
     Seen,
     Text,
 )
 from ..sql_files import statements_of
-from ..states import OPERATOR_EVENTS, TRANSITIONS, Event, RecipientState, after, before
+from ..states import Event, RecipientState, after, before
 from ..stored_records import evidence_text
 from .postgres_filling import fill
 from .postgres_reader import PostgresReader, one_step
@@ -43,7 +45,6 @@ from .tables import PostgresTables
 
 __all__ = ["PostgresJournal"]
 
-_OUTCOMES = {row.event for row in TRANSITIONS if row.source is RecipientState.IN_FLIGHT}
 _ENDED_EARLY = "the process that was sending ended or stopped before it recorded the answer"
 _FAILED_OVER = (
     "the database failed over to a standby, which may lack the record of messages that were sent."
@@ -299,12 +300,7 @@ class PostgresJournal(PostgresReader):
             JournalLost: an operator has decided about recipients since, so their outcomes could not
                 be recorded.
         """
-        if sorted(outcome.recipient for outcome in outcomes) != sorted(
-            key for key, _ in claim.recipients
-        ):
-            raise ValueError("outcomes: one for each recipient of the claim")
-        if foreign := {outcome.event for outcome in outcomes} - _OUTCOMES:
-            raise ValueError(f"outcomes: {min(foreign)} is not an outcome of a request")
+        check_outcomes(claim, outcomes)
         unrecorded = self._step(lambda: self._settle(claim, outcomes, end))
         if unrecorded:
             raise JournalLost(
@@ -396,17 +392,15 @@ class PostgresJournal(PostgresReader):
         who: str,
         note: str,
         request: int | None,
-        line: int | None,
+        line: Lines,
         message_id: str | None,
     ) -> int:
         """Apply the operator's decision to recipients in the event's source state.
 
-        The decision covers one request, one line of the list, or all such recipients. Returns the
-        number of recipients changed.
+        The decision covers one request, one line of the list or a range of them, or all such
+        recipients. Returns the number of recipients changed.
         """
-        if event not in OPERATOR_EVENTS:
-            raise ValueError(f"event: one of {', '.join(OPERATOR_EVENTS)}")
-
+        check_decision(event)
         # A decision may concern millions.
         with self._one_at_a_time, self._tables.connection.unhurried():
             return self._resolve(
@@ -421,21 +415,19 @@ class PostgresJournal(PostgresReader):
         who: str,
         note: str,
         request: int | None,
-        line: int | None,
+        line: Lines,
         message_id: str | None,
     ) -> int:
-        if message_id is not None and (owner := self._run("find_id", message_id=message_id)):
-            raise ValueError(
-                f"message_id: line {owner[0][0]} has this id already; an id belongs to one"
-                " recipient"
-            )
+        if message_id is not None:
+            for (owner,) in self._run("find_id", message_id=message_id):
+                check_decision(event, owner=owner)
         moved = (
             self._cancel(who, request, line)
             if event is Event.CANCEL
             else self._decide(event, who, request, line, message_id)
         )
         if moved:
-            said = {"who": who, "event": event, "note": note, "request": request, "line": line}
+            said = decided(event, who, note, request, line)
             self._run("add_decision", recipients=moved, **said)
             if self._forget_texts:
                 self._run("forget_texts")
@@ -446,7 +438,7 @@ class PostgresJournal(PostgresReader):
         event: Event,
         who: str,
         request: int | None,
-        line: int | None,
+        line: Lines,
         message_id: str | None,
     ) -> int:
         source = before(event)
@@ -454,13 +446,15 @@ class PostgresJournal(PostgresReader):
             (key, text, one, attempts)
             for one, first, last, attempts in self._run("ranges_in_doubt", request=request)
             for key, text in self._run(
-                "chosen_in_doubt", source=source, request=one, first=first, last=last, line=line
+                "chosen_in_doubt",
+                source=source,
+                request=one,
+                first=first,
+                last=last,
+                **lines_of(line),
             )
         ]
-        if message_id is not None and len(chosen) > 1:
-            raise ValueError(
-                "message_id: an id belongs to one recipient; give the recipient's line"
-            )
+        check_decision(event, message_id=message_id, recipients=len(chosen))
         if not chosen:
             return 0
         self._run(
@@ -488,13 +482,12 @@ class PostgresJournal(PostgresReader):
             ranges = [(key, key) for key in keys] if attempts else _ranges(keys)
             self._add_pending([(text, *one) for one in ranges], int(attempts > 0), attempts)
 
-    def _cancel(self, who: str, request: int | None, line: int | None) -> int:
+    def _cancel(self, who: str, request: int | None, line: Lines) -> int:
         target = after(before(Event.CANCEL), Event.CANCEL)
         moved = 0
-        for one, text, first, last, alone, attempts, key in self._run(
-            "chosen_pending", request=request, line=line
+        for one, text, first, last, alone, attempts, low, high in self._run(
+            "chosen_pending", request=request, **lines_of(line)
         ):
-            low, high = (first, last) if line is None else (key, key)
             rest = [piece for piece in ((first, low - 1), (high + 1, last)) if piece[0] <= piece[1]]
             self._run("cancel_request", request=one, first=low, last=high)
             self._add_pending([(text, *piece) for piece in rest], alone, attempts)

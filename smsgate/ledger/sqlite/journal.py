@@ -15,18 +15,20 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...protocol.answers import DeliveryState
+from ..arguments import OUTCOMES, check_decision, check_outcomes, decided, lines_of
 from ..records import (
     Added,
     Claim,
     Entry,
     Evidence,
     JournalError,
+    Lines,
     RecipientOutcome,
     RequestEnd,
     Seen,
     Text,
 )
-from ..states import OPERATOR_EVENTS, TRANSITIONS, Event, RecipientState, after, before
+from ..states import Event, RecipientState, after, before
 from ..stored_records import evidence_text, kind_of
 from .campaign_file import CampaignFile
 from .connection import reading, transaction
@@ -35,7 +37,6 @@ from .reader import SqliteReader
 __all__ = ["ENDED_EARLY", "SqliteJournal"]
 
 ENDED_EARLY = "the process ended before the answer was written"
-_OUTCOMES = {row.event for row in TRANSITIONS if row.source is RecipientState.IN_FLIGHT}
 
 
 class SqliteJournal(SqliteReader):
@@ -233,13 +234,8 @@ class SqliteJournal(SqliteReader):
 
     def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
         """Record the outcome of each recipient of a claim."""
-        if sorted(outcome.recipient for outcome in outcomes) != sorted(
-            key for key, _ in claim.recipients
-        ):
-            raise ValueError("outcomes: one for each recipient of the claim")
-        if foreign := {outcome.event for outcome in outcomes} - _OUTCOMES:
-            raise ValueError(f"outcomes: {min(foreign)} is not an outcome of a request")
-        moves = {event: (after(before(event), event), before(event)) for event in _OUTCOMES}
+        check_outcomes(claim, outcomes)
+        moves = {event: (after(before(event), event), before(event)) for event in OUTCOMES}
         rows = [
             (target, one.message_id, one.reason, one.alone, one.recipient, claim.request, source)
             for one in outcomes
@@ -277,44 +273,36 @@ class SqliteJournal(SqliteReader):
         who: str,
         note: str,
         request: int | None,
-        line: int | None,
+        line: Lines,
         message_id: str | None,
     ) -> int:
         """Apply the operator's decision to recipients in the event's source state.
 
-        The decision covers one request, one line of the list, or all such recipients. Returns the
-        number of recipients changed.
+        The decision covers one request, one line of the list or a range of them, or all such
+        recipients. Returns the number of recipients changed.
         """
-        if event not in OPERATOR_EVENTS:
-            raise ValueError(f"event: one of {', '.join(OPERATOR_EVENTS)}")
+        check_decision(event)
         source = before(event)
         target = after(source, event)
         resend = target is RecipientState.PENDING
         with self._transaction():
-            if message_id is not None and (
-                owner := self._run("find_id", message_id=message_id).fetchone()
-            ):
-                raise ValueError(
-                    f"message_id: line {owner[0]} has this id already; an id belongs to one"
-                    " recipient"
-                )
+            if message_id is not None:
+                for (owner,) in self._run("find_id", message_id=message_id):
+                    check_decision(event, owner=owner)
             moved = self._run(
                 "resolve",
                 source=source,
                 target=target,
                 request=request,
-                line=line,
+                **lines_of(line),
                 message_id=message_id,
                 # Sent alone, so that another lost answer concerns one recipient only.
                 alone=int(resend),
                 reason=None if resend else f"{event} by {who}",
             ).rowcount
-            if message_id is not None and moved > 1:
-                raise ValueError(
-                    "message_id: an id belongs to one recipient; give the recipient's line"
-                )
+            check_decision(event, message_id=message_id, recipients=moved)
             if moved:
-                said = {"who": who, "event": event, "note": note, "request": request, "line": line}
+                said = decided(event, who, note, request, line)
                 self._run("add_decision", now=self._clock(), recipients=moved, **said)
                 if self._forget_texts:
                     self._run("forget_texts")

@@ -286,7 +286,8 @@ ORDER BY first FOR UPDATE;
 -- read all recipients: the planner cannot know how short its range is.
 SELECT id, text FROM smsgate.recipient
 WHERE campaign = :campaign AND id BETWEEN :first AND :last AND state = :source
-AND request = :request AND (CAST(:line AS bigint) IS NULL OR line = :line) ORDER BY id;
+AND request = :request
+AND (CAST(:first_line AS bigint) IS NULL OR line BETWEEN :first_line AND :last_line) ORDER BY id;
 
 -- name: resolve
 -- Apply the operator's decision to recipients.
@@ -302,15 +303,19 @@ UPDATE smsgate.request SET in_doubt = in_doubt - :count, accepted = accepted + :
 WHERE campaign = :campaign AND id = :request;
 
 -- name: chosen_pending
--- The pending requests that a decision concerns, and the one recipient if it concerns one line.
+-- The pending requests that a decision concerns, and the first and last recipient of each that it
+-- concerns: the lines of a list have the order of its recipients.
 SELECT request.id, request.text, request.first, request.last, request.alone, request.attempts,
-    one.id
-FROM smsgate.request LEFT JOIN smsgate.recipient AS one
-    ON one.campaign = :campaign AND one.id BETWEEN request.first AND request.last
-    AND one.line = :line
+    chosen.low, chosen.high
+FROM smsgate.request CROSS JOIN LATERAL (
+    SELECT request.first AS low, request.last AS high WHERE CAST(:first_line AS bigint) IS NULL
+    UNION ALL
+    SELECT min(id), max(id) FROM smsgate.recipient
+    WHERE campaign = :campaign AND id BETWEEN request.first AND request.last
+    AND line BETWEEN :first_line AND :last_line AND CAST(:first_line AS bigint) IS NOT NULL
+) AS chosen
 WHERE request.campaign = :campaign AND request.state = 'pending'
-AND (CAST(:request AS bigint) IS NULL OR request.id = :request)
-AND (CAST(:line AS bigint) IS NULL OR one.id IS NOT NULL)
+AND (CAST(:request AS bigint) IS NULL OR request.id = :request) AND chosen.low IS NOT NULL
 FOR UPDATE OF request;
 
 -- name: cancel_request

@@ -122,7 +122,8 @@ UPDATE run SET ended_at = :now, outcome = :outcome WHERE id = :run;
 -- Apply the operator's decision to recipients.
 UPDATE recipient SET state = :target, alone = :alone, reason = :reason, message_id = :message_id
 WHERE state = :source
-AND (:request IS NULL OR request = :request) AND (:line IS NULL OR line = :line);
+AND (:request IS NULL OR request = :request)
+AND (:first_line IS NULL OR line BETWEEN :first_line AND :last_line);
 
 -- name: find_id
 -- The line of the recipient with a message id. Reads all recipients, but is rarely used.
