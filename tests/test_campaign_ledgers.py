@@ -22,6 +22,7 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 from soak import count
 from test_campaign_machine import NUMBERS, WORDS, JournalMachine
 
+import smsgate
 from smsgate.campaign import (
     Campaign,
     Event,
@@ -29,6 +30,7 @@ from smsgate.campaign import (
     Journal,
     JournalLost,
     RecipientState,
+    RunOutcome,
     rows_source,
 )
 from smsgate.ledger.postgres.postgres_journal import PostgresJournal
@@ -36,6 +38,7 @@ from smsgate.ledger.records import Claim, LedgerError, RecipientOutcome, Request
 from smsgate.ledger.sql_files import placeholders
 from smsgate.ledger.states import LATE
 from smsgate.protocol.answers import DeliveryState
+from smsgate.sandbox import Sandbox
 
 S = RecipientState
 ID = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
@@ -213,6 +216,22 @@ def test_decision_concerns_one_line_or_all(event: Event, state: RecipientState, 
         assert [one.recipients for one in campaign.figures().decisions] == [1, 2]
         if state is S.PENDING:
             assert len(claimed(campaign.journal).recipients) == 1, "each is sent to alone"
+
+
+@pytest.mark.anyio
+async def test_run_that_would_cost_too_much_sends_nothing(places: Places):
+    with places.create("a", numbers(3), text="я" * 71) as campaign, Sandbox() as gateway:
+        async with smsgate.AsyncSession("sandbox", "sandbox", url=gateway.url) as session:
+            with pytest.raises(ValueError, match="max_cost: must be a whole number of credits"):
+                await campaign.run(session, max_cost=-1)
+            result = await campaign.run(session, max_cost=5)
+            assert result.outcome is RunOutcome.PAUSED
+            assert "would cost about 6 credits, and the most allowed is 5" in result.why
+            assert campaign.journal.states() == {S.PENDING: 3}
+            assert gateway.calls["SendSMS"] == 0
+            result = await campaign.run(session, max_cost=6)
+            assert result.outcome is RunOutcome.FINISHED
+        assert gateway.accepted == 3
 
 
 def test_decision_concerns_a_range_of_lines(places: Places):

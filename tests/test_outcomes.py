@@ -239,7 +239,7 @@ async def test_no_outcome_contradicts_the_ledger(
     )
 
 
-WAY = 0.1
+WAY = 0.05
 """Seconds that the network takes in one direction, below."""
 GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
 
@@ -309,11 +309,12 @@ async def test_closed_idle_connections_leave_almost_nothing_in_doubt():
     # A connection is used again for half of the time that the server keeps it (docs: how it is
     # tested, "Idle connections"). Beside it, in the same moments and on the same machine, a control
     # client uses one for as long as the server keeps it.
-    sends, workers, keep_alive = 240, 40, 1.0
+    sends, workers, keep_alive = 240, 40, 1.5
     enough = count(short=12, full=200)
     kinds = {"half of the time": keep_alive / 2, "all of the time": keep_alive}
     total, counted = ({kind: Counter[str]() for kind in kinds} for _ in range(2))
-    stalls = Stalls(keep_alive / 4)  # half of the time is no margin for a longer one
+    # Half of the time is no margin for many long ones, as several are on the way of a request.
+    stalls = Stalls(keep_alive / 10)
 
     async def work(url: str, kind: str, worker: int, lap: int) -> None:
         random = Random(1_000 * lap + worker)
@@ -335,7 +336,7 @@ async def test_closed_idle_connections_leave_almost_nothing_in_doubt():
                 total[kind][outcome] += 1
                 counted[kind][outcome] += stalls.none_since(before)
                 before = anyio.current_time()
-                # The server closes after a second of silence, of which the client learns late: half
+                # The server closes after that much silence, of which the client learns late: half
                 # of the gaps end in between. The others are so short that the connection is used
                 # again, however busy this machine is.
                 long = random.random() < 0.5

@@ -125,6 +125,7 @@ class RunOptions(TypedDict, total=False):
     batch: int
     rate: float | None
     patience: float
+    max_cost: int | None
     on_progress: Callable[[Progress], None]
 
 
@@ -144,6 +145,9 @@ class Runner:
             all together, also after this run. None for no limit, or the limit that is set already.
         patience: seconds in all to wait for a gateway that does not work, with growing pauses. Then
             the run pauses. The run also waits this long for another program that reads the file.
+        max_cost: the most credits that the run may cost, at one credit per part. If sending to all
+            pending recipients would cost more, the run pauses before it sends anything. None for no
+            limit.
         on_progress: called after each change.
 
     Raises:
@@ -166,6 +170,7 @@ class Runner:
         batch: int = 100,
         rate: float | None = None,
         patience: float = 1800.0,
+        max_cost: int | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         for name, valid, allowed in (
@@ -176,6 +181,11 @@ class Runner:
             ),
             ("rate", rate is None or positive(rate), "more than 0 recipients per second"),
             ("patience", positive(patience), "more than 0 seconds"),
+            (
+                "max_cost",
+                max_cost is None or (type(max_cost) is int and max_cost >= 0),
+                "a whole number of credits, 0 or more",
+            ),
         ):
             if not valid:
                 raise ValueError(f"{name}: must be {allowed}")
@@ -196,6 +206,7 @@ class Runner:
         self._next_look = 0.0
         self._unrecorded = 0
         self._patience = patience
+        self._max_cost = max_cost
         self._on_progress = on_progress
         self._evidence = EvidenceCollector(session, journal, self._steps)
         self._progress = Progress({})
@@ -235,7 +246,7 @@ class Runner:
             )
         self._hook("swept")
         self._progress = Progress(await self._states())
-        if not await self._begin():
+        if not await self._affordable() or not await self._begin():
             outcome = self._outcome or RunOutcome.STOPPED
             return RunResult(outcome, self._why, await self._states())
         self._on_progress(self._progress)
@@ -261,6 +272,18 @@ class Runner:
 
     async def _states(self) -> dict[RecipientState, int]:
         return await self._steps(self._journal.states)
+
+    async def _affordable(self) -> bool:
+        """End the run if it would cost more than it may."""
+        if self._max_cost is not None:
+            cost = (await self._steps(self._journal.figures)).cost(RecipientState.PENDING)
+            if cost > self._max_cost:
+                self._end(
+                    RunOutcome.PAUSED,
+                    f"sending to all pending recipients would cost about {cost:,} credits, and the"
+                    f" most allowed is {self._max_cost:,}",
+                )
+        return self._outcome is None
 
     async def _begin(self) -> bool:
         """Start as soon as no other program reads the file. False if `stop` was called before."""

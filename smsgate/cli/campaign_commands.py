@@ -226,6 +226,14 @@ async def run(
             metavar="N", min=1, max=MOST_IN_REQUEST, help="The most recipients in one request."
         ),
     ] = 100,
+    max_cost: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Send nothing if the run would cost more credits. Default: no limit.",
+        ),
+    ] = None,
     yes: Yes = False,
 ) -> int:
     """Send to all pending recipients. After any interruption, run this command again.
@@ -252,7 +260,9 @@ async def run(
                 cost = things(plan.cost, "credit")
                 confirm(f"Send to {things(plan.pending, 'recipient')} for about {cost}?", yes=yes)
             with CampaignBar(output, plan.pending) as shown:
-                runner = campaign.runner(session, rate=rate, batch=batch, on_progress=shown.run)
+                runner = campaign.runner(
+                    session, rate=rate, batch=batch, max_cost=max_cost, on_progress=shown.run
+                )
                 end: RunResult | None = None
                 output.interrupted = partial(RunInterrupted, quoted)
                 with _stopping(
