@@ -13,7 +13,7 @@
     │   ├── BadDestination           the number was not recognised, or its country is not served
     │   ├── GatewayFailure           the gateway could not send the message
     │   └── MessageNotFound          unknown message id
-    ├── InDoubt                None  the request left; no answer shows if the message was sent
+    ├── InDoubt                None  the request left; the answer was lost, or it is not clear
     ├── InFlight               None  another call is sending the message with this key
     └── KeyReused              False the key belongs to another message
 
@@ -75,7 +75,7 @@ class Outcome(StrEnum):
     NOT_SENT = "not sent"
     """Certainly not sent: no byte of the message left, or the gateway did not process it."""
     IN_DOUBT = "in doubt"
-    """The request left, and no readable answer shows whether the message was sent."""
+    """The request left, but the answer was lost or does not show whether the message was sent."""
 
     @property
     def exit_code(self) -> int:
@@ -204,8 +204,8 @@ REASONS: Mapping[Reason, ReasonRow] = {
     Reason.CONNECTION_LOST: ReasonRow(*_BROKEN, passing=True),
     Reason.CLIENT_FAILED: ReasonRow(
         "http_client",
-        "An event hook of the client failed, or a tool that replaces the transport failed. Remove"
-        " the hook or the tool.",
+        "An event hook of the client failed, or a tool that replaces the client's transport failed."
+        " Remove the hook or the tool.",
         passing=True,
     ),
     Reason.HTTP_STATUS: ReasonRow(*_STRANGER, passing=True),
@@ -259,8 +259,8 @@ class SmsGateError(Exception):
 class NotSent(SmsGateError):
     """The message was certainly not sent, so you can safely send it again.
 
-    No byte of it left this process. Or the gateway refused the cookie, so it did not process the
-    message, and the new login did not succeed in time.
+    Either no byte of the message left this process, or the gateway refused the cookie and the new
+    login did not succeed in time. The gateway does not process a message if it refuses the cookie.
 
     Attributes:
         reason: what prevented the request.
@@ -281,8 +281,8 @@ class Refused(SmsGateError):
     Attributes:
         answer: the meaning of the gateway's sentence (a `smsgate.Answer`).
         text: the gateway's answer as text, with numbers masked.
-        reasons: one sentence for each recipient, in order, if the gateway gave one for each
-            recipient; otherwise empty.
+        reasons: the gateway's sentence about each recipient, in the order of the recipients. Empty
+            if the gateway did not give a sentence for each recipient.
     """
 
     sent: ClassVar[bool | None] = False
@@ -358,7 +358,7 @@ class MessageNotFound(Refused):
 
 
 class InDoubt(SmsGateError):
-    """The request left, and no answer shows whether the message was sent.
+    """The request left, but the answer was lost or does not show whether the message was sent.
 
     Before you send the message again, check in the account whether it was sent: the gateway
     continues to process a request after the connection is lost.

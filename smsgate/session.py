@@ -103,9 +103,9 @@ class AsyncSession:
         url: the complete URL of the gateway, including the path.
         concurrency: how many requests may be in flight at the same time, from 1 to 256. Each has
             its own cookie and connection; other calls wait.
-        account_concurrency: how many requests all machines together may have in flight when they
-            send campaigns in PostgreSQL with this account, from 1 to 256; by default no limit
-            (docs: several machines, "Requests at once").
+        account_concurrency: the limit for requests in flight, from 1 to 256, that all machines
+            share when they send this account's campaigns from one PostgreSQL database. By default
+            there is no limit (docs: several machines, "Requests at once").
         timeouts: the deadlines of calls, in seconds.
         proxy: the URL of an HTTP proxy; by default no proxy. `HTTP_PROXY` and similar environment
             variables are ignored.
@@ -263,9 +263,9 @@ class AsyncSession:
     async def aclose(self, *, grace: float | None = None) -> None:
         """Refuse new calls, wait for those in flight, and close the connections.
 
-        You may call `aclose` again, even while another `aclose` waits. If the wait is cancelled,
-        each remaining call closes its own connection when the call ends. To wait for these calls,
-        call `aclose` again.
+        You may call `aclose` again, even while another `aclose` waits. If you cancel `aclose`, the
+        calls in flight continue, and each of them closes its own connection at the end. To wait for
+        these calls, call `aclose` again.
 
         Args:
             grace: the longest wait in seconds; 0 does not wait. A call that has not ended by then
@@ -273,7 +273,7 @@ class AsyncSession:
                 reason `Reason.CLOSED`. By default, `aclose` waits until the deadline of each call.
 
         Raises:
-            NotSent: `aclose` runs on a different event loop and cannot close the session.
+            NotSent: the session was opened on another event loop, so this call cannot close it.
             ValueError: `grace` is not a number of seconds.
         """
         if found := bad_grace(grace):
@@ -292,7 +292,7 @@ class AsyncSession:
 
     @property
     def account_concurrency(self) -> int | None:
-        """How many requests all machines together may have in flight for campaigns, or None."""
+        """The limit for requests in flight that all machines share for campaigns, or None."""
         return self._config.account_concurrency
 
     @property
@@ -356,8 +356,9 @@ class AsyncSession:
             sender: an approved name or a phone number; by default the sender of the session.
             timeout: seconds for the whole call, including the login and retries; by default
                 `timeouts.send`. A send that times out raises `NotSent` if no byte of its request
-                has left, otherwise `InDoubt`. A timeout does not stop the gateway: after `InDoubt`
-                the message may still be sent, so a short timeout only loses the answer.
+                has left, otherwise `InDoubt`. A timeout does not stop the gateway, so the gateway
+                may still send the message after `InDoubt`. A short timeout does not prevent the
+                send: you only lose the answer.
             not_after: seconds within which the first byte of the request must leave; by default no
                 limit except `timeout`. Use `not_after` for a message that is useless later, such as
                 a one-time code. If no byte has left by then, nothing is sent, and the call raises
@@ -495,15 +496,15 @@ class AsyncSession:
                 async for outcome in outcomes:
                     print(outcome.message.text, outcome.result or outcome.error)
 
-        If you leave the loop early, no more messages are read (with one exception, see below), and
-        sends in flight continue in the background. To wait for these sends, leave the block
-        `async with session.send_many(...)`, or call `outcomes.aclose()`. Outcomes that the loop did
-        not yield are logged.
+        If you leave the loop early, `send_many` reads no more messages (with one exception, see
+        below), and sends in flight continue in the background. To wait for these sends, leave the
+        block `async with session.send_many(...)`, or call `outcomes.aclose()`. Outcomes that the
+        loop did not yield are logged.
 
-        The exception: if `messages` is an async iterable, `send_many` may already be waiting for
-        its next item when you leave the loop. This wait is not cancelled: if the item arrives, it
-        is still sent. `send_many` does not close an iterator or a generator that you pass, so you
-        can read the remaining items.
+        The exception: if `messages` is an async iterable, `send_many` may be waiting for the next
+        message when you leave the loop. It does not cancel this wait. If the message arrives, it is
+        still sent. `send_many` does not close an iterator or a generator that you pass, so you can
+        read the remaining messages.
 
         `send_many` keeps no record of what was sent. To survive a crash, use `smsgate.campaign`.
 

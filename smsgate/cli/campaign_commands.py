@@ -215,8 +215,8 @@ async def run(
             min=0.001,
             max=1e6,
             help=(
-                "The maximum number of recipients per second, in a database of all machines"
-                " together. Default: no limit, or the one set with 'campaign rate'."
+                "The maximum number of recipients per second. With --database, all machines share"
+                " this limit. Default: no limit, or the limit set with 'campaign rate'."
             ),
         ),
     ] = None,
@@ -303,7 +303,7 @@ def pause(
     *,
     note: Annotated[str, typer.Option(metavar="TEXT", help="The reason, shown to others.")] = "",
 ) -> None:
-    """Stop all machines that send a campaign in a database. Requests in flight end.
+    """Stop all machines that send a campaign in a database. They finish requests in flight.
 
     Example: smsgate campaign pause spring --database postgresql://db.example/shop
     """
@@ -314,7 +314,7 @@ def pause(
 
 @command(app, changes=True)
 def resume(output: Output, place: CampaignPlace, *, yes: Yes = False) -> None:
-    """Continue what is paused in a database, or begin what is new, on all machines.
+    """End a pause for all machines that share a database, or allow them to start.
 
     Example: smsgate campaign resume spring --database postgresql://db.example/shop
     """
@@ -339,7 +339,7 @@ def rate(
         str, typer.Argument(metavar="N", help="Recipients per second, or 'none' for no limit.")
     ],
 ) -> None:
-    """Set the rate limit of all machines that send a campaign in a database, also while they send.
+    """Set the rate limit of a campaign in a database, for all machines together, even in a run.
 
     Example: smsgate campaign rate spring 100 --database postgresql://db.example/shop
     """

@@ -102,8 +102,8 @@ class Account:
             max=256,
             metavar="N",
             help=(
-                "The number of requests that all machines together have in flight for campaigns in"
-                " PostgreSQL. Default: SMSGATE_ACCOUNT_CONCURRENCY, or no limit."
+                "The limit for requests in flight that all machines share when they send campaigns"
+                " in PostgreSQL. Default: SMSGATE_ACCOUNT_CONCURRENCY, or no limit."
             ),
         ),
     ] = None

@@ -83,9 +83,9 @@ class Tally:
 
 
 async def worker(output: Output, database: Database, account: Account) -> None:
-    """Send an outbox and campaigns until a signal stops it. Run as many workers as you like.
+    """Send outbox messages and campaigns until you stop it. You may run several workers.
 
-    The first Ctrl-C or SIGTERM lets requests in flight end, the second one stops immediately.
+    After the first Ctrl-C or SIGTERM it waits for requests in flight; the second stops it at once.
 
     Example: smsgate worker --database postgresql://db.example/shop
     """
