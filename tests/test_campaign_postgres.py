@@ -5,7 +5,14 @@ The reasons are in the docs: several machines.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -34,6 +41,7 @@ from smsgate.campaign import (
     running_campaigns,
 )
 from smsgate.cli.exits import Exit
+from smsgate.ledger.postgres import reconnection
 from smsgate.ledger.postgres.postgres_journal import PostgresJournal
 from smsgate.ledger.postgres.postgres_messages import PostgresMessages
 from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd
@@ -418,6 +426,44 @@ def test_second_failover_concerns_only_those_who_are_pending(address: str):
         assert campaign.figures().states == {S.PENDING: 10, S.REFUSED: 20}
 
 
+def test_failover_of_many_requests_compares_each_recipient_once(address: str):
+    for name in ("spring", "autumn"):
+        rows = rows_source({"phone": f"+38050{one:07}", "name": str(one)} for one in range(2_000))
+        Campaign.create(name, rows, database=address, sender="Shop", text="Hello, {name}").close()
+    with closing(PostgresMessages(address)) as messages, psycopg.connect(address) as connection:
+        sql = messages._tables._sql["doubt_pending_recipients"]
+        plan = connection.execute(
+            f"EXPLAIN ANALYZE {sql}".encode(), {"target": S.IN_DOUBT, "reason": "why"}
+        ).fetchall()
+        connection.rollback()
+        assert "Rows Removed by Join Filter" not in str(plan)
+        connection.execute("UPDATE smsgate.setting SET value = 'earlier' WHERE name = 'timeline'")
+        connection.commit()
+        assert messages.accept_failover(who="Olha") == (0, 4_000)
+    with Campaign.open("spring", database=address) as campaign:
+        requests = {one.id for one in campaign.in_doubt()}
+        assert {one.request for one in campaign.recipients()} == requests
+        assert campaign.figures().states == {S.IN_DOUBT: 2_000}
+
+
+def test_failover_is_accepted_however_long_it_takes(address: str, monkeypatch: pytest.MonkeyPatch):
+    create(address)
+    with psycopg.connect(address) as connection:
+        connection.execute("UPDATE smsgate.setting SET value = 'earlier' WHERE name = 'timeline'")
+        connection.execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM pg_sleep(1); RETURN NEW; END $$"
+        )
+        connection.execute(
+            "CREATE TRIGGER slow BEFORE UPDATE ON smsgate.request_1"
+            " FOR EACH ROW EXECUTE FUNCTION slow()"
+        )
+    monkeypatch.setitem(reconnection._OPTIONS, "statement_timeout", "300")
+    monkeypatch.setattr(reconnection, "_PATIENCE", 0.0)
+    with closing(PostgresMessages(address)) as messages:
+        assert messages.accept_failover(who="Olha") == (0, 20)
+
+
 # The tables
 
 
@@ -464,6 +510,115 @@ def test_lost_connection_while_a_list_is_read_leaves_nothing(address: str):
         Campaign.create("a", rows_source(rows()), database=address, sender="Shop", text="Hi")
     with pytest.raises(FileNotFoundError):
         Campaign.open("a", database=address)
+
+
+class SmallDisk:
+    """A tablespace on a disk of its own, which a test can fill."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="disk-", dir=cluster.folder))
+        if os.getuid() or not shutil.which("mount"):
+            pytest.skip("only root can mount a small disk")
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(self.folder)],
+            capture_output=True,
+            check=False,
+        )
+        if mounted.returncode:
+            pytest.skip("a small disk cannot be mounted here")
+        self._ballast = self.folder / "ballast"
+        space = self.folder / "space"
+        space.mkdir()
+        shutil.chown(space, "postgres", "postgres")
+        self.name = new_database(cluster)
+        self._server = cluster.address_of("postgres")
+        self._execute(f"CREATE TABLESPACE {self.name} LOCATION '{space}'")
+        self._execute(f"ALTER DATABASE {self.name} SET TABLESPACE {self.name}")
+        self.address: str = cluster.address_of(self.name)
+
+    def _execute(self, sql: str) -> None:
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            connection.execute(sql.encode())
+
+    def fill(self, left: int = 0) -> None:
+        """Fill the disk, except for this many bytes."""
+        free = shutil.disk_usage(self.folder).free
+        with contextlib.suppress(OSError), self._ballast.open("wb") as ballast:
+            os.posix_fallocate(ballast.fileno(), 0, free - left)
+
+    def free(self) -> None:
+        self._ballast.unlink()
+
+    def close(self) -> None:
+        self._execute(f"DROP DATABASE {self.name} WITH (FORCE)")
+        self._execute(f"DROP TABLESPACE {self.name}")
+        subprocess.run(["umount", "-l", str(self.folder)], check=True)
+
+
+@pytest.fixture
+def disk(request: pytest.FixtureRequest) -> Iterator[SmallDisk]:
+    with closing(SmallDisk(cluster_of(request))) as small:
+        yield small
+
+
+FULL = "the disk of the database is full: free some space there"
+
+
+def test_list_that_fills_the_disk_leaves_nothing(disk: SmallDisk):
+    create(disk.address, 20)
+    disk.fill(left=2 << 20)
+    with pytest.raises(LedgerError, match=FULL):
+        create(disk.address, 100_000, "autumn")
+    disk.free()
+    with pytest.raises(FileNotFoundError):
+        Campaign.open("autumn", database=disk.address)
+    create(disk.address, 100, "autumn")
+    with Campaign.open("autumn", database=disk.address) as campaign:
+        assert campaign.figures().states == {S.PENDING: 100}
+
+
+def test_answer_that_finds_the_disk_full_is_in_doubt_and_may_come_late(disk: SmallDisk):
+    create(disk.address)
+    with closing(PostgresJournal.open(disk.address, "spring")) as journal:
+        claim = claimed(journal)
+        disk.fill()
+        answer = RequestEnd(reply=random.Random(1).randbytes(1 << 20))
+        with pytest.raises(LedgerError, match=FULL):
+            journal.settle(claim, all_of(claim, Event.ACCEPTED), answer)
+        assert journal.states() == {S.PENDING: 10, S.IN_FLIGHT: 10}
+        disk.free()
+        let_leases_pass(disk.address)
+        assert journal.sweep() == 10
+        journal.settle(claim, all_of(claim, Event.ACCEPTED), answer)
+        assert journal.states() == {S.PENDING: 10, S.ACCEPTED: 10}
+
+
+@pytest.mark.anyio
+async def test_run_on_a_full_disk_ends_and_the_next_one_sends_to_the_rest(disk: SmallDisk):
+    create(disk.address, 2_000)
+    with (
+        Sandbox(Settings(credits=10**6)) as gateway,
+        Campaign.open("spring", database=disk.address) as campaign,
+    ):
+        # A request with one recipient is a new row, for which there is no space sooner or later.
+        disk.fill()
+        async with session(gateway) as mine:
+            with pytest.raises(LedgerError, match=FULL):
+                await campaign.run(mine, batch=1)
+            disk.free()
+            sent = {one.destination for one in gateway.messages}
+            left = campaign.journal.states()
+            assert left[S.PENDING] > 0
+            assert left.get(S.ACCEPTED, 0) + left.get(S.IN_FLIGHT, 0) >= len(sent)
+            let_leases_pass(disk.address)
+            assert (await campaign.run(mine)).outcome is RunOutcome.FINISHED
+        accepted = {one.number for one in campaign.recipients() if one.state is S.ACCEPTED}
+        in_doubt = {one.number for one in campaign.recipients() if one.state is S.IN_DOUBT}
+        messages = [one.destination for one in gateway.messages]
+        assert len(messages) == len(set(messages)), "nobody is sent to twice"
+        assert accepted <= set(messages) <= accepted | in_doubt
+        assert len(accepted) + len(in_doubt) == 2_000
+        assert campaign.figures().states[S.ACCEPTED] == len(accepted)
 
 
 # The command
