@@ -240,11 +240,11 @@ class Counted:
     """What a report counts, from groups of recipients that are alike."""
 
     def __init__(self, groups: Sequence[_Group]) -> None:
-        self.states = Counter[_S]()
-        self.costs = Counter[_S]()
-        self.parts = Counter[int]()
-        self.deliveries = Counter[str]()
-        self.ucs2 = 0
+        self.states: Counter[_S] = Counter()
+        self.costs: Counter[_S] = Counter()
+        self.parts: Counter[int] = Counter()
+        self.deliveries: Counter[str] = Counter()
+        self.ucs2: int = 0
         self._reasons = {state: Counter[str]() for state in _S}
         for stored, reason, delivery, parts, alphabet, count in groups:
             state = _S(stored)
