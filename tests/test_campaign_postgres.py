@@ -5,6 +5,7 @@ The reasons are in the docs: several machines.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any, cast
 
 import anyio
 import anyio.to_thread
@@ -256,6 +258,47 @@ async def test_account_has_one_concurrency_on_all_machines_and_campaigns(address
             watching.cancel_scope.cancel()
         assert gateway.accepted == 120
     assert max(seen) == most
+
+
+@pytest.mark.anyio
+async def test_claim_that_is_cancelled_while_it_is_made_is_given_back(
+    address: str, anyio_backend_name: str
+):
+    create(address)
+
+    async def run() -> None:
+        options: Any = {"url": gateway.url, "concurrency": 2, "account_concurrency": 2}
+        async with smsgate.AsyncSession("sandbox", "sandbox", **options) as mine:
+            await campaign.run(mine)
+
+    def wait_for_a_claim() -> None:
+        with psycopg.connect(address, autocommit=True) as third:
+            until(
+                third,
+                "SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+                " WHERE NOT granted AND datname = current_database()",
+            )
+
+    with (
+        Sandbox() as gateway,
+        Campaign.open("spring", database=address) as campaign,
+        psycopg.connect(address) as other,
+    ):
+        other.execute("LOCK TABLE smsgate.request IN EXCLUSIVE MODE")
+        async with anyio.create_task_group() as tasks:
+            others = asyncio.all_tasks() if anyio_backend_name == "asyncio" else set()
+            tasks.start_soon(run)
+            await anyio.to_thread.run_sync(wait_for_a_claim)
+            if anyio_backend_name == "asyncio":
+                # What an event loop does at its end. No scope of anyio shields from it.
+                for task in asyncio.all_tasks() - others:
+                    task.cancel()
+            else:
+                tasks.cancel_scope.cancel()
+            other.rollback()
+        assert campaign.journal.states() == {S.PENDING: 20}
+        assert not cast("PostgresJournal", campaign.journal)._slots
+        assert not gateway.messages
 
 
 def test_slot_of_a_connection_that_ended_is_free_and_freed_once(address: str):

@@ -1,4 +1,4 @@
-"""Start tasks that outlive the call that started them, and call into an event loop from any thread.
+"""Start tasks that outlive the call that started them, and call into threads and event loops.
 
 A task group must be left by the task that entered it. An iterator that a caller may drop in the
 middle of a loop cannot guarantee this, and neither can a session that a test fixture opens in one
@@ -10,12 +10,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
 from contextvars import copy_context
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
+import anyio
+import anyio.to_thread
 from anyio.lowlevel import EventLoopToken, current_token
 
-__all__ = ["call_soon", "spawn"]
+__all__ = ["call_soon", "finish_in_thread", "spawn"]
+
+_T = TypeVar("_T")
 
 # asyncio keeps only weak references to its tasks.
 _TASKS: set[asyncio.Task[Any]] = set()
@@ -46,6 +52,44 @@ def call_soon(token: EventLoopToken, function: Callable[[], None]) -> None:
         loop.call_soon_threadsafe(function)
     else:
         loop.run_sync_soon(function)
+
+
+async def finish_in_thread(executor: Executor, work: Callable[[], _T], *, keep: bool) -> _T:
+    """Call `work` in a thread and wait until it has ended, whatever is cancelled in the meantime.
+
+    A scope of anyio cancels the next await. The same holds for asyncio's own cancellation with
+    `keep`, so that the result is not lost; without it, the cancellation is raised here.
+
+    Args:
+        executor: gives the thread on asyncio.
+        work: the function.
+        keep: whether the caller needs the result even if it is cancelled. It must await something
+            else afterwards.
+    """
+    loop = current_token().native_token
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        done = list[_T]()
+        with anyio.CancelScope(shield=True):
+            done.append(await anyio.to_thread.run_sync(work))
+        return done[0]
+    future = loop.run_in_executor(executor, partial(copy_context().run, work))
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is None:
+        return future.result()
+    failure = future.exception()
+    if failure is not None or not keep:
+        raise cancelled from failure
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()  # the count of cancellations stays what it was
+        task.cancel(*cancelled.args)
+    return future.result()
 
 
 async def _coroutine(function: Callable[[], Awaitable[None]]) -> None:

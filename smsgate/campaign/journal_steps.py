@@ -1,18 +1,17 @@
 """Runs the steps of a journal from async code: directly, or in a thread if it is shared.
 
-Rule of this file: a step that has begun is waited for, whatever is cancelled. A step of a file is a
-plain call, so nothing can be cancelled in it at all.
+Rule of this file: a step that has begun is waited for, whatever is cancelled, also by asyncio
+itself. A step of a file is a plain call, so nothing can be cancelled in it at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-import anyio
-import anyio.to_thread
-
+from .._client.spawn import finish_in_thread
 from ..ledger.contract import Journal
 
 __all__ = ["JournalSteps"]
@@ -25,13 +24,22 @@ class JournalSteps:
     """Calls methods of one journal, one at a time."""
 
     def __init__(self, journal: Journal) -> None:
-        self._in_thread = journal.shared
+        # Its thread ends when nothing refers to it any more.
+        self._thread = (
+            ThreadPoolExecutor(1, thread_name_prefix="smsgate journal") if journal.shared else None
+        )
 
     async def __call__(self, step: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
         """Call a method of the journal and return its result."""
-        if not self._in_thread:
+        if self._thread is None:
             return step(*arguments, **named)
-        done = list[_T]()
-        with anyio.CancelScope(shield=True):
-            done.append(await anyio.to_thread.run_sync(partial(step, *arguments, **named)))
-        return done[0]
+        return await finish_in_thread(self._thread, partial(step, *arguments, **named), keep=False)
+
+    async def kept(self, step: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
+        """Call a method whose result holds something that must be given back, such as a claim.
+
+        If this is cancelled, the result is returned, and the next await raises the cancellation.
+        """
+        if self._thread is None:
+            return step(*arguments, **named)
+        return await finish_in_thread(self._thread, partial(step, *arguments, **named), keep=True)

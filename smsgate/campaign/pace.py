@@ -81,7 +81,7 @@ class AccountSlots:
         """Take a slot. If none is free, sleep a little and return False."""
         if self._journal is None:
             return True
-        slot = await self._steps(self._journal.take_slot, self._account, self._most)
+        slot = await self._steps.kept(self._journal.take_slot, self._account, self._most)
         if slot is None:
             await sleep(_AGAIN)
             return False

@@ -452,7 +452,7 @@ class Runner:
                 await self._stop_asked.wait()
 
     async def _claim(self) -> Claim | None:
-        claim = await self._steps(
+        claim = await self._steps.kept(
             self._journal.claim,
             self._run,
             self._most,
