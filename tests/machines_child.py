@@ -40,16 +40,13 @@ class PendingAgain(PostgresJournal):
     """Who was in flight when the lease passed is put back to pending."""
 
     def sweep(self) -> int:
-        sql = self._tables._sql["sweep"]
+        sql = self._tables._sql["sweep_requests"]
         part = "SET state = 'in doubt', settled_at"
         assert part in sql
-        self._tables._sql["sweep"] = sql.replace(part, "SET state = 'pending', settled_at").replace(
-            "in_doubt = size,", "token = NULL,"
-        )
-        self._tables._sql["sweep"] = (
-            self._tables._sql["sweep"].split("UPDATE smsgate.recipient")[0].rstrip()
-            + " SELECT id FROM gone;"
-        )
+        self._tables._sql["sweep_requests"] = sql.replace(
+            part, "SET state = 'pending', settled_at"
+        ).replace("in_doubt = size,", "token = NULL,")
+        self._tables._sql["sweep"] = "SELECT 1;"
         self.sweep = super().sweep  # type: ignore[method-assign]
         return super().sweep()
 

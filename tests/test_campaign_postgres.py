@@ -311,7 +311,7 @@ def test_slot_of_a_connection_that_ended_is_free_and_freed_once(address: str):
         assert [slot is not None for slot in lost] == [True, True, False]
         assert other.take_slot(7, 2) is None
         assert other.take_slot(8, 1) is not None, "another account"
-        with psycopg.connect(address) as connection:
+        with psycopg.connect(address, autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(%s)",
                 [lost[0].process],  # type: ignore[union-attr]

@@ -231,6 +231,7 @@ class Standby(Cluster):
 
 def until(connection: psycopg.Connection[Any], sql: str) -> None:
     """Wait until a query has a row."""
+    assert connection.autocommit, "views such as pg_stat_activity do not change in a transaction"
     end = time.monotonic() + 60
     while not connection.execute(sql.encode()).fetchone():
         assert time.monotonic() < end, f"still without a row: {sql}"

@@ -46,6 +46,7 @@ from ..ledger.states import TRANSITIONS, Event, RecipientState, Transition
 from ..protocol.models import message_id as checked_id
 from ..session import AsyncSession
 from .export import Exportable, export_csv
+from .pace import check_pace
 from .planning import Plan, Preview, Sample, entries_of, plan_of
 from .polling import Poller, PollOptions, PollProgress
 from .report import Reportable, html_report, write_html
@@ -379,7 +380,13 @@ class Campaign:
             rate: recipients per second, from which the duration follows.
             batch: the most recipients in one request.
             concurrency: how many requests are in flight at the same time.
+
+        Raises:
+            ValueError: `rate`, `batch` or `concurrency` is out of range.
         """
+        check_pace(batch, rate)
+        if type(concurrency) is not int or concurrency < 1:
+            raise ValueError("concurrency: must be a whole number, 1 or more")
         return plan_of(
             self.figures(), balance=balance, rate=rate, batch=batch, concurrency=concurrency
         )

@@ -10,13 +10,26 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
+from ..config import positive
 from ..ledger.contract import SharedJournal
+from ..protocol.limits import MOST_RECIPIENTS
 from .journal_steps import JournalSteps
 
-__all__ = ["AccountSlots", "OwnPace", "SharedPace"]
+__all__ = ["MOST_IN_REQUEST", "AccountSlots", "OwnPace", "SharedPace", "check_pace"]
+
+MOST_IN_REQUEST = min(1_000, MOST_RECIPIENTS)
+"""The largest `batch`: this many recipients are in doubt together if an answer is lost."""
 
 _AGAIN = 0.1
 """Seconds between two attempts to get a slot of the account."""
+
+
+def check_pace(batch: int, rate: float | None) -> None:
+    """Raise `ValueError` if a run cannot have this pace."""
+    if type(batch) is not int or not 1 <= batch <= MOST_IN_REQUEST:
+        raise ValueError(f"batch: must be a whole number from 1 to {MOST_IN_REQUEST}")
+    if rate is not None and not positive(rate):
+        raise ValueError("rate: must be more than 0 recipients per second")
 
 
 class OwnPace:

@@ -25,16 +25,15 @@ from ..errors import InDoubt, NotSent, Reason, Refused
 from ..ledger.contract import Journal, shared
 from ..ledger.records import CampaignPaused, Claim, JournalBusy, JournalLost, LedgerError
 from ..ledger.states import Event, RecipientState, after, before
-from ..protocol.limits import MOST_RECIPIENTS
 from ..protocol.models import Message, SendResult
 from ..session import AsyncSession
 from .evidence import EvidenceCollector
 from .journal_steps import JournalSteps
 from .outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_error
-from .pace import AccountSlots, OwnPace, SharedPace
+from .pace import AccountSlots, OwnPace, SharedPace, check_pace
 from .wording import duration
 
-__all__ = ["MOST_IN_REQUEST", "Progress", "RunOptions", "RunOutcome", "RunResult", "Runner"]
+__all__ = ["Progress", "RunOptions", "RunOutcome", "RunResult", "Runner"]
 
 _log = logging.getLogger("smsgate")
 
@@ -129,10 +128,6 @@ class RunOptions(TypedDict, total=False):
     on_progress: Callable[[Progress], None]
 
 
-MOST_IN_REQUEST = min(1_000, MOST_RECIPIENTS)
-"""The largest `batch`: this many recipients are in doubt together if an answer is lost."""
-
-
 class Runner:
     """One run of a campaign. It can be stopped.
 
@@ -173,13 +168,8 @@ class Runner:
         max_cost: int | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
+        check_pace(batch, rate)
         for name, valid, allowed in (
-            (
-                "batch",
-                type(batch) is int and 1 <= batch <= MOST_IN_REQUEST,
-                f"a whole number from 1 to {MOST_IN_REQUEST}",
-            ),
-            ("rate", rate is None or positive(rate), "more than 0 recipients per second"),
             ("patience", positive(patience), "more than 0 seconds"),
             (
                 "max_cost",

@@ -409,7 +409,7 @@ def findings(request: RequestInDoubt, zone: tzinfo | None) -> list[Fact]:
             )
         )
     if seen.others:
-        rows.append(Fact("Other requests in flight at that time", count(seen.others)))
+        rows.append(Fact("Other requests in flight or in doubt at that time", count(seen.others)))
     return rows
 
 
@@ -459,5 +459,5 @@ def reading(request: RequestInDoubt) -> str:
     if seen.others:
         were = _verb(seen.others, "was", "were")
         others = things(seen.others, "other request")
-        said += f" But {others} {were} in flight, so this is less certain."
+        said += f" But {others} {were} in flight or in doubt, so this is less certain."
     return said

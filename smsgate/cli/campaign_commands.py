@@ -35,7 +35,7 @@ from ..campaign import (
     Source,
     file_source,
 )
-from ..campaign.runner import MOST_IN_REQUEST
+from ..campaign.pace import MOST_IN_REQUEST
 from ..campaign.wording import things
 from ..errors import InDoubt, NotSent
 from ..ledger.arguments import check_lines

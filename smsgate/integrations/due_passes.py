@@ -31,7 +31,7 @@ _log = logging.getLogger("smsgate")
 _MOST = 100
 """The number of messages in one step of a pass."""
 _OF_ALL = (BadCredentials, AccountSuspended, NotAuthorised, NotEnoughCredits)
-"""Refusals that concern all messages."""
+"""Refusals that concern all messages, also those of other senders."""
 _INTERVAL = 1.0
 """Seconds between two passes of `run`."""
 _FIRST_PAUSE = 1.0

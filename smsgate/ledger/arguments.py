@@ -11,12 +11,15 @@ from .states import OPERATOR_EVENTS, TRANSITIONS, Event, RecipientState
 __all__ = [
     "OUTCOMES",
     "check_decision",
+    "check_id_of_one",
     "check_lines",
+    "check_new_id",
     "check_outcomes",
     "check_place",
     "checked_person",
     "decided",
     "lines_of",
+    "on_server",
 ]
 
 OUTCOMES = frozenset(row.event for row in TRANSITIONS if row.source is RecipientState.IN_FLIGHT)
@@ -47,23 +50,22 @@ def check_outcomes(claim: Claim, outcomes: Sequence[RecipientOutcome]) -> None:
         raise ValueError(f"outcomes: {min(foreign)} is not an outcome of a request")
 
 
-def check_decision(
-    event: Event, *, owner: int | None = None, message_id: str | None = None, recipients: int = 1
-) -> None:
-    """Raise `ValueError` if an operator cannot decide this.
-
-    Args:
-        event: the decision.
-        owner: the line of the recipient that has `message_id` already.
-        message_id: the id that the operator gave.
-        recipients: how many recipients the decision concerns.
-    """
+def check_decision(event: Event) -> None:
+    """Raise `ValueError` if an operator cannot decide this."""
     if event not in OPERATOR_EVENTS:
         raise ValueError(f"event: one of {', '.join(OPERATOR_EVENTS)}")
-    if owner is not None:
+
+
+def check_new_id(owners: Sequence[tuple[int]]) -> None:
+    """Raise `ValueError` if an operator's message id belongs to the recipient of a line already."""
+    for (line,) in owners:
         raise ValueError(
-            f"message_id: line {owner} has this id already; an id belongs to one recipient"
+            f"message_id: line {line} has this id already; an id belongs to one recipient"
         )
+
+
+def check_id_of_one(message_id: str | None, recipients: int) -> None:
+    """Raise `ValueError` if an operator's decision gives one message id to several recipients."""
     if message_id is not None and recipients > 1:
         raise ValueError("message_id: an id belongs to one recipient; give the recipient's line")
 

@@ -21,7 +21,14 @@ from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 from ...protocol.answers import DeliveryState
-from ..arguments import check_decision, check_outcomes, decided, lines_of
+from ..arguments import (
+    check_decision,
+    check_id_of_one,
+    check_new_id,
+    check_outcomes,
+    decided,
+    lines_of,
+)
 from ..records import (
     Added,
     CampaignPaused,
@@ -41,6 +48,7 @@ from ..states import Event, RecipientState, after, before
 from ..stored_records import evidence_text
 from .postgres_filling import fill
 from .postgres_reader import PostgresReader, one_step
+from .ranges import ALL, Ranges, common, ranges_of
 from .tables import PostgresTables
 
 __all__ = ["PostgresJournal"]
@@ -152,9 +160,24 @@ class PostgresJournal(PostgresReader):
         # A look first, since others may be writing and there is rarely anything to do.
         if not self._step(lambda: self._run("overdue")):
             return 0
-        source = before(Event.IN_DOUBT)
-        target = after(source, Event.IN_DOUBT)
-        return len(self._step(lambda: self._run("sweep", target=target, reason=_ENDED_EARLY)))
+        return self._step(self._sweep)
+
+    def _sweep(self) -> int:
+        target = after(before(Event.IN_DOUBT), Event.IN_DOUBT)
+        moved = 0
+        for request, first, last, attempts in self._run("sweep_requests", reason=_ENDED_EARLY):
+            moved += len(
+                self._run(
+                    "sweep",
+                    target=target,
+                    reason=_ENDED_EARLY,
+                    request=request,
+                    first=first,
+                    last=last,
+                    attempts=attempts,
+                )
+            )
+        return moved
 
     @one_step
     def start_run(self) -> int:
@@ -341,7 +364,7 @@ class PostgresJournal(PostgresReader):
                 for one in outcomes
                 if one.event is Event.NOT_SENT and one.alone is alone
             ]
-            ranges = [(key, key) for key in sorted(keys)] if alone else _ranges(keys)
+            ranges = [(key, key) for key in sorted(keys)] if alone else ranges_of(keys)
             self._add_pending([(text, *one) for one in ranges], claim.alone + alone, attempts)
         if self._forget_texts:
             self._run("forget_text", text=text)
@@ -401,60 +424,63 @@ class PostgresJournal(PostgresReader):
         recipients. Returns the number of recipients changed.
         """
         check_decision(event)
+        said = decided(event, who, note, request, line)
+        since: list[float] = []
+
+        def work() -> int:
+            if since:  # an earlier try may have been committed after all
+                for (moved,) in self._run("decision_since", since=since[0], **said):
+                    return int(moved)
+            else:
+                since.append(self.now())
+            if message_id is not None:
+                check_new_id(self._run("find_id", message_id=message_id))
+            chosen = self._ranges_of(line)
+            moved = (
+                self._cancel(who, request, chosen)
+                if event is Event.CANCEL
+                else self._decide(event, who, request, chosen, message_id)
+            )
+            if moved:
+                self._run("add_decision", recipients=moved, **said)
+                if self._forget_texts:
+                    self._run("forget_texts")
+            return moved
+
         # A decision may concern millions.
         with self._one_at_a_time, self._tables.connection.unhurried():
-            return self._resolve(
-                event, who=who, note=note, request=request, line=line, message_id=message_id
-            )
+            return self._step(work)
 
-    @one_step
-    def _resolve(
-        self,
-        event: Event,
-        *,
-        who: str,
-        note: str,
-        request: int | None,
-        line: Lines,
-        message_id: str | None,
-    ) -> int:
-        if message_id is not None:
-            for (owner,) in self._run("find_id", message_id=message_id):
-                check_decision(event, owner=owner)
-        moved = (
-            self._cancel(who, request, line)
-            if event is Event.CANCEL
-            else self._decide(event, who, request, line, message_id)
-        )
-        if moved:
-            said = decided(event, who, note, request, line)
-            self._run("add_decision", recipients=moved, **said)
-            if self._forget_texts:
-                self._run("forget_texts")
-        return moved
+    def _ranges_of(self, line: Lines) -> Ranges:
+        """Return the ranges of the recipients that a decision about lines concerns."""
+        if line is None:
+            return ALL
+        return ranges_of(key for (key,) in self._run("ids_of_lines", **lines_of(line)))
+
+    def _locked(self, statement: str, request: int | None, ranges: Ranges) -> list[tuple[Any, ...]]:
+        lows, highs = [low for low, _ in ranges], [high for _, high in ranges]
+        return self._run(statement, request=request, lows=lows, highs=highs)
 
     def _decide(
         self,
         event: Event,
         who: str,
         request: int | None,
-        line: Lines,
+        ranges: Ranges,
         message_id: str | None,
     ) -> int:
         source = before(event)
-        chosen = [
-            (key, text, one, attempts)
-            for one, first, last, attempts in self._run("ranges_in_doubt", request=request)
-            for key, text in self._run(
-                "chosen_in_doubt",
-                source=source,
-                request=one,
-                first=first,
-                last=last,
-                **lines_of(line),
-            )
-        ]
-        check_decision(event, message_id=message_id, recipients=len(chosen))
+        locked = self._locked("lock_in_doubt", request, ranges)
+        pieces = [common(ranges, first, last) for _, first, last, _ in locked]
+        chosen = self._run(
+            "chosen_in_doubt",
+            source=source,
+            requests=[one for one, *_ in locked],
+            lows=[low for low, _ in pieces],
+            highs=[high for _, high in pieces],
+            attempts=[attempts for *_, attempts in locked],
+        )
+        check_id_of_one(message_id, len(chosen))
         if not chosen:
             return 0
         self._run(
@@ -464,33 +490,45 @@ class PostgresJournal(PostgresReader):
             reason=None if event is Event.RESEND else f"{event} by {who}",
             message_id=message_id,
         )
-        none = dict.fromkeys(_DECIDED.values(), 0)
-        for one, count in Counter(one for _, _, one, _ in chosen).items():
-            decided = none | ({_DECIDED[event]: count} if event in _DECIDED else {})
-            self._run("count_decision", request=one, count=count, **decided)
+        counts = Counter(one for _, _, one, _ in chosen)
+        self._run(
+            "count_decision",
+            requests=[*counts],
+            counts=[*counts.values()],
+            **{column: int(_DECIDED.get(event) == column) for column in _DECIDED.values()},
+        )
         if event is Event.RESEND:
             self._resend(chosen)
         return len(chosen)
 
     def _resend(self, chosen: Sequence[Sequence[Any]]) -> None:
-        by_text: dict[tuple[int, int], list[int]] = {}
+        by_text: dict[int, dict[int, list[int]]] = {}
         for key, text, _, attempts in chosen:
-            by_text.setdefault((text, attempts), []).append(key)
-        for (text, attempts), keys in by_text.items():
+            by_text.setdefault(attempts, {}).setdefault(text, []).append(key)
+        for attempts, texts in by_text.items():
             # Sent alone, so that another lost answer concerns one recipient only. Those that were
             # never claimed, but lost their record in a failover, go together.
-            ranges = [(key, key) for key in keys] if attempts else _ranges(keys)
-            self._add_pending([(text, *one) for one in ranges], int(attempts > 0), attempts)
+            pieces = [
+                (text, first, last)
+                for text, keys in texts.items()
+                for first, last in ([(key, key) for key in keys] if attempts else ranges_of(keys))
+            ]
+            self._add_pending(pieces, int(attempts > 0), attempts)
 
-    def _cancel(self, who: str, request: int | None, line: Lines) -> int:
+    def _cancel(self, who: str, request: int | None, ranges: Ranges) -> int:
         target = after(before(Event.CANCEL), Event.CANCEL)
         moved = 0
-        for one, text, first, last, alone, attempts, low, high in self._run(
-            "chosen_pending", request=request, **lines_of(line)
+        for one, text, first, last, alone, attempts in self._locked(
+            "lock_pending", request, ranges
         ):
-            rest = [piece for piece in ((first, low - 1), (high + 1, last)) if piece[0] <= piece[1]]
+            low, high = common(ranges, first, last)
+            rest = [
+                (text, start, end)
+                for start, end in ((first, low - 1), (high + 1, last))
+                if start <= end
+            ]
             self._run("cancel_request", request=one, first=low, last=high)
-            self._add_pending([(text, *piece) for piece in rest], alone, attempts)
+            self._add_pending(rest, alone, attempts)
             reason = f"{Event.CANCEL} by {who}"
             moved += len(self._run("cancel", target=target, reason=reason, first=low, last=high))
         return moved
@@ -562,14 +600,3 @@ def _columns(outcomes: Sequence[RecipientOutcome]) -> dict[str, Any]:
         "message_ids": [one.message_id for one in outcomes],
         "reasons": [one.reason for one in outcomes],
     }
-
-
-def _ranges(keys: Iterable[int]) -> list[tuple[int, int]]:
-    """Return the ranges of keys that follow each other."""
-    found: list[tuple[int, int]] = []
-    for key in sorted(keys):
-        if found and found[-1][1] == key - 1:
-            found[-1] = found[-1][0], key
-        else:
-            found.append((key, key))
-    return found

@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...protocol.answers import DeliveryState
-from ..arguments import OUTCOMES, check_decision, check_outcomes, decided, lines_of
+from ..arguments import (
+    OUTCOMES,
+    check_decision,
+    check_id_of_one,
+    check_new_id,
+    check_outcomes,
+    decided,
+    lines_of,
+)
 from ..records import (
     Added,
     Claim,
@@ -287,8 +295,7 @@ class SqliteJournal(SqliteReader):
         resend = target is RecipientState.PENDING
         with self._transaction():
             if message_id is not None:
-                for (owner,) in self._run("find_id", message_id=message_id):
-                    check_decision(event, owner=owner)
+                check_new_id(self._run("find_id", message_id=message_id).fetchall())
             moved = self._run(
                 "resolve",
                 source=source,
@@ -300,7 +307,7 @@ class SqliteJournal(SqliteReader):
                 alone=int(resend),
                 reason=None if resend else f"{event} by {who}",
             ).rowcount
-            check_decision(event, message_id=message_id, recipients=moved)
+            check_id_of_one(message_id, moved)
             if moved:
                 said = decided(event, who, note, request, line)
                 self._run("add_decision", now=self._clock(), recipients=moved, **said)

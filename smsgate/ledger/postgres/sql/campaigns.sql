@@ -162,24 +162,24 @@ WHERE campaign = :campaign AND (body IS NOT NULL OR wappush IS NOT NULL) AND NOT
     AND (state IN ('pending', 'in flight') OR in_doubt > 0)
 );
 
--- name: sweep
--- Move recipients of requests whose lease has passed to in doubt. One that is locked is being
--- settled at this moment, or by a machine that has just died: it is swept later.
-WITH gone AS (
-    UPDATE smsgate.request SET state = 'in doubt', settled_at = smsgate.now(), in_doubt = size,
-        reason = :reason
-    WHERE campaign = :campaign AND id IN (
-        SELECT id FROM smsgate.request
-        WHERE campaign = :campaign AND state = 'in flight' AND lease_until < smsgate.now()
-        FOR UPDATE SKIP LOCKED
-    )
-    RETURNING id, first, last, attempts
+-- name: sweep_requests
+-- Move requests whose lease has passed to in doubt. One that is locked is being settled at this
+-- moment, or by a machine that has just died: it is swept later.
+UPDATE smsgate.request SET state = 'in doubt', settled_at = smsgate.now(), in_doubt = size,
+    reason = :reason
+WHERE campaign = :campaign AND id IN (
+    SELECT id FROM smsgate.request
+    WHERE campaign = :campaign AND state = 'in flight' AND lease_until < smsgate.now()
+    FOR UPDATE SKIP LOCKED
 )
-UPDATE smsgate.recipient AS one SET state = :target, reason = :reason, request = gone.id,
-    attempts = gone.attempts
-FROM gone
-WHERE one.campaign = :campaign AND one.id BETWEEN gone.first AND gone.last
-AND one.state = 'pending' RETURNING one.id;
+RETURNING id, first, last, attempts;
+
+-- name: sweep
+-- Move the recipients of one such request to in doubt. A join with the requests could read all
+-- recipients: the planner cannot know how short the ranges are.
+UPDATE smsgate.recipient SET state = :target, reason = :reason, request = :request,
+    attempts = :attempts
+WHERE campaign = :campaign AND id BETWEEN :first AND :last AND state = 'pending' RETURNING id;
 
 -- name: overdue
 -- Whether a lease has passed.
@@ -232,7 +232,8 @@ WHERE pg_backend_pid() = :process;
 UPDATE smsgate.request SET evidence = :evidence WHERE campaign = :campaign AND id = :request;
 
 -- name: around
--- The balance before a request, the cost of messages accepted since, and overlapping requests.
+-- The balance before a request, the cost of messages accepted since, and the number of requests
+-- that overlap with it, or are in doubt since that balance.
 SELECT one.balance, one.balance_at, (
     SELECT coalesce(sum(later.accepted * text.parts), 0)
     FROM smsgate.request AS later
@@ -244,6 +245,8 @@ SELECT one.balance, one.balance_at, (
     WHERE other.campaign = :campaign AND other.id <> one.id AND other.claimed_at IS NOT NULL
     AND (other.settled_at IS NULL OR other.settled_at > one.claimed_at)
     AND (one.settled_at IS NULL OR other.claimed_at < one.settled_at)
+    OR other.campaign = :campaign AND other.id <> one.id AND other.in_doubt > 0
+    AND other.settled_at > one.balance_at AND other.claimed_at < CAST(:until AS float8)
 )
 FROM smsgate.request AS one WHERE one.campaign = :campaign AND one.id = :request;
 
@@ -275,19 +278,33 @@ UPDATE smsgate.run SET ended_at = smsgate.now(), outcome = :outcome WHERE id = :
 SELECT id, started_at, ended_at, outcome FROM smsgate.run WHERE campaign = :campaign
 ORDER BY id;
 
--- name: ranges_in_doubt
+-- name: ids_of_lines
+-- The recipients of a range of lines. Reads all recipients, but is rarely used.
+SELECT id FROM smsgate.recipient
+WHERE campaign = :campaign AND line BETWEEN :first_line AND :last_line;
+
+-- name: lock_in_doubt
 -- The requests in doubt that a decision concerns, with the range of their recipients.
 SELECT id, first, last, attempts FROM smsgate.request
 WHERE campaign = :campaign AND in_doubt > 0 AND (CAST(:request AS bigint) IS NULL OR id = :request)
+AND (CAST(:lows AS bigint[]) IS NULL OR EXISTS (
+    SELECT 1 FROM unnest(CAST(:lows AS bigint[]), CAST(:highs AS bigint[])) AS chosen (low, high)
+    WHERE chosen.low <= request.last AND chosen.high >= request.first
+))
 ORDER BY first FOR UPDATE;
 
 -- name: chosen_in_doubt
--- The recipients in doubt of one request that a decision concerns. A join with the request would
--- read all recipients: the planner cannot know how short its range is.
-SELECT id, text FROM smsgate.recipient
-WHERE campaign = :campaign AND id BETWEEN :first AND :last AND state = :source
-AND request = :request
-AND (CAST(:first_line AS bigint) IS NULL OR line BETWEEN :first_line AND :last_line) ORDER BY id;
+-- The recipients in doubt of ranges. OFFSET keeps the planner from a join, which would read all
+-- recipients, since it cannot know how short the ranges are.
+SELECT one.id, one.text, piece.request, piece.attempts
+FROM unnest(CAST(:requests AS bigint[]), CAST(:lows AS bigint[]), CAST(:highs AS bigint[]),
+    CAST(:attempts AS integer[])) AS piece (request, low, high, attempts)
+CROSS JOIN LATERAL (
+    SELECT id, text FROM smsgate.recipient
+    WHERE campaign = :campaign AND id BETWEEN piece.low AND piece.high AND state = :source
+    AND recipient.request = piece.request OFFSET 0
+) AS one
+ORDER BY one.id;
 
 -- name: resolve
 -- Apply the operator's decision to recipients.
@@ -297,26 +314,24 @@ UPDATE smsgate.recipient SET state = :target, reason = :reason,
 WHERE campaign = :campaign AND id = ANY(CAST(:ids AS bigint[]));
 
 -- name: count_decision
--- Count what an operator decided about the recipients in doubt of a request.
-UPDATE smsgate.request SET in_doubt = in_doubt - :count, accepted = accepted + :accepted,
-    assumed_sent = assumed_sent + :assumed_sent, abandoned = abandoned + :abandoned
-WHERE campaign = :campaign AND id = :request;
+-- Count what an operator decided about the recipients in doubt of requests, in one of the columns.
+UPDATE smsgate.request SET in_doubt = in_doubt - piece.count,
+    accepted = accepted + piece.count * CAST(:accepted AS integer),
+    assumed_sent = assumed_sent + piece.count * CAST(:assumed_sent AS integer),
+    abandoned = abandoned + piece.count * CAST(:abandoned AS integer)
+FROM unnest(CAST(:requests AS bigint[]), CAST(:counts AS integer[])) AS piece (request, count)
+WHERE campaign = :campaign AND id = piece.request;
 
--- name: chosen_pending
--- The pending requests that a decision concerns, and the first and last recipient of each that it
--- concerns: the lines of a list have the order of its recipients.
-SELECT request.id, request.text, request.first, request.last, request.alone, request.attempts,
-    chosen.low, chosen.high
-FROM smsgate.request CROSS JOIN LATERAL (
-    SELECT request.first AS low, request.last AS high WHERE CAST(:first_line AS bigint) IS NULL
-    UNION ALL
-    SELECT min(id), max(id) FROM smsgate.recipient
-    WHERE campaign = :campaign AND id BETWEEN request.first AND request.last
-    AND line BETWEEN :first_line AND :last_line AND CAST(:first_line AS bigint) IS NOT NULL
-) AS chosen
-WHERE request.campaign = :campaign AND request.state = 'pending'
-AND (CAST(:request AS bigint) IS NULL OR request.id = :request) AND chosen.low IS NOT NULL
-FOR UPDATE OF request;
+-- name: lock_pending
+-- The pending requests that a decision concerns.
+SELECT id, text, first, last, alone, attempts FROM smsgate.request
+WHERE campaign = :campaign AND state = 'pending'
+AND (CAST(:request AS bigint) IS NULL OR id = :request)
+AND (CAST(:lows AS bigint[]) IS NULL OR EXISTS (
+    SELECT 1 FROM unnest(CAST(:lows AS bigint[]), CAST(:highs AS bigint[])) AS chosen (low, high)
+    WHERE chosen.low <= request.last AND chosen.high >= request.first
+))
+FOR UPDATE;
 
 -- name: cancel_request
 -- Cancel a pending request, or one recipient that it is cut down to.
@@ -338,6 +353,13 @@ SELECT line FROM smsgate.recipient WHERE campaign = :campaign AND message_id = :
 -- Record an operator's decision.
 INSERT INTO smsgate.campaign_decision (campaign, at, who, event, note, request, line, recipients)
 VALUES (:campaign, smsgate.now(), :who, :event, :note, :request, :line, :recipients);
+
+-- name: decision_since
+-- How many recipients a decision changed that was recorded after a time.
+SELECT recipients FROM smsgate.campaign_decision
+WHERE campaign = :campaign AND at >= CAST(:since AS float8) AND who = :who AND event = :event
+AND note = :note AND request IS NOT DISTINCT FROM CAST(:request AS bigint)
+AND line IS NOT DISTINCT FROM CAST(:line AS bigint) ORDER BY id DESC LIMIT 1;
 
 -- name: decisions
 -- All decisions of operators, oldest first.

@@ -81,7 +81,8 @@ AND NOT EXISTS (
 UPDATE request SET evidence = :evidence WHERE id = :request;
 
 -- name: around
--- The balance before a request, the cost of messages accepted since, and overlapping requests.
+-- The balance before a request, the cost of messages accepted since, and the number of requests
+-- that overlap with it, or are in doubt since that balance.
 SELECT one.balance, one.balance_at, (
     SELECT coalesce(sum(later.accepted * text.parts), 0)
     FROM request AS later JOIN text ON text.id = later.text
@@ -90,6 +91,8 @@ SELECT one.balance, one.balance_at, (
     SELECT count(*) FROM request AS other
     WHERE other.id <> one.id AND (other.settled_at IS NULL OR other.settled_at > one.claimed_at)
     AND (one.settled_at IS NULL OR other.claimed_at < one.settled_at)
+    OR other.id IN (SELECT request FROM recipient WHERE state = 'in doubt') AND other.id <> one.id
+    AND other.settled_at > one.balance_at AND other.claimed_at < :until
 )
 FROM request AS one WHERE one.id = :request;
 
