@@ -48,7 +48,7 @@ from ..states import Event, RecipientState, after, before
 from ..stored_records import evidence_text
 from .postgres_filling import fill
 from .postgres_reader import PostgresReader, one_step
-from .ranges import ALL, Ranges, common, ranges_of
+from .ranges import ALL, Ranges, common, joined, ranges_of
 from .tables import PostgresTables
 
 __all__ = ["PostgresJournal"]
@@ -517,21 +517,25 @@ class PostgresJournal(PostgresReader):
 
     def _cancel(self, who: str, request: int | None, ranges: Ranges) -> int:
         target = after(before(Event.CANCEL), Event.CANCEL)
-        moved = 0
-        for one, text, first, last, alone, attempts in self._locked(
-            "lock_pending", request, ranges
-        ):
+        locked = self._locked("lock_pending", request, ranges)
+        cut: Ranges = []
+        for _, text, first, last, alone, attempts in locked:
             low, high = common(ranges, first, last)
+            cut.append((low, high))
             rest = [
                 (text, start, end)
                 for start, end in ((first, low - 1), (high + 1, last))
                 if start <= end
             ]
-            self._run("cancel_request", request=one, first=low, last=high)
             self._add_pending(rest, alone, attempts)
-            reason = f"{Event.CANCEL} by {who}"
-            moved += len(self._run("cancel", target=target, reason=reason, first=low, last=high))
-        return moved
+        requests = [one for one, *_ in locked]
+        lows, highs = [low for low, _ in cut], [high for _, high in cut]
+        self._run("cancel_requests", requests=requests, lows=lows, highs=highs)
+        reason = f"{Event.CANCEL} by {who}"
+        return sum(
+            len(self._run("cancel", target=target, reason=reason, first=first, last=last))
+            for first, last in joined(cut)
+        )
 
     # Delivery
 

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from operator import itemgetter
 
-__all__ = ["ALL", "Ranges", "common", "ranges_of"]
+__all__ = ["ALL", "Ranges", "common", "joined", "ranges_of"]
 
 Ranges = list[tuple[int, int]]
 
@@ -16,12 +16,17 @@ ALL: Ranges = [(1, 2**63 - 1)]
 
 def ranges_of(keys: Iterable[int]) -> Ranges:
     """Return the ranges of keys that follow each other."""
+    return joined((key, key) for key in keys)
+
+
+def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    """Return these ranges, with those that follow each other as one."""
     found: Ranges = []
-    for key in sorted(keys):
-        if found and found[-1][1] == key - 1:
-            found[-1] = found[-1][0], key
+    for first, last in sorted(ranges):
+        if found and found[-1][1] == first - 1:
+            found[-1] = found[-1][0], last
         else:
-            found.append((key, key))
+            found.append((first, last))
     return found
 
 

@@ -333,12 +333,13 @@ AND (CAST(:lows AS bigint[]) IS NULL OR EXISTS (
 ))
 FOR UPDATE;
 
--- name: cancel_request
--- Cancel a pending request, or one recipient that it is cut down to.
-UPDATE smsgate.request SET state = 'settled', first = :first, last = :last,
-    size = CAST(:last AS bigint) - CAST(:first AS bigint) + 1,
-    abandoned = CAST(:last AS bigint) - CAST(:first AS bigint) + 1
-WHERE campaign = :campaign AND id = :request;
+-- name: cancel_requests
+-- Cancel pending requests, or the recipients that they are cut down to.
+UPDATE smsgate.request SET state = 'settled', first = piece.low, last = piece.high,
+    size = piece.high - piece.low + 1, abandoned = piece.high - piece.low + 1
+FROM unnest(CAST(:requests AS bigint[]), CAST(:lows AS bigint[]), CAST(:highs AS bigint[]))
+    AS piece (request, low, high)
+WHERE campaign = :campaign AND id = piece.request;
 
 -- name: cancel
 -- Cancel the recipients of a range.
