@@ -102,6 +102,6 @@ class AccountSlots:
         return True
 
     async def free(self) -> None:
-        """Free a slot."""
+        """Free one of the slots of this run. It may be that of another request: all are alike."""
         if self._journal is not None and self._held:
             await self._steps(self._journal.free_slot, self._held.pop(0))
