@@ -1,0 +1,182 @@
+"""When a campaign may send: not before a moment, and only at certain hours of the day. No I/O.
+
+Rule of this file: at a change of the clock, the shorter of two readings counts. An hour that occurs
+twice opens the window at its second time and closes it at its first.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from math import inf
+from typing import Self
+from zoneinfo import ZoneInfo
+
+__all__ = ["SendingWindow", "hours_in", "moment_in", "zone_named"]
+
+_HOURS = re.compile(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*")
+_DAYS = 8
+"""Days to look ahead for an open window. No zone lacks an hour of the day for so long."""
+
+_Span = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class SendingWindow:
+    """When a campaign may send.
+
+    Attributes:
+        not_before: the first moment, in seconds since 1970; None for no limit.
+        opens: the time of day from which messages may be sent; None for the whole day.
+        closes: the time of day from which no more are sent; later than `opens`.
+        zones: the time zones whose clocks count, by their names in the IANA database. The window is
+            open while it is open by the clock of each of them.
+
+    Raises:
+        ValueError: a value is invalid, or the zones have no open hour in common. The message names
+            the value.
+    """
+
+    not_before: float | None = None
+    opens: time | None = None
+    closes: time | None = None
+    zones: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.opens is None) != (self.closes is None):
+            raise ValueError("between: must have a first and a last time, such as 09:00-20:00")
+        if self.opens is None or self.closes is None:
+            return
+        if self.opens >= self.closes:
+            raise ValueError("between: must end later on the same day than it begins")
+        if not self.zones:
+            raise ValueError("timezone: must be given with the hours, such as Europe/Kyiv")
+        for zone in self.zones:
+            zone_named(zone)
+        if self.wait(datetime.now(UTC).timestamp()) == inf:
+            raise ValueError(
+                f"between: the hours have no minute in common in {', '.join(self.zones)}. Give the"
+                " time zone whose clock counts, or make one campaign for each country"
+            )
+
+    def wait(self, now: float) -> float:
+        """Return the seconds from `now` until the window is open, 0 if it is.
+
+        Args:
+            now: the time in seconds since 1970.
+        """
+        start, _ = self._next(now)
+        return max(start - now, 0.0)
+
+    def left(self, now: float) -> float:
+        """Return the seconds from `now` for which the window stays open, 0 if it is closed.
+
+        Args:
+            now: the time in seconds since 1970.
+        """
+        start, end = self._next(now)
+        return end - now if start <= now else 0.0
+
+    def _next(self, now: float) -> tuple[float, float]:
+        """Return when the window opens next, or did if it is open, and when it closes."""
+        earliest = max(now, self.not_before or 0.0)
+        if self.opens is None or self.closes is None:
+            return (self.not_before or 0.0), inf
+        for start, end in self._spans(datetime.fromtimestamp(earliest, UTC).date()):
+            if end.timestamp() > earliest:
+                return max(start.timestamp(), self.not_before or 0.0), end.timestamp()
+        return inf, inf
+
+    def _spans(self, day: date) -> list[_Span]:
+        """Return the spans in which all clocks are within the hours, from the day before on."""
+        days = [day + timedelta(days) for days in range(-1, _DAYS)]
+        first, *others = (self._spans_in(ZoneInfo(zone), days) for zone in self.zones)
+        for spans in others:
+            first = [
+                (start, end)
+                for one in first
+                for other in spans
+                if (start := max(one[0], other[0])) < (end := min(one[1], other[1]))
+            ]
+        return first
+
+    def _spans_in(self, zone: tzinfo, days: Iterable[date]) -> list[_Span]:
+        spans = []
+        for day in days:
+            start, end = (
+                [
+                    datetime.combine(day, at, zone).replace(fold=fold).astimezone(UTC)
+                    for fold in (0, 1)
+                ]
+                for at in (self.opens or time.min, self.closes or time.max)
+            )
+            if max(start) < min(end):
+                spans.append((max(start), min(end)))
+        return spans
+
+    def stored(self) -> str:
+        """Return the window as text, for a journal."""
+        return json.dumps(asdict(self), default=lambda at: at.isoformat("minutes"))
+
+    @classmethod
+    def from_stored(cls, text: str) -> Self:
+        """Return the window that `stored` wrote."""
+        held = json.loads(text)
+        opens, closes = (
+            None if held[name] is None else time.fromisoformat(held[name])
+            for name in ("opens", "closes")
+        )
+        return cls(held["not_before"], opens, closes, tuple(held["zones"]))
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """Return a time zone of the IANA database.
+
+    Raises:
+        ValueError: there is no such zone.
+    """
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # the name of a folder, a bad name, an unknown name
+        raise ValueError(
+            "timezone: must be a name of the IANA database, such as Europe/Kyiv. If the name is"
+            " right, this machine has no such database: install the package 'tzdata'"
+        ) from None
+
+
+def hours_in(text: str) -> tuple[time, time]:
+    """Return the two times of day in a text such as `09:00-20:00`.
+
+    Raises:
+        ValueError: these are not two times of day.
+    """
+    rule = "between: must be two times of day, such as 09:00-20:00"
+    if (found := _HOURS.fullmatch(text)) is None:
+        raise ValueError(rule)
+    first, second = (int(found[1]), int(found[2])), (int(found[3]), int(found[4]))
+    try:
+        return time(*first), time(*second)
+    except ValueError:
+        raise ValueError(rule) from None
+
+
+def moment_in(text: str, zone: tzinfo | None) -> float:
+    """Return the moment of a text such as `2026-12-01 09:00`, in seconds since 1970.
+
+    Args:
+        text: date and time of ISO 8601; without an offset they are of `zone`.
+        zone: a time zone; None for that of this machine.
+
+    Raises:
+        ValueError: this is not a date and a time.
+    """
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(
+            "not_before: must be a date and a time, such as '2026-12-01 09:00'"
+        ) from None
+    return (at if at.tzinfo else at.replace(tzinfo=zone)).timestamp()
