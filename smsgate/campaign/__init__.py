@@ -44,6 +44,7 @@ from ..ledger.records import (
     TimeSlot,
 )
 from ..ledger.states import TRANSITIONS, Event, RecipientState, Transition
+from ..ledger.stop_numbers import StopLedger, Stops
 from ..protocol.models import message_id as checked_id
 from ..session import AsyncSession
 from .export import Exportable, export_csv
@@ -106,7 +107,9 @@ __all__ = [
     "SharedJournal",
     "Source",
     "SqliteJournal",
+    "StopLedger",
     "StopListError",
+    "Stops",
     "Text",
     "TimeSlot",
     "Transition",
