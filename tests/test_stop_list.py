@@ -256,7 +256,7 @@ async def test_unreadable_list_lets_nothing_leave(sandbox: Sandbox, tmp_path: Pa
         (tmp_path / "stop.db").write_bytes(content)
         with lists.open("a") as campaign, pytest.raises(StopListError, match=r"stop\.db: "):
             await ran(campaign, sandbox)
-    assert sandbox.messages == []
+    assert not sandbox.messages
 
 
 @pytest.mark.anyio
@@ -711,7 +711,7 @@ async def test_outbox_without_a_list_records_what_the_session_refuses(
             found = await outbox.outcome("a")
             assert found is not None
             assert found.state is S.REFUSED
-    assert sandbox.messages == []
+    assert not sandbox.messages
 
 
 def test_every_ledger_of_a_list_keeps_one_contract(place: str):
