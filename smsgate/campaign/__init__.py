@@ -44,7 +44,7 @@ from ..ledger.records import (
     TimeSlot,
 )
 from ..ledger.states import TRANSITIONS, Event, RecipientState, Transition
-from ..ledger.stop_numbers import StopLedger, Stops
+from ..ledger.stop_numbers import StopEntry, StopLedger, Stops
 from ..protocol.models import message_id as checked_id
 from ..session import AsyncSession
 from .export import Exportable, export_csv
@@ -107,6 +107,7 @@ __all__ = [
     "SharedJournal",
     "Source",
     "SqliteJournal",
+    "StopEntry",
     "StopLedger",
     "StopListError",
     "Stops",
