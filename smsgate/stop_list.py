@@ -24,7 +24,7 @@ import anyio.to_thread
 from .campaign import LeftOut, Row, StopListError
 from .campaign.given_numbers import UnreadableRow, international_in
 from .campaign.stopping import numbers_of, open_stop_list
-from .ledger.stop_numbers import StopEntry, StopLedger
+from .ledger.stop_numbers import StopEntry, StopLedger, check_reason
 
 __all__ = ["StopEntry", "StopImport", "StopList", "StopListError"]
 
@@ -32,7 +32,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _PIECE = 10_000
-_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ class StopList:
             ValueError: a number is invalid, or the reason is too long; nothing was added.
             StopListError: the list cannot be written.
         """
-        _check_reason(reason)
+        check_reason("reason", reason)
         added, _ = await self._run(self._opened().add, self._checked(numbers), reason)
         return added
 
@@ -160,7 +159,7 @@ class StopList:
                 before that are added.
             StopListError: the list cannot be written.
         """
-        _check_reason(reason)
+        check_reason("reason", reason)
         told = LeftOut("")
         added, known = await self._run(
             self._opened().add, numbers_of(rows, self._country, told), reason
@@ -197,8 +196,3 @@ class StopList:
                 return work()
 
         return await anyio.to_thread.run_sync(alone, limiter=self._one_at_a_time)
-
-
-def _check_reason(reason: str) -> None:
-    if len(reason) > _LONGEST_REASON:
-        raise ValueError(f"reason: must have at most {_LONGEST_REASON} characters")

@@ -23,7 +23,7 @@ from ..campaign.stopping import numbers_of, open_stop_list
 from ..campaign.wording import moment, things
 from ..config import variable
 from ..ledger.arguments import on_server
-from ..ledger.stop_numbers import StopEntry, StopLedger
+from ..ledger.stop_numbers import StopEntry, StopLedger, check_reason
 from ..privacy import mask_number, mask_numbers
 from .credentials import country_of, stop_list_of
 from .help import PlainGroup
@@ -45,7 +45,6 @@ app: typer.Typer = typer.Typer(
 
 _MOST = 10_000_000
 """The largest number of entries that one command lists."""
-_LONGEST_REASON = 200
 
 Numbers = Annotated[
     list[str],
@@ -140,7 +139,7 @@ def add(
 
     Example: smsgate stoplist add +380501234567 --file stop.db --reason "wrote STOP"
     """
-    _check(reason)
+    check_reason("--reason", reason)
     checked = _checked(numbers, country)
     with where.open(writing=True) as opened:
         added, known = opened.add(checked, reason)
@@ -216,7 +215,7 @@ def import_(
 
     Example: smsgate stoplist import stop.csv --file stop.db --reason "old list"
     """
-    _check(reason)
+    check_reason("--reason", reason)
     told = LeftOut(contacts.name)
     with working(output, "Reading the list") as tell:
         rows = excluded_file(contacts, phone_column=phone_column, hidden=hidden).rows
@@ -245,11 +244,6 @@ def _checked(numbers: list[str], country: str | None) -> list[str]:
         except UnreadableRow as error:
             raise ValueError(f"NUMBER {place}: {error}") from None
     return found
-
-
-def _check(reason: str) -> None:
-    if len(reason) > _LONGEST_REASON:
-        raise ValueError(f"--reason: must have at most {_LONGEST_REASON} characters")
 
 
 # --- views ----------------------------------------------------------------------------------------

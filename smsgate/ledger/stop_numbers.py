@@ -23,6 +23,7 @@ __all__ = [
     "StopEntry",
     "StopLedger",
     "Stops",
+    "check_reason",
     "place_to_keep",
     "places_of",
     "places_text",
@@ -30,6 +31,7 @@ __all__ = [
 
 STOPPED = "on the stop list"
 """The reason of a recipient that is not sent to."""
+_LONGEST_REASON = 200
 _BATCH = 10_000
 """Numbers that are added or looked up at a time."""
 
@@ -108,6 +110,12 @@ class StopLedger(ABC):
             for number, added_at, reason in rows:
                 yield StopEntry(f"+{number}", added_at, reason)
             last = rows[-1][0]
+
+
+def check_reason(name: str, reason: str) -> None:
+    """Raise `ValueError` if a reason is too long or cannot be printed."""
+    if len(reason) > _LONGEST_REASON or not reason.isprintable():
+        raise ValueError(f"{name}: must have at most {_LONGEST_REASON} printable characters")
 
 
 def _integer(number: str) -> int:
