@@ -12,13 +12,13 @@ import smsgate
 __all__ = ["ROOMS", "below", "floor_of"]
 
 ROOMS: dict[str, tuple[float, tuple[str, ...]]] = {
-    "errors, privacy": (1.5, ("errors", "privacy", "extras", "version")),
+    "errors, privacy": (1.5, ("errors", "privacy", "extras", "version", "stop_check")),
     "protocol": (1.5, ("protocol", "phone")),
     "configuration": (1, ("config", "settings")),
     "_client": (1.5, ("_client",)),
     "session": (1, ("session", "")),
     "ledger": (0, ("ledger",)),
-    "campaign": (0, ("campaign",)),
+    "campaign": (0, ("campaign", "stop_list")),
     "outbox": (1, ("outbox",)),
     "sandbox": (3, ("sandbox",)),
     "doctor": (2, ("doctor",)),

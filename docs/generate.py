@@ -29,8 +29,9 @@ import smsgate.integrations.procrastinate
 import smsgate.outbox
 import smsgate.sandbox
 import smsgate.settings
+import smsgate.stop_list
 import smsgate.testing
-from smsgate.campaign import TRANSITIONS
+from smsgate.campaign import TRANSITIONS, Transition
 from smsgate.cli.app import app
 from smsgate.cli.exits import Exit
 from smsgate.errors import OUTCOMES, ReplyEvidence
@@ -505,6 +506,13 @@ def _border(centre: Place, towards: Place) -> Place:
     return centre[0] + dx * scale, centre[1] + dy * scale
 
 
+def _across(row: Transition, *, upright: bool) -> Place:
+    """Return how far to move an edge aside from others between the same boxes."""
+    alike = [one for one in TRANSITIONS if (one.source, one.target) == (row.source, row.target)]
+    by = alike.index(row) - (len(alike) - 1) / 2
+    return (100 * by, 0) if upright else (0, 24 * by)
+
+
 def states() -> str:
     """Return a drawing of the table of transitions as SVG."""
     drawn = [_box(place, state, strong=state in ENTRIES) for state, place in _PLACES.items()]
@@ -513,7 +521,9 @@ def states() -> str:
         first, last = _PLACES[row.source], _PLACES[row.target]
         # Draw two edges between the same boxes side by side.
         aside = (-11 if first[0] < last[0] else 11) if (row.target, row.source) in both else 0
-        first, last = (first[0], first[1] + aside), (last[0], last[1] + aside)
+        across = _across(row, upright=first[0] == last[0])
+        first = first[0] + across[0], first[1] + across[1] + aside
+        last = last[0] + across[0], last[1] + across[1] + aside
         start, end = _border(first, last), _border(last, first)
         drawn.append(_edge(start, end, row.event, dashed=row.operator))
     label = "States of a recipient: " + "; ".join(
@@ -603,6 +613,11 @@ PAGES: dict[str, Callable[[], str]] = {
         "smsgate.outbox",
         smsgate.outbox,
         "Single messages with a key. [The outbox](../outbox.md) explains how to use it.",
+    ),
+    "api-stop-list.md": api_of(
+        "smsgate.stop_list",
+        smsgate.stop_list,
+        "People who said no. [The stop list](../howto/stop-list.md) explains how to use it.",
     ),
     "api-doctor.md": api_of(
         "smsgate.doctor",

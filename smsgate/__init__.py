@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         NotAuthorised,
         NotEnoughCredits,
         NotSent,
+        OnStopList,
         Outcome,
         PlainHttpWarning,
         Reason,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from .protocol.models import DeliveryStatus, Message, RecipientResult, SendResult
     from .protocol.segments import Alphabet, Segments, segments
     from .session import GATEWAY_URL, AsyncSession, SendOutcome
+    from .stop_check import StopCheck
 
 __all__ = [
     "GATEWAY_URL",
@@ -72,6 +74,7 @@ __all__ = [
     "NotEnoughCredits",
     "NotSent",
     "Observer",
+    "OnStopList",
     "Outcome",
     "Parallel",
     "PlainHttpWarning",
@@ -84,6 +87,7 @@ __all__ = [
     "SendResult",
     "SenderForbidden",
     "SmsGateError",
+    "StopCheck",
     "Timeouts",
     "__version__",
     "redact_http_logs",
@@ -106,6 +110,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "NotAuthorised",
         "NotEnoughCredits",
         "NotSent",
+        "OnStopList",
         "Outcome",
         "PlainHttpWarning",
         "Reason",
@@ -119,6 +124,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "protocol.models": ("DeliveryStatus", "Message", "RecipientResult", "SendResult"),
     "protocol.segments": ("Alphabet", "Segments", "segments"),
     "session": ("GATEWAY_URL", "AsyncSession", "SendOutcome"),
+    "stop_check": ("StopCheck",),
     "_client.observing": ("CallEnd", "CallStart", "Observer"),
     "_client.transport": ("HttpClient",),
     "_client.workers": ("Parallel",),

@@ -15,7 +15,8 @@
     │   └── MessageNotFound          unknown message id
     ├── InDoubt                None  the request left; the answer was lost, or it is not clear
     ├── InFlight               None  another call is sending the message with this key
-    └── KeyReused              False the key belongs to another message
+    ├── KeyReused              False the key belongs to another message
+    └── OnStopList             False a number is on the stop list; .listed
 
 `OUTCOMES` at the end says what each error means and what to do about it. The command, FastAPI,
 campaigns, the doctor and observers all read this table. To add an error, add one class and one row.
@@ -53,6 +54,7 @@ __all__ = [
     "NotAuthorised",
     "NotEnoughCredits",
     "NotSent",
+    "OnStopList",
     "Outcome",
     "PlainHttpWarning",
     "Reason",
@@ -398,6 +400,22 @@ class KeyReused(SmsGateError, ValueError):
         super().__init__(message)
 
 
+class OnStopList(SmsGateError):
+    """A number is on the stop list. Nothing was sent, also not to the other numbers of the call.
+
+    Attributes:
+        listed: how many numbers of the call are on the stop list.
+    """
+
+    sent: ClassVar[bool | None] = False
+
+    def __init__(
+        self, message: str = "the number is on the stop list; nothing was sent", *, listed: int = 1
+    ) -> None:
+        super().__init__(message)
+        self.listed = listed
+
+
 class PlainHttpWarning(UserWarning):
     """The gateway's address is plain http, so login, password and texts are not encrypted."""
 
@@ -548,6 +566,15 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
         422,
         "This idempotency key was used for another message. Nothing was sent.",
         setting="key",
+    ),
+    OnStopList: ErrorRow(
+        Outcome.REFUSED,
+        "a number is on the stop list",
+        "Leave the number out. If its owner wants messages again, take it off the list:"
+        " 'smsgate stoplist remove NUMBER'.",
+        422,
+        "This number receives no messages from this service. Nothing was sent.",
+        setting="stop_list",
     ),
     SmsGateError: ErrorRow(
         Outcome.IN_DOUBT,

@@ -38,6 +38,7 @@ from .errors import (
     InFlight,
     NotAuthorised,
     NotSent,
+    OnStopList,
     Outcome,
     Reason,
     SmsGateError,
@@ -57,6 +58,7 @@ from .ledger.states import OPERATOR_EVENTS, Event, RecipientState
 from .protocol.models import Message
 from .protocol.models import message_id as checked_id
 from .session import AsyncSession
+from .stop_check import StopCheck
 
 __all__ = ["ClaimLost", "Event", "LedgerError", "Outbox", "OutboxMessage", "RecipientState"]
 
@@ -100,6 +102,9 @@ class Outbox:
             database of your application; the tables begin with `smsgate_`.
         forget_texts: delete the text of a message once its outcome is final. A one-time code should
             not lie in a database.
+        stop_list: a stop list, such as an open `smsgate.stop_list.StopList`. A message to a number
+            on it is not sent: `send` and `add` raise `OnStopList`, and a message that was added
+            earlier is abandoned when its turn comes.
 
     Raises:
         ValueError: `place` is neither a path nor an address of PostgreSQL.
@@ -114,10 +119,12 @@ class Outbox:
         place: str | os.PathLike[str],
         *,
         forget_texts: bool = False,
+        stop_list: StopCheck | None = None,
     ) -> None:
         self._session = session
         self._place = place
         self._forget_texts = forget_texts
+        self._stop_list = stop_list
         self._ledger: MessageLedger | None = None
         self._one_at_a_time: anyio.CapacityLimiter
         # asyncio's own cancellation, such as that of `asyncio.timeout`, ends a wait for a thread
@@ -191,6 +198,7 @@ class Outbox:
             pydantic.ValidationError, ValueError: an argument is not allowed; nothing was sent.
             KeyReused: the key belongs to a message with another number, sender or text.
             InFlight: another call with this key is sending, and `wait` is False.
+            OnStopList: the number is on the stop list; nothing was sent.
             Refused: the gateway refused the message.
             NotSent: nothing left this process, or it is too late.
             InDoubt: it is not known whether the message was sent. It is never sent again without an
@@ -200,6 +208,7 @@ class Outbox:
         """
         composed = self._session.compose(destination, text, wappush=wappush, sender=sender)
         message = self._new(composed, key, not_after, queued=False)
+        await self._check_new(message)
         token, began, lease = self._new_claim()
         step = partial(self._opened().add_and_claim, message, token, lease)
         added, claim = await self._claimed(token, step)
@@ -240,10 +249,12 @@ class Outbox:
             pydantic.ValidationError, ValueError: an argument is not allowed.
             TypeError: `connection` is of an unknown class.
             KeyReused: the key belongs to a message with another number, sender or text.
+            OnStopList: the number is on the stop list; nothing was added.
             LedgerError: the database failed.
         """
         composed = self._session.compose(destination, text, wappush=wappush, sender=sender)
         message = self._new(composed, key, not_after, queued=True)
+        await self._check_new(message)
         if connection is not None:
             return await self._opened().add_on(connection, message)
         return await self._run(self._opened().add, message)
@@ -411,6 +422,9 @@ class Outbox:
         pause = _SHORTEST_LOOK
         while message.state in _OPEN:
             if message.state is RecipientState.PENDING:
+                if await self._listed(message.destination):
+                    message = await self._run(self._opened().stop, message.id)
+                    continue
                 claim, began = await self._claim(message.id)
                 if claim is not None:
                     return await self._send(claim, began)
@@ -422,6 +436,21 @@ class Outbox:
                 await self.sweep()
             message = await self._run(self._opened().by_id, message.id)
         return _raised(message)
+
+    async def _listed(self, number: str) -> bool:
+        return self._stop_list is not None and bool(await self._stop_list.listed([number]))
+
+    async def _check_new(self, message: NewMessage) -> None:
+        """Raise `OnStopList` for a listed number, unless the key has its outcome already."""
+        if not await self._listed(message.destination):
+            return
+        known = await self._run(self._opened().by_key, message.key)
+        if known is None:
+            raise OnStopList
+        if known.state is RecipientState.PENDING and known.destination == message.destination:
+            stopped = await self._run(self._opened().stop, known.id)
+            if stopped.state is RecipientState.ABANDONED:
+                raise OnStopList
 
     def _new_claim(self) -> tuple[str, float, float]:
         """Return a token, the time before the claim, and the seconds of the lease."""

@@ -62,6 +62,7 @@ from .protocol.operations import (
     SEND_SMS,
 )
 from .protocol.segments import segments
+from .stop_check import StopCheck, check_not_listed
 
 __all__ = ["GATEWAY_URL", "AsyncSession", "SendOutcome"]
 
@@ -115,6 +116,8 @@ class AsyncSession:
         country: the two-letter code of the country whose local numbers `send_sms` accepts (extra
             `phone`).
         observer: an `Observer` of every call, for traces and metrics.
+        stop_list: a stop list, such as an open `smsgate.stop_list.StopList`. A send to a number on
+            it raises `OnStopList`, and then nothing is sent to the other numbers either.
 
     Raises:
         ValueError, TypeError: an argument is invalid. The message names the argument and never
@@ -140,6 +143,7 @@ class AsyncSession:
         http_client: HttpClient | None = None,
         country: str | None = None,
         observer: Observer | None = None,
+        stop_list: StopCheck | None = None,
     ) -> None:
         self._config = config = SessionConfig(
             login=login,
@@ -157,6 +161,7 @@ class AsyncSession:
         for odd in odd_credentials(login=login, password=password):
             warn(odd, stacklevel=_caller())
         self._calls = Calls(config, observer)
+        self._stop_list = stop_list
         if travels_in_clear(config.url):
             warn(
                 "the gateway's address is plain http: login, password and texts are not encrypted",
@@ -174,6 +179,7 @@ class AsyncSession:
         verify: bool | ssl.SSLContext = True,
         http_client: HttpClient | None = None,
         observer: Observer | None = None,
+        stop_list: StopCheck | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> Self:
         """Return a session with the settings found in environment variables.
@@ -188,6 +194,7 @@ class AsyncSession:
             verify: as for `AsyncSession`.
             http_client: as for `AsyncSession`.
             observer: as for `AsyncSession`.
+            stop_list: as for `AsyncSession`.
             environ: the variables; by default those of this process.
 
         Raises:
@@ -197,7 +204,12 @@ class AsyncSession:
         if proxy is not None:
             settings = settings.model_copy(update={"proxy": proxy})
         return cls.from_settings(
-            settings, timeouts=timeouts, verify=verify, http_client=http_client, observer=observer
+            settings,
+            timeouts=timeouts,
+            verify=verify,
+            http_client=http_client,
+            observer=observer,
+            stop_list=stop_list,
         )
 
     @classmethod
@@ -209,6 +221,7 @@ class AsyncSession:
         verify: bool | ssl.SSLContext = True,
         http_client: HttpClient | None = None,
         observer: Observer | None = None,
+        stop_list: StopCheck | None = None,
     ) -> Self:
         """Return a session with these settings.
 
@@ -218,6 +231,7 @@ class AsyncSession:
             verify: as for `AsyncSession`.
             http_client: as for `AsyncSession`.
             observer: as for `AsyncSession`.
+            stop_list: as for `AsyncSession`.
 
         Raises:
             ValueError: a setting is invalid. The message names the setting.
@@ -228,6 +242,7 @@ class AsyncSession:
             verify=verify,
             http_client=http_client,
             observer=observer,
+            stop_list=stop_list,
         )
 
     def __repr__(self) -> str:
@@ -372,6 +387,8 @@ class AsyncSession:
             pydantic.ValidationError: the message is invalid; nothing was sent.
             ValueError: `timeout` or `not_after` is not a number of seconds greater than 0; nothing
                 was sent.
+            OnStopList: a number is on the stop list of the session. The error says how many are;
+                nothing was sent, also not to the others.
             Refused: the gateway refused all recipients.
             NotSent: nothing left this process. After `not_after` seconds, `reason` is `TOO_LATE`.
             InDoubt: it is not known whether the message was sent.
@@ -433,6 +450,8 @@ class AsyncSession:
         if isinstance(checked, ValidationError):
             raise checked
         call = self._call_of(checked, _deadline(timeout, self._config.timeouts.send))
+        if self._stop_list is not None:
+            await check_not_listed(self._stop_list, checked.destinations)
         call.not_after = not_after
         if (record := RECORD.get()) is not None:
             record.calls.append(call)

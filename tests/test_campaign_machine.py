@@ -36,9 +36,11 @@ from smsgate.campaign import (
     JournalError,
     RecipientState,
     SqliteJournal,
+    Stops,
     rows_source,
 )
 from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd
+from smsgate.ledger.sqlite.sqlite_stop_list import SqliteStopList
 from smsgate.protocol.answers import DeliveryState
 
 S = RecipientState
@@ -72,6 +74,9 @@ class JournalMachine(RuleBasedStateMachine):
         self.decisions = 0
         self.ids = 0
         self.purged = False
+        self.stop_list = SqliteStopList(self.folder / "stop.db", writing=True)
+        self.stops = Stops([self.stop_list])
+        self.listed = set[int]()
 
     def created(self, rows: list[dict[str, str]]) -> Journal:
         """Create a campaign and open its journal."""
@@ -80,6 +85,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.journal.close()
+        self.stop_list.close()
         shutil.rmtree(self.folder)
 
     def move(self, recipient: int, event: Event) -> None:
@@ -89,10 +95,13 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(target=claims, most=st.integers(1, 4))
     def claim(self, most: int) -> Any:
-        claim = self.journal.claim(self.run_number, most)
+        claim = self.journal.claim(self.run_number, most, stops=self.stops)
+        stopped = self.stops.taken()
+        self.leave_out_those_on_the_list(stopped)
         if claim is None:
-            assert S.PENDING not in self.states.values()
+            assert S.PENDING not in self.states.values() or stopped
             return multiple()
+        assert not self.listed & {*self.lines_of(claim)}
         assert 1 <= len(claim.recipients) <= most
         for line in self.lines_of(claim):
             self.move(line, Event.CLAIMED)
@@ -100,6 +109,20 @@ class JournalMachine(RuleBasedStateMachine):
             assert self.may_have_been_sent[line] <= 1 + self.resent[line]
         self.under_way[claim.request] = claim
         return claim
+
+    def leave_out_those_on_the_list(self, stopped: int) -> None:
+        """Move those whom a claim has found on the stop list. The journal says who they are."""
+        seen = {one.line: one for one in self.journal.recipients()} if stopped else {}
+        gone = [
+            line
+            for line, state in self.states.items()
+            if state is S.PENDING and stopped and seen[line].state is S.ABANDONED
+        ]
+        assert len(gone) == stopped
+        for line in gone:
+            assert line in self.listed
+            assert seen[line].reason == "on the stop list"
+            self.move(line, Event.LISTED)
 
     def lines_of(self, claim: Claim) -> list[int]:
         """Return the lines of the list that a claim concerns, in its order."""
@@ -169,6 +192,16 @@ class JournalMachine(RuleBasedStateMachine):
         return self.journal_class.open(self.path)
 
     # What an operator does
+
+    @rule(line=st.integers(1, 8), listed=st.booleans())
+    def change_the_stop_list(self, line: int, listed: bool) -> None:
+        number = NUMBERS[line - 1]
+        if listed:
+            self.stop_list.add([number])
+            self.listed.add(line)
+        else:
+            self.stop_list.remove([number])
+            self.listed.discard(line)
 
     @rule(event=st.sampled_from(WORDS), recipient=st.integers(1, 10))
     def decide(self, event: Event, recipient: int) -> None:

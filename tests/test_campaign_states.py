@@ -51,6 +51,7 @@ def test_pending_leaves_without_a_claim_only_unsent_or_in_doubt():
         if row.source is S.PENDING and row.event is not Event.CLAIMED
     } == {
         (Event.EXPIRED, S.SKIPPED, False),
+        (Event.LISTED, S.ABANDONED, False),
         (Event.FAILED_OVER, S.IN_DOUBT, False),
         (Event.CANCEL, S.ABANDONED, True),
     }

@@ -440,7 +440,7 @@ def test_outbox_commands_work_on_a_server(run: Smsgate, sandbox: Sandbox, server
         " migrate --database ADDRESS\n"
     )
     done = run("database", "migrate", "--database", place)
-    assert done.out == f"{shown}: tables of version 3 created.\n"
+    assert done.out == f"{shown}: tables of version 4 created.\n"
     anyio.run(fill, sandbox, place)
     assert [
         line["state"] for line in run("outbox", "list", "--json", "--database", place).lines

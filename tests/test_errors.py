@@ -36,6 +36,7 @@ TREE = {
     "InDoubt": ("SmsGateError", None),
     "InFlight": ("SmsGateError", None),
     "KeyReused": ("SmsGateError", False),
+    "OnStopList": ("SmsGateError", False),
 }
 CLASSES = [getattr(errors, name) for name in TREE]
 REFUSALS = [kind for kind in CLASSES if issubclass(kind, Refused)]
@@ -61,7 +62,11 @@ def test_tree_in_the_module_docstring_is_complete():
     for name, line in lines.items():
         parent, said = TREE[name]
         assert line.startswith(
-            "    │   " if parent == "Refused" else "    ├── " if name != "KeyReused" else "    └── "
+            "    │   "
+            if parent == "Refused"
+            else "    ├── "
+            if name != "OnStopList"
+            else "    └── "
         )
         if parent == "SmsGateError":
             assert line.split("── ")[-1].split()[1] == str(said)

@@ -10,7 +10,7 @@ are then in doubt, and smsgate never sends to them again automatically
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from os import PathLike, fspath
 from pathlib import Path
@@ -39,10 +39,12 @@ from ..ledger.records import (
     RequestEnd,
     RequestInDoubt,
     Seen,
+    StopListError,
     Text,
     TimeSlot,
 )
 from ..ledger.states import TRANSITIONS, Event, RecipientState, Transition
+from ..ledger.stop_numbers import StopEntry, StopLedger, Stops
 from ..protocol.models import message_id as checked_id
 from ..session import AsyncSession
 from .export import Exportable, export_csv
@@ -53,6 +55,14 @@ from .report import Reportable, html_report, write_html
 from .runner import Progress, Runner, RunOptions, RunOutcome, RunResult
 from .sources import ListOptions, Row, Source, csv_source, file_source, rows_source, table_source
 from .spreadsheets import HiddenRows
+from .stopping import (
+    Exclusion,
+    LeavingOut,
+    LeftOut,
+    excluded_campaign,
+    excluded_file,
+    open_stop_list,
+)
 
 __all__ = [
     "TRANSITIONS",
@@ -65,6 +75,7 @@ __all__ = [
     "Entry",
     "Event",
     "Evidence",
+    "Exclusion",
     "Exportable",
     "Figures",
     "HiddenRows",
@@ -72,6 +83,7 @@ __all__ = [
     "JournalError",
     "JournalLost",
     "LedgerError",
+    "LeftOut",
     "ListOptions",
     "Plan",
     "PollOptions",
@@ -96,10 +108,16 @@ __all__ = [
     "SharedJournal",
     "Source",
     "SqliteJournal",
+    "StopEntry",
+    "StopLedger",
+    "StopListError",
+    "Stops",
     "Text",
     "TimeSlot",
     "Transition",
     "csv_source",
+    "excluded_campaign",
+    "excluded_file",
     "export_csv",
     "file_source",
     "html_report",
@@ -134,13 +152,19 @@ class Campaign:
     """
 
     def __init__(
-        self, journal: Journal, added: Added | None = None, preview: Preview | None = None
+        self,
+        journal: Journal,
+        added: Added | None = None,
+        preview: Preview | None = None,
+        left_out: Sequence[LeftOut] = (),
     ) -> None:
         self.journal: Journal = journal
         self.added: Added | None = added
         """What `create` added; None after `open`."""
         self.preview: Preview | None = preview
         """Texts to check after `create`: the longest and some random ones; None after `open`."""
+        self.left_out: Sequence[LeftOut] = left_out
+        """What `create` has read of each list in `exclude`; empty after `open`."""
 
     @classmethod
     def create(
@@ -155,6 +179,8 @@ class Campaign:
         country: str | None = None,
         name: str | None = None,
         forget_texts: bool = False,
+        exclude: Iterable[Exclusion] = (),
+        stop_list: str | PathLike[str] | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> Self:
         """Create a campaign. Nothing is sent yet. A new file can be read by its owner only.
@@ -175,6 +201,11 @@ class Campaign:
                 accepted, and numbers that cannot exist or are not mobile are skipped.
             name: the name in reports; by default the name of the file. Not with `database`.
             forget_texts: delete each text as soon as no recipient needs it. Its hash stays.
+            exclude: lists and campaigns whose numbers are skipped, from `excluded_file` and
+                `excluded_campaign`. They are read once.
+            stop_list: the path or the address of a stop list. Its numbers are skipped now, and
+                looked up again before each request. A campaign in a database always honours the
+                stop list of that database, too.
             on_progress: called every thousand rows with the number of rows read so far.
 
         Returns:
@@ -185,23 +216,40 @@ class Campaign:
             FileExistsError: the file exists, or the database has a campaign of this name.
             OSError: the file cannot be written.
             LedgerError: the folder cannot hold a campaign, or SQLite or the database failed.
+            StopListError: the stop list cannot be read.
 
         After an error there is no campaign.
         """
         preview = Preview(on_progress)
-        entries = entries_of(
-            source, sender=sender, text=text, wappush=wappush, country=country, preview=preview
-        )
-        if database is not None:
-            return cls(*_new_in_database(database, place, name, entries, forget_texts), preview)
-        path = Path(place)
-        journal = _sqlite_journal().create(path)
-        try:
-            added = journal.add(entries, name=name or path.stem, forget_texts=forget_texts)
-        except BaseException:
-            journal.remove()
-            raise
-        return cls(journal, added, preview)
+        lists = [fspath(one) for one in [stop_list] if one not in (None, database)]
+        own = [] if database is None else [database]
+        with LeavingOut([*own, *lists], exclude, country=country) as left_out:
+            entries = entries_of(
+                source,
+                sender=sender,
+                text=text,
+                wappush=wappush,
+                country=country,
+                preview=preview,
+                left_out=left_out,
+            )
+            if database is not None:
+                if name is not None:
+                    raise ValueError("name: the name of a campaign in a database is its place")
+                made = _new_in_database(
+                    database, place, entries, forget_texts=forget_texts, stop_lists=lists
+                )
+                return cls(*made, preview, left_out.lists)
+            path = Path(place)
+            journal = _sqlite_journal().create(path)
+            try:
+                added = journal.add(
+                    entries, name=name or path.stem, forget_texts=forget_texts, stop_lists=lists
+                )
+            except BaseException:
+                journal.remove()
+                raise
+        return cls(journal, added, preview, left_out.lists)
 
     @classmethod
     def open(
@@ -310,6 +358,27 @@ class Campaign:
                 f"{wish}: only for a campaign in a database; a campaign in a file has one run"
             )
         return journal
+
+    # Stop lists
+
+    @property
+    def stop_lists(self) -> tuple[str, ...]:
+        """The stop lists that the campaign honours, besides that of its own database."""
+        return self.journal.stop_lists()
+
+    def add_stop_list(self, place: str | PathLike[str]) -> None:
+        """Honour one more stop list from the next run on.
+
+        Args:
+            place: the path of an SQLite file, or an address that begins with `postgresql://`.
+
+        Raises:
+            ValueError: the address has a password, or is not one of PostgreSQL.
+            StopListError: the list cannot be read.
+            LedgerError: the campaign cannot be written.
+        """
+        open_stop_list(place).close()
+        self.journal.add_stop_list(fspath(place))
 
     # Sending
 
@@ -529,14 +598,13 @@ class Campaign:
 def _new_in_database(
     database: str,
     place: str | PathLike[str],
-    name: str | None,
     entries: Iterator[Entry],
+    *,
     forget_texts: bool,
+    stop_lists: Sequence[str],
 ) -> tuple[Journal, Added]:
-    if name is not None:
-        raise ValueError("name: the name of a campaign in a database is its place")
     return _postgres_journal(database).create(
-        database, entries, name=_name_of(place), forget_texts=forget_texts
+        database, entries, name=_name_of(place), forget_texts=forget_texts, stop_lists=stop_lists
     )
 
 

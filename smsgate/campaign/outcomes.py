@@ -17,6 +17,7 @@ from ..errors import (
     InDoubt,
     NotEnoughCredits,
     NotSent,
+    OnStopList,
     Outcome,
     Reason,
     Refused,
@@ -125,6 +126,8 @@ def outcome_of_error(claim: Claim, error: BaseException, *, left: bool) -> Reque
         )
     if isinstance(error, Refused):
         return _refused(claim, error)
+    if isinstance(error, OnStopList):  # the list of the session
+        return _on_stop_list(claim, error)
     if isinstance(error, ValidationError):
         return _all(claim, Event.REFUSED, RequestEnd("; ".join(complaints(error))))
     # Cancelled, or an unexpected error.
@@ -156,6 +159,16 @@ def _refused(claim: Claim, error: Refused) -> RequestOutcome:
     outcomes = tuple(
         RecipientOutcome(key, Event.REFUSED, reason=reason)
         for (key, _), reason in zip(claim.recipients, reasons, strict=True)
+    )
+    return RequestOutcome(outcomes, end)
+
+
+def _on_stop_list(claim: Claim, error: OnStopList) -> RequestOutcome:
+    end = RequestEnd(str(error))
+    if len(claim.recipients) == 1:
+        return _all(claim, Event.REFUSED, end)
+    outcomes = tuple(
+        RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients
     )
     return RequestOutcome(outcomes, end)
 

@@ -20,8 +20,9 @@ from ..privacy import mask_numbers
 from ..protocol.models import Message
 from ..protocol.numbers import has_trunk_zero, wrong_length
 from ..protocol.segments import segments
-from .columns import SHORTENED, given_number, has_several_numbers, may_be_two_numbers
+from .given_numbers import UnreadableRow, number_in
 from .sources import Row, Source
+from .stopping import LeavingOut
 from .template import MissingField, Template
 from .wording import complaints
 
@@ -171,8 +172,9 @@ def entries_of(
     wappush: str | None,
     country: str | None = None,
     preview: Preview | None = None,
+    left_out: LeavingOut | None = None,
 ) -> Iterator[Entry]:
-    """Yield an entry for each recipient.
+    """Yield an entry for each recipient. `left_out` leaves some out, with the reason.
 
     Raises `ValueError` before the first entry if an argument is wrong for all recipients.
     """
@@ -187,7 +189,8 @@ def entries_of(
                     " ambiguous; rename the columns"
                 )
         template.check(source.columns)
-    return _entries(source, template, _Alike(sender, wappush, country), preview or Preview())
+    entries = _entries(source, template, _Alike(sender, wappush, country))
+    return _looked_at(entries if left_out is None else left_out(entries), preview or Preview())
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,47 +219,31 @@ def _check_all(sender: str, wappush: str | None, text: str | None, country: str 
         raise ValueError(_said(error)) from None
 
 
-def _entries(
-    source: Source, template: Template | None, alike: _Alike, preview: Preview
-) -> Iterator[Entry]:
+def _entries(source: Source, template: Template | None, alike: _Alike) -> Iterator[Entry]:
     known: dict[str | None, Text] = {}
     for row in source.rows:
         try:
             message = _message(row, template, alike)
         except ValidationError as error:
             entry = Entry(row.line, row.number, reason=_said(error))
-        except (MissingField, _UnreadableRow) as error:
+        except (MissingField, UnreadableRow) as error:
             entry = Entry(row.line, row.number, reason=str(error))
         else:
             if message.text not in known:
                 # Equal texts usually follow each other, so remember the last one only.
                 known = {message.text: _text_of(message)}
             entry = Entry(row.line, message.destinations[0], known[message.text])
+        yield entry
+
+
+def _looked_at(entries: Iterator[Entry], preview: Preview) -> Iterator[Entry]:
+    for entry in entries:
         preview.look_at(entry)
         yield entry
 
 
-class _UnreadableRow(ValueError):
-    pass
-
-
 def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
-    if row.complaint:
-        raise _UnreadableRow(row.complaint)
-    number = given_number(row.number)
-    if not number:
-        raise _UnreadableRow("no number")
-    if SHORTENED.match(number):
-        raise _UnreadableRow(
-            "Excel has shortened this number: format the column as text and save the list again"
-        )
-    if "," in number or has_several_numbers(number):
-        raise _UnreadableRow("more than one number in one cell")
-    if alike.country is None and may_be_two_numbers(number):
-        raise _UnreadableRow(
-            "perhaps two numbers in one cell; if it is one number, write it with + and the"
-            " calling code, or set a country"
-        )
+    number = number_in(row, alike.country)
     text = None if template is None else _filled(template, row)
     message = Message(
         sender=alike.sender,
@@ -266,14 +253,14 @@ def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
         country=alike.country,
     )
     if wrong := wrong_length(message.destinations[0]):
-        raise _UnreadableRow(wrong)
+        raise UnreadableRow(wrong)
     return message
 
 
 def _filled(template: Template, row: Row) -> str:
     for name in template.fields if row.faults else ():
         if name in row.faults:
-            raise _UnreadableRow(f"column {mask_numbers(name)}: {row.faults[name]}")
+            raise UnreadableRow(f"column {mask_numbers(name)}: {row.faults[name]}")
     return template.fill(row.values)
 
 

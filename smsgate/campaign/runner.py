@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import TypedDict
 
 import anyio
+import anyio.lowlevel
 
 from .._client.call import SendRecord, machine_seconds, send_recorded
 from .._client.workers import side_by_side
@@ -25,12 +26,14 @@ from ..errors import InDoubt, NotSent, Reason, Refused
 from ..ledger.contract import Journal, shared
 from ..ledger.records import CampaignPaused, Claim, JournalBusy, JournalLost, LedgerError
 from ..ledger.states import Event, RecipientState, after, before
+from ..ledger.stop_numbers import Stops
 from ..protocol.models import Message, SendResult
 from ..session import AsyncSession
 from .evidence import EvidenceCollector
 from .journal_steps import JournalSteps
 from .outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_error
 from .pace import AccountSlots, OwnPace, SharedPace, check_pace
+from .stopping import opened_stops
 from .wording import duration
 
 __all__ = ["Progress", "RunOptions", "RunOutcome", "RunResult", "Runner"]
@@ -182,6 +185,7 @@ class Runner:
         self._journal = journal
         self._session = session
         self._steps = JournalSteps(journal)
+        self._stops = Stops()
         self._shared = shared(journal)
         self._pace = (
             OwnPace(batch, rate)
@@ -224,10 +228,16 @@ class Runner:
         Raises:
             JournalLost: the journal failed, so some outcomes are not recorded.
             JournalBusy: another program read the file for longer than `patience`.
+            StopListError: a stop list of the campaign cannot be read. Nothing was sent, or nothing
+                more.
             LedgerError: the journal failed. Requests in flight have ended, and nothing more was
                 sent.
         """
         self._stop_asked, self._turn, self._settled = anyio.Event(), anyio.Lock(), anyio.Condition()
+        with opened_stops(await self._steps(self._journal.stop_lists)) as self._stops:
+            return await self._run_all()
+
+    async def _run_all(self) -> RunResult:
         if lost := await self._steps(self._journal.sweep):
             _log.warning(
                 "the last run was interrupted while requests were in flight: %d recipients are"
@@ -442,13 +452,22 @@ class Runner:
                 await self._stop_asked.wait()
 
     async def _claim(self) -> Claim | None:
-        claim = await self._steps.kept(
-            self._journal.claim,
-            self._run,
-            self._most,
-            self._evidence.seen,
-            lease=self._session.timeouts.send + self._grace,
-        )
+        claim, stopped = None, 1
+        while claim is None and stopped and not self._outcome:
+            claim = await self._steps.kept(
+                self._journal.claim,
+                self._run,
+                self._most,
+                self._evidence.seen,
+                lease=self._session.timeouts.send + self._grace,
+                stops=self._stops,
+            )
+            if stopped := self._stops.taken():
+                self._progress.move(Event.LISTED, stopped)
+                self._on_progress(self._progress)
+            if claim is None:
+                # Everybody of this claim was on the stop list, and others may be pending.
+                await anyio.lowlevel.checkpoint()
         if claim is not None:
             self._pace.claimed(len(claim.recipients))
             self._unrecorded += len(claim.recipients)

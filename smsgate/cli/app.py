@@ -30,6 +30,7 @@ from .output import Machines, Output, People
 from .serving import sandbox
 from .shared_options import Account, Country, ShowNumbers, command
 from .signals import SIGNALS
+from .stop_list_commands import app as stop_lists
 from .views import Balance, NewMessages, Sent, Statuses, TextSize
 from .worker_command import worker
 
@@ -202,6 +203,7 @@ def segments(
 app.add_typer(campaigns)
 app.add_typer(outbox)
 app.add_typer(databases)
+app.add_typer(stop_lists)
 command(app, serves=True)(sandbox)
 command(app, sends=True, serves=True)(worker)
 command(app)(demo)

@@ -46,13 +46,14 @@ from ..session import AsyncSession
 from .campaign_place import CampaignPlace
 from .campaign_views import Done, InDoubtList, Made, Planned, Polled, Resolved, Skipped, Status
 from .confirming import Yes, confirm
-from .credentials import country_of
+from .credentials import country_of, stop_list_of
 from .exits import Exit, RunInterrupted
 from .help import PlainGroup
 from .output import Output
 from .progress import CampaignBar, working
 from .shared_options import Account, Country, ShowNumbers, command, stopping
 from .signals import SIGNALS
+from .stop_options import LeaveOut, StopListPlace, warn_of_invalid
 
 __all__ = ["app"]
 
@@ -161,6 +162,8 @@ def new(
         ),
     ],
     contents: Contents,
+    leave_out: LeaveOut,
+    *,
     show_numbers: ShowNumbers = False,
 ) -> None:
     """Create a campaign from a list. Nothing is sent yet.
@@ -179,9 +182,12 @@ def new(
             country=contents.country or country_of(None),
             name=contents.name,
             forget_texts=contents.forget_texts,
+            exclude=leave_out.exclusions(place.database, hidden=contents.hidden),
+            stop_list=leave_out.place(),
             on_progress=lambda rows: tell(source.part(), f"{rows:,} rows"),
         )
     with made as campaign:
+        warn_of_invalid(output, campaign.left_out)
         if campaign.added is not None and campaign.preview is not None:
             output.show(
                 Made(
@@ -191,6 +197,7 @@ def new(
                     source,
                     campaign.preview,
                     show_numbers,
+                    campaign.left_out,
                 )
             )
 
@@ -234,6 +241,7 @@ async def run(
             help="Send nothing if the run would cost more credits. Default: no limit.",
         ),
     ] = None,
+    stop_list: StopListPlace = None,
     yes: Yes = False,
 ) -> int:
     """Send to all pending recipients. After any interruption, run this command again.
@@ -246,6 +254,8 @@ async def run(
             raise CampaignPaused(
                 f"the campaign is paused: {why}. To let it send again: {_RESUME.format(quoted)}"
             )
+        if (also := stop_list_of(stop_list)) is not None:
+            campaign.add_stop_list(also)
         async with account.session() as session:
             plan = campaign.plan(
                 balance=await _balance(output, session),

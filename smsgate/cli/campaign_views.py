@@ -7,7 +7,7 @@ unless the user asks for them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
@@ -20,6 +20,7 @@ from ..campaign import (
     Added,
     Event,
     Figures,
+    LeftOut,
     Plan,
     PollProgress,
     Preview,
@@ -102,6 +103,7 @@ class Made:
     source: Source
     preview: Preview
     show_numbers: bool
+    left_out: Sequence[LeftOut] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +374,7 @@ def _made_document(made: Made) -> dict[str, Any]:
             "encoding": source.encoding or None,
         },
         "doubtful": {"numbers": made.preview.doubtful, "lines": made.preview.doubtful_lines},
+        "excluded": [asdict(one) for one in made.left_out],
         "samples": [
             {
                 "line": sample.line,
@@ -472,6 +475,7 @@ def _status_screen(status: Status) -> RenderableType:
         ("refused because", figures.refused, NO_REASON),
         ("in doubt because", figures.in_doubt, NO_REASON),
         ("skipped because", figures.skipped, NO_REASON),
+        ("abandoned because", figures.abandoned, NO_REASON),
         ("delivery status", figures.deliveries, _UNASKED),
     ):
         if counts:
@@ -508,6 +512,7 @@ def _status_document(status: Status) -> dict[str, Any]:
         "skipped": dict(figures.skipped),
         "refused": dict(figures.refused),
         "in_doubt": dict(figures.in_doubt),
+        "abandoned": dict(figures.abandoned),
         "delivery": dict(figures.deliveries),
         "cost": {str(state): figures.cost(state) for state in COSTS},
         "decisions": [asdict(decision) for decision in figures.decisions],

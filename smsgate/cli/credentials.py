@@ -18,7 +18,7 @@ from ..config import variable
 from ..settings import FileSettings, SmsGateSettings
 from .signals import SIGNALS
 
-__all__ = ["at_terminal", "country_of", "database_of", "settings_of"]
+__all__ = ["at_terminal", "country_of", "database_of", "settings_of", "stop_list_of"]
 
 
 def settings_of(
@@ -58,10 +58,16 @@ def database_of(given: str | None) -> str:
     return found
 
 
+def stop_list_of(given: str | None) -> str | None:
+    """Return the stop list: `given`, or that of the environment or the `.env` file."""
+    return given or _Place.read(env_file=_existing(None)).stop_list
+
+
 class _Place(FileSettings):
-    """The database of the outbox, which may be an address with a password."""
+    """The database of the outbox and the stop list. Both may be addresses with a password."""
 
     database: str | None = None
+    stop_list: str | None = None
 
 
 class _Optional(FileSettings):

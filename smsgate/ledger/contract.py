@@ -28,6 +28,7 @@ from .records import (
     TimeSlot,
 )
 from .states import Event, RecipientState
+from .stop_numbers import Stops
 
 __all__ = ["Journal", "SharedJournal", "shared"]
 
@@ -57,13 +58,31 @@ class Journal(Protocol):
         ...
 
     def claim(
-        self, run: int, most: int, seen: Seen | None = None, *, lease: float = ...
+        self,
+        run: int,
+        most: int,
+        seen: Seen | None = None,
+        *,
+        lease: float = ...,
+        stops: Stops | None = ...,
     ) -> Claim | None:
         """Move up to `most` pending recipients of one text to in flight, durably.
 
-        Returns None if no recipient can be claimed now. `seen`, the last known balance, is stored
+        In the same transaction, recipients on one of the lists of `stops`, or on the stop list of
+        the journal's own database, are abandoned and counted in `stops`.
+
+        Returns None if no recipient can be claimed now; if some were stopped, others may be left.
+        `seen`, the last known balance, is stored
         with the claim. A shared journal gives the claim `lease` seconds. Raises `CampaignPaused`.
         """
+        ...
+
+    def stop_lists(self) -> tuple[str, ...]:
+        """Return the stop lists of the campaign, besides that of its own database."""
+        ...
+
+    def add_stop_list(self, place: str) -> None:
+        """Let the campaign honour one more stop list from now on."""
         ...
 
     def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:

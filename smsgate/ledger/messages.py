@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from ..errors import InDoubt, KeyReused, NotSent, Reason, SmsGateError
+from ..errors import InDoubt, KeyReused, NotSent, OnStopList, Reason, SmsGateError
 from .fingerprints import fast_fingerprint, matches, slow_fingerprint
 from .foreign import rows_on
 from .records import LedgerError
@@ -270,6 +270,22 @@ class MessageLedger(ABC):
         values["forget_text"] = bool(values["forget_text"])
         return MessageClaim(**values)
 
+    @_one_step
+    def stop(self, message: int) -> OutboxMessage:
+        """Abandon a pending message to a number on the stop list, and return the message."""
+        source = before(Event.LISTED)
+        self._run(
+            "resolve",
+            id=message,
+            source=source,
+            target=after(source, Event.LISTED),
+            message_id=None,
+            reason=str(_LISTED),
+            error=stored(_LISTED),
+        )
+        self._forget(message)
+        return self.by_id(message)
+
     @_one_look
     def due(self, most: int) -> list[int]:
         """Return up to `most` pending messages that a worker may send now.
@@ -488,6 +504,8 @@ class MessageLedger(ABC):
             self._run("forget", id=message, fingerprint=slow_fingerprint(*content))
 
 
+_LISTED = OnStopList()
+"""The error of a message to a number on the stop list."""
 _ERRORS_OF_DECISIONS: dict[Event, SmsGateError] = {
     Event.CANCEL: NotSent("nothing was sent: an operator cancelled it", reason=Reason.CANCELLED),
 }

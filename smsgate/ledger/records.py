@@ -30,6 +30,7 @@ __all__ = [
     "RequestEnd",
     "RequestInDoubt",
     "Seen",
+    "StopListError",
     "Text",
     "TimeSlot",
 ]
@@ -55,6 +56,10 @@ class JournalInUse(JournalError):
 
 class JournalBusy(JournalError):
     """Another program reads the file, and a run cannot begin until that program has finished."""
+
+
+class StopListError(LedgerError):
+    """The stop list cannot be used. The message names it. Nothing is sent without it."""
 
 
 class CampaignPaused(JournalError):
@@ -229,6 +234,8 @@ class TimeSlot:
     accepted: int
     refused: int
     in_doubt: int
+    stopped: int = 0
+    """How many were found on the stop list when a request was about to leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +283,8 @@ class Figures:
     first_claim: float | None
     last_answer: float | None
     last_outcome: str | None
+    abandoned: Mapping[str, int] = field(default_factory=dict)
+    """How many recipients were abandoned, by reason."""
     example_number: str | None = field(default=None, repr=False)
     """The number of a recipient of the example; None once numbers are purged."""
 

@@ -43,7 +43,7 @@ class RecipientState(StrEnum):
     ASSUMED_SENT = "assumed sent"
     """The operator decided to count the message as sent."""
     ABANDONED = "abandoned"
-    """The operator gave this recipient up or cancelled it."""
+    """An operator gave this recipient up or cancelled it, or the number is on the stop list."""
 
 
 class Event(StrEnum):
@@ -51,6 +51,7 @@ class Event(StrEnum):
 
     CLAIMED = "claimed"
     EXPIRED = "expired"
+    LISTED = "on the stop list"
     ACCEPTED = "accepted"
     REFUSED = "refused"
     NOT_SENT = "proven not sent"
@@ -89,6 +90,12 @@ TRANSITIONS: tuple[Transition, ...] = (
         _S.PENDING, _E.CLAIMED, _S.IN_FLIGHT, note="written and synced before the first byte"
     ),
     Transition(_S.PENDING, _E.EXPIRED, _S.SKIPPED, note="its time was up before it was sent"),
+    Transition(
+        _S.PENDING,
+        _E.LISTED,
+        _S.ABANDONED,
+        note="the stop list is read again when a request is about to leave",
+    ),
     Transition(
         _S.PENDING,
         _E.FAILED_OVER,

@@ -10,7 +10,15 @@ from decimal import Decimal
 from typing import Any
 
 from .. import errors
-from ..errors import InDoubt, NotEnoughCredits, NotSent, Reason, Refused, SmsGateError
+from ..errors import (
+    InDoubt,
+    NotEnoughCredits,
+    NotSent,
+    OnStopList,
+    Reason,
+    Refused,
+    SmsGateError,
+)
 
 __all__ = ["error_from", "stored"]
 
@@ -22,6 +30,8 @@ def stored(error: SmsGateError) -> str:
         held["reason"] = error.reason
     if isinstance(error, Refused):
         held |= {"answer": error.answer, "text": error.text, "reasons": error.reasons}
+    if isinstance(error, OnStopList):
+        held["listed"] = error.listed
     if isinstance(error, NotEnoughCredits):
         held["missing"] = str(error.missing)
     return json.dumps(held, ensure_ascii=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -20,6 +20,7 @@ __all__ = [
     "kind_of",
     "request_in_doubt",
     "slots_between",
+    "span_with",
     "step_of",
 ]
 
@@ -91,10 +92,34 @@ def step_of(start: float, end: float, steps: int) -> float:
     return max((end - start) / steps, 1e-3) * (1 + 1e-9)
 
 
-def slots_between(start: float, step: float, rows: Iterable[Iterable[Any]]) -> list[TimeSlot]:
-    """Return all time slots, also the empty ones, from the rows of the others."""
-    counts = {int(slot): tuple(map(int, rest)) for slot, *rest in rows}
+def span_with(
+    stopped: Sequence[tuple[float, int]], start: float | None, end: float | None
+) -> tuple[float | None, float | None]:
+    """Return a span of time, widened to when recipients were found on the stop list."""
+    times = [at for at, _ in stopped]
+    starts = times + ([] if start is None else [start])
+    ends = times + ([] if end is None else [end])
+    return min(starts, default=None), max(ends, default=None)
+
+
+def slots_between(
+    start: float,
+    step: float,
+    rows: Iterable[Iterable[Any]],
+    stopped: Iterable[tuple[float, int]] = (),
+) -> list[TimeSlot]:
+    """Return all time slots, also the empty ones, from the rows of the others.
+
+    `stopped` is when recipients were found on the stop list, and how many.
+    """
+    counts = {
+        int(slot): (int(accepted), int(refused), int(in_doubt))
+        for slot, accepted, refused, in_doubt in rows
+    }
+    stops = Counter[int]()
+    for at, recipients in stopped:
+        stops[max(int((at - start) / step), 0)] += recipients
     return [
-        TimeSlot(start + slot * step, *counts.get(slot, (0, 0, 0)))
-        for slot in range(max(counts, default=-1) + 1)
+        TimeSlot(start + slot * step, *counts.get(slot, (0, 0, 0)), stops[slot])
+        for slot in range(max((*counts, *stops), default=-1) + 1)
     ]

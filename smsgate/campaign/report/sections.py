@@ -59,6 +59,13 @@ def _reasons(page: ReportPage) -> Iterator[str]:
             page.figures.skipped,
             "skipped",
         ),
+        (
+            "abandoned",
+            "Why recipients were abandoned",
+            "Given up or cancelled by an operator, or found on the stop list before a request.",
+            page.figures.abandoned,
+            "skipped",
+        ),
     ):
         if reasons:
             yield from section(key, heading, about, _reasontable(page, reasons, kind))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from ...protocol.limits import MOST_RECIPIENTS
 from ..records import Added, Entry, LedgerError, Text
 from ..sql_files import statements_of
+from ..stop_numbers import places_text
 from ..stored_records import kind_of
 from .tables import PostgresTables
 
@@ -35,7 +36,12 @@ _FINISHED = (
 
 
 def fill(
-    tables: PostgresTables, entries: Iterable[Entry], *, name: str, forget_texts: bool
+    tables: PostgresTables,
+    entries: Iterable[Entry],
+    *,
+    name: str,
+    forget_texts: bool,
+    stop_lists: Sequence[str],
 ) -> tuple[int, Added]:
     """Create a campaign and return its number, and what was added.
 
@@ -53,7 +59,9 @@ def fill(
                 " campaign was created: run the command again"
             )
         begun = True
-        return _filled(tables, entries, name=name, forget_texts=forget_texts)
+        campaign, added = _filled(tables, entries, name=name, forget_texts=forget_texts)
+        tables.run("set_stop_lists", campaign=campaign, places=places_text(stop_lists))
+        return campaign, added
 
     with tables.connection.unhurried():
         return tables.step(work)

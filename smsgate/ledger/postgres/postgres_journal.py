@@ -17,6 +17,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
@@ -45,6 +46,7 @@ from ..records import (
 )
 from ..sql_files import statements_of
 from ..states import Event, RecipientState, after, before
+from ..stop_numbers import STOPPED, Stops, places_of, places_text
 from ..stored_records import evidence_text
 from .postgres_filling import fill
 from .postgres_reader import PostgresReader, one_step
@@ -53,6 +55,8 @@ from .tables import PostgresTables
 
 __all__ = ["PostgresJournal"]
 
+_FILES = ("campaigns.sql", "stop_list.sql")
+"""The files of statements that a campaign needs."""
 _ENDED_EARLY = "the process that was sending ended or stopped before it recorded the answer"
 _FAILED_OVER = (
     "the database failed over to a standby, which may lack the record of messages that were sent."
@@ -91,7 +95,13 @@ class PostgresJournal(PostgresReader):
 
     @classmethod
     def create(
-        cls, address: str, entries: Iterable[Entry], *, name: str, forget_texts: bool
+        cls,
+        address: str,
+        entries: Iterable[Entry],
+        *,
+        name: str,
+        forget_texts: bool,
+        stop_lists: Sequence[str] = (),
     ) -> tuple[Self, Added]:
         """Create a campaign from a list.
 
@@ -100,8 +110,10 @@ class PostgresJournal(PostgresReader):
             LedgerError: the database failed.
         """
         with ExitStack() as opened:
-            tables = opened.enter_context(closing(PostgresTables(address, "campaigns.sql")))
-            campaign, added = fill(tables, entries, name=name, forget_texts=forget_texts)
+            tables = opened.enter_context(closing(PostgresTables(address, *_FILES)))
+            campaign, added = fill(
+                tables, entries, name=name, forget_texts=forget_texts, stop_lists=stop_lists
+            )
             opened.pop_all()
         return cls(tables, campaign, forget_texts=forget_texts), added
 
@@ -114,7 +126,7 @@ class PostgresJournal(PostgresReader):
             LedgerError: the database failed.
         """
         with ExitStack() as opened:
-            tables = opened.enter_context(closing(PostgresTables(address, "campaigns.sql")))
+            tables = opened.enter_context(closing(PostgresTables(address, *_FILES)))
             found = tables.step(lambda: tables.run("campaign", name=name))
             if not found:
                 raise FileNotFoundError(2, "the database has no campaign of this name", name)
@@ -128,7 +140,7 @@ class PostgresJournal(PostgresReader):
 
         Raises `LedgerError`.
         """
-        with closing(PostgresTables(address, "campaigns.sql")) as tables:
+        with closing(PostgresTables(address, *_FILES)) as tables:
             rows = tables.step(lambda: tables.run("running"))
         return [name for (name,) in rows]
 
@@ -245,22 +257,31 @@ class PostgresJournal(PostgresReader):
             self._run("free_slot", **slot._asdict())
 
     def claim(
-        self, run: int, most: int, seen: Seen | None = None, *, lease: float = 330.0
+        self,
+        run: int,
+        most: int,
+        seen: Seen | None = None,
+        *,
+        lease: float = 330.0,
+        stops: Stops | None = None,
     ) -> Claim | None:
         """Move up to `most` pending recipients of one text to in flight for `lease` seconds.
 
-        Returns None if there is no recipient that this machine could claim now.
+        Returns None if there is no recipient that this machine could claim now, or if `stops` has
+        counted some that were stopped: then others may be left.
 
         Raises:
             CampaignPaused: the campaign is paused, or a failover has to be accepted.
         """
         self._give_back()
         token = uuid4().hex
-        tries = 0
+        tries = stopped = 0
+        stops = stops or Stops()
 
         def work() -> Claim | None:
-            nonlocal tries
+            nonlocal tries, stopped
             tries += 1
+            stopped = 0
             # If an earlier try was committed after all, this token has its claim.
             rows = self._run("claimed", token=token) if tries > 1 else []
             rows = rows or self._run(
@@ -275,12 +296,17 @@ class PostgresJournal(PostgresReader):
             if not rows:
                 self._check_standing()
                 return None
-            ((request, text, alone, first, last, _, left),) = rows
+            ((request, text, alone, first, last, size, left),) = rows
             recipients = self._run("of_request", first=first, last=last)
-            if len(recipients) != last - first + 1:
+            if len(recipients) != size:
                 raise JournalError(
                     "the claimed recipients are not all pending: the data is damaged"
                 )
+            if gone := self._stop(stops, request, text, recipients):
+                stopped = len(gone)
+                recipients = [row for row in recipients if row[0] not in gone]
+            if not recipients:
+                return None
             return Claim(request, self._text(text), alone, tuple(recipients), token, left)
 
         try:
@@ -292,13 +318,59 @@ class PostgresJournal(PostgresReader):
             raise
         if claim is None and tries > 1:  # a lost try may still arrive
             self._abandoned.append(token)
+        stops.count(stopped)
         return claim
+
+    def _stop(
+        self, stops: Stops, request: int, text: int, recipients: Sequence[tuple[Any, ...]]
+    ) -> set[int]:
+        """Abandon those of the claimed recipients that are on a stop list, and return their keys.
+
+        The range of the request then has gaps, and its size says how many recipients are left.
+        """
+        numbers = [number for _, number in recipients]
+        own = self._run("stop_listed", numbers=[int(number[1:]) for number in numbers])
+        listed = stops.listed(numbers) | {f"+{number}" for (number,) in own}
+        gone = {key for key, number in recipients if number in listed}
+        if not gone:
+            return gone
+        source = before(Event.LISTED)
+        target = after(source, Event.LISTED)
+        self._run("stop", source=source, target=target, reason=STOPPED, ids=list(gone))
+        left = len(recipients) - len(gone)
+        self._run("shrink_request" if left else "empty_request", request=request, gone=len(gone))
+        self._run("add_stopped", recipients=len(gone))
+        if self._forget_texts and not left:
+            self._run("forget_text", text=text)
+        return gone
+
+    @one_step
+    def stop_lists(self) -> tuple[str, ...]:
+        """Return the stop lists of the campaign, besides that of its own database."""
+        return places_of(self._run("stop_lists")[0][0])
+
+    @one_step
+    def add_stop_list(self, place: str) -> None:
+        """Let the campaign honour one more stop list from now on."""
+        known = places_of(self._run("stop_lists_to_change")[0][0])
+        self._run("set_stop_lists", places=places_text([*known, place]))
 
     def _give_back(self) -> None:
         """Return claims whose answer was lost. One that fails is tried at the next claim."""
         for token in tuple(self._abandoned):
-            self._step(lambda token=token: self._run("release", token=token))  # type: ignore[misc]
+            self._step(partial(self._release, token))
             self._abandoned.remove(token)
+
+    def _release(self, token: str) -> None:
+        for request, text, first, last, size, alone, attempts in self._run("held", token=token):
+            if size == last - first + 1:
+                self._run("release", token=token)
+                continue
+            # Its range has gaps, as some of its recipients are on the stop list.
+            keys = [key for key, _ in self._run("of_request", first=first, last=last)]
+            self._run("empty_request", request=request, gone=0)
+            pieces = [(text, *one) for one in ranges_of(keys)]
+            self._add_pending(pieces, alone, attempts - 1)
 
     def _check_standing(self) -> None:
         ((state, why, known),) = self._run("standing")

@@ -34,6 +34,7 @@ from ..stored_records import (
     kind_of,
     request_in_doubt,
     slots_between,
+    span_with,
     step_of,
 )
 from .tables import PostgresTables
@@ -155,6 +156,7 @@ class PostgresReader:
             skipped=told.reasons(_S.SKIPPED),
             refused=told.reasons(_S.REFUSED),
             in_doubt=told.reasons(_S.IN_DOUBT),
+            abandoned=told.reasons(_S.ABANDONED),
             deliveries=dict(told.deliveries.most_common()),
             parts=dict(sorted(told.parts.items())),
             ucs2=told.ucs2,
@@ -178,8 +180,8 @@ class PostgresReader:
             JournalError: the campaign is damaged.
         """
         told = Counted(kept["groups"])
-        for first, last, _, _, parts in self._run("in_flight"):
-            told.take_off(last - first + 1, parts)
+        for *_, parts, size in self._run("in_flight"):
+            told.take_off(size, parts)
         if {state: count for state, count in told.states.items() if count} != self.states():
             raise JournalError(
                 "the campaign is damaged: its requests and its recipients differ. Restore the"
@@ -204,10 +206,13 @@ class PostgresReader:
     def timeline(self, steps: int) -> list[TimeSlot]:
         """Return when recipients got their outcomes, in at most `steps` time slots."""
         ((start, end, _),) = self._run("span")
+        stopped = [(at, recipients) for at, recipients in self._run("stopped")]
+        start, end = span_with(stopped, start, end)
         if start is None or end is None:
             return []
         step = step_of(start, end, steps)
-        return slots_between(start, step, self._run("timeline_of_outcomes", start=start, step=step))
+        answered = self._run("timeline_of_outcomes", start=start, step=step)
+        return slots_between(start, step, answered, stopped)
 
     def recipients(self) -> Iterator[RecipientRecord]:
         """Yield all recipients, in the order of the list. After a purge there are none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -30,6 +31,7 @@ __all__ = [
     "connection_to",
     "reading",
     "transaction",
+    "use_log",
 ]
 
 MARK = "claims_in_log"
@@ -68,7 +70,8 @@ _DAMAGED = (
 )
 DAMAGED = _DAMAGED.format(kind="campaign")
 _OTHER_FILE = "the file is not {one}"
-_ONE = {"campaign": "a campaign", "outbox": "an outbox"}
+_ONE = {"campaign": "a campaign", "outbox": "an outbox", "stop list": "a stop list"}
+_DAMAGED_LIST = "the file is damaged: restore it from a backup"
 _BUSY = "another program holds the file: try again when that program has finished"
 _SENTENCES: dict[int, str] = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space, then run the command again",
@@ -95,13 +98,19 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
+def _damaged(kind: str) -> str:
+    return _DAMAGED_LIST if kind == "stop list" else _DAMAGED.format(kind=kind)
+
+
 def _journal_error(error: sqlite3.DatabaseError, kind: str) -> JournalError:
     """Return the `JournalError` for an error of SQLite. `kind` is what the file should be."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:  # undecodable text, which the original error would quote
-        return JournalError(_DAMAGED.format(kind=kind))
+        return JournalError(_damaged(kind))
     busy = code & 0xFF == sqlite3.SQLITE_BUSY
     sentence = _SENTENCES.get(code & 0xFF, f"{_OTHER_FILE}, or damaged")
+    if sentence is _DAMAGED:
+        sentence = _damaged(kind)
     sentence = sentence.format(kind=kind, one=_ONE[kind])
     return (JournalBusy if busy else JournalError)(f"{sentence} ({error})")
 
@@ -192,6 +201,20 @@ def connection_to(
     )
     connection.kind = kind
     return connection
+
+
+def use_log(connection: sqlite3.Connection, wait: float) -> None:
+    """Set the write-ahead log. SQLite itself does not wait for another process here."""
+    until = time.monotonic() + wait
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except JournalBusy:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def connect(path: Path) -> sqlite3.Connection:

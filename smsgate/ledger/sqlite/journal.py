@@ -37,6 +37,7 @@ from ..records import (
     Text,
 )
 from ..states import Event, RecipientState, after, before
+from ..stop_numbers import STOPPED, Stops, places_of, places_text
 from ..stored_records import evidence_text, kind_of
 from .campaign_file import CampaignFile
 from .connection import reading, transaction
@@ -108,7 +109,14 @@ class SqliteJournal(SqliteReader):
 
     # Filling
 
-    def add(self, entries: Iterable[Entry], *, name: str, forget_texts: bool) -> Added:
+    def add(
+        self,
+        entries: Iterable[Entry],
+        *,
+        name: str,
+        forget_texts: bool,
+        stop_lists: Sequence[str] = (),
+    ) -> Added:
         """Fill a new journal. Either all entries are added or none."""
         pending, skipped = 0, Counter[str]()
         with self._transaction():
@@ -133,6 +141,7 @@ class SqliteJournal(SqliteReader):
                 ("name", name),
                 ("created_at", repr(self._clock())),
                 ("forget_texts", str(int(forget_texts))),
+                ("stop_lists", places_text(stop_lists, self.path.parent)),
             ):
                 self._run("set", name=key, value=value)
         if forget_texts:
@@ -196,13 +205,16 @@ class SqliteJournal(SqliteReader):
         seen: Seen | None = None,
         *,
         lease: float = 0.0,  # noqa: ARG002 - the lock of the file is the lease
+        stops: Stops | None = None,
     ) -> Claim | None:
         """Move up to `most` pending recipients of one text to in flight, durably.
 
-        Returns None if no recipient is pending. `seen`, the last known balance, is stored with the
+        Returns None if no recipient is pending, or if `stops` has counted some that it has stopped:
+        then others may be pending. `seen`, the last known balance, is stored with the
         claim. The claim lasts until the file is opened again, so it has no `lease`.
         """
         self._file.check_kept()
+        stopped = set[tuple[int, str]]()
         balance = (
             {"balance": None, "balance_at": None}
             if seen is None
@@ -213,25 +225,68 @@ class SqliteJournal(SqliteReader):
             if first is None:
                 return None
             alone, text = first
-            rows = self._run(
-                "pending", alone=alone, text=text, most=1 if alone else most
-            ).fetchall()
-            added = self._run(
-                "add_request", run=run, text=text, size=len(rows), now=self._clock(), **balance
-            )
-            request = int(added.lastrowid or 0)
             together = {"alone": alone, "text": text, "most": 1 if alone else most}
-            moved = self._run(
-                "claim",
-                target=after(before(Event.CLAIMED), Event.CLAIMED),
-                request=request,
-                **together,
-            ).rowcount
-            if moved != len(rows):
-                raise JournalError("the claimed recipients are not the ones that were read")
+            rows = self._run("pending", **together).fetchall()
+            if stops is not None:
+                stopped = self._stop(stops, text, rows)
+                rows = [row for row in rows if row not in stopped]
+                together["most"] = len(rows)
+            request = self._claim(run, rows, together, balance) if rows else 0
             self._hook("claiming")
         self._hook("claimed")
-        return Claim(request, self._text(text), alone, tuple(rows))
+        if stops is not None:
+            stops.count(len(stopped))
+        return Claim(request, self._text(text), alone, tuple(rows)) if rows else None
+
+    def _claim(
+        self, run: int, rows: Sequence[Any], together: dict[str, Any], balance: dict[str, Any]
+    ) -> int:
+        """Move the recipients that were read to in flight, and return the new request."""
+        added = self._run(
+            "add_request",
+            run=run,
+            text=together["text"],
+            size=len(rows),
+            now=self._clock(),
+            **balance,
+        )
+        request = int(added.lastrowid or 0)
+        moved = self._run(
+            "claim",
+            target=after(before(Event.CLAIMED), Event.CLAIMED),
+            request=request,
+            **together,
+        ).rowcount
+        if moved != len(rows):
+            raise JournalError("the claimed recipients are not the ones that were read")
+        return request
+
+    def _stop(
+        self, stops: Stops, text: int, rows: Sequence[tuple[int, str]]
+    ) -> set[tuple[int, str]]:
+        """Abandon those of the pending recipients that are on a stop list, and return them."""
+        listed = stops.listed([number for _, number in rows])
+        stopped = {row for row in rows if row[1] in listed}
+        if stopped:
+            source = before(Event.LISTED)
+            target = after(source, Event.LISTED)
+            self._run_many("stop", [(target, STOPPED, key, source) for key, _ in stopped])
+            self._run("add_stopped", now=self._clock(), recipients=len(stopped))
+            if self._forget_texts:
+                self._run("forget_text_of", text=text)
+        return stopped
+
+    # Stop lists
+
+    def stop_lists(self) -> tuple[str, ...]:
+        """Return the stop lists of the campaign: paths and addresses."""
+        return places_of(self._settings().get("stop_lists", "[]"), self.path.parent)
+
+    def add_stop_list(self, place: str) -> None:
+        """Let the campaign honour one more stop list from now on."""
+        with self._transaction():
+            kept = places_text([*self.stop_lists(), place], self.path.parent)
+            self._run("set", name="stop_lists", value=kept)
 
     def _text(self, text: int) -> Text:
         # The next claim nearly always has the same text.

@@ -31,6 +31,7 @@ from ..stored_records import (
     kind_of,
     request_in_doubt,
     slots_between,
+    span_with,
     step_of,
 )
 from .connection import DAMAGED, connect_to_read, reading, transaction
@@ -162,6 +163,7 @@ class SqliteReader:
             skipped=done(self._reasons(RecipientState.SKIPPED)),
             refused=done(self._reasons(RecipientState.REFUSED)),
             in_doubt=done(self._reasons(RecipientState.IN_DOUBT)),
+            abandoned=done(self._reasons(RecipientState.ABANDONED)),
             deliveries=done(dict(self._run("deliveries"))),
             parts=dict(sorted(parts.items())),
             ucs2=sum(count for _, _, alphabet, count in sizes if alphabet == "UCS-2"),
@@ -187,10 +189,13 @@ class SqliteReader:
     def timeline(self, steps: int) -> list[TimeSlot]:
         """Return when recipients got their outcomes, in at most `steps` time slots."""
         ((start, end, _),) = self._run("span")
+        stopped = self._run("stopped").fetchall()
+        start, end = span_with(stopped, start, end)
         if start is None or end is None:
             return []
         step = step_of(start, end, steps)
-        return slots_between(start, step, self._run("timeline", start=start, step=step))
+        answered = self._run("timeline", start=start, step=step)
+        return slots_between(start, step, answered, stopped)
 
     def recipients(self) -> Iterator[RecipientRecord]:
         """Yield all recipients, in the order of the list."""
@@ -211,7 +216,7 @@ class SqliteReader:
 class _Answered:
     """Reports which part of the queries for `figures` is done."""
 
-    _QUESTIONS = 12
+    _QUESTIONS = 13
 
     def __init__(self, on_progress: Callable[[float], None] | None) -> None:
         self._on_progress = on_progress

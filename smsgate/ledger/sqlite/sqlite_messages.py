@@ -7,7 +7,6 @@ back. The file may be the database of an application: its tables and its journal
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,9 +14,9 @@ from secrets import token_hex
 from typing import Any, TypeVar
 
 from ..messages import MessageLedger
-from ..records import JournalBusy, JournalError
+from ..records import JournalError
 from ..sql_files import script, statements_of
-from .connection import connection_to, transaction
+from .connection import connection_to, transaction, use_log
 from .statements import APPLICATION_ID
 
 __all__ = ["MESSAGES_VERSION", "SqliteMessages"]
@@ -57,7 +56,7 @@ class SqliteMessages(MessageLedger):
         if execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,):
             raise JournalError("the file is a campaign: give the path of another file")
         if not execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-            self._use_log()
+            use_log(self._connection, _WAIT)
         execute("PRAGMA synchronous = FULL")
         execute("PRAGMA foreign_keys = ON")
         execute("PRAGMA secure_delete = ON")
@@ -76,19 +75,6 @@ class SqliteMessages(MessageLedger):
                 self._run("set", name="version", value=str(newer))
             if not version:
                 self._run("set", name="identity", value=token_hex(16))
-
-    def _use_log(self) -> None:
-        """Set the write-ahead log. SQLite itself does not wait for another process here."""
-        until = time.monotonic() + _WAIT
-        while True:
-            try:
-                self._connection.execute("PRAGMA journal_mode = WAL")
-            except JournalBusy:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.02)
-            else:
-                return
 
     def _version(self) -> int:
         known = self._connection.execute(

@@ -60,21 +60,21 @@ WITH next AS MATERIALIZED (
         :most, alone, attempts + 1, 'in flight', :token, :run, smsgate.now(),
         smsgate.now() + CAST(:lease AS float8), :balance, CAST(:balance_at AS float8)
     FROM next WHERE size > :most
-    RETURNING id, text, alone, first, last, attempts, lease_until
+    RETURNING id, text, alone, first, last, size, lease_until
 ), whole AS (
     UPDATE smsgate.request AS one SET state = 'in flight', attempts = one.attempts + 1,
         token = :token, run = :run, claimed_at = smsgate.now(),
         lease_until = smsgate.now() + CAST(:lease AS float8), balance = :balance,
         balance_at = CAST(:balance_at AS float8)
     FROM next WHERE one.campaign = :campaign AND one.id = next.id AND next.size <= :most
-    RETURNING one.id, one.text, one.alone, one.first, one.last, one.attempts, one.lease_until
+    RETURNING one.id, one.text, one.alone, one.first, one.last, one.size, one.lease_until
 )
-SELECT id, text, alone, first, last, attempts, lease_until - smsgate.now() FROM cut
-UNION ALL SELECT id, text, alone, first, last, attempts, lease_until - smsgate.now() FROM whole;
+SELECT id, text, alone, first, last, size, lease_until - smsgate.now() FROM cut
+UNION ALL SELECT id, text, alone, first, last, size, lease_until - smsgate.now() FROM whole;
 
 -- name: claimed
 -- The request that this token has claimed.
-SELECT id, text, alone, first, last, attempts, lease_until - smsgate.now() FROM smsgate.request
+SELECT id, text, alone, first, last, size, lease_until - smsgate.now() FROM smsgate.request
 WHERE campaign = :campaign AND token = :token AND state = 'in flight';
 
 -- name: of_request
@@ -85,6 +85,48 @@ WHERE campaign = :campaign AND id BETWEEN :first AND :last AND state = 'pending'
 -- name: text
 -- The content of a text.
 SELECT sender, body, wappush, parts FROM smsgate.text WHERE campaign = :campaign AND id = :id;
+
+-- name: stop
+-- Abandon claimed recipients that are on the stop list. Their state is 'pending' until it is known.
+UPDATE smsgate.recipient SET state = :target, reason = :reason
+WHERE campaign = :campaign AND id = ANY(CAST(:ids AS bigint[])) AND state = :source;
+
+-- name: shrink_request
+-- Take recipients that are on the stop list out of a claimed request.
+UPDATE smsgate.request SET size = size - :gone, abandoned = abandoned + :gone
+WHERE campaign = :campaign AND id = :request;
+
+-- name: empty_request
+-- End a claimed request without recipients: it never leaves.
+UPDATE smsgate.request SET state = 'settled', size = 0, abandoned = abandoned + :gone, token = NULL,
+    claimed_at = NULL, lease_until = NULL, attempts = attempts - 1
+WHERE campaign = :campaign AND id = :request;
+
+-- name: add_stopped
+-- Record when recipients were found on the stop list.
+INSERT INTO smsgate.stopped (campaign, at, recipients)
+VALUES (:campaign, smsgate.now(), :recipients);
+
+-- name: stopped
+-- When recipients were found on the stop list.
+SELECT at, recipients FROM smsgate.stopped WHERE campaign = :campaign ORDER BY at;
+
+-- name: stop_lists
+-- The stop lists of the campaign.
+SELECT stop_lists FROM smsgate.campaign WHERE id = :campaign;
+
+-- name: stop_lists_to_change
+-- The stop lists of the campaign, which nobody else may change before the commit.
+SELECT stop_lists FROM smsgate.campaign WHERE id = :campaign FOR UPDATE;
+
+-- name: set_stop_lists
+-- Record the stop lists of the campaign.
+UPDATE smsgate.campaign SET stop_lists = :places WHERE id = :campaign;
+
+-- name: held
+-- The claimed request of a token.
+SELECT id, text, first, last, size, alone, attempts FROM smsgate.request
+WHERE campaign = :campaign AND token = :token AND state = 'in flight' FOR UPDATE;
 
 -- name: release
 -- Return a claim with which nothing was sent.
@@ -378,13 +420,13 @@ FROM smsgate.request WHERE campaign = :campaign;
 
 -- name: counted
 -- Recipients by all that a report counts, in one reading of the table.
-SELECT state, CASE WHEN state IN ('skipped', 'refused', 'in doubt') THEN coalesce(reason, '')
+SELECT state, CASE WHEN state IN ('skipped', 'refused', 'in doubt', 'abandoned') THEN coalesce(reason, '')
     ELSE '' END, coalesce(delivery, ''), parts, alphabet, count(*)
 FROM smsgate.recipient WHERE campaign = :campaign GROUP BY 1, 2, 3, 4, 5;
 
 -- name: in_flight
 -- The ranges of recipients that are in flight, with the parts of their text.
-SELECT request.first, request.last, request.id, request.attempts, text.parts
+SELECT request.first, request.last, request.id, request.attempts, text.parts, request.size
 FROM smsgate.request
 JOIN smsgate.text ON text.campaign = request.campaign AND text.id = request.text
 WHERE request.campaign = :campaign AND request.state = 'in flight' ORDER BY request.first;

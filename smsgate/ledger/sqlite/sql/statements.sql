@@ -55,6 +55,26 @@ WHERE id IN (
     WHERE state = 'pending' AND alone = :alone AND text = :text ORDER BY id LIMIT :most
 );
 
+-- name: stop
+-- Abandon a pending recipient that is on the stop list.
+UPDATE recipient SET state = ?, reason = ? WHERE id = ? AND state = ?;
+
+-- name: forget_text_of
+-- Delete a text if no recipient needs it any more, as they were found on the stop list.
+UPDATE text SET body = NULL, wappush = NULL
+WHERE id = :text AND NOT EXISTS (
+    SELECT 1 FROM recipient
+    WHERE recipient.text = text.id AND state IN ('pending', 'in flight', 'in doubt')
+);
+
+-- name: add_stopped
+-- Record when recipients were found on the stop list.
+INSERT INTO stopped (at, recipients) VALUES (:now, :recipients);
+
+-- name: stopped
+-- When recipients were found on the stop list.
+SELECT at, recipients FROM stopped ORDER BY at;
+
 -- name: settle
 -- Record the outcome of one recipient in flight.
 UPDATE recipient SET state = ?, message_id = ?, reason = ?, alone = alone + ?

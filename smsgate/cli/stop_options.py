@@ -1,0 +1,97 @@
+"""The options --exclude and --stop-list of the campaign commands.
+
+Rule of this file: an address with a password is never shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..campaign import Exclusion, HiddenRows, LeftOut, excluded_campaign, excluded_file
+from ..campaign.wording import things
+from .credentials import stop_list_of
+from .output import Output
+
+__all__ = ["LeaveOut", "StopListPlace", "invalid_rows", "warn_of_invalid"]
+
+StopListPlace = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PLACE",
+        help=(
+            "The stop list: a file, or an address that begins with postgresql://. The campaign"
+            " remembers it. Default: SMSGATE_STOP_LIST."
+        ),
+    ),
+]
+
+_SQLITE = b"SQLite format 3\0"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveOut:
+    """Who is left out of a new campaign."""
+
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help=(
+                "Leave out the numbers of a CSV file, a spreadsheet, a text file with one number a"
+                " line, or another campaign (with --database, also its name). May be repeated."
+            ),
+        ),
+    ] = None
+    exclude_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The column with the numbers in the files of --exclude. Default: detected.",
+        ),
+    ] = None
+    stop_list: StopListPlace = None
+
+    def place(self) -> str | None:
+        """Return the stop list, None without one."""
+        return stop_list_of(self.stop_list)
+
+    def exclusions(self, database: str | None, *, hidden: HiddenRows | None) -> list[Exclusion]:
+        """Open the lists and the campaigns to leave out. Raises `ValueError` or `OSError`."""
+        return list(self._opened(database, hidden))
+
+    def _opened(self, database: str | None, hidden: HiddenRows | None) -> Iterator[Exclusion]:
+        for given in self.exclude or ():
+            path = Path(given)
+            if not path.exists() and database is not None:
+                yield excluded_campaign(given, database=database)
+            elif path.is_file() and _begins(path) == _SQLITE:
+                yield excluded_campaign(path)
+            else:
+                yield excluded_file(path, phone_column=self.exclude_column, hidden=hidden)
+
+
+def _begins(path: Path) -> bytes:
+    with path.open("rb") as opened:
+        return opened.read(len(_SQLITE))
+
+
+def warn_of_invalid(output: Output, lists: Sequence[LeftOut]) -> None:
+    """Warn of rows of excluded lists that exclude nobody, since they have no valid number."""
+    for one in lists:
+        if one.invalid:
+            output.warn(
+                f"{one.name}: {invalid_rows(one.invalid, one.invalid_lines)}, so nobody is left"
+                " out because of them"
+            )
+
+
+def invalid_rows(invalid: int, lines: Sequence[int]) -> str:
+    """Return how many rows have no valid number, and which lines these are."""
+    said = ", ".join(map(str, lines)) + (" and more" if invalid > len(lines) else "")
+    word = "line" if invalid == 1 else "lines"
+    return f"{things(invalid, 'row has', 'rows have')} no valid number ({word} {said})"

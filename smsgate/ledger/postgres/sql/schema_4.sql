@@ -1,0 +1,17 @@
+-- The stop list: numbers, as integers, that no campaign of this database sends to. A campaign may
+-- have further lists, and each time when it found recipients on one is kept.
+CREATE TABLE smsgate.stop_list (
+    number bigint PRIMARY KEY,
+    added_at double precision NOT NULL,
+    reason text NOT NULL
+);
+
+ALTER TABLE smsgate.campaign ADD COLUMN stop_lists text NOT NULL DEFAULT '[]';
+
+CREATE TABLE smsgate.stopped (
+    campaign bigint NOT NULL REFERENCES smsgate.campaign (id) ON DELETE CASCADE,
+    at double precision NOT NULL,
+    recipients bigint NOT NULL
+);
+
+CREATE INDEX stopped_campaign ON smsgate.stopped (campaign);

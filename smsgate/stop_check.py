@@ -1,0 +1,38 @@
+"""What a session and an outbox need of a stop list, and the check before a send.
+
+Rule of this file: no error names a number, only how many are listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from .errors import OnStopList
+
+__all__ = ["StopCheck", "check_not_listed"]
+
+
+class StopCheck(Protocol):
+    """A stop list that numbers can be looked up in, such as `smsgate.stop_list.StopList`."""
+
+    async def listed(self, numbers: Sequence[str]) -> Collection[str]:
+        """Return those of the numbers, `+` and digits each, that are on the list.
+
+        Any error that this raises ends the send before anything leaves.
+        """
+        ...
+
+
+async def check_not_listed(stop_list: StopCheck, numbers: Sequence[str]) -> None:
+    """Raise `OnStopList` if one of the numbers is on the list."""
+    listed = len(await stop_list.listed(numbers))
+    if not listed:
+        return
+    if len(numbers) == 1:
+        raise OnStopList
+    verb = "is" if listed == 1 else "are"
+    raise OnStopList(
+        f"{listed} of {len(numbers)} numbers {verb} on the stop list; nothing was sent",
+        listed=listed,
+    )

@@ -1,0 +1,198 @@
+"""A stop list: the numbers of people who said no.
+
+    async with StopList("stop.db") as stop_list:
+        await stop_list.add("+380501234567", reason="wrote STOP")
+
+Campaigns, an outbox and a session honour it (docs: stop list). It is kept in an SQLite file, or in
+a PostgreSQL database whose campaigns honour it by themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from .campaign import LeftOut, Row, StopListError
+from .campaign.given_numbers import UnreadableRow, international_in
+from .campaign.stopping import numbers_of, open_stop_list
+from .ledger.stop_numbers import StopEntry, StopLedger, check_reason
+
+__all__ = ["StopEntry", "StopImport", "StopList", "StopListError"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PIECE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class StopImport:
+    """What an import of numbers has done.
+
+    Attributes:
+        added: how many numbers were added.
+        known: how many were on the list already.
+        invalid: how many rows have no valid number.
+        invalid_lines: the lines of the first such rows.
+    """
+
+    added: int
+    known: int
+    invalid: int
+    invalid_lines: tuple[int, ...]
+
+
+class StopList:
+    """The numbers that nothing is sent to. Use it as `async with`.
+
+    Args:
+        place: the path of an SQLite file, which is created if it is missing, or an address that
+            begins with `postgresql://` (extra `postgres`).
+        country: a country code such as `"UA"`, for numbers in the local format (extra `phone`).
+        writing: False to open a file to read it; it must exist then.
+
+    Raises:
+        ValueError: `place` is neither a path nor an address of PostgreSQL.
+    """
+
+    def __init__(
+        self,
+        place: str | os.PathLike[str],
+        *,
+        country: str | None = None,
+        writing: bool = True,
+    ) -> None:
+        self._place = place
+        self._country = country
+        self._writing = writing
+        self._ledger: StopLedger | None = None
+        self._one_at_a_time: anyio.CapacityLimiter
+        # asyncio's own cancellation ends a wait for a thread before the thread ends.
+        self._alone = threading.Lock()
+
+    async def __aenter__(self) -> Self:
+        self._one_at_a_time = anyio.CapacityLimiter(1)
+        opening = partial(open_stop_list, self._place, writing=self._writing)
+        self._ledger = await self._in_thread(opening)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection to the list."""
+        if self._ledger is not None:
+            with anyio.CancelScope(shield=True):
+                await self._in_thread(self._ledger.close)
+            self._ledger = None
+
+    async def add(self, *numbers: str, reason: str = "") -> int:
+        """Add numbers. A number that is listed keeps its time and its reason.
+
+        Args:
+            numbers: phone numbers, as in `AsyncSession.send_sms`.
+            reason: why, at most 200 characters.
+
+        Returns:
+            How many numbers were added.
+
+        Raises:
+            ValueError: a number is invalid, or the reason is too long; nothing was added.
+            StopListError: the list cannot be written.
+        """
+        check_reason("reason", reason)
+        added, _ = await self._run(self._opened().add, self._checked(numbers), reason)
+        return added
+
+    async def remove(self, *numbers: str) -> int:
+        """Remove numbers, of people who want messages again.
+
+        Returns:
+            How many numbers were on the list.
+
+        Raises:
+            ValueError: a number is invalid; nothing was removed.
+            StopListError: the list cannot be written.
+        """
+        return await self._run(self._opened().remove, self._checked(numbers))
+
+    async def contains(self, number: str) -> bool:
+        """Return whether a number is on the list. Raises `ValueError` if it is invalid."""
+        return bool(await self.listed(self._checked([number])))
+
+    async def listed(self, numbers: Sequence[str]) -> set[str]:
+        """Return those of the numbers, `+` and digits each, that are on the list."""
+        return await self._run(self._opened().listed, numbers)
+
+    async def count(self) -> int:
+        """Return how many numbers are on the list."""
+        return await self._run(self._opened().count)
+
+    async def import_rows(self, rows: Iterable[Row], *, reason: str = "") -> StopImport:
+        """Add the numbers of a list. To import it again changes nothing.
+
+            await stop_list.import_rows(file_source(Path("stop.csv")).rows)
+
+        Args:
+            rows: the rows of a `smsgate.campaign.Source`, read in a thread.
+            reason: the reason of each number, at most 200 characters.
+
+        Returns:
+            How many numbers were added, known already, and invalid.
+
+        Raises:
+            ValueError: the reason is too long, or the list cannot be read to its end. Numbers
+                before that are added.
+            StopListError: the list cannot be written.
+        """
+        check_reason("reason", reason)
+        told = LeftOut("")
+        added, known = await self._run(
+            self._opened().add, numbers_of(rows, self._country, told), reason
+        )
+        return StopImport(added, known, told.invalid, tuple(told.invalid_lines))
+
+    async def __aiter__(self) -> AsyncIterator[StopEntry]:
+        """Yield all entries, in the order of their numbers."""
+        entries = self._opened().entries()
+        while piece := await self._run(lambda: list(islice(entries, _PIECE))):
+            for entry in piece:
+                yield entry
+
+    def _checked(self, numbers: Iterable[str]) -> list[str]:
+        found = list[str]()
+        for place, number in enumerate(numbers, start=1):
+            try:
+                found.append(international_in(Row(place, number, {}), self._country))
+            except UnreadableRow as error:
+                raise ValueError(f"number {place}: {error}") from None
+        return found
+
+    def _opened(self) -> StopLedger:
+        if self._ledger is None:
+            raise RuntimeError("the stop list is not open: use it as 'async with'")
+        return self._ledger
+
+    async def _run(self, step: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        return await self._in_thread(partial(step, *arguments, **named))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        def alone() -> T:
+            with self._alone:
+                return work()
+
+        return await anyio.to_thread.run_sync(alone, limiter=self._one_at_a_time)
