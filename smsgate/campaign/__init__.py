@@ -15,7 +15,7 @@ from decimal import Decimal
 from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from ..config import positive
 from ..ledger.arguments import check_lines, checked_person, on_server
@@ -51,6 +51,7 @@ from .export import Exportable, export_csv
 from .pace import check_pace
 from .planning import Plan, Preview, Sample, entries_of, plan_of
 from .polling import Poller, PollOptions, PollProgress
+from .recipient_zones import RecipientZones, WindowOptions, changed_window
 from .report import Reportable, html_report, write_html
 from .runner import Progress, Runner, RunOptions, RunOutcome, RunResult
 from .sources import ListOptions, Row, Source, csv_source, file_source, rows_source, table_source
@@ -63,8 +64,10 @@ from .stopping import (
     excluded_file,
     open_stop_list,
 )
+from .window import ANY_TIME, SendingWindow
 
 __all__ = [
+    "ANY_TIME",
     "TRANSITIONS",
     "Added",
     "Around",
@@ -105,6 +108,7 @@ __all__ = [
     "Runner",
     "Sample",
     "Seen",
+    "SendingWindow",
     "SharedJournal",
     "Source",
     "SqliteJournal",
@@ -115,6 +119,7 @@ __all__ = [
     "Text",
     "TimeSlot",
     "Transition",
+    "WindowOptions",
     "csv_source",
     "excluded_campaign",
     "excluded_file",
@@ -182,6 +187,7 @@ class Campaign:
         exclude: Iterable[Exclusion] = (),
         stop_list: str | PathLike[str] | None = None,
         on_progress: Callable[[int], None] | None = None,
+        **window: Unpack[WindowOptions],
     ) -> Self:
         """Create a campaign. Nothing is sent yet. A new file can be read by its owner only.
 
@@ -207,6 +213,7 @@ class Campaign:
                 looked up again before each request. A campaign in a database always honours the
                 stop list of that database, too.
             on_progress: called every thousand rows with the number of rows read so far.
+            window: when the campaign may send, see `WindowOptions`; by default at any time.
 
         Returns:
             The open campaign. `added` holds the counts, `preview` some texts to check.
@@ -223,6 +230,7 @@ class Campaign:
         preview = Preview(on_progress)
         lists = [fspath(one) for one in [stop_list] if one not in (None, database)]
         own = [] if database is None else [database]
+        zones = RecipientZones(window)
         with LeavingOut([*own, *lists], exclude, country=country) as left_out:
             entries = entries_of(
                 source,
@@ -233,19 +241,23 @@ class Campaign:
                 preview=preview,
                 left_out=left_out,
             )
+            filling = _Filling(
+                forget_texts=forget_texts,
+                stop_lists=lists,
+                sending_window=lambda: zones.window().stored(),
+            )
+            entries = zones(entries)
             if database is not None:
                 if name is not None:
                     raise ValueError("name: the name of a campaign in a database is its place")
-                made = _new_in_database(
-                    database, place, entries, forget_texts=forget_texts, stop_lists=lists
+                made = _postgres_journal(database).create(
+                    database, entries, name=_name_of(place), **filling
                 )
                 return cls(*made, preview, left_out.lists)
             path = Path(place)
             journal = _sqlite_journal().create(path)
             try:
-                added = journal.add(
-                    entries, name=name or path.stem, forget_texts=forget_texts, stop_lists=lists
-                )
+                added = journal.add(entries, name=name or path.stem, **filling)
             except BaseException:
                 journal.remove()
                 raise
@@ -365,6 +377,31 @@ class Campaign:
     def stop_lists(self) -> tuple[str, ...]:
         """The stop lists that the campaign honours, besides that of its own database."""
         return self.journal.stop_lists()
+
+    @property
+    def sending_window(self) -> SendingWindow:
+        """When the campaign may send. Its `zones` are known also if it may send at any time."""
+        stored = self.journal.sending_window()
+        return SendingWindow.from_stored(stored) if stored else ANY_TIME
+
+    def set_sending_window(self, **window: Unpack[WindowOptions]) -> None:
+        """Change when the campaign may send, for this run and all later ones.
+
+        Args:
+            window: what to change, see `WindowOptions`. What is not given, or None, stays.
+
+        Raises:
+            ValueError: an option is invalid, or the recipients' time zones are not known.
+            LedgerError: the file or the database failed.
+        """
+        self._store(changed_window(self.sending_window, window))
+
+    def remove_sending_window(self) -> None:
+        """Let the campaign send at any time. Raises `LedgerError`."""
+        self._store(SendingWindow(zones=self.sending_window.zones))
+
+    def _store(self, window: SendingWindow) -> None:
+        self.journal.set_sending_window(window.stored())
 
     def add_stop_list(self, place: str | PathLike[str]) -> None:
         """Honour one more stop list from the next run on.
@@ -595,17 +632,10 @@ class Campaign:
         self.journal.purge()
 
 
-def _new_in_database(
-    database: str,
-    place: str | PathLike[str],
-    entries: Iterator[Entry],
-    *,
-    forget_texts: bool,
-    stop_lists: Sequence[str],
-) -> tuple[Journal, Added]:
-    return _postgres_journal(database).create(
-        database, entries, name=_name_of(place), forget_texts=forget_texts, stop_lists=stop_lists
-    )
+class _Filling(TypedDict):
+    forget_texts: bool
+    stop_lists: Sequence[str]
+    sending_window: Callable[[], str]
 
 
 def _sqlite_journal() -> type[SqliteJournal]:

@@ -54,6 +54,7 @@ from .progress import CampaignBar, working
 from .shared_options import Account, Country, ShowNumbers, command, stopping
 from .signals import SIGNALS
 from .stop_options import LeaveOut, StopListPlace, warn_of_invalid
+from .when_to_send import WhenToSend, night_warning
 
 __all__ = ["app"]
 
@@ -164,6 +165,7 @@ def new(
     contents: Contents,
     leave_out: LeaveOut,
     *,
+    when: WhenToSend,
     show_numbers: ShowNumbers = False,
 ) -> None:
     """Create a campaign from a list. Nothing is sent yet.
@@ -184,6 +186,7 @@ def new(
             forget_texts=contents.forget_texts,
             exclude=leave_out.exclusions(place.database, hidden=contents.hidden),
             stop_list=leave_out.place(),
+            **when.options(),
             on_progress=lambda rows: tell(source.part(), f"{rows:,} rows"),
         )
     with made as campaign:
@@ -198,6 +201,7 @@ def new(
                     campaign.preview,
                     show_numbers,
                     campaign.left_out,
+                    campaign.sending_window,
                 )
             )
 
@@ -214,7 +218,12 @@ async def run(
     output: Output,
     place: CampaignPlace,
     account: Account,
+    when: WhenToSend,
     *,
+    any_time: Annotated[
+        bool,
+        typer.Option("--any-time", help="Forget --between and --not-before; send at any time."),
+    ] = False,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -256,6 +265,7 @@ async def run(
             )
         if (also := stop_list_of(stop_list)) is not None:
             campaign.add_stop_list(also)
+        when.change(campaign, any_time=any_time)
         async with account.session() as session:
             plan = campaign.plan(
                 balance=await _balance(output, session),
@@ -266,7 +276,10 @@ async def run(
             if not plan.pending:
                 output.note("No recipient is pending.")
             else:
-                output.stream(Planned(plan, rate))
+                window = campaign.sending_window
+                output.stream(Planned(plan, rate, window))
+                if night := night_warning(window, plan):
+                    output.warn(night)
                 cost = things(plan.cost, "credit")
                 confirm(f"Send to {things(plan.pending, 'recipient')} for about {cost}?", yes=yes)
             with CampaignBar(output, plan.pending) as shown:
@@ -363,7 +376,8 @@ def rate(
 def _status_of(output: Output, campaign: Campaign) -> Status:
     journal = shared(campaign.journal)
     limit = None if journal is None else journal.rate()
-    return Status(_counted(output, campaign), campaign.paused, limit)
+    counted = _counted(output, campaign)
+    return Status(counted, campaign.paused, limit, campaign.sending_window)
 
 
 def _counted(output: Output, campaign: Campaign) -> Figures:

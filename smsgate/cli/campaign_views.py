@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..campaign import (
+    ANY_TIME,
     Added,
     Event,
     Figures,
@@ -30,6 +31,7 @@ from ..campaign import (
     RecipientState,
     RequestInDoubt,
     RunResult,
+    SendingWindow,
     Source,
 )
 from ..campaign.delimited import DELIMITER_NAMES
@@ -56,6 +58,7 @@ from ..ledger.records import Evidence
 from ..ledger.records import Text as TextOfOne
 from ..privacy import mask_number, mask_numbers
 from .views import VIEWS, Look, View, pairs, printable, table, unbroken
+from .when_to_send import window_document, window_words
 
 __all__ = [
     "LOOKS",
@@ -104,6 +107,7 @@ class Made:
     preview: Preview
     show_numbers: bool
     left_out: Sequence[LeftOut] = ()
+    window: SendingWindow = ANY_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,7 @@ class Planned:
 
     plan: Plan
     rate: float | None
+    window: SendingWindow = ANY_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,7 @@ class Status:
     figures: Figures
     paused: str | None = None
     rate: float | None = None
+    window: SendingWindow = ANY_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +198,7 @@ def _made_screen(made: Made) -> RenderableType:
         pairs(
             {
                 "list": printable(_list(made.source, made.show_numbers)),
-                **_plan_rows(Planned(made.plan, None), example=False),
+                **_plan_rows(Planned(made.plan, None, made.window), example=False),
             }
         ),
         Text(),
@@ -319,6 +325,8 @@ def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
         rows["balance"] = things(plan.balance, "credit") + (
             "" if plan.enough else ": NOT ENOUGH, the run will pause"
         )
+    if sends := window_words(planned.window):
+        rows["sends"] = sends
     if plan.seconds is not None:
         rows["duration"] = f"{duration(plan.seconds)} at {planned.rate:g} recipients per second"
     if plan.gateway_limits and plan.gateway_seconds >= _WORTH_SAYING:
@@ -355,6 +363,7 @@ def _plan_document(planned: Planned) -> dict[str, Any]:
             "requests": plan.requests,
             "gateway_seconds": plan.gateway_seconds,
             "seconds": plan.seconds,
+            "sends": window_document(planned.window),
         }
     }
 
@@ -384,7 +393,7 @@ def _made_document(made: Made) -> dict[str, Any]:
             }
             for sample in made.preview.samples
         ],
-        **_plan_document(Planned(made.plan, None))["plan"],
+        **_plan_document(Planned(made.plan, None, made.window))["plan"],
     }
 
 
@@ -468,6 +477,8 @@ def _status_screen(status: Status) -> RenderableType:
         rows["paused"] = printable(status.paused)
     if status.rate is not None:
         rows["rate limit"] = f"{status.rate:g} recipients per second"
+    if sends := window_words(status.window):
+        rows["sends"] = sends
     if figures.purged:
         rows["purged"] = PURGED
     blocks: list[RenderableType] = [pairs(rows), Text(), states_table(figures.states)]
@@ -508,6 +519,7 @@ def _status_document(status: Status) -> dict[str, Any]:
         "last_outcome": figures.last_outcome,
         "paused": status.paused,
         "rate": status.rate,
+        "sends": window_document(status.window),
         "states": _states(figures.states),
         "skipped": dict(figures.skipped),
         "refused": dict(figures.refused),

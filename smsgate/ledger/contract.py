@@ -85,6 +85,14 @@ class Journal(Protocol):
         """Let the campaign honour one more stop list from now on."""
         ...
 
+    def sending_window(self) -> str:
+        """Return the stored text of when the campaign may send, "" if nothing is stored."""
+        ...
+
+    def set_sending_window(self, stored: str) -> None:
+        """Store when the campaign may send."""
+        ...
+
     def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
         """Record the outcome of each recipient of a claim."""
         ...

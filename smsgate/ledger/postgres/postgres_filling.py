@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -42,8 +42,11 @@ def fill(
     name: str,
     forget_texts: bool,
     stop_lists: Sequence[str],
+    sending_window: Callable[[], str],
 ) -> tuple[int, Added]:
     """Create a campaign and return its number, and what was added.
+
+    `sending_window` is called when all entries were read.
 
     Raises:
         FileExistsError: the database has a campaign of this name.
@@ -61,6 +64,7 @@ def fill(
         begun = True
         campaign, added = _filled(tables, entries, name=name, forget_texts=forget_texts)
         tables.run("set_stop_lists", campaign=campaign, places=places_text(stop_lists))
+        tables.run("set_sending_window", campaign=campaign, stored=sending_window())
         return campaign, added
 
     with tables.connection.unhurried():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -116,8 +116,12 @@ class SqliteJournal(SqliteReader):
         name: str,
         forget_texts: bool,
         stop_lists: Sequence[str] = (),
+        sending_window: Callable[[], str] = str,
     ) -> Added:
-        """Fill a new journal. Either all entries are added or none."""
+        """Fill a new journal. Either all entries are added or none.
+
+        `sending_window` is called when all entries were read.
+        """
         pending, skipped = 0, Counter[str]()
         with self._transaction():
             for entry in entries:
@@ -142,6 +146,7 @@ class SqliteJournal(SqliteReader):
                 ("created_at", repr(self._clock())),
                 ("forget_texts", str(int(forget_texts))),
                 ("stop_lists", places_text(stop_lists, self.path.parent)),
+                ("sending_window", sending_window()),
             ):
                 self._run("set", name=key, value=value)
         if forget_texts:
@@ -287,6 +292,15 @@ class SqliteJournal(SqliteReader):
         with self._transaction():
             kept = places_text([*self.stop_lists(), place], self.path.parent)
             self._run("set", name="stop_lists", value=kept)
+
+    def sending_window(self) -> str:
+        """Return the stored text of when the campaign may send, "" if nothing is stored."""
+        return self._settings().get("sending_window", "")
+
+    def set_sending_window(self, stored: str) -> None:
+        """Store when the campaign may send."""
+        with self._transaction():
+            self._run("set", name="sending_window", value=stored)
 
     def _text(self, text: int) -> Text:
         # The next claim nearly always has the same text.

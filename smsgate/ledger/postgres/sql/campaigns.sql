@@ -123,6 +123,14 @@ SELECT stop_lists FROM smsgate.campaign WHERE id = :campaign FOR UPDATE;
 -- Record the stop lists of the campaign.
 UPDATE smsgate.campaign SET stop_lists = :places WHERE id = :campaign;
 
+-- name: sending_window
+-- When the campaign may send.
+SELECT sending_window FROM smsgate.campaign WHERE id = :campaign;
+
+-- name: set_sending_window
+-- Store when the campaign may send.
+UPDATE smsgate.campaign SET sending_window = :stored WHERE id = :campaign;
+
 -- name: held
 -- The claimed request of a token.
 SELECT id, text, first, last, size, alone, attempts FROM smsgate.request

@@ -8,6 +8,9 @@ CREATE TABLE smsgate.stop_list (
 
 ALTER TABLE smsgate.campaign ADD COLUMN stop_lists text NOT NULL DEFAULT '[]';
 
+-- When the campaign may send, as a text that only smsgate reads.
+ALTER TABLE smsgate.campaign ADD COLUMN sending_window text NOT NULL DEFAULT '';
+
 CREATE TABLE smsgate.stopped (
     campaign bigint NOT NULL REFERENCES smsgate.campaign (id) ON DELETE CASCADE,
     at double precision NOT NULL,
