@@ -31,11 +31,13 @@ FLOORS: dict[str, float] = {
     "protocol.numbers": 0.9,
     "phone": 0.95,
     "protocol.characters": 1.0,
+    "protocol.transliteration": 1.0,
     "protocol.operation": 1.1,
     "protocol.envelope": 1.2,
     "protocol.xml": 1.2,
     "protocol.segments": 1.2,
     "protocol.answers": 1.2,
+    "protocol.rewriting": 1.25,
     "protocol.models": 1.3,
     "protocol.reply": 1.4,
     "protocol.operations": 1.45,
@@ -142,6 +144,7 @@ PUBLIC = [
     "RecipientResult",
     "Refused",
     "ReplyEvidence",
+    "Savings",
     "Segments",
     "SendOutcome",
     "SendResult",
@@ -150,7 +153,10 @@ PUBLIC = [
     "Timeouts",
     "__version__",
     "redact_http_logs",
+    "replace_typography",
+    "savings",
     "segments",
+    "transliterate",
 ]
 
 

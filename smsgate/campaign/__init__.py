@@ -49,6 +49,7 @@ from .export import Exportable, export_csv
 from .planning import Plan, Preview, Sample, entries_of, plan_of
 from .polling import Poller, PollOptions, PollProgress
 from .report import Reportable, html_report, write_html
+from .row_options import RowOptions
 from .runner import Progress, Runner, RunOptions, RunOutcome, RunResult
 from .sources import ListOptions, Row, Source, csv_source, file_source, rows_source, table_source
 from .spreadsheets import HiddenRows
@@ -86,6 +87,7 @@ __all__ = [
     "RequestEnd",
     "RequestInDoubt",
     "Row",
+    "RowOptions",
     "RunOptions",
     "RunOutcome",
     "RunResult",
@@ -155,6 +157,7 @@ class Campaign:
         name: str | None = None,
         forget_texts: bool = False,
         on_progress: Callable[[int], None] | None = None,
+        **options: Unpack[RowOptions],
     ) -> Self:
         """Create a campaign. Nothing is sent yet. A new file can be read by its owner only.
 
@@ -175,6 +178,7 @@ class Campaign:
             name: the name in reports; by default the name of the file. Not with `database`.
             forget_texts: delete each text as soon as no recipient needs it. Its hash stays.
             on_progress: called every thousand rows with the number of rows read so far.
+            options: see `RowOptions`.
 
         Returns:
             The open campaign. `added` holds the counts, `preview` some texts to check.
@@ -189,7 +193,13 @@ class Campaign:
         """
         preview = Preview(on_progress)
         entries = entries_of(
-            source, sender=sender, text=text, wappush=wappush, country=country, preview=preview
+            source,
+            sender=sender,
+            text=text,
+            wappush=wappush,
+            country=country,
+            preview=preview,
+            options=options,
         )
         if database is not None:
             return cls(*_new_in_database(database, place, name, entries, forget_texts), preview)

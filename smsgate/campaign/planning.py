@@ -19,8 +19,11 @@ from ..ledger.states import RecipientState
 from ..privacy import mask_numbers
 from ..protocol.models import Message
 from ..protocol.numbers import has_trunk_zero, wrong_length
+from ..protocol.rewriting import Rewriting, savings_of
 from ..protocol.segments import segments
+from ..protocol.transliteration import Language, language_of
 from .columns import SHORTENED, given_number, has_several_numbers, may_be_two_numbers
+from .row_options import RowOptions, rewriting_of
 from .sources import Row, Source
 from .template import MissingField, Template
 from .wording import complaints
@@ -171,6 +174,7 @@ def entries_of(
     wappush: str | None,
     country: str | None = None,
     preview: Preview | None = None,
+    options: RowOptions | None = None,
 ) -> Iterator[Entry]:
     """Yield an entry for each recipient.
 
@@ -187,7 +191,9 @@ def entries_of(
                     " ambiguous; rename the columns"
                 )
         template.check(source.columns)
-    return _entries(source, template, _Alike(sender, wappush, country), preview or Preview())
+    options = options or {}
+    alike = _Alike(sender, wappush, country, rewriting_of(options), language_of(text or ""))
+    return _entries(source, template, alike, preview or Preview())
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +203,9 @@ class _Alike:
     sender: str
     wappush: str | None
     country: str | None
+    rewriting: Rewriting
+    language: Language
+    """The table of a transliteration that could save parts."""
 
 
 def _check_all(sender: str, wappush: str | None, text: str | None, country: str | None) -> None:
@@ -230,7 +239,7 @@ def _entries(
         else:
             if message.text not in known:
                 # Equal texts usually follow each other, so remember the last one only.
-                known = {message.text: _text_of(message)}
+                known = {message.text: _text_of(message, alike.language)}
             entry = Entry(row.line, message.destinations[0], known[message.text])
         preview.look_at(entry)
         yield entry
@@ -257,7 +266,7 @@ def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
             "perhaps two numbers in one cell; if it is one number, write it with + and the"
             " calling code, or set a country"
         )
-    text = None if template is None else _filled(template, row)
+    text = None if template is None else alike.rewriting(_filled(template, row))
     message = Message(
         sender=alike.sender,
         destinations=number,
@@ -277,7 +286,7 @@ def _filled(template: Template, row: Row) -> str:
     return template.fill(row.values)
 
 
-def _text_of(message: Message) -> Text:
+def _text_of(message: Message, language: Language) -> Text:
     sender = message.sender or ""
     if message.text is None:
         return Text(sender, None, message.wappush)
@@ -289,6 +298,7 @@ def _text_of(message: Message) -> Text:
         counted.parts,
         counted.alphabet,
         "".join(counted.forced_by)[:100],
+        savings_of(message.text, counted.alphabet, counted.parts, language) or None,
     )
 
 

@@ -27,6 +27,7 @@ from .exits import Exit, Interrupted, SendInterrupted, UsageError, exit_of_send,
 from .help import PlainGroup
 from .outbox_commands import app as outbox
 from .output import Machines, Output, People
+from .rewriting_options import Rewrites
 from .serving import sandbox
 from .shared_options import Account, Country, ShowNumbers, command
 from .signals import SIGNALS
@@ -104,6 +105,7 @@ async def send(
         ),
     ] = None,
     country: Country = None,
+    rewrites: Rewrites,
     show_numbers: ShowNumbers = False,
 ) -> int:
     """Send one message to one or several numbers.
@@ -113,7 +115,7 @@ async def send(
     message = Message(
         sender=sender,
         destinations=numbers,
-        text=_text(text),
+        text=_rewritten(_text(text), rewrites),
         wappush=wappush,
         country=account.country(country),
     )
@@ -190,12 +192,13 @@ def segments(
     text: Annotated[
         str, typer.Argument(metavar="TEXT", help="The text; - reads the text from standard input.")
     ],
+    rewrites: Rewrites,
 ) -> None:
     """Show how many SMS parts a text takes, and which characters force UCS-2.
 
     Example: smsgate segments "Ваш код: 4815"
     """
-    read = _text(text) or ""
+    read = _rewritten(_text(text), rewrites) or ""
     output.show(TextSize.of(read, count_segments(read)))
 
 
@@ -216,6 +219,10 @@ def _text(given: str | None) -> str | None:
         return sys.stdin.buffer.read().decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n")
     except UnicodeDecodeError:
         raise ValueError("text: standard input is not UTF-8; convert it first") from None
+
+
+def _rewritten(text: str | None, rewrites: Rewrites) -> str | None:
+    return rewrites.rewriting(text) if text else text
 
 
 class Ends(list[CallEnd]):

@@ -51,6 +51,7 @@ from .exits import Exit, RunInterrupted
 from .help import PlainGroup
 from .output import Output
 from .progress import CampaignBar, working
+from .rewriting_options import Rewrites
 from .shared_options import Account, Country, ShowNumbers, command, stopping
 from .signals import SIGNALS
 
@@ -161,6 +162,8 @@ def new(
         ),
     ],
     contents: Contents,
+    *,
+    rewrites: Rewrites,
     show_numbers: ShowNumbers = False,
 ) -> None:
     """Create a campaign from a list. Nothing is sent yet.
@@ -180,6 +183,8 @@ def new(
             name=contents.name,
             forget_texts=contents.forget_texts,
             on_progress=lambda rows: tell(source.part(), f"{rows:,} rows"),
+            typographic=rewrites.typographic,
+            transliterate=rewrites.transliterate,
         )
     with made as campaign:
         if campaign.added is not None and campaign.preview is not None:

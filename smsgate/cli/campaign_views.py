@@ -54,6 +54,7 @@ from ..campaign.wording import (
 from ..ledger.records import Evidence
 from ..ledger.records import Text as TextOfOne
 from ..privacy import mask_number, mask_numbers
+from .rewriting_options import saving_lines, savings_document
 from .views import VIEWS, Look, View, pairs, printable, table, unbroken
 
 __all__ = [
@@ -194,9 +195,18 @@ def _made_screen(made: Made) -> RenderableType:
             }
         ),
         Text(),
+        *_savings(made),
         *_samples(made),
         next_step,
     )
+
+
+def _savings(made: Made) -> list[RenderableType]:
+    """Return what rewriting the texts would save."""
+    plan = made.plan
+    recipients = plan.pending if plan.figures.texts == 1 else 0
+    lines = saving_lines(made.added.savings, plan.cost, recipients=recipients)
+    return [*(Text(line, "yellow") for line in lines), Text()] if lines else []
 
 
 def _samples(made: Made) -> list[RenderableType]:
@@ -381,6 +391,7 @@ def _made_document(made: Made) -> dict[str, Any]:
             }
             for sample in made.preview.samples
         ],
+        "savings": savings_document(made.added.savings),
         **_plan_document(Planned(made.plan, None))["plan"],
     }
 

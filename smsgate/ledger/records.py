@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
 
+from ..protocol.rewriting import Savings
 from .states import Event, RecipientState
 
 __all__ = [
@@ -67,7 +68,10 @@ class JournalLost(JournalError):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The content of a message: the sender, a text or a WAP push, and its number of parts."""
+    """The content of a message: the sender, a text or a WAP push, and its number of parts.
+
+    `savings` says what rewriting the text would save, while a list is read; it is not stored.
+    """
 
     sender: str
     text: str | None = field(repr=False)
@@ -75,6 +79,7 @@ class Text:
     parts: int = 1
     alphabet: str = ""
     forced_by: str = field(default="", repr=False)
+    savings: Savings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +94,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """How many recipients were added as pending, and how many were skipped, by reason."""
+    """How many recipients were added as pending, and how many were skipped, by reason.
+
+    `savings` are the parts that the pending recipients would save together if texts were rewritten.
+    """
 
     pending: int
     skipped: Mapping[str, int]
+    savings: Savings = field(default_factory=Savings)
 
 
 @dataclass(frozen=True, slots=True)

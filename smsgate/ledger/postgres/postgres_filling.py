@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from ...protocol.limits import MOST_RECIPIENTS
+from ...protocol.rewriting import Savings
 from ..records import Added, Entry, LedgerError, Text
 from ..sql_files import statements_of
 from ..stored_records import kind_of
@@ -77,19 +78,24 @@ def _filled(
     for statement in _CREATED:
         run(statement)
     texts = _Texts()
-    place = 0
+    place, savings = 0, Savings()
     left = iter(entries)
     while piece := list(islice(left, _PIECE)):
         rows = [
             (place + number, *_row(entry, texts)) for number, entry in enumerate(piece, start=1)
         ]
         place += len(piece)
+        savings = sum(_savings(piece), savings)
         tables.connection.copy(
             sql["copy_texts"], ((campaign, *columns) for columns in texts.new_ones())
         )
         tables.connection.copy(sql["copy_list"], rows)
     for statement in _FINISHED:
         run(statement)
+    if savings:
+        # The list is read before the database knows which numbers it repeats.
+        ((typographic, transliterated, both),) = run("repeated_savings")
+        savings += Savings(-typographic, -transliterated, -both, savings.language)
     pending, skipped = 0, Counter[str]()
     for state, reason, count in run("count_skipped"):
         if state == "skipped":
@@ -97,7 +103,7 @@ def _filled(
         else:
             pending += count
     tables.run("set_skipped", campaign=campaign, skipped=skipped.total())
-    return campaign, Added(pending, skipped)
+    return campaign, Added(pending, skipped, savings)
 
 
 class _Texts:
@@ -139,5 +145,18 @@ def _row(entry: Entry, texts: _Texts) -> tuple[Any, ...]:
     text = entry.text
     if text is None or entry.reason:
         given = entry.number[:64].encode(errors="backslashreplace").decode().replace("\0", "")
-        return entry.line, given, None, None, None, entry.reason
-    return entry.line, entry.number, texts.number_of(text), text.parts, text.alphabet, None
+        return entry.line, given, None, None, None, entry.reason, 0, 0, 0
+    saved = text.savings or _NONE
+    return (
+        entry.line, entry.number, texts.number_of(text), text.parts, text.alphabet, None,
+        saved.typographic, saved.transliterated, saved.both,
+    )  # fmt: skip
+
+
+def _savings(entries: Iterable[Entry]) -> Iterator[Savings]:
+    for entry in entries:
+        if entry.text is not None and entry.text.savings is not None:
+            yield entry.text.savings
+
+
+_NONE = Savings()

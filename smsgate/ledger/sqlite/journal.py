@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...protocol.answers import DeliveryState
+from ...protocol.rewriting import Savings
 from ..arguments import OUTCOMES, check_decision, check_outcomes, decided, lines_of
 from ..records import (
     Added,
@@ -102,7 +103,7 @@ class SqliteJournal(SqliteReader):
 
     def add(self, entries: Iterable[Entry], *, name: str, forget_texts: bool) -> Added:
         """Fill a new journal. Either all entries are added or none."""
-        pending, skipped = 0, Counter[str]()
+        pending, skipped, savings = 0, Counter[str](), Savings()
         with self._transaction():
             for entry in entries:
                 reason = (
@@ -120,6 +121,8 @@ class SqliteJournal(SqliteReader):
                     skipped[kind_of(reason)] += 1
                 else:
                     pending += 1
+                    if entry.text is not None and entry.text.savings is not None:
+                        savings += entry.text.savings
             self._run("drop_texts")
             for key, value in (
                 ("name", name),
@@ -130,7 +133,7 @@ class SqliteJournal(SqliteReader):
         if forget_texts:
             self._forget_texts = True
             self._connection.execute("PRAGMA secure_delete = ON")
-        return Added(pending, skipped)
+        return Added(pending, skipped, savings)
 
     def _add(self, entry: Entry, text: int) -> str:
         if self._run("add_recipient", line=entry.line, number=entry.number, text=text).rowcount:
