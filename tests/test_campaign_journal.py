@@ -117,7 +117,7 @@ def test_one_process_may_write_and_others_may_read(path: Path, journal: SqliteJo
     [
         (
             ["PRAGMA user_version = 99"],
-            "the file has version 99, and this smsgate supports versions up to 3",
+            "the file has version 99, and this smsgate supports versions up to 4",
         ),
         (["PRAGMA application_id = 5"], "the file is not a campaign"),
         (["DELETE FROM setting"], "the campaign is incomplete, as its creation was interrupted"),

@@ -56,6 +56,7 @@ FLOORS: dict[str, float] = {
     "ledger.records": 3.2,
     "ledger.arguments": 3.3,
     "ledger.contract": 3.3,
+    "ledger.samples": 3.3,
     "ledger.sql_files": 3.1,
     "ledger.fingerprints": 3.1,
     "ledger.health": 3.1,

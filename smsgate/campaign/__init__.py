@@ -10,7 +10,7 @@ are then in doubt, and smsgate never sends to them again automatically
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from decimal import Decimal
 from os import PathLike, fspath
 from pathlib import Path
@@ -33,11 +33,13 @@ from ..ledger.records import (
     JournalLost,
     LedgerError,
     Lines,
+    Listing,
     RecipientInDoubt,
     RecipientOutcome,
     RecipientRecord,
     RequestEnd,
     RequestInDoubt,
+    Sample,
     Seen,
     Text,
     TimeSlot,
@@ -46,10 +48,10 @@ from ..ledger.states import TRANSITIONS, Event, RecipientState, Transition
 from ..protocol.models import message_id as checked_id
 from ..session import AsyncSession
 from .export import Exportable, export_csv
-from .planning import Plan, Preview, Sample, entries_of, plan_of
+from .planning import Plan, Preview, entries_of, plan_of
 from .polling import Poller, PollOptions, PollProgress
 from .report import Reportable, html_report, write_html
-from .row_options import RowOptions
+from .row_options import Duplicates, RowOptions, listing_of
 from .runner import Progress, Runner, RunOptions, RunOutcome, RunResult
 from .sources import ListOptions, Row, Source, csv_source, file_source, rows_source, table_source
 from .spreadsheets import HiddenRows
@@ -62,6 +64,7 @@ __all__ = [
     "CampaignPaused",
     "Claim",
     "Decision",
+    "Duplicates",
     "Entry",
     "Event",
     "Evidence",
@@ -73,6 +76,7 @@ __all__ = [
     "JournalLost",
     "LedgerError",
     "ListOptions",
+    "Listing",
     "Plan",
     "PollOptions",
     "PollProgress",
@@ -150,7 +154,7 @@ class Campaign:
         source: Source,
         *,
         database: str | None = None,
-        sender: str,
+        sender: str | None = None,
         text: str | None = None,
         wappush: str | None = None,
         country: str | None = None,
@@ -169,7 +173,8 @@ class Campaign:
                 machines work (extra `postgres`). By default the campaign is a file.
             source: the recipients, from `file_source`, `csv_source`, `table_source` or
                 `rows_source`.
-            sender: the sender of every message, an approved name or a phone number.
+            sender: the sender of every message, an approved name or a phone number. May be omitted
+                with `sender_column`.
             text: the text. A field such as `{name}` stands for a column of the source; write `{{`
                 for a brace.
             wappush: an http(s) address to send as a WAP push.
@@ -201,12 +206,24 @@ class Campaign:
             preview=preview,
             options=options,
         )
+        listing = listing_of(options, source)
         if database is not None:
-            return cls(*_new_in_database(database, place, name, entries, forget_texts), preview)
+            if name is not None:
+                raise ValueError("name: the name of a campaign in a database is its place")
+            made = _postgres_journal(database).create(
+                database,
+                entries,
+                name=_name_of(place),
+                forget_texts=forget_texts,
+                listing=listing,
+            )
+            return cls(*made, preview)
         path = Path(place)
         journal = _sqlite_journal().create(path)
         try:
-            added = journal.add(entries, name=name or path.stem, forget_texts=forget_texts)
+            added = journal.add(
+                entries, name=name or path.stem, forget_texts=forget_texts, listing=listing
+            )
         except BaseException:
             journal.remove()
             raise
@@ -414,9 +431,30 @@ class Campaign:
         """Yield all recipients, in the order of the list."""
         return self.journal.recipients()
 
+    def kept_columns(self) -> tuple[str, ...]:
+        """Return the columns of the list that `create` kept with `keep_columns`."""
+        return self.journal.kept_columns()
+
     def skipped(self) -> Iterator[RecipientRecord]:
         """Yield the skipped recipients, each with its line of the list and the reason."""
         return (one for one in self.recipients() if one.state is RecipientState.SKIPPED)
+
+    def samples(self, most: int = 5, *, line: int | None = None) -> list[Sample]:
+        """Return recipients and their texts, spread over the campaign, to look at before a run.
+
+        Recipients whose number or text is deleted are left out.
+
+        Args:
+            most: the number of recipients at most.
+            line: return only the recipient on this line of the list.
+
+        Raises:
+            ValueError: `most` is not positive.
+            LedgerError: the database failed.
+        """
+        if most < 1:
+            raise ValueError("most: must be 1 or more")
+        return self.journal.samples(most, line)
 
     # Files for others
 
@@ -438,6 +476,7 @@ class Campaign:
         show_numbers: bool = True,
         delimiter: str = ",",
         byte_order_mark: bool = True,
+        states: Collection[RecipientState] | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> None:
         """Write all recipients to a CSV file; see `export_csv` for arguments and errors."""
@@ -448,6 +487,7 @@ class Campaign:
             show_numbers=show_numbers,
             delimiter=delimiter,
             byte_order_mark=byte_order_mark,
+            states=states,
             on_progress=on_progress,
         )
 
@@ -527,20 +567,6 @@ class Campaign:
                 " cancel them first"
             )
         self.journal.purge()
-
-
-def _new_in_database(
-    database: str,
-    place: str | PathLike[str],
-    name: str | None,
-    entries: Iterator[Entry],
-    forget_texts: bool,
-) -> tuple[Journal, Added]:
-    if name is not None:
-        raise ValueError("name: the name of a campaign in a database is its place")
-    return _postgres_journal(database).create(
-        database, entries, name=_name_of(place), forget_texts=forget_texts
-    )
 
 
 def _sqlite_journal() -> type[SqliteJournal]:

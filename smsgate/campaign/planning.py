@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 
 from pydantic import ValidationError
 
-from ..ledger.records import Entry, Figures, Text
+from ..ledger.records import Entry, Figures, Sample, Text
 from ..ledger.states import RecipientState
 from ..privacy import mask_numbers
 from ..protocol.models import Message
 from ..protocol.numbers import has_trunk_zero, wrong_length
-from ..protocol.rewriting import Rewriting, savings_of
+from ..protocol.rewriting import savings_of
 from ..protocol.segments import segments
 from ..protocol.transliteration import Language, language_of
 from .columns import SHORTENED, given_number, has_several_numbers, may_be_two_numbers
-from .row_options import RowOptions, rewriting_of
+from .row_options import RowOptions, RowRules, UnreadableRow, rules_of
 from .sources import Row, Source
 from .template import MissingField, Template
 from .wording import complaints
 
-__all__ = ["REQUEST_SECONDS", "Plan", "Preview", "Sample", "entries_of", "plan_of"]
+__all__ = ["REQUEST_SECONDS", "Plan", "Preview", "entries_of", "plan_of"]
 
 
 _EXISTS = "+380501234567"
@@ -69,15 +69,6 @@ class Plan:
         The cost is an estimate: one credit per part.
         """
         return None if self.balance is None else self.balance >= self.cost
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One recipient and its text, to be checked before anything is sent."""
-
-    line: int
-    number: str = field(repr=False)
-    text: Text
 
 
 class Preview:
@@ -169,7 +160,7 @@ def plan_of(
 def entries_of(
     source: Source,
     *,
-    sender: str,
+    sender: str | None,
     text: str | None,
     wappush: str | None,
     country: str | None = None,
@@ -180,7 +171,11 @@ def entries_of(
 
     Raises `ValueError` before the first entry if an argument is wrong for all recipients.
     """
-    _check_all(sender, wappush, text, country)
+    rules = rules_of(options or {}, source)
+    if rules.sender_column is None or sender is not None:
+        _check_all(sender or "", wappush, text, country)
+    else:
+        _check_all("-", wappush, text, country)
     template = None if text is None else Template.of(text)
     if template is not None:
         for name in template.fields:
@@ -191,8 +186,7 @@ def entries_of(
                     " ambiguous; rename the columns"
                 )
         template.check(source.columns)
-    options = options or {}
-    alike = _Alike(sender, wappush, country, rewriting_of(options), language_of(text or ""))
+    alike = _Alike(sender, wappush, country, rules, language_of(text or ""))
     return _entries(source, template, alike, preview or Preview())
 
 
@@ -200,10 +194,10 @@ def entries_of(
 class _Alike:
     """The arguments that are the same for all recipients."""
 
-    sender: str
+    sender: str | None
     wappush: str | None
     country: str | None
-    rewriting: Rewriting
+    rules: RowRules
     language: Language
     """The table of a transliteration that could save parts."""
 
@@ -228,61 +222,60 @@ def _check_all(sender: str, wappush: str | None, text: str | None, country: str 
 def _entries(
     source: Source, template: Template | None, alike: _Alike, preview: Preview
 ) -> Iterator[Entry]:
-    known: dict[str | None, Text] = {}
+    known: dict[tuple[str | None, str | None], Text] = {}
     for row in source.rows:
+        kept = alike.rules.kept_of(row)
         try:
             message = _message(row, template, alike)
         except ValidationError as error:
-            entry = Entry(row.line, row.number, reason=_said(error))
-        except (MissingField, _UnreadableRow) as error:
-            entry = Entry(row.line, row.number, reason=str(error))
+            entry = Entry(row.line, row.number, reason=_said(error), kept=kept)
+        except (MissingField, UnreadableRow) as error:
+            entry = Entry(row.line, row.number, reason=str(error), kept=kept)
         else:
-            if message.text not in known:
+            content = message.sender, message.text
+            if content not in known:
                 # Equal texts usually follow each other, so remember the last one only.
-                known = {message.text: _text_of(message, alike.language)}
-            entry = Entry(row.line, message.destinations[0], known[message.text])
+                known = {content: _text_of(message, alike.language)}
+            entry = Entry(row.line, message.destinations[0], known[content], kept=kept)
         preview.look_at(entry)
         yield entry
 
 
-class _UnreadableRow(ValueError):
-    pass
-
-
 def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
     if row.complaint:
-        raise _UnreadableRow(row.complaint)
+        raise UnreadableRow(row.complaint)
+    alike.rules.check(row)
     number = given_number(row.number)
     if not number:
-        raise _UnreadableRow("no number")
+        raise UnreadableRow("no number")
     if SHORTENED.match(number):
-        raise _UnreadableRow(
+        raise UnreadableRow(
             "Excel has shortened this number: format the column as text and save the list again"
         )
     if "," in number or has_several_numbers(number):
-        raise _UnreadableRow("more than one number in one cell")
+        raise UnreadableRow("more than one number in one cell")
     if alike.country is None and may_be_two_numbers(number):
-        raise _UnreadableRow(
+        raise UnreadableRow(
             "perhaps two numbers in one cell; if it is one number, write it with + and the"
             " calling code, or set a country"
         )
-    text = None if template is None else alike.rewriting(_filled(template, row))
+    text = None if template is None else alike.rules.rewriting(_filled(template, row))
     message = Message(
-        sender=alike.sender,
+        sender=alike.rules.sender_of(row, alike.sender),
         destinations=number,
         text=text,
         wappush=alike.wappush,
         country=alike.country,
     )
     if wrong := wrong_length(message.destinations[0]):
-        raise _UnreadableRow(wrong)
+        raise UnreadableRow(wrong)
     return message
 
 
 def _filled(template: Template, row: Row) -> str:
     for name in template.fields if row.faults else ():
         if name in row.faults:
-            raise _UnreadableRow(f"column {mask_numbers(name)}: {row.faults[name]}")
+            raise UnreadableRow(f"column {mask_numbers(name)}: {row.faults[name]}")
     return template.fill(row.values)
 
 

@@ -47,11 +47,14 @@ from .campaign_place import CampaignPlace
 from .campaign_views import Done, InDoubtList, Made, Planned, Polled, Resolved, Skipped, Status
 from .confirming import Yes, confirm
 from .credentials import country_of
+from .escapes import Escape, unescaped
 from .exits import Exit, RunInterrupted
 from .help import PlainGroup
 from .output import Output
+from .preview_commands import preview, send_test
 from .progress import CampaignBar, working
 from .rewriting_options import Rewrites
+from .row_choices import RowChoices, chosen_states, state_option
 from .shared_options import Account, Country, ShowNumbers, command, stopping
 from .signals import SIGNALS
 
@@ -81,8 +84,12 @@ class Contents:
     """The content of the messages, and how to read the list."""
 
     sender: Annotated[
-        str, typer.Option(metavar="NAME", help="The sender: an approved name or a phone number.")
-    ]
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The sender: an approved name or a phone number. Needed without --sender-column.",
+        ),
+    ] = None
     text: Annotated[
         str | None,
         typer.Option(
@@ -164,6 +171,8 @@ def new(
     contents: Contents,
     *,
     rewrites: Rewrites,
+    rows: RowChoices,
+    escape: Escape = False,
     show_numbers: ShowNumbers = False,
 ) -> None:
     """Create a campaign from a list. Nothing is sent yet.
@@ -177,14 +186,13 @@ def new(
             source,
             database=place.database,
             sender=contents.sender,
-            text=contents.text,
+            text=unescaped(contents.text) if escape and contents.text else contents.text,
             wappush=contents.wappush,
             country=contents.country or country_of(None),
             name=contents.name,
             forget_texts=contents.forget_texts,
-            on_progress=lambda rows: tell(source.part(), f"{rows:,} rows"),
-            typographic=rewrites.typographic,
-            transliterate=rewrites.transliterate,
+            on_progress=lambda read: tell(source.part(), f"{read:,} rows"),
+            **rows.options(rewrites),
         )
     with made as campaign:
         if campaign.added is not None and campaign.preview is not None:
@@ -198,6 +206,10 @@ def new(
                     show_numbers,
                 )
             )
+
+
+command(app)(preview)
+command(app, name="test", sends=True)(send_test)
 
 
 @command(app)
@@ -607,11 +619,13 @@ def export(
         str,
         typer.Option(metavar="C", help="The delimiter; Excel in Ukraine expects a semicolon."),
     ] = ",",
+    state: Annotated[list[str] | None, state_option("Write only recipients in this state")] = None,
 ) -> None:
     """Write all recipients, with full numbers, to a CSV file that is safe to open in Excel.
 
     Example: smsgate campaign export spring.sms spring.csv --delimiter ";"
     """
+    states = chosen_states(state)
     with place.open(writing=False) as campaign:
         total = sum(campaign.journal.states().values()) or 1
         with working(output, "Writing the list") as tell:
@@ -620,6 +634,7 @@ def export(
                 overwrite=overwrite,
                 show_numbers=not mask_numbers,
                 delimiter=delimiter,
+                states=states,
                 on_progress=lambda rows: tell(rows / total, f"{rows:,} of {total:,}"),
             )
     output.note(f"Written: {target}")

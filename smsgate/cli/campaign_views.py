@@ -49,6 +49,7 @@ from ..campaign.wording import (
     named,
     on_average,
     reading,
+    senders_in_words,
     things,
 )
 from ..ledger.records import Evidence
@@ -337,7 +338,10 @@ def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
         )
     longest = figures.example
     if longest is not None:
-        rows["sender"] = printable(mask_numbers(longest.sender))
+        several = len(figures.senders) > 1
+        rows["sender"] = printable(
+            senders_in_words(figures) if several else mask_numbers(longest.sender)
+        )
         if example:
             number = figures.example_number
             whole = longest.text or longest.wappush or ""
@@ -356,6 +360,7 @@ def _plan_document(planned: Planned) -> dict[str, Any]:
             "texts": figures.texts,
             "parts": {str(parts): number for parts, number in figures.parts.items()},
             "ucs2": figures.ucs2,
+            "senders": dict(figures.senders),
             "forced_by": figures.forced_by,
             "cost": plan.cost,
             "balance": plan.balance,

@@ -24,10 +24,11 @@ class Rewrites:
     typographic: Annotated[
         Typographic | None,
         typer.Option(
+            metavar="replace",
             help=(
                 "Replace typographic quotes, dashes and spaces by plain ones where that saves"
                 " parts. Default: keep them."
-            )
+            ),
         ),
     ] = None
     transliterate: Annotated[

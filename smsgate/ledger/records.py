@@ -11,6 +11,7 @@ from ..protocol.rewriting import Savings
 from .states import Event, RecipientState
 
 __all__ = [
+    "PLAIN_LIST",
     "Added",
     "Around",
     "CampaignPaused",
@@ -25,11 +26,13 @@ __all__ = [
     "JournalLost",
     "LedgerError",
     "Lines",
+    "Listing",
     "RecipientInDoubt",
     "RecipientOutcome",
     "RecipientRecord",
     "RequestEnd",
     "RequestInDoubt",
+    "Sample",
     "Seen",
     "Text",
     "TimeSlot",
@@ -83,6 +86,15 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """One recipient and its text, to be checked before anything is sent."""
+
+    line: int
+    number: str = field(repr=False)
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One recipient to be added: with a text, or with the reason for skipping the recipient."""
 
@@ -90,6 +102,23 @@ class Entry:
     number: str = field(repr=False)
     text: Text | None = None
     reason: str = ""
+    kept: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What holds for all entries of a new campaign.
+
+    `each_text` adds a number again for each different text. `columns` are the names of the cells
+    that each entry has to keep.
+    """
+
+    each_text: bool = False
+    columns: tuple[str, ...] = ()
+
+
+PLAIN_LIST: Listing = Listing()
+"""A list whose numbers occur once, and of which nothing is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +283,8 @@ class RecipientRecord:
     attempts: int
     sender: str | None
     parts: int | None
+    kept: tuple[str, ...] = field(default=(), repr=False)
+    """The cells of the list that the campaign has kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +316,8 @@ class Figures:
     first_claim: float | None
     last_answer: float | None
     last_outcome: str | None
+    senders: Mapping[str, int] = field(default_factory=dict)
+    """How many recipients that are not skipped have each sender, the most frequent first."""
     example_number: str | None = field(default=None, repr=False)
     """The number of a recipient of the example; None once numbers are purged."""
 

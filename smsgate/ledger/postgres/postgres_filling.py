@@ -14,9 +14,9 @@ from typing import Any
 
 from ...protocol.limits import MOST_RECIPIENTS
 from ...protocol.rewriting import Savings
-from ..records import Added, Entry, LedgerError, Text
+from ..records import Added, Entry, LedgerError, Listing, Text
 from ..sql_files import statements_of
-from ..stored_records import kind_of
+from ..stored_records import kept_text, kind_of
 from .tables import PostgresTables
 
 __all__ = ["fill"]
@@ -36,7 +36,12 @@ _FINISHED = (
 
 
 def fill(
-    tables: PostgresTables, entries: Iterable[Entry], *, name: str, forget_texts: bool
+    tables: PostgresTables,
+    entries: Iterable[Entry],
+    *,
+    name: str,
+    forget_texts: bool,
+    listing: Listing,
 ) -> tuple[int, Added]:
     """Create a campaign and return its number, and what was added.
 
@@ -54,16 +59,26 @@ def fill(
                 " campaign was created: run the command again"
             )
         begun = True
-        return _filled(tables, entries, name=name, forget_texts=forget_texts)
+        return _filled(tables, entries, name=name, forget_texts=forget_texts, listing=listing)
 
     with tables.connection.unhurried():
         return tables.step(work)
 
 
 def _filled(
-    tables: PostgresTables, entries: Iterable[Entry], *, name: str, forget_texts: bool
+    tables: PostgresTables,
+    entries: Iterable[Entry],
+    *,
+    name: str,
+    forget_texts: bool,
+    listing: Listing,
 ) -> tuple[int, Added]:
-    made = tables.run("add_campaign", name=name, forget_texts=int(forget_texts))
+    made = tables.run(
+        "add_campaign",
+        name=name,
+        forget_texts=int(forget_texts),
+        kept_columns=kept_text(listing.columns),
+    )
     if not made:
         raise FileExistsError(17, "the database has a campaign of this name already", name)
     ((campaign,),) = made
@@ -82,7 +97,8 @@ def _filled(
     left = iter(entries)
     while piece := list(islice(left, _PIECE)):
         rows = [
-            (place + number, *_row(entry, texts)) for number, entry in enumerate(piece, start=1)
+            (place + number, *_row(entry, texts, listing))
+            for number, entry in enumerate(piece, start=1)
         ]
         place += len(piece)
         savings = sum(_savings(piece), savings)
@@ -141,16 +157,22 @@ class _Texts:
         yield from new
 
 
-def _row(entry: Entry, texts: _Texts) -> tuple[Any, ...]:
-    text = entry.text
+def _row(entry: Entry, texts: _Texts, listing: Listing) -> tuple[Any, ...]:
+    text, kept = entry.text, kept_text(entry.kept)
     if text is None or entry.reason:
         given = entry.number[:64].encode(errors="backslashreplace").decode().replace("\0", "")
-        return entry.line, given, None, None, None, entry.reason, 0, 0, 0
+        return entry.line, given, None, None, None, entry.reason, 0, 0, 0, kept, None
     saved = text.savings or _NONE
     return (
         entry.line, entry.number, texts.number_of(text), text.parts, text.alphabet, None,
-        saved.typographic, saved.transliterated, saved.both,
+        saved.typographic, saved.transliterated, saved.both, kept,
+        _content(text) if listing.each_text else None,
     )  # fmt: skip
+
+
+def _content(text: Text) -> bytes:
+    """Return the hash of what a recipient reads. Equal texts may have several numbers."""
+    return hashlib.sha256("\0".join((text.text or "", text.wappush or "")).encode()).digest()
 
 
 def _savings(entries: Iterable[Entry]) -> Iterator[Savings]:

@@ -23,6 +23,7 @@ from uuid import uuid4
 from ...protocol.answers import DeliveryState
 from ..arguments import check_decision, check_outcomes, decided, lines_of
 from ..records import (
+    PLAIN_LIST,
     Added,
     CampaignPaused,
     Claim,
@@ -31,6 +32,7 @@ from ..records import (
     JournalError,
     JournalLost,
     Lines,
+    Listing,
     RecipientOutcome,
     RequestEnd,
     Seen,
@@ -83,7 +85,13 @@ class PostgresJournal(PostgresReader):
 
     @classmethod
     def create(
-        cls, address: str, entries: Iterable[Entry], *, name: str, forget_texts: bool
+        cls,
+        address: str,
+        entries: Iterable[Entry],
+        *,
+        name: str,
+        forget_texts: bool,
+        listing: Listing = PLAIN_LIST,
     ) -> tuple[Self, Added]:
         """Create a campaign from a list.
 
@@ -93,7 +101,9 @@ class PostgresJournal(PostgresReader):
         """
         with ExitStack() as opened:
             tables = opened.enter_context(closing(PostgresTables(address, "campaigns.sql")))
-            campaign, added = fill(tables, entries, name=name, forget_texts=forget_texts)
+            campaign, added = fill(
+                tables, entries, name=name, forget_texts=forget_texts, listing=listing
+            )
             opened.pop_all()
         return cls(tables, campaign, forget_texts=forget_texts), added
 

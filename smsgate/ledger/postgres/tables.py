@@ -19,7 +19,7 @@ __all__ = ["POSTGRES_VERSION", "PostgresTables"]
 
 T = TypeVar("T")
 
-POSTGRES_VERSION = 3
+POSTGRES_VERSION = 4
 """The newest version of the tables. The scripts in between migrate older ones."""
 _MIGRATION_LOCK = 0x534D5347
 """The advisory lock of a migration: SMSG."""

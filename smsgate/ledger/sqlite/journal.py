@@ -18,19 +18,21 @@ from ...protocol.answers import DeliveryState
 from ...protocol.rewriting import Savings
 from ..arguments import OUTCOMES, check_decision, check_outcomes, decided, lines_of
 from ..records import (
+    PLAIN_LIST,
     Added,
     Claim,
     Entry,
     Evidence,
     JournalError,
     Lines,
+    Listing,
     RecipientOutcome,
     RequestEnd,
     Seen,
     Text,
 )
 from ..states import Event, RecipientState, after, before
-from ..stored_records import evidence_text, kind_of
+from ..stored_records import evidence_text, kept_text, kind_of
 from .campaign_file import CampaignFile
 from .connection import reading, transaction
 from .reader import SqliteReader
@@ -101,7 +103,14 @@ class SqliteJournal(SqliteReader):
 
     # Filling
 
-    def add(self, entries: Iterable[Entry], *, name: str, forget_texts: bool) -> Added:
+    def add(
+        self,
+        entries: Iterable[Entry],
+        *,
+        name: str,
+        forget_texts: bool,
+        listing: Listing = PLAIN_LIST,
+    ) -> Added:
         """Fill a new journal. Either all entries are added or none."""
         pending, skipped, savings = 0, Counter[str](), Savings()
         with self._transaction():
@@ -109,7 +118,7 @@ class SqliteJournal(SqliteReader):
                 reason = (
                     entry.reason
                     if entry.text is None
-                    else self._add(entry, self._text_id(entry.text))
+                    else self._add(entry, self._text_id(entry.text), listing)
                 )
                 if reason:
                     self._run(
@@ -117,6 +126,7 @@ class SqliteJournal(SqliteReader):
                         line=entry.line,
                         given=entry.number[:64].encode(errors="backslashreplace").decode(),
                         reason=reason,
+                        kept=kept_text(entry.kept),
                     )
                     skipped[kind_of(reason)] += 1
                 else:
@@ -128,6 +138,7 @@ class SqliteJournal(SqliteReader):
                 ("name", name),
                 ("created_at", repr(self._clock())),
                 ("forget_texts", str(int(forget_texts))),
+                ("kept_columns", kept_text(listing.columns) or "[]"),
             ):
                 self._run("set", name=key, value=value)
         if forget_texts:
@@ -135,10 +146,13 @@ class SqliteJournal(SqliteReader):
             self._connection.execute("PRAGMA secure_delete = ON")
         return Added(pending, skipped, savings)
 
-    def _add(self, entry: Entry, text: int) -> str:
-        if self._run("add_recipient", line=entry.line, number=entry.number, text=text).rowcount:
+    def _add(self, entry: Entry, text: int, listing: Listing) -> str:
+        given = {"number": entry.number, "text": text, "each_text": int(listing.each_text)}
+        if self._run(
+            "add_recipient", line=entry.line, kept=kept_text(entry.kept), **given
+        ).rowcount:
             return ""
-        ((line,),) = self._run("find_line", number=entry.number)
+        ((line,),) = self._run("find_line", **given)
         return f"repeats line {line}"
 
     def _text_id(self, text: Text) -> int:

@@ -11,7 +11,7 @@ __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate", "schema", "statements"
 
 APPLICATION_ID = 0x534D5347  # SMSG
 """The application id in the header of a campaign file."""
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The newest version. The scripts in between migrate a file of an older version."""
 
 
