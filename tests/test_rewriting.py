@@ -99,7 +99,7 @@ def test_savings_are_counted_in_parts(
 
 def test_savings_add_up_and_keep_the_language_that_saves() -> None:
     text = "Ваш заказ прибыл в отделение. " * 3
-    one = savings_of(text, segments(text).alphabet, 2, "ru")
+    one = savings_of(text, segments(text), "ru")
     total = one + smsgate.savings("Код")
     assert (total.transliterated, total.language) == (1, "ru")
     assert not smsgate.savings("Код")

@@ -291,7 +291,7 @@ def _text_of(message: Message, language: Language) -> Text:
         counted.parts,
         counted.alphabet,
         "".join(counted.forced_by)[:100],
-        savings_of(message.text, counted.alphabet, counted.parts, language) or None,
+        savings_of(message.text, counted, language) if counted.parts > 1 else None,
     )
 
 

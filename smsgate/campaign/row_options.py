@@ -68,16 +68,18 @@ class RowRules:
     def sender_of(self, row: Row, otherwise: str | None) -> str:
         """Return the sender of a row. Raises `UnreadableRow` if it has none."""
         column = self.sender_column
-        given = "" if column is None else row.values.get(column, "").strip()
-        if column is not None and column in row.faults:
+        if column is None:
+            return otherwise or ""
+        if column in row.faults:
             raise UnreadableRow(f"column {mask_numbers(column)}: {row.faults[column]}")
+        given = row.values.get(column, "").strip()
         if not given and otherwise is None:
-            raise UnreadableRow(f"no sender in the column {mask_numbers(column or '')}")
+            raise UnreadableRow(f"no sender in the column {mask_numbers(column)}")
         return given or otherwise or ""
 
     def kept_of(self, row: Row) -> tuple[str, ...]:
         """Return the cells to keep."""
-        return tuple(row.values.get(name, "") for name in self.kept)
+        return tuple([row.values.get(name, "") for name in self.kept]) if self.kept else ()
 
 
 def rules_of(options: RowOptions, source: Source) -> RowRules:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ..privacy import sealed
-from .segments import GSM, Alphabet, part_count, segments
-from .transliteration import LETTERS, Language, language_of, latin_of, transliterate
+from .segments import Alphabet, Segments, part_count, segments
+from .transliteration import APOSTROPHES, LETTERS, Language, language_of, latin_of, transliterate
 
 __all__ = ["Rewriting", "Savings", "Typographic", "replace_typography", "savings", "savings_of"]
 
@@ -107,17 +107,17 @@ def savings(text: str, language: Language | None = None) -> Savings:
     if language is None:
         language = language_of(text)
     counted = segments(text)
-    return savings_of(text, counted.alphabet, counted.parts, language)
+    return savings_of(text, counted, language)
 
 
-def savings_of(text: str, alphabet: Alphabet, parts: int, language: Language) -> Savings:
+def savings_of(text: str, counted: Segments, language: Language) -> Savings:
     """Return what `savings` does for a text that is counted already.
 
     A campaign calls this for each text, so the distinct characters decide first what can help.
     """
-    if parts == 1 or alphabet is Alphabet.GSM_7:
+    parts, forced = counted.parts, frozenset(counted.forced_by)
+    if parts == 1 or not forced:
         return Savings(language=language)
-    forced = frozenset(text) - GSM
     others = forced - LETTERS[language]
     typographic = transliterated = both = 0
     if forced & _TYPOGRAPHIC_ONES and (forced <= _TYPOGRAPHIC_ONES or forced & _REMOVED):
@@ -125,8 +125,9 @@ def savings_of(text: str, alphabet: Alphabet, parts: int, language: Language) ->
         typographic = both = max(parts - part_count(plain), 0) if plain else 0
     if others <= _TYPOGRAPHIC_ONES and others != forced:
         latin = latin_of(text, language)
-        transliterated = max(parts - part_count(latin), 0)
-        both = max(both, transliterated, parts - part_count(_plain(latin)) if others else 0)
+        if others <= APOSTROPHES:
+            transliterated = max(parts - part_count(latin), 0)
+        both = max(both, parts - part_count(_plain(latin)))
     return Savings(typographic, transliterated, both, language)
 
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from ..privacy import sealed
 from .characters import complaint, normalise_lines
 
-__all__ = ["GSM", "Alphabet", "Segments", "part_count", "segments"]
+__all__ = ["Alphabet", "Segments", "part_count", "segments"]
 
 # GSM 03.38, section 6.2.1, without the escape character, and without CR, which no text contains.
 _BASIC = frozenset(
@@ -24,9 +24,8 @@ _BASIC = frozenset(
 )
 # Section 6.2.1.1: each needs the escape character, so it takes two septets.
 _EXTENSION = frozenset("^{}\\[~]|€")
-GSM: frozenset[str] = _BASIC | _EXTENSION
-"""The characters that do not force UCS-2."""
-_NOT_GSM = re.compile(f"[^{re.escape(''.join(sorted(GSM)))}]")
+_GSM = _BASIC | _EXTENSION
+_NOT_GSM = re.compile(f"[^{re.escape(''.join(sorted(_GSM)))}]")
 _TWO_SEPTETS = re.compile(f"[{re.escape(''.join(sorted(_EXTENSION)))}]")
 _TWO_UNITS = re.compile("[\U00010000-\U0010ffff]")
 
@@ -85,7 +84,7 @@ def segments(text: str) -> Segments:
         raise ValueError(f"text: {found}")
     text = normalise_lines(text)
     # The distinct characters first: they are few.
-    forced_by = tuple(one for one in dict.fromkeys(text) if one not in GSM)
+    forced_by = tuple(one for one in dict.fromkeys(text) if one not in _GSM)
     alphabet = Alphabet.UCS_2 if forced_by else Alphabet.GSM_7
     single, several = _CAPACITY[alphabet]
     units = _units(text, alphabet)

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from ..privacy import sealed
 
-__all__ = ["LETTERS", "Language", "language_of", "latin_of", "transliterate"]
+__all__ = ["APOSTROPHES", "LETTERS", "Language", "language_of", "latin_of", "transliterate"]
 
 Language: TypeAlias = Literal["uk", "ru"]
 """The language of a text, which decides the table: Ukrainian or Russian."""
@@ -38,7 +39,9 @@ _RUSSIAN = {
 }  # fmt: skip
 _LETTER, _MARK = r"[^\W\d_]", "[\u0300-\u036f]"
 """A letter, and a mark on the letter before it, such as an accent."""
-_APOSTROPHE = re.compile("['’ʼ‘`´](?<=[А-яЄІЇҐєіїґ].)(?=[А-яЄІЇҐєіїґ])")
+APOSTROPHES: frozenset[str] = frozenset("’ʼ‘`´")
+"""The characters that stand for an apostrophe, besides that of a typewriter."""
+_APOSTROPHE = re.compile("[" + "".join(APOSTROPHES) + "'](?<=[А-яЄІЇҐєіїґ].)(?=[А-яЄІЇҐєіїґ])")
 _MARKS = "\u0306", "\u0308"
 """The marks of Й, Ї and Ё, which some systems write as characters of their own."""
 _ONLY_RUSSIAN = re.compile("[ЁЪЫЭёъыэ]")
@@ -124,9 +127,15 @@ def latin_of(text: str, language: Language) -> str:
     """Return what `transliterate` does, for a language that is checked already."""
     if any(mark in text for mark in _MARKS):
         text = unicodedata.normalize("NFC", text)
+    # Every rule is about one word, and the texts of a campaign share most of their words.
+    return " ".join([_latin_word(word, language) for word in text.split(" ")])
+
+
+@lru_cache(maxsize=4_096)
+def _latin_word(word: str, language: Language) -> str:
     if language == "uk":
-        text = _APOSTROPHE.sub("", text)
-    return _TABLES[language].apply(text)
+        word = _APOSTROPHE.sub("", word)
+    return _TABLES[language].apply(word)
 
 
 def language_of(text: str) -> Language:
