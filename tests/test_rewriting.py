@@ -33,6 +33,14 @@ def test_fast_count_of_parts_agrees_with_segments(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "parts"),
+    [("a", 1), ("a" * 161, 2), ("я" * 70, 1), ("я" * 71, 2), ("€" * 81, 2), ("😀" * 36, 2)],
+)
+def test_fast_count_of_parts_knows_both_alphabets(text: str, parts: int) -> None:
+    assert part_count(text) == parts
+
+
+@pytest.mark.parametrize(
     ("text", "plain"),
     [
         ("«a» “b” „c‟", '"a" "b" "c"'),
