@@ -226,6 +226,7 @@ def test_segments_show_which_characters_forced_ucs2(bare: Smsgate) -> None:
         "units": 5,
         "free": 155,
         "forced_by": [],
+        "savings": {"typographic": 0, "transliterated": 0, "both": 0, "language": "uk"},
     }
 
 

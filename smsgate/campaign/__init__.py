@@ -10,12 +10,13 @@ are then in doubt, and smsgate never sends to them again automatically
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from ..config import positive
 from ..ledger.arguments import check_lines, checked_person, on_server
@@ -33,11 +34,13 @@ from ..ledger.records import (
     JournalLost,
     LedgerError,
     Lines,
+    Listing,
     RecipientInDoubt,
     RecipientOutcome,
     RecipientRecord,
     RequestEnd,
     RequestInDoubt,
+    Sample,
     Seen,
     StopListError,
     Text,
@@ -49,10 +52,11 @@ from ..protocol.models import message_id as checked_id
 from ..session import AsyncSession
 from .export import Exportable, export_csv
 from .pace import check_pace
-from .planning import Plan, Preview, Sample, entries_of, plan_of
+from .planning import Plan, Preview, entries_of, plan_of
 from .polling import Poller, PollOptions, PollProgress
 from .recipient_zones import RecipientZones, WindowOptions, changed_window
 from .report import Reportable, html_report, write_html
+from .row_options import Duplicates, RowOptions, listing_of
 from .runner import Progress, Runner, RunOptions, RunOutcome, RunResult
 from .sources import ListOptions, Row, Source, csv_source, file_source, rows_source, table_source
 from .spreadsheets import HiddenRows
@@ -72,9 +76,11 @@ __all__ = [
     "Added",
     "Around",
     "Campaign",
+    "CampaignOptions",
     "CampaignPaused",
     "Claim",
     "Decision",
+    "Duplicates",
     "Entry",
     "Event",
     "Evidence",
@@ -88,6 +94,7 @@ __all__ = [
     "LedgerError",
     "LeftOut",
     "ListOptions",
+    "Listing",
     "Plan",
     "PollOptions",
     "PollProgress",
@@ -102,6 +109,7 @@ __all__ = [
     "RequestEnd",
     "RequestInDoubt",
     "Row",
+    "RowOptions",
     "RunOptions",
     "RunOutcome",
     "RunResult",
@@ -138,6 +146,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("smsgate")
 _LONGEST_NAME = 200
+
+
+class CampaignOptions(RowOptions, WindowOptions, total=False):
+    """The further options of a new campaign."""
 
 
 class Campaign:
@@ -178,7 +190,7 @@ class Campaign:
         source: Source,
         *,
         database: str | None = None,
-        sender: str,
+        sender: str | None = None,
         text: str | None = None,
         wappush: str | None = None,
         country: str | None = None,
@@ -187,7 +199,7 @@ class Campaign:
         exclude: Iterable[Exclusion] = (),
         stop_list: str | PathLike[str] | None = None,
         on_progress: Callable[[int], None] | None = None,
-        **window: Unpack[WindowOptions],
+        **options: Unpack[CampaignOptions],
     ) -> Self:
         """Create a campaign. Nothing is sent yet. A new file can be read by its owner only.
 
@@ -199,7 +211,8 @@ class Campaign:
                 machines work (extra `postgres`). By default the campaign is a file.
             source: the recipients, from `file_source`, `csv_source`, `table_source` or
                 `rows_source`.
-            sender: the sender of every message, an approved name or a phone number.
+            sender: the sender of every message, an approved name or a phone number. May be omitted
+                with `sender_column`.
             text: the text. A field such as `{name}` stands for a column of the source; write `{{`
                 for a brace.
             wappush: an http(s) address to send as a WAP push.
@@ -213,7 +226,7 @@ class Campaign:
                 looked up again before each request. A campaign in a database always honours the
                 stop list of that database, too.
             on_progress: called every thousand rows with the number of rows read so far.
-            window: when the campaign may send, see `WindowOptions`; by default at any time.
+            options: see `RowOptions` and `WindowOptions`.
 
         Returns:
             The open campaign. `added` holds the counts, `preview` some texts to check.
@@ -230,7 +243,7 @@ class Campaign:
         preview = Preview(on_progress)
         lists = [fspath(one) for one in [stop_list] if one not in (None, database)]
         own = [] if database is None else [database]
-        zones = RecipientZones(window)
+        zones = RecipientZones(options)
         with LeavingOut([*own, *lists], exclude, country=country) as left_out:
             entries = entries_of(
                 source,
@@ -239,10 +252,11 @@ class Campaign:
                 wappush=wappush,
                 country=country,
                 preview=preview,
+                options=options,
                 left_out=left_out,
             )
-            filling = _Filling(
-                forget_texts=forget_texts,
+            listing = replace(
+                listing_of(options, source),
                 stop_lists=lists,
                 sending_window=lambda: zones.window().stored(),
             )
@@ -251,13 +265,19 @@ class Campaign:
                 if name is not None:
                     raise ValueError("name: the name of a campaign in a database is its place")
                 made = _postgres_journal(database).create(
-                    database, entries, name=_name_of(place), **filling
+                    database,
+                    entries,
+                    name=_name_of(place),
+                    forget_texts=forget_texts,
+                    listing=listing,
                 )
                 return cls(*made, preview, left_out.lists)
             path = Path(place)
             journal = _sqlite_journal().create(path)
             try:
-                added = journal.add(entries, name=name or path.stem, **filling)
+                added = journal.add(
+                    entries, name=name or path.stem, forget_texts=forget_texts, listing=listing
+                )
             except BaseException:
                 journal.remove()
                 raise
@@ -517,9 +537,30 @@ class Campaign:
         """Yield all recipients, in the order of the list."""
         return self.journal.recipients()
 
+    def kept_columns(self) -> tuple[str, ...]:
+        """Return the columns of the list that `create` kept with `keep_columns`."""
+        return self.journal.kept_columns()
+
     def skipped(self) -> Iterator[RecipientRecord]:
         """Yield the skipped recipients, each with its line of the list and the reason."""
         return (one for one in self.recipients() if one.state is RecipientState.SKIPPED)
+
+    def samples(self, most: int = 5, *, line: int | None = None) -> list[Sample]:
+        """Return recipients and their texts, spread over the campaign, to look at before a run.
+
+        Recipients whose number or text is deleted are left out.
+
+        Args:
+            most: the number of recipients at most.
+            line: return only the recipient on this line of the list.
+
+        Raises:
+            ValueError: `most` is not positive.
+            LedgerError: the database failed.
+        """
+        if most < 1:
+            raise ValueError("most: must be 1 or more")
+        return self.journal.samples(most, line)
 
     # Files for others
 
@@ -541,6 +582,7 @@ class Campaign:
         show_numbers: bool = True,
         delimiter: str = ",",
         byte_order_mark: bool = True,
+        states: Collection[RecipientState] | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> None:
         """Write all recipients to a CSV file; see `export_csv` for arguments and errors."""
@@ -551,6 +593,7 @@ class Campaign:
             show_numbers=show_numbers,
             delimiter=delimiter,
             byte_order_mark=byte_order_mark,
+            states=states,
             on_progress=on_progress,
         )
 
@@ -630,12 +673,6 @@ class Campaign:
                 " cancel them first"
             )
         self.journal.purge()
-
-
-class _Filling(TypedDict):
-    forget_texts: bool
-    stop_lists: Sequence[str]
-    sending_window: Callable[[], str]
 
 
 def _sqlite_journal() -> type[SqliteJournal]:

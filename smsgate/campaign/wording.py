@@ -46,6 +46,7 @@ __all__ = [
     "outlook",
     "reading",
     "round_times",
+    "senders_in_words",
     "sentence",
     "share",
     "things",
@@ -230,6 +231,8 @@ def facts(figures: Figures, zone: tzinfo | None) -> list[Fact]:
             rows.append(
                 Fact("Rate", f"{on_average(outcomes / took)} recipients per second", "on average")
             )
+    if len(figures.senders) > 1:
+        rows.append(Fact("Senders", count(len(figures.senders)), senders_in_words(figures)))
     return [
         *rows,
         Fact(
@@ -238,6 +241,16 @@ def facts(figures: Figures, zone: tzinfo | None) -> list[Fact]:
             f"in {things(figures.runs, 'run')}" if figures.runs else "",
         ),
     ]
+
+
+def senders_in_words(figures: Figures, most: int = 3) -> str:
+    """Return the most frequent senders, each with the number of its recipients."""
+    first = [
+        f"{mask_numbers(sender)} for {things(number, 'recipient')}"
+        for sender, number in list(figures.senders.items())[:most]
+    ]
+    more = len(figures.senders) - most
+    return ", ".join([*first, f"{count(more)} more"] if more > 0 else first)
 
 
 def _time(what: str, at: float, zone: tzinfo | None) -> Fact:

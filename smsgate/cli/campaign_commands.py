@@ -47,10 +47,14 @@ from .campaign_place import CampaignPlace
 from .campaign_views import Done, InDoubtList, Made, Planned, Polled, Resolved, Skipped, Status
 from .confirming import Yes, confirm
 from .credentials import country_of, stop_list_of
+from .escapes import Escape, unescaped
 from .exits import Exit, RunInterrupted
 from .help import PlainGroup
 from .output import Output
+from .preview_commands import preview, send_test
 from .progress import CampaignBar, working
+from .rewriting_options import Rewrites
+from .row_choices import RowChoices, chosen_states, state_option
 from .shared_options import Account, Country, ShowNumbers, command, stopping
 from .signals import SIGNALS
 from .stop_options import LeaveOut, StopListPlace, warn_of_invalid
@@ -82,8 +86,12 @@ class Contents:
     """The content of the messages, and how to read the list."""
 
     sender: Annotated[
-        str, typer.Option(metavar="NAME", help="The sender: an approved name or a phone number.")
-    ]
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The sender: an approved name or a phone number. Needed without --sender-column.",
+        ),
+    ] = None
     text: Annotated[
         str | None,
         typer.Option(
@@ -166,6 +174,9 @@ def new(
     leave_out: LeaveOut,
     *,
     when: WhenToSend,
+    rewrites: Rewrites,
+    rows: RowChoices,
+    escape: Escape = False,
     show_numbers: ShowNumbers = False,
 ) -> None:
     """Create a campaign from a list. Nothing is sent yet.
@@ -179,15 +190,16 @@ def new(
             source,
             database=place.database,
             sender=contents.sender,
-            text=contents.text,
+            text=unescaped(contents.text) if escape and contents.text else contents.text,
             wappush=contents.wappush,
             country=contents.country or country_of(None),
             name=contents.name,
             forget_texts=contents.forget_texts,
             exclude=leave_out.exclusions(place.database, hidden=contents.hidden),
             stop_list=leave_out.place(),
+            on_progress=lambda read: tell(source.part(), f"{read:,} rows"),
+            **rows.options(rewrites),
             **when.options(),
-            on_progress=lambda rows: tell(source.part(), f"{rows:,} rows"),
         )
     with made as campaign:
         warn_of_invalid(output, campaign.left_out)
@@ -204,6 +216,10 @@ def new(
                     campaign.sending_window,
                 )
             )
+
+
+command(app)(preview)
+command(app, name="test", sends=True)(send_test)
 
 
 @command(app)
@@ -626,11 +642,13 @@ def export(
         str,
         typer.Option(metavar="C", help="The delimiter; Excel in Ukraine expects a semicolon."),
     ] = ",",
+    state: Annotated[list[str] | None, state_option("Write only recipients in this state")] = None,
 ) -> None:
     """Write all recipients, with full numbers, to a CSV file that is safe to open in Excel.
 
     Example: smsgate campaign export spring.sms spring.csv --delimiter ";"
     """
+    states = chosen_states(state)
     with place.open(writing=False) as campaign:
         total = sum(campaign.journal.states().values()) or 1
         with working(output, "Writing the list") as tell:
@@ -639,6 +657,7 @@ def export(
                 overwrite=overwrite,
                 show_numbers=not mask_numbers,
                 delimiter=delimiter,
+                states=states,
                 on_progress=lambda rows: tell(rows / total, f"{rows:,} of {total:,}"),
             )
     output.note(f"Written: {target}")

@@ -52,11 +52,13 @@ from ..campaign.wording import (
     named,
     on_average,
     reading,
+    senders_in_words,
     things,
 )
 from ..ledger.records import Evidence
 from ..ledger.records import Text as TextOfOne
 from ..privacy import mask_number, mask_numbers
+from .rewriting_options import saving_lines, savings_document
 from .views import VIEWS, Look, View, pairs, printable, table, unbroken
 from .when_to_send import window_document, window_words
 
@@ -202,9 +204,18 @@ def _made_screen(made: Made) -> RenderableType:
             }
         ),
         Text(),
+        *_savings(made),
         *_samples(made),
         next_step,
     )
+
+
+def _savings(made: Made) -> list[RenderableType]:
+    """Return what rewriting the texts would save."""
+    plan = made.plan
+    recipients = plan.pending if plan.figures.texts == 1 else 0
+    lines = saving_lines(made.added.savings, plan.cost, recipients=recipients)
+    return [*(Text(line, "yellow") for line in lines), Text()] if lines else []
 
 
 def _samples(made: Made) -> list[RenderableType]:
@@ -337,7 +348,10 @@ def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
         )
     longest = figures.example
     if longest is not None:
-        rows["sender"] = printable(mask_numbers(longest.sender))
+        several = len(figures.senders) > 1
+        rows["sender"] = printable(
+            senders_in_words(figures) if several else mask_numbers(longest.sender)
+        )
         if example:
             number = figures.example_number
             whole = longest.text or longest.wappush or ""
@@ -356,6 +370,7 @@ def _plan_document(planned: Planned) -> dict[str, Any]:
             "texts": figures.texts,
             "parts": {str(parts): number for parts, number in figures.parts.items()},
             "ucs2": figures.ucs2,
+            "senders": dict(figures.senders),
             "forced_by": figures.forced_by,
             "cost": plan.cost,
             "balance": plan.balance,
@@ -393,6 +408,7 @@ def _made_document(made: Made) -> dict[str, Any]:
             }
             for sample in made.preview.samples
         ],
+        "savings": savings_document(made.added.savings),
         **_plan_document(Planned(made.plan, None, made.window))["plan"],
     }
 

@@ -24,6 +24,7 @@ from .records import (
     RecipientRecord,
     RequestEnd,
     RequestInDoubt,
+    Sample,
     Seen,
     TimeSlot,
 )
@@ -182,6 +183,17 @@ class Journal(Protocol):
 
     def recipients(self) -> Iterator[RecipientRecord]:
         """Yield all recipients, in the order of the list."""
+        ...
+
+    def kept_columns(self) -> tuple[str, ...]:
+        """Return the columns of the list that the campaign has kept."""
+        ...
+
+    def samples(self, most: int, line: int | None) -> list[Sample]:
+        """Return up to `most` recipients with their texts, in the order of the list.
+
+        They are spread over the campaign. With `line`, only the recipient on this line.
+        """
         ...
 
     def purge(self) -> None:

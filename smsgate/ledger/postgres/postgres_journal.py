@@ -15,7 +15,7 @@ import json
 import os
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -31,6 +31,7 @@ from ..arguments import (
     lines_of,
 )
 from ..records import (
+    PLAIN_LIST,
     Added,
     CampaignPaused,
     Claim,
@@ -39,6 +40,7 @@ from ..records import (
     JournalError,
     JournalLost,
     Lines,
+    Listing,
     RecipientOutcome,
     RequestEnd,
     Seen,
@@ -101,8 +103,7 @@ class PostgresJournal(PostgresReader):
         *,
         name: str,
         forget_texts: bool,
-        stop_lists: Sequence[str] = (),
-        sending_window: Callable[[], str] = str,
+        listing: Listing = PLAIN_LIST,
     ) -> tuple[Self, Added]:
         """Create a campaign from a list.
 
@@ -113,12 +114,7 @@ class PostgresJournal(PostgresReader):
         with ExitStack() as opened:
             tables = opened.enter_context(closing(PostgresTables(address, *_FILES)))
             campaign, added = fill(
-                tables,
-                entries,
-                name=name,
-                forget_texts=forget_texts,
-                stop_lists=stop_lists,
-                sending_window=sending_window,
+                tables, entries, name=name, forget_texts=forget_texts, listing=listing
             )
             opened.pop_all()
         return cls(tables, campaign, forget_texts=forget_texts), added

@@ -18,3 +18,7 @@ CREATE TABLE smsgate.stopped (
 );
 
 CREATE INDEX stopped_campaign ON smsgate.stopped (campaign);
+-- Cells of the list that a campaign keeps on request, and the names of their columns.
+ALTER TABLE smsgate.recipient ADD COLUMN kept text;
+
+ALTER TABLE smsgate.campaign ADD COLUMN kept_columns text;
