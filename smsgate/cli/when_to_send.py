@@ -60,13 +60,14 @@ class WhenToSend:
 
     def change(self, campaign: Campaign, *, any_time: bool) -> None:
         """Change when a campaign may send, if anything was given. Raises `ValueError`."""
-        given = {name: value for name, value in self.options().items() if value is not None}
+        options = self.options()
+        given = any(value is not None for value in options.values())
         if given and any_time:
             raise ValueError("--any-time: cannot be used with another option of when to send")
         if any_time:
             campaign.remove_sending_window()
         elif given:
-            campaign.set_sending_window(**given)  # type: ignore[arg-type]
+            campaign.set_sending_window(**options)
 
 
 def window_words(window: SendingWindow) -> str:
