@@ -71,7 +71,6 @@ from .stopping import (
 from .window import ANY_TIME, SendingWindow
 
 __all__ = [
-    "ANY_TIME",
     "TRANSITIONS",
     "Added",
     "Around",
