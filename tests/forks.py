@@ -45,6 +45,7 @@ FORKS.set_forkserver_preload(
         "typer.rich_utils",
         # Each child imports the program that was started, which may be pytest.
         "pytest",
+        "preloaded",
     ]
 )
 
