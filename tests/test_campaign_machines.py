@@ -258,7 +258,7 @@ class FileTrial(Trial):
         return []
 
 
-SEEDS = range(times(short=1, full=2))
+SEEDS = range(times(short=1, full=5))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
