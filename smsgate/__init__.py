@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from .privacy import redact_http_logs
     from .protocol.answers import Answer, ClassifiedAnswer, DeliveryState
     from .protocol.models import DeliveryStatus, Message, RecipientResult, SendResult
+    from .protocol.rewriting import Savings, replace_typography, savings
     from .protocol.segments import Alphabet, Segments, segments
+    from .protocol.transliteration import transliterate
     from .session import GATEWAY_URL, AsyncSession, SendOutcome
     from .stop_check import StopCheck
 
@@ -82,6 +84,7 @@ __all__ = [
     "RecipientResult",
     "Refused",
     "ReplyEvidence",
+    "Savings",
     "Segments",
     "SendOutcome",
     "SendResult",
@@ -91,7 +94,10 @@ __all__ = [
     "Timeouts",
     "__version__",
     "redact_http_logs",
+    "replace_typography",
+    "savings",
     "segments",
+    "transliterate",
 ]
 
 _HOMES: dict[str, tuple[str, ...]] = {
@@ -122,7 +128,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "privacy": ("redact_http_logs",),
     "protocol.answers": ("Answer", "ClassifiedAnswer", "DeliveryState"),
     "protocol.models": ("DeliveryStatus", "Message", "RecipientResult", "SendResult"),
+    "protocol.rewriting": ("Savings", "replace_typography", "savings"),
     "protocol.segments": ("Alphabet", "Segments", "segments"),
+    "protocol.transliteration": ("transliterate",),
     "session": ("GATEWAY_URL", "AsyncSession", "SendOutcome"),
     "stop_check": ("StopCheck",),
     "_client.observing": ("CallEnd", "CallStart", "Observer"),

@@ -28,13 +28,17 @@ except ModuleNotFoundError as _error:
 
 from .protocol.numbers import bare_number
 
-__all__ = ["COUNTRY_RULE", "international", "is_country"]
+__all__ = ["COUNTRY_RULE", "international", "is_country", "time_zones"]
 
 COUNTRY_RULE = "a country is its two-letter code of ISO 3166, in capitals, such as UA"
 
 _ALSO_DROPPED = "./"
 """Separators in local numbers, in addition to spaces, dashes and brackets."""
 _DECIMALS = re.compile(r"\A\s*\+?[0-9]+[.,]0+\s*\Z")
+_ZONE_DIGITS = 9
+"""The longest beginning of a number on which its time zones depend."""
+_ZONES: dict[str, frozenset[str]] = {}
+_MOST_ZONES = 100_000
 _MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 """Some plans, such as the North American one, do not separate mobile from fixed-line numbers."""
 
@@ -79,6 +83,30 @@ def international(number: str, country: str) -> str:
         code = parsed.country_code
         raise ValueError(f"has {trunk} after the calling code {code}; remove the {trunk}")
     return found
+
+
+def time_zones(number: str) -> frozenset[str]:
+    """Return the time zones in which the owner of a number may be, none if they are not known.
+
+    Args:
+        number: `+` and digits.
+    """
+    beginning = number[: _ZONE_DIGITS + 1]
+    if (known := _ZONES.get(beginning)) is not None:
+        return known
+    from phonenumbers.timezone import (  # noqa: PLC0415 - much data, which few need
+        UNKNOWN_TIMEZONE,
+        time_zones_for_number,
+    )
+
+    try:
+        parsed = parse(number)
+    except NumberParseException:
+        return frozenset()
+    zones = frozenset(time_zones_for_number(parsed)) - {UNKNOWN_TIMEZONE}
+    if zones and len(_ZONES) < _MOST_ZONES:
+        _ZONES[beginning] = zones
+    return zones
 
 
 def _abroad(country: str) -> str:

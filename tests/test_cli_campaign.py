@@ -358,7 +358,7 @@ def test_run_without_credits_pauses_clearly_and_can_continue(
             ["nowhere.csv", "--sender", "Shop", "--text", "a"],
             "nowhere.csv: No such file or directory",
         ),
-        (["contacts.csv", "--text", "a"], "Missing option '--sender'"),
+        (["contacts.csv", "--text", "a"], "sender: must be given"),
     ],
 )
 def test_error_that_affects_all_is_shown_before_a_file_is_made(

@@ -52,7 +52,6 @@ from smsgate.ledger.messages import (
     NewMessage,
     OutboxMessage,
 )
-from smsgate.ledger.postgres.tables import POSTGRES_VERSION
 from smsgate.ledger.records import JournalError, LedgerError
 from smsgate.ledger.sql_files import placeholders
 from smsgate.ledger.sqlite.sqlite_messages import MESSAGES_VERSION, SqliteMessages
@@ -401,15 +400,19 @@ def test_lost_claim_is_due_at_once(ledger: MessageLedger):
     assert ledger.due(10) == [claim.id]
 
 
-def test_tables_of_the_version_before_are_migrated(outboxes: Outboxes):
+def test_tables_without_due_times_are_migrated(outboxes: Outboxes):
     ledger = outboxes.ledger()
     message = ledger.add(new()).id
     ledger.close()
     before = MESSAGES_VERSION - 1
     if outboxes.table != "smsgate_message":
-        before = POSTGRES_VERSION - 2
+        before = 2
         outboxes.execute("DROP TABLE smsgate.stopped, smsgate.stop_list")
-        outboxes.execute("ALTER TABLE smsgate.campaign DROP COLUMN stop_lists")
+        outboxes.execute(
+            "ALTER TABLE smsgate.campaign DROP COLUMN stop_lists, DROP COLUMN sending_window,"
+            " DROP COLUMN kept_columns"
+        )
+        outboxes.execute("ALTER TABLE smsgate.recipient DROP COLUMN kept")
     outboxes.execute("DROP INDEX {message}_due")
     outboxes.execute("ALTER TABLE {message} DROP COLUMN due_at")
     outboxes.execute(f"UPDATE {{setting}} SET value = '{before}' WHERE name = 'version'")

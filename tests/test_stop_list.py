@@ -215,9 +215,9 @@ async def test_what_shows_a_campaign_tells_the_reason(
         assert dict(campaign.figures().abandoned) == {LISTED: 2}
     exported = (tmp_path / "a.csv").read_text("utf-8-sig").splitlines()
     assert [line for line in exported if LISTED in line] == [
-        "1,380500000000,skipped,on the stop list,,,,,0",
-        "2,380500000001,abandoned,on the stop list,,,1,,0",
-        "3,380500000002,abandoned,on the stop list,,,1,,0",
+        "1,380500000000,skipped,on the stop list,,,,,0,",
+        "2,380500000001,abandoned,on the stop list,,,1,,0,Shop",
+        "3,380500000002,abandoned,on the stop list,,,1,,0,Shop",
     ]
     report = (tmp_path / "a.html").read_text("utf-8")
     assert "Why recipients were abandoned" in report

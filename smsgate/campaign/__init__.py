@@ -10,7 +10,8 @@ are then in doubt, and smsgate never sends to them again automatically
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from os import PathLike, fspath
 from pathlib import Path
@@ -33,11 +34,13 @@ from ..ledger.records import (
     JournalLost,
     LedgerError,
     Lines,
+    Listing,
     RecipientInDoubt,
     RecipientOutcome,
     RecipientRecord,
     RequestEnd,
     RequestInDoubt,
+    Sample,
     Seen,
     StopListError,
     Text,
@@ -50,9 +53,11 @@ from ..session import AsyncSession
 from .command_words import place_in_words
 from .export import Exportable, export_csv
 from .pace import check_pace
-from .planning import Plan, Preview, Sample, entries_of, plan_of
+from .planning import Plan, Preview, entries_of, plan_of
 from .polling import Poller, PollOptions, PollProgress
+from .recipient_zones import RecipientZones, WindowOptions, changed_window
 from .report import Reportable, html_report, write_html
+from .row_options import Duplicates, RowOptions, listing_of
 from .runner import Progress, Runner, RunOptions, RunOutcome, RunResult
 from .sources import ListOptions, Row, Source, csv_source, file_source, rows_source, table_source
 from .spreadsheets import HiddenRows
@@ -64,15 +69,18 @@ from .stopping import (
     excluded_file,
     open_stop_list,
 )
+from .window import ANY_TIME, SendingWindow
 
 __all__ = [
     "TRANSITIONS",
     "Added",
     "Around",
     "Campaign",
+    "CampaignOptions",
     "CampaignPaused",
     "Claim",
     "Decision",
+    "Duplicates",
     "Entry",
     "Event",
     "Evidence",
@@ -86,6 +94,7 @@ __all__ = [
     "LedgerError",
     "LeftOut",
     "ListOptions",
+    "Listing",
     "Plan",
     "PollOptions",
     "PollProgress",
@@ -100,12 +109,14 @@ __all__ = [
     "RequestEnd",
     "RequestInDoubt",
     "Row",
+    "RowOptions",
     "RunOptions",
     "RunOutcome",
     "RunResult",
     "Runner",
     "Sample",
     "Seen",
+    "SendingWindow",
     "SharedJournal",
     "Source",
     "SqliteJournal",
@@ -116,6 +127,7 @@ __all__ = [
     "Text",
     "TimeSlot",
     "Transition",
+    "WindowOptions",
     "csv_source",
     "excluded_campaign",
     "excluded_file",
@@ -134,6 +146,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("smsgate")
 _LONGEST_NAME = 200
+
+
+class CampaignOptions(RowOptions, WindowOptions, total=False):
+    """The further options of a new campaign."""
 
 
 class Campaign:
@@ -175,7 +191,7 @@ class Campaign:
         source: Source,
         *,
         database: str | None = None,
-        sender: str,
+        sender: str | None = None,
         text: str | None = None,
         wappush: str | None = None,
         country: str | None = None,
@@ -184,6 +200,7 @@ class Campaign:
         exclude: Iterable[Exclusion] = (),
         stop_list: str | PathLike[str] | None = None,
         on_progress: Callable[[int], None] | None = None,
+        **options: Unpack[CampaignOptions],
     ) -> Self:
         """Create a campaign. Nothing is sent yet. A new file can be read by its owner only.
 
@@ -195,7 +212,8 @@ class Campaign:
                 machines work (extra `postgres`). By default the campaign is a file.
             source: the recipients, from `file_source`, `csv_source`, `table_source` or
                 `rows_source`.
-            sender: the sender of every message, an approved name or a phone number.
+            sender: the sender of every message, an approved name or a phone number. May be omitted
+                with `sender_column`.
             text: the text. A field such as `{name}` stands for a column of the source; write `{{`
                 for a brace.
             wappush: an http(s) address to send as a WAP push.
@@ -209,6 +227,7 @@ class Campaign:
                 looked up again before each request. A campaign in a database always honours the
                 stop list of that database, too.
             on_progress: called every thousand rows with the number of rows read so far.
+            options: see `RowOptions` and `WindowOptions`.
 
         Returns:
             The open campaign. `added` holds the counts, `preview` some texts to check.
@@ -225,6 +244,7 @@ class Campaign:
         preview = Preview(on_progress)
         lists = [fspath(one) for one in [stop_list] if one not in (None, database)]
         own = [] if database is None else [database]
+        zones = RecipientZones(options)
         with LeavingOut([*own, *lists], exclude, country=country) as left_out:
             entries = entries_of(
                 source,
@@ -233,20 +253,31 @@ class Campaign:
                 wappush=wappush,
                 country=country,
                 preview=preview,
+                options=options,
                 left_out=left_out,
             )
+            listing = replace(
+                listing_of(options, source),
+                stop_lists=lists,
+                sending_window=lambda: zones.window().stored(),
+            )
+            entries = zones(entries)
             if database is not None:
                 if name is not None:
                     raise ValueError("name: the name of a campaign in a database is its place")
-                made = _new_in_database(
-                    database, place, entries, forget_texts=forget_texts, stop_lists=lists
+                made = _postgres_journal(database).create(
+                    database,
+                    entries,
+                    name=_name_of(place),
+                    forget_texts=forget_texts,
+                    listing=listing,
                 )
                 return cls(*made, preview, left_out.lists)._at(place, database)
             path = Path(place)
             journal = _sqlite_journal().create(path)
             try:
                 added = journal.add(
-                    entries, name=name or path.stem, forget_texts=forget_texts, stop_lists=lists
+                    entries, name=name or path.stem, forget_texts=forget_texts, listing=listing
                 )
             except BaseException:
                 journal.remove()
@@ -373,6 +404,31 @@ class Campaign:
         """The stop lists that the campaign honours, besides that of its own database."""
         return self.journal.stop_lists()
 
+    @property
+    def sending_window(self) -> SendingWindow:
+        """When the campaign may send. Its `zones` are known also if it may send at any time."""
+        stored = self.journal.sending_window()
+        return SendingWindow.from_stored(stored) if stored else ANY_TIME
+
+    def set_sending_window(self, **window: Unpack[WindowOptions]) -> None:
+        """Change when the campaign may send, for this run and all later ones.
+
+        Args:
+            window: what to change, see `WindowOptions`. What is not given, or None, stays.
+
+        Raises:
+            ValueError: an option is invalid, or the recipients' time zones are not known.
+            LedgerError: the file or the database failed.
+        """
+        self._store(changed_window(self.sending_window, window))
+
+    def remove_sending_window(self) -> None:
+        """Let the campaign send at any time. Raises `LedgerError`."""
+        self._store(SendingWindow(zones=self.sending_window.zones))
+
+    def _store(self, window: SendingWindow) -> None:
+        self.journal.set_sending_window(window.stored())
+
     def add_stop_list(self, place: str | PathLike[str]) -> None:
         """Honour one more stop list from the next run on.
 
@@ -487,9 +543,30 @@ class Campaign:
         """Yield all recipients, in the order of the list."""
         return self.journal.recipients()
 
+    def kept_columns(self) -> tuple[str, ...]:
+        """Return the columns of the list that `create` kept with `keep_columns`."""
+        return self.journal.kept_columns()
+
     def skipped(self) -> Iterator[RecipientRecord]:
         """Yield the skipped recipients, each with its line of the list and the reason."""
         return (one for one in self.recipients() if one.state is RecipientState.SKIPPED)
+
+    def samples(self, most: int = 5, *, line: int | None = None) -> list[Sample]:
+        """Return recipients and their texts, spread over the campaign, to look at before a run.
+
+        Recipients whose number or text is deleted are left out.
+
+        Args:
+            most: the number of recipients at most.
+            line: return only the recipient on this line of the list.
+
+        Raises:
+            ValueError: `most` is not positive.
+            LedgerError: the database failed.
+        """
+        if most < 1:
+            raise ValueError("most: must be 1 or more")
+        return self.journal.samples(most, line)
 
     # Files for others
 
@@ -536,6 +613,7 @@ class Campaign:
         show_numbers: bool = True,
         delimiter: str = ",",
         byte_order_mark: bool = True,
+        states: Collection[RecipientState] | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> None:
         """Write all recipients to a CSV file; see `export_csv` for arguments and errors."""
@@ -546,6 +624,7 @@ class Campaign:
             show_numbers=show_numbers,
             delimiter=delimiter,
             byte_order_mark=byte_order_mark,
+            states=states,
             on_progress=on_progress,
         )
 
@@ -625,19 +704,6 @@ class Campaign:
                 " cancel them first"
             )
         self.journal.purge()
-
-
-def _new_in_database(
-    database: str,
-    place: str | PathLike[str],
-    entries: Iterator[Entry],
-    *,
-    forget_texts: bool,
-    stop_lists: Sequence[str],
-) -> tuple[Journal, Added]:
-    return _postgres_journal(database).create(
-        database, entries, name=_name_of(place), forget_texts=forget_texts, stop_lists=stop_lists
-    )
 
 
 def _sqlite_journal() -> type[SqliteJournal]:

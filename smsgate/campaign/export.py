@@ -7,12 +7,13 @@ spreadsheet might evaluate starts with an apostrophe.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Protocol, TextIO
 
 from ..ledger.records import RecipientRecord
+from ..ledger.states import RecipientState
 from ..privacy import mask_number, mask_numbers
 from .atomic_file import write_whole
 
@@ -20,6 +21,7 @@ __all__ = ["COLUMNS", "Exportable", "csv_rows", "export_csv"]
 
 COLUMNS = (
     "line", "number", "state", "reason", "message_id", "delivery", "parts", "request", "attempts",
+    "sender",
 )  # fmt: skip
 
 _DELIMITERS = ",;\t|"
@@ -37,6 +39,10 @@ class Exportable(Protocol):
         """Yield all recipients, in the order of the list."""
         ...
 
+    def kept_columns(self) -> tuple[str, ...]:
+        """Return the columns of the list that the campaign has kept."""
+        ...
+
 
 def export_csv(
     journal: Exportable,
@@ -46,12 +52,15 @@ def export_csv(
     show_numbers: bool = True,
     delimiter: str = ",",
     byte_order_mark: bool = True,
+    states: Collection[RecipientState] | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> None:
     """Write all recipients to a CSV file that only its owner can read, or to an open text stream.
 
     The write of a file is atomic. The columns are line, number, state, reason, message_id,
-    delivery, parts, request (the number that `Campaign.resolve` takes) and attempts.
+    delivery, parts, request (the number that `Campaign.resolve` takes), attempts and sender, and
+    then the columns of the list that the campaign has kept. A kept column with one of these names
+    is called `number (list)`, for example.
 
     Args:
         journal: the campaign or its journal.
@@ -60,6 +69,7 @@ def export_csv(
         show_numbers: write numbers in full; False masks their middle.
         delimiter: a comma, a semicolon, a tab or a bar. Excel needs a semicolon where the comma
             separates decimals.
+        states: write only recipients in these states; None for all.
         byte_order_mark: begin with a byte order mark, which Excel needs for Cyrillic.
         on_progress: called every thousand recipients with the number written so far.
 
@@ -73,7 +83,15 @@ def export_csv(
     recipients = (
         journal.recipients() if on_progress is None else _counted(journal.recipients(), on_progress)
     )
-    lines = csv_rows(recipients, show_numbers=show_numbers, delimiter=delimiter)
+    if states is not None:
+        chosen = frozenset(states)
+        recipients = (one for one in recipients if one.state in chosen)
+    lines = csv_rows(
+        recipients,
+        show_numbers=show_numbers,
+        delimiter=delimiter,
+        kept_columns=journal.kept_columns(),
+    )
     pieces = _marked(lines) if byte_order_mark else lines
     if isinstance(target, (str, PathLike)):
         write_whole(Path(target), pieces, overwrite=overwrite)
@@ -91,17 +109,27 @@ def _counted(
 
 
 def csv_rows(
-    recipients: Iterable[RecipientRecord], *, show_numbers: bool, delimiter: str
+    recipients: Iterable[RecipientRecord],
+    *,
+    show_numbers: bool,
+    delimiter: str,
+    kept_columns: tuple[str, ...] = (),
 ) -> Iterator[str]:
     """Yield the lines: the header, then one line per recipient."""
-    yield delimiter.join(COLUMNS) + "\r\n"
+    names = [f"{name} (list)" if name in COLUMNS else name for name in kept_columns]
+    if not show_numbers:
+        names = [mask_numbers(name) for name in names]
+    header = [*COLUMNS, *(_cell(name, delimiter) for name in names)]
+    yield delimiter.join(header) + "\r\n"
     for one in recipients:
-        number, reason = one.number or "", one.reason or ""
+        number, reason, sender = one.number or "", one.reason or "", one.sender or ""
+        kept = one.kept or ("",) * len(names)
         if not show_numbers:
-            number, reason = _masked(number), mask_numbers(reason)
+            number, reason, sender = _masked(number), mask_numbers(reason), mask_numbers(sender)
+            kept = tuple(mask_numbers(cell) for cell in kept)
         cells = (
             one.line, number, one.state, reason, one.message_id, one.delivery, one.parts,
-            one.request, one.attempts,
+            one.request, one.attempts, sender, *kept,
         )  # fmt: skip
         yield delimiter.join(_cell(cell, delimiter) for cell in cells) + "\r\n"
 

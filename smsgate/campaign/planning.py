@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 
 from pydantic import ValidationError
 
-from ..ledger.records import Entry, Figures, Text
+from ..ledger.records import Entry, Figures, Sample, Text
 from ..ledger.states import RecipientState
 from ..privacy import mask_numbers
 from ..protocol.models import Message
 from ..protocol.numbers import has_trunk_zero, wrong_length
+from ..protocol.rewriting import savings_of
 from ..protocol.segments import segments
+from ..protocol.transliteration import Language, language_of
 from .given_numbers import UnreadableRow, number_in
+from .row_options import RowOptions, RowRules, rules_of
 from .sources import Row, Source
 from .stopping import LeavingOut
 from .template import MissingField, Template
 from .wording import complaints
 
-__all__ = ["REQUEST_SECONDS", "Plan", "Preview", "Sample", "entries_of", "plan_of"]
+__all__ = ["REQUEST_SECONDS", "Plan", "Preview", "entries_of", "plan_of"]
 
 
 _EXISTS = "+380501234567"
@@ -67,15 +70,6 @@ class Plan:
         The cost is an estimate: one credit per part.
         """
         return None if self.balance is None else self.balance >= self.cost
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One recipient and its text, to be checked before anything is sent."""
-
-    line: int
-    number: str = field(repr=False)
-    text: Text
 
 
 class Preview:
@@ -167,18 +161,23 @@ def plan_of(
 def entries_of(
     source: Source,
     *,
-    sender: str,
+    sender: str | None,
     text: str | None,
     wappush: str | None,
     country: str | None = None,
     preview: Preview | None = None,
+    options: RowOptions | None = None,
     left_out: LeavingOut | None = None,
 ) -> Iterator[Entry]:
     """Yield an entry for each recipient. `left_out` leaves some out, with the reason.
 
     Raises `ValueError` before the first entry if an argument is wrong for all recipients.
     """
-    _check_all(sender, wappush, text, country)
+    rules = rules_of(options or {}, source)
+    if rules.sender_column is None or sender is not None:
+        _check_all(sender or "", wappush, text, country)
+    else:
+        _check_all("-", wappush, text, country)
     template = None if text is None else Template.of(text)
     if template is not None:
         for name in template.fields:
@@ -189,7 +188,8 @@ def entries_of(
                     " ambiguous; rename the columns"
                 )
         template.check(source.columns)
-    entries = _entries(source, template, _Alike(sender, wappush, country))
+    alike = _Alike(sender, wappush, country, rules, language_of(text or ""))
+    entries = _entries(source, template, alike)
     return _looked_at(entries if left_out is None else left_out(entries), preview or Preview())
 
 
@@ -197,9 +197,12 @@ def entries_of(
 class _Alike:
     """The arguments that are the same for all recipients."""
 
-    sender: str
+    sender: str | None
     wappush: str | None
     country: str | None
+    rules: RowRules
+    language: Language
+    """The table of a transliteration that could save parts."""
 
 
 def _check_all(sender: str, wappush: str | None, text: str | None, country: str | None) -> None:
@@ -220,19 +223,21 @@ def _check_all(sender: str, wappush: str | None, text: str | None, country: str 
 
 
 def _entries(source: Source, template: Template | None, alike: _Alike) -> Iterator[Entry]:
-    known: dict[str | None, Text] = {}
+    known: dict[tuple[str | None, str | None], Text] = {}
     for row in source.rows:
+        kept = alike.rules.kept_of(row)
         try:
             message = _message(row, template, alike)
         except ValidationError as error:
-            entry = Entry(row.line, row.number, reason=_said(error))
+            entry = Entry(row.line, row.number, reason=_said(error), kept=kept)
         except (MissingField, UnreadableRow) as error:
-            entry = Entry(row.line, row.number, reason=str(error))
+            entry = Entry(row.line, row.number, reason=str(error), kept=kept)
         else:
-            if message.text not in known:
+            content = message.sender, message.text
+            if content not in known:
                 # Equal texts usually follow each other, so remember the last one only.
-                known = {message.text: _text_of(message)}
-            entry = Entry(row.line, message.destinations[0], known[message.text])
+                known = {content: _text_of(message, alike.language)}
+            entry = Entry(row.line, message.destinations[0], known[content], kept=kept)
         yield entry
 
 
@@ -243,10 +248,12 @@ def _looked_at(entries: Iterator[Entry], preview: Preview) -> Iterator[Entry]:
 
 
 def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
+    if not row.complaint:
+        alike.rules.check(row)
     number = number_in(row, alike.country)
-    text = None if template is None else _filled(template, row)
+    text = None if template is None else alike.rules.rewriting(_filled(template, row))
     message = Message(
-        sender=alike.sender,
+        sender=alike.rules.sender_of(row, alike.sender),
         destinations=number,
         text=text,
         wappush=alike.wappush,
@@ -264,7 +271,7 @@ def _filled(template: Template, row: Row) -> str:
     return template.fill(row.values)
 
 
-def _text_of(message: Message) -> Text:
+def _text_of(message: Message, language: Language) -> Text:
     sender = message.sender or ""
     if message.text is None:
         return Text(sender, None, message.wappush)
@@ -276,6 +283,7 @@ def _text_of(message: Message) -> Text:
         counted.parts,
         counted.alphabet,
         "".join(counted.forced_by)[:100],
+        savings_of(message.text, counted, language) if counted.parts > 1 else None,
     )
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from typing import TypedDict
 
 import anyio
@@ -34,7 +36,8 @@ from .journal_steps import JournalSteps
 from .outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_error
 from .pace import AccountSlots, OwnPace, SharedPace, check_pace
 from .stopping import opened_stops
-from .wording import duration
+from .window import ANY_TIME, SendingWindow
+from .wording import duration, moment
 
 __all__ = ["Progress", "RunOptions", "RunOutcome", "RunResult", "Runner"]
 
@@ -49,6 +52,8 @@ _BUSY_PAUSE = 1.0
 _LOOK = 0.3
 """Seconds between two looks at what other machines do, at least."""
 _WAITING = "other machines are sending to the last recipients"
+_WINDOW_LOOK = 30.0
+"""Seconds between two looks at the clock and at the hours, while the run waits for them."""
 _LOOKING = 0.05
 """The part of the time that is spent on looking, at most: large campaigns take long to count."""
 
@@ -156,6 +161,9 @@ class Runner:
     _grace: float = 30.0
     """Seconds of a lease beyond the deadline of a send, for recording the outcome."""
 
+    _time: Callable[[], float] = staticmethod(time.time)
+    """The clock of the sending window, in seconds since 1970."""
+
     @staticmethod
     def _hook(step: str) -> None:
         """Do nothing. A test overrides this method to end the process at a step."""
@@ -186,6 +194,7 @@ class Runner:
         self._session = session
         self._steps = JournalSteps(journal)
         self._stops = Stops()
+        self._window = ANY_TIME
         self._shared = shared(journal)
         self._pace = (
             OwnPace(batch, rate)
@@ -246,6 +255,7 @@ class Runner:
             )
         self._hook("swept")
         self._progress = Progress(await self._states())
+        await self._read_window()
         if not await self._affordable() or not await self._begin():
             outcome = self._outcome or RunOutcome.STOPPED
             return RunResult(outcome, self._why, await self._states())
@@ -410,6 +420,7 @@ class Runner:
         began = anyio.current_time()
         await self._steps(self._journal.sweep)
         self._progress.states = await self._states()
+        await self._read_window()
         now = anyio.current_time()
         self._next_look = now + max(_LOOK, (now - began) / _LOOKING)
 
@@ -418,6 +429,7 @@ class Runner:
         if self._progress.count(RecipientState.PENDING):
             self._most, seconds = await self._pace.next()
             await self._sleep(seconds)
+            await self._wait_for_window()
         if self._shared is not None and anyio.current_time() > self._next_look:
             await self._look()
         while self._failures >= _FAILURES_TO_WAIT and not self._outcome:
@@ -439,6 +451,21 @@ class Runner:
                 return
             self._failures += 1
             self._failed = self._evidence.trouble
+
+    async def _read_window(self) -> None:
+        if stored := await self._steps(self._journal.sending_window):
+            self._window = SendingWindow.from_stored(stored)
+
+    async def _wait_for_window(self) -> None:
+        """Wait until the campaign may send, or until the run ends."""
+        while not self._outcome and (seconds := self._window.wait(self._time())):
+            until = moment(self._time() + seconds, self._window.zone)
+            self._progress.waiting = f"it is not the time to send; waiting until {until}"
+            self._on_progress(self._progress)
+            # The clock of this machine may be set, and the hours may be changed.
+            await self._sleep(min(seconds, _WINDOW_LOOK))
+            await self._read_window()
+            self._progress.waiting = ""
 
     async def _check_gateway(self) -> bool:
         works = await self._evidence.check_gateway()
@@ -499,9 +526,11 @@ class Runner:
         message = Message(
             sender=what.sender, destinations=numbers, text=what.text, wappush=what.wappush
         )
-        if claim.first_byte_in is None:
+        left = self._window.left(self._time())
+        if claim.first_byte_in is not None:
+            left = min(left, claim.first_byte_in - (machine_seconds() - began))
+        if left == inf:
             return await send_recorded(self._session, message, record)
-        left = claim.first_byte_in - (machine_seconds() - began)
         if left <= 0:
             raise NotSent("nothing was sent: it is too late", reason=Reason.TOO_LATE)
         return await send_recorded(self._session, message, record, not_after=left)

@@ -15,11 +15,14 @@ from math import inf
 from typing import Self
 from zoneinfo import ZoneInfo
 
-__all__ = ["SendingWindow", "hours_in", "moment_in", "zone_named"]
+__all__ = ["ANY_TIME", "SendingWindow", "hours_in", "moment_in", "night_reached", "zone_named"]
 
 _HOURS = re.compile(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*")
 _DAYS = 8
 """Days to look ahead for an open window. No zone lacks an hour of the day for so long."""
+
+_DAY = time(8), time(21)
+"""The hours of the day at which a message wakes nobody."""
 
 _Span = tuple[datetime, datetime]
 
@@ -61,6 +64,11 @@ class SendingWindow:
                 f"between: the hours have no minute in common in {', '.join(self.zones)}. Give the"
                 " time zone whose clock counts, or make one campaign for each country"
             )
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The zone in which times are shown; None for that of this machine."""
+        return zone_named(self.zones[0]) if len(self.zones) == 1 else None
 
     def wait(self, now: float) -> float:
         """Return the seconds from `now` until the window is open, 0 if it is.
@@ -130,6 +138,29 @@ class SendingWindow:
             for name in ("opens", "closes")
         )
         return cls(held["not_before"], opens, closes, tuple(held["zones"]))
+
+
+ANY_TIME = SendingWindow()
+
+
+def night_reached(window: SendingWindow, now: float, seconds: float) -> tuple[str, float] | None:
+    """Return where and when it becomes night for recipients during a run without hours.
+
+    Args:
+        window: when the campaign may send.
+        now: the time in seconds since 1970.
+        seconds: how long the run sends.
+
+    Returns:
+        The time zone and the moment, `now` if it is night there already. None if it does not become
+        night, if the campaign sends at certain hours only, or if no time zone is known.
+    """
+    if window.opens is not None:
+        return None
+    begin = max(now, window.not_before or 0.0)
+    days = [(zone, SendingWindow(None, *_DAY, (zone,)).left(begin)) for zone in window.zones]
+    zone, left = min(days, key=lambda day: day[1], default=("", inf))
+    return (zone, begin + left) if left < seconds else None
 
 
 def zone_named(name: str) -> ZoneInfo:

@@ -52,6 +52,7 @@ __all__ = [
     "outlook",
     "reading",
     "round_times",
+    "senders_in_words",
     "sentence",
     "share",
     "things",
@@ -262,9 +263,29 @@ def facts(figures: Figures, zone: tzinfo | None, language: Language = ENGLISH) -
             rows.append(
                 Fact(say("Rate"), say("{rate} recipients per second", rate=rate), say("on average"))
             )
+    if len(figures.senders) > 1:
+        number, names = language.count(len(figures.senders)), senders_in_words(figures, language)
+        rows.append(Fact(say("Senders"), number, names))
     runs = language.plural("in {number} run", "in {number} runs", figures.runs)
     requests = language.count(figures.requests)
     return [*rows, Fact(say("Requests"), requests, runs if figures.runs else "")]
+
+
+def senders_in_words(figures: Figures, language: Language = ENGLISH, most: int = 3) -> str:
+    """Return the most frequent senders, each with the number of its recipients."""
+    first = [
+        language.plural(
+            "{sender} for {number} recipient",
+            "{sender} for {number} recipients",
+            number,
+            sender=mask_numbers(sender),
+        )
+        for sender, number in list(figures.senders.items())[:most]
+    ]
+    more = len(figures.senders) - most
+    if more > 0:
+        first.append(language.plural("{number} more", "{number} more", more))
+    return ", ".join(first)
 
 
 def _time(what: str, at: float, zone: tzinfo | None, language: Language) -> Fact:

@@ -6,16 +6,15 @@ Rule of this file: a command reads its input, calls the session, and shows the a
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import anyio
 import typer
 
-from .._client.observing import CallEnd, CallStart
 from ..errors import MessageNotFound, SmsGateError
 from ..protocol.answers import DeliveryState
-from ..protocol.models import DeliveryStatus, Message, SendResult
+from ..protocol.models import DeliveryStatus, Message
 from ..protocol.segments import segments as count_segments
 from ..session import AsyncSession
 from ..version import __version__
@@ -23,10 +22,13 @@ from .campaign_commands import app as campaigns
 from .database_commands import app as databases
 from .demo import demo
 from .doctor_command import doctor
-from .exits import Exit, Interrupted, SendInterrupted, UsageError, exit_of_send, exit_of_statuses
+from .escapes import Escape, unescaped
+from .exits import Exit, SendInterrupted, UsageError, exit_of_send, exit_of_statuses
 from .help import PlainGroup
 from .outbox_commands import app as outbox
 from .output import Machines, Output, People
+from .rewriting_options import Rewrites
+from .sending import Ends, send_once
 from .serving import sandbox
 from .shared_options import Account, Country, ShowNumbers, command
 from .signals import SIGNALS
@@ -105,16 +107,19 @@ async def send(
         ),
     ] = None,
     country: Country = None,
+    rewrites: Rewrites,
+    escape: Escape = False,
     show_numbers: ShowNumbers = False,
 ) -> int:
     """Send one message to one or several numbers.
 
     Example: smsgate send +380501234567 --text "Your order is ready."
     """
+    given = _text(text)
     message = Message(
         sender=sender,
         destinations=numbers,
-        text=_text(text),
+        text=_rewritten(unescaped(given) if escape and given else given, rewrites),
         wappush=wappush,
         country=account.country(country),
     )
@@ -122,7 +127,7 @@ async def send(
     ends = Ends()
     async with account.session(sender=sender, observer=ends) as session:
         output.interrupted = SendInterrupted
-        result = await _sent(session, message, ends)
+        result = await send_once(session, message, ends)
     output.show(Sent(result, show_numbers))
     shown = {recipient.answer for recipient in result.recipients}
     for said in result.answers:
@@ -191,12 +196,13 @@ def segments(
     text: Annotated[
         str, typer.Argument(metavar="TEXT", help="The text; - reads the text from standard input.")
     ],
+    rewrites: Rewrites,
 ) -> None:
     """Show how many SMS parts a text takes, and which characters force UCS-2.
 
     Example: smsgate segments "Ваш код: 4815"
     """
-    read = _text(text) or ""
+    read = _rewritten(_text(text), rewrites) or ""
     output.show(TextSize.of(read, count_segments(read)))
 
 
@@ -220,27 +226,8 @@ def _text(given: str | None) -> str | None:
         raise ValueError("text: standard input is not UTF-8; convert it first") from None
 
 
-class Ends(list[CallEnd]):
-    """An observer that records how each call ended."""
-
-    def begin(self, call: CallStart) -> Callable[[CallEnd], object]:  # noqa: ARG002 - of the interface
-        """Return the function that records the end of a call."""
-        return self.append
-
-
-_MAYBE_SENT = {"accepted", "in doubt"}
-
-
-async def _sent(session: AsyncSession, message: Message, ends: Sequence[CallEnd]) -> SendResult:
-    try:
-        return await session.send(message)
-    except anyio.get_cancelled_exc_class():
-        # Only a signal cancels here. Raise the error that tells the user what the signal means.
-        raise (
-            SendInterrupted
-            if any(_MAYBE_SENT & end.recipients.keys() for end in ends)
-            else Interrupted
-        ) from None
+def _rewritten(text: str | None, rewrites: Rewrites) -> str | None:
+    return rewrites.rewriting(text) if text else text
 
 
 async def _statuses(session: AsyncSession, ids: Sequence[str]) -> tuple[DeliveryStatus, ...]:

@@ -49,13 +49,18 @@ from .campaign_place import CampaignPlace
 from .campaign_views import Done, InDoubtList, Made, Planned, Polled, Resolved, Skipped, Status
 from .confirming import Yes, confirm
 from .credentials import country_of, stop_list_of
+from .escapes import Escape, unescaped
 from .exits import Exit, RunInterrupted
 from .help import PlainGroup
 from .output import Output
+from .preview_commands import preview, send_test
 from .progress import CampaignBar, working
+from .rewriting_options import Rewrites
+from .row_choices import RowChoices, chosen_states, state_option
 from .shared_options import Account, Country, ShowNumbers, command, stopping
 from .signals import SIGNALS
 from .stop_options import LeaveOut, StopListPlace, warn_of_invalid
+from .when_to_send import WhenToSend, night_warning
 
 __all__ = ["app"]
 
@@ -83,8 +88,12 @@ class Contents:
     """The content of the messages, and how to read the list."""
 
     sender: Annotated[
-        str, typer.Option(metavar="NAME", help="The sender: an approved name or a phone number.")
-    ]
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The sender: an approved name or a phone number. Needed without --sender-column.",
+        ),
+    ] = None
     text: Annotated[
         str | None,
         typer.Option(
@@ -166,6 +175,10 @@ def new(
     contents: Contents,
     leave_out: LeaveOut,
     *,
+    when: WhenToSend,
+    rewrites: Rewrites,
+    rows: RowChoices,
+    escape: Escape = False,
     show_numbers: ShowNumbers = False,
 ) -> None:
     """Create a campaign from a list. Nothing is sent yet.
@@ -179,14 +192,16 @@ def new(
             source,
             database=place.database,
             sender=contents.sender,
-            text=contents.text,
+            text=unescaped(contents.text) if escape and contents.text else contents.text,
             wappush=contents.wappush,
             country=contents.country or country_of(None),
             name=contents.name,
             forget_texts=contents.forget_texts,
             exclude=leave_out.exclusions(place.database, hidden=contents.hidden),
             stop_list=leave_out.place(),
-            on_progress=lambda rows: tell(source.part(), f"{rows:,} rows"),
+            on_progress=lambda read: tell(source.part(), f"{read:,} rows"),
+            **rows.options(rewrites),
+            **when.options(),
         )
     with made as campaign:
         warn_of_invalid(output, campaign.left_out)
@@ -200,8 +215,13 @@ def new(
                     campaign.preview,
                     show_numbers,
                     campaign.left_out,
+                    campaign.sending_window,
                 )
             )
+
+
+command(app)(preview)
+command(app, name="test", sends=True)(send_test)
 
 
 @command(app)
@@ -216,7 +236,12 @@ async def run(
     output: Output,
     place: CampaignPlace,
     account: Account,
+    when: WhenToSend,
     *,
+    any_time: Annotated[
+        bool,
+        typer.Option("--any-time", help="Forget --between and --not-before; send at any time."),
+    ] = False,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -258,6 +283,7 @@ async def run(
             )
         if (also := stop_list_of(stop_list)) is not None:
             campaign.add_stop_list(also)
+        when.change(campaign, any_time=any_time)
         async with account.session() as session:
             plan = campaign.plan(
                 balance=await _balance(output, session),
@@ -268,7 +294,10 @@ async def run(
             if not plan.pending:
                 output.note("No recipient is pending.")
             else:
-                output.stream(Planned(plan, rate))
+                window = campaign.sending_window
+                output.stream(Planned(plan, rate, window))
+                if night := night_warning(window, plan):
+                    output.warn(night)
                 cost = things(plan.cost, "credit")
                 confirm(f"Send to {things(plan.pending, 'recipient')} for about {cost}?", yes=yes)
             with CampaignBar(output, plan.pending) as shown:
@@ -365,7 +394,8 @@ def rate(
 def _status_of(output: Output, campaign: Campaign) -> Status:
     journal = shared(campaign.journal)
     limit = None if journal is None else journal.rate()
-    return Status(_counted(output, campaign), campaign.paused, limit)
+    counted = _counted(output, campaign)
+    return Status(counted, campaign.paused, limit, campaign.sending_window)
 
 
 def _counted(output: Output, campaign: Campaign) -> Figures:
@@ -625,11 +655,13 @@ def export(
         str,
         typer.Option(metavar="C", help="The delimiter; Excel in Ukraine expects a semicolon."),
     ] = ",",
+    state: Annotated[list[str] | None, state_option("Write only recipients in this state")] = None,
 ) -> None:
     """Write all recipients, with full numbers, to a CSV file that is safe to open in Excel.
 
     Example: smsgate campaign export spring.sms spring.csv --delimiter ";"
     """
+    states = chosen_states(state)
     with place.open(writing=False) as campaign:
         total = sum(campaign.journal.states().values()) or 1
         with working(output, "Writing the list") as tell:
@@ -638,6 +670,7 @@ def export(
                 overwrite=overwrite,
                 show_numbers=not mask_numbers,
                 delimiter=delimiter,
+                states=states,
                 on_progress=lambda rows: tell(rows / total, f"{rows:,} of {total:,}"),
             )
     output.note(f"Written: {target}")

@@ -30,10 +30,12 @@ from ..campaign import (
     RecipientState,
     RequestInDoubt,
     RunResult,
+    SendingWindow,
     Source,
 )
 from ..campaign.delimited import DELIMITER_NAMES
 from ..campaign.planning import REQUEST_SECONDS
+from ..campaign.window import ANY_TIME
 from ..campaign.wording import (
     COSTS,
     DECISIONS,
@@ -50,12 +52,15 @@ from ..campaign.wording import (
     named,
     on_average,
     reading,
+    senders_in_words,
     things,
 )
 from ..ledger.records import Evidence
 from ..ledger.records import Text as TextOfOne
 from ..privacy import mask_number, mask_numbers
+from .rewriting_options import saving_lines, savings_document
 from .views import VIEWS, Look, View, pairs, printable, table, unbroken
+from .when_to_send import window_document, window_words
 
 __all__ = [
     "LOOKS",
@@ -104,6 +109,7 @@ class Made:
     preview: Preview
     show_numbers: bool
     left_out: Sequence[LeftOut] = ()
+    window: SendingWindow = ANY_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,7 @@ class Planned:
 
     plan: Plan
     rate: float | None
+    window: SendingWindow = ANY_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,7 @@ class Status:
     figures: Figures
     paused: str | None = None
     rate: float | None = None
+    window: SendingWindow = ANY_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +200,22 @@ def _made_screen(made: Made) -> RenderableType:
         pairs(
             {
                 "list": printable(_list(made.source, made.show_numbers)),
-                **_plan_rows(Planned(made.plan, None), example=False),
+                **_plan_rows(Planned(made.plan, None, made.window), example=False),
             }
         ),
         Text(),
+        *_savings(made),
         *_samples(made),
         next_step,
     )
+
+
+def _savings(made: Made) -> list[RenderableType]:
+    """Return what rewriting the texts would save."""
+    plan = made.plan
+    recipients = plan.pending if plan.figures.texts == 1 else 0
+    lines = saving_lines(made.added.savings, plan.cost, recipients=recipients)
+    return [*(Text(line, "yellow") for line in lines), Text()] if lines else []
 
 
 def _samples(made: Made) -> list[RenderableType]:
@@ -319,6 +336,8 @@ def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
         rows["balance"] = things(plan.balance, "credit") + (
             "" if plan.enough else ": NOT ENOUGH, the run will pause"
         )
+    if sends := window_words(planned.window):
+        rows["sends"] = sends
     if plan.seconds is not None:
         rows["duration"] = f"{duration(plan.seconds)} at {planned.rate:g} recipients per second"
     if plan.gateway_limits and plan.gateway_seconds >= _WORTH_SAYING:
@@ -329,7 +348,10 @@ def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
         )
     longest = figures.example
     if longest is not None:
-        rows["sender"] = printable(mask_numbers(longest.sender))
+        several = len(figures.senders) > 1
+        rows["sender"] = printable(
+            senders_in_words(figures) if several else mask_numbers(longest.sender)
+        )
         if example:
             number = figures.example_number
             whole = longest.text or longest.wappush or ""
@@ -348,6 +370,7 @@ def _plan_document(planned: Planned) -> dict[str, Any]:
             "texts": figures.texts,
             "parts": {str(parts): number for parts, number in figures.parts.items()},
             "ucs2": figures.ucs2,
+            "senders": dict(figures.senders),
             "forced_by": figures.forced_by,
             "cost": plan.cost,
             "balance": plan.balance,
@@ -355,6 +378,7 @@ def _plan_document(planned: Planned) -> dict[str, Any]:
             "requests": plan.requests,
             "gateway_seconds": plan.gateway_seconds,
             "seconds": plan.seconds,
+            "sends": window_document(planned.window),
         }
     }
 
@@ -384,7 +408,8 @@ def _made_document(made: Made) -> dict[str, Any]:
             }
             for sample in made.preview.samples
         ],
-        **_plan_document(Planned(made.plan, None))["plan"],
+        "savings": savings_document(made.added.savings),
+        **_plan_document(Planned(made.plan, None, made.window))["plan"],
     }
 
 
@@ -468,6 +493,8 @@ def _status_screen(status: Status) -> RenderableType:
         rows["paused"] = printable(status.paused)
     if status.rate is not None:
         rows["rate limit"] = f"{status.rate:g} recipients per second"
+    if sends := window_words(status.window):
+        rows["sends"] = sends
     if figures.purged:
         rows["purged"] = PURGED
     blocks: list[RenderableType] = [pairs(rows), Text(), states_table(figures.states)]
@@ -508,6 +535,7 @@ def _status_document(status: Status) -> dict[str, Any]:
         "last_outcome": figures.last_outcome,
         "paused": status.paused,
         "rate": status.rate,
+        "sends": window_document(status.window),
         "states": _states(figures.states),
         "skipped": dict(figures.skipped),
         "refused": dict(figures.refused),

@@ -26,7 +26,10 @@ from ..errors import Outcome, ReplyEvidence
 from ..privacy import mask_number, mask_numbers
 from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, RecipientResult, SendResult
+from ..protocol.rewriting import Savings
+from ..protocol.rewriting import savings as savings_of_text
 from ..protocol.segments import Segments
+from .rewriting_options import saving_lines, savings_document
 
 __all__ = [
     "OUTCOMES",
@@ -103,16 +106,24 @@ class NewMessages:
 
 @dataclass(frozen=True, slots=True)
 class TextSize:
-    """The size of a text. `counts` is how often each character that forced UCS-2 occurs."""
+    """The size of a text, and what rewriting it would save.
+
+    `counts` is how often each character that forced UCS-2 occurs.
+    """
 
     segments: Segments
     counts: Counter[str]
+    savings: Savings
 
     @classmethod
     def of(cls, text: str, counted: Segments) -> TextSize:
         """Count the characters of a text."""
         forced = frozenset(counted.forced_by)
-        return cls(counted, Counter(character for character in text if character in forced))
+        return cls(
+            counted,
+            Counter(character for character in text if character in forced),
+            savings_of_text(text),
+        )
 
 
 class View(NamedTuple):
@@ -357,7 +368,8 @@ def _size_table(size: TextSize) -> RenderableType:
         )
     rest = len(size.counts) - _CHARACTERS_SHOWN
     more = [Text(f"and {rest} more; --json lists all characters", "dim")] if rest > 0 else []
-    return Group(measures, Text(), made, *more)
+    saving = [Text(line) for line in saving_lines(size.savings, counted.parts)]
+    return Group(measures, Text(), made, *more, *([Text(), *saving] if saving else []))
 
 
 def _size_document(size: TextSize) -> dict[str, Any]:
@@ -376,6 +388,7 @@ def _size_document(size: TextSize) -> dict[str, Any]:
             }
             for character, times in size.counts.items()
         ],
+        "savings": savings_document(size.savings),
     }
 
 

@@ -24,6 +24,7 @@ from .records import (
     RecipientRecord,
     RequestEnd,
     RequestInDoubt,
+    Sample,
     Seen,
     TimeSlot,
 )
@@ -83,6 +84,14 @@ class Journal(Protocol):
 
     def add_stop_list(self, place: str) -> None:
         """Let the campaign honour one more stop list from now on."""
+        ...
+
+    def sending_window(self) -> str:
+        """Return the stored text of when the campaign may send, "" if nothing is stored."""
+        ...
+
+    def set_sending_window(self, stored: str) -> None:
+        """Store when the campaign may send."""
         ...
 
     def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
@@ -174,6 +183,17 @@ class Journal(Protocol):
 
     def recipients(self) -> Iterator[RecipientRecord]:
         """Yield all recipients, in the order of the list."""
+        ...
+
+    def kept_columns(self) -> tuple[str, ...]:
+        """Return the columns of the list that the campaign has kept."""
+        ...
+
+    def samples(self, most: int, line: int | None) -> list[Sample]:
+        """Return up to `most` recipients with their texts, in the order of the list.
+
+        They are spread over the campaign. With `line`, only the recipient on this line.
+        """
         ...
 
     def purge(self) -> None:

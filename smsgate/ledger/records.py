@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
 
+from ..protocol.rewriting import Savings
 from .states import Event, RecipientState
 
 __all__ = [
+    "PLAIN_LIST",
     "Added",
     "Around",
     "CampaignPaused",
@@ -24,11 +26,13 @@ __all__ = [
     "JournalLost",
     "LedgerError",
     "Lines",
+    "Listing",
     "RecipientInDoubt",
     "RecipientOutcome",
     "RecipientRecord",
     "RequestEnd",
     "RequestInDoubt",
+    "Sample",
     "Seen",
     "StopListError",
     "Text",
@@ -72,7 +76,10 @@ class JournalLost(JournalError):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The content of a message: the sender, a text or a WAP push, and its number of parts."""
+    """The content of a message: the sender, a text or a WAP push, and its number of parts.
+
+    `savings` says what rewriting the text would save, while a list is read; it is not stored.
+    """
 
     sender: str
     text: str | None = field(repr=False)
@@ -80,6 +87,16 @@ class Text:
     parts: int = 1
     alphabet: str = ""
     forced_by: str = field(default="", repr=False)
+    savings: Savings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One recipient and its text, to be checked before anything is sent."""
+
+    line: int
+    number: str = field(repr=False)
+    text: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +107,38 @@ class Entry:
     number: str = field(repr=False)
     text: Text | None = None
     reason: str = ""
+    kept: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What holds for all entries of a new campaign.
+
+    `each_text` adds a number again for each different text. `columns` are the names of the cells
+    that each entry has to keep. `stop_lists` are looked up again at each claim. `sending_window` is
+    called when all entries were read, and returns when the campaign may send, as a stored text.
+    """
+
+    each_text: bool = False
+    columns: tuple[str, ...] = ()
+    stop_lists: Sequence[str] = ()
+    sending_window: Callable[[], str] = str
+
+
+PLAIN_LIST: Listing = Listing()
+"""A list whose numbers occur once, and of which nothing is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """How many recipients were added as pending, and how many were skipped, by reason."""
+    """How many recipients were added as pending, and how many were skipped, by reason.
+
+    `savings` are the parts that the pending recipients would save together if texts were rewritten.
+    """
 
     pending: int
     skipped: Mapping[str, int]
+    savings: Savings = field(default_factory=Savings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +293,8 @@ class RecipientRecord:
     attempts: int
     sender: str | None
     parts: int | None
+    kept: tuple[str, ...] = field(default=(), repr=False)
+    """The cells of the list that the campaign has kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +328,8 @@ class Figures:
     last_outcome: str | None
     abandoned: Mapping[str, int] = field(default_factory=dict)
     """How many recipients were abandoned, by reason."""
+    senders: Mapping[str, int] = field(default_factory=dict)
+    """How many recipients that are not skipped have each sender, the most frequent first."""
     example_number: str | None = field(default=None, repr=False)
     """The number of a recipient of the example; None once numbers are purged."""
 

@@ -17,6 +17,8 @@ __all__ = [
     "decision_from",
     "evidence_text",
     "forced_by",
+    "kept_cells",
+    "kept_text",
     "kind_of",
     "request_in_doubt",
     "slots_between",
@@ -85,6 +87,17 @@ def forced_by(rows: Iterable[tuple[str, int]]) -> str:
     for characters, count in rows:
         forced.update(dict.fromkeys(characters, count))
     return "".join(character for character, _ in forced.most_common())
+
+
+def kept_text(cells: Sequence[str]) -> str | None:
+    """Return the kept cells of a recipient, or the kept columns, as they are stored."""
+    # PostgreSQL stores no NUL.
+    return json.dumps([cell.replace("\0", "") for cell in cells]) if cells else None
+
+
+def kept_cells(text: str | None) -> tuple[str, ...]:
+    """Return kept cells as they were given."""
+    return () if text is None else tuple(json.loads(text))
 
 
 def step_of(start: float, end: float, steps: int) -> float:

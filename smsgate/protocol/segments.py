@@ -8,13 +8,14 @@ document it (docs: wire format, "Texts").
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..privacy import sealed
 from .characters import complaint, normalise_lines
 
-__all__ = ["Alphabet", "Segments", "segments"]
+__all__ = ["Alphabet", "Segments", "part_count", "segments"]
 
 # GSM 03.38, section 6.2.1, without the escape character, and without CR, which no text contains.
 _BASIC = frozenset(
@@ -23,6 +24,10 @@ _BASIC = frozenset(
 )
 # Section 6.2.1.1: each needs the escape character, so it takes two septets.
 _EXTENSION = frozenset("^{}\\[~]|€")
+_GSM = _BASIC | _EXTENSION
+_NOT_GSM = re.compile(f"[^{re.escape(''.join(sorted(_GSM)))}]")
+_TWO_SEPTETS = re.compile(f"[{re.escape(''.join(sorted(_EXTENSION)))}]")
+_TWO_UNITS = re.compile("[\U00010000-\U0010ffff]")
 
 
 class Alphabet(StrEnum):
@@ -78,20 +83,18 @@ def segments(text: str) -> Segments:
     if found:
         raise ValueError(f"text: {found}")
     text = normalise_lines(text)
-    forced_by = tuple(
-        dict.fromkeys(
-            character
-            for character in text
-            if character not in _BASIC and character not in _EXTENSION
-        )
-    )
+    # The distinct characters first: they are few.
+    forced_by = tuple(one for one in dict.fromkeys(text) if one not in _GSM)
     alphabet = Alphabet.UCS_2 if forced_by else Alphabet.GSM_7
-    weigh = _utf16_units if forced_by else _septets
     single, several = _CAPACITY[alphabet]
-    weights = [weigh(character) for character in text]
-    units = sum(weights)
+    units = _units(text, alphabet)
     if units <= single:
         return Segments(alphabet, units, single - units, forced_by, (text,))
+    if units == len(text):
+        pieces = tuple(text[start : start + several] for start in range(0, units, several))
+        return Segments(alphabet, units, several - len(pieces[-1]), forced_by, pieces)
+    weigh = _utf16_units if forced_by else _septets
+    weights = [weigh(character) for character in text]
     texts: list[str] = []
     start = filled = 0
     for position, weight in enumerate(weights):
@@ -101,6 +104,23 @@ def segments(text: str) -> Segments:
             start, filled = position, 0
         filled += weight
     return Segments(alphabet, units, several - filled, forced_by, (*texts, text[start:]))
+
+
+def part_count(text: str) -> int:
+    """Return the number of parts of a text that can be sent. Faster than `segments`."""
+    alphabet = Alphabet.UCS_2 if _NOT_GSM.search(text) else Alphabet.GSM_7
+    single, several = _CAPACITY[alphabet]
+    units = _units(text, alphabet)
+    if units <= single:
+        return 1
+    return -(-units // several) if units == len(text) else segments(text).parts
+
+
+def _units(text: str, alphabet: Alphabet) -> int:
+    """Return the length of a text in septets or UTF-16 units."""
+    if alphabet is Alphabet.UCS_2:
+        return len(text) + len(_TWO_UNITS.findall(text))
+    return len(text) + len(_TWO_SEPTETS.findall(text))
 
 
 def _septets(character: str) -> int:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 from ...protocol.limits import MOST_RECIPIENTS
-from ..records import Added, Entry, LedgerError, Text
+from ...protocol.rewriting import Savings
+from ..records import Added, Entry, LedgerError, Listing, Text
 from ..sql_files import statements_of
 from ..stop_numbers import places_text
-from ..stored_records import kind_of
+from ..stored_records import kept_text, kind_of
 from .tables import PostgresTables
 
 __all__ = ["fill"]
@@ -41,9 +42,11 @@ def fill(
     *,
     name: str,
     forget_texts: bool,
-    stop_lists: Sequence[str],
+    listing: Listing,
 ) -> tuple[int, Added]:
     """Create a campaign and return its number, and what was added.
+
+    `sending_window` is called when all entries were read.
 
     Raises:
         FileExistsError: the database has a campaign of this name.
@@ -59,18 +62,30 @@ def fill(
                 " campaign was created: run the command again"
             )
         begun = True
-        campaign, added = _filled(tables, entries, name=name, forget_texts=forget_texts)
-        tables.run("set_stop_lists", campaign=campaign, places=places_text(stop_lists))
-        return campaign, added
+        made = _filled(tables, entries, name=name, forget_texts=forget_texts, listing=listing)
+        campaign, _ = made
+        tables.run("set_stop_lists", campaign=campaign, places=places_text(listing.stop_lists))
+        tables.run("set_sending_window", campaign=campaign, stored=listing.sending_window())
+        return made
 
     with tables.connection.unhurried():
         return tables.step(work)
 
 
 def _filled(
-    tables: PostgresTables, entries: Iterable[Entry], *, name: str, forget_texts: bool
+    tables: PostgresTables,
+    entries: Iterable[Entry],
+    *,
+    name: str,
+    forget_texts: bool,
+    listing: Listing,
 ) -> tuple[int, Added]:
-    made = tables.run("add_campaign", name=name, forget_texts=int(forget_texts))
+    made = tables.run(
+        "add_campaign",
+        name=name,
+        forget_texts=int(forget_texts),
+        kept_columns=kept_text(listing.columns),
+    )
     if not made:
         raise FileExistsError(17, "the database has a campaign of this name already", name)
     ((campaign,),) = made
@@ -85,19 +100,25 @@ def _filled(
     for statement in _CREATED:
         run(statement)
     texts = _Texts()
-    place = 0
+    place, savings = 0, Savings()
     left = iter(entries)
     while piece := list(islice(left, _PIECE)):
         rows = [
-            (place + number, *_row(entry, texts)) for number, entry in enumerate(piece, start=1)
+            (place + number, *_row(entry, texts, listing))
+            for number, entry in enumerate(piece, start=1)
         ]
         place += len(piece)
+        savings = sum(_savings(piece), savings)
         tables.connection.copy(
             sql["copy_texts"], ((campaign, *columns) for columns in texts.new_ones())
         )
         tables.connection.copy(sql["copy_list"], rows)
     for statement in _FINISHED:
         run(statement)
+    if savings:
+        # The list is read before the database knows which numbers it repeats.
+        ((typographic, transliterated, both),) = run("repeated_savings")
+        savings += Savings(-typographic, -transliterated, -both, savings.language)
     pending, skipped = 0, Counter[str]()
     for state, reason, count in run("count_skipped"):
         if state == "skipped":
@@ -105,7 +126,7 @@ def _filled(
         else:
             pending += count
     tables.run("set_skipped", campaign=campaign, skipped=skipped.total())
-    return campaign, Added(pending, skipped)
+    return campaign, Added(pending, skipped, savings)
 
 
 class _Texts:
@@ -143,9 +164,28 @@ class _Texts:
         yield from new
 
 
-def _row(entry: Entry, texts: _Texts) -> tuple[Any, ...]:
-    text = entry.text
+def _row(entry: Entry, texts: _Texts, listing: Listing) -> tuple[Any, ...]:
+    text, kept = entry.text, kept_text(entry.kept)
     if text is None or entry.reason:
         given = entry.number[:64].encode(errors="backslashreplace").decode().replace("\0", "")
-        return entry.line, given, None, None, None, entry.reason
-    return entry.line, entry.number, texts.number_of(text), text.parts, text.alphabet, None
+        return entry.line, given, None, None, None, entry.reason, 0, 0, 0, kept, None
+    saved = text.savings or _NONE
+    return (
+        entry.line, entry.number, texts.number_of(text), text.parts, text.alphabet, None,
+        saved.typographic, saved.transliterated, saved.both, kept,
+        _content(text) if listing.each_text else None,
+    )  # fmt: skip
+
+
+def _content(text: Text) -> bytes:
+    """Return the hash of what a recipient reads. Equal texts may have several numbers."""
+    return hashlib.sha256("\0".join((text.text or "", text.wappush or "")).encode()).digest()
+
+
+def _savings(entries: Iterable[Entry]) -> Iterator[Savings]:
+    for entry in entries:
+        if entry.text is not None and entry.text.savings is not None:
+            yield entry.text.savings
+
+
+_NONE = Savings()

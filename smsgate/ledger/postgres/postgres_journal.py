@@ -31,6 +31,7 @@ from ..arguments import (
     lines_of,
 )
 from ..records import (
+    PLAIN_LIST,
     Added,
     CampaignPaused,
     Claim,
@@ -39,6 +40,7 @@ from ..records import (
     JournalError,
     JournalLost,
     Lines,
+    Listing,
     RecipientOutcome,
     RequestEnd,
     Seen,
@@ -101,7 +103,7 @@ class PostgresJournal(PostgresReader):
         *,
         name: str,
         forget_texts: bool,
-        stop_lists: Sequence[str] = (),
+        listing: Listing = PLAIN_LIST,
     ) -> tuple[Self, Added]:
         """Create a campaign from a list.
 
@@ -112,7 +114,7 @@ class PostgresJournal(PostgresReader):
         with ExitStack() as opened:
             tables = opened.enter_context(closing(PostgresTables(address, *_FILES)))
             campaign, added = fill(
-                tables, entries, name=name, forget_texts=forget_texts, stop_lists=stop_lists
+                tables, entries, name=name, forget_texts=forget_texts, listing=listing
             )
             opened.pop_all()
         return cls(tables, campaign, forget_texts=forget_texts), added
@@ -354,6 +356,16 @@ class PostgresJournal(PostgresReader):
         """Let the campaign honour one more stop list from now on."""
         known = places_of(self._run("stop_lists_to_change")[0][0])
         self._run("set_stop_lists", places=places_text([*known, place]))
+
+    @one_step
+    def sending_window(self) -> str:
+        """Return the stored text of when the campaign may send, "" if nothing is stored."""
+        return str(self._run("sending_window")[0][0])
+
+    @one_step
+    def set_sending_window(self, stored: str) -> None:
+        """Store when the campaign may send, on all machines."""
+        self._run("set_sending_window", stored=stored)
 
     def _give_back(self) -> None:
         """Return claims whose answer was lost. One that fails is tried at the next claim."""

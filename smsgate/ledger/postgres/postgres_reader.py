@@ -23,14 +23,17 @@ from ..records import (
     RecipientInDoubt,
     RecipientRecord,
     RequestInDoubt,
+    Sample,
     Seen,
     Text,
     TimeSlot,
 )
+from ..samples import spread_samples
 from ..states import RecipientState
 from ..stored_records import (
     decision_from,
     forced_by,
+    kept_cells,
     kind_of,
     request_in_doubt,
     slots_between,
@@ -170,6 +173,7 @@ class PostgresReader:
             first_claim=first_claim,
             last_answer=last_answer,
             last_outcome=runs[-1][3] if runs else None,
+            senders=kept.get("senders", {}),  # a campaign purged by an older version has none
             example_number=example[0][3] if example else None,
         )
 
@@ -200,7 +204,15 @@ class PostgresReader:
             "groups": [(*group, count) for group, count in groups.items()],
             "texts": self._run("texts")[0][0],
             "forced_by": forced_by(self._run("forced_by")),
+            "senders": self._senders(groups),
         }
+
+    def _senders(self, groups: Counter[tuple[Any, ...]]) -> dict[str, int]:
+        senders = [sender for sender, _ in self._run("senders_of_texts")]
+        if len(senders) > 1:
+            return dict(self._run("senders"))
+        with_text = sum(count for (*_, parts, _), count in groups.items() if parts is not None)
+        return dict.fromkeys(senders, with_text)
 
     @one_step
     def timeline(self, steps: int) -> list[TimeSlot]:
@@ -222,14 +234,37 @@ class PostgresReader:
         for key, line, number, state, reason, message_id, *rest in self._tables.stream(
             "recipients", values
         ):
-            delivery, request, attempts, sender, parts = rest
+            delivery, request, attempts, sender, parts, kept = rest
             known = _S(state)
             place = bisect_right(firsts, key) - 1
             if known is _S.PENDING and place >= 0 and key <= ranges[place][1]:
                 known, request, attempts = _S.IN_FLIGHT, ranges[place][2], ranges[place][3]
             yield RecipientRecord(
-                line, number, known, reason, message_id, delivery, request, attempts, sender, parts
+                line,
+                number,
+                known,
+                reason,
+                message_id,
+                delivery,
+                request,
+                attempts,
+                sender,
+                parts,
+                kept_cells(kept),
             )
+
+    @one_step
+    def kept_columns(self) -> tuple[str, ...]:
+        """Return the columns of the list that the campaign has kept."""
+        return kept_cells(self._run("kept_columns")[0][0])
+
+    @one_step
+    def samples(self, most: int, line: int | None) -> list[Sample]:
+        """Return up to `most` recipients with their texts, spread over the campaign."""
+        ((last,),) = self._run("last_recipient")
+        return spread_samples(
+            most, last, lambda start, count: self._run("samples", id=start, most=count, line=line)
+        )
 
     # Helpers
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...protocol.answers import DeliveryState
+from ...protocol.rewriting import Savings
 from ..arguments import (
     OUTCOMES,
     check_decision,
@@ -25,12 +26,14 @@ from ..arguments import (
     lines_of,
 )
 from ..records import (
+    PLAIN_LIST,
     Added,
     Claim,
     Entry,
     Evidence,
     JournalError,
     Lines,
+    Listing,
     RecipientOutcome,
     RequestEnd,
     Seen,
@@ -38,7 +41,7 @@ from ..records import (
 )
 from ..states import Event, RecipientState, after, before
 from ..stop_numbers import STOPPED, Stops, places_of, places_text
-from ..stored_records import evidence_text, kind_of
+from ..stored_records import evidence_text, kept_text, kind_of
 from .campaign_file import CampaignFile
 from .connection import reading, transaction
 from .reader import SqliteReader
@@ -115,16 +118,16 @@ class SqliteJournal(SqliteReader):
         *,
         name: str,
         forget_texts: bool,
-        stop_lists: Sequence[str] = (),
+        listing: Listing = PLAIN_LIST,
     ) -> Added:
         """Fill a new journal. Either all entries are added or none."""
-        pending, skipped = 0, Counter[str]()
+        pending, skipped, savings = 0, Counter[str](), Savings()
         with self._transaction():
             for entry in entries:
                 reason = (
                     entry.reason
                     if entry.text is None
-                    else self._add(entry, self._text_id(entry.text))
+                    else self._add(entry, self._text_id(entry.text), listing)
                 )
                 if reason:
                     self._run(
@@ -132,27 +135,35 @@ class SqliteJournal(SqliteReader):
                         line=entry.line,
                         given=entry.number[:64].encode(errors="backslashreplace").decode(),
                         reason=reason,
+                        kept=kept_text(entry.kept),
                     )
                     skipped[kind_of(reason)] += 1
                 else:
                     pending += 1
+                    if entry.text is not None and entry.text.savings is not None:
+                        savings += entry.text.savings
             self._run("drop_texts")
             for key, value in (
                 ("name", name),
                 ("created_at", repr(self._clock())),
                 ("forget_texts", str(int(forget_texts))),
-                ("stop_lists", places_text(stop_lists, self.path.parent)),
+                ("stop_lists", places_text(listing.stop_lists, self.path.parent)),
+                ("sending_window", listing.sending_window()),
+                ("kept_columns", kept_text(listing.columns) or "[]"),
             ):
                 self._run("set", name=key, value=value)
         if forget_texts:
             self._forget_texts = True
             self._connection.execute("PRAGMA secure_delete = ON")
-        return Added(pending, skipped)
+        return Added(pending, skipped, savings)
 
-    def _add(self, entry: Entry, text: int) -> str:
-        if self._run("add_recipient", line=entry.line, number=entry.number, text=text).rowcount:
+    def _add(self, entry: Entry, text: int, listing: Listing) -> str:
+        given = {"number": entry.number, "text": text, "each_text": int(listing.each_text)}
+        if self._run(
+            "add_recipient", line=entry.line, kept=kept_text(entry.kept), **given
+        ).rowcount:
             return ""
-        ((line,),) = self._run("find_line", number=entry.number)
+        ((line,),) = self._run("find_line", **given)
         return f"repeats line {line}"
 
     def _text_id(self, text: Text) -> int:
@@ -287,6 +298,15 @@ class SqliteJournal(SqliteReader):
         with self._transaction():
             kept = places_text([*self.stop_lists(), place], self.path.parent)
             self._run("set", name="stop_lists", value=kept)
+
+    def sending_window(self) -> str:
+        """Return the stored text of when the campaign may send, "" if nothing is stored."""
+        return self._settings().get("sending_window", "")
+
+    def set_sending_window(self, stored: str) -> None:
+        """Store when the campaign may send."""
+        with self._transaction():
+            self._run("set", name="sending_window", value=stored)
 
     def _text(self, text: int) -> Text:
         # The next claim nearly always has the same text.

@@ -20,14 +20,17 @@ from ..records import (
     RecipientInDoubt,
     RecipientRecord,
     RequestInDoubt,
+    Sample,
     Seen,
     Text,
     TimeSlot,
 )
+from ..samples import spread_samples
 from ..states import RecipientState
 from ..stored_records import (
     decision_from,
     forced_by,
+    kept_cells,
     kind_of,
     request_in_doubt,
     slots_between,
@@ -146,9 +149,10 @@ class SqliteReader:
     def _figures(self, done: _Answered) -> Figures:
         settings = done(self._settings())
         sizes = done(self._run("parts").fetchall())
-        parts, cost = Counter[int](), Counter[str]()
-        for state, count_of_parts, _, count in sizes:
+        parts, cost, senders = Counter[int](), Counter[str](), Counter[str]()
+        for state, count_of_parts, _, sender, count in sizes:
             parts[count_of_parts] += count
+            senders[sender] += count
             cost[state] += count_of_parts * count
         ((texts, _),) = done(self._run("texts").fetchall())
         forced = forced_by(done(self._run("forced_by")))
@@ -166,7 +170,7 @@ class SqliteReader:
             abandoned=done(self._reasons(RecipientState.ABANDONED)),
             deliveries=done(dict(self._run("deliveries"))),
             parts=dict(sorted(parts.items())),
-            ucs2=sum(count for _, _, alphabet, count in sizes if alphabet == "UCS-2"),
+            ucs2=sum(count for _, _, alphabet, _, count in sizes if alphabet == "UCS-2"),
             texts=texts,
             forced_by=forced,
             costs={RecipientState(state): paid for state, paid in cost.items()},
@@ -177,6 +181,7 @@ class SqliteReader:
             first_claim=first,
             last_answer=last,
             last_outcome=runs[-1][3] if runs else None,
+            senders=dict(senders.most_common()),
             example_number=example_number,
         )
 
@@ -199,10 +204,22 @@ class SqliteReader:
 
     def recipients(self) -> Iterator[RecipientRecord]:
         """Yield all recipients, in the order of the list."""
-        for line, number, state, *rest in self._run("recipients"):
+        for line, number, state, *middle, kept in self._run("recipients"):
             with reading():
                 known = RecipientState(state)
+            rest: list[Any] = [*middle, kept_cells(kept)]
             yield RecipientRecord(line, number, known, *rest)
+
+    def kept_columns(self) -> tuple[str, ...]:
+        """Return the columns of the list that the campaign has kept."""
+        return kept_cells(self._settings().get("kept_columns"))
+
+    def samples(self, most: int, line: int | None) -> list[Sample]:
+        """Return up to `most` recipients with their texts, spread over the campaign."""
+        ((last,),) = self._run("last_recipient")
+        return spread_samples(
+            most, last, lambda start, count: self._run("samples", id=start, most=count, line=line)
+        )
 
     # Helpers
 

@@ -17,7 +17,8 @@ WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02);
 -- name: add_list
 -- The list as it is read, in its order.
 CREATE TEMPORARY TABLE given_list (
-    place bigint, line bigint, number text, text bigint, parts integer, alphabet text, reason text
+    place bigint, line bigint, number text, text bigint, parts integer, alphabet text, reason text,
+    typographic integer, transliterated integer, both_saved integer, kept text, content bytea
 ) ON COMMIT DROP;
 
 -- name: copy_texts
@@ -26,24 +27,34 @@ COPY smsgate.text_{id} (campaign, id, sender, body, wappush, parts, alphabet, fo
 
 -- name: copy_list
 -- Recipients in bulk.
-COPY given_list (place, line, number, text, parts, alphabet, reason) FROM STDIN;
+COPY given_list (
+    place, line, number, text, parts, alphabet, reason, typographic, transliterated, both_saved,
+    kept, content
+) FROM STDIN;
 
 -- name: add_recipients
--- Recipients of one text get ids that follow each other. A number that occurs again is skipped.
+-- Recipients of one text get ids that follow each other. A number that occurs again is skipped. If
+-- each text is sent, `content` tells different texts apart; else it is NULL.
 INSERT INTO smsgate.recipient_{id} (
-    campaign, id, line, number, given, text, parts, alphabet, state, reason
+    campaign, id, line, number, given, text, parts, alphabet, state, reason, kept
 )
 SELECT {id}, row_number() OVER (ORDER BY fits DESC, CASE WHEN fits THEN text END, place), line,
     CASE WHEN fits THEN number END, CASE WHEN NOT fits THEN left(number, 64) END,
     CASE WHEN fits THEN text END, CASE WHEN fits THEN parts END, CASE WHEN fits THEN alphabet END,
     CASE WHEN fits THEN 'pending' ELSE 'skipped' END,
-    CASE WHEN NOT fits THEN coalesce(reason, 'repeats line ' || first_line) END
+    CASE WHEN NOT fits THEN coalesce(reason, 'repeats line ' || first_line) END, kept
 FROM (
     SELECT *, reason IS NULL AND row_number() OVER numbers = 1 AS fits,
         first_value(line) OVER numbers AS first_line
     FROM given_list
-    WINDOW numbers AS (PARTITION BY reason IS NULL, number ORDER BY place)
+    WINDOW numbers AS (PARTITION BY reason IS NULL, number, content ORDER BY place)
 ) AS counted;
+
+-- name: repeated_savings
+-- The parts that rewriting would save for recipients that are skipped, as they repeat a number.
+SELECT coalesce(sum(typographic), 0), coalesce(sum(transliterated), 0), coalesce(sum(both_saved), 0)
+FROM smsgate.recipient_{id} AS one JOIN given_list AS given ON given.line = one.line
+WHERE one.state = 'skipped' AND given.reason IS NULL;
 
 -- name: add_requests
 -- One request for each piece of a text's recipients.

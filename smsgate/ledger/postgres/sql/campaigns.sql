@@ -1,7 +1,7 @@
 -- name: add_campaign
 -- Add a campaign, unless the name is taken.
-INSERT INTO smsgate.campaign (name, state, forget_texts, created_at)
-VALUES (:name, 'ready', :forget_texts, smsgate.now()) ON CONFLICT (name) DO NOTHING RETURNING id;
+INSERT INTO smsgate.campaign (name, state, forget_texts, created_at, kept_columns)
+VALUES (:name, 'ready', :forget_texts, smsgate.now(), :kept_columns) ON CONFLICT (name) DO NOTHING RETURNING id;
 
 -- name: set_skipped
 -- Record the number of skipped recipients.
@@ -122,6 +122,14 @@ SELECT stop_lists FROM smsgate.campaign WHERE id = :campaign FOR UPDATE;
 -- name: set_stop_lists
 -- Record the stop lists of the campaign.
 UPDATE smsgate.campaign SET stop_lists = :places WHERE id = :campaign;
+
+-- name: sending_window
+-- When the campaign may send.
+SELECT sending_window FROM smsgate.campaign WHERE id = :campaign;
+
+-- name: set_sending_window
+-- Store when the campaign may send.
+UPDATE smsgate.campaign SET sending_window = :stored WHERE id = :campaign;
 
 -- name: held
 -- The claimed request of a token.
@@ -516,10 +524,39 @@ WHERE campaign = :campaign AND id = :id AND state = 'accepted';
 -- name: recipients
 -- All recipients, in the order of the list.
 SELECT one.id, one.line, coalesce(one.number, one.given), one.state, one.reason, one.message_id,
-    one.delivery, one.request, one.attempts, text.sender, one.parts
+    one.delivery, one.request, one.attempts, text.sender, one.parts, one.kept
 FROM smsgate.recipient AS one
 LEFT JOIN smsgate.text ON text.campaign = :campaign AND text.id = one.text
 WHERE one.campaign = :campaign ORDER BY one.line;
+
+-- name: kept_columns
+-- The columns of the list that the campaign has kept.
+SELECT kept_columns FROM smsgate.campaign WHERE id = :campaign;
+
+-- name: senders_of_texts
+-- The senders, without reading the recipients.
+SELECT sender, count(*) FROM smsgate.text WHERE campaign = :campaign GROUP BY sender;
+
+-- name: senders
+-- How many recipients have each sender.
+SELECT text.sender, count(*) FROM smsgate.recipient AS one
+JOIN smsgate.text ON text.campaign = :campaign AND text.id = one.text
+WHERE one.campaign = :campaign GROUP BY text.sender ORDER BY count(*) DESC;
+
+-- name: last_recipient
+-- The last key of a recipient.
+SELECT coalesce(max(id), 0) FROM smsgate.recipient WHERE campaign = :campaign;
+
+-- name: samples
+-- Recipients whose number and text are still there, from a key on.
+SELECT one.id, one.line, one.number, text.sender, text.body, text.wappush, text.parts,
+    text.alphabet, text.forced_by
+FROM smsgate.recipient AS one
+JOIN smsgate.text ON text.campaign = :campaign AND text.id = one.text
+WHERE one.campaign = :campaign AND one.id >= :id AND one.number IS NOT NULL
+AND (CAST(:line AS bigint) IS NULL OR one.line = :line)
+AND (text.body IS NOT NULL OR text.wappush IS NOT NULL)
+ORDER BY one.id LIMIT :most;
 
 -- name: purge_requests
 -- Delete replies and evidence, since replies quote numbers.

@@ -8,6 +8,9 @@ CREATE TABLE smsgate.stop_list (
 
 ALTER TABLE smsgate.campaign ADD COLUMN stop_lists text NOT NULL DEFAULT '[]';
 
+-- When the campaign may send, as a text that only smsgate reads.
+ALTER TABLE smsgate.campaign ADD COLUMN sending_window text NOT NULL DEFAULT '';
+
 CREATE TABLE smsgate.stopped (
     campaign bigint NOT NULL REFERENCES smsgate.campaign (id) ON DELETE CASCADE,
     at double precision NOT NULL,
@@ -15,3 +18,7 @@ CREATE TABLE smsgate.stopped (
 );
 
 CREATE INDEX stopped_campaign ON smsgate.stopped (campaign);
+-- Cells of the list that a campaign keeps on request, and the names of their columns.
+ALTER TABLE smsgate.recipient ADD COLUMN kept text;
+
+ALTER TABLE smsgate.campaign ADD COLUMN kept_columns text;

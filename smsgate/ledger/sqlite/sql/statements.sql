@@ -17,17 +17,28 @@ VALUES (:hash, :sender, :body, :wappush, :parts, :alphabet, :forced_by);
 SELECT id FROM text WHERE hash = :hash;
 
 -- name: add_recipient
--- Add a pending recipient, unless the number exists.
-INSERT OR IGNORE INTO recipient (line, number, text, state)
-VALUES (:line, :number, :text, 'pending');
+-- Add a pending recipient, unless the number exists; with `each_text`, unless it has this text.
+INSERT INTO recipient (line, number, text, state, kept)
+SELECT :line, :number, :text, 'pending', :kept WHERE NOT EXISTS (
+    SELECT 1 FROM recipient AS known WHERE known.number = :number AND (NOT :each_text OR EXISTS (
+        SELECT 1 FROM text AS one JOIN text AS other
+            ON one.body IS other.body AND one.wappush IS other.wappush
+        WHERE one.id = known.text AND other.id = :text
+    ))
+);
 
 -- name: find_line
--- The line with the first occurrence of a number.
-SELECT line FROM recipient WHERE number = :number;
+-- The line with the first occurrence of a number; with `each_text`, of the number and the text.
+SELECT line FROM recipient AS known WHERE known.number = :number AND (NOT :each_text OR EXISTS (
+    SELECT 1 FROM text AS one JOIN text AS other
+        ON one.body IS other.body AND one.wappush IS other.wappush
+    WHERE one.id = known.text AND other.id = :text
+)) ORDER BY id LIMIT 1;
 
 -- name: add_skipped
 -- Add a skipped recipient, with the reason.
-INSERT INTO recipient (line, given, state, reason) VALUES (:line, :given, 'skipped', :reason);
+INSERT INTO recipient (line, given, state, reason, kept)
+VALUES (:line, :given, 'skipped', :reason, :kept);
 
 -- name: first_pending
 -- The text to send next. Recipients that may share a request come first.
@@ -180,10 +191,10 @@ SELECT coalesce(delivery, ''), count(*) FROM recipient WHERE state = 'accepted'
 GROUP BY delivery ORDER BY count(*) DESC;
 
 -- name: parts
--- Recipients by state and number of parts, from which the cost follows.
-SELECT recipient.state, text.parts, text.alphabet, count(*)
+-- Recipients by state, number of parts, from which the cost follows, and sender.
+SELECT recipient.state, text.parts, text.alphabet, text.sender, count(*)
 FROM recipient JOIN text ON text.id = recipient.text
-GROUP BY recipient.state, text.parts, text.alphabet;
+GROUP BY recipient.state, text.parts, text.alphabet, text.sender;
 
 -- name: texts
 -- How many texts there are, and how many of them are UCS-2.
@@ -259,13 +270,22 @@ UPDATE recipient SET asked_at = :now WHERE id = :id AND state = 'accepted';
 -- All recipients, in the order of the list.
 SELECT recipient.line, coalesce(recipient.number, recipient.given), recipient.state,
     recipient.reason, recipient.message_id, recipient.delivery, recipient.request,
-    recipient.attempts, text.sender, text.parts
+    recipient.attempts, text.sender, text.parts, recipient.kept
 FROM recipient LEFT JOIN text ON text.id = recipient.text
 ORDER BY recipient.id;
 
+-- name: samples
+-- Recipients whose number and text are still there, from a key on.
+SELECT one.id, one.line, one.number, text.sender, text.body, text.wappush, text.parts,
+    text.alphabet, text.forced_by
+FROM recipient AS one JOIN text ON text.id = one.text
+WHERE one.id >= :id AND (:line IS NULL OR one.line = :line) AND one.number IS NOT NULL
+AND (text.body IS NOT NULL OR text.wappush IS NOT NULL)
+ORDER BY one.id LIMIT :most;
+
 -- name: purge_recipients
--- Delete numbers and message ids.
-UPDATE recipient SET number = NULL, given = NULL, message_id = NULL;
+-- Delete numbers, message ids and kept cells.
+UPDATE recipient SET number = NULL, given = NULL, message_id = NULL, kept = NULL;
 
 -- name: purge_texts
 -- Delete texts.

@@ -1,0 +1,92 @@
+"""Options that rewrite texts, so that they need fewer parts, and what rewriting would save.
+
+Rule of this file: a text is rewritten only if the user asks for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from ..campaign.wording import things
+from ..protocol.rewriting import Rewriting, Savings, Typographic
+from ..protocol.transliteration import Language
+
+__all__ = ["Rewrites", "saving_lines", "savings_document"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrites:
+    """How to rewrite the text. By default it is sent as it is."""
+
+    typographic: Annotated[
+        Typographic | None,
+        typer.Option(
+            metavar="replace",
+            help=(
+                "Replace typographic quotes, dashes and spaces by plain ones where that saves"
+                " parts. Default: keep them."
+            ),
+        ),
+    ] = None
+    transliterate: Annotated[
+        Language | None,
+        typer.Option(
+            help=(
+                "Write the text in Latin letters, by the official table for Ukrainian or Russian."
+                " Default: keep the letters."
+            )
+        ),
+    ] = None
+
+    @property
+    def rewriting(self) -> Rewriting:
+        """Return the function that rewrites a text."""
+        return Rewriting(self.typographic, self.transliterate)
+
+
+def saving_lines(savings: Savings, parts: int, *, recipients: int = 1) -> list[str]:
+    """Return a line for each rewriting that would save parts, the smallest change first.
+
+    Args:
+        savings: the parts that all messages together would save.
+        parts: the parts that they have now.
+        recipients: the number of messages, if their texts are equal; 0 if texts differ.
+    """
+    option = f"--transliterate {savings.language}"
+    rows = (
+        ("Typographic replacements", savings.typographic, 0, "--typographic replace"),
+        ("Transliteration", savings.transliterated, 0, option),
+        (
+            "Both together",
+            savings.both,
+            max(savings.typographic, savings.transliterated),
+            f"--typographic replace {option}",
+        ),
+    )
+    return [
+        f"{what} would save {_amount(saved, parts, recipients)}:\n  {options}"
+        for what, saved, least, options in rows
+        if saved > least
+    ]
+
+
+def _amount(saved: int, parts: int, recipients: int) -> str:
+    if recipients == 1:
+        return f"{saved:,} of {things(parts, 'part')}"
+    if not recipients:
+        return f"{saved:,} of {things(parts, 'part')}, in all messages together"
+    each = f"{saved // recipients:,} of {things(parts // recipients, 'part')} per message"
+    return f"{each} ({saved:,} of {things(parts, 'part')})"
+
+
+def savings_document(savings: Savings) -> dict[str, Any]:
+    """Return the parts that rewriting would save, for machines."""
+    return {
+        "typographic": savings.typographic,
+        "transliterated": savings.transliterated,
+        "both": savings.both,
+        "language": savings.language,
+    }

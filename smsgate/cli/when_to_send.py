@@ -1,0 +1,101 @@
+"""The options that say when a campaign may send, and what the commands say about it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from ..campaign import Campaign, Plan, SendingWindow, WindowOptions
+from ..campaign.window import hours_in, moment_in, night_reached, zone_named
+from ..campaign.wording import moment
+
+__all__ = ["WhenToSend", "night_warning", "window_document", "window_words"]
+
+
+@dataclass(frozen=True, slots=True)
+class WhenToSend:
+    """When a campaign may send. The campaign remembers it."""
+
+    not_before: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Send nothing before this time, such as '2026-12-01 09:00'. Default: no limit.",
+        ),
+    ] = None
+    between: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOURS",
+            help=(
+                "Send only at these hours, such as 09:00-20:00. A run waits outside of them."
+                " Default: at any time."
+            ),
+        ),
+    ] = None
+    timezone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ZONE",
+            help=(
+                "The time zone of --between and --not-before, such as Europe/Kyiv. Default for"
+                " --between: the clocks of the recipients' countries, all of them at once."
+            ),
+        ),
+    ] = None
+
+    def options(self) -> WindowOptions:
+        """Return what was given. Raises `ValueError` if an option cannot be read."""
+        zone = None if self.timezone is None else zone_named(self.timezone)
+        moment = None if self.not_before is None else moment_in(self.not_before, zone)
+        return WindowOptions(
+            not_before=None if moment is None else datetime.fromtimestamp(moment, UTC),
+            between=None if self.between is None else hours_in(self.between),
+            timezone=self.timezone,
+        )
+
+    def change(self, campaign: Campaign, *, any_time: bool) -> None:
+        """Change when a campaign may send, if anything was given. Raises `ValueError`."""
+        options = self.options()
+        given = any(value is not None for value in options.values())
+        if given and any_time:
+            raise ValueError("--any-time: cannot be used with another option of when to send")
+        if any_time:
+            campaign.remove_sending_window()
+        elif given:
+            campaign.set_sending_window(**options)
+
+
+def window_words(window: SendingWindow) -> str:
+    """Return when a campaign may send, "" if at any time."""
+    said = []
+    if window.opens is not None:
+        hours = f"{window.opens:%H:%M} to {window.closes:%H:%M}"
+        said.append(f"{hours} ({', '.join(window.zones)})")
+    if window.not_before is not None:
+        said.append(f"not before {moment(window.not_before, window.zone)}")
+    now = time.time()
+    if seconds := window.wait(now):
+        said.append(f"next at {moment(now + seconds, window.zone)}")
+    return "; ".join(said)
+
+
+def window_document(window: SendingWindow) -> dict[str, Any]:
+    """Return when a campaign may send, for JSON."""
+    hours = None if window.opens is None else f"{window.opens:%H:%M}-{window.closes:%H:%M}"
+    return {"between": hours, "not_before": window.not_before, "zones": list(window.zones)}
+
+
+def night_warning(window: SendingWindow, plan: Plan) -> str:
+    """Return a warning if a run that starts now would reach into the night, otherwise ""."""
+    now = time.time()
+    found = night_reached(window, now, max(plan.seconds or 0.0, plan.gateway_seconds))
+    if found is None:
+        return ""
+    zone, at = found
+    when = "It is night" if at == now else f"The run would reach {moment(at, zone_named(zone))}"
+    return f"{when} in {zone}. To send by day only, use --between 09:00-20:00."
