@@ -12,7 +12,7 @@ import smsgate
 __all__ = ["ROOMS", "below", "floor_of"]
 
 ROOMS: dict[str, tuple[float, tuple[str, ...]]] = {
-    "errors, privacy": (1.5, ("errors", "privacy", "extras", "version", "stop_check")),
+    "errors, privacy": (1.5, ("errors", "privacy", "extras", "version", "stop_check", "languages")),
     "protocol": (1.5, ("protocol", "phone")),
     "configuration": (1, ("config", "settings", "staging")),
     "_client": (1.5, ("_client",)),

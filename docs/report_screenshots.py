@@ -206,7 +206,8 @@ def main() -> None:
         page_path = (options.page or Path(folder) / "report.html").absolute()
         clock = made.figures().decisions[-1].at + 7_000
         page_path.write_text(
-            "".join(html_report(made.journal, zone=KYIV, now=clock)), encoding="utf-8"
+            "".join(html_report(made.journal, zone=KYIV, now=clock, place="spring.sms")),
+            encoding="utf-8",
         )
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]

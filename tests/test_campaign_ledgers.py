@@ -5,14 +5,19 @@ Every test of this file runs on both databases (docs: several machines).
 
 from __future__ import annotations
 
+import html
 import itertools
+import re
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import psycopg
 import pytest
 from databases import cluster_of, new_database
@@ -33,12 +38,13 @@ from smsgate.campaign import (
     RunOutcome,
     rows_source,
 )
+from smsgate.campaign.command_words import place_in_words
 from smsgate.ledger.postgres.postgres_journal import PostgresJournal
 from smsgate.ledger.records import Claim, LedgerError, RecipientOutcome, RequestEnd, Seen
 from smsgate.ledger.sql_files import placeholders
 from smsgate.ledger.states import LATE
 from smsgate.protocol.answers import DeliveryState
-from smsgate.sandbox import Sandbox
+from smsgate.sandbox import Sandbox, Settings
 
 S = RecipientState
 ID = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
@@ -539,3 +545,63 @@ def test_planted_bug_is_found(bug: str, machine: Callable[..., type[PostgresMach
             assert bug, "there is no bug"
         else:
             assert not bug, "the bug was not found"
+
+
+# The report
+
+
+async def run_and_poll(campaign: Campaign, sandbox: Sandbox, *, poll: bool) -> None:
+    async with smsgate.AsyncSession(
+        "sandbox", "sandbox", sender="Shop", url=sandbox.url
+    ) as session:
+        if poll:
+            await campaign.poll(session, rate=None, again=0.05, timeout=20)
+        else:
+            await campaign.run(session)
+
+
+def test_report_says_not_asked_yet_and_then_who_got_it(places: Places):
+    with (
+        Sandbox(Settings(delivery_seconds=0.05)) as sandbox,
+        places.create("spring", [*numbers(4), "n/a"]) as campaign,
+    ):
+        anyio.run(partial(run_and_poll, campaign, sandbox, poll=False))
+        before = {language: campaign.report(language=language) for language in ("en", "uk")}
+        anyio.run(partial(run_and_poll, campaign, sandbox, poll=True))
+        after = {language: campaign.report(language=language) for language in ("en", "uk")}
+    asked = "<dt>{}</dt><dd>{}<small>{}</small>"
+    assert asked.format("Delivered", "Not asked yet", "see what to do next") in before["en"]
+    assert asked.format("Доставлено", "Ще не перевіряли", "див. «Що робити далі»") in before["uk"]
+    assert not re.search(r"(?<![\d.,])0%", before["en"].partition("<main>")[2])
+    assert not re.search(r"(?<![\d.,])0%", before["uk"].partition("<main>")[2])
+    assert asked.format("Delivered", "4", "100% of those accepted") in after["en"]
+    assert asked.format("Доставлено", "4", "100% від прийнятих") in after["uk"]
+    assert not any(number[4:] in page for page in after.values() for number in numbers(4))
+
+
+def test_report_names_the_campaign_in_its_commands(places: Places, tmp_path: Path):
+    with places.create("spring", numbers(1)) as campaign:
+        campaign.write_report(tmp_path / "a.html", language="uk")
+        page = html.unescape((tmp_path / "a.html").read_text("utf-8"))
+    place = shlex.quote(places.place("spring"))
+    where = "" if places.database is None else f" --database {shlex.quote(places.database)}"
+    assert f"<code>smsgate campaign run {place}{where}</code>" in page
+    with places.open("spring") as campaign:
+        assert f"campaign run {place}" in html.unescape(campaign.report())
+
+
+def test_unknown_language_of_a_report_is_refused(places: Places, tmp_path: Path):
+    with places.create("spring", numbers(1)) as campaign:
+        with pytest.raises(ValueError, match="language: must be one of en, uk"):
+            campaign.report(language="de")
+        with pytest.raises(ValueError, match="language: must be one of en, uk"):
+            campaign.write_report(tmp_path / "a.html", language="de")
+    assert not (tmp_path / "a.html").exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://me:secret@db.example/shop", "postgresql://db/shop?password=secret", "http://["],
+)
+def test_command_to_copy_never_has_a_password(address: str):
+    assert place_in_words("a b", address) == "'a b' --database ADDRESS"

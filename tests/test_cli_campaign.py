@@ -377,6 +377,38 @@ def test_existing_file_is_not_replaced(made: Smsgate):
     assert made("status", "spring.sms").code == 0
 
 
+@pytest.mark.parametrize(
+    ("options", "variables", "language"),
+    [
+        ([], {"LANG": "C.UTF-8", "LC_ALL": ""}, "en"),
+        ([], {"LANG": "uk_UA.UTF-8", "LC_ALL": ""}, "uk"),
+        (["--language", "en"], {"LANG": "uk_UA.UTF-8", "LC_ALL": ""}, "en"),
+        (["--language", "uk"], {"LANG": "C.UTF-8", "LC_ALL": ""}, "uk"),
+    ],
+)
+def test_report_language_is_an_option_or_the_environment(
+    campaign: Smsgate,
+    tmp_path: Path,
+    options: list[str],
+    variables: dict[str, str],
+    language: str,
+):
+    make(tmp_path / "a b.sms", "+380501234567")
+    done = campaign("report", "a b.sms", "--html", "page.html", *options, **variables)
+    assert done.code == 0, done.err
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert f'<html lang="{language}">' in page
+    assert "<code>smsgate campaign run &#x27;a b.sms&#x27;</code>" in page
+
+
+def test_unknown_language_writes_no_report(campaign: Smsgate, tmp_path: Path):
+    make(tmp_path / "a.sms", "+380501234567")
+    done = campaign("report", "a.sms", "--html", "page.html", "--language", "de")
+    assert done.code == Exit.USAGE
+    assert "language: must be one of en, uk" in done.err
+    assert not (tmp_path / "page.html").exists()
+
+
 @pytest.mark.parametrize("command", ["run", "status", "in-doubt", "poll", "report", "export"])
 def test_file_that_is_no_campaign_is_reported_as_such(
     command: str, campaign: Smsgate, tmp_path: Path

@@ -394,9 +394,8 @@ def test_demo_as_json_is_one_document_and_leaves_only_the_report(
     assert [str(path) for path in temporary.rglob("*") if path.is_file()] == [
         report["campaign"]["report"]
     ]
-    assert (
-        Path(report["campaign"]["report"]).read_text("utf-8").lower().startswith("<!doctype html>")
-    )
+    page = Path(report["campaign"]["report"]).read_text("utf-8")
+    assert page.lower().startswith("<!doctype html>")
     assert report["one"]["parts"] > 1
     assert report["one"]["changes"][-1]["state"] == "delivered"
     assert len(report["one"]["changes"]) > 2
@@ -415,6 +414,10 @@ def test_demo_as_json_is_one_document_and_leaves_only_the_report(
     assert 0 < campaign["settled_when_killed"] < 10_000
     assert campaign["in_flight_when_killed"] > 0
     assert (campaign["recipients_twice"], campaign["paid_and_not_listed"]) == (0, 0)
+    assert campaign["delivered"] > 0
+    shown = re.search(r"<dt>Delivered</dt><dd>([\d,]+)<", page)
+    assert shown is not None
+    assert int(shown[1].replace(",", "")) == campaign["delivered"]
 
 
 def test_demo_shows_progress_and_fits_80_columns_and_a_pipe(

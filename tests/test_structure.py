@@ -25,6 +25,7 @@ FLOORS: dict[str, float] = {
     "privacy": 0,
     "version": 0,
     "extras": 0,
+    "languages": 0,
     "protocol": 0.5,
     "protocol.cookies": 0.9,
     "protocol.limits": 0.9,
@@ -254,7 +255,7 @@ def test_module_imports_only_from_floors_below_its_own(module: str):
     [
         module
         for module in MODULES
-        if module in ("errors", "extras", "privacy", "version", "_client.spawn")
+        if module in ("errors", "extras", "languages", "privacy", "version", "_client.spawn")
     ],
 )
 def test_ground_floor_imports_nothing_of_ours(module: str):

@@ -50,6 +50,7 @@ from ..ledger.states import TRANSITIONS, Event, RecipientState, Transition
 from ..ledger.stop_numbers import StopEntry, StopLedger, Stops
 from ..protocol.models import message_id as checked_id
 from ..session import AsyncSession
+from .command_words import place_in_words
 from .export import Exportable, export_csv
 from .pace import check_pace
 from .planning import Plan, Preview, entries_of, plan_of
@@ -181,6 +182,7 @@ class Campaign:
         """Texts to check after `create`: the longest and some random ones; None after `open`."""
         self.left_out: Sequence[LeftOut] = left_out
         """What `create` has read of each list in `exclude`; empty after `open`."""
+        self._place = "FILE"
 
     @classmethod
     def create(
@@ -270,7 +272,7 @@ class Campaign:
                     forget_texts=forget_texts,
                     listing=listing,
                 )
-                return cls(*made, preview, left_out.lists)
+                return cls(*made, preview, left_out.lists)._at(place, database)
             path = Path(place)
             journal = _sqlite_journal().create(path)
             try:
@@ -280,7 +282,7 @@ class Campaign:
             except BaseException:
                 journal.remove()
                 raise
-        return cls(journal, added, preview, left_out.lists)
+        return cls(journal, added, preview, left_out.lists)._at(place, database)
 
     @classmethod
     def open(
@@ -308,7 +310,8 @@ class Campaign:
             else _postgres_journal(database).open(database, _name_of(place))
         )
         try:
-            opened, in_doubt = cls(journal), journal.sweep() if writing else 0
+            opened = cls(journal)._at(place, database)
+            in_doubt = journal.sweep() if writing else 0
         except BaseException:
             journal.close()
             raise
@@ -330,6 +333,10 @@ class Campaign:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _at(self, place: str | PathLike[str], database: str | None) -> Self:
+        self._place = place_in_words(place, database)
+        return self
 
     def close(self) -> None:
         """Close the file and release its lock."""
@@ -563,15 +570,40 @@ class Campaign:
 
     # Files for others
 
+    def report(self, *, language: str = "en", show_numbers: bool = False) -> str:
+        """Return the report, one HTML page.
+
+        Args:
+            language: `"en"` or `"uk"`.
+            show_numbers: show phone numbers in full; by default they are masked.
+
+        Raises:
+            ValueError: there is no such language.
+            LedgerError: the campaign cannot be read.
+        """
+        return "".join(
+            html_report(
+                self.journal, language=language, show_numbers=show_numbers, place=self._place
+            )
+        )
+
     def write_report(
         self,
         path: str | PathLike[str],
         *,
+        language: str = "en",
         show_numbers: bool = False,
         on_progress: Callable[[float], None] | None = None,
     ) -> None:
         """Write the report, one HTML page, to a file; see `write_html` for arguments and errors."""
-        write_html(self.journal, path, show_numbers=show_numbers, on_progress=on_progress)
+        write_html(
+            self.journal,
+            path,
+            language=language,
+            show_numbers=show_numbers,
+            place=self._place,
+            on_progress=on_progress,
+        )
 
     def export(
         self,

@@ -7,6 +7,7 @@ signal waits for requests in flight, the second stops immediately.
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from ..campaign import (
 from ..campaign.pace import MOST_IN_REQUEST
 from ..campaign.wording import things
 from ..errors import InDoubt, NotSent
+from ..languages import language_called, language_from
 from ..ledger.arguments import check_lines
 from ..ledger.contract import shared
 from ..ledger.records import Lines
@@ -611,18 +613,29 @@ def report(
             metavar="PATH", help="Write the report as an HTML page with charts to this file."
         ),
     ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE",
+            help="The language of the page: en or uk. Default: uk if LC_ALL or LANG begins with"
+            " uk_UA, otherwise en.",
+        ),
+    ] = None,
     show_numbers: ShowNumbers = False,
 ) -> None:
     """Show a report on all recipients, or write the report as an HTML page with charts.
 
-    Example: smsgate campaign report spring.sms --html spring.html
+    Example: smsgate campaign report spring.sms --html spring.html --language uk
     """
+    code = language_called(language or language_from(os.environ)).code
     with place.open(writing=False) as campaign:
         if html is None:
             output.show(_status_of(output, campaign))
         else:
             with working(output, "Writing the report") as tell:
-                campaign.write_report(html, show_numbers=show_numbers, on_progress=tell)
+                campaign.write_report(
+                    html, language=code, show_numbers=show_numbers, on_progress=tell
+                )
             output.note(f"Written: {html}")
 
 

@@ -1,19 +1,15 @@
-"""The argument FILE of the campaign commands, and the option --database beside it.
-
-Rule of this file: an address with a password is never shown, also not in a command to copy.
-"""
+"""The argument FILE of the campaign commands, and the option --database beside it."""
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from ..campaign import Campaign
+from ..campaign.command_words import place_in_words
 
 __all__ = ["CampaignPlace"]
 
@@ -45,15 +41,4 @@ class CampaignPlace:
 
     def words(self) -> str:
         """Return the words of a command line that name the campaign, quoted for a shell."""
-        name = shlex.quote(str(self.file))
-        if self.database is None:
-            return name
-        address = "ADDRESS" if _has_password(self.database) else shlex.quote(self.database)
-        return f"{name} --database {address}"
-
-
-def _has_password(address: str) -> bool:
-    try:
-        return urlsplit(address).password is not None or "password=" in address
-    except ValueError:
-        return True
+        return place_in_words(self.file, self.database)

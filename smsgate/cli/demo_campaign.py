@@ -1,5 +1,7 @@
 """The last scene of `smsgate demo`: a campaign that is killed half-way and then continues.
 
+Its delivery is followed before the report is written, so the report shows delivered messages.
+
 Rule of this file: a real process is really killed, and the figures come from the campaign file.
 """
 
@@ -22,6 +24,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ..campaign import Campaign, Progress, RecipientState, rows_source
+from ..protocol.answers import DeliveryState
+from ..session import AsyncSession
 from .progress import CampaignBar
 
 if TYPE_CHECKING:
@@ -39,6 +43,8 @@ _KILLED_AT = 0.4
 _POLL_INTERVAL = 0.1
 _HELD = 30.0
 """Seconds by which the gateway delays answers before the kill, so that requests are in flight."""
+_FOLLOWED = 10.0
+"""The most seconds of following the delivery. The report says how many were not asked."""
 _REPORT = "report.html"
 _S = RecipientState
 
@@ -51,6 +57,7 @@ class CampaignShown:
     settled_when_killed: int
     in_flight_when_killed: int
     states: Mapping[RecipientState, int]
+    delivered: int
     recipients_twice: int
     paid_and_not_listed: int
     report: str
@@ -80,7 +87,8 @@ async def campaign_scene(output: Output, sandbox: Sandbox) -> CampaignShown:
             ),
         )
         with Campaign.open(file) as campaign:
-            states = campaign.figures().states
+            await _follow(output, campaign, sandbox)
+            figures = campaign.figures()
             report = Path(tempfile.mkdtemp(prefix="smsgate-demo-")) / _REPORT
             campaign.write_report(report)
             listed = {
@@ -93,11 +101,25 @@ async def campaign_scene(output: Output, sandbox: Sandbox) -> CampaignShown:
         recipients=RECIPIENTS,
         settled_when_killed=settled,
         in_flight_when_killed=in_flight,
-        states=states,
+        states=figures.states,
+        delivered=figures.deliveries.get(DeliveryState.DELIVERED, 0),
         recipients_twice=recipients_twice(paid),
         paid_and_not_listed=sum(message.destination not in listed for message in paid),
         report=str(report),
     )
+
+
+async def _follow(output: Output, campaign: Campaign, sandbox: Sandbox) -> None:
+    """Ask for the delivery of the messages until each status is final, or the time is over."""
+    settings = sandbox.settings
+    _say(output.stage, Text("… asking whether each message was delivered", "dim"))
+    async with AsyncSession(
+        settings.login, settings.password, url=sandbox.url, concurrency=_CONCURRENCY
+    ) as session:
+        with CampaignBar(output, campaign.journal.next_ask()[0], before="  ", every=inf) as bar:
+            await campaign.poll(
+                session, rate=None, again=1.0, timeout=_FOLLOWED, on_progress=bar.poll
+            )
 
 
 def _say(stage: Console, said: Text) -> None:

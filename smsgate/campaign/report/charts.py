@@ -1,4 +1,4 @@
-"""Charts as SVG text: a funnel, stacked columns and a bar. The page sets the colours, by class.
+"""Charts as SVG text: one stacked bar, stacked columns and a bar. The page sets the colours.
 
 Rules of this file: no I/O; numbers and words go in, markup comes out. Every word is escaped, and
 every chart has a role, a title and a description.
@@ -7,17 +7,16 @@ every chart has a role, a title and a description.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape as _escape
 
 __all__ = [
     "Column",
     "Part",
-    "Stage",
     "bar",
     "escape",
-    "funnel",
+    "stacked_bar",
     "stacked_columns",
     "swatch",
     "ticks",
@@ -35,23 +34,11 @@ _UNPRINTABLE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Recipients that leave the funnel at a stage: kind (the colour), label and number."""
+    """A part of a whole: its kind (the colour), its label and its number."""
 
     kind: str
     label: str
     value: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A stage of a funnel: label, number, number in words, share, and those that leave it here."""
-
-    label: str
-    value: int
-    said: str
-    share: str
-    kind: str
-    branches: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +84,12 @@ def bar(value: int, most: int, kind: str, title: str) -> str:
     )
 
 
-def _open(key: str, height: float, title: str, description: str) -> Iterator[str]:
+def _open(
+    key: str, height: float, title: str, description: str, *, stretched: bool = False
+) -> Iterator[str]:
+    kind = 'class="whole" preserveAspectRatio="none"' if stretched else 'class="chart"'
     yield (
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {height:g}" role="img"'
+        f'<svg {kind} viewBox="0 0 {_WIDTH} {height:g}" role="img"'
         f' aria-labelledby="{key}-title {key}-desc">'
     )
     yield (
@@ -131,86 +121,27 @@ def _hatch(kind: str, x: float, y: float, width: float, height: float) -> str:
     return f'<path class="hatch" d="{"".join(lines)}"/>' if lines else ""
 
 
-# The funnel
+# One bar
 
-_STAGE, _BAR, _LEFT, _RIGHT = 74.0, 26.0, 120.0, 128.0
-_EMS = {
-    **dict.fromkeys("ijlI,. '", 0.29),
-    **dict.fromkeys("frt", 0.36),
-    **dict.fromkeys("mwMW", 0.82),
-}
+_BAR = 30.0
 
 
-def funnel(key: str, stages: Sequence[Stage], *, title: str) -> str:
-    """Return a funnel: one bar per stage, to scale, with the recipients that leave it below."""
-    most = max((stage.value for stage in stages), default=0)
-    described = "; ".join(
-        f"{stage.label} {stage.said}"
-        + "".join(f", {part.value:,} {part.label}" for part in stage.branches if part.value)
-        for stage in stages
-    )
-    height = (
-        _STAGE * (len(stages) - 1)
-        + _BAR
-        + (26 if any(part.value for part in stages[-1].branches) else 6)
-    )
-    lines = [*_open(key, height, title, described)]
-    for place, stage in enumerate(stages):
-        lines += _stage(
-            stage,
-            place * _STAGE,
-            (_WIDTH - _LEFT - _RIGHT) / most if most else 0,
-            last=place == len(stages) - 1,
-        )
+def stacked_bar(key: str, parts: Sequence[Part], *, title: str, said: Callable[[int], str]) -> str:
+    """Return one bar of all parts, to scale. A part that is not 0 is visible. `said` writes."""
+    shown = [part for part in parts if part.value]
+    whole = sum(part.value for part in shown)
+    widths = [max(_WIDTH * part.value / whole, _LEAST) for part in shown]
+    scale = _WIDTH / (sum(widths) or 1)
+    described = ", ".join(f"{part.label}: {said(part.value)}" for part in shown)
+    lines = [*_open(key, _BAR, title, described, stretched=True)]
+    lines.append(f'<rect class="track" width="{_WIDTH}" height="{_BAR:g}"/>')
+    x = 0.0
+    for part, width in zip(shown, widths, strict=True):
+        gap = 1.5 if width * scale > 6 and x else 0.0
+        lines.append(f"<g><title>{escape(f'{part.label}: {said(part.value)}')}</title>")
+        lines += [_rect(part.kind, x + gap, 0, width * scale - gap, _BAR), "</g>"]
+        x += width * scale
     return "\n".join([*lines, "</svg>"])
-
-
-def _stage(stage: Stage, top: float, scale: float, *, last: bool) -> Iterator[str]:
-    leaving = [part for part in stage.branches if part.value]
-    going_on = stage.value - sum(part.value for part in leaving)
-    whole = max(stage.value * scale, _LEAST) if stage.value else 0.0
-    widths = [max(part.value * scale, _LEAST) for part in leaving]
-    left = max(whole - sum(widths), _LEAST if going_on else 0.0)
-    yield _text(0, top + _BAR / 2 + 5, stage.label, "stage")
-    yield (
-        f'<rect class="track" x="{_LEFT:g}" y="{top:g}"'
-        f' width="{_WIDTH - _LEFT - _RIGHT:g}" height="{_BAR:g}"/>'
-    )
-    if left and not last:
-        yield (
-            f'<rect class="flow" x="{_LEFT:g}" y="{top + _BAR:g}"'
-            f' width="{left:.2f}" height="{_STAGE - _BAR:g}"/>'
-        )
-    if left:
-        yield _rect(stage.kind, _LEFT, top, left, _BAR)
-    x = _LEFT + left
-    for part, width in zip(leaving, widths, strict=True):
-        gap = 1.0 if width > 3 else 0.0
-        yield _rect(part.kind, x + gap, top, width - gap, _BAR)
-        x += width
-    yield _text(_WIDTH - 56, top + _BAR / 2 + 5, stage.said, "figure", "end")
-    yield _text(_WIDTH, top + _BAR / 2 + 5, stage.share, "quiet", "end")
-    yield from _branches(leaving, top + _BAR)
-
-
-def _branches(leaving: Sequence[Part], top: float) -> Iterator[str]:
-    """Label the recipients that leave the funnel, in two lines at most."""
-    rows: list[list[Part]] = [[]]
-    for part in leaving:
-        if rows[-1] and sum(_room(other) for other in [*rows[-1], part]) > _WIDTH - _LEFT - 8:
-            rows.append([])
-        rows[-1].append(part)
-    for place, row in enumerate(rows[:2]):
-        x, y = _LEFT + 10, top + 18 + 16 * place
-        for part in row:
-            yield _rect(part.kind, x, y - 8, 9, 9)
-            yield _text(x + 14, y, f"{part.value:,} {part.label}", "branch")
-            x += _room(part)
-
-
-def _room(part: Part) -> float:
-    """Return the approximate width of a label, for a font of the usual proportions."""
-    return 14 + 22 + 12.5 * sum(_EMS.get(letter, 0.57) for letter in f"{part.value:,} {part.label}")
 
 
 # Columns
@@ -226,10 +157,12 @@ def stacked_columns(
     title: str,
     description: str,
     axis: Sequence[tuple[float, str]],
+    said: Callable[[int], str],
 ) -> str:
     """Return stacked columns, each with its figures as a title, above an axis.
 
     `kinds` are pairs of kind and word. Each item of `axis` is a place from 0 to 1 and its label.
+    `said` writes a number.
     """
     most = max((sum(column.values) for column in columns), default=0)
     marks = ticks(most)
@@ -241,29 +174,39 @@ def stacked_columns(
         lines.append(
             f'<line class="{kind}" x1="{_AXIS:g}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
         )
-        lines.append(_text(_AXIS - 8, y + 4, f"{mark:,}", "quiet", "end"))
+        lines.append(_text(_AXIS - 8, y + 4, said(mark), "quiet", "end"))
     step = (_WIDTH - _AXIS) / max(len(columns), 1)
     for place, column in enumerate(columns):
         if any(column.values):
-            lines += _column(column, kinds, _AXIS + place * step + step * 0.12, step * 0.76, scale)
-    for where, words in axis:
+            x = _AXIS + place * step + step * 0.12
+            lines += _column(column, kinds, (x, step * 0.76), scale, said)
+    for place, (where, words) in enumerate(axis):
         x = _AXIS + (_WIDTH - _AXIS) * where
         anchor = "end" if x > _WIDTH - 30 else "middle"
         lines.append(
             f'<line class="ground" x1="{x:.1f}" x2="{x:.1f}"'
             f' y1="{_GROUND:g}" y2="{_GROUND + 5:g}"/>'
         )
-        lines.append(_text(x, _GROUND + 21, words, "quiet", anchor))
+        # A phone has room for every other label.
+        sparse = ("alternate",) * (place % 2)
+        lines.append(_text(x, _GROUND + 21, words, "quiet", anchor, *sparse))
     return "\n".join([*lines, "</svg>"])
 
 
 def _column(
-    column: Column, kinds: Sequence[tuple[str, str]], x: float, width: float, scale: float
+    column: Column,
+    kinds: Sequence[tuple[str, str]],
+    place: tuple[float, float],
+    scale: float,
+    said: Callable[[int], str],
 ) -> Iterator[str]:
-    said = ", ".join(
-        f"{value:,} {word}" for (_, word), value in zip(kinds, column.values, strict=True) if value
+    x, width = place
+    figures = ", ".join(
+        f"{said(value)} {word}"
+        for (_, word), value in zip(kinds, column.values, strict=True)
+        if value
     )
-    yield f"<g><title>{escape(f'{column.label}: {said}')}</title>"
+    yield f"<g><title>{escape(f'{column.label}: {figures}')}</title>"
     y = _GROUND
     for (kind, _), value in zip(kinds, column.values, strict=True):
         if value:

@@ -1,208 +1,243 @@
-"""The first screen of the page: the summary, what happened to all recipients, and when."""
+"""The first screen of the page, for a manager: what happened, the cost, the delivery, what to do.
+
+Rule of this file: a status that was never requested is called "not asked yet", never 0%.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import tzinfo
+from collections.abc import Callable, Iterator
 from string import Template
 
-from ...ledger.records import Figures, TimeSlot
+from ...languages import translatable
+from ...ledger.records import Figures
 from ...ledger.states import RecipientState
 from ...version import __version__
 from ..wording import (
     PURGED,
     STATUS_GROUPS,
+    Fact,
     Outlook,
     by_group,
-    clock,
-    count,
-    duration,
-    facts,
-    moment,
-    offset,
+    day,
+    left_out,
     outlook,
-    round_times,
     sentence,
     share,
 )
-from .charts import Column, Part, Stage, escape, funnel, stacked_columns, swatch
-from .elements import GROUP_KINDS, ReportPage, cells, fact_row, packaged, section, table
+from .charts import Part, escape, stacked_bar, swatch
+from .elements import GROUP_KINDS, ReportPage, capital, cells, fact_row, packaged, section, table
+from .next_steps import next_steps
 
 __all__ = ["OPENING"]
 
 _S = RecipientState
-_COLUMNS = 60
 _TONES = {
     Outlook.FINISHED: "good",
-    Outlook.IN_DOUBT: "open",
-    Outlook.OPEN: "open",
-    Outlook.UNFINISHED: "open",
-    Outlook.STOPPED: "open",
+    Outlook.IN_DOUBT: "waiting",
+    Outlook.OPEN: "waiting",
+    Outlook.UNFINISHED: "waiting",
+    Outlook.STOPPED: "waiting",
     Outlook.PAUSED: "bad",
     Outlook.CUT_OFF: "bad",
 }
-_BRANCHES = (
-    (_S.REFUSED, "refused"),
-    (_S.IN_DOUBT, "in-doubt"),
-    (_S.ASSUMED_SENT, "assumed"),
-    (_S.ABANDONED, "skipped"),
-    (_S.IN_FLIGHT, "waiting"),
-    (_S.PENDING, "waiting"),
+_OTHERS = (
+    (_S.REFUSED, "refused", translatable("Refused by the gateway")),
+    (_S.IN_DOUBT, "in-doubt", translatable("In doubt")),
+    (_S.ASSUMED_SENT, "assumed", translatable("Assumed sent")),
+    (_S.IN_FLIGHT, "waiting", translatable("In a request without an answer yet")),
+    (_S.PENDING, "waiting", translatable("Pending")),
+    (_S.ABANDONED, "skipped", translatable("Abandoned")),
+    (_S.SKIPPED, "skipped", translatable("Left out")),
 )
-"""The states that leave the funnel before accepted, with the colour."""
-_OUTCOMES = (("accepted", "accepted"), ("refused", "refused"), ("in-doubt", "in doubt"))
+"""The states besides accepted, with the colour and what a manager calls them."""
+_REASONS = 3
 
 
 def _head(page: ReportPage) -> Iterator[str]:
     figures, stands = page.figures, outlook(page.figures)
+    name = page.said(figures.name)
     yield Template(packaged("report.html")).substitute(
+        language=page.language.code,
         version=escape(__version__),
-        title=f"{page.said(figures.name)} \u2013 campaign report",
+        title=f"{name} \u2013 {page.say('Campaign report')}",
         style=packaged("report.css"),
         tone=_TONES.get(stands, "none"),
-        outlook=escape(stands),
-        name=page.said(figures.name),
-        sentence=_linked(figures),
+        kicker=page.say("Campaign report"),
+        outlook=page.say(stands),
+        name=name,
+        when=_when(page),
+        sentence=escape(sentence(figures, page.language)),
         remarks="\n".join(f'<p class="remark">{remark}</p>' for remark in _remarks(page, stands)),
-        facts="\n".join(map(fact_row, facts(figures, page.zone))),
+        facts="\n".join(map(fact_row, _key_facts(page))),
     )
 
 
-def _linked(figures: Figures) -> str:
-    """Return the summary sentence, with a link from "in doubt" to its explanation."""
-    text = escape(sentence(figures))
-    return (
-        text.replace("in doubt:", '<a href="#in-doubt">in doubt</a>:')
-        if figures.count(_S.IN_DOUBT)
-        else text
-    )
+def _when(page: ReportPage) -> str:
+    figures = page.figures
+    begin, end = figures.first_claim, figures.last_answer
+    first = day(figures.created_at if begin is None else begin, page.zone, page.language)
+    last = first if end is None else day(end, page.zone, page.language)
+    if begin is None:
+        return page.say("Created on {date}", date=first)
+    return page.say("Sent on {date}", date=first) if first == last else f"{first} \u2013 {last}"
 
 
 def _remarks(page: ReportPage, stands: Outlook) -> Iterator[str]:
     why = (page.figures.last_outcome or "").partition(": ")[2]
     if stands is Outlook.PAUSED and why:
-        yield f"Paused: {page.said(why)}"
+        yield f"{page.say('Paused')}: {page.said(why)}"
     if stands is Outlook.OPEN:
-        yield (
+        yield page.say(
             "A run is sending at this moment, or its process ended unexpectedly. The next run"
             " finds out."
         )
     if page.figures.purged:
-        yield f"This campaign is purged: {PURGED}."
+        yield page.say("This campaign is purged: {what}.", what=page.language.say(PURGED))
+
+
+# The key figures
+
+
+def _key_facts(page: ReportPage) -> Iterator[Fact]:
+    figures, language = page.figures, page.language
+    accepted, given = figures.count(_S.ACCEPTED), figures.recipients
+    if not figures.requests:
+        return
+    yield Fact(
+        language.say("Accepted"),
+        language.count(accepted),
+        language.plural(
+            "{share} of {number} recipient",
+            "{share} of {number} recipients",
+            given,
+            share=share(accepted, given, language),
+        ),
+    )
+    yield _delivered(page, accepted)
+    yield _cost(page)
+
+
+def _delivered(page: ReportPage, accepted: int) -> Fact:
+    language, groups = page.language, _group_totals(page.figures)
+    what, delivered = language.say("Delivered"), groups["delivered"]
+    asked = accepted - groups["unasked"]
+    if not accepted:
+        return Fact(what, "\u2013", language.say("nothing was accepted"))
+    if not asked:
+        return Fact(what, language.say("Not asked yet"), language.say("see what to do next"))
+    said = share(delivered, asked, language)
+    if asked == accepted:
+        note = language.say("{share} of those accepted", share=said)
+    else:
+        note = language.plural(
+            "{share} of {asked} asked; {number} not asked yet",
+            "{share} of {asked} asked; {number} not asked yet",
+            accepted - asked,
+            share=said,
+            asked=language.count(asked),
+        )
+    return Fact(what, language.count(delivered), note)
+
+
+def _cost(page: ReportPage) -> Fact:
+    figures, language = page.figures, page.language
+    spent, perhaps = figures.cost(_S.ACCEPTED, _S.ASSUMED_SENT), figures.cost(_S.IN_DOUBT)
+    figure = language.plural("{number} credit", "{number} credits", spent)
+    if not perhaps:
+        return Fact(language.say("Cost"), figure, language.say("by our own count of the parts"))
+    note = language.plural(
+        "and {number} more if those in doubt were sent",
+        "and {number} more if those in doubt were sent",
+        perhaps,
+    )
+    return Fact(language.say("Cost"), figure, note)
+
+
+def _group_totals(figures: Figures) -> dict[str, int]:
+    return {group: sum(rows.values()) for group, rows in by_group(figures.deliveries).items()}
+
+
+# All recipients
 
 
 def _everyone(page: ReportPage) -> Iterator[str]:
     figures = page.figures
-    given, skipped, accepted = (
+    given, accepted, groups = (
         figures.recipients,
-        figures.count(_S.SKIPPED),
         figures.count(_S.ACCEPTED),
+        _group_totals(figures),
     )
-    groups = {group: sum(rows.values()) for group, rows in by_group(figures.deliveries).items()}
-    leaving = tuple(Part(kind, state, figures.count(state)) for state, kind in _BRANCHES)
-    outcomes_of_accepted = tuple(
-        Part(GROUP_KINDS[group], words, groups[group])
-        for group, words in STATUS_GROUPS.items()
-        if group != "delivered"
-    )
-    stages = [
-        _stage("In the list", given, given, "given", Part("skipped", "skipped", skipped)),
-        _stage("To be sent", given - skipped, given, "given", *leaving),
-        _stage("Accepted", accepted, given, "accepted", *outcomes_of_accepted),
-        _stage("Delivered", groups["delivered"], given, "delivered"),
-    ]
-    about = (
-        "From all recipients in the list to those whose phone confirmed the message. Below each"
-        " bar: the recipients that went no further."
-    )
-    heading = "What happened to all recipients"
-    chart = funnel("funnel", stages, title=heading)
-    yield from section("everyone", heading, about, ['<div class="wide">', chart, "</div>"])
-
-
-def _stage(label: str, value: int, given: int, kind: str, *branches: Part) -> Stage:
-    return Stage(label, value, count(value), share(value, given), kind, branches)
-
-
-def _times(page: ReportPage) -> Iterator[str]:
-    figures, zone = page.figures, page.zone
-    slots = page.journal.timeline(max(8, min(_COLUMNS, figures.requests)))
-    busy = [slot for slot in slots if slot.accepted or slot.refused or slot.in_doubt]
-    begin, end = figures.first_claim, figures.last_answer
-    if not busy or begin is None or end is None:
+    if not given:
         return
-    heading = "Sending over time"
-    if len(busy) == 1:
-        about = f"All answers arrived at {moment(end, zone)}, within {duration(end - begin)}."
-        yield from section("times", heading, about, [])
-        return
-    about = (
-        f"Recipients by the time of their answer. Each column is"
-        f" {duration((end - begin) / len(slots))} (times are {offset(begin, zone)})."
+    asked = accepted > groups["unasked"]
+    rows: list[str] = []
+    parts: list[Part] = []
+
+    def add(kind: str, label: str, value: int, *, note: str = "", css: str = "") -> None:
+        parts.append(Part(kind, label, value))
+        rows.append(_row(page, label, value, kind=kind, note=note, css=css))
+
+    if asked:
+        rows.append(_row(page, page.language.say("Accepted"), accepted, css="group"))
+        for group, words in STATUS_GROUPS.items():
+            if groups[group]:
+                label = capital(page.language.say(words))
+                add(GROUP_KINDS[group], label, groups[group], css="under")
+    elif accepted:
+        add("accepted", page.language.say("Accepted"), accepted)
+    for state, kind, words in _OTHERS:
+        if value := figures.count(state):
+            add(kind, page.language.say(words), value, note=_why(page, state))
+    heading = page.language.say("What happened to all recipients")
+    heads = (
+        ("", ""),
+        ("number", page.say("Recipients")),
+        ("number share", page.say("of all")),
     )
-    note = "The outcomes when the answers arrived. Later decisions of an operator are not included."
-    names = {slot.start: _slot_name(slot, zone, end - begin) for slot in slots}
-    lines = [
-        f'<ul class="legend">{_legend(slots)}</ul>',
-        '<div class="wide">',
-        _columns(slots, names, (begin, end), zone, heading),
-        "</div>",
-        f'<p class="after">{note}</p>',
-        "<details><summary>The same figures as a table</summary>",
-        *table(
-            (("", "From"), *(("number", words.capitalize()) for _, words in _OUTCOMES)),
-            (_slot_row(slot, names[slot.start]) for slot in busy),
-        ),
-        "</details>",
-    ]
-    yield from section("times", heading, about, lines)
+    drawn = stacked_bar("whole", parts, title=heading, said=page.count)
+    yield from section("everyone", escape(heading), [drawn, *table(heads, rows, kind="counts")])
 
 
-def _legend(slots: Sequence[TimeSlot]) -> str:
-    totals = [sum(values) for values in zip(*(_values(slot) for slot in slots), strict=True)]
-    return "".join(
-        f"<li>{swatch(kind)}{count(total)} {words}</li>"
-        for (kind, words), total in zip(_OUTCOMES, totals, strict=True)
-        if total
-    )
-
-
-def _columns(
-    slots: Sequence[TimeSlot],
-    names: Mapping[float, str],
-    span: tuple[float, float],
-    zone: tzinfo | None,
-    title: str,
+def _row(
+    page: ReportPage, label: str, value: int, *, kind: str = "", note: str = "", css: str = ""
 ) -> str:
-    begin, end = span
-    peak = max(slots, key=lambda slot: sum(_values(slot)))
-    described = (
-        f"{len(slots)} columns of {duration((end - begin) / len(slots))} from"
-        f" {moment(begin, zone)} to {moment(end, zone)}; the highest is"
-        f" {count(sum(_values(peak)))} at {names[peak.start]}."
+    said = escape(label)
+    if kind == "in-doubt":
+        said = f'<a href="#in-doubt">{said}</a>'
+    small = f"<small>{note}</small>" if note else ""
+    drawn = swatch(kind) if kind else ""
+    head = f'<th scope="row"><div>{drawn}<span>{said}{small}</span></div></th>'
+    shares = page.share(value, page.figures.recipients)
+    columns = cells((("number", page.count(value)), ("number share", shares)))
+    return f'<tr class="{css}">{head}{columns}</tr>'
+
+
+def _why(page: ReportPage, state: RecipientState) -> str:
+    """Return the most frequent reasons to leave recipients out, in plain words."""
+    found = left_out(page.figures.skipped, page.language) if state is _S.SKIPPED else {}
+    shown = dict(list(found.items())[:_REASONS])
+    if more := sum(list(found.values())[_REASONS:]):
+        shown[page.language.say("other reasons")] = more
+    return " \u00b7 ".join(
+        f"{escape(words)}:\u00a0{page.count(number)}" for words, number in shown.items()
     )
-    return stacked_columns(
-        "timeline",
-        [Column(names[slot.start], _values(slot)) for slot in slots],
-        _OUTCOMES,
-        title=title,
-        description=described,
-        axis=round_times(begin, end, zone),
-    )
 
 
-def _slot_row(slot: TimeSlot, name: str) -> str:
-    columns = cells([("number", count(value)) for value in _values(slot)])
-    return f'<tr><th scope="row">{escape(name)}</th>{columns}</tr>'
+def _overview(page: ReportPage) -> Iterator[str]:
+    yield '<div class="columns">'
+    yield from _everyone(page)
+    yield from _next(page)
+    yield "</div>"
 
 
-def _values(slot: TimeSlot) -> tuple[int, int, int]:
-    return slot.accepted, slot.refused, slot.in_doubt
+def _next(page: ReportPage) -> Iterator[str]:
+    lines: list[str] = []
+    for step in next_steps(page.figures, page.place, page.language):
+        lines.append(f"<p>{escape(step.what)}</p>")
+        if step.command:
+            lines.append(f"<pre><code>{page.said(step.command)}</code></pre>")
+    yield from section("next", page.say("What to do next"), lines)
 
 
-def _slot_name(slot: TimeSlot, zone: tzinfo | None, span: float) -> str:
-    return clock(slot.start, zone, min(span, 7_199) if span < 86_400 else span)
-
-
-OPENING: tuple[Callable[[ReportPage], Iterator[str]], ...] = (_head, _everyone, _times)
+OPENING: tuple[Callable[[ReportPage], Iterator[str]], ...] = (_head, _overview)
 """The sections of the first screen, in order."""

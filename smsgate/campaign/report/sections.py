@@ -1,31 +1,34 @@
-"""The sections below the first screen: reasons, delivery, recipients in doubt, decisions, cost."""
+"""The sections below the first screen: the message, and what is folded for those who want details.
+
+Rule of this file: what an engineer needs is folded. Reasons are shown as they were recorded.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from ...languages import translatable
 from ...ledger.records import Decision, Figures, RequestInDoubt
 from ...ledger.states import Event, RecipientState
 from ...version import __version__
 from ..wording import (
     COSTS,
     DECISIONS,
-    NO_REASON,
+    STATES,
     STATUS_GROUPS,
     Fact,
     as_sentence,
     by_group,
     character_names,
-    count,
     findings,
     moment,
     named,
     reading,
     share,
-    things,
 )
 from .charts import escape
-from .elements import GROUP_KINDS, ReportPage, bar_row, cells, section, table
+from .elements import GROUP_KINDS, ReportPage, bar_row, capital, cells, folded, section, table
+from .timeline import timeline
 
 __all__ = ["SECTIONS"]
 
@@ -33,42 +36,71 @@ _S = RecipientState
 _REASONS, _REQUESTS, _NAMED, _DECISIONS = 12, 12, 4, 40
 """How many rows of each kind the page shows at most; the rest is counted."""
 _CHOICES = (
-    (Event.FOUND, "The provider shows the message. Give its id."),
-    (Event.ASSUME_SENT, "The message was probably sent, or you do not want to risk a second copy."),
+    (Event.FOUND, translatable("The provider shows the message. Give its id.")),
+    (
+        Event.ASSUME_SENT,
+        translatable("The message was probably sent, or you do not want to risk a second copy."),
+    ),
     (
         Event.RESEND,
-        "You prefer the risk of a second copy to no copy. Only this decision sends again.",
+        translatable(
+            "You prefer the risk of a second copy to no copy. Only this decision sends again."
+        ),
     ),
-    (Event.GIVE_UP, "The message does not matter any more."),
+    (Event.GIVE_UP, translatable("The message does not matter any more.")),
 )
+
+
+def _example(page: ReportPage) -> Iterator[str]:
+    example = page.figures.example
+    if example is None:
+        return
+    body = "\n".join(part for part in (example.text, example.wappush) if part)
+    if page.figures.texts > 1:
+        note = page.say("The longest text, as one recipient receives it. No other text is shown.")
+    else:
+        note = page.say("The text, as each recipient receives it.")
+    sender = page.said(page.language.say("From {sender}", sender=example.sender))
+    lines = [
+        f'<p class="sender">{sender}</p>',
+        f"<blockquote>{page.said(body)}</blockquote>",
+        f'<p class="after">{note}</p>',
+    ]
+    yield from section("example", page.say("The message"), lines)
 
 
 def _reasons(page: ReportPage) -> Iterator[str]:
     for key, heading, about, reasons, kind in (
         (
             "refused",
-            "Why recipients were refused",
-            "In the gateway\u2019s own words. Nothing was sent to these recipients.",
+            page.say("Why recipients were refused"),
+            page.say("In the gateway\u2019s own words. Nothing was sent to these recipients."),
             page.figures.refused,
             "refused",
         ),
         (
             "skipped",
-            "Why recipients were skipped",
-            "Found before anything was sent, so these recipients cost nothing.",
+            page.say("Why recipients were left out"),
+            page.say(
+                "Found before anything was sent, so these recipients cost nothing. The reasons as"
+                " they were recorded."
+            ),
             page.figures.skipped,
             "skipped",
         ),
         (
             "abandoned",
-            "Why recipients were abandoned",
-            "Given up or cancelled by an operator, or found on the stop list before a request.",
+            page.say("Why recipients were abandoned"),
+            page.say(
+                "Given up or cancelled by an operator, or found on the stop list before a request."
+            ),
             page.figures.abandoned,
             "skipped",
         ),
     ):
         if reasons:
-            yield from section(key, heading, about, _reasontable(page, reasons, kind))
+            rows = _reasontable(page, reasons, kind)
+            yield from folded(key, heading, about, rows, printed=key != "skipped")
 
 
 def _reasontable(page: ReportPage, reasons: Mapping[str, int], kind: str) -> Iterator[str]:
@@ -77,31 +109,28 @@ def _reasontable(page: ReportPage, reasons: Mapping[str, int], kind: str) -> Ite
     whole = sum(reasons.values())
     most = max(reasons.values())
     rows = [
-        bar_row(page.said(reason or NO_REASON), number, whole, most=most, kind=kind)
+        bar_row(page, page.reason(reason), number, whole, most=most, kind=kind)
         for reason, number in shown
     ]
     if rest:
-        rows.append(
-            bar_row(
-                escape(f"{things(len(rest), 'other reason')}"),
-                sum(rest),
-                whole,
-                most=max(most, sum(rest)),
-                kind=kind,
-            )
-        )
+        others = page.plural("{number} other reason", "{number} other reasons", len(rest))
+        longest = max(most, sum(rest))
+        rows.append(bar_row(page, others, sum(rest), whole, most=longest, kind=kind))
     yield from table((), rows, kind="bars")
 
 
 def _delivery(page: ReportPage) -> Iterator[str]:
     accepted = page.figures.count(_S.ACCEPTED)
-    if not accepted:
-        return
     groups = by_group(page.figures.deliveries)
-    about = f"The delivery status of the {things(accepted, 'message')} that the gateway accepted."
-    yield from section(
-        "delivery", "Delivery", about, table((), _status_rows(page, groups, accepted), kind="bars")
+    if accepted == sum(groups["unasked"].values()):
+        return
+    about = page.plural(
+        "The delivery status of the {number} message that the gateway accepted.",
+        "The delivery status of the {number} messages that the gateway accepted.",
+        accepted,
     )
+    rows = table((), _status_rows(page, groups, accepted), kind="bars")
+    yield from folded("delivery", page.say("Delivery statuses"), about, rows, printed=True)
 
 
 def _status_rows(
@@ -111,20 +140,18 @@ def _status_rows(
         total, words, kind = sum(statuses.values()), STATUS_GROUPS[group], GROUP_KINDS[group]
         if not total:
             continue
-        alone = (
-            [page.said(status) for status in statuses if status and status != words]
-            if len(statuses) == 1
-            else []
-        )
-        label = escape(words.capitalize()) + "".join(
-            f" <small>{status}</small>" for status in alone
-        )
-        yield bar_row(label, total, accepted, most=accepted, kind=kind, css="group")
+        label = capital(page.say(words))
+        if len(statuses) == 1:
+            label += "".join(
+                f" <small>{page.status(status)}</small>"
+                for status in statuses
+                if status and status != words
+            )
+        yield bar_row(page, label, total, accepted, most=accepted, kind=kind, css="group")
         if len(statuses) > 1:
             for status, number in statuses.items():
-                yield bar_row(
-                    page.said(status), number, accepted, most=accepted, kind=kind, css="under"
-                )
+                said = page.status(status)
+                yield bar_row(page, said, number, accepted, most=accepted, kind=kind, css="under")
 
 
 def _in_doubt(page: ReportPage) -> Iterator[str]:
@@ -132,37 +159,70 @@ def _in_doubt(page: ReportPage) -> Iterator[str]:
     if not in_doubt:
         return
     requests = page.journal.in_doubt()
-    about = (
-        f"{things(len(requests), 'request')} left, and no readable answer came back for"
-        f" {things(in_doubt, 'recipient')}. The {'message' if in_doubt == 1 else 'messages'} may"
-        " or may not have been sent. Nothing is sent again automatically, since a second copy"
-        " cannot be undone. The figures around each request are evidence, not proof: they decide"
-        " nothing."
+    about = " ".join(
+        (
+            page.plural(
+                "{requests} without a readable answer, with {number} recipient.",
+                "{requests} without a readable answer, with {number} recipients.",
+                in_doubt,
+                requests=page.language.plural(
+                    "{number} request", "{number} requests", len(requests)
+                ),
+            ),
+            page.say(
+                "The messages may or may not have been sent. Nothing is sent again automatically,"
+                " since a second copy cannot be undone. The figures around each request are"
+                " evidence, not proof: they decide nothing."
+            ),
+        )
     )
     lines = [line for request in requests[:_REQUESTS] for line in _request(page, request)]
     if more := requests[_REQUESTS:]:
-        recipients = things(sum(request.in_doubt for request in more), "recipient")
-        lines.append(
-            f'<p class="after">And {things(len(more), "more request")} with {recipients}.'
-            " To list them: smsgate campaign in-doubt.</p>"
+        said = page.plural(
+            "And {requests} more, with {number} recipient. To list them:",
+            "And {requests} more, with {number} recipients. To list them:",
+            sum(request.in_doubt for request in more),
+            requests=page.language.plural("{number} request", "{number} requests", len(more)),
         )
-    yield from section("in-doubt", "In doubt, and the evidence", about, [*lines, *_choices()])
+        command = page.said(f"smsgate campaign in-doubt {page.place}")
+        lines.append(f'<p class="after">{said} <code>{command}</code></p>')
+    heading = page.say("In doubt: requests and evidence")
+    yield from folded("in-doubt", heading, about, [*lines, *_choices(page)])
 
 
 def _request(page: ReportPage, request: RequestInDoubt) -> Iterator[str]:
     yield '<article class="request">'
-    left = escape(moment(request.claimed_at, page.zone))
-    recipients = things(request.in_doubt, "recipient")
-    yield f"<h3>Request {request.id}: {recipients} <span>{left}</span></h3>"
-    size = f" and {things(request.reply_size, 'byte')}" if request.reply_size else ""
-    answer = f" The answer had HTTP status {request.status}{size}." if request.status else ""
-    reason = as_sentence(request.reason.strip() or "no reason recorded")
-    yield f"<p>{page.said(reason)}{answer}</p>"
-    yield from table((), (_finding(row) for row in findings(request, page.zone)))
-    yield f'<p class="reading">{escape(reading(request))}</p>'
-    in_doubt = named(page.journal.recipients_in_doubt(request.id), page.number, _NAMED)
-    yield f'<p class="who">In doubt: {in_doubt}.</p>'
+    left = escape(moment(request.claimed_at, page.zone, page.language))
+    heading = page.plural(
+        "Request {id}: {number} recipient",
+        "Request {id}: {number} recipients",
+        request.in_doubt,
+        id=request.id,
+    )
+    yield f"<h3>{heading} <span>{left}</span></h3>"
+    reason = as_sentence(request.reason.strip() or page.language.say("no reason recorded"))
+    yield f"<p>{page.said(reason)}{_answer(page, request)}</p>"
+    rows = findings(request, page.zone, page.language)
+    yield from table((), (_finding(row) for row in rows))
+    yield f'<p class="reading">{escape(reading(request, page.language))}</p>'
+    in_doubt = named(
+        page.journal.recipients_in_doubt(request.id), page.number, _NAMED, page.language
+    )
+    yield f'<p class="who">{page.say("In doubt")}: {in_doubt}.</p>'
     yield "</article>"
+
+
+def _answer(page: ReportPage, request: RequestInDoubt) -> str:
+    if not request.status:
+        return ""
+    if not request.reply_size:
+        return " " + page.say("The answer had HTTP status {status}.", status=request.status)
+    return " " + page.plural(
+        "The answer had HTTP status {status} and {number} byte.",
+        "The answer had HTTP status {status} and {number} bytes.",
+        request.reply_size,
+        status=request.status,
+    )
 
 
 def _finding(row: Fact) -> str:
@@ -172,15 +232,15 @@ def _finding(row: Fact) -> str:
     return f'<tr{css}>{head}<td class="number">{escape(row.figure)}</td></tr>'
 
 
-def _choices() -> Iterator[str]:
-    yield '<div class="choices"><h3>What you can do</h3>'
-    yield (
-        "<p>Ask the provider, or one of the recipients. Then decide about all recipients in doubt,"
-        " about one request or about one recipient:</p>"
+def _choices(page: ReportPage) -> Iterator[str]:
+    yield f'<div class="choices"><h3>{page.say("What you can decide")}</h3>'
+    about = page.say(
+        "Ask the provider, or one of the recipients. Then decide about all recipients in doubt,"
+        " about one request or about one recipient:"
     )
-    yield "<dl>"
+    yield f"<p>{about}</p><dl>"
     for event, when in _CHOICES:
-        yield f"<dt>{escape(DECISIONS[event].capitalize())}</dt><dd>{escape(when)}</dd>"
+        yield f"<dt>{capital(page.say(DECISIONS[event]))}</dt><dd>{page.say(when)}</dd>"
     yield "</dl></div>"
 
 
@@ -188,36 +248,43 @@ def _decisions(page: ReportPage) -> Iterator[str]:
     decisions = page.figures.decisions
     if not decisions:
         return
-    heads = (("", "When"), ("", "Who"), ("", "Decision"), ("", "About"), ("number", "Recipients"))
+    heads = (
+        ("", page.say("When")),
+        ("", page.say("Who")),
+        ("", page.say("Decision")),
+        ("", page.say("About")),
+        ("number", page.say("Recipients")),
+    )
     shown = decisions[-_DECISIONS:]
-    earlier = (
-        f" The last {len(shown)} of {count(len(decisions))}." if len(shown) < len(decisions) else ""
-    )
-    about = f"Decisions of operators about recipients, oldest first.{earlier}"
-    yield from section(
-        "decisions", "Decisions", about, table(heads, (_decision(page, one) for one in shown))
-    )
+    about = page.say("Decisions of operators about recipients, oldest first.")
+    if len(shown) < len(decisions):
+        about += " " + page.say(
+            "The last {shown} of {all}.", shown=len(shown), all=page.count(len(decisions))
+        )
+    rows = table(heads, (_decision(page, one) for one in shown), kind="decisions")
+    yield from folded("decisions", page.say("Decisions"), about, rows, printed=True)
 
 
 def _decision(page: ReportPage, one: Decision) -> str:
     note = f"<br /><small>{page.said(one.note)}</small>" if one.note.strip() else ""
-    day, _, clock_of_day = escape(moment(one.at, page.zone)).partition(", ")
+    date, _, clock_of_day = escape(moment(one.at, page.zone, page.language)).partition(", ")
+    known = DECISIONS.get(one.event)
     row = (
         ("", page.said(one.who)),
-        ("", f"{escape(DECISIONS.get(one.event, one.event))}{note}"),
-        ("", _scope(one)),
-        ("number", count(one.recipients)),
+        ("", f"{escape(one.event) if known is None else page.say(known)}{note}"),
+        ("", _scope(page, one)),
+        ("number", page.count(one.recipients)),
     )
-    return f'<tr><th scope="row">{day}<br /><small>{clock_of_day}</small></th>{cells(row)}</tr>'
+    return f'<tr><th scope="row">{date}<br /><small>{clock_of_day}</small></th>{cells(row)}</tr>'
 
 
-def _scope(one: Decision) -> str:
-    said = [
-        f"{name} {count(number)}"
-        for name, number in (("request", one.request), ("line", one.line))
-        if number is not None
-    ]
-    return ", ".join(said) or "all"
+def _scope(page: ReportPage, one: Decision) -> str:
+    said = []
+    if one.request is not None:
+        said.append(page.say("request {number}", number=page.count(one.request)))
+    if one.line is not None:
+        said.append(page.say("line {number}", number=page.count(one.line)))
+    return ", ".join(said) or page.say("all")
 
 
 def _cost(page: ReportPage) -> Iterator[str]:
@@ -225,90 +292,113 @@ def _cost(page: ReportPage) -> Iterator[str]:
     if not figures.parts:
         return
     spent = [
-        _cost_row(figures, state, note)
+        _cost_row(page, state, note)
         for state, note in COSTS.items()
         if figures.count(state) or state is _S.ACCEPTED
     ]
-    heads = (("", ""), ("number", "Recipients"), ("number", "Credits"))
+    credits_of = (
+        ("", ""),
+        ("number", page.say("Recipients")),
+        ("number", page.say("Credits")),
+    )
+    lengths = (
+        ("", page.say("Length of the text")),
+        ("number", page.say("Recipients")),
+        ("number", ""),
+    )
     whole = sum(figures.parts.values())
-    sizes = [_size_row(parts, number, whole) for parts, number in figures.parts.items()]
-    about = (
+    sizes = [_size_row(page, parts, number, whole) for parts, number in figures.parts.items()]
+    about = page.say(
         "Estimated at one credit per part and recipient. The provider\u2019s bill is authoritative."
     )
     lines = [
         '<div class="pair"><div>',
-        *table(heads, spent),
+        *table(credits_of, spent),
         "</div><div>",
-        *table((("", "Length of the text"), ("number", "Recipients"), ("number", "")), sizes),
+        *table(lengths, sizes),
         "</div></div>",
-        f'<p class="after">{page.said(_alphabet(figures, whole))}</p>',
+        f'<p class="after">{_alphabet(page, figures, whole)}</p>',
     ]
-    yield from section("cost", "Cost", about, lines)
+    yield from folded("cost", page.say("Cost and alphabet"), about, lines)
 
 
-def _cost_row(figures: Figures, state: RecipientState, note: str) -> str:
-    small = f"<br /><small>{note}</small>" if note else ""
+def _cost_row(page: ReportPage, state: RecipientState, note: str) -> str:
+    figures = page.figures
+    small = f"<br /><small>{page.say(note)}</small>" if note else ""
     columns = cells(
-        (("number", count(figures.count(state))), ("number", count(figures.cost(state))))
+        (
+            ("number", page.count(figures.count(state))),
+            ("number", page.count(figures.cost(state))),
+        )
     )
-    return f'<tr><th scope="row">{state.capitalize()}{small}</th>{columns}</tr>'
+    return f'<tr><th scope="row">{capital(page.say(STATES[state]))}{small}</th>{columns}</tr>'
 
 
-def _size_row(parts: int, number: int, whole: int) -> str:
-    columns = cells((("number", count(number)), ("number share", escape(share(number, whole)))))
-    return f'<tr><th scope="row">{things(parts, "part")}</th>{columns}</tr>'
+def _size_row(page: ReportPage, parts: int, number: int, whole: int) -> str:
+    columns = cells((("number", page.count(number)), ("number share", page.share(number, whole))))
+    label = page.plural("{number} part", "{number} parts", parts)
+    return f'<tr><th scope="row">{label}</th>{columns}</tr>'
 
 
-def _alphabet(figures: Figures, whole: int) -> str:
-    texts = f"{things(figures.texts, 'text')} for {things(whole, 'recipient')}. "
+def _alphabet(page: ReportPage, figures: Figures, whole: int) -> str:
+    texts = page.plural(
+        "{texts} for {number} recipient.",
+        "{texts} for {number} recipients.",
+        whole,
+        texts=page.language.plural("{number} text", "{number} texts", figures.texts),
+    )
     if not figures.ucs2:
-        return texts + "All are in the GSM alphabet, where a part holds 160 characters."
-    characters = character_names(figures.forced_by)
-    because = f" Characters that force UCS-2: {', '.join(characters)}." if characters else ""
-    ucs2 = "in UCS-2, where a part holds 70 characters instead of 160."
+        gsm = page.say("All are in the GSM alphabet, where a part holds 160 characters.")
+        return f"{texts} {gsm}"
     if figures.ucs2 == whole:
-        return f"{texts}All are {ucs2}{because}"
-    have = "has" if figures.ucs2 == 1 else "have"
-    recipients = f"{things(figures.ucs2, 'recipient')} ({share(figures.ucs2, whole)})"
-    return f"{texts}{recipients} {have} a text {ucs2}{because}"
-
-
-def _example(page: ReportPage) -> Iterator[str]:
-    example = page.figures.example
-    if example is None:
-        return
-    about = "The longest text, as one recipient receives it. This report has no other text."
-    body = "\n".join(part for part in (example.text, example.wappush) if part)
-    lines = [
-        f'<p class="sender">{page.said(example.sender)}</p>',
-        f"<blockquote>{page.said(body)}</blockquote>",
-    ]
-    yield from section("example", "Example", about, lines)
+        ucs2 = page.say("All are in UCS-2, where a part holds 70 characters instead of 160.")
+    else:
+        ucs2 = page.plural(
+            "{number} recipient ({share}) has a text in UCS-2, where a part holds 70 characters"
+            " instead of 160.",
+            "{number} recipients ({share}) have a text in UCS-2, where a part holds 70 characters"
+            " instead of 160.",
+            figures.ucs2,
+            share=share(figures.ucs2, whole, page.language),
+        )
+    characters = ", ".join(character_names(figures.forced_by, language=page.language))
+    because = page.language.say("Characters that force UCS-2: {characters}.", characters=characters)
+    return f"{texts} {ucs2} {page.said(because)}" if characters else f"{texts} {ucs2}"
 
 
 def _foot(page: ReportPage) -> Iterator[str]:
     hidden = (
-        "Phone numbers are shown in full: do not share this page."
+        page.say("Phone numbers are shown in full: do not share this page.")
         if page.show_numbers
-        else "Phone numbers are masked."
+        else page.say("Phone numbers are masked.")
     )
-    yield "<footer>"
-    written = escape(moment(page.now, page.zone))
-    yield f"<p>Written on {written} by smsgate {escape(__version__)}. {hidden}</p>"
-    yield (
-        "<p>This page loads nothing and runs no script. The figures are from the campaign file"
-        " at that time.</p>"
+    written = page.say(
+        "Written on {moment} by smsgate {version}.",
+        moment=moment(page.now, page.zone, page.language),
+        version=__version__,
     )
-    yield "</footer></main></body></html>"
+    loads = page.say(
+        "This page loads nothing and runs no script. The figures are those of the campaign at that"
+        " time."
+    )
+    yield f"</section><footer><p>{written} {hidden}</p>"
+    yield f"<p>{loads}</p></footer></main></body></html>"
+
+
+def _details(page: ReportPage) -> Iterator[str]:
+    """Open the folded sections. They end before the foot."""
+    yield f'<section id="details"><h2 class="rest">{page.say("Details")}</h2>'
 
 
 SECTIONS: tuple[Callable[[ReportPage], Iterator[str]], ...] = (
+    _example,
+    _details,
     _reasons,
     _delivery,
     _in_doubt,
     _decisions,
+    timeline,
     _cost,
-    _example,
     _foot,
 )
 """The sections below the first screen, in order."""

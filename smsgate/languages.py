@@ -1,0 +1,121 @@
+"""The language of the reader: sentences from a catalogue, and numbers and dates as usual in it.
+
+Rules of this file: the English sentence is the key of its translation, so it stands in the code
+where it is said. The sentences of the gateway are never translated. Catalogues are read with the
+standard library's `gettext`, from `locale/<language>/LC_MESSAGES/smsgate.mo`.
+"""
+
+from __future__ import annotations
+
+import gettext
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+__all__ = ["ENGLISH", "LANGUAGES", "Language", "language_called", "language_from", "translatable"]
+
+_LOCALE = Path(__file__).parent / "locale"
+_SEPARATORS = {"en": (",", "."), "uk": ("\u00a0", ",")}
+"""The separators of thousands and of decimals."""
+
+LANGUAGES: tuple[str, ...] = tuple(_SEPARATORS)
+"""The languages that there are, English first."""
+
+
+def translatable(sentence: str) -> str:
+    """Return the sentence unchanged, and mark it for the catalogue: it is translated later."""
+    return sentence
+
+
+_MONTHS = (
+    translatable("January"), translatable("February"), translatable("March"),
+    translatable("April"), translatable("May"), translatable("June"),
+    translatable("July"), translatable("August"), translatable("September"),
+    translatable("October"), translatable("November"), translatable("December"),
+)  # fmt: skip
+_SHORT_MONTHS = (
+    translatable("Jan"), translatable("Feb"), translatable("Mar"),
+    translatable("Apr"), translatable("May"), translatable("Jun"),
+    translatable("Jul"), translatable("Aug"), translatable("Sep"),
+    translatable("Oct"), translatable("Nov"), translatable("Dec"),
+)  # fmt: skip
+
+
+class Language:
+    """One language: how it says sentences, numbers and months.
+
+    Args:
+        code: one of `LANGUAGES`.
+        catalogue: the translations.
+    """
+
+    def __init__(self, code: str, catalogue: gettext.NullTranslations) -> None:
+        self.code: str = code
+        self._catalogue = catalogue
+        self._thousands, self._point = _SEPARATORS[code]
+
+    def say(self, sentence: str, /, **values: object) -> str:
+        """Return a sentence in this language.
+
+        Args:
+            sentence: the sentence in English, with fields such as `{name}`.
+            values: the values of the fields, in this language already.
+        """
+        return self._catalogue.gettext(sentence).format(**values)
+
+    def plural(self, one: str, many: str, number: int, /, **values: object) -> str:
+        """Return a sentence that agrees with a number, in this language.
+
+        Args:
+            one: the sentence in English for one. The field `{number}` is the number, written.
+            many: the sentence in English for any other number.
+            number: the number.
+            values: the values of further fields, in this language already.
+        """
+        chosen = self._catalogue.ngettext(one, many, number)
+        return chosen.format(number=self.count(number), **values)
+
+    def count(self, number: int | Decimal) -> str:
+        """Return a number with separated thousands and a real minus sign."""
+        return self.figure(format(number, "," if isinstance(number, int) else ",f"))
+
+    def figure(self, written: str) -> str:
+        """Return a number that is written as in Python, such as `-1,234.5`, as usual here."""
+        usual = {",": self._thousands, ".": self._point, "-": "\u2212"}
+        return "".join(usual.get(character, character) for character in written)
+
+    def month(self, number: int) -> str:
+        """Return the name of a month in a date. Its number is from 1 to 12."""
+        return self.say(_MONTHS[number - 1])
+
+    def short_month(self, number: int) -> str:
+        """Return the name of a month where there is little room. Its number is from 1 to 12."""
+        return self.say(_SHORT_MONTHS[number - 1])
+
+
+@cache
+def language_called(code: str) -> Language:
+    """Return a language.
+
+    Args:
+        code: one of `LANGUAGES`.
+
+    Raises:
+        ValueError: there is no such language.
+    """
+    if code not in LANGUAGES:
+        raise ValueError(f"language: must be one of {', '.join(LANGUAGES)}")
+    if code == "en":
+        return ENGLISH
+    return Language(code, gettext.translation("smsgate", str(_LOCALE), [code]))
+
+
+def language_from(environment: Mapping[str, str]) -> str:
+    """Return the language that `LC_ALL` asks for, or else `LANG`: `uk` for `uk_UA`, else `en`."""
+    asked = environment.get("LC_ALL") or environment.get("LANG", "")
+    return "uk" if asked.startswith("uk_UA") else "en"
+
+
+ENGLISH: Language = Language("en", gettext.NullTranslations())
+"""English, which needs no catalogue."""
