@@ -91,7 +91,7 @@ def test_import_tells_what_it_did_and_may_be_repeated(folder: Folder):
     [
         (("list",), "the stop list stop.db: there is no such file"),
         (("remove", NUMBERS[0]), "the stop list stop.db: there is no such file"),
-        (("add", "12345"), "NUMBER 1: not a phone number"),
+        (("add", "quokka"), "NUMBER 1: not a phone number"),
         (("add", NUMBERS[0], "--reason", "x" * 201), "--reason: must have at most 200"),
         (("add", NUMBERS[0], "--file", "mysql://x/y"), "stop list: must be a path"),
         (("import", "gone.csv"), "gone.csv"),
@@ -102,7 +102,7 @@ def test_wrong_usage_says_what_is_wrong(folder: Folder, arguments: tuple[str, ..
     done = folder.run("stoplist", *arguments)
     assert (done.code, done.out) == (2, "")
     assert said in done.err
-    assert "12345" not in done.err
+    assert "quokka" not in done.err
     assert not (folder.path / "stop.db").exists()
 
 

@@ -571,8 +571,8 @@ async def test_bad_number_or_reason_changes_nothing(place: str):
     async with StopList(place) as stop_list:
         for call in (stop_list.add, stop_list.remove):
             with pytest.raises(ValueError, match="number 2: not a phone number") as caught:
-                await call(NUMBER, "12345")
-            assert "12345" not in str(caught.value)
+                await call(NUMBER, "quokka")
+            assert "quokka" not in str(caught.value)
         with pytest.raises(ValueError, match="reason: must have at most 200"):
             await stop_list.add(NUMBER, reason="x" * 201)
         assert await stop_list.count() == 0
