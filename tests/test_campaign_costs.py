@@ -37,6 +37,7 @@ LIST = (
     "destination,price,currency\n"
     "UA,0.62,UAH\n"
     "+38050,0.65,UAH\n"
+    "+380509,0.7,UAH\n"
     "+380,9,UAH\n"
     "PL,1.2,UAH\n"
     "+1,0.005,UAH\n"
@@ -170,6 +171,7 @@ def test_country_without_the_extra_is_never_guessed():
     ("number", "country", "price"),
     [
         ("+380501", "UA", "0.65"),
+        ("+380509", "UA", "0.7"),
         ("+380671", "UA", "0.62"),
         ("+380671", "+380", "9"),
         ("+486001", "PL", "1.2"),
