@@ -47,7 +47,7 @@ DEPENDENT = [
     )
 ]  # fmt: skip
 # The heavy random tests, which reach no lines that other tests do not reach.
-REACHES_NOTHING_NEW = "heavy and soak"
+REACHES_NOTHING_NEW = "heavy and random"
 # The linter and formatter of JavaScript and CSS; its rules are in .ci/biome.jsonc.
 BIOME = "@biomejs/biome@2.6.8"
 

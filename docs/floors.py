@@ -14,7 +14,7 @@ __all__ = ["ROOMS", "below", "floor_of"]
 ROOMS: dict[str, tuple[float, tuple[str, ...]]] = {
     "errors, privacy": (1.5, ("errors", "privacy", "extras", "version", "stop_check")),
     "protocol": (1.5, ("protocol", "phone")),
-    "configuration": (1, ("config", "settings")),
+    "configuration": (1, ("config", "settings", "staging")),
     "_client": (1.5, ("_client",)),
     "session": (1, ("session", "")),
     "ledger": (0, ("ledger",)),

@@ -26,6 +26,8 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 from .privacy import sealed
 from .protocol.characters import unsendable
 from .protocol.models import SENDER_RULE, is_sender
+from .protocol.numbers import international_number
+from .staging import Staging
 
 __all__ = [
     "GATEWAY_URL",
@@ -115,6 +117,8 @@ class SessionConfig:
     verify: bool | ssl.SSLContext = True
     http_client: Any = field(default=None, repr=False)
     country: str | None = None
+    allowed_numbers: str | Iterable[str] | None = field(default=None, repr=False)
+    redirect_to: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         complaint = next(
@@ -127,8 +131,18 @@ class SessionConfig:
             and (self.proxy is not None or self.verify is not True)
         ):
             complaint = "http_client: set proxy and verify on this client, not on the session"
+        if complaint is None and None not in (self.allowed_numbers, self.redirect_to):
+            complaint = "redirect_to: cannot be used together with allowed_numbers"
         if complaint is not None:
             raise ValueError(complaint)
+
+    @property
+    def staging(self) -> Staging:
+        """To which numbers the session may send."""
+        return Staging(
+            None if self.allowed_numbers is None else _numbers_in(self.allowed_numbers),
+            None if self.redirect_to is None else international_number(self.redirect_to),
+        )
 
     @property
     def account_key(self) -> int:
@@ -224,6 +238,24 @@ def _concurrency(name: str, value: Any) -> str | None:
     return None if allowed else f"{name}: must be {_CONCURRENCY_RULE}"
 
 
+def _numbers(name: str, value: Any) -> str | None:
+    rule = f"{name}: must be numbers in the international format, separated by commas"
+    try:
+        return None if _numbers_in(value) else f"{rule}, at least one"
+    except (AttributeError, TypeError, ValueError):
+        return rule
+
+
+def _numbers_in(value: str | Iterable[str]) -> tuple[str, ...]:
+    given = value.split(",") if isinstance(value, str) else value
+    return tuple(international_number(one) for one in given)
+
+
+def _number(name: str, value: Any) -> str | None:
+    rule = f"{name}: must be one number in the international format"
+    return rule if not isinstance(value, str) or "," in value else _numbers(name, value) and rule
+
+
 def _timeouts(name: str, value: Any) -> str | None:
     return None if isinstance(value, Timeouts) else f"{name}: must be a smsgate.Timeouts"
 
@@ -256,6 +288,8 @@ _RULES: dict[str, Callable[[str, Any], str | None]] = {
     "verify": _verify,
     "http_client": _if_set(_client),
     "country": _if_set(_country),
+    "allowed_numbers": _if_set(_numbers),
+    "redirect_to": _if_set(_number),
 }
 """The rule of each argument. A rule returns what is wrong with a value, None if nothing is."""
 
@@ -294,6 +328,8 @@ class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True):
         proxy: the URL of an HTTP proxy.
         country: the two-letter code of the country whose local numbers are accepted (extra
             `phone`).
+        allowed_numbers: for a test environment: the only numbers to send to, separated by commas.
+        redirect_to: for a test environment: the number that gets every message.
     """
 
     login: str = Field(repr=False)
@@ -304,6 +340,8 @@ class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True):
     account_concurrency: int | None = Field(default=None, ge=1, le=MOST_CONCURRENCY)
     proxy: str | None = Field(default=None, repr=False)
     country: str | None = None
+    allowed_numbers: str | None = Field(default=None, repr=False)
+    redirect_to: str | None = Field(default=None, repr=False)
 
     def arguments(self) -> dict[str, Any]:
         """Return these settings as arguments of `AsyncSession`."""

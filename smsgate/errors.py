@@ -16,7 +16,8 @@
     ├── InDoubt                None  the request left; the answer was lost, or it is not clear
     ├── InFlight               None  another call is sending the message with this key
     ├── KeyReused              False the key belongs to another message
-    └── OnStopList             False a number is on the stop list; .listed
+    ├── OnStopList             False a number is on the stop list; .listed
+    └── NotAllowed             False a number is not allowed in this test environment; .barred
 
 `OUTCOMES` at the end says what each error means and what to do about it. The command, FastAPI,
 campaigns, the doctor and observers all read this table. To add an error, add one class and one row.
@@ -51,6 +52,7 @@ __all__ = [
     "KeyReused",
     "MessageNotFound",
     "MissingParameters",
+    "NotAllowed",
     "NotAuthorised",
     "NotEnoughCredits",
     "NotSent",
@@ -416,6 +418,22 @@ class OnStopList(SmsGateError):
         self.listed = listed
 
 
+class NotAllowed(SmsGateError):
+    """A number is not among the `allowed_numbers` of the session. Nothing was sent.
+
+    Attributes:
+        barred: how many numbers of the call are not allowed.
+    """
+
+    sent: ClassVar[bool | None] = False
+
+    def __init__(
+        self, message: str = "the number is not allowed; nothing was sent", *, barred: int = 1
+    ) -> None:
+        super().__init__(message)
+        self.barred = barred
+
+
 class PlainHttpWarning(UserWarning):
     """The gateway's address is plain http, so login, password and texts are not encrypted."""
 
@@ -575,6 +593,14 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
         422,
         "This number receives no messages from this service. Nothing was sent.",
         setting="stop_list",
+    ),
+    NotAllowed: ErrorRow(
+        Outcome.REFUSED,
+        "a number is not among the allowed numbers",
+        "Add the number to SMSGATE_ALLOWED_NUMBERS. In production, unset this variable.",
+        422,
+        "This test environment does not send to this number. Nothing was sent.",
+        setting="SMSGATE_ALLOWED_NUMBERS",
     ),
     SmsGateError: ErrorRow(
         Outcome.IN_DOUBT,

@@ -39,7 +39,7 @@ from .config import (
     read_environment,
     travels_in_clear,
 )
-from .errors import InDoubt, MessageNotFound, NotSent, PlainHttpWarning, SmsGateError
+from .errors import InDoubt, MessageNotFound, NotSent, PlainHttpWarning, Refused, SmsGateError
 from .privacy import sealed
 from .protocol.answers import DeliveryState
 from .protocol.envelope import request_body
@@ -115,6 +115,10 @@ class AsyncSession:
             own connections. The session never closes it.
         country: the two-letter code of the country whose local numbers `send_sms` accepts (extra
             `phone`).
+        allowed_numbers: for a test environment: the only numbers to send to, as a string with
+            commas or as an iterable. A send to another number raises `NotAllowed`.
+        redirect_to: for a test environment: the number that gets every message. A send to several
+            numbers sends it one message, whose outcome all recipients get.
         observer: an `Observer` of every call, for traces and metrics.
         stop_list: a stop list, such as an open `smsgate.stop_list.StopList`. A send to a number on
             it raises `OnStopList`, and then nothing is sent to the other numbers either.
@@ -142,6 +146,8 @@ class AsyncSession:
         verify: bool | ssl.SSLContext = True,
         http_client: HttpClient | None = None,
         country: str | None = None,
+        allowed_numbers: str | Iterable[str] | None = None,
+        redirect_to: str | None = None,
         observer: Observer | None = None,
         stop_list: StopCheck | None = None,
     ) -> None:
@@ -157,7 +163,10 @@ class AsyncSession:
             verify=verify,
             http_client=http_client,
             country=country,
+            allowed_numbers=_again(allowed_numbers),
+            redirect_to=redirect_to,
         )
+        self._staging = config.staging
         for odd in odd_credentials(login=login, password=password):
             warn(odd, stacklevel=_caller())
         self._calls = Calls(config, observer)
@@ -185,7 +194,8 @@ class AsyncSession:
         """Return a session with the settings found in environment variables.
 
         `SMSGATE_LOGIN` and `SMSGATE_PASSWORD` are required. `SMSGATE_SENDER`, `SMSGATE_URL`,
-        `SMSGATE_CONCURRENCY`, `SMSGATE_PROXY` and `SMSGATE_COUNTRY` are optional. An empty variable
+        `SMSGATE_CONCURRENCY`, `SMSGATE_PROXY`, `SMSGATE_COUNTRY`, `SMSGATE_ALLOWED_NUMBERS` and
+        `SMSGATE_REDIRECT_TO` are optional. An empty variable
         counts as absent. For an `.env` file and secret files see `from_settings`.
 
         Args:
@@ -265,6 +275,8 @@ class AsyncSession:
 
     async def __aenter__(self) -> Self:
         self._calls.open()
+        if limits := self._staging.words():
+            _log.warning("test environment: %s", limits)
         return self
 
     async def __aexit__(
@@ -389,6 +401,8 @@ class AsyncSession:
                 was sent.
             OnStopList: a number is on the stop list of the session. The error says how many are;
                 nothing was sent, also not to the others.
+            NotAllowed: a number is not among the `allowed_numbers` of the session; nothing was
+                sent, also not to the others.
             Refused: the gateway refused all recipients.
             NotSent: nothing left this process. After `not_after` seconds, `reason` is `TOO_LATE`.
             InDoubt: it is not known whether the message was sent.
@@ -449,13 +463,19 @@ class AsyncSession:
         checked = checked_again(_a_message(message))
         if isinstance(checked, ValidationError):
             raise checked
-        call = self._call_of(checked, _deadline(timeout, self._config.timeouts.send))
+        numbers = checked.destinations
+        sent = self._staging.redirected(checked)
+        call = self._call_of(sent, _deadline(timeout, self._config.timeouts.send))
         if self._stop_list is not None:
             await check_not_listed(self._stop_list, checked.destinations)
         call.not_after = not_after
         if (record := RECORD.get()) is not None:
             record.calls.append(call)
-        return await self._calls.run(call)
+        try:
+            return self._staging.result_for(numbers, await self._calls.run(call))
+        except Refused as error:
+            self._staging.refusal_for(numbers, error)
+            raise
 
     async def get_new_messages(self, *, timeout: float | None = None) -> list[str]:
         """Return the ids of sent messages that have no status yet. These are not incoming SMS.
@@ -683,6 +703,11 @@ def _caller() -> int:
     ):
         level, frame = level + 1, frame.f_back
     return level
+
+
+def _again(numbers: str | Iterable[str] | None) -> str | tuple[str, ...] | None:
+    """Return the numbers so that they can be read several times."""
+    return numbers if numbers is None or isinstance(numbers, str) else tuple(numbers)
 
 
 def _no_sender() -> ValidationError:

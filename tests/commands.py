@@ -10,7 +10,6 @@ tested with `python -m smsgate`.
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import runpy
 import signal
@@ -21,40 +20,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    [
-        "commands",
-        "smsgate.cli.app",
-        "smsgate.cli.demo",
-        "campaign_child",
-        "anyio._backends._asyncio",
-    ]
-)
+from forks import FORKS, start_server
 
 NOBODY = "nobody"
-
-
-def start_fork_server() -> None:
-    """Start the process that imports everything, if it is not there yet."""
-    here = str(Path(__file__).parent)
-    # Python 3.11 does not give the server its own path, and it would find nothing to import, and
-    # not say so. And it is to import what is installed, not what the working directory holds.
-    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")}
-    os.environ.update(PYTHONPATH=here, PYTHONSAFEPATH="1")
-    try:
-        forkserver.ensure_running()
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @dataclass(frozen=True)
@@ -179,7 +151,7 @@ def fork(
     With the name of a terminal it leads a session that the terminal controls, and with `NOBODY` one
     that nothing controls.
     """
-    start_fork_server()
+    start_server()
     given = [
         Connection(file, readable=place == 0, writable=place > 0)
         for place, file in enumerate(files)

@@ -11,6 +11,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import certifi
 import hypothesis
@@ -68,10 +69,15 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` is applied
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of each module that has a full count, and begin with what takes longest."""
+    """Mark the random tests and what surrounds them, and begin with what takes longest."""
+    names: dict[ModuleType, set[str]] = {}
     for item in items:
         if isinstance(item, pytest.Function) and soak.count in vars(item.module).values():
-            item.add_marker("soak")
+            item.add_marker("random")
+            if item.module not in names:
+                names[item.module] = soak.counted(item.module)
+            if item.originalname in names[item.module]:
+                item.add_marker("soak")
     items.sort(key=lambda item: item.get_closest_marker("longest") is None)
 
 

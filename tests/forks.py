@@ -16,19 +16,36 @@ import pytest
 __all__ = ["FORKS", "in_child", "start_server"]
 
 FORKS = multiprocessing.get_context("forkserver")
+# One server does for all tests of a process, so this is all that any of its children imports.
 FORKS.set_forkserver_preload(
     [
+        "commands",
         "campaign_child",
         "outbox_child",
         "machines_child",
-        # What smsgate and httpx import once it is needed.
+        "smsgate.cli.app",
+        "smsgate.cli.demo",
+        # What smsgate and its dependencies import once it is needed.
         "anyio._backends._asyncio",
+        "encodings.idna",
         "httpcore",
         "httpx",
+        "rich._emoji_codes",
+        "rich.live",
+        "rich.markdown",
+        "rich.progress",
+        "smsgate.integrations.procrastinate",
+        "smsgate.ledger.postgres.postgres_health",
+        "smsgate.ledger.postgres.postgres_messages",
+        "smsgate.ledger.sqlite.sqlite_health",
+        "smsgate.ledger.sqlite.sqlite_messages",
+        "smsgate.sandbox.server",
+        "typer._adapters",
+        "typer._click.decorators",
+        "typer.rich_utils",
         # Each child imports the program that was started, which may be pytest.
         "pytest",
-        "smsgate.ledger.postgres.postgres_messages",
-        "smsgate.ledger.sqlite.sqlite_messages",
+        "preloaded",
     ]
 )
 
@@ -37,8 +54,9 @@ def start_server() -> None:
     """Start the server, unless it runs."""
     with pytest.MonkeyPatch.context() as patch:
         # Python 3.11 does not give the server its own path: it would find nothing to import, and
-        # say nothing.
+        # say nothing. And it is to import what is installed, not what the working directory holds.
         patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        patch.setenv("PYTHONSAFEPATH", "1")
         forkserver.ensure_running()
 
 

@@ -65,6 +65,11 @@ class Places:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def places(request: pytest.FixtureRequest, tmp_path: Path) -> Places:
+    return places_of(request, tmp_path)
+
+
+def places_of(request: pytest.FixtureRequest, tmp_path: Path) -> Places:
+    """Return the places of a fixture whose parameter is "sqlite" or "postgres"."""
     if request.param == "sqlite":
         return Places(tmp_path, None)
     cluster = cluster_of(request)

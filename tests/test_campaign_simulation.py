@@ -276,9 +276,19 @@ def test_same_seed_gives_the_same_history(seed: int, tmp_path: Path):
     assert first[1] > 10
 
 
+SHOWS = {
+    "in flight put back to pending": 9,
+    "claim written after the request": 26,
+    "one in doubt retried": 2,
+    "a read error treated as not sent": 11,
+}
+"""The seed from which a planted bug is looked for, so that lives without it cost nothing."""
+
+
 @pytest.mark.parametrize("bug", [bug for bug in campaign_child.BUGS if bug])
 def test_planted_bug_breaks_a_promise(bug: str, tmp_path: Path):
     journal, runner = campaign_child.BUGS[bug]
+    seeds = range(SHOWS[bug], SHOWS[bug] + 300)
     with pytest.raises(AssertionError, match=r"sent twice|sent, and said not to be"):
-        for _ in lives(range(300), tmp_path, journal=journal, runner=runner):
+        for _ in lives(seeds, tmp_path, journal=journal, runner=runner):
             pass

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, time
 from math import inf
+from pathlib import Path
+from time import time as time_now
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_campaign_ledgers import Places, numbers, places_of
 
-from smsgate.campaign.window import SendingWindow, hours_in, moment_in, zone_named
+import smsgate
+from smsgate.campaign import Campaign, Progress, RecipientState, Runner, RunOutcome
+from smsgate.campaign.window import (
+    SendingWindow,
+    hours_in,
+    moment_in,
+    night_reached,
+    zone_named,
+)
+from smsgate.sandbox import Sandbox
 
 KYIV, WARSAW, NEW_YORK = "Europe/Kyiv", "Europe/Warsaw", "America/New_York"
 DAY = time(9), time(20)
@@ -137,3 +152,186 @@ def test_moment_is_read_in_its_zone():
     assert moment_in("2026-12-01T09:00+01:00", zone_named(KYIV)) == at("2026-12-01 08:00")
     with pytest.raises(ValueError, match="not_before: must be a date and a time"):
         moment_in("tomorrow", None)
+
+
+@pytest.mark.parametrize(
+    ("now", "zones", "seconds", "expected"),
+    [
+        ("2026-11-27 12:00", (KYIV,), 3600, None),
+        ("2026-11-27 20:30", (KYIV,), 3600, (KYIV, "2026-11-27 21:00")),
+        ("2026-11-27 23:00", (KYIV,), 1, (KYIV, "2026-11-27 23:00")),
+        ("2026-11-27 12:00", (KYIV, NEW_YORK), 1, (NEW_YORK, "2026-11-27 12:00")),
+        ("2026-11-27 23:00", (), 1, None),
+    ],
+)
+def test_run_that_reaches_into_the_night_is_noticed(
+    now: str, zones: tuple[str, ...], seconds: float, expected: tuple[str, str] | None
+):
+    found = night_reached(SendingWindow(zones=zones), at(now, KYIV), seconds)
+    assert found == (expected and (expected[0], at(expected[1], KYIV)))
+    hours = SendingWindow(None, *DAY, (KYIV,))
+    assert night_reached(hours, at(now, KYIV), seconds) is None, "it sends by day only"
+
+
+def test_night_begins_after_the_first_moment():
+    window = SendingWindow(at("2026-11-28 09:00", KYIV), zones=(KYIV,))
+    assert night_reached(window, at("2026-11-27 23:00", KYIV), 3600) is None
+
+
+# Runs
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> Places:
+    return places_of(request, tmp_path)
+
+
+class ClockedRunner(Runner):
+    """A run with a clock of the test, whose waits are short."""
+
+    def __init__(self, campaign: Campaign, session: smsgate.AsyncSession, **options: Any) -> None:
+        super().__init__(campaign.journal, session, **options)
+        self.clock: Callable[[], float] = lambda: at("2026-11-27 03:00", KYIV)
+        self._time = self._now
+
+    def _now(self) -> float:
+        return self.clock()
+
+
+@asynccontextmanager
+async def session_of(sandbox: Sandbox) -> AsyncIterator[smsgate.AsyncSession]:
+    async with smsgate.AsyncSession(
+        "sandbox", "sandbox", url=sandbox.url, concurrency=1
+    ) as session:
+        yield session
+
+
+@pytest.mark.anyio
+async def test_run_waits_until_the_hours_begin(places: Places):
+    with places.create("a", numbers(3), between=DAY) as campaign, Sandbox() as sandbox:
+        async with session_of(sandbox) as session:
+            said = set[str]()
+
+            def watch(progress: Progress) -> None:
+                said.add(progress.waiting)
+                assert not (progress.waiting and sandbox.calls["SendSMS"])
+
+            runner = ClockedRunner(campaign, session, on_progress=watch)
+            opening = at("2026-11-27 09:00", KYIV) - time_now() - 1.0
+            runner.clock = lambda: time_now() + opening
+            assert (await runner.run()).outcome is RunOutcome.FINISHED
+    until = "it is not the time to send; waiting until 27 November 2026, 09:00:00 (UTC+02:00)"
+    assert until in said
+
+
+@pytest.mark.anyio
+async def test_run_that_waits_can_be_stopped(places: Places):
+    with places.create("a", numbers(3), between=DAY) as campaign, Sandbox() as sandbox:
+        async with session_of(sandbox) as session:
+            runner = ClockedRunner(campaign, session)
+            runner._on_progress = lambda progress: runner.stop() if progress.waiting else None
+            assert (await runner.run()).outcome is RunOutcome.STOPPED
+        assert campaign.journal.states() == {RecipientState.PENDING: 3}
+        assert sandbox.calls["SendSMS"] == 0
+
+
+@pytest.mark.anyio
+async def test_run_pauses_when_the_hours_end(places: Places):
+    with places.create("a", numbers(40), between=DAY) as campaign, Sandbox() as sandbox:
+        async with session_of(sandbox) as session:
+            runner = ClockedRunner(campaign, session, batch=10)
+            day, night = at("2026-11-27 19:59", KYIV), at("2026-11-27 20:00", KYIV)
+            runner.clock = lambda: day if sandbox.accepted < 20 else night
+            runner._on_progress = lambda progress: runner.stop() if progress.waiting else None
+            assert (await runner.run()).outcome is RunOutcome.STOPPED
+        assert sandbox.accepted == 20
+        assert campaign.journal.states() == {
+            RecipientState.ACCEPTED: 20,
+            RecipientState.PENDING: 20,
+        }
+
+
+@pytest.mark.anyio
+async def test_request_that_comes_too_late_does_not_leave(places: Places):
+    with places.create("a", numbers(3), between=DAY) as campaign, Sandbox() as sandbox:
+        async with session_of(sandbox) as session:
+            runner = ClockedRunner(campaign, session)
+            day, night = at("2026-11-27 19:59", KYIV), at("2026-11-27 20:00", KYIV)
+            runner.clock = lambda: day
+
+            def hook(step: str) -> None:
+                if step == "sending":
+                    runner.clock = lambda: night
+
+            runner._hook = hook  # type: ignore[method-assign]
+            runner._on_progress = lambda progress: runner.stop() if progress.waiting else None
+            assert (await runner.run()).outcome is RunOutcome.STOPPED
+        assert campaign.journal.states() == {RecipientState.PENDING: 3}
+        assert sandbox.calls["SendSMS"] == 0
+
+
+@pytest.mark.anyio
+async def test_campaign_without_pending_recipients_waits_for_nothing(places: Places):
+    with places.create("a", [], between=DAY, timezone=KYIV) as campaign, Sandbox() as sandbox:
+        async with session_of(sandbox) as session:
+            result = await ClockedRunner(campaign, session).run()
+            assert result.outcome is RunOutcome.FINISHED
+
+
+# What a campaign remembers
+
+
+def test_campaign_remembers_when_it_may_send(places: Places):
+    moment = datetime(2026, 12, 1, 9, tzinfo=ZoneInfo(KYIV))
+    places.create("a", numbers(1), between=DAY, not_before=moment).close()
+    with places.open("a") as campaign:
+        window = SendingWindow(moment.timestamp(), *DAY, (KYIV,))
+        assert campaign.sending_window == window
+        campaign.set_sending_window(between=(time(10), time(12)), timezone=WARSAW)
+        changed = SendingWindow(moment.timestamp(), time(10), time(12), (WARSAW,))
+        assert campaign.sending_window == changed
+        campaign.set_sending_window(not_before=datetime(2026, 12, 2, 9))  # noqa: DTZ001
+        campaign.set_sending_window(timezone=KYIV)
+        assert (campaign.sending_window.opens, campaign.sending_window.zones) == (time(10), (KYIV,))
+        campaign.remove_sending_window()
+        assert campaign.sending_window == SendingWindow(zones=(KYIV,))
+        campaign.set_sending_window(between=DAY)
+        assert campaign.sending_window == SendingWindow(None, *DAY, (KYIV,))
+
+
+def test_clock_of_each_recipients_country_counts(places: Places):
+    with places.create("a", [*numbers(2), "+48512345678"], between=DAY) as campaign:
+        assert campaign.sending_window.zones == (KYIV, WARSAW)
+    with places.create("b", [*numbers(2), "+48512345678"], between=DAY, timezone=KYIV) as campaign:
+        assert campaign.sending_window.zones == (KYIV,)
+    with places.create("c", [*numbers(2), "+48512345678"]) as campaign:
+        assert campaign.sending_window == SendingWindow(zones=(KYIV, WARSAW))
+
+
+def test_hours_of_an_unknown_country_need_a_zone(places: Places):
+    unknown = "+979123456789"
+    with pytest.raises(ValueError, match="timezone: the time zones of 1 recipients are not known"):
+        places.create("a", [*numbers(1), unknown], between=DAY)
+    with pytest.raises(FileNotFoundError):
+        places.open("a")
+    with places.create("a", [*numbers(1), unknown]) as campaign:
+        assert campaign.sending_window == SendingWindow()
+        with pytest.raises(ValueError, match="timezone: must be given with the hours"):
+            campaign.set_sending_window(between=DAY)
+
+
+@pytest.mark.parametrize(
+    ("named", "rule"),
+    [
+        ({"between": (time(20), time(9))}, "between: must end later"),
+        ({"timezone": "Kyiv"}, "timezone: must be a name of the IANA database"),
+        ({"between": (time(9), time(10))}, "between: the hours have no minute in common"),
+    ],
+)
+def test_campaign_without_a_possible_window_is_not_created(
+    named: dict[str, Any], rule: str, places: Places
+):
+    with pytest.raises(ValueError, match=rule):
+        places.create("a", [*numbers(1), "+12125551234"], **named)
+    with pytest.raises(FileNotFoundError):
+        places.open("a")

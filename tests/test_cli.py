@@ -662,7 +662,7 @@ def test_password_is_not_an_option(bare: Smsgate) -> None:
 )
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shell_completion_offers_what_can_come_next(
-    shell: str, typed: str, offered: list[str]
+    shell: str, typed: str, offered: list[str], bare: Smsgate
 ) -> None:
     line = f"smsgate {typed}"
     words = {
@@ -670,15 +670,9 @@ def test_shell_completion_offers_what_can_come_next(
         "zsh": {"_TYPER_COMPLETE_ARGS": line},
         "fish": {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "smsgate"],
-        capture_output=True,
-        text=True,
-        env=clean_environment(_SMSGATE_COMPLETE=f"complete_{shell}", **words[shell]),
-        check=False,
-    )
-    assert done.stderr == ""
-    said = done.stdout
+    done = bare(**{"_SMSGATE_COMPLETE": f"complete_{shell}", **words[shell]})
+    assert done.err == ""
+    said = done.out
     assert (
         sorted(name for name in COMMANDS if re.search(rf"(?<![\w-]){name}(?![\w-])", said))
         == offered

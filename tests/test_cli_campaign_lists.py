@@ -8,14 +8,12 @@ from __future__ import annotations
 import os
 import pty
 import re
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import openpyxl
 import pytest
-from commands import run_command
+from commands import Child, fork, run_command, text_of
 from test_cli import Finished, clean_environment
 
 from smsgate.campaign import Campaign
@@ -24,10 +22,6 @@ from smsgate.cli.exits import Exit
 ROWS = 6_000
 LIST = "phone;name\n" + "".join(f"+38050{n:07};Олена {n}\n" for n in range(ROWS))
 """More than a pipe and the first look at a file hold."""
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "smsgate", "campaign", *arguments]
 
 
 def campaign(folder: Path, *arguments: str, stdin: str = "") -> Finished:
@@ -116,14 +110,14 @@ def test_progress_is_shown_on_a_terminal_and_erased(columns: str, tmp_path: Path
         (["status", "a.sms"], "Counting"),
     ):
         master, slave = pty.openpty()
-        child = subprocess.Popen(
-            command(*arguments),
-            stdout=subprocess.PIPE,
-            stderr=slave,
-            env=clean_environment(COLUMNS=columns, TERM="xterm"),
-            cwd=tmp_path,
+        ours, theirs = os.pipe()
+        process = fork(
+            ["campaign", *arguments],
+            [os.open(os.devnull, os.O_RDONLY), theirs, slave],
+            environment=clean_environment(COLUMNS=columns, TERM="xterm"),
+            folder=tmp_path,
         )
-        os.close(slave)
+        child = Child(process, text_of(ours), None)
         said = bytearray()
         try:
             while piece := os.read(master, 65_536):
@@ -132,7 +126,7 @@ def test_progress_is_shown_on_a_terminal_and_erased(columns: str, tmp_path: Path
             pass  # Linux says so where the other end is closed
         os.close(master)
         assert child.stdout
-        assert words.encode() not in child.stdout.read()
+        assert words not in child.stdout.read()
         child.stdout.close()
         assert child.wait(30) == 0
         assert re.search(words.encode() + rb".* [1-9][0-9]*%", said)

@@ -300,7 +300,7 @@ def test_plain_http_to_another_machine_is_sent_in_clear(url: str):
 def test_each_setting_has_one_rule_default_and_name():
     arguments = signature(smsgate.AsyncSession).parameters
     settings = {field.name: field.default for field in fields(SessionConfig)}
-    assert set(arguments) - {"observer"} == set(settings) == set(_RULES)
+    assert set(arguments) - {"observer", "stop_list"} == set(settings) == set(_RULES)
     for name, default in settings.items():
         expected = Parameter.empty if default is MISSING else default
         assert arguments[name].default == expected, name

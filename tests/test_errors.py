@@ -37,6 +37,7 @@ TREE = {
     "InFlight": ("SmsGateError", None),
     "KeyReused": ("SmsGateError", False),
     "OnStopList": ("SmsGateError", False),
+    "NotAllowed": ("SmsGateError", False),
 }
 CLASSES = [getattr(errors, name) for name in TREE]
 REFUSALS = [kind for kind in CLASSES if issubclass(kind, Refused)]
@@ -65,7 +66,7 @@ def test_tree_in_the_module_docstring_is_complete():
             "    │   "
             if parent == "Refused"
             else "    ├── "
-            if name != "OnStopList"
+            if name != "NotAllowed"
             else "    └── "
         )
         if parent == "SmsGateError":

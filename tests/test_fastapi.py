@@ -566,6 +566,8 @@ STATUSES: dict[type[BaseException], int] = {
     smsgate.InDoubt: 504,
     InFlight: 409,
     KeyReused: 422,
+    smsgate.NotAllowed: 422,
+    smsgate.OnStopList: 422,
     smsgate.SmsGateError: 500,
 }
 """The status of a class, or else of its base."""

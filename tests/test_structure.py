@@ -66,6 +66,7 @@ FLOORS: dict[str, float] = {
     "ledger.messages": 3.4,
     "ledger.stop_numbers": 3.32,
     "stop_check": 1.0,
+    "staging": 1.4,
     "settings": 5.5,
     "": 5,  # the root package, for those that use it as its users do
 }
@@ -139,6 +140,7 @@ PUBLIC = [
     "MessageNotFound",
     "MissingParameters",
     "NotAuthorised",
+    "NotAllowed",
     "NotEnoughCredits",
     "NotSent",
     "Observer",

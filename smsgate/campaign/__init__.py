@@ -74,7 +74,6 @@ from .stopping import (
 from .window import ANY_TIME, SendingWindow
 
 __all__ = [
-    "ANY_TIME",
     "TRANSITIONS",
     "Added",
     "Around",

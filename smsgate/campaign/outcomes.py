@@ -15,6 +15,7 @@ from ..errors import (
     OUTCOMES,
     ErrorRow,
     InDoubt,
+    NotAllowed,
     NotEnoughCredits,
     NotSent,
     OnStopList,
@@ -126,8 +127,8 @@ def outcome_of_error(claim: Claim, error: BaseException, *, left: bool) -> Reque
         )
     if isinstance(error, Refused):
         return _refused(claim, error)
-    if isinstance(error, OnStopList):  # the list of the session
-        return _on_stop_list(claim, error)
+    if isinstance(error, OnStopList | NotAllowed):  # the rules of the session
+        return _barred(claim, error)
     if isinstance(error, ValidationError):
         return _all(claim, Event.REFUSED, RequestEnd("; ".join(complaints(error))))
     # Cancelled, or an unexpected error.
@@ -163,7 +164,7 @@ def _refused(claim: Claim, error: Refused) -> RequestOutcome:
     return RequestOutcome(outcomes, end)
 
 
-def _on_stop_list(claim: Claim, error: OnStopList) -> RequestOutcome:
+def _barred(claim: Claim, error: OnStopList | NotAllowed) -> RequestOutcome:
     end = RequestEnd(str(error))
     if len(claim.recipients) == 1:
         return _all(claim, Event.REFUSED, end)

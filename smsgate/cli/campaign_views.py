@@ -17,7 +17,6 @@ from rich.table import Table
 from rich.text import Text
 
 from ..campaign import (
-    ANY_TIME,
     Added,
     Costs,
     Event,
@@ -37,6 +36,7 @@ from ..campaign import (
 )
 from ..campaign.delimited import DELIMITER_NAMES
 from ..campaign.planning import REQUEST_SECONDS
+from ..campaign.window import ANY_TIME
 from ..campaign.wording import (
     COSTS,
     DECISIONS,
