@@ -22,13 +22,14 @@ try:
         number_type,
         parse,
         region_code_for_number,
+        region_codes_for_country_code,
     )
 except ModuleNotFoundError as _error:
     raise missing(_error, "a country") from None
 
 from .protocol.numbers import bare_number
 
-__all__ = ["COUNTRY_RULE", "international", "is_country", "time_zones"]
+__all__ = ["COUNTRY_RULE", "international", "is_country", "region", "time_zones"]
 
 COUNTRY_RULE = "a country is its two-letter code of ISO 3166, in capitals, such as UA"
 
@@ -107,6 +108,22 @@ def time_zones(number: str) -> frozenset[str]:
     if zones and len(_ZONES) < _MOST_ZONES:
         _ZONES[beginning] = zones
     return zones
+
+
+def region(number: str) -> str:
+    """Return the two-letter code of a number's country, "" if it is not known.
+
+    Args:
+        number: `+` and digits.
+    """
+    try:
+        parsed = parse(number)
+    except NumberParseException:
+        return ""
+    # If no operator has such numbers, a calling code of one country still tells which it is.
+    alike = region_codes_for_country_code(parsed.country_code or 0)
+    found = str(region_code_for_number(parsed) or (alike[0] if len(alike) == 1 else ""))
+    return found if found.isalpha() else ""  # 001 stands for numbers of no country
 
 
 def _abroad(country: str) -> str:

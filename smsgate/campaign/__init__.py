@@ -35,6 +35,7 @@ from ..ledger.records import (
     LedgerError,
     Lines,
     Listing,
+    NumberGroup,
     RecipientInDoubt,
     RecipientOutcome,
     RecipientRecord,
@@ -51,10 +52,12 @@ from ..ledger.stop_numbers import StopEntry, StopLedger, Stops
 from ..protocol.models import message_id as checked_id
 from ..session import AsyncSession
 from .command_words import place_in_words
+from .costs import Costs, CountedNumbers, CountryCosts
 from .export import Exportable, export_csv
 from .pace import check_pace
 from .planning import Plan, Preview, entries_of, plan_of
 from .polling import Poller, PollOptions, PollProgress
+from .prices import Money, Prices
 from .recipient_zones import RecipientZones, WindowOptions, changed_window
 from .report import Reportable, html_report, write_html
 from .row_options import Duplicates, RowOptions, listing_of
@@ -79,6 +82,8 @@ __all__ = [
     "CampaignOptions",
     "CampaignPaused",
     "Claim",
+    "Costs",
+    "CountryCosts",
     "Decision",
     "Duplicates",
     "Entry",
@@ -95,11 +100,14 @@ __all__ = [
     "LeftOut",
     "ListOptions",
     "Listing",
+    "Money",
+    "NumberGroup",
     "Plan",
     "PollOptions",
     "PollProgress",
     "Poller",
     "Preview",
+    "Prices",
     "Progress",
     "RecipientInDoubt",
     "RecipientOutcome",
@@ -260,6 +268,7 @@ class Campaign:
                 listing_of(options, source),
                 stop_lists=lists,
                 sending_window=lambda: zones.window().stored(),
+                number_groups=lambda groups: CountedNumbers.of(groups).stored(),
             )
             entries = zones(entries)
             if database is not None:
@@ -504,6 +513,7 @@ class Campaign:
         rate: float | None = None,
         batch: int = 100,
         concurrency: int = 4,
+        prices: Prices | None = None,
     ) -> Plan:
         """Return what a run would do and cost.
 
@@ -512,6 +522,7 @@ class Campaign:
             rate: recipients per second, from which the duration follows.
             batch: the most recipients in one request.
             concurrency: how many requests are in flight at the same time.
+            prices: a price list, for the cost in money.
 
         Raises:
             ValueError: `rate`, `batch` or `concurrency` is out of range.
@@ -519,9 +530,36 @@ class Campaign:
         check_pace(batch, rate)
         if type(concurrency) is not int or concurrency < 1:
             raise ValueError("concurrency: must be a whole number, 1 or more")
+        figures = self.figures()
         return plan_of(
-            self.figures(), balance=balance, rate=rate, batch=batch, concurrency=concurrency
+            figures,
+            self._pending_numbers(figures).costs(prices),
+            balance=balance,
+            rate=rate,
+            batch=batch,
+            concurrency=concurrency,
         )
+
+    def _pending_numbers(self, figures: Figures) -> CountedNumbers:
+        waiting = RecipientState.PENDING, RecipientState.SKIPPED
+        stored = self.journal.planned_numbers()
+        if stored and figures.count(*waiting) == figures.recipients:
+            return CountedNumbers.from_stored(stored)  # nothing has been sent
+        return CountedNumbers.of(self.journal.pending_numbers())
+
+    def costs(self, *, prices: Prices | None = None) -> Costs | None:
+        """Return what the whole list costs that `create` has read, whatever was sent since.
+
+        `plan` returns what the recipients cost that are still pending.
+
+        Args:
+            prices: a price list, for the cost in money.
+
+        Returns:
+            The cost by country and by parts; None for a campaign of an older version.
+        """
+        stored = self.journal.planned_numbers()
+        return CountedNumbers.from_stored(stored).costs(prices) if stored else None
 
     def figures(self, *, on_progress: Callable[[float], None] | None = None) -> Figures:
         """Return the campaign in figures.

@@ -22,6 +22,7 @@ from ..protocol.numbers import has_trunk_zero, wrong_length
 from ..protocol.rewriting import savings_of
 from ..protocol.segments import segments
 from ..protocol.transliteration import Language, language_of
+from .costs import Costs
 from .given_numbers import UnreadableRow, number_in
 from .row_options import RowOptions, RowRules, rules_of
 from .sources import Row, Source
@@ -48,6 +49,7 @@ class Plan:
     credits) and `seconds` (that the rate allows) are None if they are not known. `requests` is the
     least number of requests, since recipients with different texts need different ones, and
     `gateway_seconds` the time that a gateway needs for them if it takes `REQUEST_SECONDS` for each.
+    `costs` says what the pending recipients cost by country, and in money if there are prices.
     """
 
     figures: Figures
@@ -57,6 +59,7 @@ class Plan:
     seconds: float | None
     requests: int
     gateway_seconds: float
+    costs: Costs
 
     @property
     def gateway_limits(self) -> bool:
@@ -138,6 +141,7 @@ def _size(sample: Sample) -> tuple[int, int]:
 
 def plan_of(
     figures: Figures,
+    costs: Costs,
     *,
     balance: Decimal | None,
     rate: float | None,
@@ -155,6 +159,7 @@ def plan_of(
         None if rate is None else pending / rate,
         requests,
         requests * REQUEST_SECONDS / concurrency,
+        costs,
     )
 
 

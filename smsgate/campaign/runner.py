@@ -31,13 +31,15 @@ from ..ledger.states import Event, RecipientState, after, before
 from ..ledger.stop_numbers import Stops
 from ..protocol.models import Message, SendResult
 from ..session import AsyncSession
+from .costs import CountedNumbers
 from .evidence import EvidenceCollector
 from .journal_steps import JournalSteps
 from .outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_error
 from .pace import AccountSlots, OwnPace, SharedPace, check_pace
+from .prices import Money, Prices
 from .stopping import opened_stops
 from .window import ANY_TIME, SendingWindow
-from .wording import duration, moment
+from .wording import duration, moment, things
 
 __all__ = ["Progress", "RunOptions", "RunOutcome", "RunResult", "Runner"]
 
@@ -132,7 +134,8 @@ class RunOptions(TypedDict, total=False):
     batch: int
     rate: float | None
     patience: float
-    max_cost: int | None
+    max_cost: int | Money | None
+    prices: Prices | None
     on_progress: Callable[[Progress], None]
 
 
@@ -149,8 +152,10 @@ class Runner:
         patience: seconds in all to wait for a gateway that does not work, with growing pauses. Then
             the run pauses. The run also waits this long for another program that reads the file.
         max_cost: the most credits that the run may cost, at one credit per part. If sending to all
-            pending recipients would cost more, the run pauses before it sends anything. None for no
-            limit.
+            pending recipients would cost more, the run pauses before it sends anything. `Money`
+            is a limit of what they cost by `prices`; then the run also pauses if a recipient has no
+            price. None for no limit.
+        prices: the price list for a limit in money, in the same currency.
         on_progress: called after each change.
 
     Raises:
@@ -176,7 +181,8 @@ class Runner:
         batch: int = 100,
         rate: float | None = None,
         patience: float = 1800.0,
-        max_cost: int | None = None,
+        max_cost: int | Money | None = None,
+        prices: Prices | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         check_pace(batch, rate)
@@ -184,12 +190,16 @@ class Runner:
             ("patience", positive(patience), "more than 0 seconds"),
             (
                 "max_cost",
-                max_cost is None or (type(max_cost) is int and max_cost >= 0),
+                max_cost is None
+                or isinstance(max_cost, Money)
+                or (type(max_cost) is int and max_cost >= 0),
                 "a whole number of credits, 0 or more",
             ),
         ):
             if not valid:
                 raise ValueError(f"{name}: must be {allowed}")
+        if isinstance(max_cost, Money):
+            _check_currency(max_cost, prices)
         self._journal = journal
         self._session = session
         self._steps = JournalSteps(journal)
@@ -210,6 +220,7 @@ class Runner:
         self._unrecorded = 0
         self._patience = patience
         self._max_cost = max_cost
+        self._prices = prices
         self._on_progress = on_progress
         self._evidence = EvidenceCollector(session, journal, self._steps)
         self._progress = Progress({})
@@ -285,7 +296,9 @@ class Runner:
 
     async def _affordable(self) -> bool:
         """End the run if it would cost more than it may."""
-        if self._max_cost is not None:
+        if isinstance(self._max_cost, Money):
+            await self._check_money(self._max_cost)
+        elif self._max_cost is not None:
             cost = (await self._steps(self._journal.figures)).cost(RecipientState.PENDING)
             if cost > self._max_cost:
                 self._end(
@@ -294,6 +307,23 @@ class Runner:
                     f" most allowed is {self._max_cost:,}",
                 )
         return self._outcome is None
+
+    async def _check_money(self, most: Money) -> None:
+        groups = await self._steps(self._journal.pending_numbers)
+        costs = CountedNumbers.of(groups).costs(self._prices)
+        without = things(costs.unpriced, "recipient has", "recipients have")
+        if costs.money is not None and costs.money.amount > most.amount:
+            also = f", while {without} no price" if costs.unpriced else ""
+            self._end(
+                RunOutcome.PAUSED,
+                f"sending to all pending recipients would cost about {costs.money}{also}, and the"
+                f" most allowed is {most}",
+            )
+        elif costs.unpriced:
+            self._end(
+                RunOutcome.PAUSED,
+                f"{without} no price in the price list, so the run may cost more than {most}",
+            )
 
     async def _begin(self) -> bool:
         """Start as soon as no other program reads the file. False if `stop` was called before."""
@@ -566,3 +596,13 @@ class Runner:
             ids = failure.evidence.ids if isinstance(failure, InDoubt) else ()
             await self._evidence.gather(claim.request, ids)
             self._hook("evidence")
+
+
+def _check_currency(most: Money, prices: Prices | None) -> None:
+    """Raise `ValueError` if a limit in money cannot be compared with the prices."""
+    if prices is None:
+        raise ValueError("max_cost: an amount of money needs prices: a price list")
+    if prices.currency != most.currency:
+        raise ValueError(
+            f"max_cost: must be in {prices.currency}, the currency of the price list, or in credits"
+        )

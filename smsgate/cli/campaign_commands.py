@@ -28,6 +28,7 @@ from ..campaign import (
     Figures,
     HiddenRows,
     JournalError,
+    Prices,
     RecipientInDoubt,
     RecipientState,
     RequestInDoubt,
@@ -54,6 +55,7 @@ from .exits import Exit, RunInterrupted
 from .help import PlainGroup
 from .output import Output
 from .preview_commands import preview, send_test
+from .price_list import MaxCost, PriceList, cost_limit, cost_words, price_list
 from .progress import CampaignBar, working
 from .rewriting_options import Rewrites
 from .row_choices import RowChoices, chosen_states, state_option
@@ -178,6 +180,7 @@ def new(
     when: WhenToSend,
     rewrites: Rewrites,
     rows: RowChoices,
+    prices: PriceList = None,
     escape: Escape = False,
     show_numbers: ShowNumbers = False,
 ) -> None:
@@ -185,6 +188,7 @@ def new(
 
     Example: smsgate campaign new spring.sms contacts.csv --sender Shop --text "Hello, {name}!"
     """
+    listed = price_list(prices)
     with working(output, "Reading the list") as tell:
         source = contents.source(contacts)
         made = Campaign.create(
@@ -210,7 +214,7 @@ def new(
                 Made(
                     place.words(),
                     campaign.added,
-                    campaign.plan(),
+                    campaign.plan(prices=listed),
                     source,
                     campaign.preview,
                     show_numbers,
@@ -260,14 +264,8 @@ async def run(
             metavar="N", min=1, max=MOST_IN_REQUEST, help="The most recipients in one request."
         ),
     ] = 100,
-    max_cost: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=0,
-            help="Send nothing if the run would cost more credits. Default: no limit.",
-        ),
-    ] = None,
+    max_cost: MaxCost = None,
+    prices: PriceList = None,
     stop_list: StopListPlace = None,
     yes: Yes = False,
 ) -> int:
@@ -276,6 +274,7 @@ async def run(
     Example: smsgate campaign run spring.sms --rate 50
     """
     quoted = place.words()
+    limit, listed = cost_limit(max_cost), price_list(prices)
     with place.open() as campaign:
         if why := campaign.paused:
             raise CampaignPaused(
@@ -290,6 +289,7 @@ async def run(
                 rate=rate,
                 batch=batch,
                 concurrency=session.concurrency,
+                prices=listed,
             )
             if not plan.pending:
                 output.note("No recipient is pending.")
@@ -298,11 +298,16 @@ async def run(
                 output.stream(Planned(plan, rate, window))
                 if night := night_warning(window, plan):
                     output.warn(night)
-                cost = things(plan.cost, "credit")
+                cost = cost_words(plan.costs)
                 confirm(f"Send to {things(plan.pending, 'recipient')} for about {cost}?", yes=yes)
             with CampaignBar(output, plan.pending) as shown:
                 runner = campaign.runner(
-                    session, rate=rate, batch=batch, max_cost=max_cost, on_progress=shown.run
+                    session,
+                    rate=rate,
+                    batch=batch,
+                    max_cost=limit,
+                    prices=listed,
+                    on_progress=shown.run,
                 )
                 end: RunResult | None = None
                 output.interrupted = partial(RunInterrupted, quoted)
@@ -331,10 +336,11 @@ async def _balance(output: Output, session: AsyncSession) -> Decimal | None:
 
 
 @command(app)
-def status(output: Output, place: CampaignPlace) -> None:
+def status(output: Output, place: CampaignPlace, *, prices: PriceList = None) -> None:
     """Show the state of a campaign, even during a run."""
+    listed = price_list(prices)
     with _open_to_show(place) as campaign:
-        output.show(_status_of(output, campaign))
+        output.show(_status_of(output, campaign, listed))
 
 
 @command(app, changes=True)
@@ -391,11 +397,12 @@ def rate(
     output.note("No rate limit." if limit == "none" else f"At most {limit} recipients per second.")
 
 
-def _status_of(output: Output, campaign: Campaign) -> Status:
+def _status_of(output: Output, campaign: Campaign, prices: Prices | None) -> Status:
     journal = shared(campaign.journal)
     limit = None if journal is None else journal.rate()
     counted = _counted(output, campaign)
-    return Status(counted, campaign.paused, limit, campaign.sending_window)
+    costs = campaign.costs(prices=prices)
+    return Status(counted, campaign.paused, limit, campaign.sending_window, costs)
 
 
 def _counted(output: Output, campaign: Campaign) -> Figures:
@@ -621,6 +628,7 @@ def report(
             " uk_UA, otherwise en.",
         ),
     ] = None,
+    prices: PriceList = None,
     show_numbers: ShowNumbers = False,
 ) -> None:
     """Show a report on all recipients, or write the report as an HTML page with charts.
@@ -628,9 +636,12 @@ def report(
     Example: smsgate campaign report spring.sms --html spring.html --language uk
     """
     code = language_called(language or language_from(os.environ)).code
+    if html is not None and prices is not None:
+        raise ValueError("--prices: cannot be used with --html, whose costs are in credits")
+    listed = price_list(prices) if html is None else None
     with place.open(writing=False) as campaign:
         if html is None:
-            output.show(_status_of(output, campaign))
+            output.show(_status_of(output, campaign, listed))
         else:
             with working(output, "Writing the report") as tell:
                 campaign.write_report(

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from ..campaign import (
     Added,
+    Costs,
     Event,
     Figures,
     LeftOut,
@@ -58,6 +59,7 @@ from ..campaign.wording import (
 from ..ledger.records import Evidence
 from ..ledger.records import Text as TextOfOne
 from ..privacy import mask_number, mask_numbers
+from .price_list import costs_document, countries_table, list_words, money_words
 from .rewriting_options import saving_lines, savings_document
 from .views import VIEWS, Look, View, pairs, printable, table, unbroken
 from .when_to_send import window_document, window_words
@@ -137,6 +139,8 @@ class Status:
     paused: str | None = None
     rate: float | None = None
     window: SendingWindow = ANY_TIME
+    costs: Costs | None = None
+    """What the whole list costs, whatever was sent; None if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,7 @@ def _made_screen(made: Made) -> RenderableType:
                 **_plan_rows(Planned(made.plan, None, made.window), example=False),
             }
         ),
+        *countries_table(made.plan.costs),
         Text(),
         *_savings(made),
         *_samples(made),
@@ -314,7 +319,7 @@ def _number(number: str, show: bool) -> str:
 
 
 def _plan_screen(planned: Planned) -> RenderableType:
-    return pairs(_plan_rows(planned))
+    return Group(pairs(_plan_rows(planned)), *countries_table(planned.plan.costs))
 
 
 def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
@@ -332,6 +337,8 @@ def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
         else "GSM-7",
         "cost": f"{things(plan.cost, 'credit')}, at one credit per part",
     }
+    if plan.costs.money is not None:
+        rows["price"] = money_words(plan.costs)
     if plan.balance is not None:
         rows["balance"] = things(plan.balance, "credit") + (
             "" if plan.enough else ": NOT ENOUGH, the run will pause"
@@ -373,6 +380,7 @@ def _plan_document(planned: Planned) -> dict[str, Any]:
             "senders": dict(figures.senders),
             "forced_by": figures.forced_by,
             "cost": plan.cost,
+            "costs": costs_document(plan.costs),
             "balance": plan.balance,
             "enough": plan.enough,
             "requests": plan.requests,
@@ -489,6 +497,8 @@ def _status_screen(status: Status) -> RenderableType:
             if figures.cost(state) or state is _S.ACCEPTED
         ),
     }
+    if status.costs is not None and status.costs.countries:
+        rows["whole list"] = list_words(status.costs)
     if status.paused is not None:
         rows["paused"] = printable(status.paused)
     if status.rate is not None:
@@ -498,6 +508,8 @@ def _status_screen(status: Status) -> RenderableType:
     if figures.purged:
         rows["purged"] = PURGED
     blocks: list[RenderableType] = [pairs(rows), Text(), states_table(figures.states)]
+    if status.costs is not None:
+        blocks += countries_table(status.costs)
     for title, counts, unnamed in (
         ("refused because", figures.refused, NO_REASON),
         ("in doubt because", figures.in_doubt, NO_REASON),
@@ -543,6 +555,7 @@ def _status_document(status: Status) -> dict[str, Any]:
         "abandoned": dict(figures.abandoned),
         "delivery": dict(figures.deliveries),
         "cost": {str(state): figures.cost(state) for state in COSTS},
+        "costs": costs_document(status.costs),
         "decisions": [asdict(decision) for decision in figures.decisions],
         "purged": figures.purged,
     }

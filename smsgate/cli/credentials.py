@@ -18,7 +18,7 @@ from ..config import variable
 from ..settings import FileSettings, SmsGateSettings
 from .signals import SIGNALS
 
-__all__ = ["at_terminal", "country_of", "database_of", "settings_of", "stop_list_of"]
+__all__ = ["at_terminal", "country_of", "database_of", "prices_of", "settings_of", "stop_list_of"]
 
 
 def settings_of(
@@ -63,11 +63,19 @@ def stop_list_of(given: str | None) -> str | None:
     return given or _Place.read(env_file=_existing(None)).stop_list
 
 
+def prices_of(given: str | None) -> str | None:
+    """Return the path of the price list: `given`, or that of the environment or `.env` file."""
+    return given or _Place.read(env_file=_existing(None)).prices
+
+
 class _Place(FileSettings):
-    """The database of the outbox and the stop list. Both may be addresses with a password."""
+    """The database of the outbox and the stop list, which may be addresses with a password, and
+    the path of the price list.
+    """
 
     database: str | None = None
     stop_list: str | None = None
+    prices: str | None = None
 
 
 class _Optional(FileSettings):

@@ -19,6 +19,7 @@ from .records import (
     Evidence,
     Figures,
     Lines,
+    NumberGroup,
     RecipientInDoubt,
     RecipientOutcome,
     RecipientRecord,
@@ -92,6 +93,14 @@ class Journal(Protocol):
 
     def set_sending_window(self, stored: str) -> None:
         """Store when the campaign may send."""
+        ...
+
+    def planned_numbers(self) -> str:
+        """Return the text that `Listing.number_groups` returned, "" if nothing is stored."""
+        ...
+
+    def pending_numbers(self) -> list[NumberGroup]:
+        """Count the pending recipients by how their numbers begin. Reads all recipients."""
         ...
 
     def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:

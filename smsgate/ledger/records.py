@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
@@ -27,6 +27,7 @@ __all__ = [
     "LedgerError",
     "Lines",
     "Listing",
+    "NumberGroup",
     "RecipientInDoubt",
     "RecipientOutcome",
     "RecipientRecord",
@@ -111,18 +112,39 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberGroup:
+    """How many recipients have numbers that begin alike, and texts of as many parts.
+
+    `beginning` is `+` and up to 6 digits, without the last 4 digits of a number. `example` is one
+    of the numbers.
+    """
+
+    beginning: str
+    parts: int
+    recipients: int
+    example: str = field(repr=False)
+
+
+def _forgotten(_groups: Iterable[NumberGroup]) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """What holds for all entries of a new campaign.
 
     `each_text` adds a number again for each different text. `columns` are the names of the cells
     that each entry has to keep. `stop_lists` are looked up again at each claim. `sending_window` is
     called when all entries were read, and returns when the campaign may send, as a stored text.
+    `number_groups` is called with the groups of all pending recipients, and returns what to store
+    of them.
     """
 
     each_text: bool = False
     columns: tuple[str, ...] = ()
     stop_lists: Sequence[str] = ()
     sending_window: Callable[[], str] = str
+    number_groups: Callable[[Iterable[NumberGroup]], str] = _forgotten
 
 
 PLAIN_LIST: Listing = Listing()

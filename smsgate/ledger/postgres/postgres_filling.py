@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, starmap
 from typing import Any
 
 from ...protocol.limits import MOST_RECIPIENTS
 from ...protocol.rewriting import Savings
-from ..records import Added, Entry, LedgerError, Listing, Text
+from ..records import Added, Entry, LedgerError, Listing, NumberGroup, Text
 from ..sql_files import statements_of
 from ..stop_numbers import places_text
 from ..stored_records import kept_text, kind_of
@@ -66,6 +66,8 @@ def fill(
         campaign, _ = made
         tables.run("set_stop_lists", campaign=campaign, places=places_text(listing.stop_lists))
         tables.run("set_sending_window", campaign=campaign, stored=listing.sending_window())
+        groups = starmap(NumberGroup, tables.run("pending_numbers", campaign=campaign))
+        tables.run("set_planned_numbers", campaign=campaign, stored=listing.number_groups(groups))
         return made
 
     with tables.connection.unhurried():

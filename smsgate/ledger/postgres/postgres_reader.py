@@ -10,6 +10,7 @@ import json
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import wraps
 from itertools import starmap
@@ -20,6 +21,7 @@ from ..records import (
     Around,
     Figures,
     JournalError,
+    NumberGroup,
     RecipientInDoubt,
     RecipientRecord,
     RequestInDoubt,
@@ -213,6 +215,28 @@ class PostgresReader:
             return dict(self._run("senders"))
         with_text = sum(count for (*_, parts, _), count in groups.items() if parts is not None)
         return dict.fromkeys(senders, with_text)
+
+    @one_step
+    def planned_numbers(self) -> str:
+        """Return what is stored of the numbers of all recipients, "" if nothing is."""
+        return str(self._run("planned_numbers")[0][0])
+
+    def pending_numbers(self) -> list[NumberGroup]:
+        """Count the pending recipients by how their numbers begin."""
+        with self._one_at_a_time, self._tables.connection.unhurried():
+            return self._step(self._pending_numbers)
+
+    def _pending_numbers(self) -> list[NumberGroup]:
+        # Both queries see the same moment, as other machines may be sending.
+        self._tables.connection.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", {})
+        self._tables.connection.run("SET LOCAL jit = off", {})
+        in_flight = {(begin, parts): gone for begin, parts, gone in self._run("numbers_in_flight")}
+        groups = starmap(NumberGroup, self._run("pending_numbers"))
+        return [
+            replace(group, recipients=left)
+            for group in groups
+            if (left := group.recipients - in_flight.get((group.beginning, group.parts), 0))
+        ]
 
     @one_step
     def timeline(self, steps: int) -> list[TimeSlot]:

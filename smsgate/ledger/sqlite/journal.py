@@ -149,6 +149,7 @@ class SqliteJournal(SqliteReader):
                 ("forget_texts", str(int(forget_texts))),
                 ("stop_lists", places_text(listing.stop_lists, self.path.parent)),
                 ("sending_window", listing.sending_window()),
+                ("number_groups", listing.number_groups(self.pending_numbers())),
                 ("kept_columns", kept_text(listing.columns) or "[]"),
             ):
                 self._run("set", name=key, value=value)

@@ -17,6 +17,7 @@ from ..records import (
     Around,
     Figures,
     JournalError,
+    NumberGroup,
     RecipientInDoubt,
     RecipientRecord,
     RequestInDoubt,
@@ -190,6 +191,14 @@ class SqliteReader:
         for reason, count in self._run("reasons", state=state):
             counts[kind_of(reason)] += count
         return dict(counts.most_common())
+
+    def planned_numbers(self) -> str:
+        """Return what is stored of the numbers of all recipients, "" if nothing is."""
+        return self._settings().get("number_groups", "")
+
+    def pending_numbers(self) -> list[NumberGroup]:
+        """Count the pending recipients by how their numbers begin."""
+        return list(starmap(NumberGroup, self._run("pending_numbers")))
 
     def timeline(self, steps: int) -> list[TimeSlot]:
         """Return when recipients got their outcomes, in at most `steps` time slots."""

@@ -131,6 +131,29 @@ SELECT sending_window FROM smsgate.campaign WHERE id = :campaign;
 -- Store when the campaign may send.
 UPDATE smsgate.campaign SET sending_window = :stored WHERE id = :campaign;
 
+-- name: planned_numbers
+-- How the numbers of all recipients begin.
+SELECT number_groups FROM smsgate.campaign WHERE id = :campaign;
+
+-- name: set_planned_numbers
+-- Record how the numbers of all recipients begin.
+UPDATE smsgate.campaign SET number_groups = :stored WHERE id = :campaign;
+
+-- name: pending_numbers
+-- Recipients that are pending or in flight, by the beginnings of their numbers and parts.
+SELECT left(number, least(7, length(number) - 4)), parts, count(*), min(number)
+FROM smsgate.recipient WHERE campaign = :campaign AND state = 'pending' GROUP BY 1, 2;
+
+-- name: numbers_in_flight
+-- Recipients that are in flight, alike. OFFSET keeps the planner from reading all recipients.
+SELECT left(one.number, least(7, length(one.number) - 4)), one.parts, count(*)
+FROM smsgate.request CROSS JOIN LATERAL (
+    SELECT number, parts FROM smsgate.recipient
+    WHERE campaign = :campaign AND id BETWEEN request.first AND request.last AND state = 'pending'
+    OFFSET 0
+) AS one
+WHERE request.campaign = :campaign AND request.state = 'in flight' GROUP BY 1, 2;
+
 -- name: held
 -- The claimed request of a token.
 SELECT id, text, first, last, size, alone, attempts FROM smsgate.request

@@ -11,6 +11,9 @@ ALTER TABLE smsgate.campaign ADD COLUMN stop_lists text NOT NULL DEFAULT '[]';
 -- When the campaign may send, as a text that only smsgate reads.
 ALTER TABLE smsgate.campaign ADD COLUMN sending_window text NOT NULL DEFAULT '';
 
+-- How the numbers of all recipients begin, as a text that only smsgate reads.
+ALTER TABLE smsgate.campaign ADD COLUMN number_groups text NOT NULL DEFAULT '';
+
 CREATE TABLE smsgate.stopped (
     campaign bigint NOT NULL REFERENCES smsgate.campaign (id) ON DELETE CASCADE,
     at double precision NOT NULL,

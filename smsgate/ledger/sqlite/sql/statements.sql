@@ -196,6 +196,13 @@ SELECT recipient.state, text.parts, text.alphabet, text.sender, count(*)
 FROM recipient JOIN text ON text.id = recipient.text
 GROUP BY recipient.state, text.parts, text.alphabet, text.sender;
 
+-- name: pending_numbers
+-- Pending recipients, by the beginnings of their numbers and parts.
+SELECT substr(recipient.number, 1, min(7, length(recipient.number) - 4)) AS beginning, text.parts,
+    count(*), min(recipient.number)
+FROM recipient JOIN text ON text.id = recipient.text
+WHERE recipient.state = 'pending' GROUP BY beginning, text.parts;
+
 -- name: texts
 -- How many texts there are, and how many of them are UCS-2.
 SELECT count(*), coalesce(sum(alphabet = 'UCS-2'), 0) FROM text;
