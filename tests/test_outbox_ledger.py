@@ -410,7 +410,7 @@ def test_tables_without_due_times_are_migrated(outboxes: Outboxes):
         outboxes.execute("DROP TABLE smsgate.stopped, smsgate.stop_list")
         outboxes.execute(
             "ALTER TABLE smsgate.campaign DROP COLUMN stop_lists, DROP COLUMN sending_window,"
-            " DROP COLUMN kept_columns"
+            " DROP COLUMN kept_columns, DROP COLUMN number_groups"
         )
         outboxes.execute("ALTER TABLE smsgate.recipient DROP COLUMN kept")
     outboxes.execute("DROP INDEX {message}_due")
