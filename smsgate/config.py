@@ -252,8 +252,8 @@ def _numbers_in(value: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def _number(name: str, value: Any) -> str | None:
-    rule = f"{name}: must be one number in the international format"
-    return rule if not isinstance(value, str) or "," in value else _numbers(name, value) and rule
+    valid = isinstance(value, str) and "," not in value and _numbers(name, value) is None
+    return None if valid else f"{name}: must be one number in the international format"
 
 
 def _timeouts(name: str, value: Any) -> str | None:

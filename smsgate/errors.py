@@ -407,15 +407,21 @@ class OnStopList(SmsGateError):
 
     Attributes:
         listed: how many numbers of the call are on the stop list.
+        positions: their positions in the call, from 0.
     """
 
     sent: ClassVar[bool | None] = False
 
     def __init__(
-        self, message: str = "the number is on the stop list; nothing was sent", *, listed: int = 1
+        self,
+        message: str = "the number is on the stop list; nothing was sent",
+        *,
+        listed: int = 1,
+        positions: tuple[int, ...] = (0,),
     ) -> None:
         super().__init__(message)
         self.listed = listed
+        self.positions = positions
 
 
 class NotAllowed(SmsGateError):
@@ -423,15 +429,21 @@ class NotAllowed(SmsGateError):
 
     Attributes:
         barred: how many numbers of the call are not allowed.
+        positions: their positions in the call, from 0.
     """
 
     sent: ClassVar[bool | None] = False
 
     def __init__(
-        self, message: str = "the number is not allowed; nothing was sent", *, barred: int = 1
+        self,
+        message: str = "the number is not allowed; nothing was sent",
+        *,
+        barred: int = 1,
+        positions: tuple[int, ...] = (0,),
     ) -> None:
         super().__init__(message)
         self.barred = barred
+        self.positions = positions
 
 
 class PlainHttpWarning(UserWarning):

@@ -13,7 +13,7 @@ import logging
 import os
 import ssl
 import sys
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -21,9 +21,10 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from warnings import warn
 
+import anyio
 from pydantic import ValidationError
 
-from ._client.call import RECORD, Calls, OutgoingCall, subject_of
+from ._client.call import RECORD, Calls, OutgoingCall, machine_seconds, subject_of
 from ._client.delivery import Following
 from ._client.observing import Observer
 from ._client.transport import Body, HttpClient
@@ -39,7 +40,15 @@ from .config import (
     read_environment,
     travels_in_clear,
 )
-from .errors import InDoubt, MessageNotFound, NotSent, PlainHttpWarning, Refused, SmsGateError
+from .errors import (
+    InDoubt,
+    MessageNotFound,
+    NotSent,
+    PlainHttpWarning,
+    Reason,
+    Refused,
+    SmsGateError,
+)
 from .privacy import sealed
 from .protocol.answers import DeliveryState
 from .protocol.envelope import request_body
@@ -465,9 +474,12 @@ class AsyncSession:
             raise checked
         numbers = checked.destinations
         sent = self._staging.redirected(checked)
-        call = self._call_of(sent, _deadline(timeout, self._config.timeouts.send))
+        deadline = _deadline(timeout, self._config.timeouts.send)
         if self._stop_list is not None:
-            await check_not_listed(self._stop_list, checked.destinations)
+            gone = await self._look_up(self._stop_list, numbers, deadline, not_after)
+            deadline -= gone
+            not_after = None if not_after is None else not_after - gone
+        call = self._call_of(sent, deadline)
         call.not_after = not_after
         if (record := RECORD.get()) is not None:
             record.calls.append(call)
@@ -476,6 +488,26 @@ class AsyncSession:
         except Refused as error:
             self._staging.refusal_for(numbers, error)
             raise
+
+    async def _look_up(
+        self,
+        stop_list: StopCheck,
+        numbers: Sequence[str],
+        deadline: float,
+        not_after: float | None,
+    ) -> float:
+        """Look numbers up in the stop list. Returns the seconds that it took."""
+        began = machine_seconds()
+        most = deadline if not_after is None else min(deadline, not_after)
+        with anyio.move_on_after(most):
+            await check_not_listed(stop_list, numbers)
+        gone = machine_seconds() - began
+        if gone >= most:
+            raise NotSent(
+                f"nothing was sent: the look-up in the stop list took {gone:.1f} s",
+                reason=Reason.TIMED_OUT if most == deadline else Reason.TOO_LATE,
+            )
+        return gone
 
     async def get_new_messages(self, *, timeout: float | None = None) -> list[str]:
         """Return the ids of sent messages that have no status yet. These are not incoming SMS.

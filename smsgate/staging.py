@@ -46,7 +46,9 @@ class Staging:
     def _check(self, numbers: Sequence[str]) -> None:
         if self.allowed_numbers is None:
             return
-        barred = len(set(numbers) - set(self.allowed_numbers))
+        allowed = frozenset(self.allowed_numbers)
+        positions = tuple(place for place, number in enumerate(numbers) if number not in allowed)
+        barred = len(positions)
         if barred and len(numbers) == 1:
             raise NotAllowed
         if barred:
@@ -54,6 +56,7 @@ class Staging:
                 f"{barred} of {len(numbers)} numbers are not among the allowed numbers; nothing was"
                 " sent",
                 barred=barred,
+                positions=positions,
             )
 
     def result_for(self, numbers: Sequence[str], result: SendResult) -> SendResult:

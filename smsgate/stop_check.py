@@ -26,13 +26,16 @@ class StopCheck(Protocol):
 
 async def check_not_listed(stop_list: StopCheck, numbers: Sequence[str]) -> None:
     """Raise `OnStopList` if one of the numbers is on the list."""
-    listed = len(await stop_list.listed(numbers))
-    if not listed:
+    found = frozenset(await stop_list.listed(numbers))
+    if not found:
         return
+    positions = tuple(place for place, number in enumerate(numbers) if number in found)
+    listed = len(positions)
     if len(numbers) == 1:
         raise OnStopList
     verb = "is" if listed == 1 else "are"
     raise OnStopList(
         f"{listed} of {len(numbers)} numbers {verb} on the stop list; nothing was sent",
         listed=listed,
+        positions=positions,
     )

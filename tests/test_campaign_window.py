@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, time
+from dataclasses import replace
+from datetime import UTC, datetime, time
 from math import inf
 from pathlib import Path
 from time import time as time_now
@@ -17,13 +18,14 @@ from hypothesis import strategies as st
 from test_campaign_ledgers import Places, numbers, places_of
 
 import smsgate
-from smsgate.campaign import Campaign, Progress, RecipientState, Runner, RunOutcome
+from smsgate.campaign import Campaign, JournalError, Progress, RecipientState, Runner, RunOutcome
 from smsgate.campaign.window import (
     SendingWindow,
+    check_window,
     hours_in,
     moment_in,
     night_reached,
-    zone_named,
+    seconds_of,
 )
 from smsgate.sandbox import Sandbox
 
@@ -119,7 +121,8 @@ def test_nothing_is_sent_before_the_moment():
     ("arguments", "rule"),
     [
         ((None, time(20), time(9), (KYIV,)), "between: must end later on the same day"),
-        ((None, time(9), None, (KYIV,)), "between: must have a first and a last time"),
+        ((None, time(9, 0, 10), time(20), (KYIV,)), "between: must be hours and minutes, without"),
+        ((None, time(9, tzinfo=UTC), time(20, tzinfo=UTC), (KYIV,)), "without seconds or a time"),
         ((None, *DAY, ()), "timezone: must be given"),
         ((None, *DAY, ("Europe/Nowhere",)), "timezone: must be a name of the IANA database"),
         ((None, *DAY, ("../etc",)), "timezone: must be a name of the IANA database"),
@@ -128,14 +131,14 @@ def test_nothing_is_sent_before_the_moment():
 )
 def test_window_that_cannot_be_is_refused(arguments: tuple[object, ...], rule: str):
     with pytest.raises(ValueError, match=rule):
-        SendingWindow(*arguments)  # type: ignore[arg-type]
+        check_window(SendingWindow(*arguments))  # type: ignore[arg-type]
 
 
 def test_window_is_stored_and_read():
     for window in (
         SendingWindow(),
         SendingWindow(1.5),
-        SendingWindow(at("2026-12-01 21:00"), time(9, 30), time(20), (KYIV, WARSAW)),
+        SendingWindow(at("2026-12-01 21:00"), time(9, 30), time(20), (KYIV, WARSAW), (KYIV,)),
     ):
         assert SendingWindow.from_stored(window.stored()) == window
 
@@ -147,11 +150,18 @@ def test_hours_are_read():
             hours_in(text)
 
 
-def test_moment_is_read_in_its_zone():
-    assert moment_in("2026-12-01 09:00", zone_named(KYIV)) == at("2026-12-01 07:00")
-    assert moment_in("2026-12-01T09:00+01:00", zone_named(KYIV)) == at("2026-12-01 08:00")
-    with pytest.raises(ValueError, match="not_before: must be a date and a time"):
-        moment_in("tomorrow", None)
+def test_moment_is_read():
+    assert moment_in(" 2026-12-01 09:00 ") == datetime.fromisoformat("2026-12-01 09:00")
+    assert moment_in("2026-12-01T09:00+01:00").timestamp() == at("2026-12-01 08:00")
+    for text in ("tomorrow", "2026-12-01", "09:00"):
+        with pytest.raises(ValueError, match="not_before: must be a date and a time"):
+            moment_in(text)
+
+
+@pytest.mark.parametrize("year", [1, 1999, 9999])
+def test_absurd_year_is_refused(year: int):
+    with pytest.raises(ValueError, match="not_before: must be in the years 2000 to 2999"):
+        seconds_of(datetime(year, 12, 31, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -167,14 +177,14 @@ def test_moment_is_read_in_its_zone():
 def test_run_that_reaches_into_the_night_is_noticed(
     now: str, zones: tuple[str, ...], seconds: float, expected: tuple[str, str] | None
 ):
-    found = night_reached(SendingWindow(zones=zones), at(now, KYIV), seconds)
+    found = night_reached(SendingWindow(recipient_zones=zones), at(now, KYIV), seconds)
     assert found == (expected and (expected[0], at(expected[1], KYIV)))
     hours = SendingWindow(None, *DAY, (KYIV,))
     assert night_reached(hours, at(now, KYIV), seconds) is None, "it sends by day only"
 
 
 def test_night_begins_after_the_first_moment():
-    window = SendingWindow(at("2026-11-28 09:00", KYIV), zones=(KYIV,))
+    window = SendingWindow(at("2026-11-28 09:00", KYIV), recipient_zones=(KYIV,))
     assert night_reached(window, at("2026-11-27 23:00", KYIV), 3600) is None
 
 
@@ -285,18 +295,43 @@ def test_campaign_remembers_when_it_may_send(places: Places):
     moment = datetime(2026, 12, 1, 9, tzinfo=ZoneInfo(KYIV))
     places.create("a", numbers(1), between=DAY, not_before=moment).close()
     with places.open("a") as campaign:
-        window = SendingWindow(moment.timestamp(), *DAY, (KYIV,))
+        window = SendingWindow(moment.timestamp(), *DAY, (KYIV,), (KYIV,))
         assert campaign.sending_window == window
         campaign.set_sending_window(between=(time(10), time(12)), timezone=WARSAW)
-        changed = SendingWindow(moment.timestamp(), time(10), time(12), (WARSAW,))
+        changed = SendingWindow(moment.timestamp(), time(10), time(12), (WARSAW,), (KYIV,))
         assert campaign.sending_window == changed
-        campaign.set_sending_window(not_before=datetime(2026, 12, 2, 9))  # noqa: DTZ001
         campaign.set_sending_window(timezone=KYIV)
-        assert (campaign.sending_window.opens, campaign.sending_window.zones) == (time(10), (KYIV,))
+        assert campaign.sending_window == replace(changed, zones=(KYIV,))
         campaign.remove_sending_window()
-        assert campaign.sending_window == SendingWindow(zones=(KYIV,))
+        assert campaign.sending_window == SendingWindow(recipient_zones=(KYIV,))
         campaign.set_sending_window(between=DAY)
-        assert campaign.sending_window == SendingWindow(None, *DAY, (KYIV,))
+        assert campaign.sending_window == SendingWindow(None, *DAY, (KYIV,), (KYIV,))
+
+
+def test_zone_of_a_moment_leaves_the_clock_of_the_hours(places: Places):
+    tomorrow = datetime(2026, 12, 2, 9)  # noqa: DTZ001
+    with places.create("a", [*numbers(1), "+48512345678"], between=DAY) as campaign:
+        campaign.set_sending_window(not_before=tomorrow, timezone=NEW_YORK)
+        begin = at("2026-12-02 09:00", NEW_YORK)
+        both = (KYIV, WARSAW)
+        assert campaign.sending_window == SendingWindow(begin, *DAY, both, both)
+    with places.create("b", numbers(1), not_before=tomorrow, timezone=NEW_YORK) as campaign:
+        assert campaign.sending_window == SendingWindow(begin, recipient_zones=(KYIV,))
+        campaign.set_sending_window(between=DAY)
+        assert campaign.sending_window.zones == (KYIV,)
+        campaign.set_sending_window(not_before=tomorrow)
+        assert campaign.sending_window.not_before == at("2026-12-02 09:00", KYIV)
+
+
+def test_zone_without_hours_and_moment_is_refused(places: Places):
+    rule = "timezone: is the clock of between and not_before; give one of them"
+    with pytest.raises(ValueError, match=rule):
+        places.create("a", numbers(1), timezone=KYIV)
+    with (
+        places.create("b", numbers(1)) as campaign,
+        pytest.raises(ValueError, match=rule),
+    ):
+        campaign.set_sending_window(timezone=KYIV)
 
 
 def test_clock_of_each_recipients_country_counts(places: Places):
@@ -305,7 +340,39 @@ def test_clock_of_each_recipients_country_counts(places: Places):
     with places.create("b", [*numbers(2), "+48512345678"], between=DAY, timezone=KYIV) as campaign:
         assert campaign.sending_window.zones == (KYIV,)
     with places.create("c", [*numbers(2), "+48512345678"]) as campaign:
-        assert campaign.sending_window == SendingWindow(zones=(KYIV, WARSAW))
+        assert campaign.sending_window == SendingWindow(recipient_zones=(KYIV, WARSAW))
+
+
+@pytest.mark.anyio
+async def test_window_that_this_machine_cannot_read_stops_the_run(places: Places):
+    with places.create("a", numbers(2), between=DAY) as campaign, Sandbox() as sandbox:
+        strange = replace(campaign.sending_window, zones=("Europe/Nowhere",))
+        campaign.journal.change_sending_window(lambda _: strange.stored())
+        async with session_of(sandbox) as session:
+            with pytest.raises(JournalError, match="must be a name of the IANA database"):
+                await campaign.run(session)
+        assert sandbox.calls["SendSMS"] == 0
+
+
+@pytest.mark.anyio
+async def test_hours_that_no_clock_has_in_common_are_waited_for(places: Places):
+    with places.create("a", numbers(2), between=DAY) as campaign, Sandbox() as sandbox:
+        never = replace(campaign.sending_window, closes=time(12), zones=(KYIV, NEW_YORK))
+        campaign.journal.change_sending_window(lambda _: never.stored())
+        async with session_of(sandbox) as session:
+            said = set[str]()
+            runner = campaign.runner(session)
+
+            def watch(progress: Progress) -> None:
+                if progress.waiting:
+                    said.add(progress.waiting)
+                    runner.stop()
+
+            runner._on_progress = watch
+            assert (await runner.run()).outcome is RunOutcome.STOPPED
+        until = "waiting until the hours have a minute in common in all time zones"
+        assert said == {f"it is not the time to send; {until}"}
+        assert sandbox.calls["SendSMS"] == 0
 
 
 def test_hours_of_an_unknown_country_need_a_zone(places: Places):

@@ -40,7 +40,12 @@ def test_new_and_status_say_when_a_campaign_sends(folder: Folder):
 def test_campaign_at_any_time_says_nothing_of_hours(folder: Folder):
     assert "sends" not in folder.new().out
     sends = folder.document("campaign", "status", "a.sms")["sends"]
-    assert sends == {"between": None, "not_before": None, "zones": ["Europe/Kyiv"]}
+    assert sends == {
+        "between": None,
+        "not_before": None,
+        "zones": [],
+        "recipient_zones": ["Europe/Kyiv"],
+    }
     assert window_words(SendingWindow()) == ""
 
 
@@ -70,7 +75,17 @@ def test_run_changes_when_to_send_and_removes_it(folder: Folder):
         done = folder.run(*run, "--any-time", **account(sandbox))
         assert (done.code, sandbox.accepted) == (0, 6)
     sends = folder.document("campaign", "status", "a.sms")["sends"]
-    assert (sends["between"], sends["zones"]) == (None, ["Europe/Kyiv"])
+    assert (sends["between"], sends["zones"]) == (None, [])
+
+
+def test_run_that_is_not_confirmed_changes_nothing(folder: Folder):
+    folder.new(*HOURS)
+    before = folder.document("campaign", "status", "a.sms")["sends"]
+    with Sandbox() as sandbox:
+        for options in (["--any-time"], ["--between", "10:00-11:00"]):
+            done = folder.run("campaign", "run", "a.sms", *options, **account(sandbox))
+            assert (done.code, sandbox.calls["SendSMS"]) == (2, 0)
+    assert folder.document("campaign", "status", "a.sms")["sends"] == before
 
 
 def test_run_warns_of_the_night_before_it_asks(folder: Folder):
@@ -83,5 +98,5 @@ def test_run_warns_of_the_night_before_it_asks(folder: Folder):
         assert (done.code, sandbox.calls["SendSMS"]) == (2, 0)
         assert "It is night in " in done.err
         assert "use --between 09:00-20:00" in " ".join(done.err.split())
-        folder.run(*run, "--between", "00:00-23:59", "--timezone", "Europe/Kyiv")
-        assert "It is night" not in folder.run(*run, **account(sandbox)).err
+        hours = "--between", "00:00-23:59", "--timezone", "Europe/Kyiv"
+        assert "It is night" not in folder.run(*run, *hours, **account(sandbox)).err

@@ -6,21 +6,22 @@ says who was sent to.
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+import stop_list_child
 from databases import OUTBOXES, cluster_of, new_database
 from forks import in_child, start_server
 from outbox_child import QuickOutbox
 from test_campaign_ledgers import Places, numbers, settle
 
 import smsgate
+from smsgate import NotSent, Reason
 from smsgate.campaign import (
     Campaign,
     Event,
@@ -28,10 +29,8 @@ from smsgate.campaign import (
     RecipientState,
     Runner,
     RunOutcome,
-    SqliteJournal,
     StopLedger,
     StopListError,
-    Stops,
     excluded_campaign,
     excluded_file,
     file_source,
@@ -39,7 +38,6 @@ from smsgate.campaign import (
 )
 from smsgate.campaign.stopping import open_stop_list
 from smsgate.ledger.postgres.postgres_journal import PostgresJournal
-from smsgate.ledger.records import Claim
 from smsgate.sandbox import Sandbox
 from smsgate.stop_list import StopList
 
@@ -412,16 +410,6 @@ def test_first_list_that_has_a_number_gives_the_reason(places: Places):
 # --- crashes and machines -------------------------------------------------------------------------
 
 
-class CheckedAfterwards(SqliteJournal):
-    """The stop list is read after the commit of the claim."""
-
-    def claim(self, *given: Any, stops: Stops | None = None, **more: Any) -> Claim | None:
-        claim = super().claim(*given, **more)
-        if claim is not None and stops is not None:
-            stops.listed([number for _, number in claim.recipients])
-        return claim
-
-
 class Unchecked(PostgresJournal):
     """The stop list is never read at the claim."""
 
@@ -429,28 +417,21 @@ class Unchecked(PostgresJournal):
         return set()
 
 
-@pytest.mark.parametrize("bug", [None, CheckedAfterwards])
-def test_claim_that_was_killed_has_nobody_of_the_list(
-    bug: type[SqliteJournal] | None, tmp_path: Path
-):
+@pytest.mark.parametrize("bug", stop_list_child.BUGS)
+def test_claim_that_was_killed_has_nobody_of_the_list(bug: str, tmp_path: Path):
     lists = Lists(tmp_path, None, str(tmp_path / "stop.db"), own=False)
     lists.stops(NUMBER)
     lists.create("a", numbers(6)).close()
     lists.stops(*numbers(3))
     start_server()
-    code = in_child(die_in_flight, str(tmp_path / "a"), str(tmp_path / "stop.db"), bug)
+    code = in_child(
+        stop_list_child.die_in_flight, str(tmp_path / "a"), str(tmp_path / "stop.db"), bug
+    )
     assert code == -9
     with lists.open("a") as campaign:
         states = [one.state for one in campaign.recipients()]
     kept = [S.ABANDONED] * 3 + [S.IN_DOUBT] * 3
-    assert (states == kept) is (bug is None)
-
-
-def die_in_flight(path: str, stop_list: str, bug: type[SqliteJournal] | None) -> None:
-    journal = (bug or SqliteJournal).open(Path(path))
-    with closing(open_stop_list(stop_list)) as opened:
-        assert journal.claim(journal.start_run(), 6, stops=Stops([opened]))
-        os.kill(os.getpid(), 9)
+    assert (states == kept) is (not bug)
 
 
 @pytest.mark.anyio
@@ -564,6 +545,68 @@ async def test_import_is_idempotent_and_tells_what_is_invalid(place: str, tmp_pa
         again = await stop_list.import_rows(file_source(path).rows)
         assert (again.added, again.known) == (0, 4)
         assert [one.reason async for one in stop_list] == ["old"] * 3
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"not_after": 0.2}, Reason.TOO_LATE),
+        ({"timeout": 0.2}, Reason.TIMED_OUT),
+        ({"timeout": 0.2, "not_after": 9.0}, Reason.TIMED_OUT),
+    ],
+)
+async def test_slow_look_up_counts_for_the_limits_of_a_send(
+    limits: dict[str, float], reason: Reason, sandbox: Sandbox
+):
+    class Slow:
+        async def listed(self, _numbers: Sequence[str]) -> list[str]:
+            await anyio.sleep(5)
+            return []
+
+    async with session(sandbox, stop_list=Slow()) as opened:
+        with pytest.raises(NotSent, match="the look-up in the stop list") as caught:
+            await opened.send_sms(NUMBER, "Hi", sender="Shop", **limits)
+    assert caught.value.reason is reason
+    assert sandbox.calls["SendSMS"] == 0
+
+
+@pytest.mark.anyio
+async def test_one_listed_number_does_not_split_a_request(sandbox: Sandbox, tmp_path: Path):
+    place = str(tmp_path / "stop.db")
+    async with StopList(place) as stop_list:
+        await stop_list.add(numbers(50)[7])
+        source = rows_source(numbers(50))
+        with Campaign.create(tmp_path / "a", source, sender="Shop", text="x") as campaign:
+            async with session(sandbox, stop_list=stop_list) as opened:
+                await campaign.run(opened)
+            found = campaign.recipients()
+            refused = [(one.line, one.reason) for one in found if one.state is S.REFUSED]
+            assert refused == [(8, "on the stop list")]
+            assert campaign.journal.states() == {S.ACCEPTED: 49, S.REFUSED: 1}
+    assert sandbox.calls["SendSMS"] == 1
+
+
+@pytest.mark.anyio
+async def test_list_that_has_moved_is_replaced(lists: Lists, sandbox: Sandbox, tmp_path: Path):
+    places = [str(tmp_path / name) for name in ("old.db", "new.db")]
+    for place in places:
+        async with StopList(place) as stop_list:
+            await stop_list.add(numbers(6)[0])
+    lists.create("a", numbers(6)).close()
+    with lists.open("a") as campaign:
+        campaign.add_stop_list(places[0])
+        await anyio.Path(places[0]).unlink()
+        async with session(sandbox) as opened:
+            with pytest.raises(StopListError, match="there is no such file"):
+                await campaign.run(opened)
+            campaign.add_stop_list(places[1])
+            campaign.remove_stop_list(places[0])
+            assert places[0] not in campaign.stop_lists
+            with pytest.raises(ValueError, match="stop list: the campaign does not have this one"):
+                campaign.remove_stop_list(places[0])
+            await campaign.run(opened)
+        assert campaign.journal.states() == {S.ABANDONED: 1, S.ACCEPTED: 5}
 
 
 @pytest.mark.anyio

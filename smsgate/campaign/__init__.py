@@ -415,9 +415,8 @@ class Campaign:
 
     @property
     def sending_window(self) -> SendingWindow:
-        """When the campaign may send. Its `zones` are known also if it may send at any time."""
-        stored = self.journal.sending_window()
-        return SendingWindow.from_stored(stored) if stored else ANY_TIME
+        """When the campaign may send."""
+        return _window_in(self.journal.sending_window())
 
     def set_sending_window(self, **window: Unpack[WindowOptions]) -> None:
         """Change when the campaign may send, for this run and all later ones.
@@ -429,14 +428,17 @@ class Campaign:
             ValueError: an option is invalid, or the recipients' time zones are not known.
             LedgerError: the file or the database failed.
         """
-        self._store(changed_window(self.sending_window, window))
+        self.journal.change_sending_window(
+            lambda stored: changed_window(_window_in(stored), window).stored()
+        )
 
     def remove_sending_window(self) -> None:
         """Let the campaign send at any time. Raises `LedgerError`."""
-        self._store(SendingWindow(zones=self.sending_window.zones))
-
-    def _store(self, window: SendingWindow) -> None:
-        self.journal.set_sending_window(window.stored())
+        self.journal.change_sending_window(
+            lambda stored: SendingWindow(
+                recipient_zones=_window_in(stored).recipient_zones
+            ).stored()
+        )
 
     def add_stop_list(self, place: str | PathLike[str]) -> None:
         """Honour one more stop list from the next run on.
@@ -503,6 +505,18 @@ class Campaign:
             ValueError: an option is invalid.
         """
         return await self.poller(session, **options).poll()
+
+    def remove_stop_list(self, place: str | PathLike[str]) -> None:
+        """Let the campaign forget a stop list, for example one that has moved.
+
+        Args:
+            place: the path or the address, as `stop_lists` has it.
+
+        Raises:
+            ValueError: the campaign has no such stop list.
+            LedgerError: the file or the database failed.
+        """
+        self.journal.remove_stop_list(fspath(place))
 
     # Figures
 
@@ -742,6 +756,10 @@ class Campaign:
                 " cancel them first"
             )
         self.journal.purge()
+
+
+def _window_in(stored: str) -> SendingWindow:
+    return SendingWindow.from_stored(stored) if stored else ANY_TIME
 
 
 def _sqlite_journal() -> type[SqliteJournal]:

@@ -26,6 +26,7 @@ from ..errors import (
 )
 from ..ledger.records import Claim, RecipientOutcome, RequestEnd
 from ..ledger.states import Event
+from ..ledger.stop_numbers import STOPPED
 from ..privacy import mask_numbers
 from ..protocol.answers import Answer
 from ..protocol.models import RecipientResult, SendResult
@@ -42,6 +43,7 @@ __all__ = [
 
 INTERRUPTED = "interrupted while the request was in flight"
 INTERRUPTED_BEFORE = "interrupted before any byte of the request left"
+NOT_ALLOWED = "not among the allowed numbers of this test environment"
 _TRIES = 3
 """How often a recipient is tried alone before a failure of the gateway counts as a refusal."""
 
@@ -165,13 +167,15 @@ def _refused(claim: Claim, error: Refused) -> RequestOutcome:
 
 
 def _barred(claim: Claim, error: OnStopList | NotAllowed) -> RequestOutcome:
-    end = RequestEnd(str(error))
-    if len(claim.recipients) == 1:
-        return _all(claim, Event.REFUSED, end)
+    reason = STOPPED if isinstance(error, OnStopList) else NOT_ALLOWED
+    barred = frozenset(error.positions)
     outcomes = tuple(
-        RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients
+        RecipientOutcome(key, Event.REFUSED, reason=reason)
+        if place in barred
+        else RecipientOutcome(key, Event.NOT_SENT)
+        for place, (key, _) in enumerate(claim.recipients)
     )
-    return RequestOutcome(outcomes, end)
+    return RequestOutcome(outcomes, RequestEnd(str(error)))
 
 
 def _why(row: ErrorRow, said: str = "") -> str:

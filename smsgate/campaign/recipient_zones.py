@@ -5,14 +5,14 @@ Rule of this file: it never guesses. A number whose country is not known counts 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, time, tzinfo
 from typing import TypedDict
 
 from ..extras import MissingExtra
 from ..ledger.records import Entry
-from .window import SendingWindow, zone_named
+from .window import SendingWindow, check_window, seconds_of, zone_named
 
 __all__ = ["RecipientZones", "WindowOptions", "changed_window"]
 
@@ -24,10 +24,11 @@ class WindowOptions(TypedDict, total=False):
 
     Attributes:
         not_before: the first moment at which anything is sent. A moment without a time zone is one
-            of `timezone`, or of this machine.
+            of `timezone`, or of the only time zone of the recipients, or of this machine.
         between: the first and the last time of day, such as `(time(9), time(20))`. Nothing is sent
             at other times, on any day.
-        timezone: the time zone whose clock counts, such as `"Europe/Kyiv"`. By default the clock of
+        timezone: the time zone of `not_before` and of `between`, such as `"Europe/Kyiv"`. With
+            `not_before` alone, it does not change the clock of `between`. By default the clock of
             each recipient's country counts (extra `phone`, unless all numbers are Ukrainian): the
             campaign sends while it is within the hours in all of these countries.
     """
@@ -44,7 +45,7 @@ class RecipientZones:
         self._options = options
         self._zones = set[str]()
         self._unknown = 0
-        _window_of(options, ["UTC"])  # an option that is invalid for every list fails early
+        changed_window(SendingWindow(recipient_zones=("UTC",)), options)  # fails early
 
     def __call__(self, entries: Iterator[Entry]) -> Iterator[Entry]:
         """Yield the entries."""
@@ -57,15 +58,14 @@ class RecipientZones:
 
     def window(self) -> SendingWindow:
         """Return the window of all recipients. Raises `ValueError` if an option is invalid."""
-        if not self._unknown or self._options.get("timezone"):
-            return _window_of(self._options, self._zones)
-        if self._options.get("between"):
+        known = SendingWindow(recipient_zones=() if self._unknown else tuple(sorted(self._zones)))
+        if self._unknown and self._options.get("between") and not self._options.get("timezone"):
             raise ValueError(
                 f"timezone: the time zones of {self._unknown} recipients are not known. Give the"
                 " time zone whose clock counts, or install smsgate with the extra 'phone', which"
                 " knows the zones of all countries"
             )
-        return _window_of(self._options, ())
+        return changed_window(known, self._options)
 
 
 def _zones_of(number: str) -> frozenset[str]:
@@ -80,26 +80,25 @@ def _zones_of(number: str) -> frozenset[str]:
 
 
 def changed_window(known: SendingWindow, options: WindowOptions) -> SendingWindow:
-    """Return the window with what the options give. Raises `ValueError` if one is invalid."""
-    given = _window_of(options, known.zones)
-    if options.get("between") is None:
-        given = replace(given, opens=known.opens, closes=known.closes)
-    if options.get("not_before") is None:
-        given = replace(given, not_before=known.not_before)
-    return given
+    """Return a window with what the options give. Raises `ValueError` if one is invalid.
 
-
-def _window_of(options: WindowOptions, zones: Iterable[str]) -> SendingWindow:
-    """Return the window of these options; `zones` is for hours without a time zone."""
+    A time zone that is given for `not_before` alone does not change whose clock counts for the
+    hours.
+    """
+    between, not_before = options.get("between"), options.get("not_before")
     timezone = options.get("timezone")
-    clock: tzinfo | None = None if timezone is None else zone_named(timezone)
-    not_before, between = options.get("not_before"), options.get("between")
-    if not_before is not None and not_before.tzinfo is None:
-        not_before = not_before.replace(tzinfo=clock)
-    opens, closes = between or (None, None)
-    return SendingWindow(
-        None if not_before is None else not_before.timestamp(),
-        opens,
-        closes,
-        tuple(sorted(zones)) if timezone is None else (timezone,),
-    )
+    clock: tzinfo | None = known.zone if timezone is None else zone_named(timezone)
+    given = (timezone,) if timezone is not None else known.recipient_zones
+    window = known
+    if not_before is not None:
+        moment = not_before if not_before.tzinfo else not_before.replace(tzinfo=clock)
+        window = replace(window, not_before=seconds_of(moment))
+    if between is not None:
+        opens, closes = between
+        window = replace(window, opens=opens, closes=closes, zones=given)
+    elif timezone is not None and not_before is None:
+        if known.opens is None:
+            raise ValueError("timezone: is the clock of between and not_before; give one of them")
+        window = replace(window, zones=given)
+    check_window(window)
+    return window

@@ -112,6 +112,9 @@ def _states(options: RowOptions, source: Source) -> frozenset[str] | None:
                 " already: name the states to send to, such as --state refused"
             )
         return None
+    known = frozenset(map(str, RecipientState))
+    if isinstance(states, str) or not frozenset(map(str, states)) <= known:
+        raise ValueError(f"states: must be a collection of {', '.join(RecipientState)}")
     if _STATE not in source.columns:
         raise ValueError("state: the list has no column 'state', so it is not an export")
     return frozenset(map(str, states))

@@ -26,7 +26,14 @@ from .._client.workers import side_by_side
 from ..config import positive
 from ..errors import InDoubt, NotSent, Reason, Refused
 from ..ledger.contract import Journal, shared
-from ..ledger.records import CampaignPaused, Claim, JournalBusy, JournalLost, LedgerError
+from ..ledger.records import (
+    CampaignPaused,
+    Claim,
+    JournalBusy,
+    JournalError,
+    JournalLost,
+    LedgerError,
+)
 from ..ledger.states import Event, RecipientState, after, before
 from ..ledger.stop_numbers import Stops
 from ..protocol.models import Message, SendResult
@@ -38,7 +45,7 @@ from .outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_err
 from .pace import AccountSlots, OwnPace, SharedPace, check_pace
 from .prices import Money, Prices
 from .stopping import opened_stops
-from .window import ANY_TIME, SendingWindow
+from .window import ANY_TIME, SendingWindow, zone_named
 from .wording import duration, moment, things
 
 __all__ = ["Progress", "RunOptions", "RunOutcome", "RunResult", "Runner"]
@@ -485,12 +492,26 @@ class Runner:
     async def _read_window(self) -> None:
         if stored := await self._steps(self._journal.sending_window):
             self._window = SendingWindow.from_stored(stored)
+            self._check_clocks(self._window)
+
+    @staticmethod
+    def _check_clocks(window: SendingWindow) -> None:
+        try:
+            for zone in (*window.zones, *window.recipient_zones):
+                zone_named(zone)
+        except ValueError as error:
+            raise JournalError(
+                f"the hours of the campaign cannot be computed here: {error}"
+            ) from None
 
     async def _wait_for_window(self) -> None:
         """Wait until the campaign may send, or until the run ends."""
         while not self._outcome and (seconds := self._window.wait(self._time())):
-            until = moment(self._time() + seconds, self._window.zone)
-            self._progress.waiting = f"it is not the time to send; waiting until {until}"
+            self._progress.waiting = "it is not the time to send; waiting until " + (
+                "the hours have a minute in common in all time zones"
+                if seconds == inf
+                else moment(self._time() + seconds, self._window.zone)
+            )
             self._on_progress(self._progress)
             # The clock of this machine may be set, and the hours may be changed.
             await self._sleep(min(seconds, _WINDOW_LOOK))

@@ -15,9 +15,19 @@ from math import inf
 from typing import Self
 from zoneinfo import ZoneInfo
 
-__all__ = ["ANY_TIME", "SendingWindow", "hours_in", "moment_in", "night_reached", "zone_named"]
+__all__ = [
+    "ANY_TIME",
+    "SendingWindow",
+    "check_window",
+    "hours_in",
+    "moment_in",
+    "night_reached",
+    "seconds_of",
+    "zone_named",
+]
 
 _HOURS = re.compile(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*")
+_YEARS = 2000, 2999
 _DAYS = 8
 """Days to look ahead for an open window. No zone lacks an hour of the day for so long."""
 
@@ -35,43 +45,27 @@ class SendingWindow:
         not_before: the first moment, in seconds since 1970; None for no limit.
         opens: the time of day from which messages may be sent; None for the whole day.
         closes: the time of day from which no more are sent; later than `opens`.
-        zones: the time zones whose clocks count, by their names in the IANA database. The window is
-            open while it is open by the clock of each of them.
-
-    Raises:
-        ValueError: a value is invalid, or the zones have no open hour in common. The message names
-            the value.
+        zones: the time zones whose clocks count for the hours, by their names in the IANA database.
+            The window is open while it is open by the clock of each of them.
+        recipient_zones: the time zones of the recipients; empty if some are not known.
     """
 
     not_before: float | None = None
     opens: time | None = None
     closes: time | None = None
     zones: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if (self.opens is None) != (self.closes is None):
-            raise ValueError("between: must have a first and a last time, such as 09:00-20:00")
-        if self.opens is None or self.closes is None:
-            return
-        if self.opens >= self.closes:
-            raise ValueError("between: must end later on the same day than it begins")
-        if not self.zones:
-            raise ValueError("timezone: must be given with the hours, such as Europe/Kyiv")
-        for zone in self.zones:
-            zone_named(zone)
-        if self.wait(datetime.now(UTC).timestamp()) == inf:
-            raise ValueError(
-                f"between: the hours have no minute in common in {', '.join(self.zones)}. Give the"
-                " time zone whose clock counts, or make one campaign for each country"
-            )
+    recipient_zones: tuple[str, ...] = ()
 
     @property
     def zone(self) -> tzinfo | None:
-        """The zone in which times are shown; None for that of this machine."""
-        return zone_named(self.zones[0]) if len(self.zones) == 1 else None
+        """The zone in which times are shown and read; None for that of this machine."""
+        zones = self.zones or self.recipient_zones
+        return zone_named(zones[0]) if len(zones) == 1 else None
 
     def wait(self, now: float) -> float:
         """Return the seconds from `now` until the window is open, 0 if it is.
+
+        They are infinite if the zones have no open minute in common in the next days.
 
         Args:
             now: the time in seconds since 1970.
@@ -137,10 +131,39 @@ class SendingWindow:
             None if held[name] is None else time.fromisoformat(held[name])
             for name in ("opens", "closes")
         )
-        return cls(held["not_before"], opens, closes, tuple(held["zones"]))
+        return cls(
+            held["not_before"],
+            opens,
+            closes,
+            tuple(held["zones"]),
+            tuple(held["recipient_zones"]),
+        )
 
 
 ANY_TIME = SendingWindow()
+
+
+def check_window(window: SendingWindow) -> None:
+    """Raise `ValueError` for a window that is invalid, or that is never open. It names the value.
+
+    A stored window is not checked again: a change of the clock may close it for some months.
+    """
+    opens, closes = window.opens, window.closes
+    if opens is None or closes is None:
+        return
+    if any(at.second or at.microsecond or at.tzinfo for at in (opens, closes)):
+        raise ValueError("between: must be hours and minutes, without seconds or a time zone")
+    if opens >= closes:
+        raise ValueError("between: must end later on the same day than it begins")
+    if not window.zones:
+        raise ValueError("timezone: must be given with the hours, such as Europe/Kyiv")
+    for zone in window.zones:
+        zone_named(zone)
+    if window.wait(datetime.now(UTC).timestamp()) == inf:
+        raise ValueError(
+            f"between: the hours have no minute in common in {', '.join(window.zones)}. Give the"
+            " time zone whose clock counts, or make one campaign for each country"
+        )
 
 
 def night_reached(window: SendingWindow, now: float, seconds: float) -> tuple[str, float] | None:
@@ -158,7 +181,9 @@ def night_reached(window: SendingWindow, now: float, seconds: float) -> tuple[st
     if window.opens is not None:
         return None
     begin = max(now, window.not_before or 0.0)
-    days = [(zone, SendingWindow(None, *_DAY, (zone,)).left(begin)) for zone in window.zones]
+    days = [
+        (zone, SendingWindow(None, *_DAY, (zone,)).left(begin)) for zone in window.recipient_zones
+    ]
     zone, left = min(days, key=lambda day: day[1], default=("", inf))
     return (zone, begin + left) if left < seconds else None
 
@@ -194,20 +219,23 @@ def hours_in(text: str) -> tuple[time, time]:
         raise ValueError(rule) from None
 
 
-def moment_in(text: str, zone: tzinfo | None) -> float:
-    """Return the moment of a text such as `2026-12-01 09:00`, in seconds since 1970.
-
-    Args:
-        text: date and time of ISO 8601; without an offset they are of `zone`.
-        zone: a time zone; None for that of this machine.
+def moment_in(text: str) -> datetime:
+    """Return the moment of a text such as `2026-12-01 09:00`, without a time zone if it has none.
 
     Raises:
-        ValueError: this is not a date and a time.
+        ValueError: this is not a date and a time of ISO 8601.
     """
+    rule = "not_before: must be a date and a time, such as '2026-12-01 09:00'"
+    if ":" not in text:
+        raise ValueError(rule)
     try:
-        at = datetime.fromisoformat(text.strip())
+        return datetime.fromisoformat(text.strip())
     except ValueError:
-        raise ValueError(
-            "not_before: must be a date and a time, such as '2026-12-01 09:00'"
-        ) from None
-    return (at if at.tzinfo else at.replace(tzinfo=zone)).timestamp()
+        raise ValueError(rule) from None
+
+
+def seconds_of(moment: datetime) -> float:
+    """Return a moment in seconds since 1970. Raises `ValueError` if its year is absurd."""
+    if not _YEARS[0] <= moment.year <= _YEARS[1]:
+        raise ValueError(f"not_before: must be in the years {_YEARS[0]} to {_YEARS[1]}")
+    return moment.timestamp()

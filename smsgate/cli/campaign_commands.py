@@ -61,7 +61,7 @@ from .rewriting_options import Rewrites
 from .row_choices import RowChoices, chosen_states, state_option
 from .shared_options import Account, Country, ShowNumbers, command, stopping
 from .signals import SIGNALS
-from .stop_options import LeaveOut, StopListPlace, warn_of_invalid
+from .stop_options import DropStopList, LeaveOut, StopListPlace, warn_of_invalid
 from .when_to_send import WhenToSend, night_warning
 
 __all__ = ["app"]
@@ -267,6 +267,7 @@ async def run(
     max_cost: MaxCost = None,
     prices: PriceList = None,
     stop_list: StopListPlace = None,
+    drop_stop_list: DropStopList = None,
     yes: Yes = False,
 ) -> int:
     """Send to all pending recipients. After any interruption, run this command again.
@@ -280,9 +281,7 @@ async def run(
             raise CampaignPaused(
                 f"the campaign is paused: {why}. To let it send again: {_RESUME.format(quoted)}"
             )
-        if (also := stop_list_of(stop_list)) is not None:
-            campaign.add_stop_list(also)
-        when.change(campaign, any_time=any_time)
+        window = when.window_of(campaign, any_time=any_time)
         async with account.session() as session:
             plan = campaign.plan(
                 balance=await _balance(output, session),
@@ -294,12 +293,14 @@ async def run(
             if not plan.pending:
                 output.note("No recipient is pending.")
             else:
-                window = campaign.sending_window
                 output.stream(Planned(plan, rate, window))
                 if night := night_warning(window, plan):
                     output.warn(night)
                 cost = cost_words(plan.costs)
                 confirm(f"Send to {things(plan.pending, 'recipient')} for about {cost}?", yes=yes)
+            # Not before: a run that is not confirmed changes nothing, also not for other machines.
+            when.change(campaign, any_time=any_time)
+            _change_stop_lists(campaign, place, stop_list, drop_stop_list)
             with CampaignBar(output, plan.pending) as shown:
                 runner = campaign.runner(
                     session,
@@ -324,6 +325,17 @@ async def run(
         paused = end.outcome is RunOutcome.PAUSED and campaign.paused is not None
         output.stream(Done(end, quoted, resume=paused))
         return _exit_of(end)
+
+
+def _change_stop_lists(
+    campaign: Campaign, place: CampaignPlace, added: str | None, dropped: str | None
+) -> None:
+    """Change the stop lists of a campaign. The list of its own database is always honoured."""
+    also = stop_list_of(added)
+    if also is not None and also != place.database:
+        campaign.add_stop_list(also)
+    if dropped is not None:
+        campaign.remove_stop_list(dropped)
 
 
 async def _balance(output: Output, session: AsyncSession) -> Decimal | None:

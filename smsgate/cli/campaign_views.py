@@ -377,7 +377,7 @@ def _plan_document(planned: Planned) -> dict[str, Any]:
             "texts": figures.texts,
             "parts": {str(parts): number for parts, number in figures.parts.items()},
             "ucs2": figures.ucs2,
-            "senders": dict(figures.senders),
+            "senders": {mask_numbers(name): count for name, count in figures.senders.items()},
             "forced_by": figures.forced_by,
             "cost": plan.cost,
             "costs": costs_document(plan.costs),

@@ -17,7 +17,7 @@ from ..campaign.wording import things
 from .credentials import stop_list_of
 from .output import Output
 
-__all__ = ["LeaveOut", "StopListPlace", "invalid_rows", "warn_of_invalid"]
+__all__ = ["DropStopList", "LeaveOut", "StopListPlace", "invalid_rows", "warn_of_invalid"]
 
 StopListPlace = Annotated[
     str | None,
@@ -27,6 +27,14 @@ StopListPlace = Annotated[
             "The stop list: a file, or an address that begins with postgresql://. The campaign"
             " remembers it. Default: SMSGATE_STOP_LIST."
         ),
+    ),
+]
+
+DropStopList = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PLACE",
+        help="Forget this stop list of the campaign. With --stop-list, it is replaced.",
     ),
 ]
 

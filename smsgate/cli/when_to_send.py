@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from math import inf
 from typing import Annotated, Any
 
 import typer
 
 from ..campaign import Campaign, Plan, SendingWindow, WindowOptions
+from ..campaign.recipient_zones import changed_window
 from ..campaign.window import hours_in, moment_in, night_reached, zone_named
 from ..campaign.wording import moment
 
@@ -50,24 +51,30 @@ class WhenToSend:
 
     def options(self) -> WindowOptions:
         """Return what was given. Raises `ValueError` if an option cannot be read."""
-        zone = None if self.timezone is None else zone_named(self.timezone)
-        moment = None if self.not_before is None else moment_in(self.not_before, zone)
         return WindowOptions(
-            not_before=None if moment is None else datetime.fromtimestamp(moment, UTC),
+            not_before=None if self.not_before is None else moment_in(self.not_before),
             between=None if self.between is None else hours_in(self.between),
             timezone=self.timezone,
         )
 
-    def change(self, campaign: Campaign, *, any_time: bool) -> None:
-        """Change when a campaign may send, if anything was given. Raises `ValueError`."""
-        options = self.options()
-        given = any(value is not None for value in options.values())
-        if given and any_time:
+    def window_of(self, campaign: Campaign, *, any_time: bool) -> SendingWindow:
+        """Return when a campaign may send after `change`. Raises `ValueError`."""
+        known = campaign.sending_window
+        if any_time and self._given():
             raise ValueError("--any-time: cannot be used with another option of when to send")
         if any_time:
+            return SendingWindow(recipient_zones=known.recipient_zones)
+        return changed_window(known, self.options()) if self._given() else known
+
+    def change(self, campaign: Campaign, *, any_time: bool) -> None:
+        """Change when a campaign may send, if anything was given. Raises `ValueError`."""
+        if any_time:
             campaign.remove_sending_window()
-        elif given:
-            campaign.set_sending_window(**options)
+        elif self._given():
+            campaign.set_sending_window(**self.options())
+
+    def _given(self) -> bool:
+        return any((self.not_before, self.between, self.timezone))
 
 
 def window_words(window: SendingWindow) -> str:
@@ -79,7 +86,9 @@ def window_words(window: SendingWindow) -> str:
     if window.not_before is not None:
         said.append(f"not before {moment(window.not_before, window.zone)}")
     now = time.time()
-    if seconds := window.wait(now):
+    if (seconds := window.wait(now)) == inf:
+        said.append("not in the next days: the clocks have no such minute in common")
+    elif seconds:
         said.append(f"next at {moment(now + seconds, window.zone)}")
     return "; ".join(said)
 
@@ -87,7 +96,12 @@ def window_words(window: SendingWindow) -> str:
 def window_document(window: SendingWindow) -> dict[str, Any]:
     """Return when a campaign may send, for JSON."""
     hours = None if window.opens is None else f"{window.opens:%H:%M}-{window.closes:%H:%M}"
-    return {"between": hours, "not_before": window.not_before, "zones": list(window.zones)}
+    return {
+        "between": hours,
+        "not_before": window.not_before,
+        "zones": list(window.zones),
+        "recipient_zones": list(window.recipient_zones),
+    }
 
 
 def night_warning(window: SendingWindow, plan: Plan) -> str:

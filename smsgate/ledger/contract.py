@@ -87,12 +87,16 @@ class Journal(Protocol):
         """Let the campaign honour one more stop list from now on."""
         ...
 
+    def remove_stop_list(self, place: str) -> None:
+        """Let the campaign forget a stop list. Raises `ValueError` if it has no such list."""
+        ...
+
     def sending_window(self) -> str:
         """Return the stored text of when the campaign may send, "" if nothing is stored."""
         ...
 
-    def set_sending_window(self, stored: str) -> None:
-        """Store when the campaign may send."""
+    def change_sending_window(self, change: Callable[[str], str]) -> None:
+        """Store what `change` returns for the stored text. Nobody else changes it meanwhile."""
         ...
 
     def planned_numbers(self) -> str:

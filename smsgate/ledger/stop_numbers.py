@@ -27,6 +27,7 @@ __all__ = [
     "place_to_keep",
     "places_of",
     "places_text",
+    "without_place",
 ]
 
 STOPPED = "on the stop list"
@@ -166,6 +167,18 @@ def places_of(text: str, folder: Path | None = None) -> tuple[str, ...]:
         place if folder is None or on_server(place) else str(folder.absolute() / place)
         for place in json.loads(text)
     )
+
+
+def without_place(places: Sequence[str], place: str, folder: Path | None = None) -> list[str]:
+    """Return the places of stop lists without one of them. Raises `ValueError` if it is missing."""
+    dropped = place_to_keep(place, folder)
+    left = [one for one in places if place_to_keep(one, folder) != dropped]
+    if len(left) == len(places):
+        raise ValueError(
+            "stop list: the campaign does not have this one; it has "
+            + (", ".join(map(repr, places)) or "none")
+        )
+    return left
 
 
 class Stops:

@@ -46,7 +46,7 @@ def fill(
 ) -> tuple[int, Added]:
     """Create a campaign and return its number, and what was added.
 
-    `sending_window` is called when all entries were read.
+    `listing.sending_window` is called when all entries were read.
 
     Raises:
         FileExistsError: the database has a campaign of this name.

@@ -15,7 +15,7 @@ import json
 import os
 import socket
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -48,7 +48,7 @@ from ..records import (
 )
 from ..sql_files import statements_of
 from ..states import Event, RecipientState, after, before
-from ..stop_numbers import STOPPED, Stops, places_of, places_text
+from ..stop_numbers import STOPPED, Stops, places_of, places_text, without_place
 from ..stored_records import evidence_text
 from .postgres_filling import fill
 from .postgres_reader import PostgresReader, one_step
@@ -358,14 +358,21 @@ class PostgresJournal(PostgresReader):
         self._run("set_stop_lists", places=places_text([*known, place]))
 
     @one_step
+    def remove_stop_list(self, place: str) -> None:
+        """Let the campaign forget a stop list. Raises `ValueError` if it has no such list."""
+        known = places_of(self._run("stop_lists_to_change")[0][0])
+        self._run("set_stop_lists", places=places_text(without_place(known, place)))
+
+    @one_step
     def sending_window(self) -> str:
         """Return the stored text of when the campaign may send, "" if nothing is stored."""
         return str(self._run("sending_window")[0][0])
 
     @one_step
-    def set_sending_window(self, stored: str) -> None:
-        """Store when the campaign may send, on all machines."""
-        self._run("set_sending_window", stored=stored)
+    def change_sending_window(self, change: Callable[[str], str]) -> None:
+        """Store what `change` returns for the stored text, for all machines."""
+        ((stored,),) = self._run("sending_window_to_change")
+        self._run("set_sending_window", stored=change(stored))
 
     def _give_back(self) -> None:
         """Return claims whose answer was lost. One that fails is tried at the next claim."""

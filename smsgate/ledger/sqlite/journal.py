@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -40,7 +40,7 @@ from ..records import (
     Text,
 )
 from ..states import Event, RecipientState, after, before
-from ..stop_numbers import STOPPED, Stops, places_of, places_text
+from ..stop_numbers import STOPPED, Stops, places_of, places_text, without_place
 from ..stored_records import evidence_text, kept_text, kind_of
 from .campaign_file import CampaignFile
 from .connection import reading, transaction
@@ -300,14 +300,21 @@ class SqliteJournal(SqliteReader):
             kept = places_text([*self.stop_lists(), place], self.path.parent)
             self._run("set", name="stop_lists", value=kept)
 
+    def remove_stop_list(self, place: str) -> None:
+        """Let the campaign forget a stop list. Raises `ValueError` if it has no such list."""
+        folder = self.path.parent
+        with self._transaction():
+            left = without_place(self.stop_lists(), place, folder)
+            self._run("set", name="stop_lists", value=places_text(left, folder))
+
     def sending_window(self) -> str:
         """Return the stored text of when the campaign may send, "" if nothing is stored."""
         return self._settings().get("sending_window", "")
 
-    def set_sending_window(self, stored: str) -> None:
-        """Store when the campaign may send."""
+    def change_sending_window(self, change: Callable[[str], str]) -> None:
+        """Store what `change` returns for the stored text."""
         with self._transaction():
-            self._run("set", name="sending_window", value=stored)
+            self._run("set", name="sending_window", value=change(self.sending_window()))
 
     def _text(self, text: int) -> Text:
         # The next claim nearly always has the same text.

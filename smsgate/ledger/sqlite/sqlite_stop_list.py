@@ -66,8 +66,9 @@ class SqliteStopList(StopLedger):
             identity = _identity(path)
             if identity is None:
                 raise JournalError(
-                    "there is no such file. 'smsgate stoplist add' and 'smsgate stoplist import'"
-                    " create one"
+                    "there is no such file. A new list is created with 'smsgate stoplist add'; if"
+                    " the list has moved, name its new place, for a campaign with 'campaign run"
+                    " --stop-list NEW --drop-stop-list OLD'"
                 )
             mode = "rw" if self._writing else "ro"
             connection = connection_to(
@@ -116,6 +117,7 @@ class SqliteStopList(StopLedger):
         with self._naming():
             if self._path is not None and _identity(self._path) != self._identity:
                 self._connection.close()
+                self._identity = None  # if it cannot be opened now, try again at the next call
                 self._connection, self._identity = self._opened(self._path)
             return self._run(statement, **values).fetchall()
 

@@ -127,6 +127,10 @@ UPDATE smsgate.campaign SET stop_lists = :places WHERE id = :campaign;
 -- When the campaign may send.
 SELECT sending_window FROM smsgate.campaign WHERE id = :campaign;
 
+-- name: sending_window_to_change
+-- When the campaign may send, which nobody else may change before the commit.
+SELECT sending_window FROM smsgate.campaign WHERE id = :campaign FOR UPDATE;
+
 -- name: set_sending_window
 -- Store when the campaign may send.
 UPDATE smsgate.campaign SET sending_window = :stored WHERE id = :campaign;
@@ -360,11 +364,11 @@ WHERE campaign = :campaign AND line BETWEEN :first_line AND :last_line;
 -- The requests in doubt that a decision concerns, with the range of their recipients.
 SELECT id, first, last, attempts FROM smsgate.request
 WHERE campaign = :campaign AND in_doubt > 0 AND (CAST(:request AS bigint) IS NULL OR id = :request)
-AND (CAST(:lows AS bigint[]) IS NULL OR EXISTS (
+AND EXISTS (
     SELECT 1 FROM unnest(CAST(:lows AS bigint[]), CAST(:highs AS bigint[])) AS chosen (low, high)
     WHERE chosen.low <= request.last AND chosen.high >= request.first
-))
-ORDER BY first FOR UPDATE;
+)
+ORDER BY id FOR UPDATE;
 
 -- name: chosen_in_doubt
 -- The recipients in doubt of ranges. OFFSET keeps the planner from a join, which would read all
@@ -400,11 +404,11 @@ WHERE campaign = :campaign AND id = piece.request;
 SELECT id, text, first, last, alone, attempts FROM smsgate.request
 WHERE campaign = :campaign AND state = 'pending'
 AND (CAST(:request AS bigint) IS NULL OR id = :request)
-AND (CAST(:lows AS bigint[]) IS NULL OR EXISTS (
+AND EXISTS (
     SELECT 1 FROM unnest(CAST(:lows AS bigint[]), CAST(:highs AS bigint[])) AS chosen (low, high)
     WHERE chosen.low <= request.last AND chosen.high >= request.first
-))
-FOR UPDATE;
+)
+ORDER BY id FOR UPDATE;
 
 -- name: cancel_requests
 -- Cancel pending requests, or the recipients that they are cut down to.
