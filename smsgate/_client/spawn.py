@@ -86,9 +86,9 @@ async def finish_in_thread(executor: Executor, work: Callable[[], _T], *, keep: 
     if failure is not None or not keep:
         raise cancelled from failure
     task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()  # the count of cancellations stays what it was
-        task.cancel(*cancelled.args)
+    assert task is not None  # noqa: S101 - a coroutine of asyncio runs in a task
+    task.uncancel()  # the count of cancellations stays what it was
+    task.cancel(*cancelled.args)
     return future.result()
 
 
