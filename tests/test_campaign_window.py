@@ -131,7 +131,7 @@ def test_nothing_is_sent_before_the_moment():
 )
 def test_window_that_cannot_be_is_refused(arguments: tuple[object, ...], rule: str):
     with pytest.raises(ValueError, match=rule):
-        check_window(SendingWindow(*arguments))  # type: ignore[arg-type]
+        check_window(SendingWindow(*arguments))  # type: ignore[arg-type]  # odd values
 
 
 def test_window_is_stored_and_read():
@@ -273,7 +273,7 @@ async def test_request_that_comes_too_late_does_not_leave(places: Places):
                 if step == "sending":
                     runner.clock = lambda: night
 
-            runner._hook = hook  # type: ignore[method-assign]
+            runner._hook = hook  # type: ignore[method-assign]  # the moment under test
             runner._on_progress = lambda progress: runner.stop() if progress.waiting else None
             assert (await runner.run()).outcome is RunOutcome.STOPPED
         assert campaign.journal.states() == {RecipientState.PENDING: 3}
@@ -309,7 +309,7 @@ def test_campaign_remembers_when_it_may_send(places: Places):
 
 
 def test_zone_of_a_moment_leaves_the_clock_of_the_hours(places: Places):
-    tomorrow = datetime(2026, 12, 2, 9)  # noqa: DTZ001
+    tomorrow = datetime(2026, 12, 2, 9)  # noqa: DTZ001 - the zone is under test
     with places.create("a", [*numbers(1), "+48512345678"], between=DAY) as campaign:
         campaign.set_sending_window(not_before=tomorrow, timezone=NEW_YORK)
         begin = at("2026-12-02 09:00", NEW_YORK)

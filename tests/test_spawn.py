@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, ThreadPoolExecutor
 from threading import Event
+from typing import Any
 
 import anyio
 import pytest
@@ -28,80 +30,57 @@ class Work:
         return "done"
 
 
-async def cancelled_during(work: Work, *, keep: bool) -> asyncio.Task[str]:
-    """Cancel a task of asyncio twice while it waits for the work, and return the ended task."""
+async def cancelled_during(
+    work: Work, waiting: Callable[[Executor], Coroutine[Any, Any, object]], *, times: int = 1
+) -> None:
+    """Cancel a task of asyncio while it waits for the work, which ends afterwards."""
     with ThreadPoolExecutor(1) as executor:
-
-        async def waiting() -> str:
-            found = await finish_in_thread(executor, work, keep=keep)
-            await asyncio.sleep(0)
-            return found
-
-        task = asyncio.create_task(waiting())
+        task = asyncio.create_task(waiting(executor))
         await anyio.to_thread.run_sync(work.began.wait, 60)
-        for _ in range(2):
+        for _ in range(times):
             task.cancel("enough")
             await asyncio.sleep(0.01)
         assert not task.done(), "the work has not ended"
         work.may_end.set()
         await asyncio.wait([task])
-    return task
+        assert task.cancelled()
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_cancelled_work_in_a_thread_is_waited_for(keep: bool):
-    work = Work()
-    task = asyncio.run(cancelled_during(work, keep=keep))
+@pytest.mark.parametrize("fails", [True, False])
+def test_cancelled_work_in_a_thread_is_waited_for(keep: bool, fails: bool):
+    work = Work(fails=fails)
+
+    async def waiting(executor: Executor) -> None:
+        await finish_in_thread(executor, work, keep=keep)
+        await asyncio.sleep(0)
+
+    asyncio.run(cancelled_during(work, waiting, times=2))
     assert work.ended
-    assert task.cancelled()
 
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_failure_of_cancelled_work_is_the_cause_of_the_cancellation(keep: bool):
-    caught = list[BaseException | None]()
+    work, caught = Work(fails=True), list[BaseException | None]()
 
-    async def look() -> None:
-        work = Work(fails=True)
-        with ThreadPoolExecutor(1) as executor:
+    async def waiting(executor: Executor) -> None:
+        try:
+            await finish_in_thread(executor, work, keep=keep)
+        except asyncio.CancelledError as error:
+            caught.append(error.__cause__)
+            raise
 
-            async def waiting() -> None:
-                try:
-                    await finish_in_thread(executor, work, keep=keep)
-                except asyncio.CancelledError as error:
-                    caught.append(error.__cause__)
-                    raise
-
-            task = asyncio.create_task(waiting())
-            await anyio.to_thread.run_sync(work.began.wait, 60)
-            task.cancel()
-            await asyncio.sleep(0.01)
-            work.may_end.set()
-            await asyncio.wait([task])
-            assert task.cancelled()
-
-    asyncio.run(look())
+    asyncio.run(cancelled_during(work, waiting))
     assert [type(error) for error in caught] == [LookupError]
 
 
 def test_result_of_cancelled_work_is_kept_until_the_next_await():
-    kept = list[str]()
+    work, kept = Work(), list[str]()
 
-    async def look() -> None:
-        work = Work()
-        with ThreadPoolExecutor(1) as executor:
+    async def waiting(executor: Executor) -> None:
+        kept.append(await finish_in_thread(executor, work, keep=True))
+        await asyncio.sleep(0)
+        kept.append("never reached")
 
-            async def waiting() -> None:
-                kept.append(await finish_in_thread(executor, work, keep=True))
-                await asyncio.sleep(0)
-                kept.append("never reached")
-
-            task = asyncio.create_task(waiting())
-            await anyio.to_thread.run_sync(work.began.wait, 60)
-            task.cancel()
-            await asyncio.sleep(0.01)
-            work.may_end.set()
-            await asyncio.wait([task])
-            assert task.cancelled()
-
-    asyncio.run(look())
+    asyncio.run(cancelled_during(work, waiting))
     assert kept == ["done"]

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from math import inf
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -87,37 +88,10 @@ class SendingWindow:
         earliest = max(now, self.not_before or 0.0)
         if self.opens is None or self.closes is None:
             return (self.not_before or 0.0), inf
-        for start, end in self._spans(datetime.fromtimestamp(earliest, UTC).date()):
+        for start, end in _spans(self, datetime.fromtimestamp(earliest, UTC).date()):
             if end.timestamp() > earliest:
                 return max(start.timestamp(), self.not_before or 0.0), end.timestamp()
         return inf, inf
-
-    def _spans(self, day: date) -> list[_Span]:
-        """Return the spans in which all clocks are within the hours, from the day before on."""
-        days = [day + timedelta(days) for days in range(-1, _DAYS)]
-        first, *others = (self._spans_in(ZoneInfo(zone), days) for zone in self.zones)
-        for spans in others:
-            first = [
-                (start, end)
-                for one in first
-                for other in spans
-                if (start := max(one[0], other[0])) < (end := min(one[1], other[1]))
-            ]
-        return first
-
-    def _spans_in(self, zone: tzinfo, days: Iterable[date]) -> list[_Span]:
-        spans = []
-        for day in days:
-            start, end = (
-                [
-                    datetime.combine(day, at, zone).replace(fold=fold).astimezone(UTC)
-                    for fold in (0, 1)
-                ]
-                for at in (self.opens or time.min, self.closes or time.max)
-            )
-            if max(start) < min(end):
-                spans.append((max(start), min(end)))
-        return spans
 
     def stored(self) -> str:
         """Return the window as text, for a journal."""
@@ -141,6 +115,33 @@ class SendingWindow:
 
 
 ANY_TIME = SendingWindow()
+
+
+@lru_cache(64)  # each request asks twice
+def _spans(window: SendingWindow, day: date) -> list[_Span]:
+    """Return the spans in which all clocks are within the hours, from the day before on."""
+    days = [day + timedelta(days) for days in range(-1, _DAYS)]
+    first, *others = (_spans_in(window, ZoneInfo(zone), days) for zone in window.zones)
+    for spans in others:
+        first = [
+            (start, end)
+            for one in first
+            for other in spans
+            if (start := max(one[0], other[0])) < (end := min(one[1], other[1]))
+        ]
+    return first
+
+
+def _spans_in(window: SendingWindow, zone: tzinfo, days: Iterable[date]) -> list[_Span]:
+    spans = []
+    for day in days:
+        start, end = (
+            [datetime.combine(day, at, zone).replace(fold=fold).astimezone(UTC) for fold in (0, 1)]
+            for at in (window.opens or time.min, window.closes or time.max)
+        )
+        if max(start) < min(end):
+            spans.append((max(start), min(end)))
+    return spans
 
 
 def check_window(window: SendingWindow) -> None:

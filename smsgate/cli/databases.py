@@ -23,7 +23,18 @@ from .credentials import database_of
 if TYPE_CHECKING:
     from ..ledger.messages import MessageLedger
 
-__all__ = ["Database"]
+__all__ = ["Database", "shown_place"]
+
+
+def shown_place(place: str) -> str:
+    """Return a path as it is, and an address without user, password and parameters."""
+    if not on_server(place):
+        return place
+    try:
+        parts = urlsplit(place)
+    except ValueError:
+        return "the database"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +66,7 @@ class Database:
 
     def shown(self) -> str:
         """Return the path, or the address without user, password and parameters."""
-        if not self.on_server():
-            return self.place()
-        try:
-            parts = urlsplit(self.place())
-        except ValueError:
-            return "the database"
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        return shown_place(self.place())
 
     def words(self) -> str:
         """Return the words of a command line that give the same database again."""

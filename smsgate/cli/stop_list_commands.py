@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Group, RenderableType
@@ -26,6 +25,7 @@ from ..ledger.arguments import on_server
 from ..ledger.stop_numbers import StopEntry, StopLedger, check_reason
 from ..privacy import mask_number, mask_numbers
 from .credentials import country_of, stop_list_of
+from .databases import shown_place
 from .help import PlainGroup
 from .output import Output
 from .progress import working
@@ -77,13 +77,7 @@ class ListPlace:
 
     def shown(self) -> str:
         """Return the path, or the address without user, password and parameters."""
-        if not on_server(self.place()):
-            return self.place()
-        try:
-            parts = urlsplit(self.place())
-        except ValueError:
-            return "the database"
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        return shown_place(self.place())
 
     @contextmanager
     def open(self, *, writing: bool) -> Iterator[StopLedger]:
