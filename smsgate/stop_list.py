@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -25,13 +26,17 @@ from .campaign import LeftOut, Row, StopListError
 from .campaign.given_numbers import UnreadableRow, international_in
 from .campaign.stopping import numbers_of, open_stop_list
 from .ledger.stop_numbers import StopEntry, StopLedger, check_reason
+from .stop_check import StopCheck
 
-__all__ = ["StopEntry", "StopImport", "StopList", "StopListError"]
+__all__ = ["StopEntry", "StopImport", "StopList", "StopListError", "StopListPlace", "opened"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _PIECE = 10_000
+
+StopListPlace = StopCheck | str | os.PathLike[str]
+"""A stop list, or the path or the address of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,3 +201,18 @@ class StopList:
                 return work()
 
         return await anyio.to_thread.run_sync(alone, limiter=self._one_at_a_time)
+
+
+@asynccontextmanager
+async def opened(given: StopListPlace | None) -> AsyncIterator[StopCheck | None]:
+    """Give a stop list, opened for reading and then closed if a path or an address is given.
+
+    Raises:
+        ValueError: the place is neither a path nor an address of PostgreSQL.
+        StopListError: the list cannot be read.
+    """
+    if isinstance(given, str | os.PathLike):
+        async with StopList(given, writing=False) as stop_list:
+            yield stop_list
+    else:
+        yield given
