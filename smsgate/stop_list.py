@@ -24,15 +24,12 @@ from .campaign.stopping import numbers_of, open_stop_list
 from .ledger.stop_numbers import StopEntry, StopLedger, check_reason
 from .stop_check import StopCheck
 
-__all__ = ["StopEntry", "StopImport", "StopList", "StopListError", "StopListPlace", "opened"]
+__all__ = ["StopEntry", "StopImport", "StopList", "StopListError"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _PIECE = 10_000
-
-StopListPlace = StopCheck | str | os.PathLike[str]
-"""A stop list, or the path or the address of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +183,9 @@ class StopList:
 
 
 @asynccontextmanager
-async def opened(given: StopListPlace | None) -> AsyncIterator[StopCheck | None]:
+async def opened(
+    given: StopCheck | str | os.PathLike[str] | None,
+) -> AsyncIterator[StopCheck | None]:
     """Give a stop list, opened for reading and then closed if a path or an address is given.
 
     Raises:

@@ -12,12 +12,14 @@ Needs aiohttp. Rule of this file: only the session retries; nothing here repeats
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 
 from ..config import bad_grace
 from ..extras import missing
 from ..session import AsyncSession
-from ..stop_list import StopListPlace, opened
+from ..stop_check import StopCheck
+from ..stop_list import opened
 
 try:
     from aiohttp import web
@@ -35,7 +37,7 @@ In a sub-application, use `request.config_dict[SMS_SESSION]`."""
 def sms_context(
     make: Callable[..., AsyncSession] = AsyncSession.from_env,
     *,
-    stop_list: StopListPlace | None = None,
+    stop_list: StopCheck | str | os.PathLike[str] | None = None,
     grace: float | None = 8.0,
 ) -> Callable[[web.Application], AsyncIterator[None]]:
     """Return a cleanup context that opens a session at startup and closes it at shutdown.

@@ -31,7 +31,8 @@ from ..extras import missing
 from ..outbox import LedgerError, Outbox
 from ..privacy import mask_numbers
 from ..session import AsyncSession
-from ..stop_list import StopListPlace, opened
+from ..stop_check import StopCheck
+from ..stop_list import opened
 
 try:
     from fastapi import Depends, FastAPI, Header, Request
@@ -74,7 +75,7 @@ def sms_lifespan(
     *,
     outbox: str | os.PathLike[str] | None = None,
     forget_texts: bool = False,
-    stop_list: StopListPlace | None = None,
+    stop_list: StopCheck | str | os.PathLike[str] | None = None,
     grace: float | None = 8.0,
 ) -> Lifespan:
     """Return a lifespan that opens a session and an outbox at startup and closes them at shutdown.
