@@ -26,6 +26,7 @@ from .doctor_command import doctor
 from .escapes import Escape, unescaped
 from .exits import Exit, SendInterrupted, UsageError, exit_of_send, exit_of_statuses
 from .help import PlainGroup
+from .init_command import init
 from .outbox_commands import app as outbox
 from .output import Machines, Output, People
 from .rewriting_options import Rewrites
@@ -220,6 +221,7 @@ command(app, serves=True)(sandbox)
 command(app, sends=True, serves=True)(worker)
 command(app)(demo)
 command(app)(doctor)
+command(app, changes=True)(init)
 
 
 def _text(given: str | None) -> str | None:
