@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import anyio
+import chromium
 from playwright.sync_api import sync_playwright
 
 import smsgate
@@ -89,9 +89,7 @@ def main() -> None:
         closed = total / anyio.run(send, url, options.sends, options.numbers)
         _, full = look()
         with sync_playwright() as playwright, ThreadPoolExecutor() as threads:
-            browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-            )
+            browser = chromium.launch(playwright)
             page = browser.new_page()
             page.goto(inbox_url)
             page.locator(".row").first.wait_for()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from commands import run_command
-from databases import cluster_of, new_database
+from databases import database_of
 from test_cli import Finished, clean_environment
 
 from smsgate.campaign import Campaign, RecipientState
@@ -203,8 +203,7 @@ def test_send_honours_a_list_only_if_it_is_named(tmp_path: Path):
 
 
 def test_list_of_a_database_serves_its_campaigns(request: pytest.FixtureRequest, tmp_path: Path):
-    cluster = cluster_of(request)
-    address = cluster.address_of(new_database(cluster))
+    address = database_of(request)
     folder = Folder(tmp_path, SMSGATE_STOP_LIST=address)
     done = folder.run("stoplist", "import", "no.txt")
     assert done.out.startswith(f"{address.rpartition('@')[0] and ''}postgresql://")

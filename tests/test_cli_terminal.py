@@ -369,6 +369,7 @@ SECONDS = 90
 """The demo takes fifteen; the tests run several at once, and under coverage."""
 
 
+@pytest.mark.longest
 def test_demo_as_json_is_one_document_and_leaves_only_the_report(
     tmp_path: Path,
 ) -> None:
@@ -420,6 +421,7 @@ def test_demo_as_json_is_one_document_and_leaves_only_the_report(
     assert int(shown[1].replace(",", "")) == campaign["delivered"]
 
 
+@pytest.mark.longest
 def test_demo_shows_progress_and_fits_80_columns_and_a_pipe(
     tmp_path: Path,
 ) -> None:

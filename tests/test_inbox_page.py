@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import chromium
 import needles
 import pytest
 from test_sandbox import User
@@ -47,14 +47,9 @@ def browser() -> Iterator[Any]:
         give_up("playwright is not installed")
     from playwright.sync_api import Error, sync_playwright  # noqa: PLC0415 - only there if the page can be tested
 
-    found = (
-        shutil.which("chromium")
-        or shutil.which("chromium-browser")
-        or shutil.which("google-chrome")
-    )
     with sync_playwright() as playwright:
         try:
-            started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+            started = chromium.launch(playwright)
         except Error as error:
             give_up(f"no chromium was found ({error.message.splitlines()[0]})")
         with started:

@@ -304,6 +304,7 @@ class Stalls:
             self.none_since(self._due)
 
 
+@pytest.mark.longest
 @pytest.mark.anyio
 async def test_closed_idle_connections_leave_almost_nothing_in_doubt():
     # A connection is used again for half of the time that the server keeps it (docs: how it is
