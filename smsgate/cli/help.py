@@ -9,7 +9,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["PlainCommand", "PlainGroup"]
+__all__ = ["PlainCommand", "PlainGroup", "SpeakingCommand"]
 
 
 def _plain(parameters: list[Any]) -> list[Any]:
@@ -31,6 +31,10 @@ class PlainCommand(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters."""
         return _plain(super().get_params(ctx))
+
+
+class SpeakingCommand(PlainCommand):
+    """A command that speaks the language of its reader."""
 
 
 class PlainGroup(TyperGroup):

@@ -23,6 +23,8 @@ from rich.text import Text
 
 from ..campaign.wording import NO_REASON
 from ..errors import Outcome, ReplyEvidence
+from ..known_sentences import retold
+from ..languages import say, translatable
 from ..privacy import mask_number, mask_numbers
 from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, RecipientResult, SendResult
@@ -53,15 +55,19 @@ __all__ = [
 
 
 class Look(NamedTuple):
-    """A word with a symbol and a colour, so that colour is never the only sign."""
+    """A word with a symbol and a colour, so that colour is never the only sign.
+
+    The word is English, and in the catalogue. `more` follows it as it is.
+    """
 
     symbol: str
     style: str
     word: str
+    more: str = ""
 
     def text(self) -> Text:
         """Return the symbol and the word for the screen."""
-        return Text(f"{self.symbol} {self.word}", self.style)
+        return Text(f"{self.symbol} {say(self.word)}{self.more}", self.style)
 
 
 OUTCOMES: dict[Outcome, Look] = {
@@ -233,11 +239,11 @@ def pairs(rows: Mapping[str, str]) -> Text:
 
 
 def _sent_table(sent: Sent) -> RenderableType:
-    made = table("destination", "outcome", "id or reason")
+    made = table(say("destination"), say("outcome"), say("id or reason"))
     for recipient in sent.result.recipients:
         number, reason = (
             recipient.destination,
-            recipient.message_id or recipient.reason or _unexplained(recipient),
+            recipient.message_id or retold(recipient.reason) or _unexplained(recipient),
         )
         if not sent.show_numbers:
             number, reason = mask_number(number), recipient.message_id or mask_numbers(reason)
@@ -250,7 +256,8 @@ def _sent_table(sent: Sent) -> RenderableType:
 
 
 def _unexplained(recipient: RecipientResult) -> str:
-    return NO_REASON if recipient.outcome is Outcome.REFUSED else "the answer does not say"
+    refused = recipient.outcome is Outcome.REFUSED
+    return say(NO_REASON if refused else translatable("the answer does not say"))
 
 
 def _sent_document(sent: Sent) -> dict[str, Any]:
@@ -308,7 +315,7 @@ def state_look(status: DeliveryStatus) -> Look:
         if status.state is DeliveryState.UNRECOGNISED
         else ""
     )
-    return Look(symbol, style, f"{status.state}{words}")
+    return Look(symbol, style, status.state, words)
 
 
 def _status_line(status: DeliveryStatus) -> RenderableType:
