@@ -137,6 +137,19 @@ OURS: tuple[Known, ...] = (
     translatable("not a mobile number"),
     translatable("has {trunk} after the calling code {code}; remove the {zero}"),
     translatable("must not begin with a 0 after the calling code"),
+    translatable_plural(
+        "not a number of Ukraine: it has {number} digit after {code}, not {right}",
+        "not a number of Ukraine: it has {number} digits after {code}, not {right}",
+    ),
+    translatable("bytes that are invalid in the encoding of the file"),
+    translatable("the row is hidden in the sheet"),
+    translatable("the character at position {position} (U+{code}) cannot be sent in an SMS"),
+    translatable(
+        "a sender is a name of 1 to 11 characters out of A-Z a-z 0-9 . - & or a phone number"
+    ),
+    translatable("sender: {rule}"),
+    translatable("destination {place} repeats destination {other}"),
+    translatable("at least one destination is needed"),
     # Lists and their options.
     translatable("the file is empty"),
     translatable(
@@ -240,6 +253,11 @@ OURS: tuple[Known, ...] = (
     translatable("{path}: the file exists already"),
     translatable("{path}: this is not a file, so it cannot be replaced"),
     translatable("{path}: this is a database, perhaps a campaign, so it is not replaced"),
+    translatable("use --hidden skip to leave them out, or --hidden include to send to them too"),
+    translatable("standard input"),
+    translatable("must be a number greater than 0"),
+    translatable("must be an address that begins with http:// or https://"),
+    translatable("a whole number from 1 to {most}"),
     # Prices and limits.
     translatable("must not be larger than 1 MB"),
     translatable("{path}: must be a text file in UTF-8"),
@@ -268,6 +286,8 @@ OURS: tuple[Known, ...] = (
     translatable("N: must be a number of recipients per second, or 'none'"),
     translatable("batch: must be a whole number from 1 to {most}"),
     translatable("concurrency: must be a whole number, 1 or more"),
+    translatable("amount: must be a Decimal, 0 or more"),
+    translatable("must be an amount and a currency, such as '500 UAH'"),
     # Times.
     translatable("--any-time: cannot be used with another option of when to send"),
     translatable("between: must be two times of day, such as 09:00-20:00"),
@@ -328,6 +348,7 @@ OURS: tuple[Known, ...] = (
     translatable("standard input is not a terminal, so nobody can confirm: use --yes"),
     translatable("not confirmed; nothing was done"),
     translatable("--state: must be one of {states}"),
+    translatable("lines {first} to {last}"),
     # The campaign and its file.
     translatable("there is no campaign at this path"),
     translatable("the file is not a campaign"),
@@ -432,6 +453,8 @@ OURS: tuple[Known, ...] = (
     translatable("the data is damaged"),
     translatable("the claimed recipients are not all pending"),
     translatable("the claimed recipients are not the ones that were read"),
+    translatable("SQLite cannot set synchronous=FULL for this file"),
+    translatable("who: must not be blank; give the name of the person who decides, for the record"),
     # The database.
     translatable("the database has a campaign of this name already"),
     translatable("the database has no campaign of this name"),
@@ -474,6 +497,10 @@ OURS: tuple[Known, ...] = (
     translatable("the database refuses connections from this machine (pg_hba.conf)"),
     translatable("the server has no such database or role: correct the address"),
     translatable("the database does not allow synchronous_commit=on for this role"),
+    translatable("another session of the database holds a lock on the tables of smsgate"),
+    translatable("the database cannot be reached, or the connection was lost"),
+    translatable("trying again for up to {seconds} s: {error}"),
+    translatable("the database failed over, and the record of a send may be lost"),
     # The stop list.
     translatable("no stop list: use --file, or set {variable}"),
     translatable("stop list"),
@@ -532,6 +559,7 @@ OURS: tuple[Known, ...] = (
     translatable(
         "the gateway's address is plain http: login, password and texts are not encrypted"
     ),
+    translatable("no database: use --database, or set {variable}"),
     # What the errors of the gateway mean, and what to do.
     translatable("the gateway ends each new session immediately"),
     translatable("Check whether another program logs in to this account at the same time."),
@@ -606,6 +634,20 @@ OURS: tuple[Known, ...] = (
     translatable(
         "Update smsgate. If the newest version does not know the answer either, please report it."
     ),
+    translatable(
+        "Set the connection limit of http_client to at least `concurrency`. If the limit is"
+        " already that high, the client has lost connections: create a new client and a new"
+        " session."
+    ),
+    translatable(
+        "If the message is still useful, send it again. If this happens often, use a longer"
+        " not_after."
+    ),
+    translatable(
+        "An event hook of the client failed, or a tool that replaces the client's transport"
+        " failed. Remove the hook or the tool."
+    ),
+    translatable("{advice} Nothing was sent."),
     # Messages of the errors of the gateway.
     translatable("the gateway refused ({answer}): {text}"),
     translatable("the gateway also said ({answer}): {text}"),
@@ -685,6 +727,36 @@ OURS: tuple[Known, ...] = (
     translatable("{operation}{subject}: trying again ({turn} of {turns}), since {reason}: {error}"),
     translatable("{operation}{subject}: answer not recognised: {text}"),
     translatable("SendSMS{subject} {how}, and the request may have left: in doubt"),
+    translatable("other event loop"),
+    translatable("cancelled by an operator"),
+    translatable("process ended"),
+    translatable("database failed over"),
+    translatable("not sent"),
+    translatable("407 Proxy Authentication Required (the proxy asks for a user and a password)"),
+    translatable("the proxy asks for a user and a password"),
+    translatable("the answer does not say which destinations were sent"),
+    translatable("{found} elements {name} where one is expected"),
+    translatable("the answer is empty"),
+    translatable("a message id where a sentence is expected"),
+    translatable("one message id for two destinations"),
+    translatable("a document type declaration is not allowed"),
+    translatable("several elements where one is expected"),
+    translatable("elements where text is expected"),
+    translatable("a delivery status"),
+    translatable("the session was opened on another event loop"),
+    translatable("the request could not be made ({error})"),
+    translatable("no connection of the HTTP client became free within {seconds} s: {why}"),
+    translatable("{reason}, though the request did not allow it"),
+    translatable("{reason} after {seconds} s, waiting for the login of another call"),
+    translatable("the login of another call"),
+    translatable("{reason}, including {seconds} s waiting for the login of another call"),
+    translatable(
+        "closing the session: calls that are still in flight after {seconds} s and are ended now:"
+        " {calls}"
+    ),
+    translatable("nothing has left"),
+    translatable("it sends nothing"),
+    translatable("the gateway knows none of these message ids ({count})"),
     # The doctor.
     translatable("address"),
     translatable("name"),
@@ -806,6 +878,22 @@ OURS: tuple[Known, ...] = (
     translatable("the database"),
     translatable("ca-file: the file has no certificate in PEM format"),
     translatable("ca-file: the file cannot be read ({error})"),
+    # States of recipients, and delivery statuses.
+    translatable("on the stop list"),
+    translatable("no number"),
+    translatable("skipped"),
+    translatable("pending"),
+    translatable("in flight"),
+    translatable("accepted"),
+    translatable("refused"),
+    translatable("in doubt"),
+    translatable("assumed sent"),
+    translatable("abandoned"),
+    translatable("no reason given"),
+    translatable("unknown"),
+    translatable("not found"),
+    translatable("delivered"),
+    translatable("the number is not allowed; nothing was sent"),
     # Countries.
     translatable("Greece"),
     translatable("Netherlands"),
@@ -879,11 +967,35 @@ FOREIGN: tuple[Known, ...] = (
     translatable("{value} is not a valid float range."),
     translatable("{value} is not in the range {range}."),
     translatable("{value} is not one of {values}."),
+    translatable("en dash"),
+    translatable("em dash"),
+    translatable("left-pointing double angle quotation mark"),
+    translatable("right-pointing double angle quotation mark"),
+    translatable("left double quotation mark"),
+    translatable("right double quotation mark"),
+    translatable("double low-9 quotation mark"),
+    translatable("left single quotation mark"),
+    translatable("right single quotation mark"),
+    translatable("modifier letter apostrophe"),
+    translatable("horizontal ellipsis"),
+    translatable("no-break space"),
+    translatable("numero sign"),
+    translatable("hryvnia sign"),
+    translatable("bullet"),
+    translatable("middle dot"),
+    translatable("degree sign"),
+    translatable("right arrow"),
+    translatable("rightwards arrow"),
+    translatable("grave accent"),
+    translatable("multiplication sign"),
+    translatable("zero width space"),
+    translatable("narrow no-break space"),
+    translatable("white heavy check mark"),
 )
 """The sentences of others that are not about one message."""
 
 _FIELD = re.compile(r"{(\w+)}")
-_KINDS = {"number": r"\d[\d,]*", "variable": "[A-Z][A-Z_]+"}
+_KINDS = {"number": r"\d[\d,]*", "rate": r"[\d.,]+", "variable": "[A-Z][A-Z_]+"}
 """What stands for a value, by its name. By default it is anything."""
 _GROUPS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?|\d+\.\d+")
 """A number with separators that Ukrainian writes in another way."""

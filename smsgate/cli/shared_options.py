@@ -234,6 +234,9 @@ def _speak(reader: Reader | None, output: Output, until: ExitStack) -> None:
     """Speak the language of the reader. Raises `ValueError` if there is no such language."""
     if reader is None:
         return
+    if isinstance(output, People):
+        # An unknown language is refused in that of the environment.
+        until.enter_context(speaking(language_from(os.environ)))
     output.language = language_called(reader.code()).code
     if isinstance(output, People):
         until.enter_context(speaking(output.language))

@@ -39,6 +39,7 @@ __all__ = [
     "Balance",
     "Look",
     "NewMessages",
+    "Pairs",
     "Sent",
     "Statuses",
     "TextSize",
@@ -76,6 +77,8 @@ OUTCOMES: dict[Outcome, Look] = {
     Outcome.IN_DOUBT: Look("?", "yellow", "in doubt"),
 }
 
+_PRINTED = "\n\u00a0"
+"""Characters that Python does not count as printable, but that a terminal shows as they are."""
 _CHARACTERS_SHOWN = 12
 _WIDEST = 10_000
 """More characters than any screen has in a line."""
@@ -156,7 +159,7 @@ def as_json(value: Any) -> Any:
 def printable(text: str) -> str:
     """Return the text without terminal control characters, as some text is from the network."""
     return "".join(
-        character if character.isprintable() or character == "\n" else "\ufffd"
+        character if character.isprintable() or character in _PRINTED else "\ufffd"
         for character in text
     )
 
@@ -227,12 +230,29 @@ def table(*columns: str) -> Rows:
     return Rows(*columns)
 
 
-def pairs(rows: Mapping[str, str]) -> Text:
+class Pairs:
+    """Names and values. A value that is too long for its line goes on below its beginning."""
+
+    def __init__(self, rows: Mapping[str, str]) -> None:
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(map(cell_len, self._rows)) + 2
+        room = options.max_width - width
+        for name, value in self._rows.items():
+            label = Text(name.ljust(width), "dim")
+            if max(map(cell_len, value.split()), default=0) > room:
+                yield Text.assemble(label, value)  # it has a word that a user can copy whole
+                continue
+            for line in Text(value).wrap(console, room):
+                line.rstrip()
+                yield Text.assemble(label, line)
+                label = Text(" " * width)
+
+
+def pairs(rows: Mapping[str, str]) -> RenderableType:
     """Return names and values, one pair per line."""
-    width = max(map(len, rows)) + 2
-    return Text("\n").join(
-        Text.assemble((name.ljust(width), "dim"), value) for name, value in rows.items()
-    )
+    return Pairs(rows)
 
 
 # --- send -----------------------------------------------------------------------------------------
