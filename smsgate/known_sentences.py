@@ -136,7 +136,6 @@ OURS: tuple[Known, ...] = (
     translatable("cannot exist: no operator in its country has such numbers"),
     translatable("not a mobile number"),
     translatable("has {trunk} after the calling code {code}; remove the {zero}"),
-    translatable("must not begin with a 0 after the calling code"),
     translatable_plural(
         "not a number of Ukraine: it has {number} digit after {code}, not {right}",
         "not a number of Ukraine: it has {number} digits after {code}, not {right}",
@@ -249,10 +248,10 @@ OURS: tuple[Known, ...] = (
     translatable("is {complaint}"),
     translatable("NUMBER {place}: {error}"),
     translatable("excluded lists"),
-    translatable("{name}: the numbers of this campaign were deleted by a purge"),
-    translatable("{path}: the file exists already"),
-    translatable("{path}: this is not a file, so it cannot be replaced"),
-    translatable("{path}: this is a database, perhaps a campaign, so it is not replaced"),
+    translatable("the numbers of this campaign were deleted by a purge"),
+    translatable("the file exists already"),
+    translatable("this is not a file, so it cannot be replaced"),
+    translatable("this is a database, perhaps a campaign, so it is not replaced"),
     translatable("use --hidden skip to leave them out, or --hidden include to send to them too"),
     translatable("standard input"),
     translatable("must be a number greater than 0"),
@@ -260,7 +259,7 @@ OURS: tuple[Known, ...] = (
     translatable("a whole number from 1 to {most}"),
     # Prices and limits.
     translatable("must not be larger than 1 MB"),
-    translatable("{path}: must be a text file in UTF-8"),
+    translatable("must be a text file in UTF-8"),
     translatable("destination: has a price on line {line} already"),
     translatable("currency: must be the same on all lines; the first is {currency}"),
     translatable("must have a line with a price after the header"),
@@ -504,7 +503,7 @@ OURS: tuple[Known, ...] = (
     # The stop list.
     translatable("no stop list: use --file, or set {variable}"),
     translatable("stop list"),
-    translatable("--reason: must have at most {most} printable characters"),
+    translatable("must have at most {most} printable characters"),
     translatable(
         "stop list: the campaign remembers the address, so it must have no password: put the"
         " password into ~/.pgpass"
@@ -530,7 +529,7 @@ OURS: tuple[Known, ...] = (
     translatable("is enclosed in quotes; write the value without them"),
     translatable("cannot read {path}: it is not UTF-8"),
     translatable("cannot read {path}: {error}"),
-    translatable("{path}: there is no such folder of secret files"),
+    translatable("there is no such folder of secret files"),
     translatable("language: must be one of {codes}"),
     translatable("interrupted by Ctrl-C"),
     translatable("ended by SIGTERM"),
@@ -991,14 +990,20 @@ FOREIGN: tuple[Known, ...] = (
     translatable("zero width space"),
     translatable("narrow no-break space"),
     translatable("white heavy check mark"),
+    translatable("file is not a database"),
+    translatable("Input should be a valid number, unable to parse string as a number"),
+    translatable("Input should be a valid integer, unable to parse string as an integer"),
+    translatable("Input should be greater than or equal to {least}"),
+    translatable("Input should be less than or equal to {most}"),
+    translatable("Input should be {choices}"),
 )
 """The sentences of others that are not about one message."""
 
 _FIELD = re.compile(r"{(\w+)}")
 _KINDS = {"number": r"\d[\d,]*", "rate": r"[\d.,]+", "variable": "[A-Z][A-Z_]+"}
 """What stands for a value, by its name. By default it is anything."""
-_GROUPS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?|\d+\.\d+")
-"""A number with separators that Ukrainian writes in another way."""
+_GROUPS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?( [A-Z]{3})?|\d+\.\d+( [A-Z]{3})?")
+"""A number, perhaps with a currency, whose separators are others in Ukrainian."""
 _DATE = re.compile(r"(\d{1,2}) ([A-Z][a-z]+)( \d{4}(?:, .*)?)")
 _DURATION = re.compile(r"(\d[\d,.]*) (d|h|min|s|ms)(?: (\d+) (h|min|s))?")
 _JOINTS = (

@@ -126,7 +126,7 @@ def _previewed_screen(previewed: Previewed) -> RenderableType:
                 forced = say("UCS-2 is forced by {characters}", characters=", ".join(names))
                 blocks.append(Text(printable(forced), "dim"))
         if content.wappush is not None:
-            blocks.append(Text(f"WAP push: {printable(content.wappush)}"))
+            blocks.append(Text(say("WAP push: {address}", address=printable(content.wappush))))
         blocks.append(Text())
     return Group(*blocks[:-1])
 
