@@ -507,7 +507,7 @@ _NEXT: dict[RecipientState, tuple[str, str]] = {
         translatable(
             "Messages to recipients in doubt may or may not have been sent. To list them:"
         ),
-        "\n  smsgate campaign in-doubt {path}",
+        "  smsgate campaign in-doubt {path}",
     ),
     _S.PENDING: (translatable("To continue:"), " smsgate campaign {command} {path}"),
     _S.ACCEPTED: (translatable("To follow the delivery:"), " smsgate campaign poll {path}"),
@@ -522,11 +522,13 @@ _ENDS: dict[RunOutcome, str] = {
 
 def _done_screen(done: Done) -> RenderableType:
     end, command = done.end, "resume" if done.resume else "run"
-    hints = [
-        unbroken((say(said) + words.format(path=done.path, command=command), "dim"))
-        for state, (said, words) in _NEXT.items()
-        if end.states.get(state)
-    ]
+    hints: list[RenderableType] = []
+    for state, (hint, words) in _NEXT.items():
+        line = words.format(path=done.path, command=command)
+        if end.states.get(state) and line.startswith("  "):
+            hints += [Text(say(hint), "dim"), unbroken((line, "dim"))]
+        elif end.states.get(state):
+            hints.append(unbroken((say(hint) + line, "dim")))
     in_doubt = end.states.get(_S.IN_DOUBT, 0)
     with_doubt = plural(
         ", with {number} recipient in doubt", ", with {number} recipients in doubt", in_doubt
