@@ -18,6 +18,7 @@ from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, Message
 from ..protocol.segments import segments as count_segments
 from ..session import AsyncSession
+from ..stop_list import opened
 from ..version import __version__
 from .campaign_commands import app as campaigns
 from .database_commands import app as databases
@@ -34,6 +35,7 @@ from .serving import sandbox
 from .shared_options import Account, Country, ShowNumbers, command, language_asked
 from .signals import SIGNALS
 from .stop_list_commands import app as stop_lists
+from .stop_options import AlsoStopList
 from .views import Balance, NewMessages, Sent, Statuses, TextSize
 from .worker_command import worker
 
@@ -111,6 +113,7 @@ async def send(
         ),
     ] = None,
     country: Country = None,
+    stop_list: AlsoStopList = None,
     rewrites: Rewrites,
     escape: Escape = False,
     show_numbers: ShowNumbers = False,
@@ -129,7 +132,10 @@ async def send(
     )
     output.addressed = message.destinations
     ends = Ends()
-    async with account.session(sender=sender, observer=ends) as session:
+    async with (
+        opened(stop_list) as stops,
+        account.session(observer=ends, stop_list=stops, sender=sender) as session,
+    ):
         output.interrupted = SendInterrupted
         result = await send_once(session, message, ends)
     output.show(Sent(result, show_numbers))
