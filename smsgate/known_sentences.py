@@ -723,9 +723,9 @@ OURS: tuple[Known, ...] = (
     translatable("not well-formed XML: {reason}"),
     translatable("not readable XML ({error})"),
     translatable("{reason}: more than {limit} bytes"),
-    translatable("{operation}{subject}: trying again ({turn} of {turns}), since {reason}: {error}"),
-    translatable("{operation}{subject}: answer not recognised: {text}"),
-    translatable("SendSMS{subject} {how}, and the request may have left: in doubt"),
+    translatable("{call}: trying again ({turn} of {turns}), since {reason}: {error}"),
+    translatable("{call}: answer not recognised: {text}"),
+    translatable("SendSMS{call}, and the request may have left: in doubt"),
     translatable("other event loop"),
     translatable("cancelled by an operator"),
     translatable("process ended"),
@@ -1011,6 +1011,9 @@ _JOINTS = (
     re.compile(r"(.+?)( \()(.+)(\))", re.DOTALL),
 )
 """Where sentences are joined, outermost first."""
+_JOINT = re.compile(r"[;.:,(] ?| or ")
+_LONGEST, _MOST_JOINTS = 2_000, 60
+"""A longer sentence, or one of more pieces, is not ours: it may be the note of an operator."""
 _LIST = re.compile(r"(.+?)(, | or )(.+)", re.DOTALL)
 _OR = translatable(" or ")
 _UNITS = {
@@ -1076,7 +1079,8 @@ def retold(sentence: str, language: Language | None = None) -> str:
         language: the language; None for the one that is spoken.
     """
     language = language or spoken()
-    return sentence if language.code == "en" else _retold(sentence, language)
+    foreign = len(sentence) > _LONGEST or len(_JOINT.findall(sentence)) > _MOST_JOINTS
+    return sentence if language.code == "en" or foreign else _retold(sentence, language)
 
 
 @lru_cache(4_096)  # the rows of a list have few reasons

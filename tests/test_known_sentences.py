@@ -218,6 +218,11 @@ def test_sentence_is_retold_with_its_values(english: str, ukrainian: str):
         assert retold(english) == ukrainian
 
 
+@pytest.mark.parametrize("note", ["no number. " * 1_000, "((" * 300, "a or " * 300, "x" * 3_000])
+def test_long_note_of_an_operator_is_shown_as_it_is(note: str):
+    assert retold(f"by olena ({note})", UKRAINIAN) == f"by olena ({note})"
+
+
 def test_sentences_of_others_have_no_field_that_is_everything():
     for known in (*OURS, *FOREIGN):
         for form in (known,) if isinstance(known, str) else known:

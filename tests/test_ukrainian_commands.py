@@ -168,6 +168,7 @@ def test_language_option_wins_over_the_environment(campaign: Smsgate, tmp_path: 
     [
         (["status", "none.sms"], "помилка: none.sms: за цим шляхом немає розсилки"),
         (["status"], "помилка: Бракує аргументу «FILE»."),
+        (["bad"], "помилка: Немає такої команди: «bad»."),
         (["status", "a", "--bad"], "помилка: Немає такого параметра: --bad"),
         (["status", "a", "--bad", "--language=en"], "error: No such option: --bad"),
         (["status", "a", "--bad", "--language", "de"], "помилка: Немає такого параметра"),
@@ -179,8 +180,8 @@ def test_language_option_wins_over_the_environment(campaign: Smsgate, tmp_path: 
          "текст: немає стовпця для поля {но}; є стовпці:"),
     ],
     ids=[
-        "no campaign", "no argument", "no option", "in English", "no language", "no number",
-        "no file", "no rate", "no database", "no column",
+        "no campaign", "no argument", "no command", "no option", "in English", "no language",
+        "no number", "no file", "no rate", "no database", "no column",
     ],
 )  # fmt: skip
 def test_usual_errors_are_told_in_ukrainian(

@@ -51,7 +51,7 @@ from .confirming import Yes, confirm
 from .credentials import country_of, stop_list_of
 from .escapes import Escape, unescaped
 from .exits import Exit, RunInterrupted
-from .help import PlainGroup
+from .help import SpeakingGroup
 from .output import Output
 from .preview_commands import preview, send_test
 from .price_list import (
@@ -74,7 +74,7 @@ __all__ = ["app"]
 
 app: typer.Typer = typer.Typer(
     name="campaign",
-    cls=PlainGroup,
+    cls=SpeakingGroup,
     help=(
         "Send to many recipients. Every outcome is kept in a file or a database, even after"
         " kill -9."

@@ -9,7 +9,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["PlainCommand", "PlainGroup", "SpeakingCommand"]
+__all__ = ["PlainCommand", "PlainGroup", "SpeakingCommand", "SpeakingGroup"]
 
 
 def _plain(parameters: list[Any]) -> list[Any]:
@@ -43,3 +43,7 @@ class PlainGroup(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters."""
         return _plain(super().get_params(ctx))
+
+
+class SpeakingGroup(PlainGroup):
+    """A group of commands that speak the language of their reader."""

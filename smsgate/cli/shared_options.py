@@ -29,7 +29,7 @@ from ..session import AsyncSession
 from ..stop_check import StopCheck
 from .credentials import country_of, settings_of
 from .exits import Exit
-from .help import PlainCommand, SpeakingCommand
+from .help import PlainCommand, SpeakingCommand, SpeakingGroup
 from .output import Machines, Output, People
 from .signals import SIGNALS
 
@@ -258,7 +258,7 @@ def language_asked(arguments: Sequence[str], error: Exception) -> str:
         error: why it is invalid. It knows the command, if there is one.
     """
     command = getattr(getattr(error, "ctx", None), "command", None)
-    if not isinstance(command, SpeakingCommand):
+    if not isinstance(command, SpeakingCommand | SpeakingGroup):
         return "en"
     given = [
         one.partition("=")[2] or next(iter(arguments[place : place + 1]), "")

@@ -27,7 +27,7 @@ from ..ledger.stop_numbers import StopEntry, StopLedger, check_reason
 from ..privacy import mask_number, mask_numbers
 from .credentials import country_of, stop_list_of
 from .databases import shown_place
-from .help import PlainGroup
+from .help import SpeakingGroup
 from .output import Output
 from .progress import working
 from .shared_options import Country, ShowNumbers, command
@@ -38,7 +38,7 @@ __all__ = ["app"]
 
 app: typer.Typer = typer.Typer(
     name="stoplist",
-    cls=PlainGroup,
+    cls=SpeakingGroup,
     help="Keep the numbers of people who said no. Campaigns do not send to them.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
