@@ -63,7 +63,7 @@ def test_numbers_are_added_listed_and_removed(folder: Folder):
     (entry,) = map(json.loads, lines)
     assert (entry["number"], entry["reason"]) == ("+380*****0000", "wrote STOP")
     done = folder.run("stoplist", "list", "--limit", "1")
-    assert done.err == "There are 1 more: give a larger --limit.\n"
+    assert done.err == "There is 1 more: give a larger --limit.\n"
     done = folder.run("stoplist", "remove", NUMBERS[0], NUMBERS[5])
     assert done.out == "stop.db: 1 number removed, 1 not on the list. The list has 1 number.\n"
     assert folder.document("stoplist", "remove", NUMBERS[1])["numbers"] == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["PlainCommand", "PlainGroup"]
+__all__ = ["PlainCommand", "PlainGroup", "SpeakingCommand", "SpeakingGroup"]
 
 
 def _plain(parameters: list[Any]) -> list[Any]:
@@ -33,9 +33,17 @@ class PlainCommand(TyperCommand):
         return _plain(super().get_params(ctx))
 
 
+class SpeakingCommand(PlainCommand):
+    """A command that speaks the language of its reader."""
+
+
 class PlainGroup(TyperGroup):
     """A group of commands whose flags and arguments show no Python type."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters."""
         return _plain(super().get_params(ctx))
+
+
+class SpeakingGroup(PlainGroup):
+    """A group of commands that speak the language of their reader."""

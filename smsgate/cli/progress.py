@@ -11,21 +11,38 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Protocol
 
-from rich.progress import BarColumn, ProgressColumn
+from rich.progress import BarColumn, ProgressColumn, Task
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from ..campaign import PollProgress, Progress, RecipientState
-from ..campaign.wording import count, duration, on_average
+from ..campaign.wording import duration, on_average
+from ..known_sentences import retold
+from ..languages import plural, say, spoken
 from .campaign_views import LOOKS, Advance
 from .output import Machines, Output
 
-__all__ = ["DONE_OF_TOTAL", "CampaignBar", "bar_of", "working"]
+__all__ = ["CampaignBar", "DoneOfTotal", "bar_of", "working"]
 
 _EVERY = {True: 1.0, False: 30.0}
 """Seconds between two progress lines without a terminal: True for machines, False for people."""
 _S = RecipientState
-DONE_OF_TOTAL = "{task.completed:,.0f} of {task.total:,.0f}"
-"""A column of `bar_of`: `1,904 of 10,000`."""
+
+
+class DoneOfTotal(ProgressColumn):
+    """A column of `bar_of`: `1,904 of 10,000`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # A bar is drawn in a thread of its own, which speaks English.
+        self._language = spoken()
+
+    def render(self, task: Task) -> Text:
+        """Return the text of the column."""
+        done, total = (
+            self._language.count(round(one or 0)) for one in (task.completed, task.total)
+        )
+        return Text(self._language.say("{done} of {total}", done=done, total=total))
 
 
 def bar_of(output: Output, *after: str | ProgressColumn, before: str = "") -> Bar:
@@ -79,7 +96,7 @@ class CampaignBar:
         self._total = total
         self._every = _EVERY[isinstance(output, Machines)] if every is None else every
         self._said_at = monotonic()
-        self._bar = bar_of(output, DONE_OF_TOTAL, "{task.description}", before=before)
+        self._bar = bar_of(output, DoneOfTotal(), "{task.description}", before=before)
         self._task = self._bar.add_task("", total=total)
 
     def __enter__(self) -> CampaignBar:
@@ -92,15 +109,17 @@ class CampaignBar:
     def run(self, progress: Progress) -> None:
         """Show the progress of a run."""
         left, rate = progress.count(_S.PENDING, _S.IN_FLIGHT), progress.rate
+        language = spoken()
         words = [
-            f"[{LOOKS[state].style}]{LOOKS[state].symbol} {count(progress.count(state))}[/]"
-            for state in (_S.ACCEPTED, _S.REFUSED, _S.IN_DOUBT)
+            f"[{look.style}]{look.symbol} {language.count(progress.count(state))}[/]"
+            for state, look in LOOKS.items()
+            if state in (_S.ACCEPTED, _S.REFUSED, _S.IN_DOUBT)
         ]
         if progress.waiting:
             words.append(_waiting(progress.waiting))
         else:
-            words += [f"{on_average(rate)}/s"] if rate else []
-            words += [f"{duration(left / rate)} left"] if left and rate else []
+            words += [say("{rate}/s", rate=on_average(rate, language))] if rate else []
+            words += [_left(left / rate)] if left and rate else []
         self._bar.update(
             self._task, completed=max(self._total - left, 0), description="  ".join(words)
         )
@@ -108,7 +127,7 @@ class CampaignBar:
 
     def poll(self, progress: PollProgress) -> None:
         """Show the progress of polling."""
-        checked = f"{count(progress.asked)} checked"
+        checked = plural("{number} checked", "{number} checked", progress.asked)
         said = _waiting(progress.waiting) if progress.waiting else checked
         self._bar.update(self._task, completed=progress.final, description=said)
 
@@ -120,5 +139,9 @@ class CampaignBar:
         self._output.stream(advance)
 
 
+def _left(seconds: float) -> str:
+    return say("{duration} left", duration=duration(seconds, spoken()))
+
+
 def _waiting(why: str) -> str:
-    return f"[yellow]{why.replace('[', '(')}[/]"
+    return f"[yellow]{retold(why).replace('[', '(')}[/]"
