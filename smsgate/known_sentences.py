@@ -250,6 +250,8 @@ OURS: tuple[Known, ...] = (
     translatable("excluded lists"),
     translatable("the numbers of this campaign were deleted by a purge"),
     translatable("the file exists already"),
+    translatable("{file}: the file exists; to replace it, use --overwrite"),
+    translatable("{variable}: this value cannot be written to an .env file"),
     translatable("this is not a file, so it cannot be replaced"),
     translatable("this is a database, perhaps a campaign, so it is not replaced"),
     translatable("use --hidden skip to leave them out, or --hidden include to send to them too"),
