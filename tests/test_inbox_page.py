@@ -302,6 +302,53 @@ def test_only_web_links_can_be_clicked(sandbox: Sandbox, page: Any):
     expect(page.locator(".push")).to_have_text(["WAP push"] * 2)
 
 
+# Calls
+
+
+def test_refused_call_is_shown_with_its_request_and_reply(sandbox: Sandbox, page: Any):
+    panel = open_panel(page, "Calls")
+    expect(panel.get_by_text("No calls.")).to_be_visible()
+    sandbox.faults.add("html", operation="SendSMS")
+    User(sandbox).send(sender="Forbidden", text="Ваш код: 4815")
+    call = panel.locator(".calls li").first
+    expect(call.locator(".name")).to_have_text("SendSMS")
+    expect(call.locator(".tag")).to_have_text(["Refused", "html"])
+    call.get_by_role("button", name="SendSMS").click()
+    expect(call.get_by_label("Request, as XML")).to_contain_text("Ваш код: 4815")
+    expect(call.get_by_label("Reply, as XML")).to_contain_text("It works!")
+    expect(call.locator(".hint")).to_contain_text("an HTML page with status 200")
+
+
+def test_open_call_stays_while_new_calls_arrive(sandbox: Sandbox, page: Any):
+    user = User(sandbox)
+    user.call("GetCreditBalance")
+    panel = open_panel(page, "Calls")
+    calls = panel.locator(".calls li")
+    expect(calls).to_have_count(2)
+    calls.first.get_by_role("button", name="GetCreditBalance").click()
+    expect(calls.first.get_by_label("Reply, as XML")).to_be_visible()
+    user.send()
+    panel.get_by_role("button", name="Show the new calls").click()
+    expect(calls.locator(".name")).to_have_text(["SendSMS", "GetCreditBalance", "Auth"])
+    expect(panel.get_by_role("button", name="Show the new calls")).to_be_hidden()
+
+
+def test_calls_are_filtered_and_older_ones_loaded(sandbox: Sandbox, page: Any):
+    user = User(sandbox)
+    user.call("GetMessageStatus", MessageId="nothing")
+    for _ in range(60):
+        user.call("GetCreditBalance")
+    panel = open_panel(page, "Calls")
+    calls = panel.locator(".calls li")
+    expect(calls).to_have_count(50)
+    panel.get_by_role("button", name="Show older calls").click()
+    expect(calls).to_have_count(62)
+    panel.get_by_label("Outcome").select_option("refused")
+    expect(calls.locator(".name")).to_have_text(["GetMessageStatus"])
+    panel.get_by_label("Operation").select_option("Auth")
+    expect(panel.get_by_text("No calls.")).to_be_visible()
+
+
 # Many
 
 

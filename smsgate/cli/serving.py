@@ -22,13 +22,13 @@ from rich.text import Text
 
 from ..campaign.wording import things
 from ..config import travels_in_clear
-from ..privacy import mask_number
+from ..privacy import mask_number, mask_numbers
 from .output import Output
 from .shared_options import ShowNumbers
 from .views import VIEWS, View, pairs, unbroken
 
 if TYPE_CHECKING:
-    from ..sandbox import SandboxMessage, Settings
+    from ..sandbox import SandboxCall, SandboxMessage, Settings
 
 __all__ = ["Behaviour", "Listening", "sandbox"]
 
@@ -36,6 +36,14 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _POLL_INTERVAL = 0.2
 """Seconds between two checks for new messages."""
+# By `smsgate.sandbox.CallOutcome`, which is an extra.
+_CALL_STYLES = {
+    "done": "green",
+    "done in part": "yellow",
+    "refused": "red",
+    "unreadable": "red",
+    "not done": "yellow",
+}
 _behaviour = partial(typer.Option, rich_help_panel="Behaviour of the sandbox")
 _listening = partial(typer.Option, rich_help_panel="Address of the sandbox")
 
@@ -127,6 +135,10 @@ class Behaviour:
         int,
         _behaviour(metavar="N", min=1, help="How many messages to keep in memory (1 KB each)."),
     ] = 100_000
+    keep_calls: Annotated[
+        int,
+        _behaviour(metavar="N", min=1, help="How many calls to keep in memory."),
+    ] = 10_000
     seed: Annotated[
         int | None,
         _behaviour(metavar="N", help="Seed for message ids and random faults. Default: random."),
@@ -221,6 +233,14 @@ class Arrived:
     show_numbers: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A call that the sandbox answered, or not."""
+
+    call: SandboxCall
+    show_numbers: bool
+
+
 async def sandbox(
     output: Output,
     listening: Listening,
@@ -271,11 +291,11 @@ async def sandbox(
         shown = 0
         try:
             while True:
-                # Clearing the inbox resets the count.
-                shown = min(shown, running.accepted)
-                for message in running.messages_after(shown):
-                    output.stream(Arrived(message, show_numbers))
-                    shown = message.sequence
+                for call in running.calls_after(shown):
+                    output.stream(Called(call, show_numbers))
+                    for message in running.messages_of(call):
+                        output.stream(Arrived(message, show_numbers))
+                    shown = call.number
                 await anyio.sleep(_POLL_INTERVAL)
         except anyio.get_cancelled_exc_class():
             # A signal is the normal end, not an error.
@@ -310,13 +330,13 @@ def _running_screen(running: Running) -> RenderableType:
         unbroken('  smsgate send +380501234567 --text "Привіт"'),
         Text("\nNumbers with a fixed answer:\n", "bold"),
         pairs(dict(running.numbers)),
-        Text("\nArriving messages:\n", "bold"),
+        Text("\nCalls and messages:\n", "bold"),
     )
 
 
 def _running_document(running: Running) -> dict[str, Any]:
     document = asdict(running)
-    return document | {"numbers": dict(running.numbers)}
+    return {"event": "running"} | document | {"numbers": dict(running.numbers)}
 
 
 def _arrived_line(arrived: Arrived) -> RenderableType:
@@ -339,6 +359,7 @@ def _arrived_line(arrived: Arrived) -> RenderableType:
 def _arrived_document(arrived: Arrived) -> dict[str, Any]:
     message = arrived.message
     return {
+        "event": "message",
         "message_id": message.id,
         "destination": message.destination,
         "sender": message.sender,
@@ -347,5 +368,36 @@ def _arrived_document(arrived: Arrived) -> dict[str, Any]:
     }
 
 
+def _called_line(called: Called) -> RenderableType:
+    call = called.call
+    at = datetime.fromtimestamp(call.at).astimezone()
+    answer = call.answer if called.show_numbers else mask_numbers(call.answer)
+    return Text.assemble(
+        (f"{at:%H:%M:%S}", "dim"),
+        "  ",
+        (call.operation or "?", "bold"),
+        f"  {call.session or 'no session'}  ",
+        (call.outcome, _CALL_STYLES[call.outcome]),
+        f"  {answer}" if answer and call.outcome != "done" else "",
+        (f"  fault: {call.fault}" if call.fault else "", "yellow"),
+    )
+
+
+def _called_document(called: Called) -> dict[str, Any]:
+    call = called.call
+    return {
+        "event": "call",
+        "number": call.number,
+        "at": call.at,
+        "operation": call.operation,
+        "session": call.session,
+        "outcome": call.outcome,
+        "answer": call.answer,
+        "fault": call.fault,
+        "accepted": len(call.messages),
+    }
+
+
 VIEWS[Running] = View(_running_screen, _running_document)
 VIEWS[Arrived] = View(_arrived_line, _arrived_document)
+VIEWS[Called] = View(_called_line, _called_document)

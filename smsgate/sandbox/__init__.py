@@ -27,6 +27,7 @@ from ..protocol.answers import DeliveryState
 try:
     from .account_settings import AccountState, FailedSlot, Settings
     from .api import Api
+    from .call_log import CallOutcome, SandboxCall
     from .faults import (
         FAULTS,
         ConnectionEnd,
@@ -50,6 +51,7 @@ __all__ = [
     "FAULTS",
     "MAGIC",
     "AccountState",
+    "CallOutcome",
     "ConnectionEnd",
     "FailedSlot",
     "FaultKind",
@@ -59,6 +61,7 @@ __all__ = [
     "MagicNumber",
     "PreparedReply",
     "Sandbox",
+    "SandboxCall",
     "SandboxMessage",
     "Saving",
     "Settings",
@@ -241,6 +244,21 @@ class Sandbox:
     def calls(self) -> Counter[str]:
         """The number of calls of each operation, including refused ones."""
         return self._gateway.calls
+
+    @property
+    def call_log(self) -> tuple[SandboxCall, ...]:
+        """The newest `Settings.keep_calls` calls, oldest first, including refused ones."""
+        return self._gateway.call_log
+
+    def calls_after(self, number: int) -> tuple[SandboxCall, ...]:
+        """Return the stored calls after this number, oldest first; 0 for all."""
+        keep = self._gateway.settings.keep_calls
+        page = self._gateway.call_page(outcome=None, operation=None, after=number, limit=keep)
+        return page.calls[::-1]
+
+    def messages_of(self, call: SandboxCall) -> tuple[SandboxMessage, ...]:
+        """Return the messages that this call accepted, oldest first, if they are still stored."""
+        return self._gateway.messages_of(call)
 
     @property
     def most_in_flight(self) -> int:

@@ -6,7 +6,7 @@ Rule of this file: values in, values out, and no web framework. An invalid value
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
@@ -15,6 +15,8 @@ from ..protocol.answers import DeliveryState
 from ..protocol.operations import OPERATIONS
 from ..version import __version__
 from .account_settings import AccountState
+from .call_log import CallOutcome, SandboxCall
+from .exchanges import RawExchange
 from .faults import FAULTS, FaultRule, Faults
 from .gateway import Gateway
 from .magic_numbers import MAGIC
@@ -89,6 +91,7 @@ def _tables(_api: Api, _asked: Asked) -> Json:
             {"state": one, "sentence": say_state(one), "final": one.final} for one in _STATES
         ],
         "accounts": list(AccountState),
+        "outcomes": list(CallOutcome),
         "magic": [{"number": row.number, "note": row.note} for row in MAGIC],
     }
 
@@ -128,13 +131,26 @@ def _messages(api: Api, asked: Asked) -> Json:
 
 def _one_message(api: Api, asked: Asked) -> Json:
     message, exchange = api.gateway.message(asked.key)
-    raw = (exchange.request, exchange.reply) if exchange else (None, None)
-    request, reply = (None if one is None else one.decode(errors="replace") for one in raw)
-    return _message(message) | {
-        "request": request,
-        "reply": reply,
-        "fault": exchange.fault if exchange else None,
-    }
+    fault = exchange.fault if exchange else None
+    return _message(message) | _raw(exchange) | {"fault": fault}
+
+
+def _calls(api: Api, asked: Asked) -> Json:
+    query = asked.query
+    revision = api.gateway.revision
+    page = api.gateway.call_page(
+        outcome=_choice(query, "outcome", list(CallOutcome)),
+        operation=_choice(query, "operation", list(OPERATIONS)),
+        after=_number(query, "after", 0) or 0,
+        limit=_number(query, "limit", 100, _MOST) or 0,
+    )
+    calls = [_call(call) for call in page.calls]
+    return {"revision": revision, "total": page.total, "calls": calls}
+
+
+def _one_call(api: Api, asked: Asked) -> Json:
+    call, exchange = api.gateway.one_call(int(asked.key) if asked.key.isdecimal() else 0)
+    return _call(call) | _raw(exchange)
 
 
 def _set_status(api: Api, asked: Asked) -> Json:
@@ -219,6 +235,8 @@ REQUESTS: tuple[tuple[str, str, Callable[[Api, Asked], Json]], ...] = (
     ("DELETE", "/sandbox/messages", _forget_messages),
     ("GET", "/sandbox/messages/{key}", _one_message),
     ("PUT", "/sandbox/messages/{key}", _set_status),
+    ("GET", "/sandbox/calls", _calls),
+    ("GET", "/sandbox/calls/{key}", _one_call),
     ("GET", "/sandbox/account", _account),
     ("PUT", "/sandbox/account", _set_account),
     ("DELETE", "/sandbox/sessions", _end_sessions),
@@ -252,6 +270,25 @@ def _message(message: SandboxMessage) -> Json:
         "final": message.state.final,
         "forced": message.forced,
     }
+
+
+def _call(call: SandboxCall) -> Json:
+    return {
+        "number": call.number,
+        "at": call.at,
+        "operation": call.operation,
+        "session": call.session,
+        "outcome": call.outcome,
+        "answer": call.answer,
+        "fault": call.fault,
+        "accepted": len(call.messages),
+    }
+
+
+def _raw(exchange: RawExchange | None) -> Json:
+    raw = (exchange.request, exchange.reply) if exchange else (None, None)
+    request, reply = (None if one is None else one.decode(errors="replace") for one in raw)
+    return {"request": request, "reply": reply}
 
 
 def _session(session: PhpSession) -> Json:
@@ -288,6 +325,13 @@ def _number(
     if not (given.isascii() and given.isdecimal() and int(given) <= most):
         raise ValueError(f"{name}: a whole number from 0 to {most}")
     return int(given)
+
+
+def _choice(query: Mapping[str, str], name: str, choices: Sequence[str]) -> str | None:
+    given = query.get(name) or None
+    if given is not None and given not in choices:
+        raise ValueError(f"{name}: one of {', '.join(choices)}")
+    return given
 
 
 def _fields(asked: Asked, *names: str, all_of_them: bool = True) -> dict[str, Any]:

@@ -18,18 +18,21 @@ from ..protocol.answers import Answer, DeliveryState
 from ..protocol.operation import Operation
 from .account import SandboxAccount
 from .account_settings import AccountState, Settings
-from .handlers import HANDLERS, Result
+from .call_log import CallLog, CallPage, Judged, SandboxCall
+from .exchanges import RawExchange
+from .handlers import HANDLERS, Result, judged_refusal
 from .sessions import PhpSession, PhpSessions
-from .store import RawExchange, SandboxMessage
+from .store import SandboxMessage
 
 __all__ = ["Answered", "Gateway", "Overview", "Page", "Thread"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The result of an operation, and the sequences of the messages that it accepted."""
+    """The result of an operation, its outcome, and the sequences of the messages accepted."""
 
     result: Result
+    judged: Judged
     accepted: range
 
 
@@ -85,6 +88,7 @@ class Gateway:
         self._sessions = PhpSessions(
             settings.session_idle_seconds, settings.session_calls, clock, self._account.random
         )
+        self._call_log = CallLog(settings.keep_calls)
         self._revision = 0
 
     @property
@@ -110,23 +114,45 @@ class Gateway:
         self, session: PhpSession, operation: Operation[object], arguments: Mapping[str, str]
     ) -> Answered:
         """Return the answer of an operation. A missing argument counts as empty."""
-        handler, needs_login = HANDLERS[operation.name]
+        handler = HANDLERS[operation.name]
         with self._lock:
             self._account.calls[operation.name] += 1
             before = self._account.store.last
-            if needs_login and not session.authorised:
+            if handler.needs_login and not session.authorised:
                 sentence = self.settings.sentences.get(
                     Answer.NOT_AUTHORISED, self.settings.unauthorised
                 )
                 result: Result = (sentence,) if operation.array else sentence
+                judged = judged_refusal(result)
             else:
-                result = handler(self._account, session, arguments)
-            return Answered(result, range(before + 1, self._account.store.last + 1))
+                result = handler.answers(self._account, session, arguments)
+                judged = handler.judges(self._account, result, self._account.store.last - before)
+            return Answered(result, judged, range(before + 1, self._account.store.last + 1))
 
-    def keep_exchange(self, accepted: range, exchange: RawExchange) -> None:
-        """Store the raw request and answer of accepted messages."""
+    def record(
+        self,
+        operation: str | None,
+        session: str,
+        judged: Judged,
+        exchange: RawExchange,
+        accepted: range = range(0),
+    ) -> None:
+        """Add a call to the list of calls, and its request and answer to the accepted messages."""
         with self._lock:
-            self._account.store.add_exchange(accepted, exchange)
+            if accepted:
+                self._account.store.add_exchange(accepted, exchange)
+            call = SandboxCall(
+                number=self._call_log.last + 1,
+                at=self._account.clock(),
+                operation=operation,
+                session=session,
+                outcome=judged.outcome,
+                answer=judged.answer,
+                fault=exchange.fault,
+                messages=accepted,
+            )
+            self._call_log.add(call, exchange)
+            self._revision += 1
 
     # For tests and the inbox page
 
@@ -195,6 +221,35 @@ class Gateway:
             self._account.unfinished[message_id] = None
             self._revision += 1
             return self._account.seen([changed])[0]
+
+    @property
+    def call_log(self) -> tuple[SandboxCall, ...]:
+        """All stored calls, oldest first."""
+        with self._lock:
+            return tuple(self._call_log)
+
+    def messages_of(self, call: SandboxCall) -> tuple[SandboxMessage, ...]:
+        """Return the messages that this call accepted, oldest first, if they are still stored."""
+        with self._lock:
+            return self._account.seen(self._account.store.at(call.messages))
+
+    def call_page(
+        self, *, outcome: str | None, operation: str | None, after: int, limit: int
+    ) -> CallPage:
+        """Return the newest `limit` calls with this outcome and operation, newest first."""
+        with self._lock:
+            return self._call_log.page(
+                outcome=outcome, operation=operation, after=after, limit=limit
+            )
+
+    def one_call(self, number: int) -> tuple[SandboxCall, RawExchange | None]:
+        """Return a call, and its request and reply if they are still stored.
+
+        Raises:
+            LookupError: there is no call with this number.
+        """
+        with self._lock:
+            return self._call_log.get(number)
 
     @property
     def balance(self) -> Decimal:
@@ -277,13 +332,16 @@ class Gateway:
     def clear(self) -> None:
         """Delete messages and counters and restore the balance. Sessions stay."""
         with self._lock:
-            self._account.start()
-            self._revision += 1
+            self._start()
 
     def reset(self) -> None:
         """Delete messages, counters and sessions, and restore the account from the settings."""
         with self._lock:
             self._account.state = self.settings.account
             self._sessions.drop()
-            self._account.start()
-            self._revision += 1
+            self._start()
+
+    def _start(self) -> None:
+        self._account.start()
+        self._call_log.clear()
+        self._revision += 1

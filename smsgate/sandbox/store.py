@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ..protocol.answers import DeliveryState
 from ..protocol.segments import Alphabet
+from .exchanges import Exchanges, RawExchange
 
-__all__ = ["RawExchange", "SandboxMessage", "Saving", "Store"]
+__all__ = ["SandboxMessage", "Saving", "Store"]
 
-_RAW_LIMIT = 256 * 1024
-"""Maximum bytes of a stored request or reply; a longer one is cut."""
 _RAW_TOTAL = 48 * 1024 * 1024
 """Maximum bytes of all stored requests and replies; the oldest are deleted first."""
 
@@ -63,20 +62,6 @@ class SandboxMessage:
         ).casefold()
 
 
-@dataclass(frozen=True, slots=True)
-class RawExchange:
-    """The raw bytes of an accepted request and its answer, and the fault that applied, if any."""
-
-    request: bytes = field(repr=False)
-    reply: bytes = field(repr=False)
-    fault: str | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes of request and reply together."""
-        return len(self.request) + len(self.reply)
-
-
 class Store:
     """The newest `keep` messages. Their sequences have no gaps."""
 
@@ -87,9 +72,8 @@ class Store:
         # By newest message, oldest first.
         self._conversations: dict[str, deque[int]] = {}
         self._searched: dict[int, str] = {}
-        self._exchanges: dict[int, RawExchange] = {}
+        self._exchanges = Exchanges(_RAW_TOTAL)
         self._exchange_of: dict[int, int] = {}
-        self._raw = 0
         self.last: int = 0
         """The sequence of the newest message, and so the number of all messages so far."""
 
@@ -115,18 +99,11 @@ class Store:
 
     def add_exchange(self, sequences: range, exchange: RawExchange) -> None:
         """Store the raw request and answer of these messages."""
-        kept = replace(
-            exchange, request=exchange.request[:_RAW_LIMIT], reply=exchange.reply[:_RAW_LIMIT]
-        )
         first = sequences.start
-        self._exchanges[first] = kept
-        self._raw += kept.size
+        self._exchanges.add(first, exchange)
         for sequence in sequences:
             if sequence in self._messages:
                 self._exchange_of[sequence] = first
-        while self._raw > _RAW_TOTAL:
-            oldest = next(iter(self._exchanges))
-            self._raw -= self._exchanges.pop(oldest).size
 
     def get(self, message_id: str) -> SandboxMessage | None:
         """Return the message with this id, None if it is not stored."""
@@ -175,8 +152,8 @@ class Store:
         return sorted(rows, key=lambda row: row[2], reverse=True)
 
     def at(self, sequences: Iterable[int]) -> list[SandboxMessage]:
-        """Return the messages with these sequences."""
-        return [self._messages[sequence] for sequence in sequences]
+        """Return the messages with these sequences, if they are stored."""
+        return [self._messages[sequence] for sequence in sequences if sequence in self._messages]
 
     def _forget(self, sequence: int) -> None:
         message = self._messages.pop(sequence)
@@ -188,9 +165,5 @@ class Store:
             del self._conversations[message.destination]
         first = self._exchange_of.pop(sequence, None)
         # The messages of one exchange are consecutive, so checking the next one is enough.
-        if (
-            first is not None
-            and self._exchange_of.get(sequence + 1) != first
-            and first in self._exchanges
-        ):
-            self._raw -= self._exchanges.pop(first).size
+        if first is not None and self._exchange_of.get(sequence + 1) != first:
+            self._exchanges.remove(first)

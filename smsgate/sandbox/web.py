@@ -20,13 +20,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .api import REQUESTS, Api, Asked, Json, state
+from .call_log import CallOutcome, Judged
+from .exchanges import RawExchange
 from .faults import ConnectionEnd, FaultRule, PreparedReply
 from .origin_check import refusal_of
 from .page import HEADERS, page_file
 from .session_lock import CookieLocks
 from .sessions import PhpSession
 from .soap import Call, SoapFault, fault_body, read_call, result_body
-from .store import RawExchange
 from .wire import Wire
 from .wsdl import wsdl
 
@@ -44,6 +45,7 @@ _NO_CACHE = {
 }
 _HOLD_STEP = 0.05
 _NO_WORK = PreparedReply(200, "text/html", b"")
+_NOT_DONE = Judged(CallOutcome.NOT_DONE)
 
 _EVENT_SECONDS = 0.1
 """Minimum time between two events."""
@@ -84,6 +86,10 @@ class Endpoints:
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Requests from other web pages are refused."""
         refusal = refusal_of(Headers(scope=scope), self._names) if scope["type"] == "http" else None
+        if refusal and (scope["method"], scope["path"]) == ("POST", SOAP_PATH):
+            # A program that uses another name for this machine would otherwise leave no trace.
+            judged = Judged(CallOutcome.REFUSED, refusal)
+            self._gateway.record(None, "", judged, RawExchange.cut(b"", refusal.encode()))
         await (PlainTextResponse(refusal, 403) if refusal else self._routes)(scope, receive, send)
 
     # The gateway
@@ -103,6 +109,8 @@ class Endpoints:
                 session = self._gateway.open_session(cookie)
                 reply = PreparedReply(500, fault.version.content_type, fault_body(fault))
                 rule = None
+                judged = Judged(CallOutcome.UNREADABLE, fault.reason)
+                self._gateway.record(None, session.key, judged, RawExchange.cut(body, reply.body))
             else:
                 rule = self._api.faults.strike(call.operation.name)
                 session = self._gateway.open_session(cookie)
@@ -123,7 +131,7 @@ class Endpoints:
         self, session: PhpSession, call: Call, body: bytes, rule: FaultRule | None
     ) -> PreparedReply:
         """Do the work, unless a fault prevents it, and return the answer for the client."""
-        reply, accepted = _NO_WORK, range(0)
+        reply, accepted, judged = _NO_WORK, range(0), _NOT_DONE
         if rule is None or rule.row.works:
             answered = self._gateway.call(session, call.operation, call.arguments)
             reply = PreparedReply(
@@ -131,13 +139,11 @@ class Endpoints:
                 call.version.content_type,
                 result_body(call.version, call.operation, answered.result),
             )
-            accepted = answered.accepted
+            accepted, judged = answered.accepted, answered.judged
         if rule and rule.row.changes:
             reply = rule.row.changes(reply)
-        if accepted:
-            self._gateway.keep_exchange(
-                accepted, RawExchange(body, reply.body, rule.kind if rule else None)
-            )
+        exchange = RawExchange.cut(body, reply.body, rule.kind if rule else None)
+        self._gateway.record(call.operation.name, session.key, judged, exchange, accepted)
         return reply
 
     async def _hold(self, seconds: float) -> None:

@@ -180,7 +180,7 @@ function facts(rows) {
   );
 }
 
-function raw(name, text) {
+export function raw(name, text) {
   if (text === null)
     return el(
       "section",
