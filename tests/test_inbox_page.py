@@ -23,6 +23,7 @@ from test_sandbox import User
 import smsgate
 from smsgate.protocol.answers import DeliveryState
 from smsgate.sandbox import Sandbox, Settings
+from smsgate.sandbox.search import SEARCH_FIELDS
 
 ONE, OTHER = "+380501234567", "+380671112233"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
@@ -237,6 +238,29 @@ def test_search_finds_words_of_a_text(sandbox: Sandbox, page: Any):
     expect(bubbles(page)).to_have_count(2)
     page.get_by_role("searchbox").fill("такого нема")
     expect(page.locator(".nothing")).to_be_visible()
+
+
+def test_search_finds_a_number_as_the_page_shows_it(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, "Ваш код: 4815"), (OTHER, "Знижка"))
+    shown = row(page, ONE).locator(".number").inner_text()
+    assert shown == "+380 50 123 45 67".replace(" ", "\u00a0")
+    page.get_by_role("searchbox").fill(shown)
+    expect(page.locator(".row")).to_have_count(1)
+    expect(row(page, ONE).locator("mark")).to_have_text(shown.removeprefix("+"))
+
+
+def test_page_shows_the_syntax_of_the_search(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, "Ваш код: 4815"), ("+380000000013", "Знижка"))
+    page.get_by_role("button", name="What to search for").click()
+    expect(page.locator(".syntax code")).to_have_count(len(SEARCH_FIELDS))
+    expect(page.locator(".syntax")).to_contain_text("is:not-delivered")
+    page.get_by_role("searchbox").fill("is:susp")
+    expect(page.locator(".row")).to_have_count(1)
+    page.get_by_role("searchbox").fill("is:eaten")
+    expect(page.locator("#found")).to_contain_text("is: needs the beginning of a delivery status")
+    expect(page.locator("#toast")).to_be_hidden()
+    page.get_by_role("button", name="What to search for").click()
+    expect(page.locator(".syntax")).to_be_hidden()
 
 
 def test_status_chosen_in_the_page_is_what_the_gateway_answers(sandbox: Sandbox, page: Any):

@@ -40,6 +40,7 @@ try:
     )
     from .gateway import Gateway
     from .magic_numbers import MAGIC, MagicNumber
+    from .search import EVERYTHING, parse_search
     from .server import ServerThread, listen
     from .session_lock import CookieLocks
     from .store import SandboxMessage, Saving
@@ -190,11 +191,25 @@ class Sandbox:
         """The newest `Settings.keep_messages` messages, oldest first, with their current states."""
         return self._gateway.messages
 
+    def find(self, search: str) -> tuple[SandboxMessage, ...]:
+        """Return the messages that a search finds, oldest first, as the inbox does.
+
+        Args:
+            search: words that must all match, such as `to:+380501234567 is:delivered "ваш код"`.
+
+        Raises:
+            ValueError: the search is not possible. The message says what is.
+        """
+        keep = self._gateway.settings.keep_messages
+        return self._gateway.page(
+            number=None, search=parse_search(search), before=None, after=0, limit=keep
+        ).messages
+
     def messages_after(self, sequence: int) -> tuple[SandboxMessage, ...]:
         """Return the messages accepted after this sequence number, oldest first; 0 for all."""
         keep = self._gateway.settings.keep_messages
         return self._gateway.page(
-            number=None, search="", before=None, after=sequence, limit=keep
+            number=None, search=EVERYTHING, before=None, after=sequence, limit=keep
         ).messages
 
     @property

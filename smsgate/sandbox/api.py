@@ -20,6 +20,7 @@ from .exchanges import RawExchange
 from .faults import FAULTS, FaultRule, Faults
 from .gateway import Gateway
 from .magic_numbers import MAGIC
+from .search import SEARCH_FIELDS, parse_search
 from .sentences import say_state
 from .sessions import PhpSession
 from .store import SandboxMessage
@@ -92,6 +93,7 @@ def _tables(_api: Api, _asked: Asked) -> Json:
         ],
         "accounts": list(AccountState),
         "outcomes": list(CallOutcome),
+        "search": [{"example": row.example, "note": row.note} for row in SEARCH_FIELDS],
         "magic": [{"number": row.number, "note": row.note} for row in MAGIC],
     }
 
@@ -99,22 +101,25 @@ def _tables(_api: Api, _asked: Asked) -> Json:
 def _conversations(api: Api, asked: Asked) -> Json:
     offset, limit = _number(asked.query, "offset", 0), _number(asked.query, "limit", 100, _MOST)
     revision = api.gateway.revision
-    total, threads = api.gateway.threads(asked.query.get("search", ""), offset or 0, limit or 0)
+    search = parse_search(asked.query.get("search", ""))
+    total, threads = api.gateway.threads(search, offset or 0, limit or 0)
     rows = [
         {"number": thread.number, "messages": thread.messages, "last": _message(thread.last)}
         for thread in threads
     ]
-    return {"revision": revision, "total": total, "conversations": rows}
+    marks = list(search.marks)
+    return {"revision": revision, "total": total, "conversations": rows, "marks": marks}
 
 
 def _messages(api: Api, asked: Asked) -> Json:
     query = asked.query
     revision = api.gateway.revision
     number = query.get("number")
+    search = parse_search(query.get("search", ""))
     page = api.gateway.page(
         # In a URL, a plus that is not written as %2B means a space.
         number=None if number is None else f"+{number.strip().removeprefix('+')}",
-        search=query.get("search", ""),
+        search=search,
         before=_number(query, "before", None),
         after=_number(query, "after", None),
         limit=_number(query, "limit", 100, _MOST) or 0,
@@ -126,6 +131,7 @@ def _messages(api: Api, asked: Asked) -> Json:
         "messages": messages,
         "older": page.older,
         "newer": page.newer,
+        "marks": list(search.marks),
     }
 
 

@@ -21,8 +21,9 @@ from .account_settings import AccountState, Settings
 from .call_log import CallLog, CallPage, Judged, SandboxCall
 from .exchanges import RawExchange
 from .handlers import HANDLERS, Result, judged_refusal
+from .search import Search
 from .sessions import PhpSession, PhpSessions
-from .store import SandboxMessage
+from .store import Finds, SandboxMessage
 
 __all__ = ["Answered", "Gateway", "Overview", "Page", "Thread"]
 
@@ -163,19 +164,25 @@ class Gateway:
             return self._account.seen(self._account.store)
 
     def page(
-        self, *, number: str | None, search: str, before: int | None, after: int | None, limit: int
+        self,
+        *,
+        number: str | None,
+        search: Search,
+        before: int | None,
+        after: int | None,
+        limit: int,
     ) -> Page:
         """Return at most `limit` matching messages: the oldest after `after`, else the newest.
 
         Args:
             number: only messages to this number; None for all.
-            search: only messages that contain this text, in any case.
+            search: only messages that it finds.
             before: only messages with a smaller sequence.
             after: only messages with a larger sequence.
             limit: maximum number of messages.
         """
         with self._lock:
-            found = list(self._account.store.found(search, number))
+            found = list(self._account.store.found(self._finds(search), number))
             low = 0 if after is None else bisect_right(found, after)
             high = len(found) if before is None else bisect_left(found, before)
             start, stop = (
@@ -188,15 +195,25 @@ class Gateway:
                 stop < len(found),
             )
 
-    def threads(self, search: str, offset: int, limit: int) -> tuple[int, tuple[Thread, ...]]:
+    def threads(self, search: Search, offset: int, limit: int) -> tuple[int, tuple[Thread, ...]]:
         """Return the number of matching conversations, and `limit` of them, newest first."""
         with self._lock:
-            rows = self._account.store.threads(search)
+            rows = self._account.store.threads(self._finds(search))
             shown = rows[offset : offset + limit]
             latest = self._account.seen(self._account.store.at(last for _, _, last in shown))
             return len(rows), tuple(
                 Thread(row[0], row[1], last) for row, last in zip(shown, latest, strict=True)
             )
+
+    def _finds(self, search: Search) -> Finds | None:
+        if not search:
+            return None
+        now = self._account.clock()
+
+        def state_of(message: SandboxMessage) -> DeliveryState:
+            return self._account.state_of(message, now)
+
+        return lambda message, searched: search.finds(message, searched, state_of)
 
     def message(self, message_id: str) -> tuple[SandboxMessage, RawExchange | None]:
         """Return a message, and its raw request and answer if they are still stored.

@@ -7,15 +7,16 @@ with all its data.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TypeAlias
 
 from ..protocol.answers import DeliveryState
 from ..protocol.segments import Alphabet
 from .exchanges import Exchanges, RawExchange
 
-__all__ = ["SandboxMessage", "Saving", "Store"]
+__all__ = ["Finds", "SandboxMessage", "Saving", "Store"]
 
 _RAW_TOTAL = 48 * 1024 * 1024
 """Maximum bytes of all stored requests and replies; the oldest are deleted first."""
@@ -60,6 +61,10 @@ class SandboxMessage:
         return "\n".join(
             filter(None, (self.destination, self.sender, self.text, self.wappush, self.id))
         ).casefold()
+
+
+Finds: TypeAlias = Callable[[SandboxMessage, str], bool]
+"""Whether a search finds a message, from the message and its `searched`."""
 
 
 class Store:
@@ -122,30 +127,30 @@ class Store:
         """The number of phone numbers with messages."""
         return len(self._conversations)
 
-    def found(self, search: str, number: str | None = None) -> Iterable[int]:
+    def found(self, finds: Finds | None, number: str | None = None) -> Iterable[int]:
         """Return the sequences of matching messages, oldest first.
 
         Args:
-            search: text that a message must contain, in any case; empty for all.
+            finds: returns whether a message matches, from its `searched`; None for all.
             number: only messages to this number; None for all.
         """
         sequences: Iterable[int] = (
             self._messages if number is None else self._conversations.get(number, ())
         )
-        needle = search.casefold().strip()
-        if not needle:
+        if finds is None:
             return sequences
-        return [sequence for sequence in sequences if needle in self._searched[sequence]]
+        messages, searched = self._messages, self._searched
+        return [sequence for sequence in sequences if finds(messages[sequence], searched[sequence])]
 
-    def threads(self, search: str) -> list[tuple[str, int, int]]:
+    def threads(self, finds: Finds | None) -> list[tuple[str, int, int]]:
         """Return number, count and newest sequence of each matching conversation, newest first."""
-        if not search.strip():
+        if finds is None:
             return [
                 (number, len(all_), all_[-1])
                 for number, all_ in reversed(self._conversations.items())
             ]
         counts: dict[str, tuple[int, int]] = {}
-        for sequence in self.found(search):
+        for sequence in self.found(finds):
             number = self._messages[sequence].destination
             counts[number] = (counts.get(number, (0, 0))[0] + 1, sequence)
         rows = [(number, count, last) for number, (count, last) in counts.items()]

@@ -1,5 +1,6 @@
 // Turns the text of a message into nodes: links, a one-time code, search matches.
-// Rule: only http and https become links.
+// Rule: only http and https become links. What a search has found is marked by the texts, `marks`,
+// that the sandbox names; digits are also found with what a shown number has between them.
 import { copy } from "./copy.js";
 import { el } from "./dom.js";
 
@@ -15,10 +16,10 @@ export function safeAddress(text) {
   return ["http:", "https:"].includes(address.protocol) ? address.href : null;
 }
 
-export function link(text, search = "") {
+export function link(text, marks = []) {
   const href = safeAddress(text);
   return href
-    ? el("a", { href, target: "_blank", rel: "noreferrer noopener" }, ...marked(text, search))
+    ? el("a", { href, target: "_blank", rel: "noreferrer noopener" }, ...marked(text, marks))
     : text;
 }
 
@@ -33,13 +34,17 @@ function cut(text, pattern, found, rest) {
   return [...nodes, ...rest(text.slice(from))];
 }
 
-export function marked(text, search) {
-  const needle = search.trim();
-  if (!needle || !text) return [text];
-  const escaped = needle.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+function patternOf(mark) {
+  return /^\d+$/.test(mark)
+    ? [...mark].join("[\\s()-]*")
+    : mark.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+export function marked(text, marks) {
+  if (!marks.length || !text) return [text];
   return cut(
     text,
-    new RegExp(escaped, "giu"),
+    new RegExp(marks.map(patternOf).join("|"), "giu"),
     (piece) => [el("mark", {}, piece)],
     (piece) => (piece ? [piece] : []),
   );
@@ -61,18 +66,18 @@ function codeButton(code) {
   return button;
 }
 
-export function textNodes(text, search = "") {
+export function textNodes(text, marks = []) {
   const code = SPEAKS_OF_CODE.test(text)
     ? CODE.exec(text.replace(LINK, (address) => " ".repeat(address.length)))
     : null;
-  const plain = (piece) => (piece ? marked(piece, search) : []);
+  const plain = (piece) => (piece ? marked(piece, marks) : []);
   const linked = (piece) =>
     cut(
       piece,
       LINK,
       (address) => {
         const shown = address.replace(TRAILING, "");
-        return [link(shown, search), ...plain(address.slice(shown.length))];
+        return [link(shown, marks), ...plain(address.slice(shown.length))];
       },
       plain,
     );
