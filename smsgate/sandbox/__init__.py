@@ -21,6 +21,8 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
+import anyio
+
 from ..extras import missing
 from ..protocol.answers import DeliveryState
 
@@ -44,6 +46,7 @@ try:
     from .server import ServerThread, listen
     from .session_lock import CookieLocks
     from .store import SandboxMessage, Saving
+    from .waiting import STEP, Wait, number_of
     from .web import SOAP_PATH, WSDL_PATH, ASGIApp, Endpoints
 except ModuleNotFoundError as _error:
     raise missing(_error, "smsgate.sandbox") from None
@@ -204,6 +207,62 @@ class Sandbox:
         return self._gateway.page(
             number=None, search=parse_search(search), before=None, after=0, limit=keep
         ).messages
+
+    def wait_for_message(
+        self,
+        to: str | None = None,
+        *,
+        search: str = "",
+        after: int = 0,
+        timeout: float = 10.0,
+    ) -> SandboxMessage:
+        """Return the newest message that matches; wait for one if there is none yet.
+
+        It blocks the thread, for tests that are not async, such as those of Playwright's sync API.
+
+        Args:
+            to: only messages to this number, however it is written; None for all.
+            search: only messages that this search finds, such as `has:code`.
+            after: only messages with a larger `sequence`.
+            timeout: seconds to wait.
+
+        Raises:
+            TimeoutError: no such message arrived. The message says how many calls there were.
+            ValueError: `to` is not a phone number, or the search is not possible.
+        """
+        wait = Wait(self._gateway, number_of(to), parse_search(search), after, timeout)
+        while (found := wait.look()) is None:
+            if wait.over:
+                raise wait.timed_out()
+            time.sleep(STEP)
+        return found
+
+    async def next_message(
+        self,
+        to: str | None = None,
+        *,
+        search: str = "",
+        after: int = 0,
+        timeout: float = 10.0,
+    ) -> SandboxMessage:
+        """Return the newest message that matches, as `wait_for_message` does, in an async test.
+
+        Args:
+            to: only messages to this number, however it is written; None for all.
+            search: only messages that this search finds, such as `has:code`.
+            after: only messages with a larger `sequence`.
+            timeout: seconds to wait.
+
+        Raises:
+            TimeoutError: no such message arrived. The message says how many calls there were.
+            ValueError: `to` is not a phone number, or the search is not possible.
+        """
+        wait = Wait(self._gateway, number_of(to), parse_search(search), after, timeout)
+        while (found := wait.look()) is None:
+            if wait.over:
+                raise wait.timed_out()
+            await anyio.sleep(STEP)
+        return found
 
     def messages_after(self, sequence: int) -> tuple[SandboxMessage, ...]:
         """Return the messages accepted after this sequence number, oldest first; 0 for all."""

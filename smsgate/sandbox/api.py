@@ -24,8 +24,9 @@ from .search import SEARCH_FIELDS, parse_search
 from .sentences import say_state
 from .sessions import PhpSession
 from .store import SandboxMessage
+from .waiting import Wait, number_of
 
-__all__ = ["REQUESTS", "Api", "Asked", "Json", "state"]
+__all__ = ["REQUESTS", "Api", "ApiRequest", "Asked", "Json", "state"]
 
 Json: TypeAlias = dict[str, Any]
 
@@ -35,6 +36,8 @@ _STATES = [
 ]
 _MOST = 10_000
 """Maximum messages or conversations in one answer."""
+_LONGEST_WAIT = 60
+"""Maximum seconds to wait for a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,25 +117,33 @@ def _conversations(api: Api, asked: Asked) -> Json:
 def _messages(api: Api, asked: Asked) -> Json:
     query = asked.query
     revision = api.gateway.revision
-    number = query.get("number")
     search = parse_search(query.get("search", ""))
     page = api.gateway.page(
-        # In a URL, a plus that is not written as %2B means a space.
-        number=None if number is None else f"+{number.strip().removeprefix('+')}",
+        number=number_of(query.get("to")),
         search=search,
         before=_number(query, "before", None),
         after=_number(query, "after", None),
         limit=_number(query, "limit", 100, _MOST) or 0,
     )
     messages = [_message(message) for message in page.messages]
+    codes = (message["code"] for message in reversed(messages) if message["code"])
     return {
         "revision": revision,
         "total": page.total,
         "messages": messages,
+        "code": next(codes, None),
         "older": page.older,
         "newer": page.newer,
         "marks": list(search.marks),
     }
+
+
+def _arrival(api: Api, asked: Asked) -> Wait | None:
+    seconds = _number(asked.query, "wait", 0, _LONGEST_WAIT)
+    if not seconds:
+        return None
+    number, search = number_of(asked.query.get("to")), parse_search(asked.query.get("search", ""))
+    return Wait(api.gateway, number, search, _number(asked.query, "after", 0) or 0, seconds)
 
 
 def _one_message(api: Api, asked: Asked) -> Json:
@@ -233,28 +244,43 @@ def _clear(api: Api, asked: Asked) -> Json:
     return state(api, asked)
 
 
-REQUESTS: tuple[tuple[str, str, Callable[[Api, Asked], Json]], ...] = (
-    ("GET", "/sandbox/state", state),
-    ("GET", "/sandbox/tables", _tables),
-    ("GET", "/sandbox/conversations", _conversations),
-    ("GET", "/sandbox/messages", _messages),
-    ("DELETE", "/sandbox/messages", _forget_messages),
-    ("GET", "/sandbox/messages/{key}", _one_message),
-    ("PUT", "/sandbox/messages/{key}", _set_status),
-    ("GET", "/sandbox/calls", _calls),
-    ("GET", "/sandbox/calls/{key}", _one_call),
-    ("GET", "/sandbox/account", _account),
-    ("PUT", "/sandbox/account", _set_account),
-    ("DELETE", "/sandbox/sessions", _end_sessions),
-    ("DELETE", "/sandbox/sessions/{key}", _end_session),
-    ("GET", "/sandbox/faults", _faults),
-    ("POST", "/sandbox/faults", _add_fault),
-    ("DELETE", "/sandbox/faults", _lift_faults),
-    ("DELETE", "/sandbox/faults/{key}", _lift_fault),
-    ("POST", "/sandbox/clear", _clear),
-)
-"""Method, path, and the function that answers."""
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """One request of the API.
 
+    Attributes:
+        method: the HTTP method.
+        path: the path, with `{key}` if it names one object.
+        answers: returns the answer.
+        waits: returns what to wait for before answering, or None.
+    """
+
+    method: str
+    path: str
+    answers: Callable[[Api, Asked], Json]
+    waits: Callable[[Api, Asked], Wait | None] = lambda _, __: None
+
+
+REQUESTS: tuple[ApiRequest, ...] = (
+    ApiRequest("GET", "/sandbox/state", state),
+    ApiRequest("GET", "/sandbox/tables", _tables),
+    ApiRequest("GET", "/sandbox/conversations", _conversations),
+    ApiRequest("GET", "/sandbox/messages", _messages, _arrival),
+    ApiRequest("DELETE", "/sandbox/messages", _forget_messages),
+    ApiRequest("GET", "/sandbox/messages/{key}", _one_message),
+    ApiRequest("PUT", "/sandbox/messages/{key}", _set_status),
+    ApiRequest("GET", "/sandbox/calls", _calls),
+    ApiRequest("GET", "/sandbox/calls/{key}", _one_call),
+    ApiRequest("GET", "/sandbox/account", _account),
+    ApiRequest("PUT", "/sandbox/account", _set_account),
+    ApiRequest("DELETE", "/sandbox/sessions", _end_sessions),
+    ApiRequest("DELETE", "/sandbox/sessions/{key}", _end_session),
+    ApiRequest("GET", "/sandbox/faults", _faults),
+    ApiRequest("POST", "/sandbox/faults", _add_fault),
+    ApiRequest("DELETE", "/sandbox/faults", _lift_faults),
+    ApiRequest("DELETE", "/sandbox/faults/{key}", _lift_fault),
+    ApiRequest("POST", "/sandbox/clear", _clear),
+)
 
 # Values out
 
@@ -267,6 +293,7 @@ def _message(message: SandboxMessage) -> Json:
         "sender": message.sender,
         "text": message.text,
         "wappush": message.wappush,
+        "code": message.code,
         "parts": message.parts,
         "alphabet": message.alphabet,
         "saving": None if message.saving is None else asdict(message.saving),

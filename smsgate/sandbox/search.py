@@ -134,6 +134,12 @@ def _is(word: str) -> tuple[_Test, str]:
     return lambda message, _, state_of: state_of(message) in states, ""
 
 
+def _has(word: str) -> tuple[_Test, str]:
+    if word != "code":
+        raise ValueError("search: has: must be has:code")
+    return lambda message, _, __: message.code is not None, ""
+
+
 SEARCH_FIELDS: tuple[SearchField, ...] = (
     SearchField("", "ваш код", "each word, in number, sender, text or id", _anywhere),
     SearchField("", "(050) 123-45-67", "a number, however it is written", _anywhere),
@@ -142,6 +148,7 @@ SEARCH_FIELDS: tuple[SearchField, ...] = (
     SearchField("from:", "from:shop", "the sender", _from),
     SearchField("text:", 'text:"ваш код"', "the text or the link", _text),
     SearchField("is:", "is:not-delivered", "the delivery status, or its beginning", _is),
+    SearchField("has:", "has:code", "a one-time code in the text", _has),
 )
 """All kinds of words, in the order in which they are shown."""
 

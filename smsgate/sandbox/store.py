@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from ..protocol.answers import DeliveryState
 from ..protocol.segments import Alphabet
+from .codes import code_of
 from .exchanges import Exchanges, RawExchange
 
 __all__ = ["Finds", "SandboxMessage", "Saving", "Store"]
@@ -54,6 +55,11 @@ class SandboxMessage:
     ends: DeliveryState = field(default=DeliveryState.DELIVERED, repr=False)
     takes: float = field(default=0.0, repr=False)
     """Seconds from acceptance to the final status."""
+
+    @property
+    def code(self) -> str | None:
+        """The digits of the one-time code in the text, None without one."""
+        return code_of(self.text)
 
     @property
     def searched(self) -> str:

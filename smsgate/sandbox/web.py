@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .api import REQUESTS, Api, Asked, Json, state
+from .api import REQUESTS, Api, ApiRequest, Asked, Json, state
 from .call_log import CallOutcome, Judged
 from .exchanges import RawExchange
 from .faults import ConnectionEnd, FaultRule, PreparedReply
@@ -28,6 +28,7 @@ from .page import HEADERS, page_file
 from .session_lock import CookieLocks
 from .sessions import PhpSession
 from .soap import Call, SoapFault, fault_body, read_call, result_body
+from .waiting import STEP, Wait
 from .wire import Wire
 from .wsdl import wsdl
 
@@ -74,10 +75,7 @@ class Endpoints:
                 Route(SOAP_PATH, self.empty_page, methods=["GET"]),
                 Route(WSDL_PATH, self.wsdl, methods=["GET"]),
                 Route("/sandbox/events", self.events, methods=["GET"]),
-                *(
-                    Route(path, self._answering(answer), methods=[method])
-                    for method, path, answer in REQUESTS
-                ),
+                *(Route(row.path, self._answering(row), methods=[row.method]) for row in REQUESTS),
                 Route("/", self.page, methods=["GET"]),
                 Route("/static/{name}", self.page, methods=["GET"]),
             ]
@@ -217,7 +215,14 @@ class Endpoints:
                 yield b": still here\n\n"
             await anyio.sleep(_EVENT_SECONDS)
 
-    def _answering(self, answer: Callable[[Api, Asked], Json]) -> _Endpoint:
+    async def _arrived(self, wait: Wait, request: Request) -> None:
+        """Return when the message is there, the time is up, or nobody listens any more."""
+        while not (wait.look() or wait.over or self.stopping):  # noqa: ASYNC110 - see `_hold`
+            if await request.is_disconnected():
+                return
+            await anyio.sleep(STEP)
+
+    def _answering(self, row: ApiRequest) -> _Endpoint:
         async def endpoint(request: Request) -> Response:
             try:
                 given = await request.body()
@@ -229,7 +234,9 @@ class Endpoints:
             except RecursionError:
                 return _document({"error": "body: too deeply nested"}, 400)
             try:
-                return _document(answer(self._api, asked), 200)
+                if wait := row.waits(self._api, asked):
+                    await self._arrived(wait, request)
+                return _document(row.answers(self._api, asked), 200)
             except LookupError as error:
                 return _document({"error": str(error.args[0])}, 404)
             except ValueError as error:

@@ -7,8 +7,6 @@ import { el } from "./dom.js";
 const LINK = /https?:\/\/[^\s<>"«»]+/gi;
 const TRAILING = /[.,;:!?)\]}'…]+$/;
 const TRAILING_AT_START = /^[.,;:!?)\]}'…»"]+/;
-const SPEAKS_OF_CODE = /код|парол|code|password|otp|\bpin\b|пін/i;
-const CODE = /(?<![\d.,+:/-])(?:\d{4,8}|\d{3}[ -]\d{3})(?![\d.,:/-]*\d)/;
 
 export function safeAddress(text) {
   if (!URL.canParse(text)) return null;
@@ -66,9 +64,12 @@ function codeButton(code) {
   return button;
 }
 
-export function textNodes(text, marks = []) {
-  const code = SPEAKS_OF_CODE.test(text)
-    ? CODE.exec(text.replace(LINK, (address) => " ".repeat(address.length)))
+// `digits` are those of the code that the sandbox has found in the text, or null.
+export function textNodes(text, digits, marks = []) {
+  const code = digits
+    ? new RegExp(`(?<![\\d.,+:/-])${[...digits].join("[ -]?")}(?!\\d)`).exec(
+        text.replace(LINK, (address) => " ".repeat(address.length)),
+      )
     : null;
   const plain = (piece) => (piece ? marked(piece, marks) : []);
   const linked = (piece) =>

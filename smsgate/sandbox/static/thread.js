@@ -136,7 +136,7 @@ export class Thread {
 
   async load(fields, take = (page) => this.replace(page)) {
     const { number, search, list } = this;
-    const page = await api.messages({ number, search, ...fields });
+    const page = await api.messages({ to: number, search, ...fields });
     // A conversation was opened in the meantime, so this answer may be outdated.
     if (!this.isOpen || list !== this.list) return;
     this.total = page.total;
@@ -329,7 +329,7 @@ export class Thread {
         el("p", { dir: "auto" }, link(first.wappush, this.marks)),
       );
     if (first.text !== null)
-      body.append(el("p", { dir: "auto" }, ...textNodes(first.text, this.marks)));
+      body.append(el("p", { dir: "auto" }, ...textNodes(first.text, first.code, this.marks)));
     const node = el(
       "div",
       {
