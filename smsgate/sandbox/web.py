@@ -217,7 +217,7 @@ class Endpoints:
 
     async def _arrived(self, wait: Wait, request: Request) -> None:
         """Return when the message is there, the time is up, or nobody listens any more."""
-        while not (wait.look() or wait.over or self.stopping):  # noqa: ASYNC110 - see `_hold`
+        while not (wait.look() or wait.over or self.stopping):
             if await request.is_disconnected():
                 return
             await anyio.sleep(STEP)
