@@ -260,7 +260,8 @@ async def sandbox(
 ) -> None:
     """Run a local gateway for tests: the TurboSMS protocol, with an inbox in the browser.
 
-    Press Ctrl-C to stop the sandbox.
+    Press Ctrl-C to stop the sandbox. Each option is also an environment variable: --port is
+    SMSGATE_SANDBOX_PORT. Separate the values of a repeatable option by ; in its variable.
 
     Example: smsgate sandbox --fault "reset after,SendSMS,10%"
     """
@@ -275,7 +276,10 @@ async def sandbox(
         tls=listening.tls(),
     )
     for words in fault:
-        served.faults.add(**parse_rule(words))
+        try:
+            served.faults.add(**parse_rule(words))
+        except ValueError as error:
+            raise ValueError(f"fault: {str(error).removeprefix('fault: ')}") from None
     with served as running:
         numbers = tuple((row.number, row.note) for row in MAGIC)
         addresses = (running.inbox_url, running.url, running.wsdl_url)
@@ -360,6 +364,7 @@ def _arrived_document(arrived: Arrived) -> dict[str, Any]:
     message = arrived.message
     return {
         "event": "message",
+        "at": message.accepted_at,
         "message_id": message.id,
         "destination": message.destination,
         "sender": message.sender,

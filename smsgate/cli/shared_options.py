@@ -25,7 +25,7 @@ from ..config import GatewaySettings
 from ..session import AsyncSession
 from .credentials import country_of, settings_of
 from .exits import Exit
-from .help import PlainCommand
+from .help import PlainCommand, reads_environment
 from .output import Machines, Output, People
 from .signals import SIGNALS
 
@@ -144,6 +144,7 @@ def command(
     sends: bool = False,
     changes: bool = False,
     serves: bool = False,
+    environment: str | None = None,
 ) -> Callable[[Command], Command]:
     """Register a function as a command of the same name, or of another `name`.
 
@@ -151,8 +152,10 @@ def command(
     `sends` means that the command sends messages, which changes the advice after an error.
     `changes` means that it does more than show something: it continues if its output cannot be
     written, and its exit code describes what it did. A command that sends always does. `serves`
-    means that only a signal ends the command.
+    means that only a signal ends the command. With `environment`, each option is also a variable
+    whose name begins with it.
     """
+    of_class = PlainCommand if environment is None else reads_environment(environment)
 
     def register(function: Command) -> Command:
         hints = get_type_hints(function, include_extras=True)
@@ -187,7 +190,7 @@ def command(
                         raise
                     return _end(output, sends, output.interrupted())
 
-        app.command(name, cls=PlainCommand)(_described(run, function, hints, groups))
+        app.command(name, cls=of_class)(_described(run, function, hints, groups))
         return function
 
     return register

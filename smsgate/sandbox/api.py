@@ -84,6 +84,10 @@ def state(api: Api, asked: Asked) -> Json:
     }
 
 
+def _health(_api: Api, _asked: Asked) -> Json:
+    return {"status": "ok", "version": __version__}
+
+
 def _tables(_api: Api, _asked: Asked) -> Json:
     return {
         "faults": [
@@ -262,6 +266,7 @@ class ApiRequest:
 
 
 REQUESTS: tuple[ApiRequest, ...] = (
+    ApiRequest("GET", "/healthz", _health),
     ApiRequest("GET", "/sandbox/state", state),
     ApiRequest("GET", "/sandbox/tables", _tables),
     ApiRequest("GET", "/sandbox/conversations", _conversations),
