@@ -15,6 +15,7 @@ from ..protocol.answers import DeliveryState
 from ..protocol.operations import OPERATIONS
 from ..version import __version__
 from .account_settings import AccountState
+from .api_contract import openapi
 from .call_log import CallOutcome, SandboxCall
 from .exchanges import RawExchange
 from .faults import FAULTS, FaultRule, Faults
@@ -255,37 +256,118 @@ class ApiRequest:
     Attributes:
         method: the HTTP method.
         path: the path, with `{key}` if it names one object.
+        summary: what it does.
         answers: returns the answer.
+        reply: the name of the schema of its answer.
+        body: the name of the schema of its body, None without one.
+        query: the names of its query parameters; others are refused.
         waits: returns what to wait for before answering, or None.
     """
 
     method: str
     path: str
+    summary: str
     answers: Callable[[Api, Asked], Json]
+    reply: str
+    body: str | None = None
+    query: tuple[str, ...] = ()
     waits: Callable[[Api, Asked], Wait | None] = lambda _, __: None
+
+    def check(self, asked: Asked) -> None:
+        """Raise `ValueError` if the query has a parameter that this request does not have."""
+        unknown = next((name for name in asked.query if name not in self.query), None)
+        if unknown is not None:
+            allowed = f"allowed are {', '.join(self.query)}" if self.query else "it takes none"
+            raise ValueError(f"query: this request has no parameter {unknown!r}; {allowed}")
+
+
+def _contract(_api: Api, _asked: Asked) -> Json:
+    return openapi(REQUESTS, __version__)
 
 
 REQUESTS: tuple[ApiRequest, ...] = (
-    ApiRequest("GET", "/healthz", _health),
-    ApiRequest("GET", "/sandbox/state", state),
-    ApiRequest("GET", "/sandbox/tables", _tables),
-    ApiRequest("GET", "/sandbox/conversations", _conversations),
-    ApiRequest("GET", "/sandbox/messages", _messages, _arrival),
-    ApiRequest("DELETE", "/sandbox/messages", _forget_messages),
-    ApiRequest("GET", "/sandbox/messages/{key}", _one_message),
-    ApiRequest("PUT", "/sandbox/messages/{key}", _set_status),
-    ApiRequest("GET", "/sandbox/calls", _calls),
-    ApiRequest("GET", "/sandbox/calls/{key}", _one_call),
-    ApiRequest("GET", "/sandbox/account", _account),
-    ApiRequest("PUT", "/sandbox/account", _set_account),
-    ApiRequest("DELETE", "/sandbox/sessions", _end_sessions),
-    ApiRequest("DELETE", "/sandbox/sessions/{key}", _end_session),
-    ApiRequest("GET", "/sandbox/faults", _faults),
-    ApiRequest("POST", "/sandbox/faults", _add_fault),
-    ApiRequest("DELETE", "/sandbox/faults", _lift_faults),
-    ApiRequest("DELETE", "/sandbox/faults/{key}", _lift_fault),
-    ApiRequest("POST", "/sandbox/clear", _clear),
+    ApiRequest("GET", "/healthz", "Say that the sandbox serves", _health, "Health"),
+    ApiRequest("GET", "/sandbox/openapi.json", "Return this contract", _contract, "Contract"),
+    ApiRequest(
+        "GET", "/sandbox/state", "Return balance, counters, sessions, faults", state, "State"
+    ),
+    ApiRequest("GET", "/sandbox/tables", "Return what can be chosen", _tables, "Tables"),
+    ApiRequest(
+        "GET",
+        "/sandbox/conversations",
+        "List the numbers, newest first",
+        _conversations,
+        "Conversations",
+        query=("search", "offset", "limit"),
+    ),
+    ApiRequest(
+        "GET",
+        "/sandbox/messages",
+        "List messages in order, or wait for one",
+        _messages,
+        "Messages",
+        query=("to", "search", "after", "before", "limit", "wait"),
+        waits=_arrival,
+    ),
+    ApiRequest(
+        "DELETE",
+        "/sandbox/messages",
+        "Delete messages and counters, and restore the balance",
+        _forget_messages,
+        "State",
+    ),
+    ApiRequest(
+        "GET",
+        "/sandbox/messages/{key}",
+        "Return one message by its id, with raw request and reply",
+        _one_message,
+        "MessageWhole",
+    ),
+    ApiRequest(
+        "PUT",
+        "/sandbox/messages/{key}",
+        "Set the delivery status of a message; null resumes the schedule",
+        _set_status,
+        "Message",
+        body="NewState",
+    ),
+    ApiRequest(
+        "GET",
+        "/sandbox/calls",
+        "List calls, newest first",
+        _calls,
+        "Calls",
+        query=("outcome", "operation", "after", "limit"),
+    ),
+    ApiRequest(
+        "GET",
+        "/sandbox/calls/{key}",
+        "Return one call by its number, with raw request and reply",
+        _one_call,
+        "CallWhole",
+    ),
+    ApiRequest("GET", "/sandbox/account", "Return state and balance", _account, "Account"),
+    ApiRequest(
+        "PUT",
+        "/sandbox/account",
+        "Set the state of the account, or its balance, or both",
+        _set_account,
+        "State",
+        body="NewAccount",
+    ),
+    ApiRequest("DELETE", "/sandbox/sessions", "End all sessions", _end_sessions, "State"),
+    ApiRequest(
+        "DELETE", "/sandbox/sessions/{key}", "End one session by its key", _end_session, "State"
+    ),
+    ApiRequest("GET", "/sandbox/faults", "List the active faults", _faults, "Faults"),
+    ApiRequest("POST", "/sandbox/faults", "Add a fault", _add_fault, "Fault", body="NewFault"),
+    ApiRequest("DELETE", "/sandbox/faults", "Remove all faults", _lift_faults, "State"),
+    ApiRequest(
+        "DELETE", "/sandbox/faults/{key}", "Remove one fault by its id", _lift_fault, "State"
+    ),
+    ApiRequest("POST", "/sandbox/clear", "Reset everything", _clear, "State"),
 )
+
 
 # Values out
 

@@ -192,6 +192,8 @@ class Endpoints:
 
     async def events(self, request: Request) -> Response:
         """Stream the state now and after each change, until the client or the server stops."""
+        if request.query_params:
+            return _document({"error": "query: this request takes no parameters"}, 400)
         asked = _asked(request)
         return StreamingResponse(
             self._state_events(asked),
@@ -234,6 +236,7 @@ class Endpoints:
             except RecursionError:
                 return _document({"error": "body: too deeply nested"}, 400)
             try:
+                row.check(asked)
                 if wait := row.waits(self._api, asked):
                     await self._arrived(wait, request)
                 return _document(row.answers(self._api, asked), 200)
