@@ -10,7 +10,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -813,6 +815,78 @@ def test_lost_connection_is_shown_and_restored(browser: Any):
         send(second, (ONE, "Знову тут"))
         row(page, ONE).wait_for()
         context.close()
+
+
+# Everybody can use it, also on a phone
+
+
+@cache
+def axe() -> str:
+    return files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+
+
+def findings(page: Any) -> list[str]:
+    """Return what axe-core complains of on the page as it is, and what is cut off at the right."""
+    page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
+    page.evaluate(axe())
+    found = page.evaluate("axe.run()")
+    assert len(found["passes"]) > 10
+    cut_off = page.evaluate(
+        """[...document.querySelectorAll(".bar, .bar *, .tabs button, .page, .page .items")]
+        .filter((node) => getComputedStyle(node).clipPath === "none")
+        .filter((node) => node.getBoundingClientRect().right > innerWidth + 0.5)
+        .map((node) => `cut off: ${node.className || node.id || node.tagName}`)"""
+    )
+    rules = [
+        f"{rule['id']}: {node['target']} {node['failureSummary']}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
+    return rules + list(cut_off)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_page_is_accessible_at_any_width_and_in_both_colours(
+    width: int, scheme: str, sandbox: Sandbox, opened: Opened
+):
+    page = opened(viewport={"width": width, "height": 780}, color_scheme=scheme)
+    found = {"empty": findings(page)}
+    fill(sandbox)
+    User(sandbox).send(ONE, "Ваш код: 4815")
+    User(sandbox).send("+9873000", "Погане")
+    sandbox.faults.add("html", operation="SendSMS")
+    User(sandbox).send(ONE, "https://shop.example/r/7")
+    row(page, ONE).wait_for()
+    expect(page.locator("#count")).to_have_text("10\u202f002")
+    expect(page.locator("#alarm")).to_be_visible()
+    page.get_by_role("button", name="What to search for").click()
+    page.get_by_role("searchbox").fill("ваш код")
+    expect(page.locator(".row")).to_have_count(1)
+    found["search"] = findings(page)
+    page.get_by_role("searchbox").fill("")
+    row(page, ONE).click()
+    bubbles(page).last.wait_for()
+    found["thread"] = findings(page)
+    chosen = page.locator(".message", has=page.locator(".code"))
+    chosen.locator(".meta").click()
+    page.locator(".details header").wait_for()
+    chosen.locator(".code").scroll_into_view_if_needed()
+    found["details"] = findings(page)
+    page.keyboard.press("Escape")
+    for tab in ("Calls", "Faults", "Account", "Sessions", "Connect"):
+        panel = page.locator("dialog[open]")
+        if panel.count():
+            panel.get_by_role("tab", name=tab).click()
+        else:
+            panel = open_panel(page, tab)
+        if tab == "Calls":
+            panel.locator(".call").first.click()
+            panel.get_by_label("Reply, as XML").wait_for()
+        found[tab] = findings(page)
+    page.get_by_role("button", name="Clear everything…").click()
+    found["question"] = findings(page)
+    assert {place: wrong for place, wrong in found.items() if wrong} == {}
 
 
 # Other web pages

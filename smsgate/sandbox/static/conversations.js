@@ -156,7 +156,7 @@ export class Conversations {
           `${counted(conversation.messages, "message")}${unread ? ", new" : ""}`,
         );
         setText(time, when(message.accepted_at));
-        const now = `${message.sequence} ${this.words}`;
+        const now = `${message.sequence} ${this.marks}`;
         if (shown === now) return;
         shown = now;
         image.update(message.sender);
