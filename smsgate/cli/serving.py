@@ -28,7 +28,7 @@ from .shared_options import ShowNumbers
 from .views import VIEWS, View, pairs, unbroken
 
 if TYPE_CHECKING:
-    from ..sandbox import SandboxCall, SandboxMessage, Settings
+    from ..sandbox import Sandbox, SandboxCall, SandboxMessage, Settings
 
 __all__ = ["Behaviour", "Listening", "sandbox"]
 
@@ -295,16 +295,23 @@ async def sandbox(
         shown = 0
         try:
             while True:
-                for call in running.calls_after(shown):
-                    output.stream(Called(call, show_numbers))
-                    for message in running.messages_of(call):
-                        output.stream(Arrived(message, show_numbers))
-                    shown = call.number
+                shown = _show_calls(output, running, shown, show_numbers)
                 await anyio.sleep(_POLL_INTERVAL)
         except anyio.get_cancelled_exc_class():
             # A signal is the normal end, not an error.
+            _show_calls(output, running, shown, show_numbers)
             calls = sum(running.calls.values())
             output.note(f"Stopped. Calls: {calls:,}; messages: {running.accepted:,}.")
+
+
+def _show_calls(output: Output, running: Sandbox, after: int, show_numbers: bool) -> int:
+    """Show each call after this number, with its messages, and return the number of the last."""
+    for call in running.calls_after(after):
+        output.stream(Called(call, show_numbers))
+        for message in running.messages_of(call):
+            output.stream(Arrived(message, show_numbers))
+        after = call.number
+    return after
 
 
 def _chosen(option: str, given: str, choices: type[_Choice]) -> _Choice:
