@@ -6,8 +6,8 @@ records are the same in both languages.
 
 from __future__ import annotations
 
-import getpass
 import ast
+import getpass
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -40,8 +40,8 @@ ROWS = "ім’я;phone;місто\n" + "".join(
 )  # fmt: skip
 NAMES = {
     "phone", "Shop", "utf", "GSM", "UCS", "UTC", "UAH", "Excel", "Europe", "Kyiv", "Warsaw",
-    "Ctrl", "UA", "PL", "SMS", "spring", "contacts", "csv", "sms", "html", "out", "purge", "stop", "db",
-    getpass.getuser(),
+    "Ctrl", "UA", "PL", "SMS", "spring", "contacts", "csv", "sms", "html", "out", "purge",
+    "stop", "db", getpass.getuser(),
 }  # fmt: skip
 """Names, codes and words of these tests."""
 

@@ -29,7 +29,7 @@ from ..session import AsyncSession
 from ..stop_check import StopCheck
 from .credentials import country_of, settings_of
 from .exits import Exit
-from .help import PlainCommand, SpeakingCommand, SpeakingGroup
+from .help import PlainCommand, SpeakingCommand, SpeakingGroup, reads_environment
 from .output import Machines, Output, People
 from .signals import SIGNALS
 
@@ -185,6 +185,7 @@ def command(
     changes: bool = False,
     serves: bool = False,
     speaks: bool = False,
+    environment: str | None = None,
 ) -> Callable[[Command], Command]:
     """Register a function as a command of the same name, or of another `name`.
 
@@ -193,8 +194,12 @@ def command(
     `changes` means that it does more than show something: it continues if its output cannot be
     written, and its exit code describes what it did. A command that sends always does. `serves`
     means that only a signal ends the command. `speaks` means that its text for people is in the
-    language of the reader.
+    language of the reader. With `environment`, each option is also a variable whose name begins
+    with it.
     """
+    of_class: type[PlainCommand] = SpeakingCommand if speaks else PlainCommand
+    if environment is not None:
+        of_class = reads_environment(environment)
 
     def register(function: Command) -> Command:
         hints = get_type_hints(function, include_extras=True)
@@ -231,8 +236,7 @@ def command(
                         raise
                     return _end(output, sends, output.interrupted())
 
-        plain = SpeakingCommand if speaks else PlainCommand
-        app.command(name, cls=plain)(_described(run, function, hints, groups, speaks=speaks))
+        app.command(name, cls=of_class)(_described(run, function, hints, groups, speaks=speaks))
         return function
 
     return register
