@@ -354,12 +354,12 @@ async def test_client_that_cannot_be_closed_is_closed_once(
     """No call is disturbed by it."""
     opened: list[BadClosing] = []
 
-    def open_client() -> httpx.AsyncClient:
+    def open_pool() -> httpx.AsyncHTTPTransport:
         opened.append(BadClosing(trouble))
-        return httpx.AsyncClient(transport=opened[-1], trust_env=False)
+        return opened[-1]
 
     with FaultServer(fault_server.accept).running() as server, anyio.fail_after(20):
-        transport = Transport(_Own(open_client), server.url, connect=1.0)
+        transport = Transport(_Own(open_pool), server.url, connect=1.0)
         for _ in range(3):
             assert (
                 await transport.post(Body(b"<ns1:Auth>"), {}, limit=10_000, exchange=Exchange())
