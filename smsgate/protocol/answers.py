@@ -263,6 +263,8 @@ ANSWERS: tuple[AnswerRow, ...] = (
 )
 
 _ERRORS = {row.meaning: row.error for row in ANSWERS}
+# A sentence without a placeholder is looked up, which is faster than trying each pattern.
+_ANSWER_OF = {normalise(row.sentence): row.meaning for row in ANSWERS if "{" not in row.sentence}
 
 _OTHER = "seen in the firm's other interfaces"
 STATUSES: tuple[StatusRow, ...] = (
@@ -344,6 +346,8 @@ def classify(text: str) -> Iterator[ClassifiedAnswer]:
 
 def _classified(sentence: str) -> ClassifiedAnswer:
     compared = normalise(sentence)
+    if same := _ANSWER_OF.get(compared):
+        return ClassifiedAnswer(same, sentence)
     for row in ANSWERS:
         if found := row.pattern.fullmatch(compared):
             missing = found.groupdict().get("missing")

@@ -36,5 +36,7 @@ def complaint(text: str, *, cr_lf: bool = False) -> str | None:
 
 def unsendable(text: str) -> str | None:
     """Return position (from 0) and code point of the first character not allowed, or None."""
+    if text.isascii() and text.isprintable():
+        return None
     found = _FORBIDDEN.search(text)
     return found and f"position {found.start()} (U+{ord(found[0]):04X})"
