@@ -172,8 +172,8 @@ def _wappush(value: Any) -> str:
     return address
 
 
-class _Frozen(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
-    """Base class of all models."""
+class _Frozen(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True):
+    """Base class of all models. A model is built when it is first used, not when it is imported."""
 
 
 class Message(_Frozen, frozen=True):
