@@ -5,6 +5,7 @@ Real sockets are tested in test_faults, and other tools around httpx in test_pro
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import socket
@@ -237,6 +238,42 @@ async def test_cancellation_before_anything_left_is_known_as_not_sent() -> None:
             # httpcore leaves the socket of a cancelled handshake to the garbage collector.
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
+
+
+@pytest.mark.parametrize("made", ["own", *MODULES])
+@pytest.mark.parametrize("by", ["a scope", "its task"])
+async def test_call_that_is_already_cancelled_sends_nothing(
+    made: str, by: str, anyio_backend_name: str
+) -> None:
+    """The connection is open, so nothing else would tell that nothing has left."""
+    if (by, anyio_backend_name) == ("its task", "trio"):
+        return  # tasks of trio are cancelled by scopes only
+    module = MODULES.get(made, httpx)
+    with FaultServer(fault_server.accept).running() as server, anyio.fail_after(20):
+        async with module.AsyncClient() as client:
+            context = ssl_settings(False, server.url)
+            transport = (
+                own_transport(server.url, context, proxy=None, connect=5.0, keep_alive=5.0)
+                if made == "own"
+                else lent_transport(server.url, client, connect=5.0)
+            )
+            body = Body(b"<ns1:Auth>")
+            await transport.post(body, {}, limit=10_000, exchange=Exchange())
+            exchange = Exchange()
+            if by == "a scope":
+                with anyio.CancelScope() as scope:
+                    scope.cancel()
+                    await transport.post(body, {}, limit=10_000, exchange=exchange)
+            else:
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await transport.post(body, {}, limit=10_000, exchange=exchange)
+                task.uncancel()
+            assert not exchange.left
+            assert len(server.requests) == 1
+            await transport.aclose()
 
 
 async def failing() -> None:
