@@ -276,6 +276,7 @@ def docs(session: nox.Session) -> None:
         str(built),
     )
     session.run("python", "docs/check_links.py", str(built))
+    session.run("python", "docs/check_search.py", str(built))
     session.log(f"{built / 'index.html'}")
 
 

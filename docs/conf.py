@@ -23,15 +23,27 @@ author = "The smsgate founders"
 copyright = author  # noqa: A001 - Sphinx wants this name
 version = release = smsgate.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "api_pages",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
 exclude_patterns = ["_build"]
 highlight_language = "sh"
 html_theme = "furo"
-html_title = "smsgate"
+html_title = f"smsgate {release}"
+pygments_dark_style = "github-dark"
+html_favicon = html_logo = "../smsgate/sandbox/static/logo.svg"
+html_static_path = ["static"]
+html_css_files = ["smsgate.css"]
 html_copy_source = False
 html_show_copyright = False
 
-myst_enable_extensions = ["deflist"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 default_role = "py:obj"  # `name` in a docstring is a link if the name is known, and code if not
@@ -72,8 +84,25 @@ def _drawn(*event: Any) -> None:
     )
 
 
+def _without_way_back(*event: Any) -> None:
+    """Remove the links from source code to the API.
+
+    They would name the module that defines something, and the API names the one that exports it.
+    """
+    page, context = event[1], event[3]
+    if page.startswith("_modules/") and "body" in context:
+        # Aliases of types count as objects of the module builtins, which has no source.
+        context["body"] = re.sub(
+            r'<a class="viewcode-back"[^>]*>.*?</a>|<li><a href="builtins.html">.*?</li>',
+            "",
+            context["body"],
+            flags=re.DOTALL,
+        )
+
+
 def setup(app: Any) -> None:
     """Generate the pages that are drawn from the code, and connect the handlers above."""
     generate.write(HERE / "generated")
     app.connect("autodoc-process-signature", _without_constructor)
     app.connect("source-read", _drawn)
+    app.connect("html-page-context", _without_way_back)

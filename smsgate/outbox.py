@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -27,9 +26,9 @@ from typing import Any, ParamSpec, Self, TypeVar
 from uuid import uuid4
 
 import anyio
-import anyio.to_thread
 
 from ._client.call import SendRecord, machine_seconds, send_recorded
+from ._client.one_thread import OneThread
 from .config import positive
 from .errors import (
     AccountSuspended,
@@ -126,18 +125,13 @@ class Outbox:
         self._forget_texts = forget_texts
         self._stop_list = stop_list
         self._ledger: MessageLedger | None = None
-        self._one_at_a_time: anyio.CapacityLimiter
-        # asyncio's own cancellation, such as that of `asyncio.timeout`, ends a wait for a thread
-        # before the thread ends. So the limiter alone would admit a second one.
-        self._alone = threading.Lock()
+        self._steps: OneThread
         self._abandoned: list[str] = []
         """Tokens of claims whose answer was lost, and with which nothing was sent."""
 
     async def __aenter__(self) -> Self:
-        self._one_at_a_time = anyio.CapacityLimiter(1)
-        self._ledger = await anyio.to_thread.run_sync(
-            open_ledger, self._place, limiter=self._one_at_a_time
-        )
+        self._steps = OneThread()
+        self._ledger = await self._steps(open_ledger, self._place)
         return self
 
     async def __aexit__(
@@ -150,10 +144,9 @@ class Outbox:
 
     async def aclose(self) -> None:
         """Close the connection to the database."""
-        if self._ledger is not None:
-            with anyio.CancelScope(shield=True):
-                await self._in_thread(self._ledger.close)
-            self._ledger = None
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            await self._steps.surely(ledger.close)
 
     @property
     def session(self) -> AsyncSession:
@@ -497,20 +490,17 @@ class Outbox:
         return _raised(settled)
 
     async def _settle(self, claim: MessageClaim, answer: MessageAnswer) -> OutboxMessage:
-        recorded = list[OutboxMessage]()
-        with anyio.CancelScope(shield=True):
-            try:
-                recorded.append(await self._run(self._opened().settle, claim, answer))
-            except LedgerError as error:
-                _log.error(
-                    "outbox message %d: its outcome was not recorded: %s%s (%s)",
-                    claim.id,
-                    answer.event,
-                    f", message id {answer.message_id}" if answer.message_id else "",
-                    str(error),
-                )
-                raise
-        return recorded[0]
+        try:
+            return await self._steps.surely(self._opened().settle, claim, answer)
+        except LedgerError as error:
+            _log.error(
+                "outbox message %d: its outcome was not recorded: %s%s (%s)",
+                claim.id,
+                answer.event,
+                f", message id {answer.message_id}" if answer.message_id else "",
+                str(error),
+            )
+            raise
 
     def _opened(self) -> MessageLedger:
         if self._ledger is None:
@@ -520,26 +510,19 @@ class Outbox:
     async def _run(self, step: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Do one step of the ledger in a thread, one at a time."""
         await self._give_back()
-        return await self._in_thread(partial(step, *arguments, **named))
+        return await self._steps(step, *arguments, **named)
 
     async def _give_back(self) -> None:
         """Give back the claims whose answer was lost. One that fails is tried at the next step."""
         while self._abandoned:
             token = self._abandoned.pop()
             try:
-                await self._in_thread(partial(self._opened().release, token))
+                await self._steps(self._opened().release, token)
             except BaseException as error:
                 self._abandoned.append(token)
                 if isinstance(error, LedgerError):
                     return
                 raise
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        def alone() -> T:
-            with self._alone:
-                return work()
-
-        return await anyio.to_thread.run_sync(alone, limiter=self._one_at_a_time)
 
 
 def _check_key(key: Any) -> None:

@@ -11,7 +11,8 @@ Rule of this file: no other file imports pydantic-settings or python-dotenv.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -62,6 +63,23 @@ class EnvFile(PydanticBaseSettingsSource):
         except OSError as error:
             raise ValueError(f"cannot read {self._path}: {error.strerror}") from None
         return dict(settings_in(held, self.settings_cls.model_fields))
+
+
+def env_file_text(settings: Mapping[str, str]) -> str:
+    """Return the text of an `.env` file with these settings, by name.
+
+    Every value is in single quotes, in which only the quote and the backslash need an escape.
+
+    Raises:
+        ValueError: a value cannot stand in such a file. The message names the variable.
+    """
+    lines = list[str]()
+    for name, value in settings.items():
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        lines.append(f"{variable(name)}='{escaped}'\n")
+        if dotenv_values(stream=StringIO(lines[-1]), interpolate=False) != {variable(name): value}:
+            raise ValueError(f"{variable(name)}: this value cannot be written to an .env file")
+    return "".join(lines)
 
 
 class Checked(PydanticBaseSettingsSource):

@@ -10,21 +10,19 @@ a PostgreSQL database whose campaigns honour it by themselves.
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
-import anyio
-import anyio.to_thread
-
+from ._client.one_thread import OneThread
 from .campaign import LeftOut, Row, StopListError
 from .campaign.given_numbers import UnreadableRow, international_in
 from .campaign.stopping import numbers_of, open_stop_list
 from .ledger.stop_numbers import StopEntry, StopLedger, check_reason
+from .stop_check import StopCheck
 
 __all__ = ["StopEntry", "StopImport", "StopList", "StopListError"]
 
@@ -75,14 +73,11 @@ class StopList:
         self._country = country
         self._writing = writing
         self._ledger: StopLedger | None = None
-        self._one_at_a_time: anyio.CapacityLimiter
-        # asyncio's own cancellation ends a wait for a thread before the thread ends.
-        self._alone = threading.Lock()
+        self._steps: OneThread
 
     async def __aenter__(self) -> Self:
-        self._one_at_a_time = anyio.CapacityLimiter(1)
-        opening = partial(open_stop_list, self._place, writing=self._writing)
-        self._ledger = await self._in_thread(opening)
+        self._steps = OneThread()
+        self._ledger = await self._steps(open_stop_list, self._place, writing=self._writing)
         return self
 
     async def __aexit__(
@@ -95,10 +90,9 @@ class StopList:
 
     async def aclose(self) -> None:
         """Close the connection to the list."""
-        if self._ledger is not None:
-            with anyio.CancelScope(shield=True):
-                await self._in_thread(self._ledger.close)
-            self._ledger = None
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            await self._steps.surely(ledger.close)
 
     async def add(self, *numbers: str, reason: str = "") -> int:
         """Add numbers. A number that is listed keeps its time and its reason.
@@ -115,7 +109,7 @@ class StopList:
             StopListError: the list cannot be written.
         """
         check_reason("reason", reason)
-        added, _ = await self._run(self._opened().add, self._checked(numbers), reason)
+        added, _ = await self._steps(self._opened().add, self._checked(numbers), reason)
         return added
 
     async def remove(self, *numbers: str) -> int:
@@ -128,7 +122,7 @@ class StopList:
             ValueError: a number is invalid; nothing was removed.
             StopListError: the list cannot be written.
         """
-        return await self._run(self._opened().remove, self._checked(numbers))
+        return await self._steps(self._opened().remove, self._checked(numbers))
 
     async def contains(self, number: str) -> bool:
         """Return whether a number is on the list. Raises `ValueError` if it is invalid."""
@@ -136,11 +130,11 @@ class StopList:
 
     async def listed(self, numbers: Sequence[str]) -> set[str]:
         """Return those of the numbers, `+` and digits each, that are on the list."""
-        return await self._run(self._opened().listed, numbers)
+        return await self._steps(self._opened().listed, numbers)
 
     async def count(self) -> int:
         """Return how many numbers are on the list."""
-        return await self._run(self._opened().count)
+        return await self._steps(self._opened().count)
 
     async def import_rows(self, rows: Iterable[Row], *, reason: str = "") -> StopImport:
         """Add the numbers of a list. To import it again changes nothing.
@@ -161,7 +155,7 @@ class StopList:
         """
         check_reason("reason", reason)
         told = LeftOut("")
-        added, known = await self._run(
+        added, known = await self._steps(
             self._opened().add, numbers_of(rows, self._country, told), reason
         )
         return StopImport(added, known, told.invalid, tuple(told.invalid_lines))
@@ -169,7 +163,7 @@ class StopList:
     async def __aiter__(self) -> AsyncIterator[StopEntry]:
         """Yield all entries, in the order of their numbers."""
         entries = self._opened().entries()
-        while piece := await self._run(lambda: list(islice(entries, _PIECE))):
+        while piece := await self._steps(lambda: list(islice(entries, _PIECE))):
             for entry in piece:
                 yield entry
 
@@ -187,12 +181,19 @@ class StopList:
             raise RuntimeError("the stop list is not open: use it as 'async with'")
         return self._ledger
 
-    async def _run(self, step: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        return await self._in_thread(partial(step, *arguments, **named))
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        def alone() -> T:
-            with self._alone:
-                return work()
+@asynccontextmanager
+async def opened(
+    given: StopCheck | str | os.PathLike[str] | None,
+) -> AsyncIterator[StopCheck | None]:
+    """Give a stop list, opened for reading and then closed if a path or an address is given.
 
-        return await anyio.to_thread.run_sync(alone, limiter=self._one_at_a_time)
+    Raises:
+        ValueError: the place is neither a path nor an address of PostgreSQL.
+        StopListError: the list cannot be read.
+    """
+    if isinstance(given, str | os.PathLike):
+        async with StopList(given, writing=False) as stop_list:
+            yield stop_list
+    else:
+        yield given

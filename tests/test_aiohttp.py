@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,6 +19,7 @@ from examples import example
 import smsgate
 from smsgate.integrations.aiohttp import SMS_SESSION, sms_context
 from smsgate.sandbox import Sandbox
+from smsgate.stop_list import StopList
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("smsgate_environment")]
 
@@ -69,6 +71,17 @@ async def test_session_is_closed_with_the_aiohttp_application():
         assert await session.get_credit_balance() == 10_000
     with pytest.raises(smsgate.NotSent, match="closed"):
         await session.get_credit_balance()
+
+
+async def test_named_stop_list_holds_for_the_session(tmp_path: Path, smsgate_sandbox: Sandbox):
+    async with StopList(tmp_path / "stop.db") as stop_list:
+        await stop_list.add(NUMBER)
+    app = web.Application()
+    app.cleanup_ctx.append(sms_context(stop_list=tmp_path / "stop.db"))
+    async with aiohttp_client(app):
+        with pytest.raises(smsgate.OnStopList):
+            await app[SMS_SESSION].send_sms(NUMBER, "Hello", sender="Shop")
+    assert not smsgate_sandbox.messages
 
 
 async def test_shutdown_cancels_calls_after_the_grace_and_logs_it(smsgate_sandbox: Sandbox):

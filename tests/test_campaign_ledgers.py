@@ -35,7 +35,9 @@ from smsgate.campaign import (
     Journal,
     JournalLost,
     RecipientState,
+    Row,
     RunOutcome,
+    Source,
     rows_source,
 )
 from smsgate.campaign.command_words import place_in_words
@@ -63,7 +65,8 @@ class Places:
     def create(self, name: str, rows: Any, **options: Any) -> Campaign:
         options = {"sender": "Shop", "text": "Hello"} | options
         place = self.place(name)
-        return Campaign.create(place, rows_source(rows), database=self.database, **options)
+        source = rows if isinstance(rows, Source) else rows_source(rows)
+        return Campaign.create(place, source, database=self.database, **options)
 
     def open(self, name: str) -> Campaign:
         return Campaign.open(self.place(name), database=self.database)
@@ -306,6 +309,28 @@ def test_decision_about_lines_concerns_several_texts(places: Places):
         doubt = [S.IN_DOUBT, S.IN_DOUBT, S.PENDING]
         assert states == doubt[:2] + [S.ABANDONED] * 4 + doubt * 2
         assert campaign.journal.states() == {S.IN_DOUBT: 6, S.PENDING: 2, S.ABANDONED: 4}
+
+
+def test_decision_concerns_lines_in_whatever_order_they_are(places: Places):
+    order = [1, 9, 2, 8, 3, 7, 4, 6, 5, 10]
+    rows = [Row(line, number, {}) for line, number in zip(order, numbers(10), strict=True)]
+    for event, then in ((Event.CANCEL, S.ABANDONED), (Event.ASSUME_SENT, S.ASSUMED_SENT)):
+        with places.create(event, Source(iter(rows), ("phone",), "phone")) as campaign:
+            journal = campaign.journal
+            before = S.PENDING
+            if event is Event.ASSUME_SENT:
+                settle(journal, claimed(journal), Event.IN_DOUBT)
+                before = S.IN_DOUBT
+            assert campaign.resolve(event, who="olha", line=(1, 3)) == 3
+            assert campaign.resolve(event, who="olha", line=(7, 8)) == 2
+            found = {one.line for one in campaign.recipients() if one.state is then}
+            assert found == {1, 2, 3, 7, 8}
+            assert campaign.figures().states == {then: 5, before: 5}
+            if event is Event.CANCEL:
+                settle(journal, claimed(journal), Event.ACCEPTED)
+                while claim := journal.claim(1, 100, None):
+                    settle(journal, claim, Event.ACCEPTED)
+                assert campaign.figures().states == {then: 5, S.ACCEPTED: 5}
 
 
 def test_decision_whose_commit_was_lost_is_made_once(places: Places):

@@ -181,6 +181,27 @@ def test_run_honours_the_list_and_remembers_another(tmp_path: Path):
     assert folder.document("campaign", "status", "a.sms")["abandoned"] == {LISTED: 1}
 
 
+def test_send_honours_a_list_only_if_it_is_named(tmp_path: Path):
+    with Sandbox() as sandbox:
+        folder = Folder(
+            tmp_path,
+            SMSGATE_LOGIN="sandbox",
+            SMSGATE_PASSWORD="sandbox",
+            SMSGATE_URL=sandbox.url,
+            SMSGATE_STOP_LIST="stop.db",
+        )
+        folder.run("stoplist", "add", NUMBERS[0])
+        send = ("send", NUMBERS[0], "--text", "Hello", "--sender", "Shop")
+        refused = folder.run(*send, "--stop-list", "stop.db")
+        assert (refused.code, len(sandbox.messages)) == (3, 0)
+        assert "the number is on the stop list; nothing was sent" in refused.err
+        missing = folder.run(*send, "--stop-list", "gone.db")
+        assert (missing.code, len(sandbox.messages)) == (2, 0)
+        assert "gone.db" in missing.err
+        assert folder.run(*send).code == 0, "one-time codes go to everybody"
+        assert len(sandbox.messages) == 1
+
+
 def test_list_of_a_database_serves_its_campaigns(request: pytest.FixtureRequest, tmp_path: Path):
     cluster = cluster_of(request)
     address = cluster.address_of(new_database(cluster))

@@ -6,12 +6,15 @@ pages have what the code has, and a broken link is found.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import api_pages
+import check_search
 import floors
 import pytest
 
@@ -143,6 +146,28 @@ def test_broken_and_external_links_are_found(tmp_path: Path, link: str, complain
     command = [sys.executable, str(DOCS / "check_links.py"), str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr.strip()) == (int(bool(complaint)), complaint)
+
+
+def test_example_of_a_docstring_is_code_and_nothing_else_is():
+    docstring = [
+        "Send.", "", "    await send()", "", "    more()", "", "- a list", "", "    continued", "",
+        "Marked::", "", "    once()", "", "Args:", "    name: what", "", "        indented",
+    ]  # fmt: skip
+    marked = api_pages.with_examples(docstring)
+    assert marked == [*docstring[:2], ".. code-block:: python", "", *docstring[2:]]
+
+
+def test_word_without_an_answer_in_the_search_is_found(tmp_path: Path):
+    index = {
+        "docnames": ["uk", *sorted({*check_search.EXPECTED.values()} - {"uk"})],
+        "indexentries": {"вебхук": [[0, "index-0", False]], "a retry": [[0, "index-1", False]]},
+    }
+    (tmp_path / "searchindex.js").write_text(f"Search.setIndex({json.dumps(index)})", "utf-8")
+    assert check_search.faults(tmp_path) == [
+        f"{word}: no index entry in {page}"
+        for word, page in check_search.EXPECTED.items()
+        if word != "вебхук"
+    ]
 
 
 def test_folder_without_pages_is_an_error(tmp_path: Path):

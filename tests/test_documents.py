@@ -65,6 +65,20 @@ def test_each_code_block_runs_as_it_stands(block: str, tmp_path: Path) -> None:
     assert (ended.code, ended.err.decode()) == (0, "")
 
 
+def test_front_page_shows_what_its_program_prints(tmp_path: Path) -> None:
+    page = (ROOT / "docs/index.md").read_text("utf-8")
+    (program,), (shown,) = blocks(page, "python"), blocks(page, "text")
+    (tmp_path / "first.py").write_text(program, "utf-8")
+    ended = run_command(
+        [], script=str(tmp_path / "first.py"), environment=os.environ, folder=tmp_path
+    )
+    printed, expected = (
+        re.sub(r"\b[0-9a-f-]{36}\b", "ID", said) for said in (ended.out.decode(), shown)
+    )
+    assert printed == expected
+    assert "ID" in expected
+
+
 def test_there_are_blocks_to_run() -> None:
     assert len(CODE) >= 3
 

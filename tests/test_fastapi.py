@@ -45,6 +45,7 @@ from smsgate.outbox import ClaimLost, LedgerError, Outbox, RecipientState
 from smsgate.protocol import models
 from smsgate.protocol.limits import MOST_RECIPIENTS
 from smsgate.sandbox import Sandbox
+from smsgate.stop_list import StopList, StopListError
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("smsgate_environment")]
 
@@ -907,6 +908,44 @@ async def test_session_is_open_only_while_the_application_runs(
     assert seen[0] is seen[1]
     with pytest.raises(smsgate.NotSent, match="closed"):
         await seen[0].get_credit_balance()
+
+
+@pytest.mark.parametrize("opened", [False, True])
+async def test_named_stop_list_holds_for_session_and_outbox(
+    opened: bool, tmp_path: Path, smsgate_sandbox: Sandbox
+):
+    async with StopList(tmp_path / "stop.db") as stop_list:
+        await stop_list.add(NUMBER)
+        place = stop_list if opened else tmp_path / "stop.db"
+        app = FastAPI(lifespan=sms_lifespan(outbox=tmp_path / "sms.db", stop_list=place))
+        answer_errors(app)
+
+        @app.post("/session")
+        async def by_session(sms: SmsSession) -> None:
+            await sms.send_sms(NUMBER, "Hello", sender="Shop")
+
+        @app.post("/outbox")
+        async def by_outbox(outbox: SmsOutbox) -> None:
+            await outbox.send(NUMBER, "Hello", key="a", sender="Shop")
+
+        async with client_of(app) as client:
+            for path in ("/session", "/outbox"):
+                answer = await client.post(path)
+                assert (answer.status_code, answer.json()) == (
+                    422,
+                    {
+                        "detail": OUTCOMES[smsgate.OnStopList].http_detail,
+                        "sent": False,
+                    },
+                )
+    assert not smsgate_sandbox.messages
+
+
+async def test_stop_list_that_is_missing_prevents_the_start(tmp_path: Path):
+    app = FastAPI(lifespan=sms_lifespan(stop_list=tmp_path / "gone.db"))
+    with pytest.raises(StopListError, match="gone"):
+        async with client_of(app):
+            pass
 
 
 async def test_missing_lifespan_is_named_in_the_error():

@@ -5,9 +5,11 @@ The sandbox counts what was sent. What the database must do stands in test_outbo
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @asynccontextmanager
 async def opened(
-    sandbox: Sandbox, place: str, *, send: float = 60.0, **options: Any
+    sandbox: Sandbox, place: str, *, send: float = 60.0, observer: Any = None, **options: Any
 ) -> AsyncIterator[Outbox]:
     session = smsgate.AsyncSession(
         "sandbox",
@@ -56,6 +58,7 @@ async def opened(
         sender="Shop",
         url=sandbox.url,
         timeouts=smsgate.Timeouts(send=send),
+        observer=observer,
     )
     async with session, QuickOutbox(session, place, **options) as outbox:
         yield outbox
@@ -198,6 +201,33 @@ async def test_cancelled_send_is_recorded(sandbox: Sandbox, place: str):
         message = await outbox.outcome("a")
     assert message is not None
     assert message.state is S.IN_DOUBT
+
+
+def test_outcome_is_recorded_also_if_asyncio_cancels_before_its_turn(sandbox: Sandbox, place: str):
+    async def work() -> None:
+        answered, busy = asyncio.Event(), threading.Event()
+
+        class Answers:
+            def begin(self, call: smsgate.CallStart) -> Callable[[smsgate.CallEnd], object]:
+                return lambda _: answered.set() if call.operation == "SendSMS" else None
+
+        async with opened(sandbox, place, observer=Answers()) as outbox:
+            sandbox.faults.add("slow", operation="SendSMS", seconds=0.5)
+            sending = asyncio.create_task(outbox.send(NUMBER, TEXT, key="a"))
+            await called(sandbox, 1)
+            waiting = asyncio.create_task(outbox._steps(busy.wait, 60))
+            await asyncio.wait_for(answered.wait(), 60)
+            await asyncio.sleep(0.1)
+            sending.cancel()
+            await asyncio.sleep(0.1)
+            busy.set()
+            await asyncio.wait([sending, waiting])
+            assert sending.cancelled()
+            message = await outbox.outcome("a")
+            assert message is not None
+            assert message.state is S.ACCEPTED
+
+    asyncio.run(work())
 
 
 @pytest.mark.anyio

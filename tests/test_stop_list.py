@@ -7,6 +7,7 @@ says who was sent to.
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -38,6 +39,7 @@ from smsgate.campaign import (
 )
 from smsgate.campaign.stopping import open_stop_list
 from smsgate.ledger.postgres.postgres_journal import PostgresJournal
+from smsgate.ledger.sqlite import sqlite_stop_list
 from smsgate.sandbox import Sandbox
 from smsgate.stop_list import StopList
 
@@ -271,6 +273,28 @@ async def test_list_that_goes_during_a_run_ends_the_run(sandbox: Sandbox, tmp_pa
             with pytest.raises(StopListError, match=r"stop\.db: there is no such file"):
                 await campaign.runner(opened, batch=3, on_progress=remove).run()
         assert campaign.journal.states() == {S.ACCEPTED: 3, S.PENDING: 6}
+
+
+@pytest.mark.anyio
+async def test_locked_list_ends_the_run_and_the_next_one_sends(
+    places: Places, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sqlite_stop_list, "_WAIT_TO_READ", 0.05)
+    stops = tmp_path / "stop.db"
+    with closing(open_stop_list(stops, writing=True)) as opened:
+        opened.add([numbers(3)[0]])
+    with places.create("a", numbers(3), stop_list=stops) as campaign:
+        async with smsgate.AsyncSession("sandbox", "sandbox", url=sandbox.url) as session:
+            # The application whose database this is does not use a write-ahead log.
+            with closing(sqlite3.connect(stops, isolation_level=None)) as application:
+                application.execute("PRAGMA journal_mode = DELETE")
+                application.execute("BEGIN EXCLUSIVE")
+                with pytest.raises(StopListError, match=r"stop\.db: .*locked"):
+                    await campaign.run(session)
+                application.execute("ROLLBACK")
+            assert not sandbox.messages
+            result = await campaign.run(session)
+    assert result.states == {S.ACCEPTED: 2, S.SKIPPED: 1}
 
 
 @pytest.mark.anyio

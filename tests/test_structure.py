@@ -44,6 +44,7 @@ FLOORS: dict[str, float] = {
     "protocol.operations": 1.45,
     "_client": 1.5,
     "_client.spawn": 1.6,
+    "_client.one_thread": 1.7,
     "config": 2,
     "_client.observing": 2,
     "_client.transport": 2,

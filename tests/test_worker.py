@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import procrastinate
 import psycopg
 import pytest
@@ -23,8 +25,10 @@ from test_cli import clean_environment
 
 import smsgate
 from smsgate.campaign import Campaign, rows_source
+from smsgate.campaign.stopping import open_stop_list
 from smsgate.cli.exits import Exit
 from smsgate.integrations import due_passes
+from smsgate.integrations.campaign_shifts import CampaignShifts
 from smsgate.integrations.procrastinate import smsgate_tasks
 from smsgate.outbox import Event, Outbox, RecipientState
 from smsgate.sandbox import Sandbox
@@ -182,9 +186,13 @@ def test_two_workers_share_the_rows_and_send_each_once(
     assert copies(sandbox) == numbers(120)
 
 
-def campaign_of(postgres: PostgresOutboxes, recipients: int) -> Campaign:
+def campaign_of(
+    postgres: PostgresOutboxes, recipients: int, name: str = "spring", **options: Any
+) -> Campaign:
     rows = rows_source(numbers(recipients))
-    return Campaign.create("spring", rows, database=postgres.place, sender="Shop", text="Hello")
+    return Campaign.create(
+        name, rows, database=postgres.place, sender="Shop", text="Hello", **options
+    )
 
 
 def test_two_workers_send_a_campaign_once_it_is_started(
@@ -201,6 +209,69 @@ def test_two_workers_send_a_campaign_once_it_is_started(
         counts = [ended(worker) for worker in workers]
         assert sum(said["accepted"] for _, said in counts) == 301
         assert len(set(copies(sandbox))) == len(copies(sandbox)) == 301
+
+
+def test_campaigns_that_wait_for_their_hours_hold_up_no_other(
+    sandbox: Sandbox, postgres: PostgresOutboxes, start: Start
+) -> None:
+    tomorrow = datetime.now().astimezone() + timedelta(days=1)
+    waiting = [f"night {n}" for n in range(12)]
+    with ExitStack() as held:
+        for name in waiting:
+            held.enter_context(campaign_of(postgres, 1, name, not_before=tomorrow)).start()
+        worker = start(postgres.place, "--concurrency", "1")
+        # Each has had its turn, and there are more of them than jobs that may run at once.
+        until(lambda: engine(postgres)[0])
+        campaign = held.enter_context(campaign_of(postgres, 3))
+        campaign.start()
+        until(lambda: campaign.journal.states() == {S.ACCEPTED: 3})
+        assert ended(worker)[0] == Exit.DONE
+    with psycopg.connect(postgres.place) as connection:
+        runs = connection.execute("SELECT count(*) FROM smsgate.run").fetchone()
+    assert runs == (1,), "a shift that sends nothing leaves no trace"
+    assert len(copies(sandbox)) == 3
+
+
+def test_shift_ends_when_the_hours_of_its_campaign_end(
+    sandbox: Sandbox, postgres: PostgresOutboxes
+) -> None:
+    async def work(outbox: Outbox) -> None:
+        with campaign_of(postgres, 2_000) as campaign:
+            campaign.start()
+            shifts = CampaignShifts(postgres.place, lambda: outbox.session, lambda: False)
+
+            async def close() -> None:
+                await anyio.to_thread.run_sync(until, lambda: sandbox.messages)
+                tomorrow = datetime.now().astimezone() + timedelta(days=1)
+                campaign.set_sending_window(not_before=tomorrow)
+
+            with anyio.fail_after(PATIENCE):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(close)
+                    await shifts.shift("spring")
+            assert campaign.journal.states().get(S.PENDING)
+
+    sandbox.faults.add("slow", operation="SendSMS", seconds=0.2)
+    with_outbox(sandbox, postgres.place, work, concurrency=1)
+
+
+def test_worker_leaves_out_the_numbers_of_a_named_stop_list(
+    sandbox: Sandbox, tmp_path: Path, start: Start
+) -> None:
+    place = str(tmp_path / "sms.db")
+    stops = str(tmp_path / "stop.db")
+    add(sandbox, place, 3)
+    with closing(open_stop_list(stops, writing=True)) as opened:
+        opened.add(numbers(2), "")
+    worker = start(place, "--stop-list", stops)
+
+    def found() -> dict[RecipientState, int]:
+        found: dict[RecipientState, int] = with_outbox(sandbox, place, Outbox.states)
+        return found
+
+    until(lambda: found() == {S.ACCEPTED: 1, S.ABANDONED: 2})
+    ended(worker)
+    assert copies(sandbox) == numbers(3)[2:]
 
 
 def test_signal_lets_requests_of_a_campaign_end(

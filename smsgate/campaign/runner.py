@@ -95,12 +95,14 @@ class Progress:
     """The progress of a run.
 
     `states` is the number of recipients in each state, `under_way` the number of requests in
-    flight. `waiting` says what the run waits for; "" if it does not wait.
+    flight. `waiting` says what the run waits for; "" if it does not wait. `closed` is whether it
+    waits for the hours of the campaign.
     """
 
     states: dict[RecipientState, int]
     under_way: int = 0
     waiting: str = ""
+    closed: bool = False
     _recent: deque[tuple[float, int]] = field(default_factory=deque, repr=False)
 
     WINDOW = 10.0
@@ -512,11 +514,12 @@ class Runner:
                 if seconds == inf
                 else moment(self._time() + seconds, self._window.zone)
             )
+            self._progress.closed = True
             self._on_progress(self._progress)
             # The clock of this machine may be set, and the hours may be changed.
             await self._sleep(min(seconds, _WINDOW_LOOK))
             await self._read_window()
-            self._progress.waiting = ""
+            self._progress.waiting, self._progress.closed = "", False
 
     async def _check_gateway(self) -> bool:
         works = await self._evidence.check_gateway()

@@ -17,6 +17,7 @@ from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, Message
 from ..protocol.segments import segments as count_segments
 from ..session import AsyncSession
+from ..stop_list import opened
 from ..version import __version__
 from .campaign_commands import app as campaigns
 from .database_commands import app as databases
@@ -25,6 +26,7 @@ from .doctor_command import doctor
 from .escapes import Escape, unescaped
 from .exits import Exit, SendInterrupted, UsageError, exit_of_send, exit_of_statuses
 from .help import PlainGroup
+from .init_command import init
 from .outbox_commands import app as outbox
 from .output import Machines, Output, People
 from .rewriting_options import Rewrites
@@ -33,6 +35,7 @@ from .serving import sandbox
 from .shared_options import Account, Country, ShowNumbers, command
 from .signals import SIGNALS
 from .stop_list_commands import app as stop_lists
+from .stop_options import AlsoStopList
 from .views import Balance, NewMessages, Sent, Statuses, TextSize
 from .worker_command import worker
 
@@ -107,6 +110,7 @@ async def send(
         ),
     ] = None,
     country: Country = None,
+    stop_list: AlsoStopList = None,
     rewrites: Rewrites,
     escape: Escape = False,
     show_numbers: ShowNumbers = False,
@@ -125,7 +129,10 @@ async def send(
     )
     output.addressed = message.destinations
     ends = Ends()
-    async with account.session(sender=sender, observer=ends) as session:
+    async with (
+        opened(stop_list) as stops,
+        account.session(observer=ends, stop_list=stops, sender=sender) as session,
+    ):
         output.interrupted = SendInterrupted
         result = await send_once(session, message, ends)
     output.show(Sent(result, show_numbers))
@@ -214,6 +221,7 @@ command(app, serves=True)(sandbox)
 command(app, sends=True, serves=True)(worker)
 command(app)(demo)
 command(app)(doctor)
+command(app, changes=True)(init)
 
 
 def _text(given: str | None) -> str | None:

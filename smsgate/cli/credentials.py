@@ -18,7 +18,15 @@ from ..config import variable
 from ..settings import FileSettings, SmsGateSettings
 from .signals import SIGNALS
 
-__all__ = ["at_terminal", "country_of", "database_of", "prices_of", "settings_of", "stop_list_of"]
+__all__ = [
+    "asked_settings",
+    "at_terminal",
+    "country_of",
+    "database_of",
+    "prices_of",
+    "settings_of",
+    "stop_list_of",
+]
 
 
 def settings_of(
@@ -40,6 +48,19 @@ def settings_of(
         if not getattr(found, name):
             raise ValueError(f"no {name}: use --{name}, or set {variable(name)}")
     return _Asking.read(env_file=_existing(env_file), secrets_dir=secrets_dir, **given)
+
+
+def asked_settings(given: Mapping[str, Any]) -> SmsGateSettings:
+    """Return settings from options and the environment, without files.
+
+    On a terminal, the user is asked for a missing login, password or sender. Raises `ValueError`.
+    """
+    found = _Optional.read(**given)
+    settings = _Asking.read(**given)
+    if found.sender or not at_terminal():
+        return settings
+    sender = _ask("Sender (an approved name; leave it empty for none): ")
+    return settings.model_copy(update={"sender": sender.strip() or None})
 
 
 def country_of(env_file: Path | None, secrets_dir: Path | None = None) -> str | None:
@@ -128,10 +149,14 @@ def at_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _ask_login() -> str:
+def _ask(question: str) -> str:
     with SIGNALS.blocking():
-        print("Login: ", end="", file=sys.stderr, flush=True)
+        print(question, end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().rstrip("\r\n")
+
+
+def _ask_login() -> str:
+    return _ask("Login: ")
 
 
 def _ask_password() -> str:

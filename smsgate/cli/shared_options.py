@@ -23,6 +23,7 @@ from .._client.observing import Observer
 from .._client.spawn import call_soon
 from ..config import GatewaySettings
 from ..session import AsyncSession
+from ..stop_check import StopCheck
 from .credentials import country_of, settings_of
 from .exits import Exit
 from .help import PlainCommand
@@ -117,13 +118,20 @@ class Account:
         _account(metavar="PATH", help="A folder with secret files such as smsgate_password."),
     ] = None
 
-    def session(self, observer: Observer | None = None, **options: str | None) -> AsyncSession:
+    def session(
+        self,
+        observer: Observer | None = None,
+        stop_list: StopCheck | None = None,
+        **options: str | None,
+    ) -> AsyncSession:
         """Return a session with these settings. May prompt for login and password.
 
         An option in `options` is required: if it is None, another source must have the setting.
         Raises `ValueError`.
         """
-        return AsyncSession.from_settings(self.settings(**options), observer=observer)
+        return AsyncSession.from_settings(
+            self.settings(**options), observer=observer, stop_list=stop_list
+        )
 
     def settings(self, **options: str | None) -> GatewaySettings:
         """Return the settings. May prompt for login and password. Raises `ValueError`."""

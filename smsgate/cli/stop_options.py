@@ -17,7 +17,14 @@ from ..campaign.wording import things
 from .credentials import stop_list_of
 from .output import Output
 
-__all__ = ["DropStopList", "LeaveOut", "StopListPlace", "invalid_rows", "warn_of_invalid"]
+__all__ = [
+    "AlsoStopList",
+    "DropStopList",
+    "LeaveOut",
+    "StopListPlace",
+    "invalid_rows",
+    "warn_of_invalid",
+]
 
 StopListPlace = Annotated[
     str | None,
@@ -26,6 +33,19 @@ StopListPlace = Annotated[
         help=(
             "The stop list: a file, or an address that begins with postgresql://. The campaign"
             " remembers it. Default: SMSGATE_STOP_LIST."
+        ),
+    ),
+]
+
+AlsoStopList = Annotated[
+    str | None,
+    typer.Option(
+        "--stop-list",
+        metavar="PLACE",
+        help=(
+            "Do not send to the numbers of this stop list: a file, or an address that begins with"
+            " postgresql://. SMSGATE_STOP_LIST is for campaigns only, since one-time codes go to"
+            " everybody."
         ),
     ),
 ]

@@ -25,6 +25,7 @@ from ..session import AsyncSession
 from .databases import Database
 from .output import Output
 from .shared_options import Account, stopping
+from .stop_options import AlsoStopList
 from .views import VIEWS, View, printable, unbroken
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ class Tally:
         )
 
 
-async def worker(output: Output, database: Database, account: Account) -> None:
+async def worker(
+    output: Output, database: Database, account: Account, *, stop_list: AlsoStopList = None
+) -> None:
     """Send outbox messages and campaigns until you stop it. You may run several workers.
 
     After the first Ctrl-C or SIGTERM it waits for requests in flight; the second stops it at once.
@@ -90,6 +93,7 @@ async def worker(output: Output, database: Database, account: Account) -> None:
     Example: smsgate worker --database postgresql://db.example/shop
     """
     from ..outbox import Outbox  # noqa: PLC0415 - commands that need no outbox start faster
+    from ..stop_list import opened  # noqa: PLC0415 - the same
 
     run = _run_engine if database.on_server() else _run_loop
     if database.on_server():
@@ -101,8 +105,9 @@ async def worker(output: Output, database: Database, account: Account) -> None:
         )
     tally, stop = Tally(), anyio.Event()
     async with (
+        opened(stop_list) as stops,
         account.session(observer=tally) as session,
-        Outbox(session, database.place()) as outbox,
+        Outbox(session, database.place(), stop_list=stops) as outbox,
     ):
         await _log_in(session)
         output.stream(WorkerStarted(_shown(database), _sends(database), session.concurrency))

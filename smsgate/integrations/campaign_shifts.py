@@ -1,4 +1,4 @@
-"""Shifts on campaigns in PostgreSQL: one call of a runner, until nobody is pending or it is paused.
+"""Shifts on campaigns in PostgreSQL: one call of a runner, until there is nothing to send now.
 
 Rule of this file: it decides nothing. The campaign in the database says whether it may be sent, and
 its claims make a shift safe on many machines at once.
@@ -6,12 +6,13 @@ its claims make a shift safe on many machines at once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import anyio
 import anyio.to_thread
 
-from ..campaign import Campaign, Runner, running_campaigns
+from ..campaign import Campaign, Progress, Runner, running_campaigns
 from ..session import AsyncSession
 
 __all__ = ["CampaignShifts"]
@@ -42,7 +43,13 @@ class CampaignShifts:
         return await anyio.to_thread.run_sync(running_campaigns, self._address)
 
     async def shift(self, name: str) -> None:
-        """Send a campaign until nobody is pending or it is paused. Raises `LedgerError`."""
+        """Send a campaign until nobody is pending, it is paused, or its hours are over.
+
+        A shift does not wait for the hours of a campaign: the others would wait behind it.
+
+        Raises:
+            LedgerError: the database failed.
+        """
         if name in self._names:
             return
         self._names.add(name)
@@ -54,7 +61,16 @@ class CampaignShifts:
     async def _run(self, name: str) -> None:
         opened, campaign = await anyio.to_thread.run_sync(self._open, name)
         try:
-            runner = campaign.runner(self._session())
+            # Looked at before the runner begins, which records each of its runs.
+            window = await anyio.to_thread.run_sync(lambda: campaign.sending_window)
+            if window.wait(time.time()):
+                return
+
+            def progress(made: Progress) -> None:
+                if made.closed:
+                    runner.stop()
+
+            runner = campaign.runner(self._session(), on_progress=progress)
             async with anyio.create_task_group() as group:
                 group.start_soon(self._stopping, runner)
                 await runner.run()

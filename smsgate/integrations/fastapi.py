@@ -31,6 +31,8 @@ from ..extras import missing
 from ..outbox import LedgerError, Outbox
 from ..privacy import mask_numbers
 from ..session import AsyncSession
+from ..stop_check import StopCheck
+from ..stop_list import opened
 
 try:
     from fastapi import Depends, FastAPI, Header, Request
@@ -69,10 +71,11 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
 
 def sms_lifespan(
-    make: Callable[[], AsyncSession] = AsyncSession.from_env,
+    make: Callable[..., AsyncSession] = AsyncSession.from_env,
     *,
     outbox: str | os.PathLike[str] | None = None,
     forget_texts: bool = False,
+    stop_list: StopCheck | str | os.PathLike[str] | None = None,
     grace: float | None = 8.0,
 ) -> Lifespan:
     """Return a lifespan that opens a session and an outbox at startup and closes them at shutdown.
@@ -83,10 +86,13 @@ def sms_lifespan(
             yield {**state, "mine": ...}
 
     Args:
-        make: creates the session; the default reads the environment.
+        make: creates the session; the default reads the environment. It is called without
+            arguments, or with `stop_list=` if there is one.
         outbox: the path of an SQLite file or an address that begins with `postgresql://`, as in
             `smsgate.outbox.Outbox`. By default there is no outbox.
         forget_texts: delete texts from the outbox, see `smsgate.outbox.Outbox`.
+        stop_list: the path, the address or the object of a stop list that the session and the
+            outbox honour. By default they honour none, since one-time codes go to everybody.
         grace: seconds that calls in flight may still take at shutdown, see `AsyncSession.aclose`.
             The default, 8, is below the 10 seconds after which Docker kills the process. None
             waits until the deadline of each call.
@@ -102,13 +108,14 @@ def sms_lifespan(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        session = make()
-        state: dict[str, Any] = {_SESSION: session}
         async with AsyncExitStack() as stack:
+            stops = await stack.enter_async_context(opened(stop_list))
+            session = make() if stops is None else make(stop_list=stops)
+            state: dict[str, Any] = {_SESSION: session}
             # Opened first, so that it is closed last and records the outcomes of the last calls.
             if outbox is not None:
                 state[_OUTBOX] = await stack.enter_async_context(
-                    Outbox(session, outbox, forget_texts=forget_texts)
+                    Outbox(session, outbox, forget_texts=forget_texts, stop_list=stops)
                 )
             # No `async with`: if the shutdown is cancelled, its `aclose` would ignore the grace.
             await session.__aenter__()

@@ -52,7 +52,7 @@ from ..stop_numbers import STOPPED, Stops, places_of, places_text, without_place
 from ..stored_records import evidence_text
 from .postgres_filling import fill
 from .postgres_reader import PostgresReader, one_step
-from .ranges import ALL, Ranges, common, joined, ranges_of
+from .ranges import ALL, Ranges, common, gaps, joined, ranges_of
 from .tables import PostgresTables
 
 __all__ = ["PostgresJournal"]
@@ -482,15 +482,8 @@ class PostgresJournal(PostgresReader):
 
     def _add_pending(self, pieces: list[tuple[int, int, int]], alone: int, attempts: int) -> None:
         if pieces:
-            texts, firsts, lasts = (list(column) for column in zip(*pieces, strict=True))
-            self._run(
-                "add_pending",
-                texts=texts,
-                firsts=firsts,
-                lasts=lasts,
-                alone=alone,
-                attempts=attempts,
-            )
+            columns = _named(pieces, "texts firsts lasts")
+            self._run("add_pending", **columns, alone=alone, attempts=attempts)
 
     @one_step
     def add_evidence(self, request: int, evidence: Evidence) -> None:
@@ -562,14 +555,13 @@ class PostgresJournal(PostgresReader):
     ) -> int:
         source = before(event)
         locked = self._locked("lock_in_doubt", request, ranges)
-        pieces = [common(ranges, first, last) for _, first, last, _ in locked]
+        pieces = [
+            (one, low, high, attempts)
+            for one, first, last, attempts in locked
+            for low, high in common(ranges, first, last)
+        ]
         chosen = self._run(
-            "chosen_in_doubt",
-            source=source,
-            requests=[one for one, *_ in locked],
-            lows=[low for low, _ in pieces],
-            highs=[high for _, high in pieces],
-            attempts=[attempts for *_, attempts in locked],
+            "chosen_in_doubt", source=source, **_named(pieces, "requests lows highs attempts")
         )
         check_id_of_one(message_id, len(chosen))
         if not chosen:
@@ -609,23 +601,23 @@ class PostgresJournal(PostgresReader):
     def _cancel(self, who: str, request: int | None, ranges: Ranges) -> int:
         target = after(before(Event.CANCEL), Event.CANCEL)
         locked = self._locked("lock_pending", request, ranges)
-        cut: Ranges = []
-        for _, text, first, last, alone, attempts in locked:
-            low, high = common(ranges, first, last)
-            cut.append((low, high))
-            rest = [
-                (text, start, end)
-                for start, end in ((first, low - 1), (high + 1, last))
-                if start <= end
-            ]
+        cut: list[tuple[int, int, int]] = []
+        also: list[tuple[int, int, int]] = []
+        cancelled: Ranges = []
+        for one, text, first, last, alone, attempts in locked:
+            pieces = common(ranges, first, last)
+            cancelled += pieces
+            cut.append((one, *pieces[0]))
+            also += [(text, *piece) for piece in pieces[1:]]
+            rest = [(text, *gap) for gap in gaps(pieces, first, last)]
             self._add_pending(rest, alone, attempts)
-        requests = [one for one, *_ in locked]
-        lows, highs = [low for low, _ in cut], [high for _, high in cut]
-        self._run("cancel_requests", requests=requests, lows=lows, highs=highs)
+        self._run("cancel_requests", **_named(cut, "requests lows highs"))
+        if also:
+            self._run("add_cancelled", **_named(also, "texts lows highs"))
         reason = f"{Event.CANCEL} by {who}"
         return sum(
             len(self._run("cancel", target=target, reason=reason, first=first, last=last))
-            for first, last in joined(cut)
+            for first, last in joined(cancelled)
         )
 
     # Delivery
@@ -685,6 +677,11 @@ class PostgresJournal(PostgresReader):
 
         with self._one_at_a_time, self._tables.connection.unhurried():
             self._step(work)
+
+
+def _named(rows: Sequence[tuple[int, ...]], names: str) -> dict[str, list[int]]:
+    """Return rows as columns with these names."""
+    return {name: [row[place] for row in rows] for place, name in enumerate(names.split())}
 
 
 def _columns(outcomes: Sequence[RecipientOutcome]) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import islice, takewhile
 from operator import itemgetter
 
-__all__ = ["ALL", "Ranges", "common", "joined", "ranges_of"]
+__all__ = ["ALL", "Ranges", "common", "gaps", "joined", "ranges_of"]
 
 Ranges = list[tuple[int, int]]
 
@@ -30,7 +31,17 @@ def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
     return found
 
 
-def common(ranges: Ranges, first: int, last: int) -> tuple[int, int]:
-    """Return what the first of these ranges that meets `first` to `last` has in common with it."""
-    low, high = ranges[bisect_left(ranges, first, key=itemgetter(1))]
-    return max(low, first), min(high, last)
+def common(ranges: Ranges, first: int, last: int) -> Ranges:
+    """Return what these ranges have in common with the range `first` to `last`."""
+    meeting = islice(ranges, bisect_left(ranges, first, key=itemgetter(1)), None)
+    return [
+        (max(low, first), min(high, last))
+        for low, high in takewhile(lambda one: one[0] <= last, meeting)
+    ]
+
+
+def gaps(ranges: Ranges, first: int, last: int) -> Ranges:
+    """Return the rest of the range `first` to `last` without these ranges, which lie in it."""
+    starts = [first, *(high + 1 for _, high in ranges)]
+    ends = [*(low - 1 for low, _ in ranges), last]
+    return [(start, end) for start, end in zip(starts, ends, strict=True) if start <= end]

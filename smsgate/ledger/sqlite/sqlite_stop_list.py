@@ -23,7 +23,9 @@ from .statements import APPLICATION_ID
 __all__ = ["SqliteStopList"]
 
 _WAIT = 30.0
-"""Seconds to wait for another process that writes."""
+"""Seconds to wait for another process that writes, before this one writes."""
+_WAIT_TO_READ = 5.0
+"""The same before this one reads. A campaign reads while its own database waits for the claim."""
 _CACHE = 16_000
 """Kibibytes of memory for a temporary list, at most."""
 
@@ -73,7 +75,7 @@ class SqliteStopList(StopLedger):
             mode = "rw" if self._writing else "ro"
             connection = connection_to(
                 f"{path.absolute().as_uri()}?mode={mode}",
-                timeout=_WAIT,
+                timeout=_WAIT if self._writing else _WAIT_TO_READ,
                 kind="stop list",
                 any_thread=True,
             )

@@ -418,6 +418,14 @@ FROM unnest(CAST(:requests AS bigint[]), CAST(:lows AS bigint[]), CAST(:highs AS
     AS piece (request, low, high)
 WHERE campaign = :campaign AND id = piece.request;
 
+-- name: add_cancelled
+-- Cancelled recipients of a pending request that was cut into several pieces.
+INSERT INTO smsgate.request (campaign, id, text, first, last, size, abandoned, state)
+SELECT :campaign, nextval('smsgate.request_id_' || :campaign), piece.text, piece.low, piece.high,
+    piece.high - piece.low + 1, piece.high - piece.low + 1, 'settled'
+FROM unnest(CAST(:texts AS bigint[]), CAST(:lows AS bigint[]), CAST(:highs AS bigint[]))
+    AS piece (text, low, high);
+
 -- name: cancel
 -- Cancel the recipients of a range.
 UPDATE smsgate.recipient SET state = :target, reason = :reason
