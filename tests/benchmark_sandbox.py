@@ -1,6 +1,6 @@
 """Measure the sandbox while its inbox is open in a browser: messages per second, and memory.
 
-Run it with `nox -s benchmarks -- sandbox`. Sender, sandbox and browser share one machine: the
+Run it with `nox -s bench -- sandbox`. Sender, sandbox and browser share one machine: the
 figures are for all three.
 """
 
