@@ -57,7 +57,7 @@ class Terminal:
             arguments,
             [os.dup(slave), theirs, os.dup(slave)],
             environment=clean_environment(
-                TERM="xterm-256color", COLUMNS="80", LINES="40", **variables
+                **{"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "40"} | dict(variables)
             ),
             folder=cwd,
             terminal=os.ttyname(slave) if leads else NOBODY,

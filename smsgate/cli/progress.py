@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Protocol
 
-from rich.progress import BarColumn, ProgressColumn, Task
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 from rich.text import Text
 
 from ..campaign import PollProgress, Progress, RecipientState
@@ -26,30 +27,42 @@ __all__ = ["CampaignBar", "DoneOfTotal", "bar_of", "working"]
 
 _EVERY = {True: 1.0, False: 30.0}
 """Seconds between two progress lines without a terminal: True for machines, False for people."""
+_WIDE = 80
+"""Columns of a screen that has room for a long bar."""
 _S = RecipientState
 
 
 class DoneOfTotal(ProgressColumn):
-    """A column of `bar_of`: `1,904 of 10,000`."""
+    """A column of `bar_of`: `1,904 of 10,000`. It stays whole for counts up to `most`."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, most: int = 0) -> None:
         # A bar is drawn in a thread of its own, which speaks English.
         self._language = spoken()
+        super().__init__(Column(no_wrap=True, min_width=self._said(most, most).cell_len))
 
     def render(self, task: Task) -> Text:
         """Return the text of the column."""
-        done, total = (
-            self._language.count(round(one or 0)) for one in (task.completed, task.total)
-        )
+        return self._said(round(task.completed), round(task.total or 0))
+
+    def _said(self, *counts: int) -> Text:
+        done, total = map(self._language.count, counts)
         return Text(self._language.say("{done} of {total}", done=done, total=total))
+
+
+def _words() -> ProgressColumn:
+    """Return a column for words, in several lines if the screen is narrow."""
+    return TextColumn("{task.description}", table_column=Column(overflow="fold"))
 
 
 def bar_of(output: Output, *after: str | ProgressColumn, before: str = "") -> Bar:
     """Return a bar with columns before and after. It disappears when the work is done."""
     return Bar(
         *filter(None, [before]),
-        BarColumn(bar_width=20, complete_style="cyan", finished_style="green"),
+        BarColumn(
+            bar_width=20 if output.messages.width >= _WIDE else 8,
+            complete_style="cyan",
+            finished_style="green",
+        ),
         *after,
         console=output.messages,
         transient=True,
@@ -96,7 +109,7 @@ class CampaignBar:
         self._total = total
         self._every = _EVERY[isinstance(output, Machines)] if every is None else every
         self._said_at = monotonic()
-        self._bar = bar_of(output, DoneOfTotal(), "{task.description}", before=before)
+        self._bar = bar_of(output, DoneOfTotal(total), _words(), before=before)
         self._task = self._bar.add_task("", total=total)
 
     def __enter__(self) -> CampaignBar:
