@@ -146,7 +146,7 @@ class Outbox:
         """Close the connection to the database."""
         ledger, self._ledger = self._ledger, None
         if ledger is not None:
-            await self._steps.surely(ledger.close)
+            await self._steps.last(ledger.close)
 
     @property
     def session(self) -> AsyncSession:
@@ -456,8 +456,9 @@ class Outbox:
 
     async def _claimed(self, token: str, step: Callable[[], T]) -> T:
         """Do a step that claims. If its answer is lost, the claim is given back later."""
+        await self._give_back()
         try:
-            return await self._run(step)
+            return await self._steps.whole(step)
         except SmsGateError:
             raise  # the step itself refused, so there is no claim
         except BaseException:
@@ -492,14 +493,17 @@ class Outbox:
     async def _settle(self, claim: MessageClaim, answer: MessageAnswer) -> OutboxMessage:
         try:
             return await self._steps.surely(self._opened().settle, claim, answer)
-        except LedgerError as error:
-            _log.error(
-                "outbox message %d: its outcome was not recorded: %s%s (%s)",
-                claim.id,
-                answer.event,
-                f", message id {answer.message_id}" if answer.message_id else "",
-                str(error),
-            )
+        except BaseException as error:
+            # If asyncio has cancelled this meanwhile, the error of the ledger is the cause of that.
+            failure = error if isinstance(error, LedgerError) else error.__cause__
+            if isinstance(failure, LedgerError):
+                _log.error(
+                    "outbox message %d: its outcome was not recorded: %s%s (%s)",
+                    claim.id,
+                    answer.event,
+                    f", message id {answer.message_id}" if answer.message_id else "",
+                    str(failure),
+                )
             raise
 
     def _opened(self) -> MessageLedger:
@@ -517,7 +521,7 @@ class Outbox:
         while self._abandoned:
             token = self._abandoned.pop()
             try:
-                await self._steps(self._opened().release, token)
+                await self._steps.whole(self._opened().release, token)
             except BaseException as error:
                 self._abandoned.append(token)
                 if isinstance(error, LedgerError):

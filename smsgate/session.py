@@ -13,7 +13,7 @@ import logging
 import os
 import ssl
 import sys
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -472,11 +472,10 @@ class AsyncSession:
         checked = checked_again(_a_message(message))
         if isinstance(checked, ValidationError):
             raise checked
-        numbers = checked.destinations
         sent = self._staging.redirected(checked)
         deadline = _deadline(timeout, self._config.timeouts.send)
         if self._stop_list is not None:
-            gone = await self._look_up(self._stop_list, numbers, deadline, not_after)
+            gone = await self._look_up(self._stop_list, checked, deadline, not_after)
             deadline -= gone
             not_after = None if not_after is None else not_after - gone
         call = self._call_of(sent, deadline)
@@ -484,23 +483,24 @@ class AsyncSession:
         if (record := RECORD.get()) is not None:
             record.calls.append(call)
         try:
-            return self._staging.result_for(numbers, await self._calls.run(call))
+            # The numbers have no name here: this frame is in the traceback of an error.
+            return self._staging.result_for(checked.destinations, await self._calls.run(call))
         except Refused as error:
-            self._staging.refusal_for(numbers, error)
+            self._staging.refusal_for(checked.destinations, error)
             raise
 
     async def _look_up(
         self,
         stop_list: StopCheck,
-        numbers: Sequence[str],
+        message: Message,
         deadline: float,
         not_after: float | None,
     ) -> float:
-        """Look numbers up in the stop list. Returns the seconds that it took."""
+        """Look the numbers of a message up in the stop list. Returns the seconds that it took."""
         began = machine_seconds()
         most = deadline if not_after is None else min(deadline, not_after)
         with anyio.move_on_after(most):
-            await check_not_listed(stop_list, numbers)
+            await check_not_listed(stop_list, message.destinations)
         gone = machine_seconds() - began
         if gone >= most:
             raise NotSent(

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from .errors import OnStopList
+from .privacy import sealed
 
 __all__ = ["StopCheck", "check_not_listed"]
 
@@ -24,6 +25,7 @@ class StopCheck(Protocol):
         ...
 
 
+@sealed
 async def check_not_listed(stop_list: StopCheck, numbers: Sequence[str]) -> None:
     """Raise `OnStopList` if one of the numbers is on the list."""
     found = frozenset(await stop_list.listed(numbers))

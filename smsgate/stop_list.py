@@ -92,7 +92,7 @@ class StopList:
         """Close the connection to the list."""
         ledger, self._ledger = self._ledger, None
         if ledger is not None:
-            await self._steps.surely(ledger.close)
+            await self._steps.last(ledger.close)
 
     async def add(self, *numbers: str, reason: str = "") -> int:
         """Add numbers. A number that is listed keeps its time and its reason.

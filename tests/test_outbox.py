@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from databases import OUTBOXES
 from outbox_child import QuickOutbox, number_of
@@ -228,6 +229,46 @@ def test_outcome_is_recorded_also_if_asyncio_cancels_before_its_turn(sandbox: Sa
             assert message.state is S.ACCEPTED
 
     asyncio.run(work())
+
+
+def test_id_of_an_outcome_that_could_not_be_recorded_is_logged(
+    sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    async def work() -> None:
+        failing, may_fail = threading.Event(), threading.Event()
+
+        def settle(*_: Any) -> None:
+            failing.set()
+            assert may_fail.wait(60)
+            raise LedgerError("the disk is full")
+
+        async with opened(sandbox, str(tmp_path / "sms.db")) as outbox:
+            outbox._opened().settle = settle  # type: ignore[method-assign]  # the fault
+            sending = asyncio.create_task(outbox.send(NUMBER, TEXT, key="a"))
+            await anyio.to_thread.run_sync(failing.wait, 60)
+            sending.cancel()
+            await asyncio.sleep(0.05)
+            may_fail.set()
+            await asyncio.wait([sending])
+            assert sending.cancelled()
+
+    asyncio.run(work())
+    assert f"message id {sandbox.messages[0].id} (the disk is full)" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_waiting_steps_are_done_before_the_outbox_is_closed(sandbox: Sandbox, place: str):
+    added = list[str]()
+    async with opened(sandbox, place) as outbox, anyio.create_task_group() as tasks:
+
+        async def add(key: str) -> None:
+            added.append((await outbox.add(NUMBER, TEXT, key=key)).key)
+
+        for number in range(5):
+            tasks.start_soon(add, str(number))
+        await anyio.wait_all_tasks_blocked()
+        await outbox.aclose()
+    assert sorted(added) == list("01234")
 
 
 @pytest.mark.anyio

@@ -182,6 +182,18 @@ async def test_client_without_trace_events_has_sent_once_it_answers() -> None:
         assert exchange.left
 
 
+async def test_client_in_memory_lets_other_tasks_run() -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=b"x")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        transport = lent_transport(URL, client, connect=1.0)
+        with anyio.move_on_after(0.05) as scope:
+            for _ in range(100_000):  # seconds of work that never waits
+                await post(transport, Exchange())
+    assert scope.cancelled_caught
+
+
 async def test_connect_to_a_proxy_is_not_the_request() -> None:
     exchange = Exchange(handed_over=True)
     await exchange.trace(

@@ -85,7 +85,8 @@ async def finish_in_thread(executor: Executor, work: Callable[[], _T], *, keep: 
     if not isinstance(loop, asyncio.AbstractEventLoop):
         done = list[_T]()
         with anyio.CancelScope(shield=True):
-            done.append(await anyio.to_thread.run_sync(work))
+            # Not anyio's default limiter: the application may use all of its threads.
+            done.append(await anyio.to_thread.run_sync(work, limiter=anyio.CapacityLimiter(1)))
         return done[0]
     future = loop.run_in_executor(executor, partial(copy_context().run, work))
     cancelled: asyncio.CancelledError | None = None
