@@ -24,6 +24,7 @@ from urllib.request import Request, urlopen
 import pytest
 import trustme
 from commands import NOBODY, Child, fork, text_of
+from json_documents import kinds_of
 from test_cli import GOOD, PASSWORD, TEXT, clean_environment, start
 
 from smsgate.cli.exits import Exit
@@ -389,6 +390,7 @@ def test_demo_as_json_is_one_document_and_leaves_only_the_report(
     assert time.monotonic() - started < SECONDS
     with pytest.raises(ProcessLookupError):
         os.killpg(child.pid, 0)
+    assert kinds_of("demo", out.decode()) == ["DemoReport"]
     report = json.loads(out)
     assert not list(working.iterdir())
     assert [str(path) for path in temporary.rglob("*") if path.is_file()] == [
