@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 import anyio
 import pytest
+from command_tree import COMMANDS
 from commands import run_command, start_command
 from databases import cluster_of, new_database
 from json_documents import (
@@ -30,11 +31,9 @@ from jsonschema import Draft202012Validator
 from ports import refusing_port
 from test_cli import clean_environment
 from test_cli_outbox import fill
-from typer.main import get_command
 
 from smsgate.campaign import RunOutcome
 from smsgate.campaign.wording import DECISIONS
-from smsgate.cli.app import app
 from smsgate.cli.exits import OWN
 from smsgate.cli.views import OUTCOMES, VIEWS
 from smsgate.doctor import Mark
@@ -51,20 +50,10 @@ WORDS = ("contacts.csv", "--sender", "Shop", "--text", "Hello, {name}!")
 LIST = "phone,name\n+380501234567,Олена\n+380501234568,Тарас\n12,Ніхто\n"
 PATIENCE = 60.0
 DEFINITIONS: dict[str, Any] = SCHEMAS["$defs"]
-COMMANDS = {name: one for name, one in DEFINITIONS.items() if "anyOf" in one}
-DOCUMENTS = {kind for name in COMMANDS for kind in documents_of(name)}
+OF_COMMANDS = {name: one for name, one in DEFINITIONS.items() if "anyOf" in one}
+DOCUMENTS = {kind for name in OF_COMMANDS for kind in documents_of(name)}
 FOR_PEOPLE = {"ListedNumbers", "MessagesListed"}
 """Lists of which JSON has a line for each row."""
-
-
-def leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield the commands, as words."""
-    inner = getattr(command, "commands", None)
-    if inner is None:
-        yield " ".join(words)
-        return
-    for name, one in inner.items():
-        yield from leaves(one, (*words, name))
 
 
 # --- the schemas and the code ---------------------------------------------------------------------
@@ -72,7 +61,7 @@ def leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[str]:
 
 def test_schemas_are_valid_and_each_command_has_one() -> None:
     Draft202012Validator.check_schema(SCHEMAS)
-    assert {named_by(command) for command in leaves(get_command(app))} == set(COMMANDS)
+    assert set(map(named_by, COMMANDS)) == set(OF_COMMANDS)
 
 
 def test_each_view_has_a_schema_and_no_schema_is_left_over() -> None:
@@ -93,7 +82,7 @@ def parts_of(schema: Any) -> Iterator[dict[str, Any]]:
 
 def test_each_part_of_the_schemas_is_used() -> None:
     used = {one["$ref"].rpartition("/")[2] for one in parts_of(DEFINITIONS) if "$ref" in one}
-    assert used == set(DEFINITIONS) - set(COMMANDS)
+    assert used == set(DEFINITIONS) - set(OF_COMMANDS)
 
 
 def described(schema: dict[str, Any]) -> bool:
@@ -436,7 +425,7 @@ ELSEWHERE = {
 
 
 def test_each_command_is_run() -> None:
-    assert {*RUNS, *ELSEWHERE} == {*leaves(get_command(app))}
+    assert {*RUNS, *ELSEWHERE} == {*COMMANDS}
     for command, name in ELSEWHERE.items():
         assert f'kinds_of("{command}"' in (Path(__file__).parent / name).read_text("utf-8")
 
@@ -450,7 +439,7 @@ def test_command_prints_all_that_its_schema_says(shop: Shop, command: str) -> No
 # --- errors ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", sorted(leaves(get_command(app))))
+@pytest.mark.parametrize("command", COMMANDS)
 def test_wrong_usage_of_each_command_is_a_document(shop: Shop, command: str) -> None:
     (document,) = read_all(shop(command, "--nothing", fails=True))
     assert document["error"]["reason"] == "usage"

@@ -115,7 +115,10 @@ class DemoReport:
 
 
 async def demo(output: Output) -> None:
-    """Run a free local demo: one send, 1,000 sends, and a campaign that survives kill -9."""
+    """Run a free local demo: one send, 1,000 sends, and a campaign that survives kill -9.
+
+    Example: smsgate demo
+    """
     from ..sandbox import MAGIC, Sandbox, Settings  # noqa: PLC0415 - another extra
 
     stage, settings = output.stage, Settings(credits=20_000)

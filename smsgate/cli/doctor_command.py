@@ -63,6 +63,8 @@ async def doctor(
     """Check the connection and the account, and say what to change. Sends nothing.
 
     The report is safe to share: it has no password and, by default, no balance.
+
+    Example: smsgate doctor --json
     """
     settings = account.settings()
     if proxy:
