@@ -151,7 +151,7 @@ def _heading(stage: Console, number: int, title: str) -> None:
 
 
 def _show(stage: Console, *said: RenderableType) -> None:
-    stage.print(Padding(Group(*said), (0, 0, 0, 3)))
+    stage.print(Padding(Group(*said), (0, 0, 0, 3), expand=False))
 
 
 async def _log_in(stage: Console, session: AsyncSession, url: str) -> None:
@@ -271,7 +271,7 @@ def _report_screen(report: DemoReport) -> RenderableType:
         ),
         Text.assemble("The report for a manager: ", (shown.report, "bold")),
     )
-    return Group(Padding(closing, (0, 0, 0, 3)), Text(), Text(_PROMISE, "bold"))
+    return Group(Padding(closing, (0, 0, 0, 3), expand=False), Text(), Text(_PROMISE, "bold"))
 
 
 def _book_sentence(book: Book) -> str:

@@ -170,7 +170,7 @@ def changes_to_make(changes: Mapping[str, str]) -> list[RenderableType]:
 
 
 def _indented(name: str, text: str) -> RenderableType:
-    return Padding(Text.assemble((name, "bold cyan"), ": ", text), (0, 0, 0, 2))
+    return Padding(Text.assemble((name, "bold cyan"), ": ", text), (0, 0, 0, 2), expand=False)
 
 
 def _document(report: Report) -> dict[str, Any]:
