@@ -310,8 +310,8 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def benchmarks(session: nox.Session) -> None:
-    """Run all benchmarks, or one: `nox -s benchmarks -- campaign --large 100000`."""
+def bench(session: nox.Session) -> None:
+    """Run all benchmarks, or one: `nox -s bench -- speed --campaigns 100000`."""
     install_wheel(session, EVERYTHING, *groups("test"))
     chosen = session.posargs[0] if session.posargs else "*"
     for script in sorted(Path("tests").glob(f"benchmark_{chosen}.py")):

@@ -12,7 +12,10 @@ import smsgate
 __all__ = ["ROOMS", "below", "floor_of"]
 
 ROOMS: dict[str, tuple[float, tuple[str, ...]]] = {
-    "errors, privacy": (1.5, ("errors", "privacy", "extras", "version", "stop_check", "languages")),
+    "errors, privacy": (
+        1.5,
+        ("errors", "privacy", "extras", "version", "stop_check", "languages", "known_sentences"),
+    ),
     "protocol": (1.5, ("protocol", "phone")),
     "configuration": (1, ("config", "settings", "staging")),
     "_client": (1.5, ("_client",)),

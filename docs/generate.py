@@ -40,6 +40,8 @@ from smsgate.ledger.states import ENTRIES, RecipientState
 from smsgate.protocol.answers import ANSWERS, STATUSES, Answer, AnswerRow
 from smsgate.protocol.reply import Reply, read_send
 from smsgate.sandbox import FAULTS, MAGIC, MagicNumber
+from smsgate.sandbox.api import REQUESTS
+from smsgate.sandbox.api_contract import EXAMPLES, PARAMETERS
 from smsgate.sandbox.sentences import say, say_state
 
 __all__ = ["states", "write"]
@@ -55,6 +57,30 @@ def write(folder: Path) -> None:
             not path.exists() or path.read_text("utf-8") != content
         ):  # Sphinx does not rebuild an unchanged page
             path.write_text(content, "utf-8")
+
+
+def sandbox_api() -> str:
+    """Return the page of the sandbox's JSON API: parameters, body and reply of each request."""
+    lines = [
+        "# The JSON API of the sandbox",
+        "",
+        "The sandbox serves this contract as OpenAPI 3.1 at `GET /sandbox/openapi.json`.",
+        "A request that fails gets the status 400 or 404 and an error:",
+        *_example("Error"),
+    ]
+    for row in REQUESTS:
+        lines += ["", f"## {row.method} {row.path}", "", f"{row.summary}."]
+        if row.query:
+            meanings = [(f"`{name}`", PARAMETERS[name][1]) for name in row.query]
+            lines += ["", _table(("parameter", "meaning"), meanings)]
+        if row.body:
+            lines += ["", "Body:", *_example(row.body)]
+        lines += ["", "Reply:", *_example(row.reply)]
+    return "\n".join(lines) + "\n"
+
+
+def _example(name: str) -> list[str]:
+    return ["", "```json", json.dumps(EXAMPLES[name], ensure_ascii=False, indent=2), "```"]
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -687,6 +713,7 @@ PAGES: dict[str, Callable[[], str]] = {
             "has tables."
         ),
     ),
+    "sandbox-api.md": sandbox_api,
     "api-sandbox.md": api_of(
         "smsgate.sandbox",
         smsgate.sandbox,

@@ -312,7 +312,7 @@ def address_of(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
-class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True):
+class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True, defer_build=True):
     """The settings of a session. The rules of `AsyncSession` apply to all of them.
 
     Each is an environment variable: `SMSGATE_` and the name of the field in capitals.

@@ -2,18 +2,36 @@
 
 Rules of this file: the English sentence is the key of its translation, so it stands in the code
 where it is said. The sentences of the gateway are never translated. Catalogues are read with the
-standard library's `gettext`, from `locale/<language>/LC_MESSAGES/smsgate.mo`.
+standard library's `gettext`, from `locale/<language>/LC_MESSAGES/smsgate.mo`. What programs and
+logs read is English: a command chooses the language once, with `speaking`, and only what it shows
+to people uses `say`, `plural` and `spoken`.
 """
 
 from __future__ import annotations
 
 import gettext
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
-__all__ = ["ENGLISH", "LANGUAGES", "Language", "language_called", "language_from", "translatable"]
+__all__ = [
+    "ENGLISH",
+    "LANGUAGES",
+    "MONTHS",
+    "Language",
+    "language_called",
+    "language_from",
+    "plural",
+    "say",
+    "speaking",
+    "spoken",
+    "translatable",
+    "translatable_plural",
+]
 
 _LOCALE = Path(__file__).parent / "locale"
 _SEPARATORS = {"en": (",", "."), "uk": ("\u00a0", ",")}
@@ -28,12 +46,18 @@ def translatable(sentence: str) -> str:
     return sentence
 
 
-_MONTHS = (
+def translatable_plural(one: str, many: str) -> tuple[str, str]:
+    """Return a sentence for one and one for many, and mark both for the catalogue."""
+    return one, many
+
+
+MONTHS: tuple[str, ...] = (
     translatable("January"), translatable("February"), translatable("March"),
     translatable("April"), translatable("May"), translatable("June"),
     translatable("July"), translatable("August"), translatable("September"),
     translatable("October"), translatable("November"), translatable("December"),
 )  # fmt: skip
+"""The names of the months in English, from the first."""
 _SHORT_MONTHS = (
     translatable("Jan"), translatable("Feb"), translatable("Mar"),
     translatable("Apr"), translatable("May"), translatable("Jun"),
@@ -87,7 +111,7 @@ class Language:
 
     def month(self, number: int) -> str:
         """Return the name of a month in a date. Its number is from 1 to 12."""
-        return self.say(_MONTHS[number - 1])
+        return self.say(MONTHS[number - 1])
 
     def short_month(self, number: int) -> str:
         """Return the name of a month where there is little room. Its number is from 1 to 12."""
@@ -112,10 +136,65 @@ def language_called(code: str) -> Language:
 
 
 def language_from(environment: Mapping[str, str]) -> str:
-    """Return the language that `LC_ALL` asks for, or else `LANG`: `uk` for `uk_UA`, else `en`."""
-    asked = environment.get("LC_ALL") or environment.get("LANG", "")
-    return "uk" if asked.startswith("uk_UA") else "en"
+    """Return the language that the environment asks for, in the order of GNU gettext.
+
+    The locale is the first of `LC_ALL`, `LC_MESSAGES` and `LANG` that is set. `LANGUAGE` is a list
+    of languages that wins over it, unless the locale is `C`. Any other language is English.
+
+    Args:
+        environment: the environment variables.
+    """
+    locale = next((environment[name] for name in _LOCALES if environment.get(name)), "")
+    if _code_of(locale) in ("C", "POSIX"):
+        return "en"
+    asked = [*environment.get("LANGUAGE", "").split(":"), locale]
+    return next((code for code in map(_code_of, asked) if code in LANGUAGES), "en")
+
+
+_LOCALES = ("LC_ALL", "LC_MESSAGES", "LANG")
+
+
+def _code_of(locale: str) -> str:
+    """Return the language of a locale: `uk` for `uk_UA.UTF-8`."""
+    return re.split(r"[_.@]", locale, maxsplit=1)[0]
 
 
 ENGLISH: Language = Language("en", gettext.NullTranslations())
 """English, which needs no catalogue."""
+
+_SPOKEN = ContextVar("smsgate_language", default=ENGLISH)
+
+
+@contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """Speak a language while the block runs, also in the tasks that it starts.
+
+    Args:
+        code: one of `LANGUAGES`.
+
+    Raises:
+        ValueError: there is no such language.
+    """
+    token = _SPOKEN.set(language_called(code))
+    try:
+        yield
+    finally:
+        _SPOKEN.reset(token)
+
+
+def spoken() -> Language:
+    """Return the language that is spoken: that of `speaking`, English outside of it."""
+    return _SPOKEN.get()
+
+
+def say(sentence: str, /, **values: object) -> str:
+    """Return a sentence in the language that is spoken. See `Language.say`."""
+    return spoken().say(sentence, **values)
+
+
+def plural(one: str, many: str, number: int, /, **values: object) -> str:
+    """Return a sentence that agrees with a number, in the language that is spoken.
+
+    See `Language.plural`.
+    """
+    return spoken().plural(one, many, number, **values)

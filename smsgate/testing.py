@@ -15,7 +15,7 @@ file in every run, so each fixture imports what it needs itself.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "pytest_configure",
+    "smsgate_code",
     "smsgate_environment",
     "smsgate_sandbox",
     "smsgate_server",
@@ -98,6 +99,29 @@ def smsgate_server(smsgate_sandbox: Sandbox) -> Iterator[Sandbox]:
     """
     with smsgate_sandbox as running:
         yield running
+
+
+def _digits(number: str) -> str:
+    return "".join(character for character in number if character in "0123456789")
+
+
+@pytest.fixture
+def smsgate_code(smsgate_server: Sandbox) -> Callable[..., str]:
+    """A function that returns the newest one-time code sent to a number, and waits for it.
+
+    `smsgate_code("+380501234567")` waits up to 10 seconds; `timeout=` sets another time. Each code
+    is returned once, so the next call waits for the next one. For end-to-end tests in a browser.
+    """
+    seen: dict[str, int] = {}
+
+    def newest_code(number: str, *, timeout: float = 10.0) -> str:
+        message = smsgate_server.wait_for_message(
+            number, search="has:code", after=seen.get(_digits(number), 0), timeout=timeout
+        )
+        seen[_digits(number)] = message.sequence
+        return str(message.code)
+
+    return newest_code
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ settled, compared with a plain UPDATE of as many rows; how several processes sha
 gateway that takes its time; how well they keep to one rate; and how long the figures, the report
 and the purge of a large campaign take.
 
-Run it with `nox -s benchmarks -- machines`. The picture of the documentation is drawn by
-`nox -s benchmarks -- machines --added 1000000 --large 10000000 --picture
+Run it with `nox -s bench -- machines`. The picture of the documentation is drawn by
+`nox -s bench -- machines --added 1000000 --large 10000000 --picture
 docs/images/several-machines.svg`. The server is a cluster of its own, which syncs every commit to
 the disk. The figures are ratios and say nothing about another machine.
 """

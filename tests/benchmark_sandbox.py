@@ -1,6 +1,6 @@
 """Measure the sandbox while its inbox is open in a browser: messages per second, and memory.
 
-Run it with `nox -s benchmarks -- sandbox`. Sender, sandbox and browser share one machine: the
+Run it with `nox -s bench -- sandbox`. Sender, sandbox and browser share one machine: the
 figures are for all three.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import anyio
+import chromium
 from playwright.sync_api import sync_playwright
 
 import smsgate
@@ -53,15 +53,15 @@ async def send(url: str, sends: int, numbers_each: int) -> float:
 
 
 def main() -> None:
-    """Measure with the page closed and with it open, and print both."""
+    """Measure with the page closed, open, and with its list of calls, and print all three."""
     parser = argparse.ArgumentParser(
-        description="Send messages to the sandbox with its inbox closed, then open."
+        description="Send messages with the inbox closed, open, and showing the calls."
     )
     parser.add_argument(
         "--sends",
         type=int,
         default=2_000,
-        help="requests of each of the two runs (default: %(default)s)",
+        help="requests of each of the three runs (default: %(default)s)",
     )
     parser.add_argument(
         "--numbers", type=int, default=20, help="recipients of each request (default: %(default)s)"
@@ -89,21 +89,28 @@ def main() -> None:
         closed = total / anyio.run(send, url, options.sends, options.numbers)
         _, full = look()
         with sync_playwright() as playwright, ThreadPoolExecutor() as threads:
-            browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-            )
+            browser = chromium.launch(playwright)
             page = browser.new_page()
             page.goto(inbox_url)
             page.locator(".row").first.wait_for()
-            sending = threads.submit(anyio.run, send, url, options.sends, options.numbers)
-            longest, ended = 0.0, threading.Event()
-            sending.add_done_callback(lambda _: ended.set())
-            while not ended.is_set():
-                asked = time.perf_counter()
-                page.evaluate("new Promise(resolve => requestAnimationFrame(resolve))")
-                longest = max(longest, time.perf_counter() - asked)
-                page.wait_for_timeout(50)
-            opened = total / sending.result()
+
+            def watched() -> tuple[float, float]:
+                """Send, and return messages per second and the longest wait for a frame."""
+                sending = threads.submit(anyio.run, send, url, options.sends, options.numbers)
+                longest, ended = 0.0, threading.Event()
+                sending.add_done_callback(lambda _: ended.set())
+                while not ended.is_set():
+                    asked = time.perf_counter()
+                    page.evaluate("new Promise(resolve => requestAnimationFrame(resolve))")
+                    longest = max(longest, time.perf_counter() - asked)
+                    page.wait_for_timeout(50)
+                return total / sending.result(), longest
+
+            opened, longest = watched()
+            page.get_by_role("button", name="Sandbox", exact=True).click()
+            page.get_by_role("tab", name="Calls").click()
+            page.locator(".calls li").first.wait_for()
+            calls, longest_of_calls = watched()
             browser.close()
         accepted, later = look()
     finally:
@@ -111,12 +118,16 @@ def main() -> None:
         sandbox.join()
     print(
         f"messages per second with the page closed: {closed:,.0f},"
-        f" open: {opened:,.0f} ({opened / closed:.0%})"
+        f" open: {opened:,.0f} ({opened / closed:.0%}),"
+        f" with its calls: {calls:,.0f} ({calls / closed:.0%})"
     )
-    print(f"the page drew a frame at least every {longest * 1e3:,.0f} ms")
+    print(
+        f"the page drew a frame at least every {longest * 1e3:,.0f} ms,"
+        f" with its calls every {longest_of_calls * 1e3:,.0f} ms"
+    )
     print(
         f"memory with {options.keep:,} kept: {full:.0f} MB "
-        f"after {accepted // 2:,}, {later:.0f} MB after {accepted:,}"
+        f"after {accepted // 3:,}, {later:.0f} MB after {accepted:,}"
     )
 
 

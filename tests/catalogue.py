@@ -26,7 +26,7 @@ TRANSLATED, COMPILED = FOLDER / "smsgate.po", FOLDER / "smsgate.mo"
 Sentence = str | tuple[str, str]
 """A sentence, or the pair of one with a singular and a plural."""
 
-_MARKS = {"say": 1, "translatable": 1, "plural": 2}
+_MARKS = {"say": 1, "translatable": 1, "plural": 2, "translatable_plural": 2}
 """The functions that mark a sentence, each with how many of its arguments are one."""
 
 

@@ -10,6 +10,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 
@@ -18,7 +19,7 @@ import hypothesis
 import pytest
 import redis_server
 import soak
-from postgres_cluster import Cluster, programs
+from postgres_cluster import Cluster, programs, template
 
 hypothesis.settings.register_profile("smsgate", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("smsgate")
@@ -37,7 +38,13 @@ AUTHORITY.write_text(Path(certifi.where()).read_text("utf-8").partition(END)[0] 
 os.environ["SSL_CERT_FILE"] = str(AUTHORITY)
 
 
+# Entered here, since the workers inherit the variable that it sets.
+SHARED = ExitStack()
+SHARED.enter_context(template())
+
+
 def pytest_unconfigure() -> None:
+    SHARED.close()
     AUTHORITY.unlink()
     AUTHORITY.parent.rmdir()
 

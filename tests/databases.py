@@ -17,9 +17,28 @@ from postgres_cluster import Cluster, programs
 from smsgate.ledger.messages import MessageLedger
 from smsgate.outbox import open_ledger
 
-__all__ = ["OUTBOXES", "Outboxes", "cluster_of", "new_database"]
+__all__ = ["OUTBOXES", "Outboxes", "cluster_of", "database_of", "new_database"]
 
 _NUMBERS = itertools.count()
+_USED: list[str] = []
+"""Databases of the cluster of this test run whose test has ended."""
+
+_DISCONNECT = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+# What was not there from the beginning has such an oid.
+_REST = """
+SELECT EXISTS (SELECT FROM pg_class WHERE oid >= 16384 UNION ALL
+    SELECT FROM pg_proc WHERE oid >= 16384 UNION ALL
+    SELECT FROM pg_type WHERE oid >= 16384 UNION ALL
+    SELECT FROM pg_extension WHERE oid >= 16384 UNION ALL
+    SELECT FROM pg_event_trigger UNION ALL
+    SELECT FROM pg_default_acl UNION ALL
+    SELECT FROM pg_namespace WHERE oid >= 16384 AND nspname NOT LIKE 'pg\\_%' UNION ALL
+    SELECT FROM pg_db_role_setting JOIN pg_database ON setdatabase = pg_database.oid
+        WHERE datname = current_database())
+"""
 
 
 class Outboxes(Protocol):
@@ -82,10 +101,10 @@ class PostgresOutboxes:
 
     table = "smsgate.message"
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.name = new_database(cluster)
-        self.place = cluster.address_of(self.name)
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self.cluster = cluster_of(request)
+        self.place = database_of(request)
+        self.name = self.place.rpartition("/")[2]
         self._opened: list[MessageLedger] = []
 
     def ledger(self) -> MessageLedger:
@@ -127,6 +146,35 @@ def new_database(cluster: Cluster) -> str:
     return name
 
 
+def database_of(request: pytest.FixtureRequest) -> str:
+    """Return the address of an empty database, in the cluster of this test run.
+
+    After the test, another one gets the same database, without its tables: to create a database
+    takes longer than most tests.
+    """
+    cluster = cluster_of(request)
+    name = ""
+    while not name and _USED:
+        name = _USED.pop()
+        if not _emptied(cluster.address_of(name)):
+            name = ""
+    name = name or new_database(cluster)
+    request.addfinalizer(lambda: _USED.append(name))
+    return cluster.address_of(name)
+
+
+def _emptied(address: str) -> bool:
+    """Drop the tables of smsgate, and return whether the database is as it was created."""
+    try:
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(_DISCONNECT)
+            connection.execute("DROP SCHEMA IF EXISTS smsgate CASCADE")
+            row = connection.execute(_REST).fetchone()
+    except psycopg.Error:
+        return False
+    return row == (False,)
+
+
 def cluster_of(request: pytest.FixtureRequest) -> Cluster:
     """Return the cluster of this test run. Skips the test if PostgreSQL is not installed."""
     if programs() is None:
@@ -143,7 +191,7 @@ def _sqlite(request: pytest.FixtureRequest) -> Iterator[SqliteOutboxes]:
 
 @contextmanager
 def _postgres(request: pytest.FixtureRequest) -> Iterator[PostgresOutboxes]:
-    with closing(PostgresOutboxes(cluster_of(request))) as opened:
+    with closing(PostgresOutboxes(request)) as opened:
         yield opened
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import phonenumbers
 import psycopg
 import pytest
-from databases import cluster_of, new_database
+from databases import database_of
 from test_campaign_ledgers import Places, claimed, numbers, settle
 
 import smsgate
@@ -49,8 +49,7 @@ LIST = (
 def places(request: pytest.FixtureRequest, tmp_path: Path) -> Places:
     if request.param == "sqlite":
         return Places(tmp_path, None)
-    cluster = cluster_of(request)
-    return Places(tmp_path, cluster.address_of(new_database(cluster)))
+    return Places(tmp_path, database_of(request))
 
 
 def read(folder: Path, text: str) -> Prices:

@@ -20,7 +20,7 @@ from typing import Any
 import anyio
 import psycopg
 import pytest
-from databases import cluster_of, new_database
+from databases import database_of
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
@@ -81,8 +81,7 @@ def places_of(request: pytest.FixtureRequest, tmp_path: Path) -> Places:
     """Return the places of a fixture whose parameter is "sqlite" or "postgres"."""
     if request.param == "sqlite":
         return Places(tmp_path, None)
-    cluster = cluster_of(request)
-    return Places(tmp_path, cluster.address_of(new_database(cluster)))
+    return Places(tmp_path, database_of(request))
 
 
 def numbers(count: int) -> list[str]:
@@ -536,8 +535,7 @@ EFFORT = settings(max_examples=count(short=8, full=60), stateful_step_count=30)
 
 @pytest.fixture
 def machine(request: pytest.FixtureRequest) -> Callable[..., type[PostgresMachine]]:
-    cluster = cluster_of(request)
-    address = cluster.address_of(new_database(cluster))
+    address = database_of(request)
     return lambda **more: type("Machine", (PostgresMachine,), {"address": address, **more})
 
 

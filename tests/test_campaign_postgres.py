@@ -24,7 +24,7 @@ import anyio.to_thread
 import psycopg
 import pytest
 from commands import run_command
-from databases import cluster_of, new_database
+from databases import cluster_of, database_of, new_database
 from postgres_cluster import Cluster, programs
 from psycopg import errors as pg
 from test_cli import Finished, clean_environment
@@ -57,8 +57,7 @@ ID = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"
 
 @pytest.fixture
 def address(request: pytest.FixtureRequest) -> str:
-    cluster = cluster_of(request)
-    return cluster.address_of(new_database(cluster))
+    return database_of(request)
 
 
 def create(address: str, recipients: int = 20, name: str = "spring") -> None:

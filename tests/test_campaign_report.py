@@ -21,6 +21,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import anyio
+import chromium
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,7 +83,6 @@ S = RecipientState
 KYIV = timezone(timedelta(hours=2))
 NOON = datetime(2026, 3, 6, 12, 0, tzinfo=KYIV).timestamp()
 SCRIPT = "<script>alert(1)</script>"
-CHROMIUM = "/usr/bin/chromium"
 
 
 def numbers(count: int, first: int = 1_000_000) -> list[str]:
@@ -1070,9 +1070,7 @@ def browser(campaign: Campaign) -> Iterator[Any]:  # noqa: ARG001 - it is made b
     except ImportError as error:
         missing(f"playwright is not installed ({error})")
     try:
-        opened = started.chromium.launch(
-            executable_path=CHROMIUM if Path(CHROMIUM).exists() else None, args=["--no-sandbox"]
-        )
+        opened = chromium.launch(started)
     except Exception as error:
         started.stop()
         missing(f"Chromium does not start ({type(error).__name__})")

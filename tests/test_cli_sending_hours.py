@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import signal
 from pathlib import Path
 
 import pytest
 from test_cli_stop_list import Folder
+from test_cli_terminal import SGR, terminal
 
 from smsgate.campaign import SendingWindow
 from smsgate.cli.when_to_send import window_words
@@ -100,3 +103,22 @@ def test_run_warns_of_the_night_before_it_asks(folder: Folder):
         assert "use --between 09:00-20:00" in " ".join(done.err.split())
         hours = "--between", "00:00-23:59", "--timezone", "Europe/Kyiv"
         assert "It is night" not in folder.run(*run, *hours, **account(sandbox)).err
+
+
+def test_bar_of_a_run_that_waits_is_whole_on_a_narrow_screen(folder: Folder):
+    folder.write("list.csv", "phone", *(f"+38050{number:07}" for number in range(1_200)))
+    folder.new("--not-before", "2999-12-01 09:00", "--timezone", "Europe/Kyiv")
+    with (
+        Sandbox() as sandbox,
+        terminal(
+            *("campaign", "run", "a.sms", "--yes"),
+            cwd=folder.path,
+            variables=account(sandbox) | {"COLUMNS": "60"},
+        ) as child,
+    ):
+        child.read(until="it is not the time")
+        screen = SGR.sub("", child.read(until="(UTC+02:00)"))
+        assert re.search(r"0 of 1,200 +✓ 0  ✗ 0  \? 0  it is not the time", screen)
+        child.process.send_signal(signal.SIGINT)
+        child.read()
+        assert child.process.wait(30) == 128 + signal.SIGINT

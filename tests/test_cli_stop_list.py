@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from commands import run_command
-from databases import cluster_of, new_database
+from databases import database_of
 from test_cli import Finished, clean_environment
 
 from smsgate.campaign import Campaign, RecipientState
@@ -63,7 +63,7 @@ def test_numbers_are_added_listed_and_removed(folder: Folder):
     (entry,) = map(json.loads, lines)
     assert (entry["number"], entry["reason"]) == ("+380*****0000", "wrote STOP")
     done = folder.run("stoplist", "list", "--limit", "1")
-    assert done.err == "There are 1 more: give a larger --limit.\n"
+    assert done.err == "There is 1 more: give a larger --limit.\n"
     done = folder.run("stoplist", "remove", NUMBERS[0], NUMBERS[5])
     assert done.out == "stop.db: 1 number removed, 1 not on the list. The list has 1 number.\n"
     assert folder.document("stoplist", "remove", NUMBERS[1])["numbers"] == 0
@@ -203,8 +203,7 @@ def test_send_honours_a_list_only_if_it_is_named(tmp_path: Path):
 
 
 def test_list_of_a_database_serves_its_campaigns(request: pytest.FixtureRequest, tmp_path: Path):
-    cluster = cluster_of(request)
-    address = cluster.address_of(new_database(cluster))
+    address = database_of(request)
     folder = Folder(tmp_path, SMSGATE_STOP_LIST=address)
     done = folder.run("stoplist", "import", "no.txt")
     assert done.out.startswith(f"{address.rpartition('@')[0] and ''}postgresql://")

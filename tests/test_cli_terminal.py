@@ -58,7 +58,7 @@ class Terminal:
             arguments,
             [os.dup(slave), theirs, os.dup(slave)],
             environment=clean_environment(
-                TERM="xterm-256color", COLUMNS="80", LINES="40", **variables
+                **{"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "40"} | dict(variables)
             ),
             folder=cwd,
             terminal=os.ttyname(slave) if leads else NOBODY,
@@ -274,7 +274,13 @@ def test_sandbox_runs_until_ctrl_c_and_says_how_to_reach_it(tmp_path: Path) -> N
         }
         sent = start("send", GOOD, "--text", TEXT, "--json", cwd=tmp_path, **account)
         out, _ = sent.communicate(timeout=30)
+        calls = [json.loads(child.stdout.readline()) for _ in range(2)]
+        assert [(call["event"], call["operation"], call["outcome"]) for call in calls] == [
+            ("call", "Auth", "done"),
+            ("call", "SendSMS", "done"),
+        ]
         arrived = json.loads(child.stdout.readline())
+        assert arrived["event"] == "message"
         assert arrived["message_id"] == json.loads(out)["recipients"][0]["message_id"]
         assert (arrived["destination"], arrived["sender"], arrived["parts"]) == (GOOD, "Shop", 1)
         balance, _ = start("balance", cwd=tmp_path, **account).communicate(timeout=30)
@@ -282,8 +288,36 @@ def test_sandbox_runs_until_ctrl_c_and_says_how_to_reach_it(tmp_path: Path) -> N
     finally:
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=10)
-    assert (child.returncode, out) == (0, "")
+    assert child.returncode == 0
+    assert [json.loads(line)["operation"] for line in out.splitlines()] == [
+        "Auth",
+        "GetCreditBalance",
+    ]
     assert err == "Stopped. Calls: 4; messages: 1.\n"
+
+
+CALL_LINE = r"[\d:]{{8}}  {}  [0-9a-f]{{8}}  done\n"
+
+
+def test_sandbox_prints_a_refused_call_with_the_sentence(tmp_path: Path) -> None:
+    child = start("sandbox", "--port", "0", "--credits", "0", cwd=tmp_path)
+    try:
+        assert child.stdout
+        lines: list[str] = []
+        while "Calls and messages:\n" not in lines:
+            lines.append(child.stdout.readline())
+        url = next(line.split()[1] for line in lines if line.startswith("url"))
+        account = {"SMSGATE_LOGIN": "sandbox", "SMSGATE_PASSWORD": "sandbox", "SMSGATE_URL": url}
+        sent = start("send", GOOD, "--text", TEXT, "--sender", "Shop", cwd=tmp_path, **account)
+        sent.communicate(timeout=30)
+        assert sent.returncode == 3
+        child.stdout.readline()
+        assert re.fullmatch(CALL_LINE.format("Auth"), child.stdout.readline())
+        said = r"[\d:]{8}  SendSMS  [0-9a-f]{8}  refused  Не хватает 1 .*\n"
+        assert re.fullmatch(said, child.stdout.readline())
+    finally:
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=10)
 
 
 def test_lines_printed_by_the_sandbox_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
@@ -291,7 +325,7 @@ def test_lines_printed_by_the_sandbox_can_be_pasted_into_a_shell(tmp_path: Path)
     try:
         assert child.stdout
         lines: list[str] = []
-        while "Arriving messages:\n" not in lines:
+        while "Calls and messages:\n" not in lines:
             lines.append(child.stdout.readline())
         pasted = [line.strip() for line in lines if line.startswith("  ")]
         assert [line.split()[0] for line in pasted] == ["export", "export", "export", "smsgate"]
@@ -307,6 +341,8 @@ def test_lines_printed_by_the_sandbox_can_be_pasted_into_a_shell(tmp_path: Path)
         assert (done.returncode, done.stderr) == (0, "")
         assert "✓ accepted" in done.stdout
         assert child.stdout.readline() == "\n"
+        assert re.fullmatch(CALL_LINE.format("Auth"), child.stdout.readline())
+        assert re.fullmatch(CALL_LINE.format("SendSMS"), child.stdout.readline())
         assert re.search(r"Shop → \+380\*{5}4567  1 part", child.stdout.readline())
     finally:
         child.send_signal(signal.SIGINT)
@@ -420,7 +456,8 @@ def test_messages_after_a_cleared_inbox_are_still_printed(tmp_path: Path) -> Non
             start("send", GOOD, "--text", TEXT, "--json", cwd=tmp_path, **account).communicate(
                 timeout=30
             )
-            shown.append(json.loads(child.stdout.readline())["message_id"])
+            lines = [json.loads(child.stdout.readline()) for _ in range(3)]
+            shown.append(lines[-1]["message_id"])
             with urlopen(Request(running["inbox_url"] + "sandbox/clear", method="POST")) as answer:
                 assert json.loads(answer.read())["messages"] == 0
             time.sleep(0.5)  # longer than the command takes to look again
@@ -436,6 +473,7 @@ SECONDS = 90
 """The demo takes fifteen; the tests run several at once, and under coverage."""
 
 
+@pytest.mark.longest
 def test_demo_as_json_is_one_document_and_leaves_only_the_report(
     tmp_path: Path,
 ) -> None:
@@ -488,6 +526,7 @@ def test_demo_as_json_is_one_document_and_leaves_only_the_report(
     assert int(shown[1].replace(",", "")) == campaign["delivered"]
 
 
+@pytest.mark.longest
 def test_demo_shows_progress_and_fits_80_columns_and_a_pipe(
     tmp_path: Path,
 ) -> None:

@@ -164,7 +164,7 @@ def test_each_setting_of_the_sandbox_is_documented(name: str) -> None:
     assert re.search(rf"^\| [^|]*`{name}`", SANDBOX, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("method", "path"), [row[:2] for row in REQUESTS])
+@pytest.mark.parametrize(("method", "path"), [(row.method, row.path) for row in REQUESTS])
 def test_each_request_of_the_api_is_documented(method: str, path: str) -> None:
     assert re.search(rf"^\| `{method} {re.escape(path)}[?`]", SANDBOX, re.MULTILINE)
 

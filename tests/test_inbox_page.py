@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import chromium
 import needles
 import pytest
 from test_sandbox import User
@@ -23,6 +25,7 @@ from test_sandbox import User
 import smsgate
 from smsgate.protocol.answers import DeliveryState
 from smsgate.sandbox import Sandbox, Settings
+from smsgate.sandbox.search import SEARCH_FIELDS
 
 ONE, OTHER = "+380501234567", "+380671112233"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
@@ -47,14 +50,9 @@ def browser() -> Iterator[Any]:
         give_up("playwright is not installed")
     from playwright.sync_api import Error, sync_playwright  # noqa: PLC0415 - only there if the page can be tested
 
-    found = (
-        shutil.which("chromium")
-        or shutil.which("chromium-browser")
-        or shutil.which("google-chrome")
-    )
     with sync_playwright() as playwright:
         try:
-            started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+            started = chromium.launch(playwright)
         except Error as error:
             give_up(f"no chromium was found ({error.message.splitlines()[0]})")
         with started:
@@ -239,6 +237,29 @@ def test_search_finds_words_of_a_text(sandbox: Sandbox, page: Any):
     expect(page.locator(".nothing")).to_be_visible()
 
 
+def test_search_finds_a_number_as_the_page_shows_it(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, "Ваш код: 4815"), (OTHER, "Знижка"))
+    shown = row(page, ONE).locator(".number").inner_text()
+    assert shown == "+380 50 123 45 67".replace(" ", "\u00a0")
+    page.get_by_role("searchbox").fill(shown)
+    expect(page.locator(".row")).to_have_count(1)
+    expect(row(page, ONE).locator("mark")).to_have_text(shown.removeprefix("+"))
+
+
+def test_page_shows_the_syntax_of_the_search(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, "Ваш код: 4815"), ("+380000000013", "Знижка"))
+    page.get_by_role("button", name="What to search for").click()
+    expect(page.locator(".syntax code")).to_have_count(len(SEARCH_FIELDS))
+    expect(page.locator(".syntax")).to_contain_text("is:not-delivered")
+    page.get_by_role("searchbox").fill("is:susp")
+    expect(page.locator(".row")).to_have_count(1)
+    page.get_by_role("searchbox").fill("is:eaten")
+    expect(page.locator("#found")).to_contain_text("is: needs the beginning of a delivery status")
+    expect(page.locator("#toast")).to_be_hidden()
+    page.get_by_role("button", name="What to search for").click()
+    expect(page.locator(".syntax")).to_be_hidden()
+
+
 def test_status_chosen_in_the_page_is_what_the_gateway_answers(sandbox: Sandbox, page: Any):
     (message_id,) = send(sandbox, (ONE, "Ваш код: 4815"))
     row(page, ONE).click()
@@ -300,6 +321,53 @@ def test_only_web_links_can_be_clicked(sandbox: Sandbox, page: Any):
     expect(links).to_have_text(["https://shop.example/r/7?a=1&b=2", "https://shop.example/push"])
     assert [one.get_attribute("rel") for one in links.all()] == ["noreferrer noopener"] * 2
     expect(page.locator(".push")).to_have_text(["WAP push"] * 2)
+
+
+# Calls
+
+
+def test_refused_call_is_shown_with_its_request_and_reply(sandbox: Sandbox, page: Any):
+    panel = open_panel(page, "Calls")
+    expect(panel.get_by_text("No calls.")).to_be_visible()
+    sandbox.faults.add("html", operation="SendSMS")
+    User(sandbox).send(sender="Forbidden", text="Ваш код: 4815")
+    call = panel.locator(".calls li").first
+    expect(call.locator(".name")).to_have_text("SendSMS")
+    expect(call.locator(".tag")).to_have_text(["Refused", "html"])
+    call.get_by_role("button", name="SendSMS").click()
+    expect(call.get_by_label("Request, as XML")).to_contain_text("Ваш код: 4815")
+    expect(call.get_by_label("Reply, as XML")).to_contain_text("It works!")
+    expect(call.locator(".hint")).to_contain_text("an HTML page with status 200")
+
+
+def test_open_call_stays_while_new_calls_arrive(sandbox: Sandbox, page: Any):
+    user = User(sandbox)
+    user.call("GetCreditBalance")
+    panel = open_panel(page, "Calls")
+    calls = panel.locator(".calls li")
+    expect(calls).to_have_count(2)
+    calls.first.get_by_role("button", name="GetCreditBalance").click()
+    expect(calls.first.get_by_label("Reply, as XML")).to_be_visible()
+    user.send()
+    panel.get_by_role("button", name="Show the new calls").click()
+    expect(calls.locator(".name")).to_have_text(["SendSMS", "GetCreditBalance", "Auth"])
+    expect(panel.get_by_role("button", name="Show the new calls")).to_be_hidden()
+
+
+def test_calls_are_filtered_and_older_ones_loaded(sandbox: Sandbox, page: Any):
+    user = User(sandbox)
+    user.call("GetMessageStatus", MessageId="nothing")
+    for _ in range(60):
+        user.call("GetCreditBalance")
+    panel = open_panel(page, "Calls")
+    calls = panel.locator(".calls li")
+    expect(calls).to_have_count(50)
+    panel.get_by_role("button", name="Show older calls").click()
+    expect(calls).to_have_count(62)
+    panel.get_by_label("Outcome").select_option("refused")
+    expect(calls.locator(".name")).to_have_text(["GetMessageStatus"])
+    panel.get_by_label("Operation").select_option("Auth")
+    expect(panel.get_by_text("No calls.")).to_be_visible()
 
 
 # Many
@@ -742,6 +810,78 @@ def test_lost_connection_is_shown_and_restored(browser: Any):
         send(second, (ONE, "Знову тут"))
         row(page, ONE).wait_for()
         context.close()
+
+
+# Everybody can use it, also on a phone
+
+
+@cache
+def axe() -> str:
+    return files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+
+
+def findings(page: Any) -> list[str]:
+    """Return what axe-core complains of on the page as it is, and what is cut off at the right."""
+    page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
+    page.evaluate(axe())
+    found = page.evaluate("axe.run()")
+    assert len(found["passes"]) > 10
+    cut_off = page.evaluate(
+        """[...document.querySelectorAll(".bar, .bar *, .tabs button, .page, .page .items")]
+        .filter((node) => getComputedStyle(node).clipPath === "none")
+        .filter((node) => node.getBoundingClientRect().right > innerWidth + 0.5)
+        .map((node) => `cut off: ${node.className || node.id || node.tagName}`)"""
+    )
+    rules = [
+        f"{rule['id']}: {node['target']} {node['failureSummary']}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
+    return rules + list(cut_off)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_page_is_accessible_at_any_width_and_in_both_colours(
+    width: int, scheme: str, sandbox: Sandbox, opened: Opened
+):
+    page = opened(viewport={"width": width, "height": 780}, color_scheme=scheme)
+    found = {"empty": findings(page)}
+    fill(sandbox)
+    User(sandbox).send(ONE, "Ваш код: 4815")
+    User(sandbox).send("+9873000", "Погане")
+    sandbox.faults.add("html", operation="SendSMS")
+    User(sandbox).send(ONE, "https://shop.example/r/7")
+    row(page, ONE).wait_for()
+    expect(page.locator("#count")).to_have_text("10\u202f002")
+    expect(page.locator("#alarm")).to_be_visible()
+    page.get_by_role("button", name="What to search for").click()
+    page.get_by_role("searchbox").fill("ваш код")
+    expect(page.locator(".row")).to_have_count(1)
+    found["search"] = findings(page)
+    page.get_by_role("searchbox").fill("")
+    row(page, ONE).click()
+    bubbles(page).last.wait_for()
+    found["thread"] = findings(page)
+    chosen = page.locator(".message", has=page.locator(".code"))
+    chosen.locator(".meta").click()
+    page.locator(".details header").wait_for()
+    chosen.locator(".code").scroll_into_view_if_needed()
+    found["details"] = findings(page)
+    page.keyboard.press("Escape")
+    for tab in ("Calls", "Faults", "Account", "Sessions", "Connect"):
+        panel = page.locator("dialog[open]")
+        if panel.count():
+            panel.get_by_role("tab", name=tab).click()
+        else:
+            panel = open_panel(page, tab)
+        if tab == "Calls":
+            panel.locator(".call").first.click()
+            panel.get_by_label("Reply, as XML").wait_for()
+        found[tab] = findings(page)
+    page.get_by_role("button", name="Clear everything…").click()
+    found["question"] = findings(page)
+    assert {place: wrong for place, wrong in found.items() if wrong} == {}
 
 
 # Other web pages

@@ -42,7 +42,7 @@ from smsgate.ledger.states import RecipientState
 from smsgate.protocol.answers import Answer, DeliveryState
 from smsgate.protocol.segments import Alphabet
 from smsgate.protocol.transliteration import Language
-from smsgate.sandbox import Sandbox, Settings
+from smsgate.sandbox import CallOutcome, Sandbox, Settings
 
 GOOD, NOT_RECOGNISED = "+380501234567", "+380000000001"
 TEXT = "Ваш код: 4815"
@@ -108,6 +108,7 @@ ENUMS: dict[str, list[str]] = {
     "state": [*RecipientState],
     "event": [*DECISIONS],
     "run_outcome": [*RunOutcome],
+    "call_outcome": [*CallOutcome],
     "mark": [*Mark],
     "alphabet": [*Alphabet],
     "language": [*get_args(Language)],
@@ -238,11 +239,12 @@ def sandbox(shop: Shop) -> str:
         ["sandbox", "--port", "0", "--json"], environment=shop.environment, folder=shop.folder
     )
     assert child.stdout
-    first = child.stdout.readline()
-    shop("send", GOOD, "--text", TEXT, "--url", json.loads(first)["url"])
-    second = child.stdout.readline()
+    lines = [child.stdout.readline()]
+    shop("send", GOOD, "--text", TEXT, "--url", json.loads(lines[0])["url"])
+    while json.loads(lines[-1])["event"] != "message":
+        lines.append(child.stdout.readline())
     child.send_signal(signal.SIGINT)
-    return first + second + child.communicate(PATIENCE)[0]
+    return "".join(lines) + child.communicate(PATIENCE)[0]
 
 
 def worker(shop: Shop) -> str:

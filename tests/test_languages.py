@@ -13,6 +13,7 @@ from decimal import Decimal
 from io import BytesIO
 from xml.etree import ElementTree
 
+import anyio
 import pytest
 from catalogue import COMPILED, Sentence, compiled, sentences, sentences_in, translations
 from test_campaign_report import KYIV, MILLION, NOON, UNASKED, Made, S, page_of, parsed
@@ -29,7 +30,16 @@ from smsgate.campaign.wording import (
     sentence,
     share,
 )
-from smsgate.languages import ENGLISH, LANGUAGES, language_called, language_from
+from smsgate.languages import (
+    ENGLISH,
+    LANGUAGES,
+    language_called,
+    language_from,
+    plural,
+    say,
+    speaking,
+    spoken,
+)
 from smsgate.protocol.answers import DeliveryState
 
 UKRAINIAN = language_called("uk")
@@ -52,6 +62,7 @@ def test_every_sentence_is_translated_and_every_translation_is_said():
         ("x = f\"{page.say('in a string')}\"", {"in a string"}),
         ('page.plural("{number} a", "{number} b", 3)', {("{number} a", "{number} b")}),
         ('N = {1: translatable("two " "pieces")}', {"two pieces"}),
+        ('N = translatable_plural("{number} a", "{number} b")', {("{number} a", "{number} b")}),
         ("page.say(name)", set()),
         ('page.said("raw")', set()),
     ],
@@ -170,6 +181,18 @@ def test_times_and_shares_are_written_as_usual_in_ukrainian():
         ({"LANG": "en_GB.UTF-8", "LC_ALL": "uk_UA.UTF-8"}, "uk"),
         ({"LANG": "uk_UA.UTF-8", "LC_ALL": "C"}, "en"),
         ({"LANG": "uk_UA.UTF-8", "LC_ALL": ""}, "uk"),
+        ({"LANG": "uk"}, "uk"),
+        ({"LANG": "ukr_UA"}, "en"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "en_GB.UTF-8", "LC_MESSAGES": "uk_UA.UTF-8"}, "uk"),
+        ({"LC_MESSAGES": "en_GB.UTF-8", "LC_ALL": "uk_UA@euro"}, "uk"),
+        ({"LANG": "en_GB.UTF-8", "LANGUAGE": "uk"}, "uk"),
+        ({"LANG": "en_GB.UTF-8", "LANGUAGE": "de:uk_UA:en"}, "uk"),
+        ({"LANG": "uk_UA.UTF-8", "LANGUAGE": "de:en"}, "en"),
+        ({"LANG": "uk_UA.UTF-8", "LANGUAGE": "de"}, "uk"),
+        ({"LANGUAGE": "uk"}, "uk"),
+        ({"LANG": "C.UTF-8", "LANGUAGE": "uk"}, "en"),
+        ({"LC_ALL": "POSIX", "LANG": "uk_UA.UTF-8"}, "en"),
     ],
 )
 def test_language_comes_from_the_environment(environment: Mapping[str, str], code: str):
@@ -180,6 +203,30 @@ def test_unknown_language_is_refused_with_those_that_there_are():
     with pytest.raises(ValueError, match="language: must be one of en, uk"):
         language_called("de")
     assert [language_called(code).code for code in LANGUAGES] == ["en", "uk"]
+
+
+def test_language_is_spoken_only_inside_of_its_block():
+    assert (spoken().code, say("Recipients")) == ("en", "Recipients")
+    with speaking("uk"):
+        assert (spoken().code, say("Recipients")) == ("uk", "Одержувачі")
+        assert plural("{number} credit", "{number} credits", 2) == "2 кредити"
+        with speaking("en"):
+            assert say("Recipients") == "Recipients"
+        assert anyio.run(_said_in_a_task) == "Одержувачі"
+    assert spoken() is ENGLISH
+    with pytest.raises(ValueError, match="language"), speaking("de"):
+        pass  # pragma: no cover - it is not entered
+
+
+async def _said_in_a_task() -> str:
+    said: list[str] = []
+
+    async def speak() -> None:
+        said.append(say("Recipients"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(speak)
+    return said[0]
 
 
 # The whole page

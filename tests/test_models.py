@@ -537,6 +537,25 @@ def test_valid_message_stays_valid(message: Message):
     assert checked_again(message) == Message(**BODY)
 
 
+def test_valid_message_is_not_made_anew():
+    message = Message(**BODY)
+    assert checked_again(message) is message
+
+
+@pytest.mark.parametrize(
+    ("change", "valid"),
+    [
+        ({"text": "a\r\nb"}, {"text": "a\nb"}),
+        ({"destinations": "380501234567"}, {"destinations": ("+380501234567",)}),
+        ({"destinations": ("+38 050 123-45-67",)}, {"destinations": ("+380501234567",)}),
+    ],
+)
+def test_copy_with_unusual_writing_is_made_anew(change: dict[str, Any], valid: dict[str, Any]):
+    checked = checked_again(Message(**BODY).model_copy(update=change))
+    assert isinstance(checked, Message)
+    assert {name: getattr(checked, name) for name in valid} == valid
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -549,6 +568,11 @@ def test_valid_message_stays_valid(message: Message):
         ({"destinations": None}, "destinations are one string"),
         ({"destinations": ()}, "at least one destination"),
         ({"destinations": ("secret",)}, "destination 1 is not a phone number"),
+        ({"destinations": ("+380501234567",) * 2}, "destination 2 repeats destination 1"),
+        ({"destinations": ("80501234567",)}, "destination 1 is not a phone number"),
+        ({"text": "secret\x07"}, "cannot be sent"),
+        ({"text": "secret\r"}, "cannot be sent"),
+        ({"text": " "}, "a text must not be blank"),
     ],
 )
 def test_invalid_copy_is_refused_and_shows_nothing(change: dict[str, Any], said: str):

@@ -823,7 +823,7 @@ def test_neither_acceptance_nor_refusal_is_in_doubt(
     reply = sent(*items)
     error = doubt(lambda: read_send(reply, TWO))
     assert (error.reason, str(error)) == (reason, f"{reason}: {said}")
-    assert error.evidence is reply.evidence
+    assert (error.evidence, error.evidence.reply) == (reply.evidence, reply.evidence.reply)
 
 
 IDS = tuple(f"{number:08x}-57f5-f84a-1033-6075af2bcc6e" for number in range(4))

@@ -138,14 +138,10 @@ def test_messages_are_read_in_pages_from_either_end(sandbox: Sandbox):
     assert page("limit=3&after=0") == ([1, 2, 3], False, True, 10)
     assert page("limit=3&after=8") == ([9, 10], True, False, 10)
     assert page("limit=9&after=2&before=6") == ([3, 4, 5], True, True, 10)
-    assert page(f"limit=2&number={quote(GOOD)}") == ([7, 9], True, False, 5)
+    assert page(f"limit=2&to={quote(GOOD)}") == ([7, 9], True, False, 5)
     # An address in which the plus was written as it is, or left out.
-    assert (
-        page(f"limit=2&number={GOOD}")
-        == page(f"limit=2&number={GOOD[1:]}")
-        == ([7, 9], True, False, 5)
-    )
-    assert page(f"limit=9&number={quote('+380000000000')}") == ([], False, False, 0)
+    assert page(f"limit=2&to={GOOD}") == page(f"limit=2&to={GOOD[1:]}") == ([7, 9], True, False, 5)
+    assert page(f"limit=9&to={quote('+380000000000')}") == ([], False, False, 0)
     assert [message.sequence for message in sandbox.messages_after(8)] == [9, 10]
 
 

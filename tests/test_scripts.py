@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from postgres_cluster import programs
@@ -14,10 +16,6 @@ TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
 
 BENCHMARKS = {
-    "benchmark_campaign.py": (
-        ["--small", "50", "--large", "100"],
-        ["recipients", "time per recipient", "memory", "journal"],
-    ),
     "benchmark_machines.py": (
         [
             *("--added", "500", "--recipients", "500", "--sent", "200", "--large", "2000"),
@@ -33,6 +31,17 @@ BENCHMARKS = {
     "benchmark_sandbox.py": (
         ["--sends", "3", "--numbers", "2", "--keep", "5"],
         ["page closed", "frame", "memory"],
+    ),
+    "benchmark_speed.py": (
+        [
+            *("--at-once", "1", "3", "--numbers", "5", "--calls", "5", "--rounds", "1"),
+            *("--campaigns", "50", "100", "--personal", "5"),
+        ],
+        [
+            *("3 at once", "5 numbers", "smsgate on httpx2", "zeep", "raw sockets"),
+            *("SQLite, one text, 100", "personal texts", "outbox", "send_many", "--help"),
+            *(["PostgreSQL, one text, 100"] if programs() else ["not installed"]),
+        ],
     ),
 }
 """The counts of a short run, and the words that its output has."""
@@ -53,7 +62,9 @@ PICTURES = {
 TESTED_ELSEWHERE = {
     "conf.py": "the docs session builds with it",
     "generate.py": "test_docs_build.py",
+    "api_pages.py": "test_docs_build.py",
     "check_links.py": "test_docs_build.py",
+    "check_search.py": "test_docs_build.py",
     "floors.py": "test_docs_build.py",
     "pictures.py": "the scripts that import it",
 }
@@ -77,6 +88,23 @@ def test_benchmark_runs_and_prints_its_figures(script: str):
     options, words = BENCHMARKS[script]
     printed = run(TESTS / script, *options)
     assert [word for word in words if word not in printed] == []
+
+
+@pytest.mark.heavy
+def test_benchmark_of_speed_writes_figures_and_picture(tmp_path: Path):
+    small = [
+        *("--at-once", "2", "--numbers", "2", "--calls", "4", "--rounds", "2"),
+        *("--campaigns", "10", "--personal", "2", "--clients", "smsgate", "httpx's transport"),
+    ]
+    files = {"--json": tmp_path / "speed.json", "--picture": tmp_path / "speed.svg"}
+    named = [word for name, path in files.items() for word in (name, str(path))]
+    run(TESTS / "benchmark_speed.py", *small, *named)
+    found = json.loads(files["--json"].read_text("utf-8"))["figures"]
+    calls = found["A call with one number, 2 at once"]
+    assert all(row["µs a call"] > 0 for row in calls.values())
+    assert list(calls) == ["smsgate", "httpx's transport"]
+    picture = ElementTree.fromstring(files["--picture"].read_text("utf-8"))
+    assert "smsgate" in "".join(picture.itertext())
 
 
 @pytest.mark.heavy

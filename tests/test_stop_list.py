@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import pytest
 import stop_list_child
-from databases import OUTBOXES, cluster_of, new_database
+from databases import OUTBOXES, database_of
 from forks import in_child, start_server
 from outbox_child import QuickOutbox
 from test_campaign_ledgers import Places, numbers, settle
@@ -83,8 +83,7 @@ def lists(request: pytest.FixtureRequest, tmp_path: Path) -> Lists:
     campaign, kept = request.param.split(", ")
     stop_list, database = str(tmp_path / "stop.db"), None
     if request.param != "file, file":
-        cluster = cluster_of(request)
-        address = cluster.address_of(new_database(cluster))
+        address = database_of(request)
         database = address if campaign == "server" else None
         stop_list = stop_list if kept == "file" else address
     found = Lists(tmp_path, database, stop_list, own=kept == "own")
@@ -347,8 +346,7 @@ async def test_list_can_be_added_later_and_is_remembered(places: Places, sandbox
 def places(request: pytest.FixtureRequest, tmp_path: Path) -> Places:
     if request.param == "sqlite":
         return Places(tmp_path, None)
-    cluster = cluster_of(request)
-    return Places(tmp_path, cluster.address_of(new_database(cluster)))
+    return Places(tmp_path, database_of(request))
 
 
 @pytest.mark.parametrize(
@@ -463,8 +461,7 @@ def test_claim_that_was_killed_has_nobody_of_the_list(bug: str, tmp_path: Path):
 async def test_two_machines_honour_the_list_of_the_database(
     bug: type[PostgresJournal] | None, request: pytest.FixtureRequest, sandbox: Sandbox
 ):
-    cluster = cluster_of(request)
-    address = cluster.address_of(new_database(cluster))
+    address = database_of(request)
     source = rows_source(numbers(60))
     Campaign.create("a", source, database=address, sender="Shop", text="x").close()
     said_no = numbers(60)[::3]
@@ -493,8 +490,7 @@ def test_claim_whose_answer_was_lost_is_given_back_without_the_listed(
     request: pytest.FixtureRequest,
 ):
     """Its request has gaps where the listed ones were."""
-    cluster = cluster_of(request)
-    address = cluster.address_of(new_database(cluster))
+    address = database_of(request)
     source = rows_source(numbers(9))
     Campaign.create("a", source, database=address, sender="Shop", text="x").close()
     with closing(open_stop_list(address)) as opened:
@@ -515,8 +511,7 @@ def test_claim_whose_answer_was_lost_is_given_back_without_the_listed(
 
 
 def test_recipients_of_a_dead_machine_do_not_include_the_listed(request: pytest.FixtureRequest):
-    cluster = cluster_of(request)
-    address = cluster.address_of(new_database(cluster))
+    address = database_of(request)
     source = rows_source(numbers(6))
     Campaign.create("a", source, database=address, sender="Shop", text="x").close()
     with closing(open_stop_list(address)) as opened:
@@ -536,8 +531,7 @@ def test_recipients_of_a_dead_machine_do_not_include_the_listed(request: pytest.
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "file":
         return str(tmp_path / "stop.db")
-    cluster = cluster_of(request)
-    return cluster.address_of(new_database(cluster))
+    return database_of(request)
 
 
 @pytest.mark.anyio

@@ -26,6 +26,7 @@ FLOORS: dict[str, float] = {
     "version": 0,
     "extras": 0,
     "languages": 0,
+    "known_sentences": 0.1,
     "protocol": 0.5,
     "protocol.cookies": 0.9,
     "protocol.limits": 0.9,

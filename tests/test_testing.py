@@ -113,6 +113,30 @@ FILES = {
         """,
         2,
     ),
+    "a code is waited for and returned once": (
+        """
+        import threading
+        import anyio, pytest, smsgate
+
+        NUMBER = "+380501234567"
+
+        async def send(text):
+            async with smsgate.AsyncSession.from_env() as session:
+                await session.send_sms(NUMBER, text)
+
+        def test_it(smsgate_environment, smsgate_code):
+            application = threading.Timer(0.2, anyio.run, [send, "Ваш код: 4815"])
+            application.start()
+            assert smsgate_code("+380 50 123 45 67") == "4815"
+            application.join()
+            with pytest.raises(TimeoutError, match="calls of SendSMS in this time: 0, refused: 0"):
+                smsgate_code(NUMBER, timeout=0.1)
+            anyio.run(send, "Ваш код: 1623")
+            anyio.run(send, "Дякуємо!")
+            assert smsgate_code(NUMBER) == "1623"
+        """,
+        1,
+    ),
     "a setting with a wrong value": (
         """
         import pytest
@@ -213,6 +237,7 @@ def test_fixtures_are_listed_with_their_purpose(tmp_path: Path):
         "smsgate_sandbox",
         "smsgate_session",
         "smsgate_server",
+        "smsgate_code",
         "smsgate_environment",
         "smsgate_settings",
     ):

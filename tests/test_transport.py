@@ -5,6 +5,7 @@ Real sockets are tested in test_faults, and other tools around httpx in test_pro
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import socket
@@ -239,6 +240,42 @@ async def test_cancellation_before_anything_left_is_known_as_not_sent() -> None:
             gc.collect()
 
 
+@pytest.mark.parametrize("made", ["own", *MODULES])
+@pytest.mark.parametrize("by", ["a scope", "its task"])
+async def test_call_that_is_already_cancelled_sends_nothing(
+    made: str, by: str, anyio_backend_name: str
+) -> None:
+    """The connection is open, so nothing else would tell that nothing has left."""
+    if (by, anyio_backend_name) == ("its task", "trio"):
+        return  # tasks of trio are cancelled by scopes only
+    module = MODULES.get(made, httpx)
+    with FaultServer(fault_server.accept).running() as server, anyio.fail_after(20):
+        async with module.AsyncClient() as client:
+            context = ssl_settings(False, server.url)
+            transport = (
+                own_transport(server.url, context, proxy=None, connect=5.0, keep_alive=5.0)
+                if made == "own"
+                else lent_transport(server.url, client, connect=5.0)
+            )
+            body = Body(b"<ns1:Auth>")
+            await transport.post(body, {}, limit=10_000, exchange=Exchange())
+            exchange = Exchange()
+            if by == "a scope":
+                with anyio.CancelScope() as scope:
+                    scope.cancel()
+                    await transport.post(body, {}, limit=10_000, exchange=exchange)
+            else:
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await transport.post(body, {}, limit=10_000, exchange=exchange)
+                task.uncancel()
+            assert not exchange.left
+            assert len(server.requests) == 1
+            await transport.aclose()
+
+
 async def failing() -> None:
     raise OSError("secret")
 
@@ -354,12 +391,12 @@ async def test_client_that_cannot_be_closed_is_closed_once(
     """No call is disturbed by it."""
     opened: list[BadClosing] = []
 
-    def open_client() -> httpx.AsyncClient:
+    def open_pool() -> httpx.AsyncHTTPTransport:
         opened.append(BadClosing(trouble))
-        return httpx.AsyncClient(transport=opened[-1], trust_env=False)
+        return opened[-1]
 
     with FaultServer(fault_server.accept).running() as server, anyio.fail_after(20):
-        transport = Transport(_Own(open_client), server.url, connect=1.0)
+        transport = Transport(_Own(open_pool), server.url, connect=1.0)
         for _ in range(3):
             assert (
                 await transport.post(Body(b"<ns1:Auth>"), {}, limit=10_000, exchange=Exchange())

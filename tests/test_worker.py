@@ -20,7 +20,7 @@ import procrastinate
 import psycopg
 import pytest
 from commands import Child, start_command
-from databases import PostgresOutboxes, cluster_of
+from databases import PostgresOutboxes
 from test_cli import clean_environment
 
 import smsgate
@@ -46,7 +46,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def postgres(request: pytest.FixtureRequest) -> Iterator[PostgresOutboxes]:
-    with closing(PostgresOutboxes(cluster_of(request))) as opened:
+    with closing(PostgresOutboxes(request)) as opened:
         yield opened
 
 

@@ -6,10 +6,20 @@ how it is tested, "Incoming XML"). Hostile documents have their own file.
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from shown import frames_of, raised_by
 
 from smsgate.protocol.limits import MAX_ELEMENTS
-from smsgate.protocol.xml import MAX_DEPTH, Elsewhere, Unreadable, find, parse, text_of
+from smsgate.protocol.xml import (
+    MAX_DEPTH,
+    Elsewhere,
+    Unreadable,
+    find,
+    parse,
+    plain_texts,
+    text_of,
+)
 
 TURBO = 'xmlns="http://turbosms.in.ua/api/Turbo"'
 
@@ -227,3 +237,69 @@ def test_white_space_and_byte_order_marks_before_xml_are_skipped(before: bytes, 
 def test_utf16_document_may_have_them_too(encoding: str, before: str, printed: bytes):
     document = (before + '<?xml version="1.0" encoding="utf-16"?><a>Ваш код</a>').encode(encoding)
     assert parse(printed + document) == {"a": "Ваш код"}
+
+
+# --- documents that are read in one pass ----------------------------------------------------------
+
+PATH = ("urn:a r", "urn:a s", "urn:a t")
+INSIDE = st.sampled_from(
+    [
+        *("", " ", "\n", "a", "я", "&lt;b&gt;", "&#1103;", "\xa0", "<![CDATA[<t>]]>", "<!-- c -->"),
+        *("<?pi?>", "<t/>", "<t>a</t>", "<t> </t>", "<t>a<!-- c -->b</t>", "<t xmlns='urn:b'/>"),
+        *("<t xmlns='urn:a'>c</t>", "<t href='#1'/>", "<s><t>a</t></s>", "<u/>", "<t><t/></t>"),
+        *("</s><s>", "<s/>", "&", "<!DOCTYPE r>", "</s>", "<t>", "</t>"),
+    ]
+)
+
+
+def texts_of_the_tree(document: bytes) -> list[str | None] | None:
+    """The texts of all `t` of `parse`, if the path is there once."""
+    try:
+        tree = parse(document)["urn:a:r"]
+        (inner,) = find(tree, "urn:a:s")
+        return [text_of(one) for one in find(inner, "urn:a:t")]
+    except (Unreadable, ValueError):
+        return None
+
+
+@given(before=INSIDE, inside=st.lists(INSIDE, max_size=6), after=INSIDE)
+def test_one_pass_reads_what_the_tree_has(before: str, inside: list[str], after: str):
+    document = f"<r xmlns='urn:a'>{before}<s>{''.join(inside)}</s>{after}</r>".encode()
+    texts = plain_texts(document, PATH)
+    assert texts is None or texts == texts_of_the_tree(document)
+
+
+@pytest.mark.parametrize(
+    ("inside", "texts"),
+    [
+        ("<t>a</t>\n<t/><t> </t><t>&lt;b</t>", ["a", None, " ", "<b"]),
+        ("<t>a<!-- c -->b<![CDATA[<]]></t>", ["ab<"]),
+        ("<t xmlns='urn:a'>a</t>", ["a"]),
+        ("", []),
+        *(
+            (odd, None)
+            for odd in ("a", "<t a='1'/>", "<u/>", "<t><t/></t>", "</s><s>", "<t>", "&a;")
+        ),
+    ],
+)
+def test_one_pass_reads_only_what_it_expects(inside: str, texts: list[str | None] | None):
+    document = f"<r xmlns='urn:a'><s>{inside}</s></r>".encode()
+    assert plain_texts(b"\n" + document, PATH) == texts
+
+
+@pytest.mark.parametrize("place", ["<!DOCTYPE r>{}", "{}<r/>", "x{}"])
+def test_one_pass_reads_nothing_of_an_odd_document(place: str):
+    document = "<r xmlns='urn:a'><s><t>a</t></s></r>"
+    assert plain_texts(document.encode(), PATH) == ["a"]
+    assert plain_texts(place.format(document).encode(), PATH) is None
+
+
+def test_one_pass_has_the_same_limit_of_elements():
+    def document(count: int) -> bytes:
+        return f"<r xmlns='urn:a'><s>{'<t/>' * count}</s></r>".encode()
+
+    assert len(plain_texts(document(MAX_ELEMENTS - 2), PATH) or ()) == MAX_ELEMENTS - 2
+    assert len(list(find(parse(document(MAX_ELEMENTS - 2)), "urn:a:t"))) == MAX_ELEMENTS - 2
+    assert plain_texts(document(MAX_ELEMENTS - 1), PATH) is None
+    with pytest.raises(Unreadable):
+        parse(document(MAX_ELEMENTS - 1))

@@ -103,6 +103,8 @@ class OutgoingCall(Generic[T]):
 
     def may_begin(self) -> bool:
         """Return whether the first byte may leave now. From then on only the deadline counts."""
+        if self.not_after is None:
+            return True
         if self._too_late():
             return False
         self.scope.deadline = self._started[0] + self.deadline

@@ -99,7 +99,9 @@ class Logins:
     ) -> None:
         self._credentials = credentials
         self._open_transport = open_transport
-        self._free = anyio.Semaphore(limit)
+        # Without a switch to another task: a shared pool looks at each idle connection again for
+        # each request, so a session should be leased again before others become idle.
+        self._free = anyio.Semaphore(limit, fast_acquire=True)
         self._idle: deque[Login] = deque()
         self._opened = 0
         # Before the first success one Auth is made at a time: a wrong password is tried only once.

@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
-from anyio.lowlevel import EventLoopToken, current_token
+from anyio.lowlevel import EventLoopToken, checkpoint, checkpoint_if_cancelled, current_token
 
-__all__ = ["call_soon", "finish_in_thread", "spawn"]
+__all__ = ["call_soon", "end_if_cancelled", "finish_in_thread", "spawn"]
 
 _T = TypeVar("_T")
 
@@ -52,6 +52,21 @@ def call_soon(token: EventLoopToken, function: Callable[[], None]) -> None:
         loop.call_soon_threadsafe(function)
     else:
         loop.run_sync_soon(function)
+
+
+async def end_if_cancelled() -> None:
+    """Raise a cancellation that this task has not seen yet, and do not wait otherwise.
+
+    A checkpoint would also let other tasks run, which costs time. `checkpoint_if_cancelled` alone
+    does not see a task that asyncio cancels.
+    """
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None  # this is trio
+    if task is not None and task.cancelling():
+        await checkpoint()
+    await checkpoint_if_cancelled()
 
 
 async def finish_in_thread(executor: Executor, work: Callable[[], _T], *, keep: bool) -> _T:

@@ -31,15 +31,14 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from dataclasses import dataclass, field
 from functools import cache
 from http import HTTPStatus
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol
 
 import anyio
-import anyio.lowlevel
 import httpx
 
 from ..errors import InDoubt, NotSent, Reason, ReplyEvidence, SmsGateError
 from ..privacy import sealed
+from .spawn import end_if_cancelled
 
 __all__ = [
     "FAULTS",
@@ -153,6 +152,12 @@ TOO_LATE = "nothing was sent: it is too late for the first byte to leave"
 CLOSING = 1.0
 """The most seconds to wait for a response or a client to close."""
 
+_BEGINNINGS = (".send_request_headers.started", ".send_request_body.started")
+"""The events of a request that begins to leave."""
+
+_USUAL = (("Accept", "*/*"), ("Connection", "keep-alive"))
+"""The headers that httpx adds to each request."""
+
 _CORES = ("httpcore", "httpcore2")
 _LONGEST_CHAIN = 100
 
@@ -208,20 +213,17 @@ class Exchange:
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Record one trace event of httpcore. A CONNECT to a proxy is not the request."""
         self._heard = True
-        step, _, stage = event.rpartition(".")
-        if stage == "started":
+        if event.endswith(".started"):
             self._between_steps = False
             self._connecting = getattr(info.get("request"), "method", b"") == b"CONNECT"
-            if not self._connecting and step.endswith(
-                (".send_request_headers", ".send_request_body")
-            ):
+            if not self._connecting and event.endswith(_BEGINNINGS):
                 self._check_may_begin()
                 self.begun = True
-        elif stage == "failed":
+        elif event.endswith(".failed"):
             failure = info["exception"]
             self._failures.append(failure)
             self._between_steps = isinstance(failure, Exception)  # a cancellation is not one
-        elif self._connecting and step.endswith(".receive_response_headers"):
+        elif self._connecting and event.endswith(".receive_response_headers.complete"):
             self.tunnel_status = info["return_value"][1]
 
     def _check_may_begin(self) -> None:
@@ -283,7 +285,7 @@ class Body:
     content: bytes = field(repr=False)
 
 
-class _Outgoing:
+class _Outgoing(httpx.AsyncByteStream):
     """The body as a stream for the HTTP client. The exchange records each read of it beforehand."""
 
     def __init__(self, body: Body, exchange: Exchange) -> None:
@@ -365,13 +367,13 @@ def own_transport(
             be closing it.
     """
 
-    def open_client() -> httpx.AsyncClient:
+    def open_pool() -> httpx.AsyncHTTPTransport:
         through = None
         if proxy is not None:
             through = httpx.Proxy(
                 proxy, ssl_context=context if proxy.lower().startswith("https:") else None
             )
-        transport = httpx.AsyncHTTPTransport(
+        return httpx.AsyncHTTPTransport(
             verify=context,
             trust_env=False,
             proxy=through,
@@ -382,12 +384,8 @@ def own_transport(
             ),
             socket_options=_KEEP_ALIVE_OPTIONS,
         )
-        no_jar = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-        return httpx.AsyncClient(
-            transport=transport, trust_env=False, follow_redirects=False, cookies=no_jar
-        )
 
-    return Transport(_Own(open_client), url, connect=connect)
+    return Transport(_Own(open_pool), url, connect=connect)
 
 
 def client_of(app: Callable[..., Awaitable[None]]) -> HttpClient:
@@ -401,7 +399,11 @@ def lent_transport(url: str, client: HttpClient, *, connect: float) -> Transport
 
 
 class _Lent:
-    """The user's client, which is neither closed nor replaced here."""
+    """The user's client, which is neither closed nor replaced here.
+
+    Its own way of a request is kept, so its headers, hooks, mounts and proxies do what they do for
+    any other request of its owner.
+    """
 
     WHEN_FULL = (
         "give the http_client at least as many connections as the concurrency of the session"
@@ -412,8 +414,34 @@ class _Lent:
     def __init__(self, client: HttpClient) -> None:
         self._client = client
 
-    async def get(self) -> HttpClient:
-        return self._client
+    async def ready(self) -> bool:
+        return not self._client.is_closed
+
+    def request(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        content: _Outgoing,
+        timeout: Mapping[str, float | None],
+        trace: Callable[..., Awaitable[None]],
+    ) -> Any:
+        request = self._client.build_request(
+            "POST",
+            url,
+            content=content,
+            headers=headers,
+            timeout=tuple(timeout.values()),
+            extensions={"trace": trace},
+        )
+        # Not the client's cookie jar: a late "not authorised" answer overwrites its cookie.
+        request.headers.pop("cookie", None)
+        request.headers.update(
+            {name: value for name, value in headers.items() if name.lower() == "cookie"}
+        )
+        return request
+
+    async def send(self, request: Any) -> Any:
+        return await self._client.send(request, stream=True, auth=None, follow_redirects=False)
 
     def discard(self) -> None:
         pass
@@ -422,30 +450,62 @@ class _Lent:
         pass
 
 
+@cache
+def _address(url: str) -> tuple[httpx.URL, str]:
+    """Return a URL as httpx parses it, and the Host header for it."""
+    parsed = httpx.URL(url)
+    return parsed, parsed.netloc.decode("ascii")
+
+
 class _Own:
-    """A client of our own, which is replaced after a failed request.
+    """A connection of our own, which is replaced after a failed request.
+
+    The transport of httpx is called without a client around it. Nothing that the client adds is
+    wanted here: cookies, redirects, authentication, hooks, and a URL that is parsed for each
+    request.
 
     A task that is cancelled twice interrupts the clean-up of httpcore, and a slot of its pool is
-    then lost for good (measured with httpcore 1.0.9). A new client costs less than a check.
+    then lost for good (measured with httpcore 1.0.9). A new pool costs less than a check.
     """
 
     WHEN_FULL = "a new connection is made for the next call"
 
-    def __init__(self, open_client: Callable[[], httpx.AsyncClient]) -> None:
-        self._open_client = open_client
-        self._client: httpx.AsyncClient | None = None
-        self._discarded: list[httpx.AsyncClient] = []
+    def __init__(self, open_pool: Callable[[], httpx.AsyncHTTPTransport]) -> None:
+        self._open_pool = open_pool
+        self._pool: httpx.AsyncHTTPTransport | None = None
+        self._discarded: list[httpx.AsyncHTTPTransport] = []
 
-    async def get(self) -> HttpClient:
+    async def ready(self) -> bool:
         await self._close_discarded()
-        if self._client is None:
-            self._client = self._open_client()
-        return self._client
+        if self._pool is None:
+            self._pool = self._open_pool()
+        return True
+
+    def request(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        content: _Outgoing,
+        timeout: Mapping[str, float | None],
+        trace: Callable[..., Awaitable[None]],
+    ) -> httpx.Request:
+        address, host = _address(url)
+        return httpx.Request(
+            "POST",
+            address,
+            headers=[("Host", host), *_USUAL, *headers.items()],
+            stream=content,
+            extensions={"timeout": timeout, "trace": trace},
+        )
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        assert self._pool is not None  # noqa: S101 - `ready` comes first
+        return await self._pool.handle_async_request(request)
 
     def discard(self) -> None:
-        if self._client is not None:
-            self._discarded.append(self._client)
-            self._client = None
+        if self._pool is not None:
+            self._discarded.append(self._pool)
+            self._pool = None
 
     async def _close_discarded(self) -> None:
         while self._discarded:
@@ -462,8 +522,8 @@ class Transport:
     def __init__(self, client: _Lent | _Own, url: str, *, connect: float) -> None:
         self._client = client
         self._url = url
-        # connect, read, write, pool. The session sets the deadline of the whole call.
-        self._timeout = (connect, None, None, connect)
+        # In the order of httpx. The session sets the deadline of the whole call.
+        self._timeout = {"connect": connect, "read": None, "write": None, "pool": connect}
         self._when_full = (
             f"no connection of the HTTP client became free within {connect:g} s: {client.WHEN_FULL}"
         )
@@ -506,35 +566,28 @@ class Transport:
         self, body: Body, headers: Mapping[str, str], limit: int, exchange: Exchange
     ) -> HttpReply | NotSent | InDoubt:
         # Returns our own errors, to distinguish them from those that a hook raises.
-        client = await self._client.get()
-        if client.is_closed:
+        if not await self._client.ready():
             return NotSent("the HTTP client has been closed", reason=Reason.CLOSED)
         try:
-            request = client.build_request(
-                "POST",
+            request = self._client.request(
                 self._url,
-                content=_Outgoing(body, exchange),
-                headers={
+                {
                     "Accept-Encoding": "identity",
                     "Content-Length": str(len(body.content)),
                     **headers,
                 },
-                timeout=self._timeout,
-                extensions={"trace": exchange.trace},
-            )
-            # Not the client's cookie jar: a late "not authorised" answer overwrites its cookie.
-            request.headers.pop("cookie", None)
-            request.headers.update(
-                {name: value for name, value in headers.items() if name.lower() == "cookie"}
+                _Outgoing(body, exchange),
+                self._timeout,
+                exchange.trace,
             )
         except Exception as error:
             return NotSent(
                 f"the request could not be made ({type(error).__name__})", reason=Reason.BAD_REQUEST
             )
         # A call that is already cancelled ends here, where nothing has left for certain.
-        await anyio.lowlevel.checkpoint()
+        await end_if_cancelled()
         exchange.handed_over = True
-        response = await client.send(request, stream=True, auth=None, follow_redirects=False)
+        response = await self._client.send(request)
         try:
             exchange.begun = True  # a response proves it, whatever the client is
             return await _read(response, limit)
@@ -597,22 +650,24 @@ async def _closed(opened: Any) -> bool:
 
 
 async def _read(response: Any, limit: int) -> HttpReply | InDoubt:
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        # A reply of 0.3 KB can unpack to gigabytes, and the request did not allow an encoding.
-        return _doubt(
-            response, Reason.ENCODED, b"", f"{Reason.ENCODED}, though the request did not allow it"
-        )
+    cookies, date = [], None
+    for name, value in response.headers.raw:
+        match name.lower():
+            case b"set-cookie":
+                cookies.append(value.decode("latin-1"))
+            case b"date":
+                date = value.decode("latin-1")
+            case b"content-encoding" if value.strip().lower() not in (b"", b"identity"):
+                # A reply of 0.3 KB can unpack to gigabytes, and the request did not allow it.
+                words = f"{Reason.ENCODED}, though the request did not allow it"
+                return _doubt(response, Reason.ENCODED, b"", words)
     # A transport that answers from memory, as in users' tests, has already read its response.
     body = await response.aread() if response.is_stream_consumed else await _stream(response, limit)
     if len(body) > limit:
         return _doubt(
             response, Reason.TOO_LARGE, body, f"{Reason.TOO_LARGE}: more than {limit} bytes"
         )
-    headers = response.headers
-    return HttpReply(
-        response.status_code, body, tuple(headers.get_list("set-cookie")), headers.get("date")
-    )
+    return HttpReply(response.status_code, body, tuple(cookies), date)
 
 
 async def _stream(response: Any, limit: int) -> bytes:

@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from pydantic import ValidationError
 
+from ..known_sentences import retold
 from ..languages import ENGLISH, Language, translatable
 from ..ledger.records import Evidence, Figures, RecipientInDoubt, RequestInDoubt
 from ..ledger.states import Event, RecipientState
@@ -462,13 +463,14 @@ def character_names(characters: str, most: int = 6, language: Language = ENGLISH
     shown = cyrillic[:most] + ["\u2026"] * (len(cyrillic) > most)
     letters = language.say("Cyrillic letters ({letters})", letters=" ".join(shown))
     said = [letters] if cyrillic else []
-    said += [_name_of(one) for one in others[:most]]
+    said += [_name_of(one, language) for one in others[:most]]
     more = language.plural("{number} more", "{number} more", len(others) - most)
     return [*said, more] if len(others) > most else said
 
 
-def _name_of(character: str) -> str:
-    name = unicodedata.name(character, "").lower() or f"U+{ord(character):04X}"
+def _name_of(character: str, language: Language) -> str:
+    named = unicodedata.name(character, "").lower() or f"U+{ord(character):04X}"
+    name = retold(named, language)
     shown = unicodedata.category(character)[0] in "LNPS"
     return f"{character} ({name})" if shown else name
 

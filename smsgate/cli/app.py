@@ -13,6 +13,7 @@ import anyio
 import typer
 
 from ..errors import MessageNotFound, SmsGateError
+from ..languages import speaking
 from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, Message
 from ..protocol.segments import segments as count_segments
@@ -32,7 +33,7 @@ from .output import Machines, Output, People
 from .rewriting_options import Rewrites
 from .sending import Ends, send_once
 from .serving import sandbox
-from .shared_options import Account, Country, ShowNumbers, command
+from .shared_options import Account, Country, ShowNumbers, command, language_asked
 from .signals import SIGNALS
 from .stop_list_commands import app as stop_lists
 from .stop_options import AlsoStopList
@@ -63,8 +64,11 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = int(app(list(arguments), prog_name="smsgate", standalone_mode=False) or 0)
     except UsageError as error:
-        # The line could not be parsed, so look for --json in the raw arguments.
-        return (Machines if "--json" in arguments else People)().fail(error)
+        # The line could not be parsed, so look for --json and --language in the raw arguments.
+        if "--json" in arguments:
+            return Machines().fail(error)
+        with speaking(language_asked(arguments, error)):
+            return People().fail(error)
     # Before a command starts, typer treats every signal as Ctrl-C.
     return SIGNALS.code if code == Exit.INTERRUPTED else code
 
@@ -220,11 +224,11 @@ app.add_typer(campaigns)
 app.add_typer(outbox)
 app.add_typer(databases)
 app.add_typer(stop_lists)
-command(app, serves=True)(sandbox)
+command(app, serves=True, environment="SMSGATE_SANDBOX_")(sandbox)
 command(app, sends=True, serves=True)(worker)
 command(app)(demo)
-command(app)(doctor)
-command(app, changes=True)(init)
+command(app, speaks=True)(doctor)
+command(app, changes=True, speaks=True)(init)
 
 
 def _text(given: str | None) -> str | None:

@@ -7,7 +7,6 @@ signal waits for requests in flight, the second stops immediately.
 from __future__ import annotations
 
 import getpass
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -38,9 +37,9 @@ from ..campaign import (
     file_source,
 )
 from ..campaign.pace import MOST_IN_REQUEST
-from ..campaign.wording import things
 from ..errors import InDoubt, NotSent
-from ..languages import language_called, language_from
+from ..known_sentences import retold
+from ..languages import plural, say, spoken, translatable
 from ..ledger.arguments import check_lines
 from ..ledger.contract import shared
 from ..ledger.records import Lines
@@ -52,10 +51,17 @@ from .confirming import Yes, confirm
 from .credentials import country_of, stop_list_of
 from .escapes import Escape, unescaped
 from .exits import Exit, RunInterrupted
-from .help import PlainGroup
+from .help import SpeakingGroup
 from .output import Output
 from .preview_commands import preview, send_test
-from .price_list import MaxCost, PriceList, cost_limit, cost_words, price_list
+from .price_list import (
+    MaxCost,
+    PriceList,
+    cost_limit,
+    cost_words,
+    credits_words,
+    price_list,
+)
 from .progress import CampaignBar, working
 from .rewriting_options import Rewrites
 from .row_choices import RowChoices, chosen_states, state_option
@@ -68,7 +74,7 @@ __all__ = ["app"]
 
 app: typer.Typer = typer.Typer(
     name="campaign",
-    cls=PlainGroup,
+    cls=SpeakingGroup,
     help=(
         "Send to many recipients. Every outcome is kept in a file or a database, even after"
         " kill -9."
@@ -164,7 +170,7 @@ class Contents:
         )
 
 
-@command(app, changes=True)
+@command(app, changes=True, speaks=True)
 def new(
     output: Output,
     place: CampaignPlace,
@@ -189,7 +195,7 @@ def new(
     Example: smsgate campaign new spring.sms contacts.csv --sender Shop --text "Hello, {name}!"
     """
     listed = price_list(prices)
-    with working(output, "Reading the list") as tell:
+    with working(output, say("Reading the list")) as tell:
         source = contents.source(contacts)
         made = Campaign.create(
             place.file,
@@ -203,7 +209,9 @@ def new(
             forget_texts=contents.forget_texts,
             exclude=leave_out.exclusions(place.database, hidden=contents.hidden),
             stop_list=leave_out.place(),
-            on_progress=lambda read: tell(source.part(), f"{read:,} rows"),
+            on_progress=lambda read: tell(
+                source.part(), plural("{number} row", "{number} rows", read)
+            ),
             **rows.options(rewrites),
             **when.options(),
         )
@@ -224,11 +232,11 @@ def new(
             )
 
 
-command(app)(preview)
-command(app, name="test", sends=True)(send_test)
+command(app, speaks=True)(preview)
+command(app, name="test", sends=True, speaks=True)(send_test)
 
 
-@command(app)
+@command(app, speaks=True)
 def skipped(output: Output, place: CampaignPlace, show_numbers: ShowNumbers = False) -> None:
     """Show the skipped recipients: the line of the list and the reason.
 
@@ -238,7 +246,7 @@ def skipped(output: Output, place: CampaignPlace, show_numbers: ShowNumbers = Fa
         output.show(Skipped(tuple(campaign.skipped()), show_numbers))
 
 
-@command(app, sends=True)
+@command(app, sends=True, speaks=True)
 async def run(
     output: Output,
     place: CampaignPlace,
@@ -294,13 +302,12 @@ async def run(
                 prices=listed,
             )
             if not plan.pending:
-                output.note("No recipient is pending.")
+                output.note(say("No recipient is pending."))
             else:
                 output.stream(Planned(plan, rate, window))
                 if night := night_warning(window, plan):
                     output.warn(night)
-                cost = cost_words(plan.costs)
-                confirm(f"Send to {things(plan.pending, 'recipient')} for about {cost}?", yes=yes)
+                confirm(_question(plan.pending, cost_words(plan.costs)), yes=yes)
             # Not before: a run that is not confirmed changes nothing, also not for other machines.
             when.change(campaign, any_time=any_time)
             _change_stop_lists(campaign, place, stop_list, drop_stop_list)
@@ -318,8 +325,10 @@ async def run(
                 with _stopping(
                     output,
                     runner.stop,
-                    "Press Ctrl-C again to stop immediately. Recipients of requests in flight are"
-                    " then in doubt.",
+                    say(
+                        "Press Ctrl-C again to stop immediately. Recipients of requests in flight"
+                        " are then in doubt."
+                    ),
                 ):
                     end = await runner.run()
         if end is None:
@@ -328,6 +337,15 @@ async def run(
         paused = end.outcome is RunOutcome.PAUSED and campaign.paused is not None
         output.stream(Done(end, quoted, resume=paused))
         return _exit_of(end)
+
+
+def _question(recipients: int, cost: str) -> str:
+    return plural(
+        "Send to {number} recipient for about {cost}?",
+        "Send to {number} recipients for about {cost}?",
+        recipients,
+        cost=cost,
+    )
 
 
 def _change_stop_lists(
@@ -346,11 +364,11 @@ async def _balance(output: Output, session: AsyncSession) -> Decimal | None:
     try:
         return await session.get_credit_balance()
     except (NotSent, InDoubt) as error:
-        output.warn(f"The balance is not known: {error}")
+        output.warn(say("The balance is not known: {error}", error=retold(str(error))))
         return None
 
 
-@command(app)
+@command(app, speaks=True)
 def status(output: Output, place: CampaignPlace, *, prices: PriceList = None) -> None:
     """Show the state of a campaign, even during a run.
 
@@ -361,7 +379,7 @@ def status(output: Output, place: CampaignPlace, *, prices: PriceList = None) ->
         output.show(_status_of(output, campaign, listed))
 
 
-@command(app, changes=True)
+@command(app, changes=True, speaks=True)
 def pause(
     output: Output,
     place: CampaignPlace,
@@ -374,10 +392,10 @@ def pause(
     """
     with place.open() as campaign:
         campaign.pause(who=getpass.getuser(), note=note)
-    output.note("Paused. To let it send again:", command=_RESUME.format(place.words()))
+    output.note(say("Paused. To let it send again:"), command=_RESUME.format(place.words()))
 
 
-@command(app, changes=True)
+@command(app, changes=True, speaks=True)
 def resume(output: Output, place: CampaignPlace, *, yes: Yes = False) -> None:
     """End a pause for all machines that share a database, or allow them to start.
 
@@ -385,18 +403,17 @@ def resume(output: Output, place: CampaignPlace, *, yes: Yes = False) -> None:
     """
     with place.open() as campaign:
         if why := campaign.paused:
-            output.note(f"The campaign is paused: {why}.")
+            output.note(say("The campaign is paused: {why}.", why=retold(why)))
         plan = campaign.plan()
-        cost = things(plan.cost, "credit")
-        confirm(f"Send to {things(plan.pending, 'recipient')} for about {cost}?", yes=yes)
+        confirm(_question(plan.pending, credits_words(plan.cost)), yes=yes)
         campaign.start()
     output.note(
-        "Runs and workers may send now. To send from here, too:",
+        say("Runs and workers may send now. To send from here, too:"),
         command=f"smsgate campaign run {place.words()}",
     )
 
 
-@command(app, changes=True)
+@command(app, changes=True, speaks=True)
 def rate(
     output: Output,
     place: CampaignPlace,
@@ -412,7 +429,12 @@ def rate(
         raise ValueError("N: must be a number of recipients per second, or 'none'")
     with place.open() as campaign:
         campaign.set_rate(None if limit == "none" else float(limit))
-    output.note("No rate limit." if limit == "none" else f"At most {limit} recipients per second.")
+    most = spoken().figure(limit)
+    output.note(
+        say("No rate limit.")
+        if limit == "none"
+        else say("At most {rate} recipients per second.", rate=most)
+    )
 
 
 def _status_of(output: Output, campaign: Campaign, prices: Prices | None) -> Status:
@@ -424,11 +446,11 @@ def _status_of(output: Output, campaign: Campaign, prices: Prices | None) -> Sta
 
 
 def _counted(output: Output, campaign: Campaign) -> Figures:
-    with working(output, "Counting") as tell:
+    with working(output, say("Counting")) as tell:
         return campaign.figures(on_progress=tell)
 
 
-@command(app)
+@command(app, speaks=True)
 def in_doubt(output: Output, place: CampaignPlace, show_numbers: ShowNumbers = False) -> int:
     """Show the recipients in doubt: since when, why, and the evidence.
 
@@ -507,14 +529,14 @@ class DecisionOptions:
 
 
 _RISKS = {
-    Event.RESEND: (
+    Event.RESEND: translatable(
         "Recipients who already got the message get it again, and you pay again. Send again?"
     ),
-    Event.CANCEL: "smsgate never sends to cancelled recipients. Continue?",
+    Event.CANCEL: translatable("smsgate never sends to cancelled recipients. Continue?"),
 }
 
 
-@command(app, changes=True)
+@command(app, changes=True, speaks=True)
 def resolve(
     output: Output,
     place: CampaignPlace,
@@ -548,7 +570,7 @@ def resolve(
     event, lines = decision.event, _lines(line)
     with place.open() as campaign:
         if event in _RISKS:
-            confirm(_RISKS[event], yes=yes)
+            confirm(say(_RISKS[event]), yes=yes)
         moved = campaign.resolve(
             event,
             request=request,
@@ -593,7 +615,7 @@ def _not_there(campaign: Campaign, state: RecipientState, request: int | None, l
     )
 
 
-@command(app, changes=True)
+@command(app, changes=True, speaks=True)
 async def poll(
     output: Output,
     place: CampaignPlace,
@@ -621,7 +643,7 @@ async def poll(
                 poller = campaign.poller(
                     session, rate=rate, again=again, timeout=timeout, on_progress=shown.poll
                 )
-                with _stopping(output, poller.stop, "Press Ctrl-C again to stop immediately."):
+                with _stopping(output, poller.stop, say("Press Ctrl-C again to stop immediately.")):
                     await poller.poll()
         progress = poller.progress
         output.show(Polled(progress, campaign.figures().deliveries))
@@ -630,7 +652,7 @@ async def poll(
         return Exit.IN_PART if progress.open else Exit.DONE
 
 
-@command(app)
+@command(app, speaks=True)
 def report(
     output: Output,
     place: CampaignPlace,
@@ -641,14 +663,6 @@ def report(
             metavar="PATH", help="Write the report as an HTML page with charts to this file."
         ),
     ] = None,
-    language: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE",
-            help="The language of the page: en or uk. Default: uk if LC_ALL or LANG begins with"
-            " uk_UA, otherwise en.",
-        ),
-    ] = None,
     prices: PriceList = None,
     show_numbers: ShowNumbers = False,
 ) -> None:
@@ -656,7 +670,6 @@ def report(
 
     Example: smsgate campaign report spring.sms --html spring.html --language uk
     """
-    code = language_called(language or language_from(os.environ)).code
     if html is not None and prices is not None:
         raise ValueError("--prices: cannot be used with --html, whose costs are in credits")
     listed = price_list(prices) if html is None else None
@@ -664,14 +677,14 @@ def report(
         if html is None:
             output.show(_status_of(output, campaign, listed))
         else:
-            with working(output, "Writing the report") as tell:
+            with working(output, say("Writing the report")) as tell:
                 campaign.write_report(
-                    html, language=code, show_numbers=show_numbers, on_progress=tell
+                    html, language=output.language, show_numbers=show_numbers, on_progress=tell
                 )
-            output.note(f"Written: {html}")
+            output.note(say("Written: {path}", path=html))
 
 
-@command(app)
+@command(app, speaks=True)
 def export(
     output: Output,
     place: CampaignPlace,
@@ -696,26 +709,31 @@ def export(
     states = chosen_states(state)
     with place.open(writing=False) as campaign:
         total = sum(campaign.journal.states().values()) or 1
-        with working(output, "Writing the list") as tell:
+        with working(output, say("Writing the list")) as tell:
             campaign.export(
                 target,
                 overwrite=overwrite,
                 show_numbers=not mask_numbers,
                 delimiter=delimiter,
                 states=states,
-                on_progress=lambda rows: tell(rows / total, f"{rows:,} of {total:,}"),
+                on_progress=lambda rows: tell(rows / total, _done_of(rows, total)),
             )
-    output.note(f"Written: {target}")
+    output.note(say("Written: {path}", path=target))
 
 
-@command(app, changes=True)
+def _done_of(done: int, total: int) -> str:
+    return say("{done} of {total}", done=spoken().count(done), total=spoken().count(total))
+
+
+@command(app, changes=True, speaks=True)
 def purge(output: Output, place: CampaignPlace, *, yes: Yes = False) -> None:
     """Delete numbers, texts and message ids. Keep only the statistics.
 
     Example: smsgate campaign purge spring.sms
     """
     with place.open() as campaign:
-        confirm("This deletes numbers, texts and message ids permanently. Continue?", yes=yes)
+        question = say("This deletes numbers, texts and message ids permanently. Continue?")
+        confirm(question, yes=yes)
         campaign.purge()
         output.show(Status(campaign.figures()))
 

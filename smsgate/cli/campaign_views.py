@@ -30,6 +30,7 @@ from ..campaign import (
     RecipientRecord,
     RecipientState,
     RequestInDoubt,
+    RunOutcome,
     RunResult,
     SendingWindow,
     Source,
@@ -42,10 +43,11 @@ from ..campaign.wording import (
     DECISIONS,
     NO_REASON,
     PURGED,
+    STATES,
     STATUS_GROUPS,
+    STATUSES,
     Fact,
     character_names,
-    count,
     duration,
     facts,
     findings,
@@ -54,12 +56,20 @@ from ..campaign.wording import (
     on_average,
     reading,
     senders_in_words,
-    things,
 )
+from ..known_sentences import retold
+from ..languages import plural, say, spoken, translatable
 from ..ledger.records import Evidence
 from ..ledger.records import Text as TextOfOne
 from ..privacy import mask_number, mask_numbers
-from .price_list import costs_document, countries_table, list_words, money_words
+from .price_list import (
+    costs_document,
+    countries_table,
+    credits_words,
+    list_words,
+    money_words,
+    parts_words,
+)
 from .rewriting_options import saving_lines, savings_document
 from .views import VIEWS, Look, View, pairs, printable, table, unbroken
 from .when_to_send import window_document, window_words
@@ -81,14 +91,17 @@ __all__ = [
 _S = RecipientState
 
 LOOKS: dict[RecipientState, Look] = {
-    _S.PENDING: Look("·", "cyan", _S.PENDING),
-    _S.IN_FLIGHT: Look("→", "cyan", _S.IN_FLIGHT),
-    _S.ACCEPTED: Look("✓", "green", _S.ACCEPTED),
-    _S.REFUSED: Look("✗", "red", _S.REFUSED),
-    _S.IN_DOUBT: Look("?", "yellow", _S.IN_DOUBT),
-    _S.ASSUMED_SENT: Look("✓", "green", _S.ASSUMED_SENT),
-    _S.ABANDONED: Look("✗", "dim", _S.ABANDONED),
-    _S.SKIPPED: Look("-", "dim", _S.SKIPPED),
+    state: Look(symbol, style, STATES[state])
+    for state, symbol, style in (
+        (_S.PENDING, "·", "cyan"),
+        (_S.IN_FLIGHT, "→", "cyan"),
+        (_S.ACCEPTED, "✓", "green"),
+        (_S.REFUSED, "✗", "red"),
+        (_S.IN_DOUBT, "?", "yellow"),
+        (_S.ASSUMED_SENT, "✓", "green"),
+        (_S.ABANDONED, "✗", "dim"),
+        (_S.SKIPPED, "-", "dim"),
+    )
 }
 """The look of each state, in the order in which states are shown."""
 
@@ -191,19 +204,21 @@ class Polled:
 
 def _made_screen(made: Made) -> RenderableType:
     next_step = (
-        unbroken(("To send: ", "dim"), f"smsgate campaign run {made.path}")
+        unbroken((say("To send:"), "dim"), f" smsgate campaign run {made.path}")
         if made.added.pending
-        else Text("There is no recipient to send to.", "yellow")
+        else Text(say("There is no recipient to send to."), "yellow")
+    )
+    recipients = plural(
+        "{number} recipient. Nothing has been sent yet.",
+        "{number} recipients. Nothing has been sent yet.",
+        made.added.pending,
     )
     return Group(
-        Text.assemble(
-            (made.path, "bold"),
-            f": {things(made.added.pending, 'recipient')}. Nothing has been sent yet.\n",
-        ),
+        Text.assemble((made.path, "bold"), f": {recipients}\n"),
         *_skipped_counts(made),
         pairs(
             {
-                "list": printable(_list(made.source, made.show_numbers)),
+                say("list"): printable(_list(made.source, made.show_numbers)),
                 **_plan_rows(Planned(made.plan, None, made.window), example=False),
             }
         ),
@@ -227,28 +242,37 @@ def _samples(made: Made) -> list[RenderableType]:
     """Return what the user should check: numbers that look wrong, the longest text, some others."""
     blocks: list[RenderableType] = []
     if made.preview.doubtful:
-        numbers = things(made.preview.doubtful, "number has", "numbers have")
-        lines = ", ".join(f"{line:,}" for line in made.preview.doubtful_lines)
+        lines = ", ".join(map(spoken().count, made.preview.doubtful_lines))
         more = ", ..." if made.preview.doubtful > len(made.preview.doubtful_lines) else ""
-        blocks += [
-            Text(
-                f"{numbers} a 0 after the calling code, which belongs to local numbers only:"
-                f" line {lines}{more}",
-                "yellow",
-            )
-        ]
-        blocks += [Text()]
+        said = plural(
+            "{number} number has a 0 after the calling code, which belongs to local numbers only:"
+            " line {lines}",
+            "{number} numbers have a 0 after the calling code, which belongs to local numbers only:"
+            " line {lines}",
+            made.preview.doubtful,
+            lines=f"{lines}{more}",
+        )
+        blocks += [Text(said, "yellow"), Text()]
     samples = made.preview.samples
     for place, sample in enumerate(samples):
-        kind = "a random text" if place else "the longest text" if len(samples) > 1 else "the text"
-        number = _number(sample.number, made.show_numbers)
-        head = f"{kind}: line {sample.line:,}, {number}, {things(sample.text.parts, 'part')}"
+        kind = _RANDOM if place else _LONGEST if len(samples) > 1 else _ONLY
+        head = say(
+            "{text}: line {line}, {recipient}, {parts}",
+            text=say(kind),
+            line=spoken().count(sample.line),
+            recipient=_number(sample.number, made.show_numbers),
+            parts=plural("{number} part", "{number} parts", sample.text.parts),
+        )
         blocks += [
             Text(head, "dim"),
             Text(printable(_sample_text(sample.text, sample.number, made.show_numbers))),
             Text(),
         ]
     return blocks
+
+
+_ONLY, _LONGEST = translatable("the text"), translatable("the longest text")
+_RANDOM = translatable("a random text")
 
 
 def _sample_text(text_of_one: TextOfOne, number: str, show_numbers: bool) -> str:
@@ -268,34 +292,36 @@ _BETWEEN_DIGITS = r"[ \-()\u00a0]{0,2}"
 def _list(source: Source, show_numbers: bool) -> str:
     column = source.phone_column if show_numbers else mask_numbers(source.phone_column)
     read_as = (
-        f"numbers from the column {column!r}",
-        "" if source.headed else "no header",
-        source.sheet and f"sheet {source.sheet}",
-        source.delimiter and f"delimiter {DELIMITER_NAMES.get(source.delimiter, source.delimiter)}",
+        say("numbers from the column {column}", column=repr(column)),
+        "" if source.headed else say("no header"),
+        source.sheet and say("sheet {name}", name=retold(source.sheet)),
+        source.delimiter and say("delimiter {name}", name=_delimiter(source.delimiter)),
         source.encoding,
     )
     return ", ".join(filter(None, read_as))
 
 
+def _delimiter(delimiter: str) -> str:
+    return retold(DELIMITER_NAMES.get(delimiter, delimiter))
+
+
 def _skipped_counts(made: Made) -> list[RenderableType]:
     if not made.added.skipped:
         return []
-    counts = _counts_table("reason", made.added.skipped, NO_REASON, first="skipped")
-    return [
-        counts,
-        unbroken((f"To list the lines: smsgate campaign skipped {made.path}\n", "dim")),
-    ]
+    counts = _counts_table(say("reason"), made.added.skipped, NO_REASON, first=say("skipped"))
+    to_list = f"{say('To list the lines:')} smsgate campaign skipped {made.path}\n"
+    return [counts, unbroken((to_list, "dim"))]
 
 
 def _skipped_screen(skipped: Skipped) -> RenderableType:
     if not skipped.recipients:
-        return Text("No recipient is skipped.")
-    rows = table(">line", "number", "reason")
+        return Text(say("No recipient is skipped."))
+    rows = table(f">{say('line')}", say("number"), say("reason"))
     for one in skipped.recipients:
         rows.add_row(
-            f"{one.line:,}",
+            spoken().count(one.line),
             Text(printable(_given(one, skipped))),
-            Text(printable(one.reason or "")),
+            Text(printable(retold(one.reason or ""))),
         )
     return rows
 
@@ -323,49 +349,79 @@ def _plan_screen(planned: Planned) -> RenderableType:
 
 
 def _plan_rows(planned: Planned, *, example: bool = True) -> dict[str, str]:
-    plan, figures = planned.plan, planned.plan.figures
-    parts = ", ".join(
-        f"{things(parts, 'part')} for {things(number, 'recipient')}"
-        for parts, number in figures.parts.items()
-    )
-    forced_by = printable(", ".join(character_names(figures.forced_by)))
+    plan, figures, language = planned.plan, planned.plan.figures, spoken()
     rows = {
-        "recipients": f"{plan.pending:,} pending, {figures.count(_S.SKIPPED):,} skipped",
-        "texts": f"{figures.texts:,}{' different' * (figures.texts > 1)}; {parts or 'none'}",
-        "alphabet": f"{things(figures.ucs2, 'recipient')} in UCS-2, forced by {forced_by}"
-        if figures.ucs2
-        else "GSM-7",
-        "cost": f"{things(plan.cost, 'credit')}, at one credit per part",
+        say("recipients"): say(
+            "{pending} pending, {skipped} skipped",
+            pending=language.count(plan.pending),
+            skipped=language.count(figures.count(_S.SKIPPED)),
+        ),
+        say("texts"): "; ".join((_texts(figures.texts), parts_words(figures.parts) or say("none"))),
+        say("alphabet"): _alphabet(figures),
+        say("cost"): say("{credits}, at one credit per part", credits=credits_words(plan.cost)),
     }
     if plan.costs.money is not None:
-        rows["price"] = money_words(plan.costs)
+        rows[say("price")] = money_words(plan.costs)
     if plan.balance is not None:
-        rows["balance"] = things(plan.balance, "credit") + (
-            "" if plan.enough else ": NOT ENOUGH, the run will pause"
+        balance = credits_words(plan.balance)
+        rows[say("balance")] = (
+            balance
+            if plan.enough
+            else say("{credits}: NOT ENOUGH, the run will pause", credits=balance)
         )
     if sends := window_words(planned.window):
-        rows["sends"] = sends
+        rows[say("sends")] = sends
     if plan.seconds is not None:
-        rows["duration"] = f"{duration(plan.seconds)} at {planned.rate:g} recipients per second"
-    if plan.gateway_limits and plan.gateway_seconds >= _WORTH_SAYING:
-        rows["gateway"] = (
-            f"{duration(plan.gateway_seconds)} or more: {things(plan.requests, 'request')}"
-            + (", as texts differ" if plan.requests >= figures.texts > 1 else "")
-            + f", if each takes {REQUEST_SECONDS:g} s"
+        rows[say("duration")] = say(
+            "{duration} at {rate} recipients per second",
+            duration=duration(plan.seconds, language),
+            rate=language.figure(f"{planned.rate:g}"),
         )
+    if plan.gateway_limits and plan.gateway_seconds >= _WORTH_SAYING:
+        rows[say("gateway")] = _gateway(plan)
     longest = figures.example
     if longest is not None:
         several = len(figures.senders) > 1
-        rows["sender"] = printable(
-            senders_in_words(figures) if several else mask_numbers(longest.sender)
+        rows[say("sender")] = printable(
+            senders_in_words(figures, language) if several else mask_numbers(longest.sender)
         )
         if example:
             number = figures.example_number
             whole = longest.text or longest.wappush or ""
-            rows["longest text"] = printable(
+            rows[say("longest text")] = printable(
                 mask_numbers(whole) if number is None else _sample_text(longest, number, False)
             )
     return rows
+
+
+def _texts(texts: int) -> str:
+    if texts > 1:
+        return plural("{number} different", "{number} different", texts)
+    return spoken().count(texts)
+
+
+def _alphabet(figures: Figures) -> str:
+    if not figures.ucs2:
+        return "GSM-7"
+    return plural(
+        "{number} recipient in UCS-2, forced by {characters}",
+        "{number} recipients in UCS-2, forced by {characters}",
+        figures.ucs2,
+        characters=printable(", ".join(character_names(figures.forced_by, language=spoken()))),
+    )
+
+
+def _gateway(plan: Plan) -> str:
+    """Return how long the gateway needs for the requests at least."""
+    language = spoken()
+    return say(
+        translatable("{duration} or more: {requests}, as texts differ, if each takes {seconds}")
+        if plan.requests >= plan.figures.texts > 1
+        else translatable("{duration} or more: {requests}, if each takes {seconds}"),
+        duration=duration(plan.gateway_seconds, language),
+        requests=plural("{number} request", "{number} requests", plan.requests),
+        seconds=duration(REQUEST_SECONDS, language),
+    )
 
 
 def _plan_document(planned: Planned) -> dict[str, Any]:
@@ -439,35 +495,48 @@ def _states(states: Mapping[RecipientState, int]) -> dict[str, int]:
 
 def states_table(states: Mapping[RecipientState, int]) -> RenderableType:
     """Return how many recipients are in each state."""
-    made = table("state", ">recipients")
+    made = table(say("state"), f">{say('recipients')}")
     for state, look in LOOKS.items():
         if states.get(state):
-            made.add_row(look.text(), f"{states[state]:,}")
+            made.add_row(look.text(), spoken().count(states[state]))
     return made
 
 
-_NEXT = {
+_NEXT: dict[RecipientState, tuple[str, str]] = {
     _S.IN_DOUBT: (
-        "Messages to recipients in doubt may or may not have been sent. To list them:\n"
-        "  smsgate campaign in-doubt {path}"
+        translatable(
+            "Messages to recipients in doubt may or may not have been sent. To list them:"
+        ),
+        "  smsgate campaign in-doubt {path}",
     ),
-    _S.PENDING: "To continue: smsgate campaign {command} {path}",
-    _S.ACCEPTED: "To follow the delivery: smsgate campaign poll {path}",
+    _S.PENDING: (translatable("To continue:"), " smsgate campaign {command} {path}"),
+    _S.ACCEPTED: (translatable("To follow the delivery:"), " smsgate campaign poll {path}"),
+}
+_ENDS: dict[RunOutcome, str] = {
+    RunOutcome.FINISHED: translatable("Finished"),
+    RunOutcome.STOPPED: translatable("Stopped"),
+    RunOutcome.PAUSED: translatable("Paused"),
+    RunOutcome.CUT_OFF: translatable("Cut off"),
 }
 
 
 def _done_screen(done: Done) -> RenderableType:
-    end = done.end
-    hints = [
-        unbroken((said.format(path=done.path, command="resume" if done.resume else "run"), "dim"))
-        for state, said in _NEXT.items()
-        if end.states.get(state)
-    ]
+    end, command = done.end, "resume" if done.resume else "run"
+    hints: list[RenderableType] = []
+    for state, (hint, words) in _NEXT.items():
+        line = words.format(path=done.path, command=command)
+        if end.states.get(state) and line.startswith("  "):
+            hints += [Text(say(hint), "dim"), unbroken((line, "dim"))]
+        elif end.states.get(state):
+            hints.append(unbroken((say(hint) + line, "dim")))
     in_doubt = end.states.get(_S.IN_DOUBT, 0)
+    with_doubt = plural(
+        ", with {number} recipient in doubt", ", with {number} recipients in doubt", in_doubt
+    )
     said = Text.assemble(
-        (str(end.outcome).capitalize(), "bold"),
-        f", with {things(in_doubt, 'recipient')} in doubt" if in_doubt else "",
-        f": {printable(end.why)}" if end.why else "",
+        (say(_ENDS[end.outcome]), "bold"),
+        with_doubt if in_doubt else "",
+        f": {printable(retold(end.why))}" if end.why else "",
     )
     return Group(said, Text(), states_table(end.states), Text(), *hints)
 
@@ -484,53 +553,67 @@ def _done_document(done: Done) -> dict[str, Any]:
 
 
 def _status_screen(status: Status) -> RenderableType:
-    figures = status.figures
+    figures, language = status.figures, spoken()
     rows = {
-        "campaign": printable(figures.name),
-        **{fact.what.lower(): _figure(fact) for fact in facts(figures, None)},
-        "last run": printable(figures.last_outcome or "not ended")
+        say("campaign"): printable(figures.name),
+        **{fact.what.lower(): _figure(fact) for fact in facts(figures, None, language)},
+        say("last run"): printable(retold(figures.last_outcome or say("not ended")))
         if figures.runs
-        else "no run yet",
-        "cost": "; ".join(
-            f"{things(figures.cost(state), 'credit')} ({state}{note and f', {note}'})"
+        else say("no run yet"),
+        say("cost"): "; ".join(
+            _cost(figures.cost(state), state, note)
             for state, note in COSTS.items()
             if figures.cost(state) or state is _S.ACCEPTED
         ),
     }
     if status.costs is not None and status.costs.countries:
-        rows["whole list"] = list_words(status.costs)
+        rows[say("whole list")] = list_words(status.costs)
     if status.paused is not None:
-        rows["paused"] = printable(status.paused)
+        rows[say("paused")] = printable(retold(status.paused))
     if status.rate is not None:
-        rows["rate limit"] = f"{status.rate:g} recipients per second"
+        rate = language.figure(f"{status.rate:g}")
+        rows[say("rate limit")] = say("{rate} recipients per second", rate=rate)
     if sends := window_words(status.window):
-        rows["sends"] = sends
+        rows[say("sends")] = sends
     if figures.purged:
-        rows["purged"] = PURGED
+        rows[say("purged")] = say(PURGED)
     blocks: list[RenderableType] = [pairs(rows), Text(), states_table(figures.states)]
     if status.costs is not None:
         blocks += countries_table(status.costs)
     for title, counts, unnamed in (
-        ("refused because", figures.refused, NO_REASON),
-        ("in doubt because", figures.in_doubt, NO_REASON),
-        ("skipped because", figures.skipped, NO_REASON),
-        ("abandoned because", figures.abandoned, NO_REASON),
-        ("delivery status", figures.deliveries, _UNASKED),
+        (say("refused because"), figures.refused, NO_REASON),
+        (say("in doubt because"), figures.in_doubt, NO_REASON),
+        (say("skipped because"), figures.skipped, NO_REASON),
+        (say("abandoned because"), figures.abandoned, NO_REASON),
+        (say("delivery status"), _statuses(figures.deliveries), _UNASKED),
     ):
         if counts:
             blocks += [Text(), _counts_table(title, counts, unnamed)]
     return Group(*blocks)
 
 
+def _cost(number: int, state: RecipientState, note: str) -> str:
+    conditions = [say(words) for words in (STATES[state], note) if words]
+    return f"{credits_words(number)} ({', '.join(conditions)})"
+
+
 _UNASKED = STATUS_GROUPS["unasked"]
 
 
+def _statuses(deliveries: Mapping[str, int]) -> dict[str, int]:
+    """Return the delivery statuses in words. Unknown ones are in those of the gateway."""
+    return {
+        say(STATUSES[name]) if name in STATUSES else name: count
+        for name, count in deliveries.items()
+    }
+
+
 def _counts_table(
-    title: str, counts: Mapping[str, int], unnamed: str, *, first: str = "recipients"
+    title: str, counts: Mapping[str, int], unnamed: str, *, first: str = ""
 ) -> RenderableType:
-    made = table(f">{first}", title)
+    made = table(f">{first or say('recipients')}", title)
     for name, number in counts.items():
-        made.add_row(count(number), printable(name or unnamed))
+        made.add_row(spoken().count(number), printable(retold(name) if name else say(unnamed)))
     return made
 
 
@@ -566,31 +649,29 @@ def _status_document(status: Status) -> dict[str, Any]:
 
 def _in_doubt_screen(in_doubt: InDoubtList) -> RenderableType:
     if not in_doubt.requests:
-        return Text("No recipient is in doubt.")
+        return Text(say("No recipient is in doubt."))
     total = sum(request.in_doubt for request, _ in in_doubt.requests)
-    blocks: list[RenderableType] = [
-        Text.assemble(
-            (f"{things(total, 'recipient is', 'recipients are')} in doubt", "bold"),
-            f", in {things(len(in_doubt.requests), 'request')}.\n",
-        )
-    ]
-    for request, recipients in in_doubt.requests[:_LISTED]:
-        blocks += [_request(request, recipients, show_numbers=in_doubt.show_numbers), Text()]
+    recipients = plural("{number} recipient is in doubt", "{number} recipients are in doubt", total)
+    requests = plural(", in {number} request.", ", in {number} requests.", len(in_doubt.requests))
+    blocks: list[RenderableType] = [Text.assemble((recipients, "bold"), f"{requests}\n")]
+    for request, of_request in in_doubt.requests[:_LISTED]:
+        blocks += [_request(request, of_request, show_numbers=in_doubt.show_numbers), Text()]
     if len(in_doubt.requests) > _LISTED:
-        blocks.append(
-            Text(
-                f"and {things(len(in_doubt.requests) - _LISTED, 'more request')};"
-                " --json lists all requests\n",
-                "dim",
-            )
+        more = plural(
+            "and {number} more request; --json lists all requests",
+            "and {number} more requests; --json lists all requests",
+            len(in_doubt.requests) - _LISTED,
         )
+        blocks.append(Text(f"{more}\n", "dim"))
     resolve = f"  smsgate campaign resolve {in_doubt.path}"
+    decide = say("To decide about all recipients in doubt, one --request N or one --line N:")
+    proof = say("The figures are evidence, not proof; --resend may deliver a second copy.")
     blocks += [
-        Text("To decide about all recipients in doubt, one --request N or one --line N:", "dim"),
+        Text(decide, "dim"),
         unbroken((f"{resolve} --sent | --resend | --give-up", "dim")),
-        Text("To record a message id that the provider found:", "dim"),
+        Text(say("To record a message id that the provider found:"), "dim"),
         unbroken((f"{resolve} --line N --found ID", "dim")),
-        Text("The figures are evidence, not proof; --resend may deliver a second copy.", "dim"),
+        Text(proof, "dim"),
     ]
     return Group(*blocks)
 
@@ -598,22 +679,25 @@ def _in_doubt_screen(in_doubt: InDoubtList) -> RenderableType:
 def _request(
     request: RequestInDoubt, recipients: tuple[RecipientInDoubt, ...], *, show_numbers: bool
 ) -> RenderableType:
-    about = Table.grid(padding=(0, 1, 0, 0))
+    about, language = Table.grid(padding=(0, 1, 0, 0)), spoken()
+    whom = named(recipients, lambda number: _number(number, show_numbers), _NAMED, language)
+    facts_known = findings(request, None, language)
+    evidence = "\n".join(f"{fact.what}: {printable(_figure(fact))}" for fact in facts_known)
     for label, said, style in (
-        ("reason:", printable(request.reason), ""),
-        ("for:", named(recipients, lambda number: _number(number, show_numbers), _NAMED), ""),
-        (
-            "evidence:",
-            "\n".join(
-                f"{fact.what}: {printable(_figure(fact))}" for fact in findings(request, None)
-            ),
-            "dim",
-        ),
-        ("", reading(request), "dim"),
+        (say("reason:"), printable(retold(request.reason)), ""),
+        (say("for:"), whom, ""),
+        (say("evidence:"), evidence, "dim"),
+        ("", reading(request, language), "dim"),
     ):
         about.add_row(f"  {label}", Text(said, style))
-    since = f"  {request.in_doubt:,} of {request.size:,}, since {moment(request.claimed_at, None)}"
-    return Group(Text.assemble((f"? request {request.id}", "yellow"), since), about)
+    since = say(
+        "{number} of {all}, since {moment}",
+        number=language.count(request.in_doubt),
+        all=language.count(request.size),
+        moment=moment(request.claimed_at, None, language),
+    )
+    head = say("request {number}", number=request.id)
+    return Group(Text.assemble((f"? {head}", "yellow"), f"  {since}"), about)
 
 
 def _in_doubt_document(in_doubt: InDoubtList) -> dict[str, Any]:
@@ -654,19 +738,23 @@ def _evidence(seen: Evidence) -> dict[str, Any]:
 
 
 def _resolved_screen(resolved: Resolved) -> RenderableType:
-    decision = DECISIONS[resolved.event]
-    return Text(
-        f"{things(resolved.recipients, 'recipient')}: {decision}."
-        f" Still in doubt: {resolved.left:,}."
+    said = plural(
+        "{number} recipient: {decision}. Still in doubt: {left}.",
+        "{number} recipients: {decision}. Still in doubt: {left}.",
+        resolved.recipients,
+        decision=say(DECISIONS[resolved.event]),
+        left=spoken().count(resolved.left),
     )
+    return Text(said)
 
 
 def _polled_screen(polled: Polled) -> RenderableType:
-    made, left = _counts_table("delivery status", polled.deliveries, _UNASKED), polled.progress.open
+    deliveries, left = _statuses(polled.deliveries), polled.progress.open
+    made = _counts_table(say("delivery status"), deliveries, _UNASKED)
     final = (
-        f"{things(left, 'status', 'statuses')} may still change."
+        plural("{number} status may still change.", "{number} statuses may still change.", left)
         if left
-        else "Every status is final."
+        else say("Every status is final.")
     )
     return Group(made, Text(), Text(final))
 
@@ -680,12 +768,15 @@ def _polled_document(polled: Polled) -> dict[str, Any]:
 
 
 def _advance_screen(advance: Advance) -> RenderableType:
-    progress = advance.progress
+    progress, language = advance.progress, spoken()
     counts = ", ".join(
-        f"{progress.states[state]:,} {state}" for state in LOOKS if progress.states.get(state)
+        f"{language.count(progress.states[state])} {say(STATES[state])}"
+        for state in LOOKS
+        if progress.states.get(state)
     )
-    waiting = f"; {progress.waiting}" if progress.waiting else ""
-    return Text(f"{counts}; {on_average(progress.rate)} per second{waiting}")
+    rate = say("{rate} per second", rate=on_average(progress.rate, language))
+    waiting = f"; {retold(progress.waiting)}" if progress.waiting else ""
+    return Text(f"{counts}; {rate}{waiting}")
 
 
 VIEWS[Made] = View(_made_screen, _made_document)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..languages import say
 from .credentials import at_terminal
 from .signals import SIGNALS
 
@@ -22,7 +23,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if not at_terminal():
         raise ValueError("standard input is not a terminal, so nobody can confirm: use --yes")
     with SIGNALS.blocking():
-        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        print(f"{question} [{say('y/N')}] ", end="", file=sys.stderr, flush=True)
         said = sys.stdin.readline().strip().lower()
     if said not in ("y", "yes", "т", "так"):
         raise ValueError("not confirmed; nothing was done")

@@ -31,7 +31,7 @@ from .campaign_views import states_table
 from .demo_campaign import RECIPIENTS, CampaignShown, campaign_scene, recipients_twice
 from .exits import Exit, exit_of
 from .output import Output
-from .progress import DONE_OF_TOTAL, bar_of
+from .progress import DoneOfTotal, bar_of
 from .views import OUTCOMES, VIEWS, Look, View, state_look, table
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ async def _send_many(
     output: Output, session: AsyncSession, trouble: Sequence[str]
 ) -> tuple[Outcomes, ...]:
     found: Counter[tuple[Exit, str]] = Counter()
-    with bar_of(output, DONE_OF_TOTAL, TimeElapsedColumn(), before="  ") as bar:
+    with bar_of(output, DoneOfTotal(), TimeElapsedColumn(), before="  ") as bar:
         task = bar.add_task("", total=_MANY)
         async for outcome in session.send_many(_messages(trouble)):
             found[_became(outcome)] += 1

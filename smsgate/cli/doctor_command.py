@@ -21,6 +21,8 @@ from rich.text import Text
 
 from ..doctor import Finding, Mark, Report, Setup, examine
 from ..errors import Reason
+from ..known_sentences import retold
+from ..languages import plural, say, translatable
 from .exits import Exit, exit_of, hint_of
 from .output import Output
 from .shared_options import Account
@@ -29,12 +31,12 @@ from .views import VIEWS, Look, View, pairs, printable
 __all__ = ["changes_to_make", "doctor", "table_of_findings"]
 
 _LOOKS: dict[Mark, Look] = {
-    Mark.OK: Look("✓", "green", "ok"),
-    Mark.NOTE: Look("!", "yellow", "note"),
-    Mark.PROBLEM: Look("✗", "red", "problem"),
-    Mark.SKIPPED: Look("-", "dim", "skipped"),
+    Mark.OK: Look("✓", "green", translatable("ok")),
+    Mark.NOTE: Look("!", "yellow", translatable("note")),
+    Mark.PROBLEM: Look("✗", "red", translatable("problem")),
+    Mark.SKIPPED: Look("-", "dim", translatable("skipped")),
 }
-_NOTHING = "Nothing needs to change."
+_NOTHING = translatable("Nothing needs to change.")
 
 
 async def doctor(
@@ -96,7 +98,7 @@ def _waiting(output: Output) -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     with output.messages.status("") as shown:
-        yield lambda check: shown.update(f"{check} …")
+        yield lambda check: shown.update(f"{retold(check)} …")
 
 
 def _exit_of(report: Report) -> Exit:
@@ -125,9 +127,14 @@ def _advice(finding: Finding) -> str:
 
 
 def _screen(report: Report) -> RenderableType:
-    summary = Text(f"{report.requests} requests; nothing was sent, and no credit was spent.", "dim")
+    said = plural(
+        "{number} request; nothing was sent, and no credit was spent.",
+        "{number} requests; nothing was sent, and no credit was spent.",
+        report.requests,
+    )
+    summary = Text(said, "dim")
     parts: list[RenderableType] = [
-        pairs(dict(report.environment)),
+        pairs({retold(name): retold(value) for name, value in report.environment.items()}),
         Text(),
         table_of_findings(report.findings),
         Text(),
@@ -135,9 +142,8 @@ def _screen(report: Report) -> RenderableType:
         Text(),
     ]
     if report.heard:
-        parts += [
-            Text("Sentences of the gateway that smsgate does not know. Please report them:", "bold")
-        ]
+        unknown = say("Sentences of the gateway that smsgate does not know. Please report them:")
+        parts += [Text(unknown, "bold")]
         parts += [_indented(heard.operation, printable(heard.sentence)) for heard in report.heard]
         parts += [Text()]
     return Group(*parts, *changes_to_make(_changes(report)))
@@ -152,9 +158,9 @@ def table_of_findings(findings: Iterable[Finding]) -> RenderableType:
     for finding in findings:
         look = _LOOKS[finding.mark]
         rows.add_row(
-            Text(f"{look.symbol} {look.word}", look.style),
-            finding.check,
-            Text(printable(finding.text)),
+            look.text(),
+            retold(finding.check),
+            Text(printable(retold(finding.text))),
         )
     return rows
 
@@ -162,10 +168,10 @@ def table_of_findings(findings: Iterable[Finding]) -> RenderableType:
 def changes_to_make(changes: Mapping[str, str]) -> list[RenderableType]:
     """Return what to change: advice by setting."""
     if not changes:
-        return [Text(_NOTHING, "bold")]
+        return [Text(say(_NOTHING), "bold")]
     return [
-        Text("What to change", "bold"),
-        *(_indented(setting, advice) for setting, advice in changes.items()),
+        Text(say("What to change"), "bold"),
+        *(_indented(retold(setting), retold(advice)) for setting, advice in changes.items()),
     ]
 
 

@@ -14,6 +14,7 @@ import typer
 
 from ..campaign.atomic_file import write_whole
 from ..config import GATEWAY_URL, GatewaySettings
+from ..languages import say
 from ..session import AsyncSession
 from ..settings import SmsGateSettings, env_file_text
 from .credentials import asked_settings
@@ -67,7 +68,12 @@ async def init(
     settings = asked_settings({name: value for name, value in given.items() if value})
     AsyncSession.from_settings(settings)  # checks them
     write_whole(file, [env_file_text(_kept(settings))], overwrite=overwrite)
-    output.note(f"Written: {file}. Only you can read it; do not commit it. Now it is checked.")
+    output.note(
+        say(
+            "Written: {file}. Only you can read it; do not commit it. Now it is checked.",
+            file=str(file),
+        )
+    )
     return await doctor(output, replace(account, env_file=file))
 
 

@@ -26,6 +26,8 @@ from rich.text import Text
 
 from ..campaign.wording import NO_REASON, complaints
 from ..errors import PlainHttpWarning
+from ..known_sentences import retold
+from ..languages import plural, say
 from ..privacy import redact_http_logs
 from .exits import Exit, ExitRow, Interrupted, NobodyReads, exit_of, hint_of
 from .streams import Stream
@@ -51,6 +53,8 @@ class Output(ABC):
     def __init__(self, verbosity: int = 0, *, goes_on: bool = False) -> None:
         self.verbosity = verbosity
         self.addressed: tuple[str, ...] = ()
+        self.language: str = "en"
+        """The language of the reader. Text for people is in it; JSON and logs are in English."""
         self.interrupted: Callable[[], Interrupted] = Interrupted
         """Creates the error for a signal. A command that starts to send sets another error."""
         self._goes_on = goes_on
@@ -95,9 +99,8 @@ class Output(ABC):
             return code
         if self._unread.closed:
             return code if stays else self._unread.code
-        self._say(
-            "error:", "bold red", str(self._unread), exit_of(self._unread).next_step(sends=sends)
-        )
+        advice = exit_of(self._unread).next_step(sends=sends)
+        self._say(say("error:"), "bold red", retold(str(self._unread)), retold(advice))
         return self._unread.code
 
     @abstractmethod
@@ -126,7 +129,7 @@ class Output(ABC):
 
     def warn(self, text: str) -> None:
         """Print a warning."""
-        self._say("warning:", "bold yellow", text)
+        self._say(say("warning:"), "bold yellow", text)
 
     def _say(self, word: str, style: str, *lines: str) -> None:
         lines = tuple(printable(line) for line in lines if line)
@@ -160,7 +163,7 @@ class Output(ABC):
                     message: Warning | str, category: type[Warning], *where: Any, **others: Any
                 ) -> None:
                     if issubclass(category, PlainHttpWarning):
-                        self.warn(str(message))
+                        self.warn(retold(str(message)))
                     else:
                         usual(message, category, *where, **others)
 
@@ -188,12 +191,12 @@ class People(Output):
     def fail(self, error: BaseException, *, sends: bool = False) -> int:
         ended = exit_of(error)
         self._say(
-            "error:",
+            say("error:"),
             "bold red",
-            *_sentences(error),
+            *map(retold, _sentences(error)),
             *_distinct_reasons(error),
-            hint_of(error),
-            ended.next_step(sends=sends),
+            retold(hint_of(error)),
+            retold(ended.next_step(sends=sends)),
         )
         if ended.code is Exit.FAULT and self.verbosity:
             traceback.print_exception(error)
@@ -253,7 +256,7 @@ class _Handler(logging.Handler):
             return
         self._counts[record.msg] += 1
         if self._counts[record.msg] <= _SHOWN_OF_A_KIND:
-            self._output.warn(record.getMessage())
+            self._output.warn(retold(record.getMessage()))
 
     def close(self) -> None:
         """Show how many warnings were left out."""
@@ -261,7 +264,13 @@ class _Handler(logging.Handler):
             count - _SHOWN_OF_A_KIND for count in self._counts.values() if count > _SHOWN_OF_A_KIND
         )
         if more:
-            self._output.warn(f"and {more:,} more warnings of the same kind; -v shows all")
+            self._output.warn(
+                plural(
+                    "and {number} more warning of the same kind; -v shows all",
+                    "and {number} more warnings of the same kind; -v shows all",
+                    more,
+                )
+            )
         self._counts.clear()
         super().close()
 
@@ -280,7 +289,7 @@ def _distinct_reasons(error: BaseException) -> list[str]:
     reasons: tuple[str, ...] = getattr(error, "reasons", ())
     different = len(set(reasons)) > 1
     return [
-        f"destination {place}: {reason or NO_REASON}"
+        say("destination {place}: {reason}", place=place, reason=retold(reason or NO_REASON))
         for place, reason in enumerate(reasons, start=1)
         if different
     ]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..campaign import Sample
-from ..campaign.wording import things
+from ..languages import plural, say, spoken
 from ..privacy import mask_number
 from ..protocol.models import Message
 from .campaign_place import CampaignPlace
@@ -18,6 +18,7 @@ from .confirming import Yes, confirm
 from .exits import SendInterrupted, exit_of_send
 from .output import Output
 from .preview_view import Previewed
+from .price_list import credits_words
 from .sending import Ends, send_once
 from .shared_options import Account, Country, ShowNumbers
 from .views import Sent
@@ -75,17 +76,20 @@ async def send_test(
     output.addressed = message.destinations
     (own,) = message.destinations
     shown = own if show_numbers else mask_number(own)
-    confirm(
-        f"Send the message of line {sample.line:,} to {shown} for about"
-        f" {things(text.parts, 'credit')} ({things(text.parts, 'part')})?",
-        yes=yes,
+    question = say(
+        "Send the message of line {line} to {recipient} for about {credits} ({parts})?",
+        line=spoken().count(sample.line),
+        recipient=shown,
+        credits=credits_words(text.parts),
+        parts=plural("{number} part", "{number} parts", text.parts),
     )
+    confirm(question, yes=yes)
     ends = Ends()
     async with account.session(observer=ends) as session:
         output.interrupted = SendInterrupted
         result = await send_once(session, message, ends)
     output.show(Sent(result, show_numbers))
-    output.note("This message is not recorded in the campaign.")
+    output.note(say("This message is not recorded in the campaign."))
     return exit_of_send(result)
 
 

@@ -19,7 +19,8 @@ from rich.rule import Rule
 from rich.text import Text
 
 from ..campaign import Sample
-from ..campaign.wording import character_names, things
+from ..campaign.wording import character_names
+from ..languages import plural, say, spoken
 from ..privacy import mask_number
 from ..protocol.segments import Alphabet, Segments, segments
 from .views import VIEWS, View, printable
@@ -83,7 +84,8 @@ class Bubble:
         rows: list[RenderableType] = []
         for number, part in enumerate(self._parts, start=1):
             if len(self._parts) > 1:
-                rows.append(Rule(f"part {number} of {len(self._parts)}", style="dim"))
+                said = say("part {number} of {all}", number=number, all=len(self._parts))
+                rows.append(Rule(said, style="dim"))
             row = Text()
             for one in part:
                 if one not in self._marked:
@@ -108,24 +110,35 @@ def _previewed_screen(previewed: Previewed) -> RenderableType:
     for sample in previewed.samples:
         number = sample.number if previewed.show_numbers else mask_number(sample.number)
         content = sample.text
-        blocks.append(Text(f"line {sample.line:,}: {number}, from {printable(content.sender)}"))
+        head = say(
+            "line {line}: {recipient}, from {sender}",
+            line=spoken().count(sample.line),
+            recipient=number,
+            sender=printable(content.sender),
+        )
+        blocks.append(Text(head))
         if content.text is not None:
             counted = segments(content.text)
             shown = _shown_parts(sample, counted, show_numbers=previewed.show_numbers)
             blocks += [Bubble(shown, _marked_ones(counted)), Text(_size(counted), "dim")]
             if counted.alphabet is Alphabet.UCS_2:
-                names = ", ".join(character_names("".join(counted.forced_by)))
-                blocks.append(Text(printable(f"UCS-2 is forced by {names}"), "dim"))
+                names = character_names("".join(counted.forced_by), language=spoken())
+                forced = say("UCS-2 is forced by {characters}", characters=", ".join(names))
+                blocks.append(Text(printable(forced), "dim"))
         if content.wappush is not None:
-            blocks.append(Text(f"WAP push: {printable(content.wappush)}"))
+            blocks.append(Text(say("WAP push: {address}", address=printable(content.wappush))))
         blocks.append(Text())
     return Group(*blocks[:-1])
 
 
 def _size(counted: Segments) -> str:
-    return (
-        f"{things(counted.parts, 'part')}, {counted.alphabet}:"
-        f" {counted.units} units, {counted.free} free in the last part"
+    return plural(
+        "{parts}, {alphabet}: {number} unit, {free} free in the last part",
+        "{parts}, {alphabet}: {number} units, {free} free in the last part",
+        counted.units,
+        parts=plural("{number} part", "{number} parts", counted.parts),
+        alphabet=counted.alphabet,
+        free=counted.free,
     )
 
 

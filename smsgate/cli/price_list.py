@@ -5,6 +5,8 @@ Rule of this file: recipients without a price are named wherever an amount of mo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +14,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ..campaign import Costs, CountryCosts, Money, Prices
-from ..campaign.wording import count, things
+from ..known_sentences import retold
+from ..languages import plural, say, spoken
 from .credentials import prices_of
 from .views import table
 
@@ -23,8 +26,10 @@ __all__ = [
     "cost_words",
     "costs_document",
     "countries_table",
+    "credits_words",
     "list_words",
     "money_words",
+    "parts_words",
     "price_list",
 ]
 
@@ -77,51 +82,87 @@ def cost_limit(given: str | None) -> int | Money | None:
 
 def list_words(costs: Costs) -> str:
     """Return what a whole list costs, and how many recipients get how many parts."""
-    parts = ", ".join(
-        f"{things(parts, 'part')} for {things(number, 'recipient')}"
-        for parts, number in costs.by_parts.items()
+    return ": ".join(filter(None, (cost_words(costs), parts_words(costs.by_parts))))
+
+
+def parts_words(by_parts: Mapping[int, int]) -> str:
+    """Return how many recipients get how many parts."""
+    return ", ".join(
+        plural(
+            "{parts} for {number} recipient",
+            "{parts} for {number} recipients",
+            number,
+            parts=plural("{number} part", "{number} parts", parts),
+        )
+        for parts, number in by_parts.items()
     )
-    return ": ".join(filter(None, (cost_words(costs), parts)))
+
+
+def credits_words(amount: int | Decimal) -> str:
+    """Return a number of credits."""
+    whole = int(amount)
+    if whole != amount:
+        return say("{amount} credits", amount=spoken().count(amount))
+    return plural("{number} credit", "{number} credits", whole)
 
 
 def cost_words(costs: Costs) -> str:
     """Return the cost in credits and, with a price list, in money, for a question."""
-    words = things(costs.parts, "credit")
+    words = credits_words(costs.parts)
     return words if costs.money is None else f"{words} ({money_words(costs)})"
 
 
 def money_words(costs: Costs) -> str:
     """Return the cost in money, and for how many recipients it is not known."""
+    money = spoken().figure(str(costs.money))
     if not costs.unpriced:
-        return str(costs.money)
+        return money
     known = costs.unpriced < sum(costs.by_parts.values())
-    without = f"{things(costs.unpriced, 'recipient')} without a price"
-    return f"{costs.money}; {without}" if known else f"not known: {without}"
+    without = plural(
+        "{number} recipient without a price",
+        "{number} recipients without a price",
+        costs.unpriced,
+    )
+    return f"{money}; {without}" if known else say("not known: {why}", why=without)
 
 
 def countries_table(costs: Costs) -> list[RenderableType]:
     """Return the costs by country after an empty line, nothing for a single country."""
     if len(costs.countries) < 2:
         return []
-    money = costs.money
-    made = table(">recipients", ">parts", ">credits" if money is None else f">{money.currency}",
-                 "country")  # fmt: skip
+    money, count = costs.money, spoken().count
+    amounts = say("credits") if money is None else money.currency
+    made = table(f">{say('recipients')}", f">{say('parts')}", f">{amounts}", say("country"))
     for one in costs.countries[:_LISTED]:
         made.add_row(count(one.recipients), count(one.parts), _amount(one), _named(one))
     rest = len(costs.countries) - _LISTED
-    more = [Text(f"and {rest} more; --json lists all countries", "dim")] if rest > 0 else []
-    return [Text(), made, *more]
+    if rest <= 0:
+        return [Text(), made]
+    more = plural(
+        "and {number} more; --json lists all countries",
+        "and {number} more; --json lists all countries",
+        rest,
+    )
+    return [Text(), made, Text(more, "dim")]
 
 
 def _amount(one: CountryCosts) -> str:
     if one.money is None:
-        return count(one.parts)
-    return "-" if one.unpriced == one.recipients else str(one.money).partition(" ")[0]
+        return spoken().count(one.parts)
+    amount = str(one.money).partition(" ")[0]
+    return "-" if one.unpriced == one.recipients else spoken().figure(amount)
 
 
 def _named(one: CountryCosts) -> str:
-    name = f"{one.country} {one.name}".rstrip()
-    return f"{name}: {count(one.unpriced)} without a price" if one.unpriced else name
+    name = f"{one.country} {retold(one.name)}".rstrip()
+    if not one.unpriced:
+        return name
+    return plural(
+        "{country}: {number} without a price",
+        "{country}: {number} without a price",
+        one.unpriced,
+        country=name,
+    )
 
 
 def costs_document(costs: Costs | None) -> dict[str, Any] | None:

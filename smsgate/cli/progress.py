@@ -11,28 +11,58 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Protocol
 
-from rich.progress import BarColumn, ProgressColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
+from rich.text import Text
 
 from ..campaign import PollProgress, Progress, RecipientState
-from ..campaign.wording import count, duration, on_average
+from ..campaign.wording import duration, on_average
+from ..known_sentences import retold
+from ..languages import plural, say, spoken
 from .campaign_views import LOOKS, Advance
 from .output import Machines, Output
 
-__all__ = ["DONE_OF_TOTAL", "CampaignBar", "bar_of", "working"]
+__all__ = ["CampaignBar", "DoneOfTotal", "bar_of", "working"]
 
 _EVERY = {True: 1.0, False: 30.0}
 """Seconds between two progress lines without a terminal: True for machines, False for people."""
+_WIDE = 80
+"""Columns of a screen that has room for a long bar."""
 _S = RecipientState
-DONE_OF_TOTAL = "{task.completed:,.0f} of {task.total:,.0f}"
-"""A column of `bar_of`: `1,904 of 10,000`."""
+
+
+class DoneOfTotal(ProgressColumn):
+    """A column of `bar_of`: `1,904 of 10,000`. It stays whole for counts up to `most`."""
+
+    def __init__(self, most: int = 0) -> None:
+        # A bar is drawn in a thread of its own, which speaks English.
+        self._language = spoken()
+        super().__init__(Column(no_wrap=True, min_width=self._said(most, most).cell_len))
+
+    def render(self, task: Task) -> Text:
+        """Return the text of the column."""
+        return self._said(round(task.completed), round(task.total or 0))
+
+    def _said(self, *counts: int) -> Text:
+        done, total = map(self._language.count, counts)
+        return Text(self._language.say("{done} of {total}", done=done, total=total))
+
+
+def _words() -> ProgressColumn:
+    """Return a column for words, in several lines if the screen is narrow."""
+    return TextColumn("{task.description}", table_column=Column(overflow="fold"))
 
 
 def bar_of(output: Output, *after: str | ProgressColumn, before: str = "") -> Bar:
     """Return a bar with columns before and after. It disappears when the work is done."""
     return Bar(
         *filter(None, [before]),
-        BarColumn(bar_width=20, complete_style="cyan", finished_style="green"),
+        BarColumn(
+            bar_width=20 if output.messages.width >= _WIDE else 8,
+            complete_style="cyan",
+            finished_style="green",
+        ),
         *after,
         console=output.messages,
         transient=True,
@@ -79,7 +109,7 @@ class CampaignBar:
         self._total = total
         self._every = _EVERY[isinstance(output, Machines)] if every is None else every
         self._said_at = monotonic()
-        self._bar = bar_of(output, DONE_OF_TOTAL, "{task.description}", before=before)
+        self._bar = bar_of(output, DoneOfTotal(total), _words(), before=before)
         self._task = self._bar.add_task("", total=total)
 
     def __enter__(self) -> CampaignBar:
@@ -92,15 +122,17 @@ class CampaignBar:
     def run(self, progress: Progress) -> None:
         """Show the progress of a run."""
         left, rate = progress.count(_S.PENDING, _S.IN_FLIGHT), progress.rate
+        language = spoken()
         words = [
-            f"[{LOOKS[state].style}]{LOOKS[state].symbol} {count(progress.count(state))}[/]"
-            for state in (_S.ACCEPTED, _S.REFUSED, _S.IN_DOUBT)
+            f"[{look.style}]{look.symbol} {language.count(progress.count(state))}[/]"
+            for state, look in LOOKS.items()
+            if state in (_S.ACCEPTED, _S.REFUSED, _S.IN_DOUBT)
         ]
         if progress.waiting:
             words.append(_waiting(progress.waiting))
         else:
-            words += [f"{on_average(rate)}/s"] if rate else []
-            words += [f"{duration(left / rate)} left"] if left and rate else []
+            words += [say("{rate}/s", rate=on_average(rate, language))] if rate else []
+            words += [_left(left / rate)] if left and rate else []
         self._bar.update(
             self._task, completed=max(self._total - left, 0), description="  ".join(words)
         )
@@ -108,7 +140,7 @@ class CampaignBar:
 
     def poll(self, progress: PollProgress) -> None:
         """Show the progress of polling."""
-        checked = f"{count(progress.asked)} checked"
+        checked = plural("{number} checked", "{number} checked", progress.asked)
         said = _waiting(progress.waiting) if progress.waiting else checked
         self._bar.update(self._task, completed=progress.final, description=said)
 
@@ -120,5 +152,9 @@ class CampaignBar:
         self._output.stream(advance)
 
 
+def _left(seconds: float) -> str:
+    return say("{duration} left", duration=duration(seconds, spoken()))
+
+
 def _waiting(why: str) -> str:
-    return f"[yellow]{why.replace('[', '(')}[/]"
+    return f"[yellow]{retold(why).replace('[', '(')}[/]"

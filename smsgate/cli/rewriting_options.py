@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..campaign.wording import things
+from ..languages import plural, say, spoken, translatable
 from ..protocol.rewriting import Rewriting, Savings, Typographic
 from ..protocol.transliteration import Language
 
@@ -57,29 +57,45 @@ def saving_lines(savings: Savings, parts: int, *, recipients: int = 1) -> list[s
     """
     option = f"--transliterate {savings.language}"
     rows = (
-        ("Typographic replacements", savings.typographic, 0, "--typographic replace"),
-        ("Transliteration", savings.transliterated, 0, option),
         (
-            "Both together",
+            translatable("Typographic replacements would save {parts}:"),
+            savings.typographic,
+            0,
+            "--typographic replace",
+        ),
+        (
+            translatable("Transliteration would save {parts}:"),
+            savings.transliterated,
+            0,
+            option,
+        ),
+        (
+            translatable("Both together would save {parts}:"),
             savings.both,
             max(savings.typographic, savings.transliterated),
             f"--typographic replace {option}",
         ),
     )
     return [
-        f"{what} would save {_amount(saved, parts, recipients)}:\n  {options}"
-        for what, saved, least, options in rows
+        f"{say(said, parts=_amount(saved, parts, recipients))}\n  {options}"
+        for said, saved, least, options in rows
         if saved > least
     ]
 
 
 def _amount(saved: int, parts: int, recipients: int) -> str:
+    whole = _of_all(saved, parts)
     if recipients == 1:
-        return f"{saved:,} of {things(parts, 'part')}"
+        return whole
     if not recipients:
-        return f"{saved:,} of {things(parts, 'part')}, in all messages together"
-    each = f"{saved // recipients:,} of {things(parts // recipients, 'part')} per message"
-    return f"{each} ({saved:,} of {things(parts, 'part')})"
+        return say("{parts}, in all messages together", parts=whole)
+    each = _of_all(saved // recipients, parts // recipients)
+    return say("{each} per message ({all})", each=each, all=whole)
+
+
+def _of_all(saved: int, parts: int) -> str:
+    count = spoken().count(saved)
+    return plural("{saved} of {number} part", "{saved} of {number} parts", parts, saved=count)
 
 
 def savings_document(savings: Savings) -> dict[str, Any]:

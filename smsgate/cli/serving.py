@@ -22,13 +22,13 @@ from rich.text import Text
 
 from ..campaign.wording import things
 from ..config import travels_in_clear
-from ..privacy import mask_number
+from ..privacy import mask_number, mask_numbers
 from .output import Output
 from .shared_options import ShowNumbers
 from .views import VIEWS, View, pairs, unbroken
 
 if TYPE_CHECKING:
-    from ..sandbox import SandboxMessage, Settings
+    from ..sandbox import Sandbox, SandboxCall, SandboxMessage, Settings
 
 __all__ = ["Behaviour", "Listening", "sandbox"]
 
@@ -36,6 +36,14 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _POLL_INTERVAL = 0.2
 """Seconds between two checks for new messages."""
+# By `smsgate.sandbox.CallOutcome`, which is an extra.
+_CALL_STYLES = {
+    "done": "green",
+    "done in part": "yellow",
+    "refused": "red",
+    "unreadable": "red",
+    "not done": "yellow",
+}
 _behaviour = partial(typer.Option, rich_help_panel="Behaviour of the sandbox")
 _listening = partial(typer.Option, rich_help_panel="Address of the sandbox")
 
@@ -127,6 +135,10 @@ class Behaviour:
         int,
         _behaviour(metavar="N", min=1, help="How many messages to keep in memory (1 KB each)."),
     ] = 100_000
+    keep_calls: Annotated[
+        int,
+        _behaviour(metavar="N", min=1, help="How many calls to keep in memory."),
+    ] = 10_000
     seed: Annotated[
         int | None,
         _behaviour(metavar="N", help="Seed for message ids and random faults. Default: random."),
@@ -221,6 +233,14 @@ class Arrived:
     show_numbers: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A call that the sandbox answered, or not."""
+
+    call: SandboxCall
+    show_numbers: bool
+
+
 async def sandbox(
     output: Output,
     listening: Listening,
@@ -240,7 +260,8 @@ async def sandbox(
 ) -> None:
     """Run a local gateway for tests: the TurboSMS protocol, with an inbox in the browser.
 
-    Press Ctrl-C to stop the sandbox.
+    Press Ctrl-C to stop the sandbox. Each option is also an environment variable: --port is
+    SMSGATE_SANDBOX_PORT. Separate the values of a repeatable option by ; in its variable.
 
     Example: smsgate sandbox --fault "reset after,SendSMS,10%"
     """
@@ -255,7 +276,10 @@ async def sandbox(
         tls=listening.tls(),
     )
     for words in fault:
-        served.faults.add(**parse_rule(words))
+        try:
+            served.faults.add(**parse_rule(words))
+        except ValueError as error:
+            raise ValueError(f"fault: {str(error).removeprefix('fault: ')}") from None
     with served as running:
         numbers = tuple((row.number, row.note) for row in MAGIC)
         addresses = (running.inbox_url, running.url, running.wsdl_url)
@@ -271,16 +295,23 @@ async def sandbox(
         shown = 0
         try:
             while True:
-                # Clearing the inbox resets the count.
-                shown = min(shown, running.accepted)
-                for message in running.messages_after(shown):
-                    output.stream(Arrived(message, show_numbers))
-                    shown = message.sequence
+                shown = _show_calls(output, running, shown, show_numbers)
                 await anyio.sleep(_POLL_INTERVAL)
         except anyio.get_cancelled_exc_class():
             # A signal is the normal end, not an error.
+            _show_calls(output, running, shown, show_numbers)
             calls = sum(running.calls.values())
             output.note(f"Stopped. Calls: {calls:,}; messages: {running.accepted:,}.")
+
+
+def _show_calls(output: Output, running: Sandbox, after: int, show_numbers: bool) -> int:
+    """Show each call after this number, with its messages, and return the number of the last."""
+    for call in running.calls_after(after):
+        output.stream(Called(call, show_numbers))
+        for message in running.messages_of(call):
+            output.stream(Arrived(message, show_numbers))
+        after = call.number
+    return after
 
 
 def _chosen(option: str, given: str, choices: type[_Choice]) -> _Choice:
@@ -310,13 +341,13 @@ def _running_screen(running: Running) -> RenderableType:
         unbroken('  smsgate send +380501234567 --text "Привіт"'),
         Text("\nNumbers with a fixed answer:\n", "bold"),
         pairs(dict(running.numbers)),
-        Text("\nArriving messages:\n", "bold"),
+        Text("\nCalls and messages:\n", "bold"),
     )
 
 
 def _running_document(running: Running) -> dict[str, Any]:
     document = asdict(running)
-    return document | {"numbers": dict(running.numbers)}
+    return {"event": "running"} | document | {"numbers": dict(running.numbers)}
 
 
 def _arrived_line(arrived: Arrived) -> RenderableType:
@@ -339,6 +370,8 @@ def _arrived_line(arrived: Arrived) -> RenderableType:
 def _arrived_document(arrived: Arrived) -> dict[str, Any]:
     message = arrived.message
     return {
+        "event": "message",
+        "at": message.accepted_at,
         "message_id": message.id,
         "destination": message.destination,
         "sender": message.sender,
@@ -347,5 +380,36 @@ def _arrived_document(arrived: Arrived) -> dict[str, Any]:
     }
 
 
+def _called_line(called: Called) -> RenderableType:
+    call = called.call
+    at = datetime.fromtimestamp(call.at).astimezone()
+    answer = call.answer if called.show_numbers else mask_numbers(call.answer)
+    return Text.assemble(
+        (f"{at:%H:%M:%S}", "dim"),
+        "  ",
+        (call.operation or "?", "bold"),
+        f"  {call.session or 'no session'}  ",
+        (call.outcome, _CALL_STYLES[call.outcome]),
+        f"  {answer}" if answer and call.outcome != "done" else "",
+        (f"  fault: {call.fault}" if call.fault else "", "yellow"),
+    )
+
+
+def _called_document(called: Called) -> dict[str, Any]:
+    call = called.call
+    return {
+        "event": "call",
+        "number": call.number,
+        "at": call.at,
+        "operation": call.operation,
+        "session": call.session,
+        "outcome": call.outcome,
+        "answer": call.answer,
+        "fault": call.fault,
+        "accepted": len(call.messages),
+    }
+
+
 VIEWS[Running] = View(_running_screen, _running_document)
 VIEWS[Arrived] = View(_arrived_line, _arrived_document)
+VIEWS[Called] = View(_called_line, _called_document)

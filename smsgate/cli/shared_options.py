@@ -7,8 +7,9 @@ commands are handled here.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+import os
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import partial
 from inspect import Parameter, Signature, iscoroutinefunction, signature
@@ -22,15 +23,26 @@ from anyio.lowlevel import current_token
 from .._client.observing import Observer
 from .._client.spawn import call_soon
 from ..config import GatewaySettings
+from ..known_sentences import retold
+from ..languages import LANGUAGES, language_called, language_from, say, speaking
 from ..session import AsyncSession
 from ..stop_check import StopCheck
 from .credentials import country_of, settings_of
 from .exits import Exit
-from .help import PlainCommand
+from .help import PlainCommand, SpeakingCommand, SpeakingGroup, reads_environment
 from .output import Machines, Output, People
 from .signals import SIGNALS
 
-__all__ = ["Account", "Command", "Common", "Country", "ShowNumbers", "command", "stopping"]
+__all__ = [
+    "Account",
+    "Command",
+    "Common",
+    "Country",
+    "ShowNumbers",
+    "command",
+    "language_asked",
+    "stopping",
+]
 
 Command = Callable[..., Any]
 """A function, async or not, that takes the output and options, and returns an exit code or None."""
@@ -72,6 +84,26 @@ class Common:
             help="Log to standard error; -vv also logs HTTP.",
         ),
     ] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The option of every command that speaks the language of its reader."""
+
+    language: Annotated[
+        str | None,
+        _common(
+            metavar="CODE",
+            help=(
+                "The language of the text: en or uk. Default: that of LANGUAGE, LC_ALL,"
+                " LC_MESSAGES or LANG, otherwise en."
+            ),
+        ),
+    ] = None
+
+    def code(self) -> str:
+        """Return the language: that of the option, or of the environment."""
+        return self.language or language_from(os.environ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +184,8 @@ def command(
     sends: bool = False,
     changes: bool = False,
     serves: bool = False,
+    speaks: bool = False,
+    environment: str | None = None,
 ) -> Callable[[Command], Command]:
     """Register a function as a command of the same name, or of another `name`.
 
@@ -159,8 +193,13 @@ def command(
     `sends` means that the command sends messages, which changes the advice after an error.
     `changes` means that it does more than show something: it continues if its output cannot be
     written, and its exit code describes what it did. A command that sends always does. `serves`
-    means that only a signal ends the command.
+    means that only a signal ends the command. `speaks` means that its text for people is in the
+    language of the reader. With `environment`, each option is also a variable whose name begins
+    with it.
     """
+    of_class: type[PlainCommand] = SpeakingCommand if speaks else PlainCommand
+    if environment is not None:
+        of_class = reads_environment(environment)
 
     def register(function: Command) -> Command:
         hints = get_type_hints(function, include_extras=True)
@@ -175,12 +214,14 @@ def command(
             output = (Machines if common.as_json else People)(
                 common.verbose, goes_on=sends or changes
             )
+            reader = _taken(Reader, given) if speaks else None
             arguments = {name: _taken(group, given) for name, group in groups.items()}
             work = partial(function, output, **given, **arguments)
             SIGNALS.listen(serving=serves)
             SIGNALS.pipes_end(it=False)
-            with output.listening():
+            with ExitStack() as language, output.listening():
                 try:
+                    _speak(reader, output, language)
                     if SIGNALS.first:
                         SIGNALS.give_up()  # the first one was raised where Python drops exceptions
                     if iscoroutinefunction(function):
@@ -195,14 +236,49 @@ def command(
                         raise
                     return _end(output, sends, output.interrupted())
 
-        app.command(name, cls=PlainCommand)(_described(run, function, hints, groups))
+        app.command(name, cls=of_class)(_described(run, function, hints, groups, speaks=speaks))
         return function
 
     return register
 
 
+def _speak(reader: Reader | None, output: Output, until: ExitStack) -> None:
+    """Speak the language of the reader. Raises `ValueError` if there is no such language."""
+    if reader is None:
+        return
+    if isinstance(output, People):
+        # An unknown language is refused in that of the environment.
+        until.enter_context(speaking(language_from(os.environ)))
+    output.language = language_called(reader.code()).code
+    if isinstance(output, People):
+        until.enter_context(speaking(output.language))
+
+
+def language_asked(arguments: Sequence[str], error: Exception) -> str:
+    """Return the language in which to say that a command line is invalid.
+
+    Args:
+        arguments: the command line.
+        error: why it is invalid. It knows the command, if there is one.
+    """
+    command = getattr(getattr(error, "ctx", None), "command", None)
+    if not isinstance(command, SpeakingCommand | SpeakingGroup):
+        return "en"
+    given = [
+        one.partition("=")[2] or next(iter(arguments[place : place + 1]), "")
+        for place, one in enumerate(arguments, start=1)
+        if one.partition("=")[0] == "--language"
+    ]
+    return given[-1] if given and given[-1] in LANGUAGES else language_from(os.environ)
+
+
 def _described(
-    run: Any, function: Command, hints: Mapping[str, Any], groups: Mapping[str, type]
+    run: Any,
+    function: Command,
+    hints: Mapping[str, Any],
+    groups: Mapping[str, type],
+    *,
+    speaks: bool,
 ) -> Command:
     """Give `run` the name, docstring and parameters that typer reads, with those of the groups."""
     _, *own = signature(function).parameters.values()
@@ -212,7 +288,11 @@ def _described(
             for one in own
             if one.name not in groups
         ),
-        *(parameter for group in (*groups.values(), Common) for parameter in _parameters(group)),
+        *(
+            parameter
+            for group in (*groups.values(), *([Reader] if speaks else []), Common)
+            for parameter in _parameters(group)
+        ),
     ]
     # Typer reads arguments in this order, and those of a group come before a command's own.
     of_groups = {parameter.name for group in groups.values() for parameter in _parameters(group)}
@@ -255,7 +335,10 @@ def stopping(output: Output, stop: Callable[[], object], again: str) -> Iterator
 
     def gently() -> None:
         stop()
-        output.note(f"Stopping ({SIGNALS.said}): waiting for requests in flight. {again}")
+        waiting = say(
+            "Stopping ({signal}): waiting for requests in flight.", signal=retold(SIGNALS.said)
+        )
+        output.note(f"{waiting} {again}")
 
     with SIGNALS.reacting(partial(call_soon, current_token(), gently)):
         yield

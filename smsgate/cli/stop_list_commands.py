@@ -19,14 +19,15 @@ from rich.text import Text
 from ..campaign import HiddenRows, LeftOut, Row, excluded_file
 from ..campaign.given_numbers import UnreadableRow, international_in
 from ..campaign.stopping import numbers_of, open_stop_list
-from ..campaign.wording import moment, things
+from ..campaign.wording import moment
 from ..config import variable
+from ..languages import plural, say, spoken
 from ..ledger.arguments import on_server
 from ..ledger.stop_numbers import StopEntry, StopLedger, check_reason
 from ..privacy import mask_number, mask_numbers
 from .credentials import country_of, stop_list_of
 from .databases import shown_place
-from .help import PlainGroup
+from .help import SpeakingGroup
 from .output import Output
 from .progress import working
 from .shared_options import Country, ShowNumbers, command
@@ -37,7 +38,7 @@ __all__ = ["app"]
 
 app: typer.Typer = typer.Typer(
     name="stoplist",
-    cls=PlainGroup,
+    cls=SpeakingGroup,
     help="Keep the numbers of people who said no. Campaigns do not send to them.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -125,7 +126,7 @@ class ListedNumbers:
     numbers: int
 
 
-@command(app, changes=True)
+@command(app, changes=True, speaks=True)
 def add(
     output: Output, numbers: Numbers, where: ListPlace, *, reason: Why = "", country: Country = None
 ) -> None:
@@ -140,7 +141,7 @@ def add(
         output.show(NumbersAdded(where.shown(), added, known, opened.count()))
 
 
-@command(app, changes=True)
+@command(app, changes=True, speaks=True)
 def remove(output: Output, numbers: Numbers, where: ListPlace, *, country: Country = None) -> None:
     """Remove numbers of people who want messages again.
 
@@ -155,7 +156,7 @@ def remove(output: Output, numbers: Numbers, where: ListPlace, *, country: Count
         output.show(NumbersRemoved(where.shown(), removed, left, opened.count()))
 
 
-@command(app, name="list")
+@command(app, name="list", speaks=True)
 def list_(
     output: Output,
     where: ListPlace,
@@ -174,10 +175,16 @@ def list_(
         entries = (ListedNumber(one, show_numbers) for one in islice(opened.entries(), limit))
         output.listing(ListedNumbers(where.shown(), entries, total), entries)
     if total > limit:
-        output.note(f"There are {total - limit:,} more: give a larger --limit.")
+        output.note(
+            plural(
+                "There is {number} more: give a larger --limit.",
+                "There are {number} more: give a larger --limit.",
+                total - limit,
+            )
+        )
 
 
-@command(app, name="import", changes=True)
+@command(app, name="import", changes=True, speaks=True)
 def import_(
     output: Output,
     contacts: Annotated[
@@ -211,7 +218,7 @@ def import_(
     """
     check_reason("--reason", reason)
     told = LeftOut(contacts.name)
-    with working(output, "Reading the list") as tell:
+    with working(output, say("Reading the list")) as tell:
         rows = excluded_file(contacts, phone_column=phone_column, hidden=hidden).rows
         numbers = numbers_of(rows, country or country_of(None), told)
         with where.open(writing=True) as opened:
@@ -225,7 +232,7 @@ def import_(
 def _counted(numbers: Iterator[str], tell: Any) -> Iterator[str]:
     for count, number in enumerate(numbers, start=1):
         if count % 1_000 == 0:
-            tell(0.0, f"{count:,} rows")
+            tell(0.0, plural("{number} row", "{number} rows", count))
         yield number
 
 
@@ -244,14 +251,22 @@ def _checked(numbers: list[str], country: str | None) -> list[str]:
 
 
 def _added_screen(added: NumbersAdded) -> RenderableType:
-    said = (
-        f"{printable(added.place)}: {things(added.added, 'number')} added, {added.known:,} already"
-        f" there. The list has {things(added.numbers, 'number')}."
+    said = plural(
+        "{list}: {number} number added, {known} already there. {size}",
+        "{list}: {number} numbers added, {known} already there. {size}",
+        added.added,
+        list=printable(added.place),
+        known=spoken().count(added.known),
+        size=_size(added.numbers),
     )
     if not added.invalid:
         return Text(said)
     bad = invalid_rows(added.invalid, added.invalid_lines)
-    return Group(Text(said), Text(f"Not added: {bad}.", "yellow"))
+    return Group(Text(said), Text(say("Not added: {rows}.", rows=bad), "yellow"))
+
+
+def _size(numbers: int) -> str:
+    return plural("The list has {number} number.", "The list has {number} numbers.", numbers)
 
 
 def _added_document(added: NumbersAdded) -> dict[str, Any]:
@@ -266,11 +281,16 @@ def _added_document(added: NumbersAdded) -> dict[str, Any]:
 
 
 def _removed_screen(removed: NumbersRemoved) -> RenderableType:
-    unknown = f", {removed.unknown:,} not on the list" if removed.unknown else ""
-    return Text(
-        f"{printable(removed.place)}: {things(removed.removed, 'number')} removed{unknown}."
-        f" The list has {things(removed.numbers, 'number')}."
+    unknown = say(", {number} not on the list", number=spoken().count(removed.unknown))
+    said = plural(
+        "{list}: {number} number removed{unknown}. {size}",
+        "{list}: {number} numbers removed{unknown}. {size}",
+        removed.removed,
+        list=printable(removed.place),
+        unknown=unknown if removed.unknown else "",
+        size=_size(removed.numbers),
     )
+    return Text(said)
 
 
 def _removed_document(removed: NumbersRemoved) -> dict[str, Any]:
@@ -292,10 +312,11 @@ def _reason(one: ListedNumber) -> str:
 
 def _listed_screen(listed: ListedNumbers) -> RenderableType:
     if not listed.numbers:
-        return Text(f"{printable(listed.place)}: the list is empty.")
-    rows = table("number", "since", "reason")
+        return Text(say("{list}: the list is empty.", list=printable(listed.place)))
+    rows = table(say("number"), say("since"), say("reason"))
     for one in listed.entries:
-        rows.add_row(_number(one), moment(one.entry.added_at, None), printable(_reason(one)))
+        since = moment(one.entry.added_at, None, spoken())
+        rows.add_row(_number(one), since, printable(_reason(one)))
     return rows
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ..campaign import Exclusion, HiddenRows, LeftOut, excluded_campaign, excluded_file
-from ..campaign.wording import things
+from ..languages import plural, say, spoken
 from .credentials import stop_list_of
 from .output import Output
 
@@ -113,13 +113,20 @@ def warn_of_invalid(output: Output, lists: Sequence[LeftOut]) -> None:
     for one in lists:
         if one.invalid:
             output.warn(
-                f"{one.name}: {invalid_rows(one.invalid, one.invalid_lines)}, so nobody is left"
-                " out because of them"
+                say(
+                    "{list}: {rows}, so nobody is left out because of them",
+                    list=one.name,
+                    rows=invalid_rows(one.invalid, one.invalid_lines),
+                )
             )
 
 
 def invalid_rows(invalid: int, lines: Sequence[int]) -> str:
     """Return how many rows have no valid number, and which lines these are."""
-    said = ", ".join(map(str, lines)) + (" and more" if invalid > len(lines) else "")
-    word = "line" if invalid == 1 else "lines"
-    return f"{things(invalid, 'row has', 'rows have')} no valid number ({word} {said})"
+    first = ", ".join(map(spoken().count, lines))
+    return plural(
+        "{number} row has no valid number (line {lines})",
+        "{number} rows have no valid number (lines {lines})",
+        invalid,
+        lines=say("{lines} and more", lines=first) if invalid > len(lines) else first,
+    )

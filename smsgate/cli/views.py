@@ -23,6 +23,8 @@ from rich.text import Text
 
 from ..campaign.wording import NO_REASON
 from ..errors import Outcome, ReplyEvidence
+from ..known_sentences import retold
+from ..languages import say, translatable
 from ..privacy import mask_number, mask_numbers
 from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, RecipientResult, SendResult
@@ -38,6 +40,7 @@ __all__ = [
     "Balance",
     "Look",
     "NewMessages",
+    "Pairs",
     "Sent",
     "Statuses",
     "TextSize",
@@ -54,15 +57,19 @@ __all__ = [
 
 
 class Look(NamedTuple):
-    """A word with a symbol and a colour, so that colour is never the only sign."""
+    """A word with a symbol and a colour, so that colour is never the only sign.
+
+    The word is English, and in the catalogue. `more` follows it as it is.
+    """
 
     symbol: str
     style: str
     word: str
+    more: str = ""
 
     def text(self) -> Text:
         """Return the symbol and the word for the screen."""
-        return Text(f"{self.symbol} {self.word}", self.style)
+        return Text(f"{self.symbol} {say(self.word)}{self.more}", self.style)
 
 
 OUTCOMES: dict[Outcome, Look] = {
@@ -71,6 +78,8 @@ OUTCOMES: dict[Outcome, Look] = {
     Outcome.IN_DOUBT: Look("?", "yellow", "in doubt"),
 }
 
+_PRINTED = "\n\u00a0"
+"""Characters that Python does not count as printable, but that a terminal shows as they are."""
 _CHARACTERS_SHOWN = 12
 WIDEST: int = 10_000
 """More characters than any screen has in a line."""
@@ -151,7 +160,7 @@ def as_json(value: Any) -> Any:
 def printable(text: str) -> str:
     """Return the text without terminal control characters, as some text is from the network."""
     return "".join(
-        character if character.isprintable() or character == "\n" else "\ufffd"
+        character if character.isprintable() or character in _PRINTED else "\ufffd"
         for character in text
     )
 
@@ -222,23 +231,40 @@ def table(*columns: str) -> Rows:
     return Rows(*columns)
 
 
-def pairs(rows: Mapping[str, str]) -> Text:
+class Pairs:
+    """Names and values. A value that is too long for its line goes on below its beginning."""
+
+    def __init__(self, rows: Mapping[str, str]) -> None:
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(map(cell_len, self._rows)) + 2
+        room = options.max_width - width
+        for name, value in self._rows.items():
+            label = Text(name.ljust(width), "dim")
+            if max(map(cell_len, value.split()), default=0) > room:
+                yield Text.assemble(label, value)  # it has a word that a user can copy whole
+                continue
+            for line in Text(value).wrap(console, room):
+                line.rstrip()
+                yield Text.assemble(label, line)
+                label = Text(" " * width)
+
+
+def pairs(rows: Mapping[str, str]) -> RenderableType:
     """Return names and values, one pair per line."""
-    width = max(map(len, rows)) + 2
-    return Text("\n").join(
-        Text.assemble((name.ljust(width), "dim"), value) for name, value in rows.items()
-    )
+    return Pairs(rows)
 
 
 # --- send -----------------------------------------------------------------------------------------
 
 
 def _sent_table(sent: Sent) -> RenderableType:
-    made = table("destination", "outcome", "id or reason")
+    made = table(say("destination"), say("outcome"), say("id or reason"))
     for recipient in sent.result.recipients:
         number, reason = (
             recipient.destination,
-            recipient.message_id or recipient.reason or _unexplained(recipient),
+            recipient.message_id or retold(recipient.reason) or _unexplained(recipient),
         )
         if not sent.show_numbers:
             number, reason = mask_number(number), recipient.message_id or mask_numbers(reason)
@@ -251,7 +277,8 @@ def _sent_table(sent: Sent) -> RenderableType:
 
 
 def _unexplained(recipient: RecipientResult) -> str:
-    return NO_REASON if recipient.outcome is Outcome.REFUSED else "the answer does not say"
+    refused = recipient.outcome is Outcome.REFUSED
+    return say(NO_REASON if refused else translatable("the answer does not say"))
 
 
 def _sent_document(sent: Sent) -> dict[str, Any]:
@@ -309,7 +336,7 @@ def state_look(status: DeliveryStatus) -> Look:
         if status.state is DeliveryState.UNRECOGNISED
         else ""
     )
-    return Look(symbol, style, f"{status.state}{words}")
+    return Look(symbol, style, status.state, words)
 
 
 def _status_line(status: DeliveryStatus) -> RenderableType:

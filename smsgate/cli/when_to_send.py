@@ -13,6 +13,7 @@ from ..campaign import Campaign, Plan, SendingWindow, WindowOptions
 from ..campaign.recipient_zones import changed_window
 from ..campaign.window import hours_in, moment_in, night_reached, zone_named
 from ..campaign.wording import moment
+from ..languages import say, spoken, translatable
 
 __all__ = ["WhenToSend", "night_warning", "window_document", "window_words"]
 
@@ -81,15 +82,18 @@ def window_words(window: SendingWindow) -> str:
     """Return when a campaign may send, "" if at any time."""
     said = []
     if window.opens is not None:
-        hours = f"{window.opens:%H:%M} to {window.closes:%H:%M}"
-        said.append(f"{hours} ({', '.join(window.zones)})")
+        begin, end = f"{window.opens:%H:%M}", f"{window.closes:%H:%M}"
+        zones = ", ".join(window.zones)
+        said.append(say("{begin} to {end} ({zones})", begin=begin, end=end, zones=zones))
     if window.not_before is not None:
-        said.append(f"not before {moment(window.not_before, window.zone)}")
+        first = moment(window.not_before, window.zone, spoken())
+        said.append(say("not before {moment}", moment=first))
     now = time.time()
     if (seconds := window.wait(now)) == inf:
-        said.append("not in the next days: the clocks have no such minute in common")
+        said.append(say("not in the next days: the clocks have no such minute in common"))
     elif seconds:
-        said.append(f"next at {moment(now + seconds, window.zone)}")
+        following = moment(now + seconds, window.zone, spoken())
+        said.append(say("next at {moment}", moment=following))
     return "; ".join(said)
 
 
@@ -111,5 +115,11 @@ def night_warning(window: SendingWindow, plan: Plan) -> str:
     if found is None:
         return ""
     zone, at = found
-    when = "It is night" if at == now else f"The run would reach {moment(at, zone_named(zone))}"
-    return f"{when} in {zone}. To send by day only, use --between 09:00-20:00."
+    by_day = say("To send by day only, use --between 09:00-20:00.")
+    night = (
+        translatable("It is night in {zone}.")
+        if at == now
+        else translatable("The run would reach {moment} in {zone}.")
+    )
+    reached = moment(at, zone_named(zone), spoken())
+    return f"{say(night, zone=zone, moment=reached)} {by_day}"

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 
 from ..errors import (
     AccountSuspended,
@@ -116,10 +117,11 @@ class AnswerRow:
     meaning: Answer
     error: type[Refused] | None
     note: str = ""
-    pattern: re.Pattern[str] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "pattern", _pattern(self.sentence))
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """The pattern of the sentence in the form that is compared."""
+        return _pattern(self.sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +132,11 @@ class StatusRow:
     state: DeliveryState
     final: bool
     note: str = ""
-    pattern: re.Pattern[str] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "pattern", _pattern(self.sentence))
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """The pattern of the sentence in the form that is compared."""
+        return _pattern(self.sentence)
 
 
 def normalise(sentence: str) -> str:
@@ -141,6 +144,7 @@ def normalise(sentence: str) -> str:
     return " ".join(sentence.split()).casefold().replace("ё", "е")
 
 
+@cache
 def _pattern(sentence: str) -> re.Pattern[str]:
     places = {"{missing}": f"(?P<missing>{_NUMBER})", "{id}": _ID, "{number}": _QUOTED}
     pattern = re.escape(normalise(sentence))
@@ -263,6 +267,11 @@ ANSWERS: tuple[AnswerRow, ...] = (
 )
 
 _ERRORS = {row.meaning: row.error for row in ANSWERS}
+# A sentence without a placeholder is looked up, which is faster than trying each pattern.
+_WITH_PLACEHOLDERS = tuple(row for row in ANSWERS if "{" in row.sentence)
+_ANSWER_OF = {
+    normalise(row.sentence): row.meaning for row in ANSWERS if row not in _WITH_PLACEHOLDERS
+}
 
 _OTHER = "seen in the firm's other interfaces"
 STATUSES: tuple[StatusRow, ...] = (
@@ -296,6 +305,7 @@ STATUSES: tuple[StatusRow, ...] = (
     StatusRow("Сообщение отправлено в мобильную сеть", DeliveryState.IN_NETWORK, False, _OTHER),
     StatusRow("Сообщение отклонено", DeliveryState.REJECTED_BY_OPERATOR, True, _OTHER),
 )
+_STATE_OF = {normalise(row.sentence): row.state for row in STATUSES}
 _FINAL = frozenset(row.state for row in STATUSES if row.final) | {DeliveryState.NOT_FOUND}
 
 
@@ -344,7 +354,9 @@ def classify(text: str) -> Iterator[ClassifiedAnswer]:
 
 def _classified(sentence: str) -> ClassifiedAnswer:
     compared = normalise(sentence)
-    for row in ANSWERS:
+    if same := _ANSWER_OF.get(compared):
+        return ClassifiedAnswer(same, sentence)
+    for row in _WITH_PLACEHOLDERS:
         if found := row.pattern.fullmatch(compared):
             missing = found.groupdict().get("missing")
             return ClassifiedAnswer(
@@ -355,8 +367,4 @@ def _classified(sentence: str) -> ClassifiedAnswer:
 
 def delivery_state(text: str) -> DeliveryState:
     """Return the state for the gateway's sentence, `UNRECOGNISED` if it is not in the table."""
-    compared = normalise(text)
-    return next(
-        (row.state for row in STATUSES if row.pattern.fullmatch(compared)),
-        DeliveryState.UNRECOGNISED,
-    )
+    return _STATE_OF.get(normalise(text), DeliveryState.UNRECOGNISED)

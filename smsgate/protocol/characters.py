@@ -9,13 +9,19 @@ nothing in an SMS, and an XML parser turns a carriage return into a line feed (X
 from __future__ import annotations
 
 import re
+from functools import cache
 
 __all__ = ["complaint", "normalise_lines", "unsendable"]
 
 _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
     f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)
 )
-_FORBIDDEN = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_NONCHARACTERS}]")
+
+
+@cache
+def _forbidden() -> re.Pattern[str]:
+    # Compiled when it is first used, which is not when the package is imported.
+    return re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_NONCHARACTERS}]")
 
 
 def normalise_lines(text: str) -> str:
@@ -36,5 +42,7 @@ def complaint(text: str, *, cr_lf: bool = False) -> str | None:
 
 def unsendable(text: str) -> str | None:
     """Return position (from 0) and code point of the first character not allowed, or None."""
-    found = _FORBIDDEN.search(text)
+    if text.isascii() and text.isprintable():
+        return None
+    found = _forbidden().search(text)
     return found and f"position {found.start()} (U+{ord(found[0]):04X})"

@@ -27,7 +27,7 @@ from ..privacy import mask_number, seal, sealed
 from .answers import Answer, ClassifiedAnswer, DeliveryState
 from .characters import complaint, normalise_lines
 from .limits import MOST_RECIPIENTS
-from .numbers import international_number
+from .numbers import international_number, is_international
 
 __all__ = [
     "SENDER_RULE",
@@ -54,7 +54,9 @@ def message_id(text: str | None) -> str | None:
 
     Any form of a UUID is accepted (docs: wire format, "Message ids").
     """
-    text = (text or "").strip()
+    if not text or _MESSAGE_ID.match(text):
+        return text or None
+    text = text.strip()
     if text.startswith("{") and text.endswith("}"):
         text = text[1:-1]
     return text if _MESSAGE_ID.match(text) else None
@@ -170,8 +172,8 @@ def _wappush(value: Any) -> str:
     return address
 
 
-class _Frozen(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
-    """Base class of all models."""
+class _Frozen(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True):
+    """Base class of all models. A model is built when it is first used, not when it is imported."""
 
 
 class Message(_Frozen, frozen=True):
@@ -309,11 +311,36 @@ def checked_again(message: Message) -> Message | ValidationError:
     Returns:
         The valid message, or the error.
     """
+    if _is_valid(message):
+        return message
     held: dict[str, Any] = {name: vars(message).get(name) for name in Message.model_fields}
     try:
         return Message(**held)
     except ValidationError as error:
         return seal(error)
+
+
+def _is_valid(message: Message) -> bool:
+    """Return whether the validators would change nothing, without calling them.
+
+    False may also mean that it is not certain. With a country the numbers depend on a library.
+    """
+    held = vars(message)
+    sender, numbers, text = held.get("sender"), held.get("destinations"), held.get("text")
+    return (
+        held.keys() == Message.model_fields.keys()
+        and held["country"] is None
+        and held["wappush"] is None
+        and (sender is None or is_sender(sender))
+        and type(text) is str
+        and bool(text.strip())
+        and "\r" not in text
+        and complaint(text) is None
+        and type(numbers) is tuple
+        and 0 < len(numbers) <= MOST_RECIPIENTS
+        and all(type(number) is str and is_international(number) for number in numbers)
+        and len(set(numbers)) == len(numbers)
+    )
 
 
 def _without_values(error: ValidationError) -> ValidationError:

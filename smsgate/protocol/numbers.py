@@ -113,6 +113,8 @@ def international_number(written: str) -> str:
         ValueError: the number is invalid. The message is the predicate of a sentence that begins
             with "the number".
     """
+    if _INTERNATIONAL.fullmatch(written):
+        return written  # no complaint applies to it
     bare = bare_number(written)
     complaint = next((said for pattern, said in _COMPLAINTS if pattern.match(bare)), None)
     number = "+" + bare.removeprefix("+")

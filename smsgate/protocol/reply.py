@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 
 from ..errors import (
     AccountSuspended,
@@ -28,8 +29,8 @@ from ..errors import (
 from ..privacy import mask_numbers, sealed
 from .answers import ANSWERS, Answer, ClassifiedAnswer, DeliveryState, classify, delivery_state
 from .models import DeliveryStatus, Message, RecipientResult, SendResult, message_id
-from .operation import Operation
-from .xml import Elsewhere, Node, Unreadable, find, parse, text_of
+from .operation import NAMESPACE, Operation
+from .xml import SOAP_11, Elsewhere, Node, Unreadable, find, parse, plain_texts, text_of
 
 __all__ = [
     "Reply",
@@ -76,13 +77,19 @@ class Reply:
     Attributes:
         items: the strings in order, None for an empty or nil element. An operation that answers
             with one string has one item.
-        evidence: what is known of the reply, for errors.
+        received: what came, without the ids in it.
         elsewhere: indices of items that are None although another element may have their text.
     """
 
     items: tuple[str | None, ...]
-    evidence: ReplyEvidence
+    received: ReplyEvidence
     elsewhere: frozenset[int] = frozenset()
+
+    @property
+    def evidence(self) -> ReplyEvidence:
+        """What is known of the reply, for errors. Only then are its ids searched for."""
+        ids = tuple(found.decode() for found in _ID.findall(self.received.reply))
+        return replace(self.received, ids=ids)
 
     def __repr__(self) -> str:
         return f"Reply({len(self.items)} items, {self.evidence!r})"
@@ -105,15 +112,13 @@ def read_reply(operation: Operation[object], body: bytes, status: int = 200) -> 
         InDoubt: the HTTP status is not 2xx, or the body is not XML, is a SOAP fault, or has no
             answer to this operation.
     """
-    evidence = ReplyEvidence(
-        status,
-        len(body),
-        tuple(found.decode() for found in _ID.findall(body[: ReplyEvidence.LIMIT])),
-        body[: ReplyEvidence.LIMIT],
-    )
-    nothing = Reply((), evidence)
+    received = ReplyEvidence(status, len(body), reply=body[: ReplyEvidence.LIMIT])
+    nothing = Reply((), received)
     if not 200 <= status < 300:
         raise nothing.in_doubt(Reason.HTTP_STATUS, _STATUS_MEANS.get(status, str(status)))
+    texts = plain_texts(body, _path(operation.name, array=operation.array))
+    if texts and (operation.array or len(texts) == 1):
+        return Reply(tuple(texts), received)
     try:
         tree = parse(body)
         if _is_fault(tree):
@@ -121,7 +126,15 @@ def read_reply(operation: Operation[object], body: bytes, status: int = 200) -> 
         items, elsewhere = _items(operation, tree)
     except Unreadable as error:
         raise nothing.in_doubt(Reason.UNREADABLE, str(error)) from None
-    return Reply(items, evidence, elsewhere)
+    return Reply(items, received, elsewhere)
+
+
+@cache
+def _path(name: str, *, array: bool) -> tuple[str, ...]:
+    """Return the path of the elements of a usual answer, for `plain_texts`."""
+    around = (f"{SOAP_11} Envelope", f"{SOAP_11} Body")
+    answer = (f"{NAMESPACE} {name}Response", f"{NAMESPACE} {name}Result")
+    return (*around, *answer, f"{NAMESPACE} ResultArray") if array else (*around, *answer)
 
 
 def _is_fault(tree: Node) -> bool:
@@ -316,16 +329,19 @@ def read_send(reply: Reply, message: Message) -> SendResult:
             number of slots is wrong, two slots have the same id, a sentence is not recognised, or
             the answer says success without an id.
     """
-    if misshapen := _misshapen(reply, len(message.destinations)):
+    ids = [message_id(slot) for slot in reply.items[1:]]
+    if misshapen := _misshapen(reply, len(message.destinations), ids):
         raise reply.in_doubt(*misshapen)
     head, *slots = reply.items
     answers = tuple(classify(head or ""))
     if not slots:
         raise _whole(reply, answers)
+    if all(ids):
+        return _all_accepted(message, ids, answers, head or "")
     answered = tuple(
-        _recipient(destination, slot, answers, readable=place not in reply.elsewhere)
-        for place, (destination, slot) in enumerate(
-            zip(message.destinations, slots, strict=True), start=1
+        _recipient(destination, slot, found, answers, readable=place not in reply.elsewhere)
+        for place, (destination, slot, found) in enumerate(
+            zip(message.destinations, slots, ids, strict=True), start=1
         )
     )
     recipients = tuple(recipient for recipient, _ in answered)
@@ -342,7 +358,23 @@ def read_send(reply: Reply, message: Message) -> SendResult:
     raise _refusal(refusals, tuple(mask_numbers(recipient.reason) for recipient in recipients))
 
 
-def _misshapen(reply: Reply, expected: int) -> tuple[Reason, str] | None:
+def _all_accepted(
+    message: Message, ids: Sequence[str | None], answers: Sequence[ClassifiedAnswer], text: str
+) -> SendResult:
+    """Return the result of a usual answer. pydantic makes all recipients in one call."""
+    recipients = [
+        {
+            "destination": destination,
+            "message_id": found,
+            "outcome": Outcome.ACCEPTED,
+            "answer": Answer.SENT,
+        }
+        for destination, found in zip(message.destinations, ids, strict=True)
+    ]
+    return SendResult.model_validate({"answers": answers, "text": text, "recipients": recipients})
+
+
+def _misshapen(reply: Reply, expected: int, ids: Sequence[str | None]) -> tuple[Reason, str] | None:
     """Return why the slots do not match the destinations; None if they match or there are none."""
     if not reply.items:
         return Reason.SLOTS, "the answer is empty"
@@ -351,10 +383,10 @@ def _misshapen(reply: Reply, expected: int) -> tuple[Reason, str] | None:
         return Reason.SLOTS, f"{len(slots)} for {expected} destinations"
     if message_id(reply.items[0]):
         return Reason.CONTRADICTION, "a message id where a sentence is expected"
-    ids = [found.casefold() for found in map(message_id, slots) if found]
+    found = [one.casefold() for one in ids if one]
     return (
         (Reason.CONTRADICTION, "one message id for two destinations")
-        if len(set(ids)) != len(ids)
+        if len(set(found)) != len(found)
         else None
     )
 
@@ -380,7 +412,12 @@ def _doubt(answers: Sequence[ClassifiedAnswer]) -> tuple[Reason, str]:
 
 
 def _recipient(
-    destination: str, slot: str | None, head: Sequence[ClassifiedAnswer], *, readable: bool
+    destination: str,
+    slot: str | None,
+    found: str | None,
+    head: Sequence[ClassifiedAnswer],
+    *,
+    readable: bool,
 ) -> tuple[RecipientResult, ClassifiedAnswer | None]:
     """Return the result for one number, and the sentence that decided.
 
@@ -389,12 +426,13 @@ def _recipient(
     Args:
         destination: the number.
         slot: the text of its slot.
+        found: the message id in the slot.
         head: the sentences before the slots.
         readable: False if another element may have the text of the slot; the number is in doubt.
     """
     if not readable:
         return RecipientResult(destination=destination, outcome=Outcome.IN_DOUBT), None
-    if found := message_id(slot):
+    if found:
         return RecipientResult(
             destination=destination, message_id=found, outcome=Outcome.ACCEPTED, answer=Answer.SENT
         ), None

@@ -21,12 +21,15 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
+import anyio
+
 from ..extras import missing
 from ..protocol.answers import DeliveryState
 
 try:
     from .account_settings import AccountState, FailedSlot, Settings
     from .api import Api
+    from .call_log import CallOutcome, SandboxCall
     from .faults import (
         FAULTS,
         ConnectionEnd,
@@ -39,9 +42,11 @@ try:
     )
     from .gateway import Gateway
     from .magic_numbers import MAGIC, MagicNumber
+    from .search import EVERYTHING, parse_search
     from .server import ServerThread, listen
     from .session_lock import CookieLocks
     from .store import SandboxMessage, Saving
+    from .waiting import STEP, Wait, number_of
     from .web import SOAP_PATH, WSDL_PATH, ASGIApp, Endpoints
 except ModuleNotFoundError as _error:
     raise missing(_error, "smsgate.sandbox") from None
@@ -50,6 +55,7 @@ __all__ = [
     "FAULTS",
     "MAGIC",
     "AccountState",
+    "CallOutcome",
     "ConnectionEnd",
     "FailedSlot",
     "FaultKind",
@@ -59,6 +65,7 @@ __all__ = [
     "MagicNumber",
     "PreparedReply",
     "Sandbox",
+    "SandboxCall",
     "SandboxMessage",
     "Saving",
     "Settings",
@@ -187,11 +194,81 @@ class Sandbox:
         """The newest `Settings.keep_messages` messages, oldest first, with their current states."""
         return self._gateway.messages
 
+    def find(self, search: str) -> tuple[SandboxMessage, ...]:
+        """Return the messages that a search finds, oldest first, as the inbox does.
+
+        Args:
+            search: words that must all match, such as `to:+380501234567 is:delivered "ваш код"`.
+
+        Raises:
+            ValueError: the search is not possible. The message says what is.
+        """
+        keep = self._gateway.settings.keep_messages
+        return self._gateway.page(
+            number=None, search=parse_search(search), before=None, after=0, limit=keep
+        ).messages
+
+    def wait_for_message(
+        self,
+        to: str | None = None,
+        *,
+        search: str = "",
+        after: int = 0,
+        timeout: float = 10.0,
+    ) -> SandboxMessage:
+        """Return the newest message that matches; wait for one if there is none yet.
+
+        It blocks the thread, for tests that are not async, such as those of Playwright's sync API.
+
+        Args:
+            to: only messages to this number, however it is written; None for all.
+            search: only messages that this search finds, such as `has:code`.
+            after: only messages with a larger `sequence`.
+            timeout: seconds to wait.
+
+        Raises:
+            TimeoutError: no such message arrived. The message says how many calls there were.
+            ValueError: `to` is not a phone number, or the search is not possible.
+        """
+        wait = Wait(self._gateway, number_of(to), parse_search(search), after, timeout)
+        while (found := wait.look()) is None:
+            if wait.over:
+                raise wait.timed_out()
+            time.sleep(STEP)
+        return found
+
+    async def next_message(
+        self,
+        to: str | None = None,
+        *,
+        search: str = "",
+        after: int = 0,
+        timeout: float = 10.0,
+    ) -> SandboxMessage:
+        """Return the newest message that matches, as `wait_for_message` does, in an async test.
+
+        Args:
+            to: only messages to this number, however it is written; None for all.
+            search: only messages that this search finds, such as `has:code`.
+            after: only messages with a larger `sequence`.
+            timeout: seconds to wait.
+
+        Raises:
+            TimeoutError: no such message arrived. The message says how many calls there were.
+            ValueError: `to` is not a phone number, or the search is not possible.
+        """
+        wait = Wait(self._gateway, number_of(to), parse_search(search), after, timeout)
+        while (found := wait.look()) is None:
+            if wait.over:
+                raise wait.timed_out()
+            await anyio.sleep(STEP)
+        return found
+
     def messages_after(self, sequence: int) -> tuple[SandboxMessage, ...]:
         """Return the messages accepted after this sequence number, oldest first; 0 for all."""
         keep = self._gateway.settings.keep_messages
         return self._gateway.page(
-            number=None, search="", before=None, after=sequence, limit=keep
+            number=None, search=EVERYTHING, before=None, after=sequence, limit=keep
         ).messages
 
     @property
@@ -241,6 +318,21 @@ class Sandbox:
     def calls(self) -> Counter[str]:
         """The number of calls of each operation, including refused ones."""
         return self._gateway.calls
+
+    @property
+    def call_log(self) -> tuple[SandboxCall, ...]:
+        """The newest `Settings.keep_calls` calls, oldest first, including refused ones."""
+        return self._gateway.call_log
+
+    def calls_after(self, number: int) -> tuple[SandboxCall, ...]:
+        """Return the stored calls after this number, oldest first; 0 for all."""
+        keep = self._gateway.settings.keep_calls
+        page = self._gateway.call_page(outcome=None, operation=None, after=number, limit=keep)
+        return page.calls[::-1]
+
+    def messages_of(self, call: SandboxCall) -> tuple[SandboxMessage, ...]:
+        """Return the messages that this call accepted, oldest first, if they are still stored."""
+        return self._gateway.messages_of(call)
 
     @property
     def most_in_flight(self) -> int:

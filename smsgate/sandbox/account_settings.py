@@ -93,6 +93,8 @@ class Settings:
 
     keep_messages: int = 100_000
     """Maximum number of messages; the oldest are deleted. Each takes about 1 KB of memory."""
+    keep_calls: int = 10_000
+    """Maximum number of calls in the list of calls; the oldest are deleted."""
     keep_alive_seconds: float = 5.0
     """Seconds after which an idle connection is closed."""
     seed: int | None = None
@@ -165,6 +167,7 @@ _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("failed_slot", lambda value: isinstance(value, FailedSlot), "a member of FailedSlot"),
     ("sentences", _is_sentences, "a mapping from smsgate.Answer to a string, not empty"),
     ("keep_messages", _is_count, _COUNT),
+    ("keep_calls", _is_count, _COUNT),
     (
         "keep_alive_seconds",
         lambda value: _is_seconds(value) and value > 0,

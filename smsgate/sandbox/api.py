@@ -6,7 +6,7 @@ Rule of this file: values in, values out, and no web framework. An invalid value
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
@@ -15,14 +15,19 @@ from ..protocol.answers import DeliveryState
 from ..protocol.operations import OPERATIONS
 from ..version import __version__
 from .account_settings import AccountState
+from .api_contract import openapi
+from .call_log import CallOutcome, SandboxCall
+from .exchanges import RawExchange
 from .faults import FAULTS, FaultRule, Faults
 from .gateway import Gateway
 from .magic_numbers import MAGIC
+from .search import SEARCH_FIELDS, parse_search
 from .sentences import say_state
 from .sessions import PhpSession
 from .store import SandboxMessage
+from .waiting import Wait, number_of
 
-__all__ = ["REQUESTS", "Api", "Asked", "Json", "state"]
+__all__ = ["REQUESTS", "Api", "ApiRequest", "Asked", "Json", "state"]
 
 Json: TypeAlias = dict[str, Any]
 
@@ -32,6 +37,8 @@ _STATES = [
 ]
 _MOST = 10_000
 """Maximum messages or conversations in one answer."""
+_LONGEST_WAIT = 60
+"""Maximum seconds to wait for a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,10 @@ def state(api: Api, asked: Asked) -> Json:
     }
 
 
+def _health(_api: Api, _asked: Asked) -> Json:
+    return {"status": "ok", "version": __version__}
+
+
 def _tables(_api: Api, _asked: Asked) -> Json:
     return {
         "faults": [
@@ -89,6 +100,8 @@ def _tables(_api: Api, _asked: Asked) -> Json:
             {"state": one, "sentence": say_state(one), "final": one.final} for one in _STATES
         ],
         "accounts": list(AccountState),
+        "outcomes": list(CallOutcome),
+        "search": [{"example": row.example, "note": row.note} for row in SEARCH_FIELDS],
         "magic": [{"number": row.number, "note": row.note} for row in MAGIC],
     }
 
@@ -96,45 +109,70 @@ def _tables(_api: Api, _asked: Asked) -> Json:
 def _conversations(api: Api, asked: Asked) -> Json:
     offset, limit = _number(asked.query, "offset", 0), _number(asked.query, "limit", 100, _MOST)
     revision = api.gateway.revision
-    total, threads = api.gateway.threads(asked.query.get("search", ""), offset or 0, limit or 0)
+    search = parse_search(asked.query.get("search", ""))
+    total, threads = api.gateway.threads(search, offset or 0, limit or 0)
     rows = [
         {"number": thread.number, "messages": thread.messages, "last": _message(thread.last)}
         for thread in threads
     ]
-    return {"revision": revision, "total": total, "conversations": rows}
+    marks = list(search.marks)
+    return {"revision": revision, "total": total, "conversations": rows, "marks": marks}
 
 
 def _messages(api: Api, asked: Asked) -> Json:
     query = asked.query
     revision = api.gateway.revision
-    number = query.get("number")
+    search = parse_search(query.get("search", ""))
     page = api.gateway.page(
-        # In a URL, a plus that is not written as %2B means a space.
-        number=None if number is None else f"+{number.strip().removeprefix('+')}",
-        search=query.get("search", ""),
+        number=number_of(query.get("to")),
+        search=search,
         before=_number(query, "before", None),
         after=_number(query, "after", None),
         limit=_number(query, "limit", 100, _MOST) or 0,
     )
     messages = [_message(message) for message in page.messages]
+    codes = (message["code"] for message in reversed(messages) if message["code"])
     return {
         "revision": revision,
         "total": page.total,
         "messages": messages,
+        "code": next(codes, None),
         "older": page.older,
         "newer": page.newer,
+        "marks": list(search.marks),
     }
+
+
+def _arrival(api: Api, asked: Asked) -> Wait | None:
+    seconds = _number(asked.query, "wait", 0, _LONGEST_WAIT)
+    if not seconds:
+        return None
+    number, search = number_of(asked.query.get("to")), parse_search(asked.query.get("search", ""))
+    return Wait(api.gateway, number, search, _number(asked.query, "after", 0) or 0, seconds)
 
 
 def _one_message(api: Api, asked: Asked) -> Json:
     message, exchange = api.gateway.message(asked.key)
-    raw = (exchange.request, exchange.reply) if exchange else (None, None)
-    request, reply = (None if one is None else one.decode(errors="replace") for one in raw)
-    return _message(message) | {
-        "request": request,
-        "reply": reply,
-        "fault": exchange.fault if exchange else None,
-    }
+    fault = exchange.fault if exchange else None
+    return _message(message) | _raw(exchange) | {"fault": fault}
+
+
+def _calls(api: Api, asked: Asked) -> Json:
+    query = asked.query
+    revision = api.gateway.revision
+    page = api.gateway.call_page(
+        outcome=_choice(query, "outcome", list(CallOutcome)),
+        operation=_choice(query, "operation", list(OPERATIONS)),
+        after=_number(query, "after", 0) or 0,
+        limit=_number(query, "limit", 100, _MOST) or 0,
+    )
+    calls = [_call(call) for call in page.calls]
+    return {"revision": revision, "total": page.total, "calls": calls}
+
+
+def _one_call(api: Api, asked: Asked) -> Json:
+    call, exchange = api.gateway.one_call(int(asked.key) if asked.key.isdecimal() else 0)
+    return _call(call) | _raw(exchange)
 
 
 def _set_status(api: Api, asked: Asked) -> Json:
@@ -211,25 +249,124 @@ def _clear(api: Api, asked: Asked) -> Json:
     return state(api, asked)
 
 
-REQUESTS: tuple[tuple[str, str, Callable[[Api, Asked], Json]], ...] = (
-    ("GET", "/sandbox/state", state),
-    ("GET", "/sandbox/tables", _tables),
-    ("GET", "/sandbox/conversations", _conversations),
-    ("GET", "/sandbox/messages", _messages),
-    ("DELETE", "/sandbox/messages", _forget_messages),
-    ("GET", "/sandbox/messages/{key}", _one_message),
-    ("PUT", "/sandbox/messages/{key}", _set_status),
-    ("GET", "/sandbox/account", _account),
-    ("PUT", "/sandbox/account", _set_account),
-    ("DELETE", "/sandbox/sessions", _end_sessions),
-    ("DELETE", "/sandbox/sessions/{key}", _end_session),
-    ("GET", "/sandbox/faults", _faults),
-    ("POST", "/sandbox/faults", _add_fault),
-    ("DELETE", "/sandbox/faults", _lift_faults),
-    ("DELETE", "/sandbox/faults/{key}", _lift_fault),
-    ("POST", "/sandbox/clear", _clear),
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """One request of the API.
+
+    Attributes:
+        method: the HTTP method.
+        path: the path, with `{key}` if it names one object.
+        summary: what it does.
+        answers: returns the answer.
+        reply: the name of the schema of its answer.
+        body: the name of the schema of its body, None without one.
+        query: the names of its query parameters; others are refused.
+        waits: returns what to wait for before answering, or None.
+    """
+
+    method: str
+    path: str
+    summary: str
+    answers: Callable[[Api, Asked], Json]
+    reply: str
+    body: str | None = None
+    query: tuple[str, ...] = ()
+    waits: Callable[[Api, Asked], Wait | None] = lambda _, __: None
+
+    def check(self, asked: Asked) -> None:
+        """Raise `ValueError` if the query has a parameter that this request does not have."""
+        unknown = next((name for name in asked.query if name not in self.query), None)
+        if unknown is not None:
+            allowed = f"allowed are {', '.join(self.query)}" if self.query else "it takes none"
+            raise ValueError(f"query: this request has no parameter {unknown!r}; {allowed}")
+
+
+def _contract(_api: Api, _asked: Asked) -> Json:
+    return openapi(REQUESTS, __version__)
+
+
+REQUESTS: tuple[ApiRequest, ...] = (
+    ApiRequest("GET", "/healthz", "Say that the sandbox serves", _health, "Health"),
+    ApiRequest("GET", "/sandbox/openapi.json", "Return this contract", _contract, "Contract"),
+    ApiRequest(
+        "GET", "/sandbox/state", "Return balance, counters, sessions, faults", state, "State"
+    ),
+    ApiRequest("GET", "/sandbox/tables", "Return what can be chosen", _tables, "Tables"),
+    ApiRequest(
+        "GET",
+        "/sandbox/conversations",
+        "List the numbers, newest first",
+        _conversations,
+        "Conversations",
+        query=("search", "offset", "limit"),
+    ),
+    ApiRequest(
+        "GET",
+        "/sandbox/messages",
+        "List messages in order, or wait for one",
+        _messages,
+        "Messages",
+        query=("to", "search", "after", "before", "limit", "wait"),
+        waits=_arrival,
+    ),
+    ApiRequest(
+        "DELETE",
+        "/sandbox/messages",
+        "Delete messages and counters, and restore the balance",
+        _forget_messages,
+        "State",
+    ),
+    ApiRequest(
+        "GET",
+        "/sandbox/messages/{key}",
+        "Return one message by its id, with raw request and reply",
+        _one_message,
+        "MessageWhole",
+    ),
+    ApiRequest(
+        "PUT",
+        "/sandbox/messages/{key}",
+        "Set the delivery status of a message; null resumes the schedule",
+        _set_status,
+        "Message",
+        body="NewState",
+    ),
+    ApiRequest(
+        "GET",
+        "/sandbox/calls",
+        "List calls, newest first",
+        _calls,
+        "Calls",
+        query=("outcome", "operation", "after", "limit"),
+    ),
+    ApiRequest(
+        "GET",
+        "/sandbox/calls/{key}",
+        "Return one call by its number, with raw request and reply",
+        _one_call,
+        "CallWhole",
+    ),
+    ApiRequest("GET", "/sandbox/account", "Return state and balance", _account, "Account"),
+    ApiRequest(
+        "PUT",
+        "/sandbox/account",
+        "Set the state of the account, or its balance, or both",
+        _set_account,
+        "State",
+        body="NewAccount",
+    ),
+    ApiRequest("DELETE", "/sandbox/sessions", "End all sessions", _end_sessions, "State"),
+    ApiRequest(
+        "DELETE", "/sandbox/sessions/{key}", "End one session by its key", _end_session, "State"
+    ),
+    ApiRequest("GET", "/sandbox/faults", "List the active faults", _faults, "Faults"),
+    ApiRequest("POST", "/sandbox/faults", "Add a fault", _add_fault, "Fault", body="NewFault"),
+    ApiRequest("DELETE", "/sandbox/faults", "Remove all faults", _lift_faults, "State"),
+    ApiRequest(
+        "DELETE", "/sandbox/faults/{key}", "Remove one fault by its id", _lift_fault, "State"
+    ),
+    ApiRequest("POST", "/sandbox/clear", "Reset everything", _clear, "State"),
 )
-"""Method, path, and the function that answers."""
 
 
 # Values out
@@ -243,6 +380,7 @@ def _message(message: SandboxMessage) -> Json:
         "sender": message.sender,
         "text": message.text,
         "wappush": message.wappush,
+        "code": message.code,
         "parts": message.parts,
         "alphabet": message.alphabet,
         "saving": None if message.saving is None else asdict(message.saving),
@@ -252,6 +390,25 @@ def _message(message: SandboxMessage) -> Json:
         "final": message.state.final,
         "forced": message.forced,
     }
+
+
+def _call(call: SandboxCall) -> Json:
+    return {
+        "number": call.number,
+        "at": call.at,
+        "operation": call.operation,
+        "session": call.session,
+        "outcome": call.outcome,
+        "answer": call.answer,
+        "fault": call.fault,
+        "accepted": len(call.messages),
+    }
+
+
+def _raw(exchange: RawExchange | None) -> Json:
+    raw = (exchange.request, exchange.reply) if exchange else (None, None)
+    request, reply = (None if one is None else one.decode(errors="replace") for one in raw)
+    return {"request": request, "reply": reply}
 
 
 def _session(session: PhpSession) -> Json:
@@ -288,6 +445,13 @@ def _number(
     if not (given.isascii() and given.isdecimal() and int(given) <= most):
         raise ValueError(f"{name}: a whole number from 0 to {most}")
     return int(given)
+
+
+def _choice(query: Mapping[str, str], name: str, choices: Sequence[str]) -> str | None:
+    given = query.get(name) or None
+    if given is not None and given not in choices:
+        raise ValueError(f"{name}: one of {', '.join(choices)}")
+    return given
 
 
 def _fields(asked: Asked, *names: str, all_of_them: bool = True) -> dict[str, Any]:

@@ -18,18 +18,22 @@ from ..protocol.answers import Answer, DeliveryState
 from ..protocol.operation import Operation
 from .account import SandboxAccount
 from .account_settings import AccountState, Settings
-from .handlers import HANDLERS, Result
+from .call_log import CallLog, CallPage, Judged, SandboxCall
+from .exchanges import RawExchange
+from .handlers import HANDLERS, Result, judged_refusal
+from .search import Search
 from .sessions import PhpSession, PhpSessions
-from .store import RawExchange, SandboxMessage
+from .store import Finds, SandboxMessage
 
 __all__ = ["Answered", "Gateway", "Overview", "Page", "Thread"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The result of an operation, and the sequences of the messages that it accepted."""
+    """The result of an operation, its outcome, and the sequences of the messages accepted."""
 
     result: Result
+    judged: Judged
     accepted: range
 
 
@@ -85,6 +89,7 @@ class Gateway:
         self._sessions = PhpSessions(
             settings.session_idle_seconds, settings.session_calls, clock, self._account.random
         )
+        self._call_log = CallLog(settings.keep_calls)
         self._revision = 0
 
     @property
@@ -110,23 +115,45 @@ class Gateway:
         self, session: PhpSession, operation: Operation[object], arguments: Mapping[str, str]
     ) -> Answered:
         """Return the answer of an operation. A missing argument counts as empty."""
-        handler, needs_login = HANDLERS[operation.name]
+        handler = HANDLERS[operation.name]
         with self._lock:
             self._account.calls[operation.name] += 1
             before = self._account.store.last
-            if needs_login and not session.authorised:
+            if handler.needs_login and not session.authorised:
                 sentence = self.settings.sentences.get(
                     Answer.NOT_AUTHORISED, self.settings.unauthorised
                 )
                 result: Result = (sentence,) if operation.array else sentence
+                judged = judged_refusal(result)
             else:
-                result = handler(self._account, session, arguments)
-            return Answered(result, range(before + 1, self._account.store.last + 1))
+                result = handler.answers(self._account, session, arguments)
+                judged = handler.judges(self._account, result, self._account.store.last - before)
+            return Answered(result, judged, range(before + 1, self._account.store.last + 1))
 
-    def keep_exchange(self, accepted: range, exchange: RawExchange) -> None:
-        """Store the raw request and answer of accepted messages."""
+    def record(
+        self,
+        operation: str | None,
+        session: str,
+        judged: Judged,
+        exchange: RawExchange,
+        accepted: range = range(0),
+    ) -> None:
+        """Add a call to the list of calls, and its request and answer to the accepted messages."""
         with self._lock:
-            self._account.store.add_exchange(accepted, exchange)
+            if accepted:
+                self._account.store.add_exchange(accepted, exchange)
+            call = SandboxCall(
+                number=self._call_log.last + 1,
+                at=self._account.clock(),
+                operation=operation,
+                session=session,
+                outcome=judged.outcome,
+                answer=judged.answer,
+                fault=exchange.fault,
+                messages=accepted,
+            )
+            self._call_log.add(call, exchange)
+            self._revision += 1
 
     # For tests and the inbox page
 
@@ -137,19 +164,25 @@ class Gateway:
             return self._account.seen(self._account.store)
 
     def page(
-        self, *, number: str | None, search: str, before: int | None, after: int | None, limit: int
+        self,
+        *,
+        number: str | None,
+        search: Search,
+        before: int | None,
+        after: int | None,
+        limit: int,
     ) -> Page:
         """Return at most `limit` matching messages: the oldest after `after`, else the newest.
 
         Args:
             number: only messages to this number; None for all.
-            search: only messages that contain this text, in any case.
+            search: only messages that it finds.
             before: only messages with a smaller sequence.
             after: only messages with a larger sequence.
             limit: maximum number of messages.
         """
         with self._lock:
-            found = list(self._account.store.found(search, number))
+            found = list(self._account.store.found(self._finds(search), number))
             low = 0 if after is None else bisect_right(found, after)
             high = len(found) if before is None else bisect_left(found, before)
             start, stop = (
@@ -162,15 +195,25 @@ class Gateway:
                 stop < len(found),
             )
 
-    def threads(self, search: str, offset: int, limit: int) -> tuple[int, tuple[Thread, ...]]:
+    def threads(self, search: Search, offset: int, limit: int) -> tuple[int, tuple[Thread, ...]]:
         """Return the number of matching conversations, and `limit` of them, newest first."""
         with self._lock:
-            rows = self._account.store.threads(search)
+            rows = self._account.store.threads(self._finds(search))
             shown = rows[offset : offset + limit]
             latest = self._account.seen(self._account.store.at(last for _, _, last in shown))
             return len(rows), tuple(
                 Thread(row[0], row[1], last) for row, last in zip(shown, latest, strict=True)
             )
+
+    def _finds(self, search: Search) -> Finds | None:
+        if not search:
+            return None
+        now = self._account.clock()
+
+        def state_of(message: SandboxMessage) -> DeliveryState:
+            return self._account.state_of(message, now)
+
+        return lambda message, searched: search.finds(message, searched, state_of)
 
     def message(self, message_id: str) -> tuple[SandboxMessage, RawExchange | None]:
         """Return a message, and its raw request and answer if they are still stored.
@@ -195,6 +238,35 @@ class Gateway:
             self._account.unfinished[message_id] = None
             self._revision += 1
             return self._account.seen([changed])[0]
+
+    @property
+    def call_log(self) -> tuple[SandboxCall, ...]:
+        """All stored calls, oldest first."""
+        with self._lock:
+            return tuple(self._call_log)
+
+    def messages_of(self, call: SandboxCall) -> tuple[SandboxMessage, ...]:
+        """Return the messages that this call accepted, oldest first, if they are still stored."""
+        with self._lock:
+            return self._account.seen(self._account.store.at(call.messages))
+
+    def call_page(
+        self, *, outcome: str | None, operation: str | None, after: int, limit: int
+    ) -> CallPage:
+        """Return the newest `limit` calls with this outcome and operation, newest first."""
+        with self._lock:
+            return self._call_log.page(
+                outcome=outcome, operation=operation, after=after, limit=limit
+            )
+
+    def one_call(self, number: int) -> tuple[SandboxCall, RawExchange | None]:
+        """Return a call, and its request and reply if they are still stored.
+
+        Raises:
+            LookupError: there is no call with this number.
+        """
+        with self._lock:
+            return self._call_log.get(number)
 
     @property
     def balance(self) -> Decimal:
@@ -277,13 +349,16 @@ class Gateway:
     def clear(self) -> None:
         """Delete messages and counters and restore the balance. Sessions stay."""
         with self._lock:
-            self._account.start()
-            self._revision += 1
+            self._start()
 
     def reset(self) -> None:
         """Delete messages, counters and sessions, and restore the account from the settings."""
         with self._lock:
             self._account.state = self.settings.account
             self._sessions.drop()
-            self._account.start()
-            self._revision += 1
+            self._start()
+
+    def _start(self) -> None:
+        self._account.start()
+        self._call_log.clear()
+        self._revision += 1

@@ -6,17 +6,19 @@ A comment marks each decision that the gateway's documentation leaves open.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ..protocol.answers import Answer
 from ..protocol.models import is_sender
 from .account import SandboxAccount, size_of
 from .account_settings import FailedSlot
+from .call_log import CallOutcome, Judged
 from .magic_numbers import answer_to_all, refusal
-from .sentences import say_in_slot, say_state
+from .sentences import STATE_SENTENCES, say_in_slot, say_state
 from .sessions import PhpSession
 
-__all__ = ["HANDLERS", "Result"]
+__all__ = ["HANDLERS", "Handler", "Result", "judged_refusal"]
 
 Result: TypeAlias = str | tuple[str | None, ...]
 """The result of an operation: a string, or the slots of an array; None is written as nil."""
@@ -148,13 +150,59 @@ def _failed_slot(account: SandboxAccount, refused: Answer, number: str, missing:
     return _SLOTS[account.settings.failed_slot](sentence)
 
 
-HANDLERS: dict[
-    str, tuple[Callable[[SandboxAccount, PhpSession, Mapping[str, str]], Result], bool]
-] = {
-    # operation: handler, whether it needs a session that is logged in
-    "Auth": (_auth, False),
-    "GetCreditBalance": (_get_credit_balance, True),
-    "SendSMS": (_send_sms, True),
-    "GetNewMessages": (_get_new_messages, True),
-    "GetMessageStatus": (_get_message_status, True),
+def judged_refusal(result: Result) -> Judged:
+    """Return the outcome of a call that was refused with this result."""
+    return Judged(CallOutcome.REFUSED, (result if isinstance(result, str) else result[0]) or "")
+
+
+def _done(result: Result) -> Judged:
+    return Judged(CallOutcome.DONE, (result if isinstance(result, str) else result[0]) or "")
+
+
+def _judge_auth(account: SandboxAccount, result: Result, _accepted: int) -> Judged:
+    right = result == account.say(Answer.AUTHORISED)
+    return _done(result) if right else judged_refusal(result)
+
+
+def _judge_balance(_account: SandboxAccount, result: Result, _accepted: int) -> Judged:
+    return _done(result)
+
+
+def _judge_send(_account: SandboxAccount, result: Result, accepted: int) -> Judged:
+    if not accepted:
+        return judged_refusal(result)
+    done = _done(result)
+    return done if accepted == len(result) - 1 else replace(done, outcome=CallOutcome.IN_PART)
+
+
+def _judge_new_messages(_account: SandboxAccount, result: Result, _accepted: int) -> Judged:
+    return Judged(CallOutcome.DONE, f"{len(result)} ids")
+
+
+def _judge_status(_account: SandboxAccount, result: Result, _accepted: int) -> Judged:
+    return _done(result) if result in STATE_SENTENCES else judged_refusal(result)
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """How one operation is answered.
+
+    Attributes:
+        answers: does the work and returns the result.
+        judges: returns the outcome of a call, from the account, the result, and the number of
+            messages that it accepted.
+        needs_login: whether the session must be logged in.
+    """
+
+    answers: Callable[[SandboxAccount, PhpSession, Mapping[str, str]], Result]
+    judges: Callable[[SandboxAccount, Result, int], Judged]
+    needs_login: bool = True
+
+
+HANDLERS: dict[str, Handler] = {
+    "Auth": Handler(_auth, _judge_auth, needs_login=False),
+    "GetCreditBalance": Handler(_get_credit_balance, _judge_balance),
+    "SendSMS": Handler(_send_sms, _judge_send),
+    "GetNewMessages": Handler(_get_new_messages, _judge_new_messages),
+    "GetMessageStatus": Handler(_get_message_status, _judge_status),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..protocol.answers import ANSWERS, STATUSES, Answer, DeliveryState
 
-__all__ = ["NOT_AUTHORISED", "say", "say_in_slot", "say_state"]
+__all__ = ["NOT_AUTHORISED", "STATE_SENTENCES", "say", "say_in_slot", "say_state"]
 
 _SENTENCES = {row.meaning: row.sentence for row in reversed(ANSWERS)}
 _STATES = {row.state: row.sentence for row in reversed(STATUSES)}
@@ -16,6 +16,8 @@ _QUOTING = {row.meaning: row.sentence for row in ANSWERS if "{number}" in row.se
 
 NOT_AUTHORISED = tuple(row.sentence for row in ANSWERS if row.meaning is Answer.NOT_AUTHORISED)
 """Both spellings of "not authorised", the documented one first."""
+STATE_SENTENCES = frozenset(_STATES.values())
+"""All sentences for delivery statuses."""
 
 
 def say(meaning: Answer, **filled: str) -> str:

@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -23,6 +24,8 @@ __all__ = ["ServerThread", "listen"]
 
 _BACKLOG = 2048
 _GRACE_SECONDS = 0.3
+_LOOK_SECONDS = 0.005
+"""How often an ending server looks whether its last connection has ended."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -52,20 +55,46 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, with an event for "ready" and a shutdown that does not wait for clients."""
+    """uvicorn's server, with an event for "ready". It ends at once, and does not wait for clients.
+
+    uvicorn itself looks ten times a second whether it should end, and then waits for a tenth of a
+    second more.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = threading.Event()
+        self._main: asyncio.Future[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
 
+    async def main_loop(self) -> None:
+        self._main = asyncio.ensure_future(super().main_loop())
+        with suppress(asyncio.CancelledError):
+            await self._main
+
+    def end(self) -> None:
+        """Let the main loop end. Call it from another thread."""
+        self.should_exit = True  # for a main loop that has not begun
+        if self._main:
+            with suppress(RuntimeError):  # the event loop has ended
+                self._main.get_loop().call_soon_threadsafe(self._main.cancel)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # If a client has sent half of a request, uvicorn would wait for the rest.
+        # A client that has sent half of a request may never send the rest.
         asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._cut_off)
-        await super().shutdown(sockets)
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(_LOOK_SECONDS)
+        for server in self.servers:
+            await server.wait_closed()
 
     def _cut_off(self) -> None:
         for connection in list(self.server_state.connections):
@@ -136,6 +165,6 @@ class ServerThread:
 
     def stop(self) -> None:
         """End the thread and close every socket."""
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join()
         self._listener.close()

@@ -7,17 +7,18 @@ with all its data.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TypeAlias
 
 from ..protocol.answers import DeliveryState
 from ..protocol.segments import Alphabet
+from .codes import code_of
+from .exchanges import Exchanges, RawExchange
 
-__all__ = ["RawExchange", "SandboxMessage", "Saving", "Store"]
+__all__ = ["Finds", "SandboxMessage", "Saving", "Store"]
 
-_RAW_LIMIT = 256 * 1024
-"""Maximum bytes of a stored request or reply; a longer one is cut."""
 _RAW_TOTAL = 48 * 1024 * 1024
 """Maximum bytes of all stored requests and replies; the oldest are deleted first."""
 
@@ -56,6 +57,11 @@ class SandboxMessage:
     """Seconds from acceptance to the final status."""
 
     @property
+    def code(self) -> str | None:
+        """The digits of the one-time code in the text, None without one."""
+        return code_of(self.text)
+
+    @property
     def searched(self) -> str:
         """The text that a search uses, in lower case."""
         return "\n".join(
@@ -63,18 +69,8 @@ class SandboxMessage:
         ).casefold()
 
 
-@dataclass(frozen=True, slots=True)
-class RawExchange:
-    """The raw bytes of an accepted request and its answer, and the fault that applied, if any."""
-
-    request: bytes = field(repr=False)
-    reply: bytes = field(repr=False)
-    fault: str | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes of request and reply together."""
-        return len(self.request) + len(self.reply)
+Finds: TypeAlias = Callable[[SandboxMessage, str], bool]
+"""Whether a search finds a message, from the message and its `searched`."""
 
 
 class Store:
@@ -87,9 +83,8 @@ class Store:
         # By newest message, oldest first.
         self._conversations: dict[str, deque[int]] = {}
         self._searched: dict[int, str] = {}
-        self._exchanges: dict[int, RawExchange] = {}
+        self._exchanges = Exchanges(_RAW_TOTAL)
         self._exchange_of: dict[int, int] = {}
-        self._raw = 0
         self.last: int = 0
         """The sequence of the newest message, and so the number of all messages so far."""
 
@@ -115,18 +110,11 @@ class Store:
 
     def add_exchange(self, sequences: range, exchange: RawExchange) -> None:
         """Store the raw request and answer of these messages."""
-        kept = replace(
-            exchange, request=exchange.request[:_RAW_LIMIT], reply=exchange.reply[:_RAW_LIMIT]
-        )
         first = sequences.start
-        self._exchanges[first] = kept
-        self._raw += kept.size
+        self._exchanges.add(first, exchange)
         for sequence in sequences:
             if sequence in self._messages:
                 self._exchange_of[sequence] = first
-        while self._raw > _RAW_TOTAL:
-            oldest = next(iter(self._exchanges))
-            self._raw -= self._exchanges.pop(oldest).size
 
     def get(self, message_id: str) -> SandboxMessage | None:
         """Return the message with this id, None if it is not stored."""
@@ -145,38 +133,38 @@ class Store:
         """The number of phone numbers with messages."""
         return len(self._conversations)
 
-    def found(self, search: str, number: str | None = None) -> Iterable[int]:
+    def found(self, finds: Finds | None, number: str | None = None) -> Iterable[int]:
         """Return the sequences of matching messages, oldest first.
 
         Args:
-            search: text that a message must contain, in any case; empty for all.
+            finds: returns whether a message matches, from its `searched`; None for all.
             number: only messages to this number; None for all.
         """
         sequences: Iterable[int] = (
             self._messages if number is None else self._conversations.get(number, ())
         )
-        needle = search.casefold().strip()
-        if not needle:
+        if finds is None:
             return sequences
-        return [sequence for sequence in sequences if needle in self._searched[sequence]]
+        messages, searched = self._messages, self._searched
+        return [sequence for sequence in sequences if finds(messages[sequence], searched[sequence])]
 
-    def threads(self, search: str) -> list[tuple[str, int, int]]:
+    def threads(self, finds: Finds | None) -> list[tuple[str, int, int]]:
         """Return number, count and newest sequence of each matching conversation, newest first."""
-        if not search.strip():
+        if finds is None:
             return [
                 (number, len(all_), all_[-1])
                 for number, all_ in reversed(self._conversations.items())
             ]
         counts: dict[str, tuple[int, int]] = {}
-        for sequence in self.found(search):
+        for sequence in self.found(finds):
             number = self._messages[sequence].destination
             counts[number] = (counts.get(number, (0, 0))[0] + 1, sequence)
         rows = [(number, count, last) for number, (count, last) in counts.items()]
         return sorted(rows, key=lambda row: row[2], reverse=True)
 
     def at(self, sequences: Iterable[int]) -> list[SandboxMessage]:
-        """Return the messages with these sequences."""
-        return [self._messages[sequence] for sequence in sequences]
+        """Return the messages with these sequences, if they are stored."""
+        return [self._messages[sequence] for sequence in sequences if sequence in self._messages]
 
     def _forget(self, sequence: int) -> None:
         message = self._messages.pop(sequence)
@@ -188,9 +176,5 @@ class Store:
             del self._conversations[message.destination]
         first = self._exchange_of.pop(sequence, None)
         # The messages of one exchange are consecutive, so checking the next one is enough.
-        if (
-            first is not None
-            and self._exchange_of.get(sequence + 1) != first
-            and first in self._exchanges
-        ):
-            self._raw -= self._exchanges.pop(first).size
+        if first is not None and self._exchange_of.get(sequence + 1) != first:
+            self._exchanges.remove(first)

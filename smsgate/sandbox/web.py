@@ -19,14 +19,16 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .api import REQUESTS, Api, Asked, Json, state
+from .api import REQUESTS, Api, ApiRequest, Asked, Json, state
+from .call_log import CallOutcome, Judged
+from .exchanges import RawExchange
 from .faults import ConnectionEnd, FaultRule, PreparedReply
 from .origin_check import refusal_of
 from .page import HEADERS, page_file
 from .session_lock import CookieLocks
 from .sessions import PhpSession
 from .soap import Call, SoapFault, fault_body, read_call, result_body
-from .store import RawExchange
+from .waiting import STEP, Wait
 from .wire import Wire
 from .wsdl import wsdl
 
@@ -44,6 +46,7 @@ _NO_CACHE = {
 }
 _HOLD_STEP = 0.05
 _NO_WORK = PreparedReply(200, "text/html", b"")
+_NOT_DONE = Judged(CallOutcome.NOT_DONE)
 
 _EVENT_SECONDS = 0.1
 """Minimum time between two events."""
@@ -72,10 +75,7 @@ class Endpoints:
                 Route(SOAP_PATH, self.empty_page, methods=["GET"]),
                 Route(WSDL_PATH, self.wsdl, methods=["GET"]),
                 Route("/sandbox/events", self.events, methods=["GET"]),
-                *(
-                    Route(path, self._answering(answer), methods=[method])
-                    for method, path, answer in REQUESTS
-                ),
+                *(Route(row.path, self._answering(row), methods=[row.method]) for row in REQUESTS),
                 Route("/", self.page, methods=["GET"]),
                 Route("/static/{name}", self.page, methods=["GET"]),
             ]
@@ -84,6 +84,10 @@ class Endpoints:
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Requests from other web pages are refused."""
         refusal = refusal_of(Headers(scope=scope), self._names) if scope["type"] == "http" else None
+        if refusal and (scope["method"], scope["path"]) == ("POST", SOAP_PATH):
+            # A program that uses another name for this machine would otherwise leave no trace.
+            judged = Judged(CallOutcome.REFUSED, refusal)
+            self._gateway.record(None, "", judged, RawExchange.cut(b"", refusal.encode()))
         await (PlainTextResponse(refusal, 403) if refusal else self._routes)(scope, receive, send)
 
     # The gateway
@@ -103,6 +107,8 @@ class Endpoints:
                 session = self._gateway.open_session(cookie)
                 reply = PreparedReply(500, fault.version.content_type, fault_body(fault))
                 rule = None
+                judged = Judged(CallOutcome.UNREADABLE, fault.reason)
+                self._gateway.record(None, session.key, judged, RawExchange.cut(body, reply.body))
             else:
                 rule = self._api.faults.strike(call.operation.name)
                 session = self._gateway.open_session(cookie)
@@ -123,7 +129,7 @@ class Endpoints:
         self, session: PhpSession, call: Call, body: bytes, rule: FaultRule | None
     ) -> PreparedReply:
         """Do the work, unless a fault prevents it, and return the answer for the client."""
-        reply, accepted = _NO_WORK, range(0)
+        reply, accepted, judged = _NO_WORK, range(0), _NOT_DONE
         if rule is None or rule.row.works:
             answered = self._gateway.call(session, call.operation, call.arguments)
             reply = PreparedReply(
@@ -131,13 +137,11 @@ class Endpoints:
                 call.version.content_type,
                 result_body(call.version, call.operation, answered.result),
             )
-            accepted = answered.accepted
+            accepted, judged = answered.accepted, answered.judged
         if rule and rule.row.changes:
             reply = rule.row.changes(reply)
-        if accepted:
-            self._gateway.keep_exchange(
-                accepted, RawExchange(body, reply.body, rule.kind if rule else None)
-            )
+        exchange = RawExchange.cut(body, reply.body, rule.kind if rule else None)
+        self._gateway.record(call.operation.name, session.key, judged, exchange, accepted)
         return reply
 
     async def _hold(self, seconds: float) -> None:
@@ -188,6 +192,8 @@ class Endpoints:
 
     async def events(self, request: Request) -> Response:
         """Stream the state now and after each change, until the client or the server stops."""
+        if request.query_params:
+            return _document({"error": "query: this request takes no parameters"}, 400)
         asked = _asked(request)
         return StreamingResponse(
             self._state_events(asked),
@@ -211,7 +217,14 @@ class Endpoints:
                 yield b": still here\n\n"
             await anyio.sleep(_EVENT_SECONDS)
 
-    def _answering(self, answer: Callable[[Api, Asked], Json]) -> _Endpoint:
+    async def _arrived(self, wait: Wait, request: Request) -> None:
+        """Return when the message is there, the time is up, or nobody listens any more."""
+        while not (wait.look() or wait.over or self.stopping):
+            if await request.is_disconnected():
+                return
+            await anyio.sleep(STEP)
+
+    def _answering(self, row: ApiRequest) -> _Endpoint:
         async def endpoint(request: Request) -> Response:
             try:
                 given = await request.body()
@@ -223,7 +236,10 @@ class Endpoints:
             except RecursionError:
                 return _document({"error": "body: too deeply nested"}, 400)
             try:
-                return _document(answer(self._api, asked), 200)
+                row.check(asked)
+                if wait := row.waits(self._api, asked):
+                    await self._arrived(wait, request)
+                return _document(row.answers(self._api, asked), 200)
             except LookupError as error:
                 return _document({"error": str(error.args[0])}, 404)
             except ValueError as error:

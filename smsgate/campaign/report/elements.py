@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Protocol
 
+from ...known_sentences import retold
 from ...languages import Language
 from ...ledger.records import Figures, RecipientInDoubt, RequestInDoubt, TimeSlot
 from ...privacy import mask_number
@@ -93,8 +94,8 @@ class ReportPage:
         return self.said(status) if known is None else self.say(known)
 
     def reason(self, reason: str) -> str:
-        """Return a recorded reason as it was recorded."""
-        return self.said(reason) if reason.strip() else self.say(NO_REASON)
+        """Return a recorded reason: ours in the language of the page, others as recorded."""
+        return self.said(retold(reason, self.language)) if reason.strip() else self.say(NO_REASON)
 
     def said(self, text: str) -> str:
         """Return a text of the gateway or a user, escaped and masked for the page."""

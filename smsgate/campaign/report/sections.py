@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from ...known_sentences import retold
 from ...languages import translatable
 from ...ledger.records import Decision, Figures, RequestInDoubt
 from ...ledger.states import Event, RecipientState
@@ -81,10 +82,7 @@ def _reasons(page: ReportPage) -> Iterator[str]:
         (
             "skipped",
             page.say("Why recipients were left out"),
-            page.say(
-                "Found before anything was sent, so these recipients cost nothing. The reasons as"
-                " they were recorded."
-            ),
+            page.say("Found before anything was sent, so these recipients cost nothing."),
             page.figures.skipped,
             "skipped",
         ),
@@ -200,7 +198,8 @@ def _request(page: ReportPage, request: RequestInDoubt) -> Iterator[str]:
         id=request.id,
     )
     yield f"<h3>{heading} <span>{left}</span></h3>"
-    reason = as_sentence(request.reason.strip() or page.language.say("no reason recorded"))
+    recorded = retold(request.reason.strip(), page.language)
+    reason = as_sentence(recorded or page.language.say("no reason recorded"))
     yield f"<p>{page.said(reason)}{_answer(page, request)}</p>"
     rows = findings(request, page.zone, page.language)
     yield from table((), (_finding(row) for row in rows))

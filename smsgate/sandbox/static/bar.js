@@ -1,6 +1,6 @@
 // The bar at the top: connection, figures, warnings, theme. Rule: a warning always has words.
 import { announce } from "./announce.js";
-import { setAttribute, setText } from "./dom.js";
+import { el, setAttribute, setText } from "./dom.js";
 import { counted, grouped } from "./format.js";
 import { icon } from "./icons.js";
 import { setTheme, THEMES, theme } from "./theme.js";
@@ -34,10 +34,13 @@ export function showFigures(state) {
     state.faults.length ? `${counted(state.faults.length, "fault")} on` : null,
   ].filter(Boolean);
   const alarm = at("alarm");
+  // In a narrow window, the number of faults stands for the words.
+  setAttribute(alarm, "data-short", blocked ? "!" : grouped(state.faults.length));
   alarm.hidden = !words.length;
   alarm.dataset.page = blocked ? "Account" : "Faults";
   alarm.dataset.tone = blocked ? "bad" : "hold";
-  if (alarm.textContent !== words.join(", ")) alarm.replaceChildren(icon("bolt"), words.join(", "));
+  if (alarm.textContent !== words.join(", "))
+    alarm.replaceChildren(icon("bolt"), el("span", {}, words.join(", ")));
 }
 
 export function themeButton() {

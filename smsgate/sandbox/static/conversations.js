@@ -1,6 +1,6 @@
 // The list of conversations, newest first; only visible rows exist in the document.
 // Rule: a row is identified by its phone number, never by its position.
-import { api } from "./api.js";
+import { api, Refused } from "./api.js";
 import { el, reconcile, setAttribute, setText } from "./dom.js";
 import { face } from "./faces.js";
 import { counted, grouped, phone, when } from "./format.js";
@@ -20,6 +20,7 @@ export class Conversations {
     this.views = new Map();
     this.known = new Map(); // place -> conversation
     this.total = 0;
+    this.marks = [];
     this.active = null; // the number that the keyboard has selected
     this.open = null;
     this.read = new Map(); // number -> sequence of the last message that was read
@@ -58,8 +59,12 @@ export class Conversations {
     const { first, last } = this.inSight;
     const offset = Math.max(0, first - MORE);
     const words = this.words;
-    const page = await api.conversations({ search: words, offset, limit: last - first + 2 * MORE });
+    const page = await api
+      .conversations({ search: words, offset, limit: last - first + 2 * MORE })
+      .catch((error) => this.complain(words, error));
+    if (!page) return undefined;
     if (words !== this.words) return this.refresh();
+    this.marks = page.marks;
     const moved = first > 0 ? this.shift(page.conversations, offset) : 0;
     this.total = page.total;
     this.known = new Map(page.conversations.map((conversation, at) => [offset + at, conversation]));
@@ -69,6 +74,13 @@ export class Conversations {
     setText(this.found, words ? `${counted(this.total, "conversation")} with “${words}”` : "");
     this.render();
     return undefined;
+  }
+
+  // A word of a field is not complete yet, or not possible.
+  complain(words, error) {
+    if (!(error instanceof Refused)) throw error;
+    if (words !== this.words) this.refresh();
+    else setText(this.found, error.message.replace(/^search: /, ""));
   }
 
   // Return by how many places most visible rows have moved, to keep them in place when scrolling.
@@ -96,7 +108,7 @@ export class Conversations {
     reconcile(this.rows, this.views, items, () => this.row());
     const nothing = this.total === 0 && this.words;
     if (nothing && !this.nothing) {
-      this.nothing = el("p", { class: "nothing" }, "No number, sender, text or id matches.");
+      this.nothing = el("p", { class: "nothing" }, "No message matches.");
       this.list.append(this.nothing);
     }
     if (!nothing && this.nothing) {
@@ -144,15 +156,13 @@ export class Conversations {
           `${counted(conversation.messages, "message")}${unread ? ", new" : ""}`,
         );
         setText(time, when(message.accepted_at));
-        const now = `${message.sequence} ${this.words}`;
+        const now = `${message.sequence} ${this.marks}`;
         if (shown === now) return;
         shown = now;
         image.update(message.sender);
-        number.replaceChildren(
-          ...marked(this.words.startsWith("+") ? key : phone(key), this.words),
-        );
+        number.replaceChildren(...marked(phone(key), this.marks));
         const line = (message.text ?? message.wappush ?? "").replace(/\s+/g, " ").slice(0, 160);
-        last.replaceChildren(...marked(`${message.sender}: ${line}`, this.words));
+        last.replaceChildren(...marked(`${message.sender}: ${line}`, this.marks));
       },
     };
   }

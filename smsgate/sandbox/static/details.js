@@ -79,7 +79,7 @@ export class Details {
             )
           : null,
         message.text !== null
-          ? el("div", { class: "says", dir: "auto" }, ...textNodes(message.text))
+          ? el("div", { class: "says", dir: "auto" }, ...textNodes(message.text, message.code))
           : null,
         facts([
           ["Status", this.status.node],
@@ -143,7 +143,7 @@ export class Details {
     if (!this.isOpen || !this.message) return;
     const { id } = this;
     const page = await api.messages({
-      number: this.message.destination,
+      to: this.message.destination,
       after: this.message.sequence - 1,
       limit: 1,
     });
@@ -180,7 +180,7 @@ function facts(rows) {
   );
 }
 
-function raw(name, text) {
+export function raw(name, text) {
   if (text === null)
     return el(
       "section",

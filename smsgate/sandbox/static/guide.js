@@ -84,7 +84,7 @@ export function guide(state, id) {
             el("code", {}, value(state)),
             name === "Login" ? el("span", { class: "muted" }, `, ${password}`) : null,
           ),
-          copyButton(what, value(state)),
+          el("dd", {}, copyButton(what, value(state))),
         ),
       ),
     ),

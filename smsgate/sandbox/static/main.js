@@ -10,6 +10,7 @@ import { counted, phone } from "./format.js";
 import { guide, magic } from "./guide.js";
 import { Panel } from "./panel.js";
 import { go, route } from "./route.js";
+import { searchHelp } from "./search_help.js";
 import { listen } from "./stream.js";
 import { Thread } from "./thread.js";
 
@@ -268,6 +269,7 @@ window.addEventListener("hashchange", () => follow());
 // The start
 
 function start() {
+  searchHelp({ button: at("search-help"), list: at("search-fields") }, tables.search);
   details = new Details({
     home: at("details"),
     tables,

@@ -4,6 +4,7 @@
 import { AccountPage, SessionsPage } from "./account.js";
 import { announce, attempt } from "./announce.js";
 import { api } from "./api.js";
+import { CallsPage } from "./calls.js";
 import { el, setText } from "./dom.js";
 import { FaultsPage } from "./faults.js";
 import { counted, grouped } from "./format.js";
@@ -32,6 +33,7 @@ export class Panel {
       update: () => {},
     };
     this.pages = {
+      Calls: new CallsPage({ tables }),
       Faults: new FaultsPage({ tables }),
       Account: new AccountPage({ tables }),
       Sessions: new SessionsPage(),
@@ -43,7 +45,11 @@ export class Panel {
     };
     const rows = Object.keys(this.pages).map((name) => ({
       name,
-      make: () => this.pages[name].node,
+      make: () => {
+        // Once the node is in the document.
+        queueMicrotask(() => this.pages[name].update(this.state));
+        return this.pages[name].node;
+      },
     }));
     this.tabs = tabbed("Parts of the sandbox", rows, {
       id: "panel",

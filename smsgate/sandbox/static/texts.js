@@ -1,13 +1,12 @@
 // Turns the text of a message into nodes: links, a one-time code, search matches.
-// Rule: only http and https become links.
+// Rule: only http and https become links. What a search has found is marked by the texts, `marks`,
+// that the sandbox names; digits are also found with what a shown number has between them.
 import { copy } from "./copy.js";
 import { el } from "./dom.js";
 
 const LINK = /https?:\/\/[^\s<>"«»]+/gi;
 const TRAILING = /[.,;:!?)\]}'…]+$/;
 const TRAILING_AT_START = /^[.,;:!?)\]}'…»"]+/;
-const SPEAKS_OF_CODE = /код|парол|code|password|otp|\bpin\b|пін/i;
-const CODE = /(?<![\d.,+:/-])(?:\d{4,8}|\d{3}[ -]\d{3})(?![\d.,:/-]*\d)/;
 
 export function safeAddress(text) {
   if (!URL.canParse(text)) return null;
@@ -15,10 +14,10 @@ export function safeAddress(text) {
   return ["http:", "https:"].includes(address.protocol) ? address.href : null;
 }
 
-export function link(text, search = "") {
+export function link(text, marks = []) {
   const href = safeAddress(text);
   return href
-    ? el("a", { href, target: "_blank", rel: "noreferrer noopener" }, ...marked(text, search))
+    ? el("a", { href, target: "_blank", rel: "noreferrer noopener" }, ...marked(text, marks))
     : text;
 }
 
@@ -33,13 +32,17 @@ function cut(text, pattern, found, rest) {
   return [...nodes, ...rest(text.slice(from))];
 }
 
-export function marked(text, search) {
-  const needle = search.trim();
-  if (!needle || !text) return [text];
-  const escaped = needle.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+function patternOf(mark) {
+  return /^\d+$/.test(mark)
+    ? [...mark].join("[\\s()-]*")
+    : mark.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+export function marked(text, marks) {
+  if (!marks.length || !text) return [text];
   return cut(
     text,
-    new RegExp(escaped, "giu"),
+    new RegExp(marks.map(patternOf).join("|"), "giu"),
     (piece) => [el("mark", {}, piece)],
     (piece) => (piece ? [piece] : []),
   );
@@ -61,18 +64,21 @@ function codeButton(code) {
   return button;
 }
 
-export function textNodes(text, search = "") {
-  const code = SPEAKS_OF_CODE.test(text)
-    ? CODE.exec(text.replace(LINK, (address) => " ".repeat(address.length)))
+// `digits` are those of the code that the sandbox has found in the text, or null.
+export function textNodes(text, digits, marks = []) {
+  const code = digits
+    ? new RegExp(`(?<![\\d.,+:/-])${[...digits].join("[ -]?")}(?!\\d)`).exec(
+        text.replace(LINK, (address) => " ".repeat(address.length)),
+      )
     : null;
-  const plain = (piece) => (piece ? marked(piece, search) : []);
+  const plain = (piece) => (piece ? marked(piece, marks) : []);
   const linked = (piece) =>
     cut(
       piece,
       LINK,
       (address) => {
         const shown = address.replace(TRAILING, "");
-        return [link(shown, search), ...plain(address.slice(shown.length))];
+        return [link(shown, marks), ...plain(address.slice(shown.length))];
       },
       plain,
     );

@@ -45,6 +45,7 @@ export class Thread {
   async show(number, search) {
     this.number = number;
     this.search = search;
+    this.marks = [];
     this.messages = [];
     this.views = new Map();
     this.older = this.newer = this.loading = this.missed = false;
@@ -101,7 +102,7 @@ export class Thread {
       ? el(
           "div",
           { class: "only" },
-          el("span", {}, `Only messages with “${this.search}”`),
+          el("span", {}, `Only what is found by “${this.search}”`),
           el(
             "button",
             { type: "button", class: "plain small", on: { click: this.onAll } },
@@ -135,10 +136,11 @@ export class Thread {
 
   async load(fields, take = (page) => this.replace(page)) {
     const { number, search, list } = this;
-    const page = await api.messages({ number, search, ...fields });
+    const page = await api.messages({ to: number, search, ...fields });
     // A conversation was opened in the meantime, so this answer may be outdated.
     if (!this.isOpen || list !== this.list) return;
     this.total = page.total;
+    this.marks = page.marks;
     this.loaded = true;
     take(page);
   }
@@ -324,10 +326,10 @@ export class Thread {
     if (first.wappush !== null)
       body.append(
         el("div", { class: "push" }, icon("link"), "WAP push"),
-        el("p", { dir: "auto" }, link(first.wappush, this.search)),
+        el("p", { dir: "auto" }, link(first.wappush, this.marks)),
       );
     if (first.text !== null)
-      body.append(el("p", { dir: "auto" }, ...textNodes(first.text, this.search)));
+      body.append(el("p", { dir: "auto" }, ...textNodes(first.text, first.code, this.marks)));
     const node = el(
       "div",
       {
