@@ -286,6 +286,93 @@ def _argument(given: Any) -> str:
     return (given.metavar or given.name.upper()) + ("..." if given.nargs == -1 else "")
 
 
+# --- the JSON output ------------------------------------------------------------------------------
+
+SCHEMAS: dict[str, Any] = json.loads(
+    (Path(__file__).parent / "schemas" / "output.json").read_text("utf-8")
+)["$defs"]
+FAILURES = ("Failed", "FailedSend")
+
+
+def _named_by(schema: dict[str, Any]) -> str:
+    return str(schema.get("$ref", "")).rpartition("/")[2]
+
+
+def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema with what it refers to, and without null, which stands beside its type."""
+    found = schema if "$ref" not in schema else SCHEMAS[_named_by(schema)] | schema
+    other = [one for one in found.get("oneOf", ()) if "required" not in one]
+    return found if not other else _whole(other[0]) | {"description": found["description"]}
+
+
+def _types(schema: dict[str, Any]) -> str:
+    """Return the types of a value in words: `integer or null`, `list of string`."""
+    found = SCHEMAS[_named_by(schema)] if "$ref" in schema else schema
+    if other := [one for one in found.get("oneOf", ()) if "required" not in one]:
+        return " or ".join(map(_types, other))
+    kind = found["type"]
+    if kind == "array":
+        return f"list of {_types(found['items'])}"
+    return kind if isinstance(kind, str) else " or ".join(kind)
+
+
+def _keys(schema: dict[str, Any], before: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield the key, the type and the meaning of each value in a document."""
+    for key, value in schema["properties"].items():
+        whole = _whole(value)
+        words = whole.get("enum", ())
+        listed = f": {', '.join(f'`{word}`' for word in words)}" if words else ""
+        yield f"`{before}{key}`", _types(value), whole["description"].rstrip(".") + listed
+        inner = _whole(whole["items"]) if whole["type"] == "array" else whole
+        if "properties" in inner:
+            brackets = "[]" if whole["type"] == "array" else ""
+            yield from _keys(inner, f"{before}{key}{brackets}.")
+
+
+def _document(kind: str, level: str) -> str:
+    found = SCHEMAS[kind]
+    example = json.dumps(found["examples"][0], ensure_ascii=False, indent=2)
+    table = _table(("key", "type", "meaning"), _keys(found))
+    title, said = found["title"], found["description"]
+    return f"{level} {title}\n\n{said}\n\n{table}\n```json\n{example}\n```\n"
+
+
+def json_output() -> str:
+    """Return the page of what each command prints with `--json`."""
+    parts = [
+        """# JSON output
+
+With `--json`, a command prints JSON to standard output: one document, or one document on each line.
+Nothing else goes there; notes and warnings go to standard error. The
+{download}`JSON Schema <../schemas/output.json>` of all documents has a definition for each command,
+named by its words, such as `campaign-run`. A test of smsgate validates the output of every command.
+
+- Times are seconds since 1970. Durations are in seconds.
+- Credits are numbers. Amounts of money are strings, which no reader rounds.
+- `null` means: there is none, or it is not known. A key is never left out, except in an error.
+- Ignore keys that you do not know: a later version may add some.
+- `send` and `sandbox` show numbers in full. Other commands mask them without `--show-numbers`.
+- The [exit code](../reference.md#the-command) says how the command ended.
+
+## Errors
+
+The last document of a command that fails.
+""",
+        *(_document(kind, "###") for kind in FAILURES),
+    ]
+    shown: set[str] = set()
+    for one in (one for one in SCHEMAS.values() if "anyOf" in one):
+        parts.append(f"## {one['title']}\n\n{one['description']}\n")
+        for kind in (_named_by(other) for other in one["anyOf"]):
+            title = SCHEMAS[kind]["title"]
+            if kind in shown:
+                parts.append(f"- [{title}](#{title.lower().replace(' ', '-')})\n")
+            elif kind not in FAILURES:
+                parts.append(_document(kind, "###"))
+                shown.add(kind)
+    return "\n".join(parts)
+
+
 # --- the API --------------------------------------------------------------------------------------
 
 FIRST = (
@@ -655,6 +742,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "api-integrations.md": integrations,
     "api-testing.md": fixtures,
     "command.md": command,
+    "json-output.md": json_output,
     "exits.md": exits,
     "sentences.md": sentences,
     "numbers.md": numbers,

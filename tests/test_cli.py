@@ -51,7 +51,16 @@ Smsgate = Callable[..., Finished]
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    dropped = ("SMSGATE_", "COLUMNS", "NO_COLOR", "FORCE_COLOR", "PYTHON", "LANG", "LC_")
+    dropped = (
+        "SMSGATE_",
+        "COLUMNS",
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "CLICOLOR",
+        "PYTHON",
+        "LANG",
+        "LC_",
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return kept | {"PYTHONIOENCODING": "utf-8", "LANG": "C.UTF-8"} | variables
 

@@ -15,6 +15,7 @@ import anyio
 import psycopg
 import pytest
 from commands import run_command
+from json_documents import kinds_of
 from postgres_cluster import Cluster, programs
 from test_cli import Finished, Smsgate, clean_environment
 
@@ -507,6 +508,7 @@ def test_failover_is_found_and_accepted(run: Smsgate, sandbox: Sandbox):
         assert "use --yes" in run("database", "accept-failover", "--database", place).err
         done = run("database", "accept-failover", "--database", place, "--yes", "--json")
         assert (done.code, done.document["moved"], done.document["in_doubt"]) == (0, 1, 2)
+        assert kinds_of("database accept-failover", done.out) == ["FailoverAccepted"]
         kept = states_of(sandbox, place)
         assert {kept[3].state, kept[4].state} == {S.IN_DOUBT}
         assert run("database", "check", "--database", place).code == 0

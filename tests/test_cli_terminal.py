@@ -23,7 +23,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 import trustme
-from commands import NOBODY, Child, fork, text_of
+from commands import NOBODY, Child, fork, run_command, text_of
+from json_documents import kinds_of
 from test_cli import GOOD, PASSWORD, TEXT, clean_environment, start
 
 from smsgate.cli.exits import Exit
@@ -160,7 +161,20 @@ def test_invalid_message_is_reported_before_any_prompt(tmp_path: Path) -> None:
 # --- colour ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+@pytest.mark.parametrize(
+    ("variables", "coloured"),
+    [
+        ({}, True),
+        ({"NO_COLOR": "1"}, False),
+        ({"NO_COLOR": ""}, True),
+        ({"CLICOLOR": "0"}, False),
+        ({"CLICOLOR": "1"}, True),
+        ({"FORCE_COLOR": ""}, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ({"CLICOLOR_FORCE": "1", "CLICOLOR": "0"}, False),
+    ],
+    ids=str,
+)
 def test_colour_is_used_on_a_terminal_unless_disabled(
     sandbox: Sandbox, tmp_path: Path, variables: dict[str, str], coloured: bool
 ) -> None:
@@ -176,6 +190,59 @@ def test_colour_is_used_on_a_terminal_unless_disabled(
     assert bool(COLOUR.search(screen)) is coloured
     assert "✓ accepted" in SGR.sub("", screen)
     assert max(map(len, SGR.sub("", screen).splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("variables", "coloured"),
+    [
+        ({}, False),
+        ({"CLICOLOR": "1"}, False),
+        ({"CLICOLOR_FORCE": "1"}, True),
+        ({"CLICOLOR_FORCE": "0"}, False),
+        ({"CLICOLOR_FORCE": ""}, False),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ({"CLICOLOR_FORCE": "1", "CLICOLOR": "0"}, False),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("arguments", [["segments", "Привіт"], ["--help"]], ids=lambda one: one[0])
+def test_pipe_has_colour_only_if_it_is_forced(
+    arguments: list[str], variables: dict[str, str], coloured: bool
+) -> None:
+    out = subprocess.check_output(
+        [sys.executable, "-m", "smsgate", *arguments],
+        text=True,
+        env=clean_environment(TERM="xterm-256color", **variables)
+        | {"GITHUB_ACTIONS": "", "PY_COLORS": ""},
+    )
+    assert ("\x1b[" in out) is coloured
+
+
+def test_lines_of_a_pipe_are_whole_and_those_of_a_screen_fit(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("phone\n12\n+380501234567\n", "utf-8")
+    words = ("list.csv", "--sender", "Shop", "--text", TEXT)
+    skipped = ("campaign", "skipped", "a.sms")
+
+    def piped(*arguments: str, **variables: str) -> list[str]:
+        environment = clean_environment(**variables)
+        done = run_command(arguments, environment=environment, folder=tmp_path)
+        assert done.code == 0
+        return done.out.decode().splitlines()
+
+    database = ("--database", "sms.db")
+    lines = piped("campaign", "new", "a.sms", *words) + piped("database", "migrate", *database)
+    lines += piped("database", "check", *database)
+    assert max(map(len, lines)) < 250, "no line is filled with spaces"
+    whole = piped(*skipped)
+    assert len(whole) == 3
+    assert "not a phone number" in whole[-1]
+    assert len(whole[-1]) > 100
+    assert max(map(len, piped(*skipped, COLUMNS="60"))) <= 60
+    with terminal(*skipped, cwd=tmp_path) as child:
+        screen = child.read()
+    assert max(map(len, SGR.sub("", screen).splitlines())) <= 80
+    assert " ".join(screen.split()[-4:]) == " ".join(whole[-1].split()[-4:])
 
 
 def test_error_is_red_with_aligned_lines(tmp_path: Path) -> None:
@@ -427,6 +494,7 @@ def test_demo_as_json_is_one_document_and_leaves_only_the_report(
     assert time.monotonic() - started < SECONDS
     with pytest.raises(ProcessLookupError):
         os.killpg(child.pid, 0)
+    assert kinds_of("demo", out.decode()) == ["DemoReport"]
     report = json.loads(out)
     assert not list(working.iterdir())
     assert [str(path) for path in temporary.rglob("*") if path.is_file()] == [

@@ -16,6 +16,7 @@ from types import ModuleType
 import api_pages
 import check_search
 import floors
+import json_documents
 import pytest
 
 import smsgate
@@ -114,6 +115,18 @@ def test_each_public_name_is_in_the_api(pages: dict[str, str], page: str, module
 )
 def test_command_page_shows_arguments_and_options(pages: dict[str, str], line: str):
     assert line in pages["command.md"]
+
+
+def test_json_page_has_each_command_and_document_once(pages: dict[str, str]):
+    lines = pages["json-output.md"].splitlines()
+    for schema in json_documents.SCHEMAS["$defs"].values():
+        if "title" in schema:
+            level = "##" if "anyOf" in schema else "###"
+            assert lines.count(f"{level} {schema['title']}") == 1
+    assert (
+        "| `recipients[].outcome` | string | The outcome of a recipient: `accepted`,"
+        in (pages["json-output.md"])
+    )
 
 
 def test_nothing_of_this_machine_gets_into_a_page(pages: dict[str, str]):

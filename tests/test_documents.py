@@ -11,17 +11,16 @@ import shlex
 import subprocess
 import tomllib
 from dataclasses import fields
+from inspect import cleandoc
 from pathlib import Path
-from typing import Any
 
 import pytest
+from command_tree import COMMANDS, command_of
 from commands import run_command
 from replies import sent
-from typer.main import get_command
 
 import smsgate
 from smsgate.campaign import TRANSITIONS
-from smsgate.cli.app import app
 from smsgate.cli.exits import Exit
 from smsgate.config import GatewaySettings
 from smsgate.extras import EXTRA_OF
@@ -227,12 +226,20 @@ LINES = [
 ]
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_each_command_has_an_example_that_parses(name: str) -> None:
+    help_of = cleandoc(COMMANDS[name].help)
+    examples = re.findall(r"^Example: smsgate (.*(?:\n.+)*)$", help_of, re.MULTILINE)
+    assert examples
+    for example in examples:
+        command, words = command_of(shlex.split(example))
+        assert command is COMMANDS[name]
+        command.make_context(name, words)
+
+
 @pytest.mark.parametrize("line", LINES)
 def test_each_shown_command_exists_with_its_options(line: str) -> None:
-    command: Any = get_command(app)
-    words = shlex.split(line, comments=True)[1:]
-    while words and hasattr(command, "commands") and not words[0].startswith("-"):
-        command = command.commands[words.pop(0)]
+    command, words = command_of(shlex.split(line, comments=True)[1:])
     options = {word for word in words if re.match("--?[a-z]", word)}
     assert options <= {name for option in command.params for name in option.opts}
 

@@ -149,7 +149,10 @@ async def send(
 
 @command(app)
 async def balance(output: Output, account: Account) -> None:
-    """Show the balance of the account, in credits."""
+    """Show the balance of the account, in credits.
+
+    Example: smsgate balance
+    """
     async with account.session() as session:
         output.show(Balance(await session.get_credit_balance()))
 

@@ -238,7 +238,10 @@ command(app, name="test", sends=True, speaks=True)(send_test)
 
 @command(app, speaks=True)
 def skipped(output: Output, place: CampaignPlace, show_numbers: ShowNumbers = False) -> None:
-    """Show the skipped recipients: the line of the list and the reason."""
+    """Show the skipped recipients: the line of the list and the reason.
+
+    Example: smsgate campaign skipped spring.sms
+    """
     with place.open(writing=False) as campaign:
         output.show(Skipped(tuple(campaign.skipped()), show_numbers))
 
@@ -367,7 +370,10 @@ async def _balance(output: Output, session: AsyncSession) -> Decimal | None:
 
 @command(app, speaks=True)
 def status(output: Output, place: CampaignPlace, *, prices: PriceList = None) -> None:
-    """Show the state of a campaign, even during a run."""
+    """Show the state of a campaign, even during a run.
+
+    Example: smsgate campaign status spring.sms
+    """
     listed = price_list(prices)
     with _open_to_show(place) as campaign:
         output.show(_status_of(output, campaign, listed))
@@ -446,7 +452,10 @@ def _counted(output: Output, campaign: Campaign) -> Figures:
 
 @command(app, speaks=True)
 def in_doubt(output: Output, place: CampaignPlace, show_numbers: ShowNumbers = False) -> int:
-    """Show the recipients in doubt: since when, why, and the evidence."""
+    """Show the recipients in doubt: since when, why, and the evidence.
+
+    Example: smsgate campaign in-doubt spring.sms
+    """
     with _open_to_show(place) as campaign:
         requests = _in_doubt(campaign)
     output.show(InDoubtList(place.words(), requests, show_numbers))

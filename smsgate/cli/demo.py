@@ -115,7 +115,10 @@ class DemoReport:
 
 
 async def demo(output: Output) -> None:
-    """Run a free local demo: one send, 1,000 sends, and a campaign that survives kill -9."""
+    """Run a free local demo: one send, 1,000 sends, and a campaign that survives kill -9.
+
+    Example: smsgate demo
+    """
     from ..sandbox import MAGIC, Sandbox, Settings  # noqa: PLC0415 - another extra
 
     stage, settings = output.stage, Settings(credits=20_000)
@@ -148,7 +151,7 @@ def _heading(stage: Console, number: int, title: str) -> None:
 
 
 def _show(stage: Console, *said: RenderableType) -> None:
-    stage.print(Padding(Group(*said), (0, 0, 0, 3)))
+    stage.print(Padding(Group(*said), (0, 0, 0, 3), expand=False))
 
 
 async def _log_in(stage: Console, session: AsyncSession, url: str) -> None:
@@ -268,7 +271,7 @@ def _report_screen(report: DemoReport) -> RenderableType:
         ),
         Text.assemble("The report for a manager: ", (shown.report, "bold")),
     )
-    return Group(Padding(closing, (0, 0, 0, 3)), Text(), Text(_PROMISE, "bold"))
+    return Group(Padding(closing, (0, 0, 0, 3), expand=False), Text(), Text(_PROMISE, "bold"))
 
 
 def _book_sentence(book: Book) -> str:

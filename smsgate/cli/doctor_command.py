@@ -65,6 +65,8 @@ async def doctor(
     """Check the connection and the account, and say what to change. Sends nothing.
 
     The report is safe to share: it has no password and, by default, no balance.
+
+    Example: smsgate doctor --json
     """
     settings = account.settings()
     if proxy:
@@ -174,7 +176,7 @@ def changes_to_make(changes: Mapping[str, str]) -> list[RenderableType]:
 
 
 def _indented(name: str, text: str) -> RenderableType:
-    return Padding(Text.assemble((name, "bold cyan"), ": ", text), (0, 0, 0, 2))
+    return Padding(Text.assemble((name, "bold cyan"), ": ", text), (0, 0, 0, 2), expand=False)
 
 
 def _document(report: Report) -> dict[str, Any]:

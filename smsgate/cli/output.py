@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import traceback
 import warnings
@@ -30,7 +31,7 @@ from ..languages import plural, say
 from ..privacy import redact_http_logs
 from .exits import Exit, ExitRow, Interrupted, NobodyReads, exit_of, hint_of
 from .streams import Stream
-from .views import as_json, in_doubt_document, printable, view_of
+from .views import WIDEST, as_json, in_doubt_document, printable, view_of
 
 __all__ = ["Machines", "Output", "People"]
 
@@ -62,7 +63,9 @@ class Output(ABC):
         self._out = Stream(sys.stdout, self._lost)
         err: Any = Stream(sys.stderr, lambda _: None)
         out: Any = self._out
-        self.results: Console = Console(file=out, highlight=False)
+        # Lines of a pipe are not wrapped: programs read them, and rich would assume 80 columns.
+        wide = None if out.isatty() or os.environ.get("COLUMNS") else WIDEST
+        self.results: Console = Console(file=out, highlight=False, width=wide)
         self.messages: Console = Console(file=err, stderr=True, highlight=False)
         self.at_terminal: bool = err.isatty() and self.messages.is_interactive
         """Whether messages go to a terminal.

@@ -36,6 +36,7 @@ from .rewriting_options import saving_lines, savings_document
 __all__ = [
     "OUTCOMES",
     "VIEWS",
+    "WIDEST",
     "Balance",
     "Look",
     "NewMessages",
@@ -80,7 +81,7 @@ OUTCOMES: dict[Outcome, Look] = {
 _PRINTED = "\n\u00a0"
 """Characters that Python does not count as printable, but that a terminal shows as they are."""
 _CHARACTERS_SHOWN = 12
-_WIDEST = 10_000
+WIDEST: int = 10_000
 """More characters than any screen has in a line."""
 
 
@@ -189,9 +190,7 @@ class Rows:
             for *first, last in self._rows
         ]
         if (
-            console.measure(
-                self._grid(narrowest), options=options.update(max_width=_WIDEST)
-            ).maximum
+            console.measure(self._grid(narrowest), options=options.update(max_width=WIDEST)).maximum
             <= options.max_width
         ):
             yield self._grid(self._rows)
@@ -201,7 +200,9 @@ class Rows:
             yield unbroken(Text("  ").join(map(_padded, first, widths, self._columns)))
             longest = max(map(cell_len, last.plain.split()), default=0)
             yield (
-                Padding(last, (0, 0, 0, 2)) if longest <= options.max_width - 2 else unbroken(last)
+                Padding(last, (0, 0, 0, 2), expand=False)
+                if longest <= options.max_width - 2
+                else unbroken(last)
             )
 
     def _plain(self) -> list[list[str]]:
