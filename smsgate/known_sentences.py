@@ -251,6 +251,8 @@ OURS: tuple[Known, ...] = (
     translatable("the numbers of this campaign were deleted by a purge"),
     translatable("the file exists already"),
     translatable("{file}: the file exists; to replace it, use --overwrite"),
+    translatable("{file}: this is a folder; give the path of a file"),
+    translatable("this is a folder: give the path of a file"),
     translatable("{variable}: this value cannot be written to an .env file"),
     translatable("this is not a file, so it cannot be replaced"),
     translatable("this is a database, perhaps a campaign, so it is not replaced"),

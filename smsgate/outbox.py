@@ -57,7 +57,7 @@ from .ledger.states import OPERATOR_EVENTS, Event, RecipientState
 from .protocol.models import Message
 from .protocol.models import message_id as checked_id
 from .session import AsyncSession
-from .stop_check import StopCheck
+from .stop_check import StopCheck, checked_stop_list
 
 __all__ = ["ClaimLost", "Event", "LedgerError", "Outbox", "OutboxMessage", "RecipientState"]
 
@@ -123,7 +123,7 @@ class Outbox:
         self._session = session
         self._place = place
         self._forget_texts = forget_texts
-        self._stop_list = stop_list
+        self._stop_list = checked_stop_list(stop_list)
         self._ledger: MessageLedger | None = None
         self._steps: OneThread
         self._abandoned: list[str] = []

@@ -71,7 +71,7 @@ from .protocol.operations import (
     SEND_SMS,
 )
 from .protocol.segments import segments
-from .stop_check import StopCheck, check_not_listed
+from .stop_check import StopCheck, check_not_listed, checked_stop_list
 
 __all__ = ["GATEWAY_URL", "AsyncSession", "SendOutcome"]
 
@@ -179,7 +179,7 @@ class AsyncSession:
         for odd in odd_credentials(login=login, password=password):
             warn(odd, stacklevel=_caller())
         self._calls = Calls(config, observer)
-        self._stop_list = stop_list
+        self._stop_list = checked_stop_list(stop_list)
         if travels_in_clear(config.url):
             warn(
                 "the gateway's address is plain http: login, password and texts are not encrypted",

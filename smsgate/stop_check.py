@@ -6,12 +6,12 @@ Rule of this file: no error names a number, only how many are listed.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from .errors import OnStopList
 from .privacy import sealed
 
-__all__ = ["StopCheck", "check_not_listed"]
+__all__ = ["StopCheck", "check_not_listed", "checked_stop_list"]
 
 
 class StopCheck(Protocol):
@@ -23,6 +23,20 @@ class StopCheck(Protocol):
         Any error that this raises ends the send before anything leaves.
         """
         ...
+
+
+def checked_stop_list(given: Any) -> StopCheck | None:
+    """Return a stop list that was given, None if none was.
+
+    Raises:
+        ValueError: it is not a stop list, for example a path.
+    """
+    if given is not None and not callable(getattr(given, "listed", None)):
+        raise ValueError(
+            "stop_list: must be an object with `async def listed(numbers)`, such as an open"
+            " `smsgate.stop_list.StopList`"
+        )
+    return cast("StopCheck | None", given)
 
 
 @sealed

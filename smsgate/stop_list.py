@@ -22,7 +22,7 @@ from .campaign import LeftOut, Row, StopListError
 from .campaign.given_numbers import UnreadableRow, international_in
 from .campaign.stopping import numbers_of, open_stop_list
 from .ledger.stop_numbers import StopEntry, StopLedger, check_reason
-from .stop_check import StopCheck
+from .stop_check import StopCheck, checked_stop_list
 
 __all__ = ["StopEntry", "StopImport", "StopList", "StopListError"]
 
@@ -189,11 +189,11 @@ async def opened(
     """Give a stop list, opened for reading and then closed if a path or an address is given.
 
     Raises:
-        ValueError: the place is neither a path nor an address of PostgreSQL.
+        ValueError: it is neither a stop list, nor a path, nor an address of PostgreSQL.
         StopListError: the list cannot be read.
     """
     if isinstance(given, str | os.PathLike):
         async with StopList(given, writing=False) as stop_list:
             yield stop_list
     else:
-        yield given
+        yield checked_stop_list(given)

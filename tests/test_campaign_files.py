@@ -405,6 +405,14 @@ def shelf() -> Iterator[Path]:
         yield Path(folder)
 
 
+def test_campaign_in_use_is_not_asked_to_give_its_log_away(tmp_path: Path):
+    path = tmp_path / "spring.sms"
+    with Campaign.create(path, rows_source(["+380501234567"]), sender="Shop", text="Hello"):
+        assert path.with_name("spring.sms-wal").exists()
+        with pytest.raises(FileExistsError, match="the file exists already"):
+            Campaign.create(path, rows_source(["+380501234567"]), sender="Shop", text="Hello")
+
+
 def test_campaign_on_a_read_only_medium_can_be_read(
     shelf: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -96,3 +96,15 @@ def test_value_reads_back_or_is_refused(value: str) -> None:
         assert any(not character.isprintable() for character in value)
     else:
         assert dotenv_values(stream=StringIO(text), interpolate=False) == {"SMSGATE_LOGIN": value}
+
+
+def test_place_that_cannot_be_a_file_is_named(bare: Smsgate, tmp_path: Path) -> None:
+    account = {"SMSGATE_LOGIN": "shop", "SMSGATE_PASSWORD": "secret-word"}
+    (tmp_path / ".env").symlink_to("gone.env")
+    done = bare("init", "--url", GATEWAY_OF_NOBODY, **account)
+    assert ".env: the file exists; to replace it, use --overwrite" in done.err
+    done = bare("init", "--url", GATEWAY_OF_NOBODY, "--file", ".", **account)
+    assert ".: this is a folder; give the path of a file" in done.err
+    done = bare("init", "--url", GATEWAY_OF_NOBODY, "--file", "gone/my.env", **account)
+    assert "gone/my.env" in done.err, "not the name of a temporary file"
+    assert [path.name for path in tmp_path.iterdir()] == [".env"]

@@ -274,6 +274,24 @@ async def test_list_that_goes_during_a_run_ends_the_run(sandbox: Sandbox, tmp_pa
         assert campaign.journal.states() == {S.ACCEPTED: 3, S.PENDING: 6}
 
 
+@pytest.mark.parametrize("given", [True, "stop.db", [], object()])
+def test_what_is_no_stop_list_is_refused_at_once(given: Any):
+    options: dict[str, Any] = {"url": "http://127.0.0.1:9/"}
+    said = r"^stop_list: must be an object with `async def listed"
+    with pytest.raises(ValueError, match=said):
+        smsgate.AsyncSession("sandbox", "sandbox", **options, stop_list=given)
+    with pytest.raises(ValueError, match=said):
+        QuickOutbox(smsgate.AsyncSession("a", "b", **options), "sms.db", stop_list=given)
+
+
+@pytest.mark.anyio
+async def test_folder_is_no_stop_list(tmp_path: Path):
+    for place in (tmp_path, ""):
+        with pytest.raises(StopListError, match="this is a folder: give the path of a file"):
+            async with StopList(place, writing=False):
+                pass
+
+
 @pytest.mark.anyio
 async def test_locked_list_ends_the_run_and_the_next_one_sends(
     places: Places, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -21,6 +21,14 @@ def write_whole(path: Path, pieces: Iterable[str], *, overwrite: bool) -> None:
 
     Raises `FileExistsError` or another `OSError`.
     """
+    try:
+        _write(path, pieces, overwrite=overwrite)
+    except OSError as error:
+        # Not the temporary file, whose name would tell a user nothing.
+        raise type(error)(error.errno, error.strerror, str(path)) from None
+
+
+def _write(path: Path, pieces: Iterable[str], *, overwrite: bool) -> None:
     _check(path, overwrite=overwrite)
     beside = path.with_name(f".{path.name[:100]}.{token_hex(6)}")
     descriptor = os.open(

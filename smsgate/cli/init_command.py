@@ -56,7 +56,9 @@ async def init(
 
     Example: smsgate init
     """
-    if file.exists() and not overwrite:
+    if file.is_dir():
+        raise ValueError(f"{file}: this is a folder; give the path of a file")
+    if (file.is_symlink() or file.exists()) and not overwrite:
         raise ValueError(f"{file}: the file exists; to replace it, use --overwrite")
     given = {
         "sender": sender,

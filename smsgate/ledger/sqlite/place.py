@@ -46,8 +46,11 @@ class Place:
         self._known: dict[str, tuple[int, int] | None] = {}
 
     def check_new(self) -> None:
-        """Raise `JournalError` if no campaign may be created here."""
+        """Raise `FileExistsError` or `JournalError` if no campaign may be created here."""
         self._check_folder()
+        # Before the log, which belongs to this file and may be in use.
+        if self.path.is_symlink() or self.path.exists():
+            raise FileExistsError(17, "the file exists already", str(self.path))
         log = beside(self.path, LOG)
         if log.exists():
             raise JournalError(

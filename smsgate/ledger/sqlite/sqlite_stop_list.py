@@ -62,6 +62,8 @@ class SqliteStopList(StopLedger):
 
     def _opened(self, path: Path) -> tuple[sqlite3.Connection, tuple[int, int] | None]:
         with self._naming():
+            if path.is_dir():
+                raise JournalError("this is a folder: give the path of a file")
             if self._writing and not path.exists():
                 # Another process may create the file at the same moment.
                 os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
