@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-import api_pages
 import check_search
+import docstrings
 import floors
 import json_documents
 import pytest
@@ -166,7 +166,7 @@ def test_example_of_a_docstring_is_code_and_nothing_else_is():
         "Send.", "", "    await send()", "", "    more()", "", "- a list", "", "    continued", "",
         "Marked::", "", "    once()", "", "Args:", "    name: what", "", "        indented",
     ]  # fmt: skip
-    marked = api_pages.with_examples(docstring)
+    marked = docstrings.with_examples(docstring)
     assert marked == [*docstring[:2], ".. code-block:: python", "", *docstring[2:]]
 
 
