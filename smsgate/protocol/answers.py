@@ -133,11 +133,6 @@ class StatusRow:
     final: bool
     note: str = ""
 
-    @property
-    def pattern(self) -> re.Pattern[str]:
-        """The pattern of the sentence in the form that is compared."""
-        return _pattern(self.sentence)
-
 
 def normalise(sentence: str) -> str:
     """Return the sentence in the form that is compared; the head of this file describes it."""
