@@ -371,6 +371,7 @@ def test_clear_restores_the_initial_state(sandbox: Sandbox):
             "operation: null or one of ",
         ),
         ("POST /sandbox/faults", {"kind": "html", "times": 0}, 400, "times: null or a whole"),
+        ("POST /sandbox/faults", {"kind": "slow", "seconds": 10**400}, 400, "seconds: null or a"),
         ("GET /sandbox/messages?limit=1&limit=2", None, 400, "limit: given more than once"),
         ("GET /sandbox/nothing", None, 404, "path: the sandbox has no such path"),
         ("GET /sandbox/clear", None, 405, "method: this path takes only POST"),

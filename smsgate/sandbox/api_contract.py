@@ -219,7 +219,7 @@ SCHEMAS: dict[str, Schema] = {
             "operation": _or_null(_OPERATION),
             "probability": _or_null({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
             "times": _or_null({"type": "integer", "minimum": 1}),
-            "seconds": _or_null({"type": "number", "minimum": 0}),
+            "seconds": _or_null({"type": "number", "minimum": 0, "maximum": 366 * 86_400}),
         },
         required=("kind",),
     ),
