@@ -1233,6 +1233,14 @@ def test_exposed_sandbox_has_an_address_usable_on_this_machine() -> None:
         ("sentences", {Answer.SENT: ""}),
         ("unauthorised", "Нет"),
         ("failed_slot", "blank"),
+        ("keep_calls", 10_000_001),
+        ("keep_calls", 10**20),
+        ("keep_messages", 10**20),
+        ("session_calls", 10**20),
+        ("credits", 10**13),
+        ("hold_seconds", 10**400),
+        ("delivery_seconds", 1e300),
+        ("keep_alive_seconds", 1e300),
     ],
 )
 def test_bad_setting_is_refused_by_name(name: str, value: Any) -> None:

@@ -368,8 +368,15 @@ def test_clear_restores_the_initial_state(sandbox: Sandbox):
             "POST /sandbox/faults",
             {"kind": "html", "operation": []},
             400,
-            "operation: None or one of ",
+            "operation: null or one of ",
         ),
+        ("POST /sandbox/faults", {"kind": "html", "times": 0}, 400, "times: null or a whole"),
+        ("POST /sandbox/faults", {"kind": "slow", "seconds": 10**400}, 400, "seconds: null or a"),
+        ("GET /sandbox/messages?limit=1&limit=2", None, 400, "limit: given more than once"),
+        ("GET /sandbox/nothing", None, 404, "path: the sandbox has no such path"),
+        ("GET /sandbox/clear", None, 405, "method: this path takes only POST"),
+        ("PATCH /sandbox/faults", {}, 405, "method: this path takes only DELETE, GET, HEAD, POST"),
+        ("POST /healthz", None, 405, "method: this path takes only "),
         ("DELETE /sandbox/faults/99", None, 404, "id: no active fault has this id"),
         ("DELETE /sandbox/faults/x", None, 404, "id: no active fault has this id"),
         ("DELETE /sandbox/sessions/x", None, 404, "key: no session has this key"),
@@ -624,8 +631,10 @@ def test_request_of_another_web_page_is_refused(
     method: str, path: str, headers: dict[str, str], sandbox: Sandbox
 ):
     User(sandbox).send()
-    status, _ = call(sandbox, path, method, **headers)
+    status, said = call(sandbox, path, method, **headers)
     assert status in (400, 403)  # what is no Host at all is refused by the server itself
+    if status == 403 and path.startswith("/sandbox/"):
+        assert list(said) == ["error"]
     assert sandbox.accepted == 1
 
 

@@ -185,6 +185,34 @@ PASSWORDS = {
         f"<e:Envelope><e:Header><wsse:Password Type='x'>{needles.PASSWORD}"
         "</wsse:Password></e:Header></e:Envelope>"
     ).encode(),
+    "by position": envelope(
+        f"<t:Auth><param0>sandbox</param0><param1>{needles.PASSWORD}</param1></t:Auth>"
+    ),
+    "array of PHP": envelope(
+        "<t:Auth><param0><item><key>password</key>"
+        f"<value>{needles.PASSWORD}</value></item></param0></t:Auth>"
+    ),
+    "array of PHP in a send": envelope(
+        "<t:SendSMS><param0><item><key>password</key>"
+        f"<value>{needles.PASSWORD}</value></item></param0></t:SendSMS>"
+    ),
+    "attribute": envelope(f"<t:Auth><password value='{needles.PASSWORD}'/></t:Auth>"),
+    "attribute of a send": envelope(f"<t:SendSMS><password a='{needles.PASSWORD}'/></t:SendSMS>"),
+    "after an inner one": envelope(
+        f"<t:Auth><password><password>a</password>{needles.PASSWORD}</password></t:Auth>"
+    ),
+    "after an end in cdata": envelope(
+        f"<t:Auth><password><![CDATA[</password>{needles.PASSWORD}]]></password></t:Auth>"
+    ),
+    "after an end in a comment": envelope(
+        f"<t:Auth><password><!--</password>-->{needles.PASSWORD}</password></t:Auth>"
+    ),
+    "in a comment": envelope(f"<t:Auth><!-- {needles.PASSWORD} --><login>a</login></t:Auth>"),
+    "in a nested login": envelope(f"<t:Auth><login><a>{needles.PASSWORD}</a></login></t:Auth>"),
+    "by position, no envelope": f"<Auth><a>x</a><b>{needles.PASSWORD}</b></Auth>".encode(),
+    "cut off in a tag": f"<Envelope><password value='{needles.PASSWORD}".encode(),
+    "form": f"login=a&Password={needles.PASSWORD}".encode(),
+    "json": f'{{"login": "a", "password": "{needles.PASSWORD}"}}'.encode(),
     "utf-16": request("Auth", password=needles.PASSWORD).decode().encode("utf-16"),
 }
 
@@ -194,7 +222,8 @@ def test_password_is_in_no_listed_request(title: str, sandbox: Sandbox):
     ask(sandbox.url, PASSWORDS[title])
     whole = got(sandbox, f"/sandbox/calls/{sandbox.call_log[-1].number}")
     assert needles.PASSWORD not in whole["request"].replace("\0", "")
-    assert ("***" in whole["request"]) == (title != "utf-16")
+    withheld = title in ("utf-16", "form", "json")
+    assert ("***" in whole["request"], "not shown" in whole["request"]) == (not withheld, withheld)
     assert needles.PASSWORD not in repr(sandbox.call_log)
 
 
@@ -203,6 +232,20 @@ def test_masking_keeps_the_rest_of_the_request(sandbox: Sandbox):
     ask(sandbox.url, body)
     whole = got(sandbox, f"/sandbox/calls/{sandbox.call_log[-1].number}")
     assert whole["request"] == body.decode().replace(">a<", ">***<")
+
+
+def test_password_beside_an_accepted_message_is_not_stored(sandbox: Sandbox):
+    user = User(sandbox)
+    body = request("SendSMS", sender="Shop", destination=GOOD, text="a", password=needles.PASSWORD)
+    (_, id_) = user.post(body).slots
+    seen = got(sandbox, f"/sandbox/messages/{id_}")["request"]
+    assert (needles.PASSWORD in seen, "***" in seen) == (False, True)
+
+
+def test_text_that_speaks_of_a_password_is_shown(sandbox: Sandbox):
+    user = User(sandbox)
+    user.send(GOOD, "Your password: 4815")
+    assert "4815" in got(sandbox, f"/sandbox/calls/{sandbox.call_log[-1].number}")["request"]
 
 
 def test_calls_are_filtered_and_the_newest_come_first(sandbox: Sandbox):

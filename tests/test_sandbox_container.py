@@ -62,7 +62,8 @@ def test_variables_configure_the_sandbox(tmp_path: Path):
         SMSGATE_SANDBOX_PORT="0",
         SMSGATE_SANDBOX_LOGIN="variable",
         SMSGATE_SANDBOX_PASSWORD="a b;c",
-        SMSGATE_SANDBOX_FAULT="reset after,SendSMS,10%;502 before,3x",
+        SMSGATE_SANDBOX_FAULT="reset after,SendSMS,10%; ;502 before,3x;;",
+        SMSGATE_SANDBOX_NAME=";",
         SMSGATE_SANDBOX_SEED="",
     )
     try:
@@ -81,7 +82,16 @@ def test_variables_configure_the_sandbox(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PORT", "many"), ("CREDITS", "-1"), ("ACCOUNT", "gone"), ("FAULT", "no")]
+    ("name", "value"),
+    [
+        ("PORT", "many"),
+        ("CREDITS", "-1"),
+        ("ACCOUNT", "gone"),
+        ("FAULT", "no"),
+        ("KEEP_CALLS", "9" * 20),
+        ("KEEP_MESSAGES", "9" * 20),
+        ("SENDERS", ",,"),
+    ],
 )
 def test_bad_variable_is_a_usage_error_that_names_it(name: str, value: str, tmp_path: Path):
     child = start(
@@ -89,7 +99,28 @@ def test_bad_variable_is_a_usage_error_that_names_it(name: str, value: str, tmp_
     )
     _, said = child.communicate(timeout=30)
     assert child.returncode == 2
-    assert name in said.upper()
+    assert name in said.upper().replace("-", "_")
+    assert "frozenset" not in said
+
+
+def test_unknown_variable_is_a_warning_that_names_it(tmp_path: Path):
+    child = start(
+        "sandbox",
+        "--json",
+        cwd=tmp_path,
+        SMSGATE_SANDBOX_PORT="0",
+        SMSGATE_SANDBOX_KEEP_CALL="5",
+        SMSGATE_SANDBOX_XYZ="5",
+    )
+    assert child.stdout
+    assert json.loads(child.stdout.readline())["event"] == "running"
+    child.send_signal(signal.SIGTERM)
+    _, said = child.communicate(timeout=10)
+    warned = " ".join(said.split())
+    assert "SMSGATE_SANDBOX_KEEP_CALL: the sandbox has no such setting" in warned
+    assert "did you mean SMSGATE_SANDBOX_KEEP_CALLS?" in warned
+    assert "SMSGATE_SANDBOX_XYZ: the sandbox has no such setting" in warned
+    assert "SMSGATE_SANDBOX_PORT" not in warned
 
 
 def test_health_is_ok_while_it_serves(tmp_path: Path):

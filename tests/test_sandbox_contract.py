@@ -128,6 +128,24 @@ def test_unknown_parameter_is_an_error_that_names_those_allowed(row: Any, sandbo
     assert call(sandbox, "/sandbox/events?numbr=1")[0] == 400
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/sandbox/messages?limit=1&limit=1", {}, "400"),
+        ("/sandbox/state", {"Host": "sms.example"}, "403"),
+        ("/sandbox/events", {"Host": "sms.example"}, "403"),
+        ("/sandbox/events?a=1", {}, "400"),
+    ],
+)
+def test_contract_describes_each_error(
+    path: str, headers: dict[str, str], status: str, contract: Any, sandbox: Sandbox
+):
+    answered, document = call(sandbox, path, **headers)
+    described = contract["paths"][path.partition("?")[0]]["get"]["responses"][status]
+    assert described["content"]["application/json"]["schema"]["$ref"].endswith("/Error")
+    assert (str(answered), list(document)) == (status, ["error"])
+
+
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_each_parameter_of_the_contract_is_read(name: str, sandbox: Sandbox):
     # A value that is wrong for each of them.

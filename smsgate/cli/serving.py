@@ -5,11 +5,14 @@ Rule of this file: the sandbox and its libraries, an extra, are imported inside 
 
 from __future__ import annotations
 
+import os
 import shlex
 import ssl
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -34,6 +37,8 @@ __all__ = ["Behaviour", "Listening", "sandbox"]
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
+_PREFIX = "SMSGATE_SANDBOX_"
+"""The beginning of each variable of the sandbox."""
 _POLL_INTERVAL = 0.2
 """Seconds between two checks for new messages."""
 # By `smsgate.sandbox.CallOutcome`, which is an extra.
@@ -151,9 +156,7 @@ class Behaviour:
         given = asdict(self) | {
             "account": _chosen("account", self.account, AccountState),
             "failed_slot": _chosen("failed-slot", self.failed_slot, FailedSlot),
-            "senders": None
-            if self.senders is None
-            else frozenset(name.strip() for name in self.senders.split(",")),
+            "senders": None if self.senders is None else _senders(self.senders),
         }
         if self.unauthorised is None:
             del given["unauthorised"]
@@ -243,8 +246,10 @@ class Called:
 
 async def sandbox(
     output: Output,
+    context: typer.Context,
     listening: Listening,
     behaviour: Behaviour,
+    *,
     fault: Annotated[
         list[str],
         typer.Option(
@@ -267,15 +272,17 @@ async def sandbox(
     """
     from ..sandbox import MAGIC, Sandbox, parse_rule  # noqa: PLC0415 - another extra
 
+    _warn_of_unknown_variables(context, output)
+    rules = _filled(fault)
     served = Sandbox(
         behaviour.settings(),
         host=listening.host,
         port=listening.port,
         exposed=listening.exposed,
-        names=listening.name or (),
+        names=_filled(listening.name or ()),
         tls=listening.tls(),
     )
-    for words in fault:
+    for words in rules:
         try:
             served.faults.add(**parse_rule(words))
         except ValueError as error:
@@ -283,9 +290,7 @@ async def sandbox(
     with served as running:
         numbers = tuple((row.number, row.note) for row in MAGIC)
         addresses = (running.inbox_url, running.url, running.wsdl_url)
-        output.stream(
-            Running(*addresses, behaviour.login, behaviour.password, tuple(fault), numbers)
-        )
+        output.stream(Running(*addresses, behaviour.login, behaviour.password, rules, numbers))
         if listening.exposed:
             output.warn(
                 f"the sandbox listens on {listening.host}, so other machines may reach it: they can"
@@ -312,6 +317,27 @@ def _show_calls(output: Output, running: Sandbox, after: int, show_numbers: bool
             output.stream(Arrived(message, show_numbers))
         after = call.number
     return after
+
+
+def _filled(values: Sequence[str]) -> tuple[str, ...]:
+    """Return the values without spaces around them, and without empty ones."""
+    return tuple(stripped for value in values if (stripped := value.strip()))
+
+
+def _warn_of_unknown_variables(context: typer.Context, output: Output) -> None:
+    known = {str(one.envvar) for one in context.command.get_params(context) if one.envvar}
+    for name in sorted(os.environ.keys() - known):
+        if name.startswith(_PREFIX):
+            near = get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else "; see smsgate sandbox --help"
+            output.warn(f"{name}: the sandbox has no such setting, so it has no effect{hint}")
+
+
+def _senders(given: str) -> frozenset[str]:
+    names = frozenset(_filled(given.split(",")))
+    if not names:
+        raise ValueError("senders: no name is given; separate names by commas, such as Shop,Bank")
+    return names
 
 
 def _chosen(option: str, given: str, choices: type[_Choice]) -> _Choice:

@@ -10,13 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from math import inf
 from typing import Any
 
 from ..protocol.answers import Answer
 from .sentences import NOT_AUTHORISED, say
 
 __all__ = ["AccountState", "FailedSlot", "Settings"]
+
+_MOST = 10_000_000
+"""The largest number of messages or calls."""
+_MOST_SECONDS = 366 * 86_400
+_MOST_CREDITS = 10**12
 
 
 class FailedSlot(StrEnum):
@@ -115,11 +119,15 @@ def _is_bool(value: Any) -> bool:
 
 
 def _is_seconds(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < inf
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 <= value <= _MOST_SECONDS
+    )
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int and value > 0
+    return type(value) is int and 0 < value <= _MOST
 
 
 def _is_credits(value: Any) -> bool:
@@ -127,7 +135,7 @@ def _is_credits(value: Any) -> bool:
         isinstance(value, Decimal | int)
         and not isinstance(value, bool)
         and Decimal(value).is_finite()
-        and value >= 0
+        and 0 <= value <= _MOST_CREDITS
     )
 
 
@@ -141,15 +149,16 @@ def _is_sentences(value: Any) -> bool:
     )
 
 
-_SECONDS = "a number of seconds, 0 or more"
-_SENDERS = "a frozenset of sender names"
-_COUNT = "a whole number, 1 or more"
+_SECONDS = f"a number of seconds, 0 to {_MOST_SECONDS:,}"
+_SOME_SECONDS = f"a number of seconds, more than 0, at most {_MOST_SECONDS:,}"
+_SENDERS = "a frozenset of sender names, none of them empty"
+_COUNT = f"a whole number from 1 to {_MOST:,}"
 
 _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("login", _is_text, "a string, not empty"),
     ("password", _is_text, "a string, not empty"),
     ("account", lambda value: isinstance(value, AccountState), "a member of AccountState"),
-    ("credits", _is_credits, "a Decimal or an int, 0 or more"),
+    ("credits", _is_credits, f"a Decimal or an int, 0 to {_MOST_CREDITS:,}"),
     ("pay_in_part", _is_bool, "True or False"),
     ("senders", lambda value: value is None or _is_senders(value), f"None or {_SENDERS}"),
     ("forbidden_senders", _is_senders, _SENDERS),
@@ -158,7 +167,7 @@ _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     (
         "session_idle_seconds",
         lambda value: _is_seconds(value) and value > 0,
-        "a number of seconds, more than 0",
+        _SOME_SECONDS,
     ),
     ("session_calls", lambda value: value is None or _is_count(value), f"None or {_COUNT}"),
     ("hold_seconds", _is_seconds, _SECONDS),
@@ -171,7 +180,7 @@ _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     (
         "keep_alive_seconds",
         lambda value: _is_seconds(value) and value > 0,
-        "a number of seconds, more than 0",
+        _SOME_SECONDS,
     ),
     ("seed", lambda value: value is None or type(value) is int, "None or a whole number"),
 )

@@ -43,13 +43,17 @@ _LONGEST_WAIT = 60
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request to the API: key in the path, query, JSON body, and the URLs to show."""
+    """One request to the API: key in the path, query, JSON body, and the URLs to show.
+
+    `repeated` has the names of the query that are given more than once.
+    """
 
     key: str = field(default="", repr=False)
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: Any = field(default=None, repr=False)
     url: str = ""
     wsdl_url: str = ""
+    repeated: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +234,10 @@ def _add_fault(api: Api, asked: Asked) -> Json:
     kind = given.pop("kind", None)
     if given.get("probability", 1.0) is None:
         del given["probability"]
-    return _fault(api.faults.add(kind if isinstance(kind, str) else "", **given))
+    try:
+        return _fault(api.faults.add(kind if isinstance(kind, str) else "", **given))
+    except ValueError as error:
+        raise ValueError(str(error).replace("None", "null")) from None  # as JSON writes it
 
 
 def _lift_faults(api: Api, asked: Asked) -> Json:
@@ -274,11 +281,13 @@ class ApiRequest:
     waits: Callable[[Api, Asked], Wait | None] = lambda _, __: None
 
     def check(self, asked: Asked) -> None:
-        """Raise `ValueError` if the query has a parameter that this request does not have."""
+        """Raise `ValueError` if the query has an unknown parameter, or one twice."""
         unknown = next((name for name in asked.query if name not in self.query), None)
         if unknown is not None:
             allowed = f"allowed are {', '.join(self.query)}" if self.query else "it takes none"
             raise ValueError(f"query: this request has no parameter {unknown!r}; {allowed}")
+        for name in asked.repeated:
+            raise ValueError(f"{name}: given more than once; give it once")
 
 
 def _contract(_api: Api, _asked: Asked) -> Json:

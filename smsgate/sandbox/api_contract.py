@@ -219,7 +219,7 @@ SCHEMAS: dict[str, Schema] = {
             "operation": _or_null(_OPERATION),
             "probability": _or_null({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
             "times": _or_null({"type": "integer", "minimum": 1}),
-            "seconds": _or_null({"type": "number", "minimum": 0}),
+            "seconds": _or_null({"type": "number", "minimum": 0, "maximum": 366 * 86_400}),
         },
         required=("kind",),
     ),
@@ -352,13 +352,31 @@ PARAMETERS: dict[str, tuple[Schema, str]] = {
 }
 """The query parameters by name: schema and meaning."""
 
+_ERRORS = {
+    "400": "What is wrong.",
+    "403": "Why the Host or Origin header is not allowed.",
+    "404": "What there is not.",
+}
+
+
+def _content(name: str) -> dict[str, Any]:
+    return {
+        "content": {"application/json": {"schema": _named(name), "example": EXAMPLES[name]}},
+    }
+
+
+def _errors(*statuses: str) -> Schema:
+    return {status: {"description": _ERRORS[status], **_content("Error")} for status in statuses}
+
+
 _EVENTS = {
     "summary": "Stream the state, now and after each change",
     "responses": {
         "200": {
             "description": "Server-sent events `state`, whose data is a State.",
             "content": {"text/event-stream": {"schema": _TEXT}},
-        }
+        },
+        **_errors("400", "403"),
     },
 }
 
@@ -386,7 +404,7 @@ def _operation(row: ContractRow) -> dict[str, Any]:
         for name in row.query
         for schema, meaning in [PARAMETERS[name]]
     ]
-    errors = ["400"]
+    errors = ["400", "403"]
     if "{key}" in row.path:
         errors.append("404")
         parameters.append({"name": "key", "in": "path", "required": True, "schema": _TEXT})
@@ -396,12 +414,6 @@ def _operation(row: ContractRow) -> dict[str, Any]:
         **({} if row.body is None else {"requestBody": {"required": True, **_content(row.body)}}),
         "responses": {
             "200": {"description": "The reply.", **_content(row.reply)},
-            **{code: {"description": "What is wrong.", **_content("Error")} for code in errors},
+            **_errors(*errors),
         },
-    }
-
-
-def _content(name: str) -> dict[str, Any]:
-    return {
-        "content": {"application/json": {"schema": _named(name), "example": EXAMPLES[name]}},
     }

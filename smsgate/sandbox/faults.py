@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
-from math import inf
 from random import Random
 from threading import Lock
 from typing import Any
@@ -408,6 +407,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+_MOST_SECONDS = 366 * 86_400
 _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     (
         "operation",
@@ -422,8 +422,8 @@ _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ),
     (
         "seconds",
-        lambda value: value is None or (_is_number(value) and 0 <= value < inf),
-        "None or a number of seconds, 0 or more",
+        lambda value: value is None or (_is_number(value) and 0 <= value <= _MOST_SECONDS),
+        f"None or a number of seconds, 0 to {_MOST_SECONDS:,}",
     ),
 )
 _WORDS: tuple[tuple[str, re.Pattern[str], Callable[[str], Any]], ...] = (

@@ -21,6 +21,7 @@ from .account_settings import AccountState, Settings
 from .call_log import CallLog, CallPage, Judged, SandboxCall
 from .exchanges import RawExchange
 from .handlers import HANDLERS, Result, judged_refusal
+from .request_masking import masked
 from .search import Search
 from .sessions import PhpSession, PhpSessions
 from .store import Finds, SandboxMessage
@@ -138,7 +139,11 @@ class Gateway:
         exchange: RawExchange,
         accepted: range = range(0),
     ) -> None:
-        """Add a call to the list of calls, and its request and answer to the accepted messages."""
+        """Add a call to the list of calls, and its request and answer to the accepted messages.
+
+        A password is never stored, whoever sent it and however wrong it was.
+        """
+        exchange = replace(exchange, request=masked(operation, exchange.request))
         with self._lock:
             if accepted:
                 self._account.store.add_exchange(accepted, exchange)

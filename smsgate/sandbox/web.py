@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
 import anyio
@@ -36,6 +37,9 @@ __all__ = ["SOAP_PATH", "WSDL_PATH", "ASGIApp", "Endpoints"]
 
 SOAP_PATH = "/api/soap.html"
 WSDL_PATH = "/api/wsdl.html"
+
+_API_PATHS = ("/sandbox/", "/healthz")
+"""The paths on which an error is JSON."""
 
 # A client may send the whole Set-Cookie header back, including `; path=/`.
 _COOKIE = re.compile(r"(?:^|[;,\s])PHPSESSID=([^;,\s]+)")
@@ -78,7 +82,8 @@ class Endpoints:
                 *(Route(row.path, self._answering(row), methods=[row.method]) for row in REQUESTS),
                 Route("/", self.page, methods=["GET"]),
                 Route("/static/{name}", self.page, methods=["GET"]),
-            ]
+            ],
+            exception_handlers={404: self.no_route, 405: self.no_route},
         )
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +93,25 @@ class Endpoints:
             # A program that uses another name for this machine would otherwise leave no trace.
             judged = Judged(CallOutcome.REFUSED, refusal)
             self._gateway.record(None, "", judged, RawExchange.cut(b"", refusal.encode()))
-        await (PlainTextResponse(refusal, 403) if refusal else self._routes)(scope, receive, send)
+        answer = _refused(scope["path"], refusal, 403) if refusal else self._routes
+        await answer(scope, receive, send)
+
+    async def no_route(self, request: Request, _error: Exception) -> Response:
+        """Answer a request to an unknown path, or with a method that the path does not have."""
+        path = request.url.path
+        methods = {
+            method
+            for route in self._routes.routes
+            if isinstance(route, Route) and route.path_regex.match(path)
+            for method in route.methods or ()
+        }
+        if not methods:
+            why = "path: the sandbox has no such path; see /sandbox/openapi.json"
+            return _refused(path, why, 404)
+        allowed = ", ".join(sorted(methods))
+        answer = _refused(path, f"method: this path takes only {allowed}", 405)
+        answer.headers["Allow"] = allowed
+        return answer
 
     # The gateway
 
@@ -254,9 +277,22 @@ def _address(request: Request, path: str) -> str:
 
 def _asked(request: Request, body: object = None) -> Asked:
     key = request.path_params.get("key", "")
+    names = Counter(name for name, _ in request.query_params.multi_items())
     return Asked(
-        key, request.query_params, body, _address(request, SOAP_PATH), _address(request, WSDL_PATH)
+        key,
+        request.query_params,
+        body,
+        _address(request, SOAP_PATH),
+        _address(request, WSDL_PATH),
+        tuple(name for name, times in names.items() if times > 1),
     )
+
+
+def _refused(path: str, why: str, status: int) -> Response:
+    """Return the answer to a request that no endpoint sees, as the API writes it on its paths."""
+    if path.startswith(_API_PATHS):
+        return _document({"error": why}, status)
+    return PlainTextResponse(why, status)
 
 
 def _json(document: Json) -> bytes:
