@@ -1036,7 +1036,7 @@ _KINDS = {
 _AS_IT_IS = frozenset({
     "address", "all", "code", "codes", "column", "columns", "command", "currency",
     "encoding", "field", "file", "first", "line", "list", "lock", "log", "mark", "name", "names",
-    "option", "other", "path", "places", "position", "proxy", "range", "request", "requests",
+    "option", "other", "path", "places", "position", "proxy", "range", "request",
     "rows", "saved", "sheet", "states", "trunk", "value", "values", "variable", "who", "zones",
 })  # fmt: skip
 """The fields whose values are names, paths, codes and words of the user."""
