@@ -290,3 +290,28 @@ def test_sentences_of_others_have_no_field_that_is_everything():
     for known in (*OURS, *FOREIGN):
         for form in (known,) if isinstance(known, str) else known:
             assert len(FIELD.sub("", form).strip(" {}()':;,.")) >= 2, form
+
+
+@pytest.mark.parametrize(
+    ("english", "ukrainian"),
+    [
+        ("1 for 2 destinations", "результатів — 1, номерів — 2"),
+        ("the certificate is not trusted", "сертифікату не можна довіряти"),
+        ("bad credentials", "неправильний логін або пароль"),
+        ("*** is accepted with its password", "логін *** і пароль прийнято"),
+        ("the answer is not one of a login", "це не відповідь на вхід"),
+        (
+            "timed out after 5 s, waiting for the login of another call",
+            "час вичерпано (5 с) під час очікування входу іншого виклику",
+        ),
+    ],
+    ids=lambda said: said[:30] if said.isascii() else "uk",
+)
+def test_ukrainian_is_natural(english: str, ukrainian: str):
+    assert retold(english, UKRAINIAN) == ukrainian
+
+
+@pytest.mark.parametrize("literal", ["Хибн", "хибн", "у останній", "у чеканні", "не довірений"])
+def test_ukrainian_has_no_word_that_was_replaced(literal: str):
+    catalogue = ROOT / "locale" / "uk" / "LC_MESSAGES" / "smsgate.po"
+    assert literal not in catalogue.read_text("utf-8")
