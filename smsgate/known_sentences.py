@@ -1177,11 +1177,10 @@ def _with_cause(sentence: str, language: Language) -> str | None:
     """Return a sentence and its cause in parentheses, which may have parentheses in turn."""
     if not sentence.endswith(")"):
         return None
-    depth = 0
-    for place in range(len(sentence) - 1, 0, -1):
+    depth, place = 1, len(sentence) - 1
+    while depth and place:
+        place -= 1
         depth += {")": 1, "(": -1}.get(sentence[place], 0)
-        if not depth:
-            break
     first, cause = sentence[:place].removesuffix(" "), sentence[place + 1 : -1]
     if depth or not cause or first in ("", sentence[:place]):
         return None
