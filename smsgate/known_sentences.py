@@ -6,8 +6,9 @@ and fills the values, retold in turn, into its translation. A sentence that is n
 such as one of the gateway, is shown as it is.
 
 Rules of this file: a sentence stands here as the code says it, with a name for each value; a test
-looks it up there. `{number}` stands for a number only, and decides the plural; `{variable}` stands
-for the name of an environment variable.
+looks it up there. `{number}` stands for a number only, and decides the plural; `_KINDS` has the
+other fields that are not just anything. The value of a field of `_AS_IT_IS`, such as `{column}`, is
+somebody's own word and is never retold.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from functools import cache, lru_cache
 
 from .languages import MONTHS, Language, spoken, translatable, translatable_plural
 
-__all__ = ["FOREIGN", "OURS", "Known", "retold"]
+__all__ = ["CHECKS", "FOREIGN", "OURS", "Known", "retold", "retold_check"]
 
 Known = str | tuple[str, str]
 """A sentence, or the pair of one for one and one for many."""
@@ -104,6 +105,7 @@ OURS: tuple[Known, ...] = (
     translatable("its state in the list is {state}, which was not chosen"),
     translatable("no sender in the column {column}"),
     translatable("excluded: in {list}"),
+    translatable("excluded: in the campaign {name}"),
     translatable("the campaign {name}"),
     translatable("repeats line {line}"),
     translatable("repeats another line"),
@@ -178,7 +180,7 @@ OURS: tuple[Known, ...] = (
     ),
     translatable("phone column: it cannot be determined; name it. The columns are {names}"),
     translatable("delimiter: must be one character, not a quote and not a line break"),
-    translatable("delimiter: it may be the {names}; name the right one with --delimiter"),
+    translatable("delimiter: it may be the {marks}; name the right one with --delimiter"),
     translatable("delimiter: must be a comma, a semicolon, a tab or a bar"),
     translatable("comma"),
     translatable("semicolon"),
@@ -194,7 +196,7 @@ OURS: tuple[Known, ...] = (
         " {ask}"
     ),
     translatable(
-        "encoding: the list is not in UTF-8, and too short to tell whether it is {names}; {ask}"
+        "encoding: the list is not in UTF-8, and too short to tell whether it is {encodings}; {ask}"
     ),
     translatable(
         "name it with --encoding, such as utf-8, cp1251 (Windows), cp1125 (DOS), koi8-u,"
@@ -514,6 +516,11 @@ OURS: tuple[Known, ...] = (
     ),
     translatable("stop list: the campaign does not have this one; it has {places}"),
     translatable("none"),
+    translatable("stop list: the campaign does not have this one; it has none"),
+    translatable_plural(
+        "{number} of {total} numbers is on the stop list; nothing was sent",
+        "{number} of {total} numbers are on the stop list; nothing was sent",
+    ),
     translatable("the stop list {name}: {error}"),
     translatable("the stop list in {name}: {error}"),
     translatable(
@@ -524,12 +531,14 @@ OURS: tuple[Known, ...] = (
     translatable("the file is a campaign: give the path of another file"),
     translatable("the file has no stop list"),
     # Settings, and how a command ends.
-    translatable("no {name}: use --{option}, or set {variable}"),
-    translatable("{names} must be set, in the environment or in an .env file (--env-file)"),
-    translatable("{names} must be set {place}"),
+    translatable("no {setting}: use --{option}, or set {variable}"),
+    translatable("{variables} must be set, in the environment or in an .env file (--env-file)"),
+    translatable("{variables} must be set {place}"),
     translatable("in the environment, an .env file or a secret file"),
     translatable("{variable} and {others}"),
-    translatable("{names} must be given"),
+    translatable("{variables} must be given"),
+    translatable("{option}: must be a string that is not blank"),
+    translatable("contains a line feed; it must be one line"),
     translatable("is enclosed in quotes; write the value without them"),
     translatable("cannot read {path}: it is not UTF-8"),
     translatable("cannot read {path}: {error}"),
@@ -761,20 +770,6 @@ OURS: tuple[Known, ...] = (
     translatable("it sends nothing"),
     translatable("the gateway knows none of these message ids ({count})"),
     # The doctor.
-    translatable("address"),
-    translatable("name"),
-    translatable("connection"),
-    translatable("gateway"),
-    translatable("login"),
-    translatable("sender"),
-    translatable("credits"),
-    translatable("new messages"),
-    translatable("status"),
-    translatable("concurrency"),
-    translatable("cookie lock"),
-    translatable("clock"),
-    translatable("proxy"),
-    translatable("platform"),
     translatable("not installed"),
     translatable("{address} is plain http: login, password and texts travel unencrypted"),
     translatable("{address} is plain http, but on this machine"),
@@ -940,6 +935,26 @@ OURS: tuple[Known, ...] = (
 )
 """The sentences of this package."""
 
+CHECKS: tuple[str, ...] = (
+    translatable("address"),
+    translatable("name"),
+    translatable("connection"),
+    translatable("gateway"),
+    translatable("login"),
+    translatable("sender"),
+    translatable("credits"),
+    translatable("new messages"),
+    translatable("status"),
+    translatable("concurrency"),
+    translatable("cookie lock"),
+    translatable("clock"),
+    translatable("proxy"),
+    translatable("platform"),
+)
+"""The names of the checks of the doctor. Other sentences may have these words, so they are found
+only where a check or a setting is shown.
+"""
+
 FOREIGN: tuple[Known, ...] = (
     # The operating system, SQLite, and the parser of the command line.
     translatable("No such file or directory"),
@@ -953,6 +968,14 @@ FOREIGN: tuple[Known, ...] = (
     translatable("Connection refused"),
     translatable("Broken pipe"),
     translatable("database is locked"),
+    translatable("database table is locked"),
+    translatable("database disk image is malformed"),
+    translatable("database or disk is full"),
+    translatable("unable to open database file"),
+    translatable("attempt to write a readonly database"),
+    translatable("disk I/O error"),
+    translatable("out of memory"),
+    translatable("file is encrypted or is not a database"),
     translatable("Missing argument '{name}'."),
     translatable("Missing option '{name}'."),
     translatable("No such option: {name}"),
@@ -1004,17 +1027,27 @@ FOREIGN: tuple[Known, ...] = (
 """The sentences of others that are not about one message."""
 
 _FIELD = re.compile(r"{(\w+)}")
-_KINDS = {"number": r"\d[\d,]*", "rate": r"[\d.,]+", "variable": "[A-Z][A-Z_]+"}
+_KINDS = {
+    "number": r"\d[\d,]*",
+    "rate": r"[\d.,]+",
+    "variable": "[A-Z][A-Z_]+",
+    "line": r"\d[\d,-]*",
+    "request": r"[\w-]+",
+}
 """What stands for a value, by its name. By default it is anything."""
+_AS_IT_IS = frozenset({
+    "address", "all", "code", "codes", "column", "columns", "command", "currency",
+    "encoding", "field", "file", "first", "line", "list", "lock", "log", "mark", "name", "names",
+    "option", "other", "path", "places", "position", "proxy", "range", "request",
+    "rows", "saved", "sheet", "states", "trunk", "value", "values", "variable", "who", "zones",
+})  # fmt: skip
+"""The fields whose values are names, paths, codes and words of the user."""
 _GROUPS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?( [A-Z]{3})?|\d+\.\d+( [A-Z]{3})?")
 """A number, perhaps with a currency, whose separators are others in Ukrainian."""
 _DATE = re.compile(r"(\d{1,2}) ([A-Z][a-z]+)( \d{4}(?:, .*)?)")
 _DURATION = re.compile(r"(\d[\d,.]*) (d|h|min|s|ms)(?: (\d+) (h|min|s))?")
-_JOINTS = (
-    re.compile(r"(.+?)(; |\. |: )(.+)", re.DOTALL),
-    re.compile(r"(.+?)( \()(.+)(\))", re.DOTALL),
-)
-"""Where sentences are joined, outermost first."""
+_SPLIT = re.compile(r"(.+?)(; |\. |: )(.+)", re.DOTALL)
+"""Where sentences are joined."""
 _JOINT = re.compile(r"[;.:,(] ?| or ")
 _LONGEST, _MOST_JOINTS = 2_000, 60
 """A longer sentence, or one of more pieces, is not ours: it may be the note of an operator."""
@@ -1045,7 +1078,10 @@ class _Pattern:
 
 
 def _values(values: dict[str, str], language: Language) -> dict[str, str]:
-    return {name: _retold(value, language) for name, value in values.items()}
+    return {
+        name: value if name in _AS_IT_IS else _VALUES.get(name, _retold)(value, language)
+        for name, value in values.items()
+    }
 
 
 def _shape(sentence: str) -> re.Pattern[str]:
@@ -1087,6 +1123,20 @@ def retold(sentence: str, language: Language | None = None) -> str:
     return sentence if language.code == "en" or foreign else _retold(sentence, language)
 
 
+def retold_check(name: str, language: Language | None = None) -> str:
+    """Return the name of a check or a setting of the doctor in a language, or as it is.
+
+    Args:
+        name: the name in English.
+        language: the language; None for the one that is spoken.
+    """
+    return _check(name, language or spoken())
+
+
+def _check(name: str, language: Language) -> str:
+    return language.say(name) if name in CHECKS else retold(name, language)
+
+
 @lru_cache(4_096)  # the rows of a list have few reasons
 def _retold(sentence: str, language: Language) -> str:
     said = (attempt(sentence, language) for attempt in _ATTEMPTS)
@@ -1125,12 +1175,28 @@ def _date(sentence: str, language: Language) -> str | None:
     return f"{found[1]} {language.say(found[2])}{found[3]}"
 
 
+def _with_cause(sentence: str, language: Language) -> str | None:
+    """Return a sentence and its cause in parentheses, which may have parentheses in turn."""
+    if not sentence.endswith(")"):
+        return None
+    depth, place = 1, len(sentence) - 1
+    while depth and place:
+        place -= 1
+        depth += {")": 1, "(": -1}.get(sentence[place], 0)
+    first, cause = sentence[:place].removesuffix(" "), sentence[place + 1 : -1]
+    if depth or not cause or first in ("", sentence[:place]):
+        return None
+    words = _retold(first, language), _retold(cause, language)
+    return None if words == (first, cause) else f"{words[0]} ({words[1]})"
+
+
 def _joined(sentence: str, language: Language) -> str | None:
-    for joint in _JOINTS:
-        if found := joint.fullmatch(sentence):
-            first, mark, second, *end = found.groups()
-            return "".join((_retold(first, language), mark, _retold(second, language), *end))
-    return None
+    """Return sentences that are joined, if one of them is known."""
+    if not (found := _SPLIT.fullmatch(sentence)):
+        return None
+    first, mark, second = found.groups()
+    words = _retold(first, language), _retold(second, language)
+    return None if words == (first, second) else f"{words[0]}{mark}{words[1]}"
 
 
 def _listed(sentence: str, language: Language) -> str | None:
@@ -1144,4 +1210,6 @@ def _listed(sentence: str, language: Language) -> str | None:
     return f"{words[0]}{language.say(mark)}{words[1]}"
 
 
-_ATTEMPTS = (_known, _figure, _duration, _date, _joined, _listed)
+_ATTEMPTS = (_known, _figure, _duration, _date, _with_cause, _joined, _listed)
+_VALUES = {"check": _check, "setting": _check}
+"""How the values of some fields are retold."""

@@ -25,6 +25,7 @@ __all__ = [
     "Language",
     "language_called",
     "language_from",
+    "language_written",
     "plural",
     "say",
     "speaking",
@@ -151,6 +152,22 @@ def language_from(environment: Mapping[str, str]) -> str:
     return next((code for code in map(_code_of, asked) if code in LANGUAGES), "en")
 
 
+def language_written(code: str, encoding: str) -> str:
+    """Return a language, or English if an encoding does not have the letters of that language.
+
+    Args:
+        code: one of `LANGUAGES`.
+        encoding: the encoding in which the text is written, such as that of standard output.
+    """
+    try:
+        _LETTERS[code].encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return "en"
+    return code
+
+
+_LETTERS = {"en": "", "uk": "Єєіїжщ"}
+"""Letters that the encodings of other languages lack."""
 _LOCALES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
 

@@ -17,7 +17,7 @@ import pytest
 import smsgate
 from smsgate.campaign.outcomes import INTERRUPTED
 from smsgate.errors import OUTCOMES, REASONS, Reason
-from smsgate.known_sentences import FOREIGN, OURS, Known, retold
+from smsgate.known_sentences import CHECKS, FOREIGN, OURS, Known, retold, retold_check
 from smsgate.languages import ENGLISH, language_called, speaking
 from smsgate.ledger.states import RecipientState
 from smsgate.protocol.answers import Answer
@@ -218,6 +218,69 @@ def test_sentence_is_retold_with_its_values(english: str, ukrainian: str):
         assert retold(english) == ukrainian
 
 
+@pytest.mark.parametrize(
+    "word", ["name", "by Anna", "address (old)", "12.5", "1 May 2026", "skipped", "3 s", "a or tab"]
+)
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "text: no column for the field {{{word}}}; the columns are phone, {word}",
+        "phone column: no column has this name; the columns are {word}",
+        "sheet: no sheet has this name; the sheets are {word}, {word}",
+        "no value in the column {word}",
+        "column {word}: not a phone number",
+        "{word}, the first of 3",
+        "excluded: in {word}",
+        "by {word}",
+        "{word} is not a valid integer.",
+    ],
+    ids=lambda said: said[:20],
+)
+def test_words_of_a_user_are_shown_as_they_are(sentence: str, word: str):
+    said = retold(sentence.format(word=word), UKRAINIAN)
+    assert said.count(word) == sentence.count("{word}")
+    assert re.search("[а-яіїє]", said)
+
+
+def test_names_of_checks_are_found_only_where_a_check_is_shown():
+    for check in CHECKS:
+        assert retold(check, UKRAINIAN) == check
+        assert is_ukrainian(retold_check(check, UKRAINIAN))
+        assert retold_check(check, ENGLISH) == check
+    assert retold("it needs the check «name»", UKRAINIAN) == "потрібна перевірка «ім’я в DNS»"
+    assert retold("name, status (clock)", UKRAINIAN) == "name, status (clock)"
+    assert retold_check("about «login»", UKRAINIAN) == "щодо «вхід»"
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        (
+            "the stop list stop.db: the file, or its log in the same folder, cannot be opened:"
+            " check the permissions of both files and of the folder (unable to open database file)"
+        ),
+        "stop.db: the file is not a stop list, or damaged (file is not a database)",
+        "the file is damaged: restore it from a backup (database disk image is malformed)",
+        "the database refuses connections from this machine (pg_hba.conf) (Connection refused)",
+        "login: contains a line feed; it must be one line",
+        "sender: must be a string that is not blank",
+        "1 of 2 numbers is on the stop list; nothing was sent",
+        "2 of 3 numbers are on the stop list; nothing was sent",
+    ],
+)
+def test_sentence_with_a_hint_and_a_cause_is_retold_whole(sentence: str):
+    said = retold(sentence, UKRAINIAN)
+    assert set(re.findall("[A-Za-z]{2,}", said)) <= {"stop", "db", "pg", "hba", "conf", "login",
+                                                     "sender"}  # fmt: skip
+
+
+def test_split_that_changes_nothing_is_not_taken():
+    assert retold("a: b (c)", UKRAINIAN) == "a: b (c)"
+    assert retold("((a)", UKRAINIAN) == "((a)"
+    assert retold("a ()", UKRAINIAN) == "a ()"
+    assert retold("no number (a (b))", UKRAINIAN) == "немає номера (a (b))"
+
+
 @pytest.mark.parametrize("note", ["no number. " * 1_000, "((" * 300, "a or " * 300, "x" * 3_000])
 def test_long_note_of_an_operator_is_shown_as_it_is(note: str):
     assert retold(f"by olena ({note})", UKRAINIAN) == f"by olena ({note})"
@@ -227,3 +290,28 @@ def test_sentences_of_others_have_no_field_that_is_everything():
     for known in (*OURS, *FOREIGN):
         for form in (known,) if isinstance(known, str) else known:
             assert len(FIELD.sub("", form).strip(" {}()':;,.")) >= 2, form
+
+
+@pytest.mark.parametrize(
+    ("english", "ukrainian"),
+    [
+        ("1 for 2 destinations", "результатів — 1, номерів — 2"),
+        ("the certificate is not trusted", "сертифікату не можна довіряти"),
+        ("bad credentials", "неправильний логін або пароль"),
+        ("*** is accepted with its password", "логін *** і пароль прийнято"),
+        ("the answer is not one of a login", "це не відповідь на вхід"),
+        (
+            "timed out after 5 s, waiting for the login of another call",
+            "час вичерпано (5 с) під час очікування входу іншого виклику",
+        ),
+    ],
+    ids=lambda said: said[:30] if said.isascii() else "uk",
+)
+def test_ukrainian_is_natural(english: str, ukrainian: str):
+    assert retold(english, UKRAINIAN) == ukrainian
+
+
+@pytest.mark.parametrize("literal", ["Хибн", "хибн", "у останній", "у чеканні", "не довірений"])
+def test_ukrainian_has_no_word_that_was_replaced(literal: str):
+    catalogue = ROOT / "locale" / "uk" / "LC_MESSAGES" / "smsgate.po"
+    assert literal not in catalogue.read_text("utf-8")

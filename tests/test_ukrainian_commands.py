@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 import test_known_sentences
+from commands import run_command
 from test_campaign_ledgers import Places, places
-from test_cli import Finished, Smsgate, bare
+from test_cli import Finished, Smsgate, bare, clean_environment
 from test_cli_campaign import NOT_RECOGNISED, OUTCOME_UNKNOWN, account, campaign, running, sandbox
+from test_cli_terminal import terminal
 
 from smsgate.cli.exits import Exit
 from smsgate.languages import language_called, speaking
@@ -122,7 +124,7 @@ def test_cancelled_recipients_are_told_in_ukrainian(command: Command, places: Pl
     assert command("new", "contacts.csv", "--sender", "Shop", "--text", "Привіт").code == 0
     asked = command("resolve", "--cancel", "--line", "2-3")
     done = command("resolve", "--cancel", "--line", "2-3", "--yes")
-    assert done.out.startswith("2 одержувачі: скасувати (не надсилати). Ще невідомо: 0.")
+    assert done.out.startswith("Рішення — скасувати (не надсилати): 2 одержувачі. ")
     status = command("status")
     assert [english_in(one) for one in (asked, done)] == [[], []]
     assert "скасував користувач" in status.out
@@ -174,7 +176,7 @@ def test_language_option_wins_over_the_environment(campaign: Smsgate, tmp_path: 
         (["status", "a", "--bad"], "помилка: Немає такого параметра: --bad"),
         (["status", "a", "--bad", "--language=en"], "error: No such option: --bad"),
         (["status", "a", "--bad", "--language", "de"], "помилка: Немає такого параметра"),
-        (["run", "a", "--rate", "x"], "помилка: Хибне значення «--rate»: має бути число"),
+        (["run", "a", "--rate", "x"], "помилка: Неправильне значення «--rate»: має бути число"),
         (["new", "b", "no.csv", "--text", "x"], "no.csv: такого файла або теки немає"),
         (["rate", "b", "x"], "N: має бути кількість одержувачів за секунду або «none»"),
         (["purge", "contacts.csv"], "помилка: цей файл — не розсилка (це не база даних)"),
@@ -192,6 +194,54 @@ def test_usual_errors_are_told_in_ukrainian(
     done = campaign(*arguments, **UKRAINIAN)
     assert done.code == Exit.USAGE
     assert said in " ".join(done.err.split())
+
+
+def test_words_of_the_user_are_not_translated(campaign: Smsgate, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("phone,name,by Anna\n+380501234501,O,x\n", "utf-8")
+    new = "new", "a.sms", "list.csv", "--sender", "Shop", "--text", "{foo}"
+    said = " ".join(campaign(*new, **UKRAINIAN).err.split())
+    assert "є стовпці: phone, name, by Anna" in said
+
+
+def test_prompts_are_in_ukrainian(tmp_path: Path) -> None:
+    with terminal(
+        "init", "--language", "uk", "--url", "http://127.0.0.1:9/", cwd=tmp_path
+    ) as child:
+        child.read(until="Логін: ")
+        child.type("shop")
+        child.read(until="Пароль: ")
+        child.type("secret-word")
+        child.read(until="якщо не потрібен): ")
+        child.type("Shop")
+        child.read(until="Записано")
+    assert "Login" not in child.screen
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1251", "utf-8"])
+def test_output_without_cyrillic_letters_is_english(tmp_path: Path, encoding: str) -> None:
+    for arguments, english, ukrainian in (
+        (["campaign", "status", "none.sms"], "there is no campaign", "немає розсилки"),
+        (["campaign", "status"], "Missing argument", "Бракує аргументу"),
+    ):
+        said = run_command(
+            [*arguments, "--language", "uk"],
+            environment=clean_environment(PYTHONIOENCODING=encoding),
+            folder=tmp_path,
+        )
+        shown = said.err.decode(encoding)
+        assert (english in shown) is (encoding in ("ascii", "latin-1"))
+        assert (ukrainian in shown) is (encoding in ("cp1251", "utf-8"))
+        assert "????" not in shown
+
+
+def test_wording_of_the_outcome_in_doubt(command: Command) -> None:
+    assert command("new", "contacts.csv", "--sender", "Shop", "--text", "Привіт").code == 0
+    assert command("run", "--yes").code == Exit.IN_DOUBT
+    shown = command("in-doubt").out
+    assert "Результат невідомий для 7 одержувачів (1 запит)." in shown
+    assert "Щоб ухвалити рішення для всіх, про кого невідомо, або для одного запиту" in shown
+    decided = command("resolve", "--sent", "--yes").out
+    assert decided.startswith("Рішення — вважати надісланим: 7 одержувачів. Ще невідомо: 0.")
 
 
 def test_json_and_exit_codes_do_not_change_with_the_language(

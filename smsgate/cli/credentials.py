@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from ..config import variable
+from ..languages import say
 from ..settings import FileSettings, SmsGateSettings
 from .signals import SIGNALS
 
@@ -59,7 +60,7 @@ def asked_settings(given: Mapping[str, Any]) -> SmsGateSettings:
     settings = _Asking.read(**given)
     if found.sender or not at_terminal():
         return settings
-    sender = _ask("Sender (an approved name; leave it empty for none): ")
+    sender = _ask(say("Sender (an approved name; leave it empty for none): "))
     return settings.model_copy(update={"sender": sender.strip() or None})
 
 
@@ -156,12 +157,12 @@ def _ask(question: str) -> str:
 
 
 def _ask_login() -> str:
-    return _ask("Login: ")
+    return _ask(say("Login: "))
 
 
 def _ask_password() -> str:
     with SIGNALS.blocking():
-        return getpass("Password: ", stream=sys.stderr)
+        return getpass(say("Password: "), stream=sys.stderr)
 
 
 _PROMPTS: dict[str, Callable[[], str]] = {"login": _ask_login, "password": _ask_password}

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from ..doctor import Finding, Mark, Report, Setup, examine
 from ..errors import Reason
-from ..known_sentences import retold
+from ..known_sentences import retold, retold_check
 from ..languages import plural, say, translatable
 from .exits import Exit, exit_of, hint_of
 from .output import Output
@@ -98,7 +98,7 @@ def _waiting(output: Output) -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     with output.messages.status("") as shown:
-        yield lambda check: shown.update(f"{retold(check)} …")
+        yield lambda check: shown.update(f"{retold_check(check)} …")
 
 
 def _exit_of(report: Report) -> Exit:
@@ -134,7 +134,7 @@ def _screen(report: Report) -> RenderableType:
     )
     summary = Text(said, "dim")
     parts: list[RenderableType] = [
-        pairs({retold(name): retold(value) for name, value in report.environment.items()}),
+        pairs({retold_check(name): retold(value) for name, value in report.environment.items()}),
         Text(),
         table_of_findings(report.findings),
         Text(),
@@ -159,7 +159,7 @@ def table_of_findings(findings: Iterable[Finding]) -> RenderableType:
         look = _LOOKS[finding.mark]
         rows.add_row(
             look.text(),
-            retold(finding.check),
+            retold_check(finding.check),
             Text(printable(retold(finding.text))),
         )
     return rows
@@ -171,7 +171,7 @@ def changes_to_make(changes: Mapping[str, str]) -> list[RenderableType]:
         return [Text(say(_NOTHING), "bold")]
     return [
         Text(say("What to change"), "bold"),
-        *(_indented(retold(setting), retold(advice)) for setting, advice in changes.items()),
+        *(_indented(retold_check(setting), retold(advice)) for setting, advice in changes.items()),
     ]
 
 

@@ -8,6 +8,7 @@ commands are handled here.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -24,7 +25,14 @@ from .._client.observing import Observer
 from .._client.spawn import call_soon
 from ..config import GatewaySettings
 from ..known_sentences import retold
-from ..languages import LANGUAGES, language_called, language_from, say, speaking
+from ..languages import (
+    LANGUAGES,
+    language_called,
+    language_from,
+    language_written,
+    say,
+    speaking,
+)
 from ..session import AsyncSession
 from ..stop_check import StopCheck
 from .credentials import country_of, settings_of
@@ -248,10 +256,15 @@ def _speak(reader: Reader | None, output: Output, until: ExitStack) -> None:
         return
     if isinstance(output, People):
         # An unknown language is refused in that of the environment.
-        until.enter_context(speaking(language_from(os.environ)))
+        until.enter_context(speaking(_written(language_from(os.environ))))
     output.language = language_called(reader.code()).code
     if isinstance(output, People):
-        until.enter_context(speaking(output.language))
+        until.enter_context(speaking(_written(output.language)))
+
+
+def _written(code: str) -> str:
+    """Return the language, or English if standard output cannot show its letters."""
+    return language_written(code, getattr(sys.stdout, "encoding", None) or "utf-8")
 
 
 def language_asked(arguments: Sequence[str], error: Exception) -> str:
@@ -269,7 +282,8 @@ def language_asked(arguments: Sequence[str], error: Exception) -> str:
         for place, one in enumerate(arguments, start=1)
         if one.partition("=")[0] == "--language"
     ]
-    return given[-1] if given and given[-1] in LANGUAGES else language_from(os.environ)
+    asked = given[-1] if given and given[-1] in LANGUAGES else language_from(os.environ)
+    return _written(asked)
 
 
 def _described(
