@@ -373,7 +373,7 @@ def test_error_that_affects_all_is_shown_before_a_file_is_made(
 def test_existing_file_is_not_replaced(made: Smsgate):
     done = made("new", "spring.sms", "contacts.csv", "--sender", "Shop", "--text", "other")
     assert done.code == Exit.USAGE
-    assert "File exists" in done.err
+    assert "spring.sms: the file exists already" in done.err
     assert made("status", "spring.sms").code == 0
 
 

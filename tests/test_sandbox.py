@@ -1237,7 +1237,7 @@ def test_exposed_sandbox_has_an_address_usable_on_this_machine() -> None:
         ("keep_calls", 10**20),
         ("keep_messages", 10**20),
         ("session_calls", 10**20),
-        ("credits", 10**13),
+        ("credits", 10**16),
         ("hold_seconds", 10**400),
         ("delivery_seconds", 1e300),
         ("keep_alive_seconds", 1e300),

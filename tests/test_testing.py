@@ -162,7 +162,7 @@ FILES = {
 
 COMPLAINTS = {
     "the example with another fault": r"assert",
-    "a setting with a wrong value": "ValueError: credits: a Decimal or an int, 0 or more",
+    "a setting with a wrong value": "ValueError: credits: a Decimal or an int, 0 to 1,000,",
     "a setting that is misspelled": "TypeError: .*'credit'",
 }
 """The files with a test that must fail, and what it must say."""

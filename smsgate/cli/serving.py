@@ -334,9 +334,9 @@ def _warn_of_unknown_variables(context: typer.Context, output: Output) -> None:
 
 
 def _senders(given: str) -> frozenset[str]:
-    names = frozenset(_filled(given.split(",")))
-    if not names:
-        raise ValueError("senders: no name is given; separate names by commas, such as Shop,Bank")
+    names = frozenset(name.strip() for name in given.split(","))
+    if "" in names:
+        raise ValueError("senders: a name is missing; separate names by commas, such as Shop,Bank")
     return names
 
 

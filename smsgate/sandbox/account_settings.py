@@ -20,7 +20,7 @@ __all__ = ["AccountState", "FailedSlot", "Settings"]
 _MOST = 10_000_000
 """The largest number of messages or calls."""
 _MOST_SECONDS = 366 * 86_400
-_MOST_CREDITS = 10**12
+_MOST_CREDITS = 10**15
 
 
 class FailedSlot(StrEnum):
