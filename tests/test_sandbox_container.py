@@ -12,19 +12,16 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-import typer
+from command_tree import COMMANDS
 from ports import server_port
 from test_cli import clean_environment, start
-
-from smsgate.cli.app import app
 
 PAGE = Path(__file__).parents[1] / "docs" / "howto" / "sandbox-in-containers.md"
 
 
 def variables() -> dict[str, str]:
     """Return each variable of `smsgate sandbox`, with its option."""
-    group = typer.main.get_command(app)
-    command = group.commands["sandbox"]  # type: ignore[attr-defined]
+    command = COMMANDS["sandbox"]
     with command.make_context("sandbox", ["--port", "0"]) as context:
         parameters = command.get_params(context)
     return {one.envvar: one.opts[0] for one in parameters if one.envvar}
@@ -46,8 +43,7 @@ def test_each_option_has_a_variable():
 
 
 def test_other_commands_have_no_such_variables():
-    group = typer.main.get_command(app)
-    command = group.commands["balance"]  # type: ignore[attr-defined]
+    command = COMMANDS["balance"]
     with command.make_context("balance", []) as context:
         assert [one.envvar for one in command.get_params(context) if one.envvar] == []
 

@@ -16,7 +16,7 @@ from ..protocol.operations import OPERATIONS
 from ..version import __version__
 from .account_settings import AccountState
 from .api_contract import openapi
-from .call_log import CallOutcome, SandboxCall
+from .call_log import CallOutcome, call_document
 from .exchanges import RawExchange
 from .faults import FAULTS, FaultRule, Faults
 from .gateway import Gateway
@@ -170,13 +170,13 @@ def _calls(api: Api, asked: Asked) -> Json:
         after=_number(query, "after", 0) or 0,
         limit=_number(query, "limit", 100, _MOST) or 0,
     )
-    calls = [_call(call) for call in page.calls]
+    calls = [call_document(call) for call in page.calls]
     return {"revision": revision, "total": page.total, "calls": calls}
 
 
 def _one_call(api: Api, asked: Asked) -> Json:
     call, exchange = api.gateway.one_call(int(asked.key) if asked.key.isdecimal() else 0)
-    return _call(call) | _raw(exchange)
+    return call_document(call) | _raw(exchange)
 
 
 def _set_status(api: Api, asked: Asked) -> Json:
@@ -398,19 +398,6 @@ def _message(message: SandboxMessage) -> Json:
         "state": message.state,
         "final": message.state.final,
         "forced": message.forced,
-    }
-
-
-def _call(call: SandboxCall) -> Json:
-    return {
-        "number": call.number,
-        "at": call.at,
-        "operation": call.operation,
-        "session": call.session,
-        "outcome": call.outcome,
-        "answer": call.answer,
-        "fault": call.fault,
-        "accepted": len(call.messages),
     }
 
 

@@ -14,7 +14,7 @@ from itertools import islice
 
 from .exchanges import Exchanges, RawExchange
 
-__all__ = ["CallLog", "CallOutcome", "CallPage", "Judged", "SandboxCall"]
+__all__ = ["CallLog", "CallOutcome", "CallPage", "Judged", "SandboxCall", "call_document"]
 
 _RAW_TOTAL = 16 * 1024 * 1024
 """Maximum bytes of all stored requests and replies; the oldest are deleted first."""
@@ -72,6 +72,20 @@ class CallPage:
 
     total: int
     calls: tuple[SandboxCall, ...]
+
+
+def call_document(call: SandboxCall) -> dict[str, object]:
+    """Return a call as the JSON API and `smsgate sandbox --json` show it, without its raw pair."""
+    return {
+        "number": call.number,
+        "at": call.at,
+        "operation": call.operation,
+        "session": call.session,
+        "outcome": call.outcome,
+        "answer": call.answer,
+        "fault": call.fault,
+        "accepted": len(call.messages),
+    }
 
 
 class CallLog:
