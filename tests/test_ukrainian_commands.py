@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import openpyxl
 import pytest
 import test_known_sentences
 from commands import run_command
@@ -353,3 +354,14 @@ def test_reader_is_known_in_the_thread_of_a_bar() -> None:
     with speaking("uk"):
         column = DoneOfTotal()
     assert column._language is language_called("uk")
+
+
+def test_name_of_a_sheet_is_not_translated(bare: Smsgate, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["phone"], ["+380501234501"]):
+        book.active.append(row)
+    book.active.title = "paused"
+    book.save(tmp_path / "list.xlsx")
+    new = "campaign", "new", "a.sms", "list.xlsx", "--sender", "Shop", "--text", "Вітаємо"
+    done = bare(*new, **UKRAINIAN)
+    assert (done.code, "аркуш paused" in done.out) == (0, True), done.out + done.err

@@ -294,7 +294,7 @@ def _list(source: Source, show_numbers: bool) -> str:
     read_as = (
         say("numbers from the column {column}", column=repr(column)),
         "" if source.headed else say("no header"),
-        source.sheet and say("sheet {name}", name=retold(source.sheet)),
+        source.sheet and say("sheet {name}", name=source.sheet),
         source.delimiter and say("delimiter {name}", name=_delimiter(source.delimiter)),
         source.encoding,
     )
