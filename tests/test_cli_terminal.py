@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -25,9 +26,12 @@ import pytest
 import trustme
 from commands import NOBODY, Child, fork, run_command, text_of
 from json_documents import kinds_of
+from rich.console import Console, Group
+from rich.padding import Padding
 from test_cli import GOOD, PASSWORD, TEXT, clean_environment, start
 
 from smsgate.cli.exits import Exit
+from smsgate.cli.views import WIDEST, Rows
 from smsgate.sandbox import Sandbox, Settings
 
 pytestmark = pytest.mark.heavy
@@ -524,6 +528,15 @@ def test_demo_as_json_is_one_document_and_leaves_only_the_report(
     shown = re.search(r"<dt>Delivered</dt><dd>([\d,]+)<", page)
     assert shown is not None
     assert int(shown[1].replace(",", "")) == campaign["delivered"]
+
+
+def test_indented_table_of_a_pipe_is_not_filled_with_spaces() -> None:
+    rows = Rows("outcome", "why")
+    rows.add_row("refused", "not a phone number")
+    written = StringIO()
+    indented = Padding(Group("refused:", rows), (0, 0, 0, 3), expand=False)
+    Console(file=written, width=WIDEST).print(indented)
+    assert max(map(len, written.getvalue().splitlines())) < 80
 
 
 @pytest.mark.longest

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -204,6 +205,10 @@ class Rows:
                 if longest <= options.max_width - 2
                 else unbroken(last)
             )
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Return how wide this is. Without it, what is around it fills each line with spaces."""
+        return console.measure(self._grid(self._rows), options=options)
 
     def _plain(self) -> list[list[str]]:
         """Return the cells of each column but the last, as plain text."""
