@@ -26,14 +26,17 @@ from rich.text import Text
 from ..campaign.wording import things
 from ..config import travels_in_clear
 from ..privacy import mask_number, mask_numbers
+from .help import PlainGroup
 from .output import Output
-from .shared_options import ShowNumbers
+from .shared_options import ShowNumbers, command
 from .views import VIEWS, View, pairs, unbroken
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox, SandboxCall, SandboxMessage, Settings
 
-__all__ = ["Behaviour", "Listening", "sandbox"]
+__all__ = ["Behaviour", "Listening", "app"]
+
+app: typer.Typer = typer.Typer(cls=PlainGroup)
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -244,6 +247,7 @@ class Called:
     show_numbers: bool
 
 
+@command(app, serves=True, environment=_PREFIX)
 async def sandbox(
     output: Output,
     context: typer.Context,
