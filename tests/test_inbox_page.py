@@ -1032,9 +1032,11 @@ def test_page_is_accessible_at_any_width_and_in_both_colours(
     chosen.locator(".code").scroll_into_view_if_needed()
     found["details"] = findings(page)
     page.keyboard.press("Escape")
+    tops = set()
     for tab in ("Calls", "Faults", "Account", "Sessions", "Connect"):
         panel = page.locator("dialog[open]")
         if panel.count():
+            tops.add(panel.get_by_role("tab", name=tab).bounding_box()["y"])
             panel.get_by_role("tab", name=tab).click()
         else:
             panel = open_panel(page, tab)
@@ -1042,6 +1044,7 @@ def test_page_is_accessible_at_any_width_and_in_both_colours(
             panel.locator(".call").first.click()
             panel.get_by_label("Reply, as XML").wait_for()
         found[tab] = findings(page)
+    assert len(tops) == 1, "the tabs are not in one line"
     page.get_by_role("button", name="Clear everything…").click()
     found["question"] = findings(page)
     assert {place: wrong for place, wrong in found.items() if wrong} == {}
