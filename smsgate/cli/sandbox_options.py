@@ -71,8 +71,11 @@ class Behaviour:
     other_account: Annotated[
         list[str] | None,
         _behaviour(
-            metavar="LOGIN:PASSWORD[:CREDITS]",
-            help="Another account with a balance of its own, 10000 by default. Repeatable.",
+            metavar="ACCOUNT",
+            help=(
+                "Another account with a balance of its own: LOGIN:PASSWORD:CREDITS, or"
+                " LOGIN:PASSWORD for 10000 credits. Repeatable."
+            ),
         ),
     ] = None
     pay_in_part: Annotated[

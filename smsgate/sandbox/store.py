@@ -166,10 +166,6 @@ class Store:
         """Return the raw request and answer of a message, None if they are not stored."""
         return self._exchanges.get(self._call_of.get(message.sequence, 0))
 
-    def call_of(self, message: SandboxMessage) -> int:
-        """Return the number of the call that accepted a message, 0 if it is not stored."""
-        return self._call_of.get(message.sequence, 0)
-
     def replace(self, message: SandboxMessage) -> None:
         """Replace a stored message with a new version."""
         self._messages[message.sequence] = message
