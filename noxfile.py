@@ -141,7 +141,7 @@ def side_by_side(session: nox.Session, *commands: list[str]) -> None:
         session.error("a command failed")
 
 
-def pytest(session: nox.Session, *arguments: str) -> list[str]:
+def pytest(session: nox.Session, *arguments: str, workers: int = 4) -> list[str]:
     """Return the command that runs tests on the installed wheel."""
     # Temporary files go to memory if possible, since each commit of a campaign waits for the disk.
     memory = Path("/dev/shm")
@@ -156,7 +156,7 @@ def pytest(session: nox.Session, *arguments: str) -> list[str]:
     return [
         f"{session.bin}/pytest",
         "-n",
-        "4",
+        str(workers),
         "--dist",
         "worksteal",
         "--durations=15",
@@ -306,7 +306,13 @@ def run_measured(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Run the random tests with their full counts: kills, faults, cancellations, simulations."""
     install_for_tests(session)
-    session.run(*pytest(session, "--soak", "-m", "soak"))
+    counted = [
+        str(path)
+        for path in sorted(Path("tests").glob("test_*.py"))
+        if "from soak import" in path.read_text("utf-8")
+    ]
+    # Some of them wait for the most part, and others compute, so more of them fit beside another.
+    session.run(*pytest(session, "--soak", "-m", "soak", *counted, workers=6))
 
 
 @nox.session(default=False)

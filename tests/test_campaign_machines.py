@@ -270,6 +270,7 @@ class FileTrial(Trial):
 SEEDS = range(times(short=1, full=5))
 
 
+@pytest.mark.longest
 @pytest.mark.parametrize("seed", SEEDS)
 def test_faults_of_machines_and_database_double_nobody(seed: int):
     faults = times(
