@@ -281,7 +281,7 @@ def test_faults_of_machines_and_database_double_nobody(seed: int):
         Cluster() as cluster,
         Sandbox(Settings(credits=10**6, hold_seconds=TIME)) as sandbox,
         closing(
-            ServerTrial(cluster, sandbox, recipients=times(short=6_000, full=35_000), seed=seed)
+            ServerTrial(cluster, sandbox, recipients=times(short=5_000, full=25_000), seed=seed)
         ) as trial,
     ):
         trial.run(faults)
@@ -298,7 +298,7 @@ def test_faults_of_machines_and_database_double_nobody(seed: int):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_kills_of_several_processes_on_one_file_double_nobody(seed: int, tmp_path: Path):
-    kills, recipients = times(short=10, full=100), times(short=2_000, full=15_000)
+    kills, recipients = times(short=10, full=100), times(short=1_500, full=10_000)
     with (
         Sandbox(Settings(credits=10**6, hold_seconds=TIME)) as sandbox,
         closing(
