@@ -25,7 +25,7 @@ from smsgate.campaign import LedgerError, Runner, RunOutcome, SqliteJournal
 from smsgate.ledger.postgres import reconnection
 from smsgate.ledger.postgres.postgres_journal import PostgresJournal
 
-QUICK = smsgate.Timeouts(connect=5.0, read=0.5, send=0.5)
+QUICK = smsgate.Timeouts(connect=5.0, read=1.0, send=1.0)
 LEASE = QUICK.send + 1.0
 
 

@@ -43,6 +43,8 @@ from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd
 from smsgate.ledger.sqlite.sqlite_stop_list import SqliteStopList
 from smsgate.protocol.answers import DeliveryState
 
+pytestmark = pytest.mark.unmeasured
+
 S = RecipientState
 NUMBERS = [f"+38050111111{digit}" for digit in range(8)]
 ID = "c9482a41-27d1-44f8-bd5c-d34104ca5ba9"

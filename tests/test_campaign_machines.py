@@ -39,8 +39,11 @@ pytestmark = [
 S = RecipientState
 MACHINES = 3
 BATCH = 10
-TIME = 0.05
-"""Seconds that the gateway takes for a request."""
+TIME = 0.2
+"""Seconds that the gateway takes for a request.
+
+So long that what happens at random hits requests in flight, and that few of them fill the time.
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,6 +92,8 @@ class Trial(ABC):
         while not (busy := self.busy()) and self.left():
             self.settle_down()
             time.sleep(0.02)
+        # Those of a process that has just started wait for its login, so nothing was sent yet.
+        time.sleep(self.random.uniform(0, 3 * TIME))
         self.random.choice(busy or self.processes).kill()
 
     def settle_down(self, *, everything: bool = False) -> None:  # noqa: ARG002 - of other trials
@@ -265,6 +270,7 @@ class FileTrial(Trial):
 SEEDS = range(times(short=1, full=5))
 
 
+@pytest.mark.longest
 @pytest.mark.parametrize("seed", SEEDS)
 def test_faults_of_machines_and_database_double_nobody(seed: int):
     faults = times(
@@ -275,7 +281,7 @@ def test_faults_of_machines_and_database_double_nobody(seed: int):
         Cluster() as cluster,
         Sandbox(Settings(credits=10**6, hold_seconds=TIME)) as sandbox,
         closing(
-            ServerTrial(cluster, sandbox, recipients=times(short=8_000, full=50_000), seed=seed)
+            ServerTrial(cluster, sandbox, recipients=times(short=5_000, full=25_000), seed=seed)
         ) as trial,
     ):
         trial.run(faults)
@@ -292,7 +298,7 @@ def test_faults_of_machines_and_database_double_nobody(seed: int):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_kills_of_several_processes_on_one_file_double_nobody(seed: int, tmp_path: Path):
-    kills, recipients = times(short=10, full=100), times(short=4_000, full=20_000)
+    kills, recipients = times(short=10, full=100), times(short=1_500, full=10_000)
     with (
         Sandbox(Settings(credits=10**6, hold_seconds=TIME)) as sandbox,
         closing(
@@ -310,7 +316,7 @@ def test_kills_of_several_processes_on_one_file_double_nobody(seed: int, tmp_pat
 @pytest.mark.parametrize("ledger", ["server", "file"])
 def test_planted_bug_sends_twice(ledger: str, request: pytest.FixtureRequest, tmp_path: Path):
     options: dict[str, Any] = {
-        "recipients": 4_000,
+        "recipients": 3_000 if ledger == "server" else 1_500,
         "seed": 1,
         "bug": "in flight put back to pending",
     }
@@ -323,4 +329,6 @@ def test_planted_bug_sends_twice(ledger: str, request: pytest.FixtureRequest, tm
         ) as trial,
     ):
         trial.run({"kill": 8})
-        assert trial.broken_promises()["sent twice"] > 0
+        found = trial.broken_promises()
+        print(f"{ledger}: {found}")
+        assert found["sent twice"] > 0

@@ -30,7 +30,7 @@ from smsgate.sandbox.search import SEARCH_FIELDS
 
 ONE, OTHER = "+380501234567", "+380671112233"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.unmeasured]
 
 SOON = 5_000
 """Milliseconds until what should be on the page is there, on a busy machine."""
@@ -982,9 +982,14 @@ def axe() -> str:
 def findings(page: Any) -> list[str]:
     """Return what axe-core complains of on the page as it is, and what is cut off at the right."""
     page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
-    page.evaluate(axe())
-    found = page.evaluate("axe.run()")
-    assert len(found["passes"]) > 10
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(axe())
+    # What is well is only counted: to describe each such node, and to hand that over, takes most of
+    # the time.
+    passed, violations = page.evaluate(
+        "axe.run({resultTypes: ['violations']}).then((f) => [f.passes.length, f.violations])"
+    )
+    assert passed > 10
     cut_off = page.evaluate(
         """[...document.querySelectorAll(".bar, .bar *, .tabs button, .page, .page .items")]
         .filter((node) => getComputedStyle(node).clipPath === "none")
@@ -993,7 +998,7 @@ def findings(page: Any) -> list[str]:
     )
     rules = [
         f"{rule['id']}: {node['target']} {node['failureSummary']}"
-        for rule in found["violations"]
+        for rule in violations
         for node in rule["nodes"]
     ]
     return rules + list(cut_off)

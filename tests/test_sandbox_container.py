@@ -16,6 +16,8 @@ from command_tree import COMMANDS
 from ports import server_port
 from test_cli import clean_environment, start
 
+pytestmark = [pytest.mark.heavy, pytest.mark.unmeasured]
+
 PAGE = Path(__file__).parents[1] / "docs" / "howto" / "sandbox-in-containers.md"
 
 

@@ -17,6 +17,8 @@ import pytest
 
 import smsgate
 
+pytestmark = [pytest.mark.heavy, pytest.mark.unmeasured]
+
 ROOT = Path(smsgate.__file__).parent
 
 # A module may import what is lower. Two of the same floor may not import each other.
