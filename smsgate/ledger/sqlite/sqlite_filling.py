@@ -24,6 +24,9 @@ __all__ = ["fill"]
 _PIECE = 1_000
 """Rows of the list that are added at a time."""
 
+# Plain strings, which sqlite3 stores faster than the members of an enumeration.
+_PENDING, _SKIPPED = RecipientState.PENDING.value, RecipientState.SKIPPED.value
+
 _Key: TypeAlias = "str | tuple[str, str | None, str | None]"
 """What occurs once in a campaign: a number, or a number with what its recipient reads."""
 
@@ -57,7 +60,7 @@ def fill(
                 skipped[kind_of(reason)] += 1
                 continue
             rows.append(
-                (entry.line, entry.number, None, texts.number_of(text), RecipientState.PENDING,
+                (entry.line, entry.number, None, texts.number_of(text), _PENDING,
                  None, kept_text(entry.kept))
             )  # fmt: skip
             pending += 1
@@ -94,7 +97,7 @@ def _repeats(entry: Entry, text: Text, lines: dict[_Key, int], each_text: bool) 
 def _skipped(entry: Entry, reason: str) -> tuple[Any, ...]:
     given = entry.number[:64].encode(errors="backslashreplace").decode()
     kept = kept_text(entry.kept)
-    return entry.line, None, given, None, RecipientState.SKIPPED, reason, kept
+    return entry.line, None, given, None, _SKIPPED, reason, kept
 
 
 class _Texts:

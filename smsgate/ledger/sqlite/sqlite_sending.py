@@ -23,7 +23,9 @@ from .reader import SqliteReader
 
 __all__ = ["SqliteSending"]
 
-_MOVES = {event: (after(before(event), event), before(event)) for event in OUTCOMES}
+# As plain strings: sqlite3 asks each value of another class how to store it, which takes as long as
+# the statement itself.
+_MOVES = {event: (after(before(event), event).value, before(event).value) for event in OUTCOMES}
 """The state after each outcome, and the state before it."""
 
 
@@ -157,7 +159,7 @@ class SqliteSending(SqliteReader):
         request, end = settlement.claim.request, settlement.end
         counts = Counter(one.event for one in settlement.outcomes)
         rows = [
-            (target, one.message_id, one.reason, one.alone, one.recipient, request, source)
+            (target, one.message_id, one.reason, int(one.alone), one.recipient, request, source)
             for one in settlement.outcomes
             for target, source in [_MOVES[one.event]]
         ]
