@@ -34,13 +34,11 @@ class Claims:
     Args:
         journal: the journal of the campaign.
         steps: calls its methods.
-        lease: seconds of each lease.
     """
 
-    def __init__(self, journal: Journal, steps: JournalSteps, lease: float) -> None:
+    def __init__(self, journal: Journal, steps: JournalSteps) -> None:
         self._journal = journal
         self._steps = steps
-        self._lease = lease
         self._waiting = deque[Claimed]()
 
     def __len__(self) -> int:
@@ -48,7 +46,14 @@ class Claims:
         return len(self._waiting)
 
     async def add(
-        self, run: int, most: int, workers: int, seen: Seen | None, stops: Stops
+        self,
+        run: int,
+        most: int,
+        workers: int,
+        seen: Seen | None,
+        *,
+        lease: float,
+        stops: Stops,
     ) -> list[Claim]:
         """Claim a request for each of the free workers, in one transaction.
 
@@ -57,6 +62,7 @@ class Claims:
             most: the most recipients in all of them.
             workers: how many workers can send a request at once.
             seen: the last known balance.
+            lease: the seconds of each lease, in a shared journal.
             stops: the stop lists.
 
         Raises:
@@ -69,7 +75,7 @@ class Claims:
             most,
             seen,
             requests=workers,
-            lease=self._lease,
+            lease=lease,
             stops=stops,
         )
         self._waiting.extend(Claimed(claim, began) for claim in claims)
