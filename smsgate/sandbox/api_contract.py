@@ -423,7 +423,7 @@ _EVENTS = {
 
 _ARRIVED = {
     "post": {
-        "summary": "The sandbox posts each message that arrived to the address of --webhook",
+        "summary": "The sandbox posts each accepted message to the address of --webhook",
         "requestBody": {"required": True, **_content("Message")},
         "responses": {"2XX": {"description": "Any other answer counts as failed. No retry."}},
     }
