@@ -769,7 +769,7 @@ def test_failures_of_the_webhook_are_shown(browser: Any):
         panel = page.get_by_role("dialog", name="Sandbox")
         expect(panel).to_contain_text("0 messages delivered, 1 failed.")
         expect(panel).to_contain_text("The last one failed: Connection refused.")
-        expect(panel).to_contain_text("http://bot:***@127.0.0.1")
+        expect(panel).to_contain_text("http://***@127.0.0.1")
         page.close()
 
 

@@ -208,6 +208,24 @@ def test_option_adds_accounts(tmp_path: Any):
     assert needles.PASSWORD not in line + out + said
 
 
+def test_bad_login_is_an_error_in_words_of_the_option(tmp_path: Any):
+    child = start("sandbox", "--port", "0", "--other-account", "a b:word", cwd=tmp_path)
+    _, said = child.communicate(timeout=30)
+    assert " ".join(said.split()).startswith(
+        "error: other-account: must have a login of 1 to 100 characters without spaces"
+    )
+    assert "OtherAccount" not in said
+
+
+@pytest.mark.parametrize("balance", ["1e-3000000", "0e3000000", "0.0000001", "1e-7"])
+def test_balance_with_too_many_digits_is_refused(balance: str, sandbox: Sandbox):
+    status, document = call(sandbox, "/sandbox/account", "PUT", {"balance": balance})
+    assert (status, document["error"].split(":")[0]) == (400, "balance")
+    with pytest.raises(ValueError, match=r"^credits: "):
+        Settings(credits=Decimal(balance))
+    assert sandbox.balance == 100
+
+
 @pytest.mark.parametrize(
     "given", ["promo", "promo:", ":word", "promo:word:many", "promo:word:-1", "sandbox:word",
               "a b:word", f"promo:word:{'9' * 5_000}"],

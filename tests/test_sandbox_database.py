@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
+import socket
 import sqlite3
 import threading
 from contextlib import closing
@@ -13,12 +15,14 @@ from http.client import HTTPException
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import needles
 import pytest
 from test_cli import start
 from test_sandbox import GOOD, OTHER, Clock, User
-from test_sandbox_api import call, got
+from test_sandbox_api import got
 
 from smsgate.protocol.answers import DeliveryState
 from smsgate.sandbox import AccountState, OtherAccount, Sandbox, Settings
@@ -421,19 +425,184 @@ def unwritable(sandbox: Sandbox) -> None:
     database._connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
+def writable(sandbox: Sandbox) -> None:
+    """Let writes work again."""
+    database: Any = sandbox._gateway._database
+    database._connection.execute("PRAGMA max_page_count = 1000000")
+
+
 def test_call_that_could_not_be_written_is_not_answered_as_accepted(file: Path):
-    with Sandbox(database=file) as sandbox:
+    settings = Settings(delivery_seconds=0)
+    with Sandbox(settings, database=file) as sandbox:
         user = User(sandbox)
+        user.send(GOOD, "before")
+        before = kept(sandbox)
         unwritable(sandbox)
-        answered = user.send(GOOD, "a" * 60_000)
+        answered = user.send(f"{GOOD},{OTHER}", "a" * 60_000)
         assert (answered.status, answered.text) == (
             500,
             "database: the disk is full; free some space",
         )
-        # The API says the same, and reading works.
-        status, document = call(
-            sandbox, "/sandbox/faults", "POST", {"kind": "slow", "operation": "Auth"}
-        )
-        assert status in (200, 500)
+        # Nothing was accepted and nothing is paid.
+        after = kept(sandbox)
+        assert {**after, "sessions": None} == {**before, "sessions": None}
+        assert [message.text for message in sandbox.messages] == ["before"]
         assert got(sandbox, "/healthz")["status"] == "ok"
-        del document
+        writable(sandbox)
+        assert user.call("GetNewMessages").slots == []
+        user.send(f"{GOOD},{OTHER}", "after")
+        assert user.call("GetCreditBalance").result == str(10_000 - 3)
+        before = kept(sandbox)
+        assert all(one["request"] for one in before["calls"])
+    with Sandbox(settings, database=file) as sandbox:
+        assert kept(sandbox) == before
+        assert [message.sequence for message in sandbox.messages] == [1, 2, 3]
+
+
+def rows(file: Path, table: str) -> int:
+    with closing(sqlite3.connect(file)) as connection:
+        count: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        return count
+
+
+def test_old_message_does_not_keep_the_raw_pairs_of_all_later_calls(file: Path):
+    with Sandbox(Settings(keep_calls=10), database=file) as sandbox:
+        user = User(sandbox)
+        user.send()
+        for _ in range(100):
+            user.call("GetCreditBalance")
+    assert rows(file, "exchanges") == 11
+    # A smaller limit deletes at the start, without a call.
+    with Sandbox(Settings(keep_calls=5), database=file) as sandbox:
+        assert got(sandbox, f"/sandbox/messages/{sandbox.messages[0].id}")["request"]
+    assert rows(file, "exchanges") == 6
+
+
+def test_expired_sessions_leave_the_file(file: Path):
+    clock, settings = Clock(), Settings(session_idle_seconds=60, session_calls=2)
+    with Sandbox(settings, database=file, clock=clock) as sandbox:
+        for _ in range(5):
+            User(sandbox, login=False).call("GetCreditBalance")
+        user = User(sandbox)
+        for _ in range(4):
+            user.call("GetCreditBalance")
+        assert len(got(sandbox, "/sandbox/state")["sessions"]) == 5 + 3
+        clock.now += 100
+        User(sandbox, login=False).call("GetCreditBalance")
+    assert rows(file, "sessions") == 1
+
+
+def test_lower_limit_of_calls_ends_a_kept_session(file: Path):
+    with Sandbox(database=file) as sandbox:
+        user = User(sandbox)
+        for _ in range(5):
+            user.call("GetCreditBalance")
+    with Sandbox(Settings(session_calls=3), database=file) as sandbox:
+        user.url = sandbox.url
+        assert user.call("GetCreditBalance").result == "Вы не авторизованы"
+    assert rows(file, "sessions") == 1
+
+
+def test_deleted_message_leaves_nothing_in_the_file(file: Path):
+    with Sandbox(database=file) as sandbox:
+        user = User(sandbox)
+        user.send(GOOD, needles.WORD)
+        user.send(OTHER, "stays")
+        sandbox.delete(f"text:{needles.WORD}")
+        assert needles.WORD not in json.dumps(kept(sandbox))
+    assert needles.WORD.encode() not in file.read_bytes()
+    assert rows(file, "exchanges") == 2  # of Auth and of the other message
+
+
+def readable_by_others(file: Path) -> None:
+    file.touch()
+    file.chmod(0o644)
+
+
+def dangling_link(file: Path) -> None:
+    file.symlink_to(file.with_name("elsewhere.db"))
+
+
+@pytest.mark.parametrize("make", [readable_by_others, dangling_link])
+def test_existing_file_is_closed_to_others(make: Any, file: Path):
+    make(file)
+    with Sandbox(database=file) as sandbox:
+        User(sandbox).send()
+        assert {path.stat().st_mode & 0o777 for path in file.parent.iterdir()} == {0o600}
+
+
+def test_full_disk_at_the_start_is_an_error_that_says_why(file: Path):
+    clock = Clock()
+    with Sandbox(database=file, clock=clock) as sandbox:
+        User(sandbox).send()
+    clock.now += 100
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(ValueError, match=r"^database: the disk "):
+            Sandbox(Settings(keep_seconds=60), database=file, clock=clock)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with Sandbox(Settings(keep_seconds=60), database=file, clock=clock) as sandbox:
+        assert sandbox.messages == ()
+
+
+def refuse_deletions(sandbox: Sandbox) -> None:
+    database: Any = sandbox._gateway._database
+    database._connection.execute(
+        "CREATE TEMP TRIGGER full BEFORE DELETE ON messages BEGIN SELECT RAISE(ABORT, 'full'); END"
+    )
+
+
+def test_reading_works_if_old_messages_cannot_be_deleted_from_the_file(file: Path):
+    clock = Clock()
+    with Sandbox(Settings(keep_seconds=60), database=file, clock=clock) as sandbox:
+        User(sandbox).send()
+        refuse_deletions(sandbox)
+        clock.now += 100
+        assert got(sandbox, "/sandbox/state")["messages"] == 0
+        database: Any = sandbox._gateway._database
+        database._connection.execute("DROP TRIGGER full")
+        # The next write makes up for it.
+        User(sandbox, login=False).call("GetCreditBalance")
+    assert rows(file, "messages") == 0
+
+
+def test_refused_origin_is_refused_also_if_it_cannot_be_written(file: Path):
+    with Sandbox(database=file) as sandbox:
+        sandbox_of: Any = sandbox._gateway._database
+        sandbox_of._connection.execute(
+            "CREATE TEMP TRIGGER full BEFORE INSERT ON calls BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        request = Request(sandbox.url, b"", {"Origin": "https://shop.example"}, method="POST")
+        with pytest.raises(HTTPError) as error:
+            urlopen(request, timeout=10)
+        assert error.value.code == 403
+        error.value.close()
+
+
+def test_failed_start_frees_the_file(file: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        late = Sandbox(port=taken.getsockname()[1], database=file)
+        with pytest.raises(OSError, match="in use"):
+            late.__enter__()
+    with Sandbox(database=file) as sandbox:
+        assert sandbox.messages == ()
+
+
+def test_clear_forgets_accounts_of_earlier_settings(file: Path):
+    settings = Settings(other_accounts=(OtherAccount("promo", "secret", 500),))
+    with Sandbox(settings, database=file) as sandbox:
+        sandbox.set_account("promo", balance=7)
+    with Sandbox(database=file) as sandbox:
+        sandbox.clear()
+    with Sandbox(settings, database=file) as sandbox:
+        assert sandbox.accounts[1].balance == 500
+
+
+def test_name_with_a_meaning_in_sqlite_is_a_file(tmp_path: Path, monkeypatch: Any):
+    monkeypatch.chdir(tmp_path)
+    with Sandbox(database=":memory:") as sandbox:
+        User(sandbox).send()
+    with Sandbox(database=":memory:") as sandbox:
+        assert sandbox.accepted == 1

@@ -95,7 +95,7 @@ def test_search_without_a_word_deletes_nothing(search: str, sandbox: Sandbox):
     assert len(sandbox.messages) == 4
 
 
-@pytest.mark.parametrize("query", ["to=", "to=shop", "search=is:eaten", "before=x"])
+@pytest.mark.parametrize("query", ["to=", "to=shop", "search=is:eaten", "before=x", "before="])
 def test_impossible_query_deletes_nothing(query: str, sandbox: Sandbox):
     status, document = call(sandbox, f"/sandbox/messages?{query}", "DELETE")
     assert (status, document["error"].split(":")[0]) == (400, query.split("=", maxsplit=1)[0])
@@ -119,6 +119,17 @@ def test_raw_pair_stays_until_its_last_message_is_deleted(sandbox: Sandbox):
     first, second = (str(id_) for id_ in answered.slots[1:])
     got(sandbox, f"/sandbox/messages/{first}", "DELETE")
     assert got(sandbox, f"/sandbox/messages/{second}")["reply"] == answered.text
+
+
+def test_raw_pair_goes_with_its_last_message_also_from_the_list_of_calls(sandbox: Sandbox):
+    User(sandbox).send(f"{GOOD},{OTHER}", "both")
+    number = sandbox.call_log[-1].number
+    sandbox.delete("text:both to:0501234567")
+    assert "both" in got(sandbox, f"/sandbox/calls/{number}")["request"]
+    sandbox.delete("text:both")
+    assert got(sandbox, f"/sandbox/calls/{number}")["request"] is None
+    # Other calls keep theirs.
+    assert got(sandbox, f"/sandbox/calls/{number - 1}")["request"]
 
 
 def test_oldest_is_deleted_above_the_limit_also_after_deletions():

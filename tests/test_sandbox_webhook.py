@@ -116,7 +116,7 @@ def test_password_is_sent_as_basic_authorization_and_masked_where_shown(receiver
     assert (scheme, base64.b64decode(given).decode()) == ("Basic", f"bot:{needles.PASSWORD}!")
     assert needles.PASSWORD not in shown
     assert needles.WORD not in shown
-    assert "bot:***@127.0.0.1" in shown
+    assert "//***@127.0.0.1" in shown
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_without_a_webhook_nothing_is_shown():
         assert not [one for one in threading.enumerate() if "webhook" in one.name]
 
 
-def test_sandbox_without_a_socket_posts_too_and_goes_on_after_a_restart(receiver: Receiver):
+def test_sandbox_that_starts_again_posts_again(receiver: Receiver):
     sandbox = Sandbox(Settings(), webhook=receiver.url)
     for count in (1, 2):
         with sandbox:
@@ -198,18 +198,41 @@ def test_sandbox_without_a_socket_posts_too_and_goes_on_after_a_restart(receiver
             wait_until(lambda count=count: len(receiver.requests) == count)
 
 
-IMPOSSIBLE = (
-    "webhook: an address that begins with http:// or https://, such as http://127.0.0.1:3000/sms"
-)
+def test_thread_that_hangs_ends_although_the_sandbox_has_started_again(receiver: Receiver):
+    receiver.go_on.clear()
+    sandbox = Sandbox(webhook=receiver.url)
+    with sandbox:
+        User(sandbox).send()
+        wait_until(lambda: receiver.requests)
+    with sandbox:
+        User(sandbox).send()
+        wait_until(lambda: len(receiver.requests) == 2)
+        receiver.go_on.set()
+        wait_until(lambda: sandbox.webhook and sandbox.webhook.delivered == 2)
+        wait_until(
+            lambda: (
+                [one.name for one in threading.enumerate()].count("smsgate-sandbox-webhook") == 1
+            )
+        )
+
+
+def test_token_in_place_of_a_user_is_masked():
+    with Sandbox(webhook=f"http://{needles.WORD}@127.0.0.1:9/sms") as sandbox:
+        assert sandbox.webhook
+        assert sandbox.webhook.url == "http://***@127.0.0.1:9/sms"
+
+
+IMPOSSIBLE = "webhook: must be an address that begins with http:// or https://, such as http://127.0.0.1:3000/sms"
 
 
 @pytest.mark.parametrize(
     "url",
     ["", "sms", "ftp://a/b", "http://", "http:///path", "http://[::1", "http://a:99999/",
-     "http://a:0/", "http://a b/", "http://a/\r\nX: 1", "file:///etc/passwd", "http://a/ї"],
+     "http://a:0/", "http://a b/", "http://a/\r\nX: 1", "file:///etc/passwd", "http://a/ї",
+     "http://a..b/x", f"http://{'a' * 64}.example/"],
 )  # fmt: skip
 def test_impossible_address_is_an_error(url: str):
-    with pytest.raises(ValueError, match=r"^webhook: an address that begins with") as error:
+    with pytest.raises(ValueError, match=r"^webhook: must be an address that begins with") as error:
         Sandbox(webhook=url)
     assert str(error.value) == IMPOSSIBLE
 
@@ -222,7 +245,7 @@ def test_command_warns_of_failures_once_and_counts_them(tmp_path: Path):
     assert child.stdout
     line = child.stdout.readline()
     running = json.loads(line)
-    assert running["webhook"].startswith("http://bot:***@127.0.0.1:")
+    assert running["webhook"].startswith("http://***@127.0.0.1:")
 
     class Running:
         url = running["url"]
@@ -237,5 +260,5 @@ def test_command_warns_of_failures_once_and_counts_them(tmp_path: Path):
     out, said = child.communicate(timeout=30)
     warned = " ".join(said.split())
     assert warned.count("not delivered to") == 2  # the first at once, the others at the end
-    assert "webhook: 3 messages not delivered to http://bot:***@127.0.0.1" in warned
+    assert "webhook: 3 messages not delivered to http://***@127.0.0.1" in warned
     assert needles.PASSWORD not in line + out + said

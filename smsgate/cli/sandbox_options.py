@@ -31,8 +31,13 @@ _listening = partial(typer.Option, rich_help_panel="Address of the sandbox")
 _outside = partial(typer.Option, rich_help_panel="File and webhook of the sandbox")
 _CREDIT_DIGITS = 15
 _MOST_DAYS = 366
-_OPTION_OF = {"other_accounts": "other-account"}
-"""The settings whose option has another name."""
+_SAID = {
+    "other_accounts": (
+        'other-account: must have a login of 1 to 100 characters without spaces and : ; / ", which'
+        " no other account has, a password, and 0 to 1,000,000,000,000,000 credits"
+    )
+}
+"""Errors of settings in the words of their option."""
 
 
 def _possible_age(text: str) -> float:
@@ -174,7 +179,7 @@ class Behaviour:
             return Settings(**given)
         except ValueError as error:
             option, _, allowed = str(error).partition(": ")
-            raise ValueError(f"{_OPTION_OF.get(option, option)}: {allowed}") from None
+            raise ValueError(_SAID.get(option, f"{option}: {allowed}")) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +253,7 @@ class Outside:
         _outside(
             metavar="URL",
             help=(
-                "POST each message that arrived to this address, as JSON. For end-to-end tests:"
+                "POST each accepted message to this address, as JSON. For end-to-end tests:"
                 " the real gateway has no webhook."
             ),
         ),

@@ -103,7 +103,7 @@ class Sandbox:
         database: a file that keeps messages, calls, balances, sessions and faults over a restart;
             it is created if it does not exist. None keeps nothing. The sandbox closes it when the
             `with` block ends, and then keeps nothing more.
-        webhook: an http or https address; each message that arrived is posted to it, as JSON. The
+        webhook: an http or https address; each accepted message is posted to it, as JSON. The
             real gateway has no webhook.
 
     Raises:
@@ -152,20 +152,26 @@ class Sandbox:
         """Start serving.
 
         Raises:
-            OSError: it cannot listen, for example because the port is in use.
+            OSError: it cannot listen, for example because the port is in use. The database is
+                closed then.
             RuntimeError: the sandbox is already running, or has run and closed its database.
         """
         if self._server:
             raise RuntimeError("the sandbox is already running")
         if self._database_closed:
             raise RuntimeError("the sandbox has closed its database: make a new Sandbox")
-        listener = listen(self._host, self._port)
-        port = listener.getsockname()[1]
-        self._endpoints.stopping = False
-        keep_alive = self._gateway.settings.keep_alive_seconds
-        self._server = ServerThread(
-            self.app, listener, tls=self._tls, keep_alive_seconds=keep_alive
-        )
+        try:
+            listener = listen(self._host, self._port)
+            port = listener.getsockname()[1]
+            self._endpoints.stopping = False
+            keep_alive = self._gateway.settings.keep_alive_seconds
+            self._server = ServerThread(
+                self.app, listener, tls=self._tls, keep_alive_seconds=keep_alive
+            )
+        except BaseException:
+            # Nobody will call `__exit__`, and the file would stay locked.
+            self._close_database()
+            raise
         host = _LOOPBACK_OF.get(self._host, self._host)
         scheme = "https" if self._tls else "http"
         self._origin = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
@@ -184,6 +190,9 @@ class Sandbox:
             server.stop()
         if self._webhook:
             self._webhook.stop()
+        self._close_database()
+
+    def _close_database(self) -> None:
         self._gateway.close()
         self._database_closed = self._has_database
 

@@ -16,12 +16,16 @@ from typing import Any
 from ..protocol.answers import Answer
 from .sentences import NOT_AUTHORISED, say
 
-__all__ = ["AccountState", "FailedSlot", "OtherAccount", "Settings"]
+__all__ = ["AccountState", "FailedSlot", "OtherAccount", "Settings", "is_credits"]
 
 _MOST = 10_000_000
 """The largest number of messages or calls."""
 _MOST_SECONDS = 366 * 86_400
 _MOST_CREDITS = 10**15
+_PLACES = 6
+"""Maximum decimal places of a balance."""
+_ZEROS = 15
+"""Maximum decimal exponent of a balance."""
 _MOST_ACCOUNTS = 1_000
 _NAME = re.compile(r"[^\s:;/\"]{1,100}")
 """A login that can stand in an option, in a path and in a search."""
@@ -120,7 +124,7 @@ class Settings:
     keep_calls: int = 10_000
     """Maximum number of calls in the list of calls; the oldest are deleted."""
     keep_seconds: float | None = None
-    """Seconds after which a message or a call is deleted; None means no limit."""
+    """Maximum age of a message or a call in seconds; None means no limit."""
     keep_alive_seconds: float = 5.0
     """Seconds after which an idle connection is closed."""
     seed: int | None = None
@@ -155,13 +159,13 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 0 < value <= _MOST
 
 
-def _is_credits(value: Any) -> bool:
-    return (
-        isinstance(value, Decimal | int)
-        and not isinstance(value, bool)
-        and Decimal(value).is_finite()
-        and 0 <= value <= _MOST_CREDITS
-    )
+def is_credits(value: Any, most: int = _MOST_CREDITS) -> bool:
+    """Return whether a value is a possible balance: 0 to `most`, with few decimal places."""
+    if not isinstance(value, Decimal | int) or isinstance(value, bool):
+        return False
+    exponent = Decimal(value).as_tuple().exponent
+    # Also a zero may have an exponent of millions, and as many digits when it is written.
+    return isinstance(exponent, int) and -_PLACES <= exponent <= _ZEROS and 0 <= value <= most
 
 
 def _is_accounts(value: Any) -> bool:
@@ -173,7 +177,7 @@ def _is_accounts(value: Any) -> bool:
             and _is_text(one.login)
             and bool(_NAME.fullmatch(one.login))
             and _is_text(one.password)
-            and _is_credits(one.credits)
+            and is_credits(one.credits)
             for one in value
         )
     )
@@ -202,7 +206,11 @@ _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("login", _is_text, "a string, not empty"),
     ("password", _is_text, "a string, not empty"),
     ("account", lambda value: isinstance(value, AccountState), "a member of AccountState"),
-    ("credits", _is_credits, f"a Decimal or an int, 0 to {_MOST_CREDITS:,}"),
+    (
+        "credits",
+        is_credits,
+        f"a Decimal or an int, 0 to {_MOST_CREDITS:,}, at most {_PLACES} places",
+    ),
     ("other_accounts", _is_accounts, _ACCOUNTS),
     ("pay_in_part", _is_bool, "True or False"),
     ("senders", lambda value: value is None or _is_senders(value), f"None or {_SENDERS}"),

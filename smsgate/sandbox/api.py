@@ -15,7 +15,7 @@ from ..protocol.answers import DeliveryState
 from ..protocol.operations import OPERATIONS
 from ..version import __version__
 from .account import AccountRow
-from .account_settings import AccountState
+from .account_settings import AccountState, is_credits
 from .api_contract import openapi
 from .call_log import CallOutcome, call_document
 from .exchanges import RawExchange
@@ -218,10 +218,13 @@ def _delete_messages(api: Api, asked: Asked) -> Json:
         kept = api.gateway.overview.kept
         api.gateway.clear()
         return state(api, asked) | {"deleted": kept}
+    before = _number(query, "before", None)
+    if before is None and "before" in query:
+        raise ValueError("before: no number, which would delete every message")
     deleted = api.gateway.delete_found(
         number=number_of(query.get("to")),
         search=parse_narrow_search(query["search"]) if "search" in query else EVERYTHING,
-        before=_number(query, "before", None),
+        before=before,
     )
     return state(api, asked) | {"deleted": deleted}
 
@@ -530,6 +533,6 @@ def _credits(given: Any) -> Decimal:
         )
     except InvalidOperation:
         value = Decimal("NaN")
-    if not value.is_finite() or not 0 <= value <= 10**12:
-        raise ValueError("balance: credits as a string, 0 or more")
+    if not is_credits(value, 10**12):
+        raise ValueError("balance: credits as a string, 0 or more, at most 6 decimal places")
     return value

@@ -136,7 +136,7 @@ _SESSION: Schema = {
 
 _ACCOUNT_ROW: Schema = {"login": _TEXT, "account": _ACCOUNT, "balance": _CREDITS}
 _WEBHOOK: Schema = {
-    "url": {**_TEXT, "description": "without its password and query"},
+    "url": {**_TEXT, "description": "without its user, password and query"},
     "delivered": _COUNT,
     "failed": _COUNT,
     "dropped": {**_COUNT, "description": "not posted, because too many waited"},
@@ -423,7 +423,7 @@ _EVENTS = {
 
 _ARRIVED = {
     "post": {
-        "summary": "The sandbox posts each message that arrived to the address of --webhook",
+        "summary": "The sandbox posts each accepted message to the address of --webhook",
         "requestBody": {"required": True, **_content("Message")},
         "responses": {"2XX": {"description": "Any other answer counts as failed. No retry."}},
     }

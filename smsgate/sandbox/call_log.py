@@ -93,7 +93,8 @@ class CallLog:
 
     def __init__(self, keep: int) -> None:
         self._calls: deque[SandboxCall] = deque(maxlen=keep)
-        self._exchanges = Exchanges(_RAW_TOTAL)
+        self.exchanges: Exchanges = Exchanges(_RAW_TOTAL)
+        """The raw requests and replies of the stored calls, by number."""
         self.last: int = 0
         """The number of the newest call. It is not reset, so that a reader misses no call."""
 
@@ -103,7 +104,7 @@ class CallLog:
     def add(self, call: SandboxCall, exchange: RawExchange | None) -> None:
         """Add a call, which must have the next number; delete the oldest above the limit."""
         if len(self._calls) == self._calls.maxlen:
-            self._exchanges.remove(self._calls[0].number)
+            self.exchanges.remove(self._calls[0].number)
         self._calls.append(call)
         self.last = call.number
         if exchange is not None:
@@ -111,13 +112,18 @@ class CallLog:
 
     def add_exchange(self, number: int, exchange: RawExchange) -> None:
         """Store request and reply of a stored call, which must be newer than the last one."""
-        self._exchanges.add(number, exchange)
+        self.exchanges.add(number, exchange)
+
+    def take_back(self) -> None:
+        """Delete the newest call, as if it had never been added."""
+        self.exchanges.remove(self._calls.pop().number)
+        self.last -= 1
 
     def forget_before(self, moment: float) -> bool:
         """Delete the calls answered before a time, and return whether there was one."""
         count = len(self._calls)
         while self._calls and self._calls[0].at < moment:
-            self._exchanges.remove(self._calls.popleft().number)
+            self.exchanges.remove(self._calls.popleft().number)
         return len(self._calls) < count
 
     @property
@@ -125,15 +131,10 @@ class CallLog:
         """The number of the oldest stored call, or the next one if there is none."""
         return self._calls[0].number if self._calls else self.last + 1
 
-    @property
-    def first_exchange(self) -> int | None:
-        """The number of the oldest call whose request and reply are stored, None without one."""
-        return self._exchanges.first
-
     def clear(self) -> None:
         """Delete all calls."""
         self._calls.clear()
-        self._exchanges = Exchanges(_RAW_TOTAL)
+        self.exchanges = Exchanges(_RAW_TOTAL)
 
     def get(self, number: int) -> tuple[SandboxCall, RawExchange | None]:
         """Return a call, and its request and reply if they are still stored.
@@ -144,7 +145,7 @@ class CallLog:
         first = self._calls[0].number if self._calls else 0
         if not self._calls or not first <= number <= self.last:
             raise LookupError("number: no call has this number")
-        return self._calls[number - first], self._exchanges.get(number)
+        return self._calls[number - first], self.exchanges.get(number)
 
     def page(
         self, *, outcome: str | None, operation: str | None, after: int, limit: int

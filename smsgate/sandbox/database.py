@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
@@ -84,8 +84,10 @@ class SandboxDatabase:
     """
 
     def __init__(self, path: Path) -> None:
+        # By its whole name, as SQLite gives some short ones a meaning, such as `:memory:`.
+        path = path.resolve()
         _check(path)
-        self._kept = KeptFrom(0, 0, 0)
+        self._kept = KeptFrom(0, 0)
         self._faults: tuple[FaultRule, ...] = ()
         try:
             # The gateway's lock lets one thread at a time use it.
@@ -95,7 +97,7 @@ class SandboxDatabase:
         except sqlite3.Error as error:
             raise ValueError(f"database: {_why(error)}") from None
         try:
-            self._prepare()
+            self._prepare(path)
         except sqlite3.Error as error:
             self._connection.close()
             raise ValueError(f"database: {_why(error)}") from None
@@ -103,7 +105,7 @@ class SandboxDatabase:
             self._connection.close()
             raise
 
-    def _prepare(self) -> None:
+    def _prepare(self, path: Path) -> None:
         run = self._connection.execute
         # Kept until the end, and taken by the first statement that reads.
         run("PRAGMA locking_mode = EXCLUSIVE")
@@ -122,6 +124,7 @@ class SandboxDatabase:
                 "database: a newer version of smsgate has written this file; install that version"
                 " or choose another file"
             )
+        _close_to_others(path)
         run("PRAGMA journal_mode = WAL")
         # A process that is killed loses nothing; only a power failure may undo the last changes.
         run("PRAGMA synchronous = NORMAL")
@@ -203,6 +206,10 @@ class SandboxDatabase:
             run = connection.execute
             run(_ADD_CALL, _row_of_call(call))
             run(_ADD_EXCHANGE, (call.number, exchange.request, exchange.reply, exchange.fault))
+            # First, as with a seed the new session may have the id of an expired one.
+            connection.executemany(
+                "DELETE FROM sessions WHERE id = ?", [(one,) for one in changes.ended]
+            )
             if changes.session is not None:
                 run(_ADD_SESSION, _row_of_session(changes.session))
             if changes.messages:
@@ -222,12 +229,13 @@ class SandboxDatabase:
                 (str(message.state), message.forced, message.sequence),
             )
 
-    def delete_messages(self, sequences: Sequence[int]) -> None:
-        """Delete these messages."""
+    def delete_messages(self, sequences: Sequence[int], gone: Collection[int]) -> None:
+        """Delete these messages, and the raw pairs of these calls."""
         with self._transaction() as connection:
             connection.executemany(
                 "DELETE FROM messages WHERE sequence = ?", [(one,) for one in sequences]
             )
+            self._delete_exchanges(gone)
 
     def delete_old(self, kept: KeptFrom) -> None:
         """Delete what is older."""
@@ -265,7 +273,8 @@ class SandboxDatabase:
     ) -> None:
         """Delete messages and calls, and perhaps the sessions, and store the accounts."""
         with self._transaction() as connection:
-            tables = ["messages", "calls", "exchanges"]
+            # Accounts too: some may be of earlier settings.
+            tables = ["messages", "calls", "exchanges", "accounts"]
             for table in [*tables, "sessions"] if sessions else tables:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of this function
             connection.executemany(_SET_ACCOUNT, map(_row_of_account, accounts))
@@ -285,11 +294,16 @@ class SandboxDatabase:
         for statement, limit, before in (
             ("DELETE FROM messages WHERE sequence < ?", kept.message, self._kept.message),
             ("DELETE FROM calls WHERE number < ?", kept.call, self._kept.call),
-            ("DELETE FROM exchanges WHERE call < ?", kept.exchange, self._kept.exchange),
         ):
             if limit != before:
                 self._connection.execute(statement, (limit,))
+        self._delete_exchanges(kept.gone)
         self._kept = kept
+
+    def _delete_exchanges(self, gone: Collection[int]) -> None:
+        self._connection.executemany(
+            "DELETE FROM exchanges WHERE call = ?", [(one,) for one in gone]
+        )
 
 
 def _check(path: Path) -> None:
@@ -307,6 +321,20 @@ def _check(path: Path) -> None:
         pass
     except OSError as error:
         raise ValueError(f"database: {_READ_ONLY} ({error.strerror})") from None
+
+
+def _close_to_others(path: Path) -> None:
+    """Let only its owner read the file. Raises `ValueError` if this is not possible."""
+    try:
+        for one in (path, path.with_name(f"{path.name}-wal")):
+            # By name: closing an open file would end SQLite's lock on it.
+            if one.exists() and one.stat().st_mode & 0o077:
+                one.chmod(0o600)
+    except OSError as error:
+        raise ValueError(
+            f"database: other users may read it, and this cannot be changed ({error.strerror});"
+            " choose another file"
+        ) from None
 
 
 def _why(error: sqlite3.Error) -> str:

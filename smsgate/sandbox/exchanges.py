@@ -41,6 +41,7 @@ class Exchanges:
         self._total = total
         self._kept: dict[int, RawExchange] = {}
         self._size = 0
+        self._removed: list[int] = []
 
     def add(self, number: int, exchange: RawExchange) -> None:
         """Store an exchange, whose number must be new, and delete the oldest above the limit."""
@@ -49,10 +50,8 @@ class Exchanges:
         while self._size > self._total:
             self.remove(next(iter(self._kept)))
 
-    @property
-    def first(self) -> int | None:
-        """The number of the oldest stored exchange, None without one."""
-        return next(iter(self._kept), None)
+    def __contains__(self, number: int) -> bool:
+        return number in self._kept
 
     def get(self, number: int) -> RawExchange | None:
         """Return the exchange with this number, None if it is not stored."""
@@ -63,3 +62,9 @@ class Exchanges:
         exchange = self._kept.pop(number, None)
         if exchange is not None:
             self._size -= exchange.size
+            self._removed.append(number)
+
+    def take_removed(self) -> list[int]:
+        """Return the numbers of the exchanges that were deleted since the last time."""
+        removed, self._removed = self._removed, []
+        return removed

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
@@ -22,7 +23,15 @@ from .call_log import CallLog, CallPage, Judged, SandboxCall
 from .exchanges import RawExchange
 from .faults import FaultRule
 from .handlers import HANDLERS, Result, judged_refusal
-from .keeping import CallChanges, Counters, Keeping, Kept, KeptFrom, NoDatabase
+from .keeping import (
+    CallChanges,
+    Counters,
+    Keeping,
+    Kept,
+    KeptFrom,
+    NoDatabase,
+    SandboxDatabaseError,
+)
 from .message_centre import MessageCentre
 from .request_masking import masked
 from .search import Search
@@ -109,6 +118,7 @@ class Gateway:
             settings.session_idle_seconds, settings.session_calls, clock, self._centre.random
         )
         self._call_log = CallLog(settings.keep_calls)
+        self._gone: set[int] = set()
         self._revision = 0
         kept = database.load()
         self.kept_faults: tuple[FaultRule, ...] = kept.faults
@@ -125,21 +135,39 @@ class Gateway:
             centre.add(message)
             sequences.setdefault(call, []).append(message.sequence)
         log.last = kept.counters.calls
-        known = set()
         for one in kept.calls:
             log.add(one, None)
-            known.add(one.number)
-        for number, exchange in kept.exchanges:
-            if number in sequences:
-                centre.store.add_exchange(sequences[number], number, exchange)
-            if number in known:
-                log.add_exchange(number, exchange)
+        self._restore_exchanges(kept, sequences)
         for session in kept.sessions:
             if session.login in (None, *centre.accounts):
                 self._sessions.add(session)
+            else:
+                self._sessions.ended.add(session.id)
         centre.store.last, log.last = kept.counters.messages, kept.counters.calls
         centre.calls.update(kept.counters.operations)
-        self._forget_old()
+        try:
+            if self._forget_in_memory() or self._gone_exchanges():
+                self._delete_old()
+        except SandboxDatabaseError as error:
+            raise ValueError(str(error)) from None
+
+    def _restore_exchanges(self, kept: Kept, sequences: Mapping[int, Sequence[int]]) -> None:
+        """Store the raw pairs of stored calls and messages; the others are to be deleted.
+
+        Args:
+            sequences: the messages of each call, also those above the limit of the settings.
+        """
+        store, log = self._centre.store, self._call_log
+        known = {call.number: call for call in log}
+        numbers = []
+        for number, exchange in kept.exchanges:
+            numbers.append(number)
+            messages = store.at(sequences.get(number, ()))
+            if messages:
+                store.add_exchange(sequences[number], number, exchange)
+            if number in known and (messages or not known[number].messages):
+                log.add_exchange(number, exchange)
+        self._gone.update(number for number in numbers if not self._has_exchange(number))
 
     @property
     def settings(self) -> Settings:
@@ -195,7 +223,7 @@ class Gateway:
         never stored, whoever sent it and however wrong it was.
 
         Raises:
-            SandboxDatabaseError: it could not be written.
+            SandboxDatabaseError: it could not be written. The messages are not accepted then.
         """
         exchange = replace(exchange, request=masked(operation, exchange.request))
         with self._lock:
@@ -217,11 +245,30 @@ class Gateway:
             self._forget_old()
             self._revision += 1
             account = centre.account_of(session) if session and messages else None
-            self._database.add_call(
-                CallChanges(
-                    call, exchange, session, messages, account, self._counters, self._kept_from
+            ended = self._sessions.ended
+            try:
+                self._database.add_call(
+                    CallChanges(
+                        call=call,
+                        exchange=exchange,
+                        session=session,
+                        ended=ended,
+                        messages=messages,
+                        account=account,
+                        counters=self._counters,
+                        kept_from=self._kept_from,
+                    )
                 )
-            )
+            except SandboxDatabaseError:
+                # The client is told of an error, so nothing may be accepted or paid.
+                self._call_log.take_back()
+                if account:
+                    centre.take_back(account, accepted, messages[0].credits)
+                # The next call has the same number.
+                self._gone_exchanges().discard(number)
+                raise
+            ended.clear()
+            self._gone.clear()
             if messages:
                 self._arrived(self._centre.seen(messages))
 
@@ -231,22 +278,41 @@ class Gateway:
 
     @property
     def _kept_from(self) -> KeptFrom:
-        store, log = self._centre.store, self._call_log
-        exchanges = [
-            first for first in (store.first_exchange, log.first_exchange) if first is not None
-        ]
-        return KeptFrom(store.first, log.first, min(exchanges, default=log.last + 1))
+        return KeptFrom(self._centre.store.first, self._call_log.first, self._gone_exchanges())
+
+    def _has_exchange(self, number: int) -> bool:
+        return number in self._centre.store.exchanges or number in self._call_log.exchanges
+
+    def _gone_exchanges(self) -> set[int]:
+        """Return the calls whose raw pair is stored nowhere, and is perhaps in the database."""
+        stored, logged = self._centre.store.exchanges, self._call_log.exchanges
+        # The pair has the number and the text, so it goes with the last message.
+        for number in self._centre.store.take_emptied():
+            logged.remove(number)
+        removed = [*stored.take_removed(), *logged.take_removed()]
+        self._gone.update(number for number in removed if not self._has_exchange(number))
+        return self._gone
 
     def _forget_old(self) -> None:
         """Delete what is older than the limit of the settings."""
+        if self._forget_in_memory():
+            self._revision += 1
+            # Nobody asked for this change. What could not be deleted goes with the next write.
+            with suppress(SandboxDatabaseError):
+                self._delete_old()
+
+    def _forget_in_memory(self) -> bool:
+        """Delete what is older, but not in the database; return whether there was something."""
         keep = self.settings.keep_seconds
         if keep is None:
-            return
+            return False
         moment = self._centre.clock() - keep
         messages = self._centre.store.forget_before(moment)
-        if self._call_log.forget_before(moment) or messages:
-            self._revision += 1
-            self._database.delete_old(self._kept_from)
+        return self._call_log.forget_before(moment) or messages
+
+    def _delete_old(self) -> None:
+        self._database.delete_old(self._kept_from)
+        self._gone.clear()
 
     # For tests and the inbox page
 
@@ -361,7 +427,8 @@ class Gateway:
     def _delete(self, sequences: Sequence[int]) -> None:
         self._centre.store.delete(sequences)
         self._revision += 1
-        self._database.delete_messages(sequences)
+        self._database.delete_messages(sequences, self._gone_exchanges())
+        self._gone.clear()
 
     @property
     def call_log(self) -> tuple[SandboxCall, ...]:
@@ -513,6 +580,7 @@ class Gateway:
     def _start(self, *, sessions: bool) -> None:
         self._centre.start()
         self._call_log.clear()
+        self._gone.clear()
         self._revision += 1
         accounts = self._centre.accounts.values()
         self._database.clear(accounts, self._counters, sessions=sessions)

@@ -5,7 +5,7 @@ Rule of this file: no I/O. The gateway calls it with its lock held, before anyth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
@@ -44,11 +44,14 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class KeptFrom:
-    """The oldest message, call, and raw request and reply that are kept."""
+    """The oldest message and call that are kept.
+
+    `gone` has the numbers of the calls whose raw request and reply are no longer kept.
+    """
 
     message: int
     call: int
-    exchange: int
+    gone: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class CallChanges:
 
     Attributes:
         session: its session, None if it was turned away.
+        ended: the ids of the sessions that have expired since the last call.
         messages: the messages that it accepted.
         account: the account that has paid for them, None without messages.
         counters: the counters after it.
@@ -79,6 +83,7 @@ class CallChanges:
     call: SandboxCall
     exchange: RawExchange
     session: PhpSession | None
+    ended: Collection[str]
     messages: Sequence[SandboxMessage]
     account: SandboxAccount | None
     counters: Counters
@@ -103,8 +108,8 @@ class Keeping(Protocol):
         """Store the state of a message."""
         ...
 
-    def delete_messages(self, sequences: Sequence[int]) -> None:
-        """Delete these messages."""
+    def delete_messages(self, sequences: Sequence[int], gone: Collection[int]) -> None:
+        """Delete these messages, and the raw pairs of these calls."""
         ...
 
     def delete_old(self, kept: KeptFrom) -> None:
@@ -146,7 +151,7 @@ class NoDatabase:
     def set_message(self, message: SandboxMessage) -> None:
         pass
 
-    def delete_messages(self, sequences: Sequence[int]) -> None:
+    def delete_messages(self, sequences: Sequence[int], gone: Collection[int]) -> None:
         pass
 
     def delete_old(self, kept: KeptFrom) -> None:

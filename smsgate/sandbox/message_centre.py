@@ -98,6 +98,19 @@ class MessageCentre:
         self.add(message)
         return message.id
 
+    def take_back(self, account: SandboxAccount, accepted: range, each: Decimal) -> None:
+        """Delete the newest messages and pay their credits back.
+
+        Args:
+            account: the account that has paid for them.
+            accepted: their sequences.
+            each: the credits of one.
+        """
+        for message in self.store.at(accepted):
+            account.unfinished.pop(message.id, None)
+        self.store.take_back(accepted)
+        account.credits += each * len(accepted)
+
     def _new_id(self) -> str:
         # With a seed, a kept message may have the same id.
         while self.store.get(made := str(UUID(int=self.random.getrandbits(128), version=4))):

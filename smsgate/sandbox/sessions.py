@@ -58,13 +58,19 @@ class PhpSessions:
         self._random = random
         # Least recently used first, so that expiry checks only the oldest sessions.
         self._sessions: dict[str, PhpSession] = {}
+        self.ended: set[str] = set()
+        """The ids of expired sessions; who keeps sessions elsewhere empties it."""
 
     def open(self, session_id: str | None) -> PhpSession:
         """Return the session with this id, or a new one with a new id."""
         now = self._clock()
         self._forget_idle(now)
         session = self._sessions.pop(session_id or "", None)
-        if session is None or session.calls == self._most_calls:
+        # The limit may be lower than in an earlier run.
+        if session and self._most_calls is not None and session.calls >= self._most_calls:
+            self.ended.add(session.id)
+            session = None
+        if session is None:
             session = PhpSession(self._new_id(), now, now)
         session.used_at = now
         session.calls += 1
@@ -101,6 +107,7 @@ class PhpSessions:
             if now - oldest.used_at < self._idle_seconds:
                 return
             del self._sessions[oldest.id]
+            self.ended.add(oldest.id)
 
     def _new_id(self) -> str:
         # With a seed, a kept session may have the same id.

@@ -108,7 +108,9 @@ class Store:
         # By newest message, oldest first. The sequences of each are the keys, in order.
         self._conversations: dict[str, dict[int, None]] = {}
         self._searched: dict[int, str] = {}
-        self._exchanges = Exchanges(_RAW_TOTAL)
+        self.exchanges: Exchanges = Exchanges(_RAW_TOTAL)
+        """The raw requests and answers of the stored messages, by the number of the call."""
+        self._emptied: list[int] = []
         self._call_of: dict[int, int] = {}
         self._messages_of: Counter[int] = Counter()
         self._oldest: int = 1
@@ -139,7 +141,7 @@ class Store:
 
     def add_exchange(self, sequences: Iterable[int], call: int, exchange: RawExchange) -> None:
         """Store the raw request and answer of the call that accepted these messages."""
-        self._exchanges.add(call, exchange)
+        self.exchanges.add(call, exchange)
         for sequence in sequences:
             if sequence in self._messages:
                 self._call_of[sequence] = call
@@ -153,18 +155,13 @@ class Store:
             self._oldest += 1
         return self._oldest
 
-    @property
-    def first_exchange(self) -> int | None:
-        """The number of the oldest call whose request and answer are stored, None without one."""
-        return self._exchanges.first
-
     def get(self, message_id: str) -> SandboxMessage | None:
         """Return the message with this id, None if it is not stored."""
         return self._messages.get(self._sequences.get(message_id, 0))
 
     def exchange_of(self, message: SandboxMessage) -> RawExchange | None:
         """Return the raw request and answer of a message, None if they are not stored."""
-        return self._exchanges.get(self._call_of.get(message.sequence, 0))
+        return self.exchanges.get(self._call_of.get(message.sequence, 0))
 
     def replace(self, message: SandboxMessage) -> None:
         """Replace a stored message with a new version."""
@@ -181,6 +178,16 @@ class Store:
             # A conversation that has lost its newest message takes another place.
             rows = sorted(self._conversations.items(), key=lambda row: next(reversed(row[1])))
             self._conversations = dict(rows)
+
+    def take_back(self, sequences: range) -> None:
+        """Delete the newest messages, as if they had never been added."""
+        self.delete([sequence for sequence in sequences if sequence in self._messages])
+        self.last = max(sequences.start - 1, next(reversed(self._messages), 0))
+
+    def take_emptied(self) -> list[int]:
+        """Return the calls that have lost their last message since the last time."""
+        emptied, self._emptied = self._emptied, []
+        return emptied
 
     def forget_before(self, moment: float) -> bool:
         """Delete the messages accepted before a time, and return whether there was one."""
@@ -240,4 +247,5 @@ class Store:
             self._messages_of[call] -= 1
             if not self._messages_of[call]:
                 del self._messages_of[call]
-                self._exchanges.remove(call)
+                self.exchanges.remove(call)
+                self._emptied.append(call)

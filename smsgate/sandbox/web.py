@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import suppress
 
 import anyio
 from starlette.applications import Starlette
@@ -97,7 +98,9 @@ class Endpoints:
         if refusal and (scope["method"], scope["path"]) == ("POST", SOAP_PATH):
             # A program that uses another name for this machine would otherwise leave no trace.
             judged = Judged(CallOutcome.REFUSED, refusal)
-            self._gateway.record(None, None, judged, RawExchange.cut(b"", refusal.encode()))
+            # It is refused also if this cannot be written.
+            with suppress(SandboxDatabaseError):
+                self._gateway.record(None, None, judged, RawExchange.cut(b"", refusal.encode()))
         answer = _refused(scope["path"], refusal, 403) if refusal else self._routes
         await answer(scope, receive, send)
 

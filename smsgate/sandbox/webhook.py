@@ -1,4 +1,4 @@
-"""The webhook of the sandbox: one POST for each message that arrived, for end-to-end tests.
+"""The webhook of the sandbox: one POST for each accepted message, for end-to-end tests.
 
 Rules of this file: the gateway never waits for it. One thread posts one message after another, each
 once and without redirects. If more than `WAITING` wait, new ones are dropped and counted. The real
@@ -26,7 +26,7 @@ __all__ = ["WAITING", "Webhook", "WebhookCounts"]
 WAITING = 1_000
 """Maximum number of messages that wait to be posted."""
 _SECONDS = 5.0
-"""Maximum seconds to connect, and to wait for the next bytes of the answer."""
+"""Maximum seconds to connect, and to wait for each next part of the answer."""
 _GRACE_SECONDS = 0.3
 """Maximum seconds to wait for the thread when the sandbox stops."""
 _LOOK_SECONDS = 0.1
@@ -37,7 +37,7 @@ class WebhookCounts:
     """How the webhook is doing.
 
     Attributes:
-        url: its address; the password and the query are replaced by `***`.
+        url: its address; user, password and query are replaced by `***`.
         delivered: messages that were answered with a status from 200 to 299.
         failed: messages that were not.
         dropped: messages that were not posted, because too many waited or the sandbox stopped.
@@ -70,8 +70,8 @@ class Webhook:
         self._queue: Queue[SandboxMessage] = Queue(WAITING)
         self._lock = Lock()
         self._counts = WebhookCounts(_masked(self._parts))
-        self._stopping = Event()
-        self._thread: Thread | None = None
+        # With its own event, a thread that hangs does not go on with another.
+        self._running: tuple[Thread, Event] | None = None
 
     @property
     def counts(self) -> WebhookCounts:
@@ -87,18 +87,22 @@ class Webhook:
                     self._queue.put_nowait(message)
                 except Full:
                     self._counts = replace(self._counts, dropped=self._counts.dropped + 1)
-            if self._thread is None:
-                self._stopping.clear()
-                self._thread = Thread(target=self._run, name="smsgate-sandbox-webhook", daemon=True)
-                self._thread.start()
+            if self._running is None:
+                stopping = Event()
+                thread = Thread(
+                    target=self._run, args=(stopping,), name="smsgate-sandbox-webhook", daemon=True
+                )
+                self._running = thread, stopping
+                thread.start()
 
     def stop(self) -> None:
         """End the thread. Messages that still wait are dropped and counted."""
         with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is None:
+            running, self._running = self._running, None
+        if running is None:
             return
-        self._stopping.set()
+        thread, stopping = running
+        stopping.set()
         thread.join(_GRACE_SECONDS)
         with self._lock:
             while True:
@@ -108,14 +112,16 @@ class Webhook:
                     return
                 self._counts = replace(self._counts, dropped=self._counts.dropped + 1)
 
-    def _run(self) -> None:
-        stopping = self._stopping
+    def _run(self, stopping: Event) -> None:
         while not stopping.is_set():
             try:
                 message = self._queue.get(timeout=_LOOK_SECONDS)
             except Empty:
                 continue
-            error = self._post(message)
+            try:
+                error = self._post(message)
+            except Exception as unexpected:
+                error = _why(unexpected)
             with self._lock:
                 now = self._counts
                 self._counts = replace(
@@ -162,6 +168,8 @@ def _why(error: Exception) -> str:
         return f"the certificate is not valid: {error.verify_message}"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if not isinstance(error, OSError | HTTPException):
+        return f"the message could not be posted ({type(error).__name__})"
     return "the receiver did not answer with HTTP"
 
 
@@ -169,7 +177,7 @@ def _address(url: str) -> SplitResult:
     parts = _parsed(url)
     if parts is None:
         raise ValueError(
-            "webhook: an address that begins with http:// or https://, such as"
+            "webhook: must be an address that begins with http:// or https://, such as"
             " http://127.0.0.1:3000/sms"
         )
     return parts
@@ -181,6 +189,8 @@ def _parsed(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
         possible = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        # As the socket does it: an empty or too long label raises UnicodeError, a ValueError.
+        (parts.hostname or "").encode("idna")
     except ValueError:
         return None
     return parts if possible else None
@@ -188,5 +198,5 @@ def _parsed(url: str) -> SplitResult | None:
 
 def _masked(parts: SplitResult) -> str:
     host = parts.netloc.rpartition("@")[2]
-    login = "" if parts.username is None else f"{parts.username}:***@"
+    login = "" if parts.username is None else "***@"
     return f"{parts.scheme}://{login}{host}{parts.path}{'?***' if parts.query else ''}"

@@ -141,6 +141,7 @@ export class Details {
       title: "Delete this message?",
       text:
         "GetMessageStatus then does not know its id. Balance and counters stay. " +
+        "The raw request goes with the last message of its call. " +
         "This cannot be undone.",
       yes: "Delete it",
       act: async () => {
