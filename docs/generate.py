@@ -271,7 +271,7 @@ def command() -> str:
             *(["COMMAND ..."] if hasattr(one, "commands") else []),
         ]
         parts.append(
-            f"## {name}\n\n{_prose(one.help)}\n\n```text\n{' '.join([name, *words])}\n```\n"
+            f"## {name}\n\n{_help(one.help)}\n\n```text\n{' '.join([name, *words])}\n```\n"
         )
         rows = [(f"`{_argument(given)}`", _prose(given.help)) for given in arguments]
         rows += [
@@ -280,6 +280,19 @@ def command() -> str:
         ]
         parts.append(_table(("argument or option", "meaning"), rows))
     return "\n".join(parts)
+
+
+def _help(text: str | None) -> str:
+    """Return the help of a command, with its examples as code, which can be copied."""
+    paragraphs = inspect.cleandoc(text or "").split("\n\n")
+    return "\n\n".join(
+        f"Example:\n\n```sh\n{example}\n```" if (example := _example(one)) else _prose(one)
+        for one in paragraphs
+    )
+
+
+def _example(paragraph: str) -> str:
+    return " ".join(paragraph.removeprefix("Example: ").split()) if "Example: " in paragraph else ""
 
 
 def _argument(given: Any) -> str:

@@ -120,7 +120,7 @@ class AsyncSession:
             there is no limit (docs: several machines, "Requests at once").
         timeouts: the deadlines of calls, in seconds.
         transport: the library of the session's own connections: "httpx", or "aiohttp", which takes
-            about a third of the CPU time, works on asyncio only and needs the extra `aiohttp`.
+            about half the CPU time of a call, works on asyncio only and needs the extra `aiohttp`.
         proxy: the URL of an HTTP proxy; by default no proxy. `HTTP_PROXY` and similar environment
             variables are ignored.
         verify: True, False, or an `ssl.SSLContext`.

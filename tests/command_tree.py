@@ -9,9 +9,10 @@ from typer.main import get_command
 
 from smsgate.cli.app import app
 
-__all__ = ["COMMANDS", "command_of"]
+__all__ = ["COMMANDS", "ROOT", "command_of"]
 
-_ROOT: Any = get_command(app)
+ROOT: Any = get_command(app)
+"""The command `smsgate`."""
 
 
 def _leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -23,13 +24,13 @@ def _leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, An
         yield from _leaves(one, (*words, word))
 
 
-COMMANDS: dict[str, Any] = dict(_leaves(_ROOT))
+COMMANDS: dict[str, Any] = dict(_leaves(ROOT))
 """Each command that has no commands of its own: `campaign run`."""
 
 
 def command_of(words: list[str]) -> tuple[Any, list[str]]:
     """Return the command that these words after `smsgate` run, and its own words."""
-    command, rest = _ROOT, [*words]
+    command, rest = ROOT, [*words]
     while rest and hasattr(command, "commands") and not rest[0].startswith("-"):
         command = command.commands[rest.pop(0)]
     return command, rest

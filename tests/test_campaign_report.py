@@ -869,7 +869,15 @@ def test_round_times_lie_between_the_ends_and_are_few(begin: float, span: float)
         (Evidence(Decimal(900), NOON, 50, Decimal(950), NOON), "higher than expected"),
         (
             Evidence(Decimal(900), NOON, 50, Decimal(850), NOON, others=2),
-            "2 other requests were in flight or in doubt, so this is less certain",
+            "2 other requests were in flight or in doubt, so the balance says nothing",
+        ),
+        (
+            Evidence(Decimal(900), NOON, 50, Decimal(650), NOON, others=1),
+            "1 other request was in flight or in doubt, so the balance says nothing",
+        ),
+        (
+            Evidence(Decimal(900), NOON, 50, Decimal(850), NOON, 0, ("x",), 1),
+            "but the gateway has new message ids",
         ),
     ],
 )

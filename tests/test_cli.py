@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from typing import Any
 
 import needles
 import pytest
+from command_tree import ROOT
 from commands import Child, run_command, start_command
 from fault_server import AFTER_THE_REQUEST, ENVELOPE, MESSAGE_ID, FaultServer, answering
 from ports import refusing_port
@@ -824,6 +826,39 @@ def test_help_never_shows_a_python_type() -> None:
     )
     assert done.stdout.count("Show this message and exit.") > 15
     assert re.findall(r"<\w+(?:\[\w+\])?>", done.stdout) == []
+
+
+@pytest.mark.parametrize("name", ROOT.commands)
+def test_list_of_commands_says_what_the_help_of_each_begins_with(name: str) -> None:
+    line = ROOT.get_command(None, name).help
+    assert inspect.cleandoc(ROOT.commands[name].help).partition("\n\n")[0] == line
+
+
+def test_list_of_commands_loads_none_of_them() -> None:
+    code = (
+        "import sys\nfrom smsgate.cli.app import COMMANDS, run\n"
+        "{asked}\n"
+        "modules = {{module for module, _ in COMMANDS.values()}}\n"
+        "print([one for one in sorted(modules) if f'smsgate.cli.{{one}}' in sys.modules])"
+    )
+    for asked, loaded in (
+        ("run(['--help'])", []),
+        ("run(['balance', '--help'])", ["single_commands"]),
+        ("run(['campaign', '--help'])", ["campaign_commands"]),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(asked=asked)],
+            capture_output=True,
+            text=True,
+            env=clean_environment(),
+            check=True,
+        )
+        assert done.stdout.splitlines()[-1] == str(loaded)
+
+
+def test_mistyped_command_is_named_with_the_one_meant(smsgate: Smsgate) -> None:
+    done = smsgate("balanse")
+    assert (done.code, "Did you mean 'balance'?" in done.err) == (Exit.USAGE, True)
 
 
 def test_outage_is_reported_in_a_few_lines(smsgate: Smsgate) -> None:

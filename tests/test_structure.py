@@ -309,7 +309,10 @@ def test_packages_beside_the_core_do_not_import_its_libraries(library: str):
 
 def test_databases_are_imported_only_in_their_ledgers():
     assert importers_of("psycopg") == {"ledger.postgres.reconnection"}
-    assert {package_of(module) for module in importers_of("sqlite3")} == {"ledger.sqlite"}
+    assert {package_of(module) for module in importers_of("sqlite3")} == {
+        "ledger.sqlite",
+        "sandbox",
+    }
 
 
 @pytest.mark.parametrize("library", ["starlette", "uvicorn"])
@@ -343,8 +346,9 @@ def test_aiohttp_has_one_importer_as_a_client_and_one_as_a_framework():
     assert importers_of("aiohttp") == {"_client.aiohttp_transport", "integrations.aiohttp"}
 
 
-def test_sqlite_is_imported_only_by_its_ledger():
-    assert {package_of(module) for module in importers_of("sqlite3")} == {"ledger.sqlite"}
+def test_sqlite_is_imported_only_by_its_ledger_and_one_file_of_the_sandbox():
+    importers = importers_of("sqlite3")
+    assert {one for one in importers if package_of(one) != "ledger.sqlite"} == {"sandbox.database"}
 
 
 @pytest.mark.parametrize(

@@ -1,53 +1,80 @@
-"""The commands for single messages, and the entry point of all commands.
+"""The entry point of all commands.
 
-Rule of this file: a command reads its input, calls the session, and shows the answer; nothing else.
+Rule of this file: it imports no command. Each command takes a good part of a second to load, so
+only the one that is run is loaded, and the list of commands is written here.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
+from signal import SIGINT
 from typing import Annotated
 
-import anyio
 import typer
 
-from ..errors import MessageNotFound, SmsGateError
-from ..languages import speaking
-from ..protocol.answers import DeliveryState
-from ..protocol.models import DeliveryStatus, Message
-from ..protocol.segments import segments as count_segments
-from ..session import AsyncSession
-from ..stop_list import opened
 from ..version import __version__
-from .campaign_commands import app as campaigns
-from .database_commands import app as databases
-from .demo import demo
-from .doctor_command import doctor
-from .escapes import Escape, unescaped
-from .exits import Exit, SendInterrupted, UsageError, exit_of_send, exit_of_statuses
-from .help import PlainGroup
-from .init_command import init
-from .outbox_commands import app as outbox
-from .output import Machines, Output, People
-from .rewriting_options import Rewrites
-from .sending import Ends, send_once
-from .serving import sandbox
-from .shared_options import Account, Country, ShowNumbers, command, language_asked
+from .help import UsageError, group_loading
 from .signals import SIGNALS
-from .stop_list_commands import app as stop_lists
-from .stop_options import AlsoStopList
-from .views import Balance, NewMessages, Sent, Statuses, TextSize
-from .worker_command import worker
 
-__all__ = ["run"]
+__all__ = ["COMMANDS", "run"]
 
-_FOLLOWED = 300.0
-"""The default of `status --timeout`, in seconds."""
+COMMANDS: dict[str, tuple[str, str]] = {
+    "send": ("single_commands", "Send one message to one or several numbers."),
+    "balance": ("single_commands", "Show the balance of the account, in credits."),
+    "status": ("single_commands", "Show the delivery status of messages."),
+    "new": (
+        "single_commands",
+        "List the ids of sent messages that have no delivery status yet. Not incoming SMS.",
+    ),
+    "segments": (
+        "single_commands",
+        "Show how many SMS parts a text takes, and which characters force UCS-2.",
+    ),
+    "sandbox": (
+        "serving",
+        "Run a local gateway for tests: the TurboSMS protocol, with an inbox in the browser.",
+    ),
+    "worker": (
+        "worker_command",
+        "Send outbox messages and campaigns until you stop it. You may run several workers.",
+    ),
+    "demo": (
+        "demo",
+        "Run a free local demo: one send, 1,000 sends, and a campaign that survives kill -9.",
+    ),
+    "doctor": (
+        "doctor_command",
+        "Check the connection and the account, and say what to change. Sends nothing.",
+    ),
+    "init": (
+        "init_command",
+        "Write your account to an .env file, and check it as the doctor does. Sends nothing.",
+    ),
+    "campaign": (
+        "campaign_commands",
+        (
+            "Send to many recipients. Every outcome is kept in a file or a database, even after"
+            " kill -9."
+        ),
+    ),
+    "outbox": (
+        "outbox_commands",
+        "See the messages of an outbox, and decide about those in doubt.",
+    ),
+    "database": (
+        "database_commands",
+        "Check the database of an outbox, or create and update its tables.",
+    ),
+    "stoplist": (
+        "stop_list_commands",
+        "Keep the numbers of people who said no. Campaigns do not send to them.",
+    ),
+}
+"""Each command in the order of `--help`: the module that has it, and its line in the list."""
 
 app: typer.Typer = typer.Typer(
     name="smsgate",
-    cls=PlainGroup,
+    cls=group_loading(COMMANDS),
     help="Send SMS through the TurboSMS gateway, each at most once, and follow their delivery.",
     epilog=(
         "Exit codes: 0 done, 1 bug or output not written, 2 wrong usage, 3 refused, 4 not sent,"
@@ -64,13 +91,23 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = int(app(list(arguments), prog_name="smsgate", standalone_mode=False) or 0)
     except UsageError as error:
-        # The line could not be parsed, so look for --json and --language in the raw arguments.
-        if "--json" in arguments:
-            return Machines().fail(error)
-        with speaking(language_asked(arguments, error)):
-            return People().fail(error)
+        return _refused(arguments, error)
     # Before a command starts, typer treats every signal as Ctrl-C.
-    return SIGNALS.code if code == Exit.INTERRUPTED else code
+    return SIGNALS.code if code == 128 + SIGINT else code
+
+
+def _refused(arguments: Sequence[str], error: Exception) -> int:
+    """Say why the command line is invalid, and return the exit code."""
+    # Imported here, since it takes as long as a command.
+    from ..languages import speaking  # noqa: PLC0415
+    from .output import Machines, People  # noqa: PLC0415
+    from .shared_options import language_asked  # noqa: PLC0415
+
+    # The line could not be parsed, so look for --json and --language in the raw arguments.
+    if "--json" in arguments:
+        return Machines().fail(error)
+    with speaking(language_asked(arguments, error)):
+        return People().fail(error)
 
 
 def _version(asked: bool) -> None:
@@ -86,184 +123,3 @@ def smsgate(
     ] = False,
 ) -> None:
     pass
-
-
-@command(app, sends=True)
-async def send(
-    output: Output,
-    numbers: Annotated[
-        list[str],
-        typer.Argument(metavar="NUMBER", help="Phone numbers in international format: +380..."),
-    ],
-    account: Account,
-    *,
-    text: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEXT", help="The text of the message; - reads the text from standard input."
-        ),
-    ] = None,
-    wappush: Annotated[
-        str | None, typer.Option(metavar="URL", help="An http(s) address to send as a WAP push.")
-    ] = None,
-    sender: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The sender: an approved name or a phone number. Default: SMSGATE_SENDER.",
-        ),
-    ] = None,
-    country: Country = None,
-    stop_list: AlsoStopList = None,
-    rewrites: Rewrites,
-    escape: Escape = False,
-    show_numbers: ShowNumbers = False,
-) -> int:
-    """Send one message to one or several numbers.
-
-    Example: smsgate send +380501234567 --text "Your order is ready."
-    """
-    given = _text(text)
-    message = Message(
-        sender=sender,
-        destinations=numbers,
-        text=_rewritten(unescaped(given) if escape and given else given, rewrites),
-        wappush=wappush,
-        country=account.country(country),
-    )
-    output.addressed = message.destinations
-    ends = Ends()
-    async with (
-        opened(stop_list) as stops,
-        account.session(observer=ends, stop_list=stops, sender=sender) as session,
-    ):
-        output.interrupted = SendInterrupted
-        result = await send_once(session, message, ends)
-    output.show(Sent(result, show_numbers))
-    shown = {recipient.answer for recipient in result.recipients}
-    for said in result.answers:
-        if said.refusal and said.answer not in shown:
-            output.warn(f"the gateway also said ({said.answer}): {said.text}")
-    return exit_of_send(result)
-
-
-@command(app)
-async def balance(output: Output, account: Account) -> None:
-    """Show the balance of the account, in credits.
-
-    Example: smsgate balance
-    """
-    async with account.session() as session:
-        output.show(Balance(await session.get_credit_balance()))
-
-
-@command(app)
-async def status(
-    output: Output,
-    ids: Annotated[
-        list[str], typer.Argument(metavar="ID", help="Message ids, as shown by smsgate send.")
-    ],
-    account: Account,
-    *,
-    follow: Annotated[
-        bool,
-        typer.Option("--follow", "-f", help="Show each change until every status is final."),
-    ] = False,
-    timeout: Annotated[
-        float,
-        typer.Option(metavar="S", min=0.1, help="With --follow: stop after this many seconds."),
-    ] = _FOLLOWED,
-) -> int:
-    """Show the delivery status of messages.
-
-    Example: smsgate status 6c65ca0a-3076-46d9-8082-d85d206a0db0 --follow
-    """
-    async with account.session() as session:
-        if not follow:
-            statuses = await _statuses(session, ids)
-            code = exit_of_statuses(statuses)
-            output.show(Statuses(statuses))
-            return code
-        latest: dict[str, DeliveryStatus] = {}
-        async for change in session.wait_for_delivery(ids, timeout=timeout):
-            output.stream(change)
-            latest[change.message_id] = change
-        return exit_of_statuses(latest.values())
-
-
-@command(app)
-async def new(output: Output, account: Account) -> None:
-    """List the ids of sent messages that have no delivery status yet. Not incoming SMS.
-
-    Example: smsgate new
-    """
-    async with account.session() as session:
-        found = await session.get_new_messages()
-    output.show(NewMessages(tuple(found)))
-    if not found:
-        output.note("There are no such messages.")
-
-
-@command(app)
-def segments(
-    output: Output,
-    text: Annotated[
-        str, typer.Argument(metavar="TEXT", help="The text; - reads the text from standard input.")
-    ],
-    rewrites: Rewrites,
-) -> None:
-    """Show how many SMS parts a text takes, and which characters force UCS-2.
-
-    Example: smsgate segments "Ваш код: 4815"
-    """
-    read = _rewritten(_text(text), rewrites) or ""
-    output.show(TextSize.of(read, count_segments(read)))
-
-
-app.add_typer(campaigns)
-app.add_typer(outbox)
-app.add_typer(databases)
-app.add_typer(stop_lists)
-command(app, serves=True, environment="SMSGATE_SANDBOX_")(sandbox)
-command(app, sends=True, serves=True)(worker)
-command(app)(demo)
-command(app, speaks=True)(doctor)
-command(app, changes=True, speaks=True)(init)
-
-
-def _text(given: str | None) -> str | None:
-    """Return the text, for `-` from standard input without the final line feed."""
-    if given != "-":
-        return given
-    try:
-        return sys.stdin.buffer.read().decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n")
-    except UnicodeDecodeError:
-        raise ValueError("text: standard input is not UTF-8; convert it first") from None
-
-
-def _rewritten(text: str | None, rewrites: Rewrites) -> str | None:
-    return rewrites.rewriting(text) if text else text
-
-
-async def _statuses(session: AsyncSession, ids: Sequence[str]) -> tuple[DeliveryStatus, ...]:
-    """Request all statuses at the same time. Returns them in order, also those of unknown ids."""
-    found: dict[str, DeliveryStatus | SmsGateError | ValueError] = {}
-
-    async def ask(one: str) -> None:
-        try:
-            found[one] = await session.get_message_status(one)
-        except MessageNotFound as error:
-            found[one] = DeliveryStatus(
-                message_id=one, state=DeliveryState.NOT_FOUND, text=error.text
-            )
-        except (SmsGateError, ValueError) as error:
-            found[one] = error
-
-    async with anyio.create_task_group() as tasks:
-        for one in ids:
-            tasks.start_soon(ask, one)
-    answers = [found[one] for one in ids]
-    failed = next((answer for answer in answers if isinstance(answer, Exception)), None)
-    if failed is not None:
-        raise failed
-    return tuple(answer for answer in answers if isinstance(answer, DeliveryStatus))

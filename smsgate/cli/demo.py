@@ -14,6 +14,7 @@ from decimal import Decimal
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -30,14 +31,18 @@ from ..session import AsyncSession, SendOutcome
 from .campaign_views import states_table
 from .demo_campaign import RECIPIENTS, CampaignShown, campaign_scene, recipients_twice
 from .exits import Exit, exit_of
+from .help import PlainGroup
 from .output import Output
 from .progress import DoneOfTotal, bar_of
+from .shared_options import command
 from .views import OUTCOMES, VIEWS, Look, View, state_look, table
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
 
-__all__ = ["demo"]
+__all__ = ["app"]
+
+app: typer.Typer = typer.Typer(cls=PlainGroup)
 
 _SENDER = "Shop"
 _NUMBER = "+380501234567"
@@ -114,6 +119,7 @@ class DemoReport:
         return self.messages / self.seconds
 
 
+@command(app)
 async def demo(output: Output) -> None:
     """Run a free local demo: one send, 1,000 sends, and a campaign that survives kill -9.
 

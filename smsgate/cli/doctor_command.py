@@ -24,11 +24,14 @@ from ..errors import Reason
 from ..known_sentences import retold, retold_check
 from ..languages import plural, say, translatable
 from .exits import Exit, exit_of, hint_of
+from .help import PlainGroup
 from .output import Output
-from .shared_options import Account
+from .shared_options import Account, command
 from .views import VIEWS, Look, View, pairs, printable
 
-__all__ = ["changes_to_make", "doctor", "table_of_findings"]
+__all__ = ["app", "changes_to_make", "doctor", "table_of_findings"]
+
+app: typer.Typer = typer.Typer(cls=PlainGroup)
 
 _LOOKS: dict[Mark, Look] = {
     Mark.OK: Look("✓", "green", translatable("ok")),
@@ -39,6 +42,7 @@ _LOOKS: dict[Mark, Look] = {
 _NOTHING = translatable("Nothing needs to change.")
 
 
+@command(app, speaks=True)
 async def doctor(
     output: Output,
     account: Account,

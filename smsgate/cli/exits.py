@@ -13,14 +13,13 @@ from enum import IntEnum
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from typer import BadParameter
-
 from ..campaign import JournalLost
 from ..errors import OUTCOMES, InDoubt, MessageNotFound, Outcome, Reason, SmsGateError, outcome_of
 from ..ledger.records import CampaignPaused, LedgerError
 from ..protocol.answers import DeliveryState
 from ..protocol.models import DeliveryStatus, SendResult
 from ..session import GATEWAY_URL
+from .help import UsageError
 from .signals import SIGNALS
 
 __all__ = [
@@ -31,15 +30,11 @@ __all__ = [
     "NobodyReads",
     "RunInterrupted",
     "SendInterrupted",
-    "UsageError",
     "exit_of",
     "exit_of_send",
     "exit_of_statuses",
     "hint_of",
 ]
-
-UsageError: type[Exception] = BadParameter.__mro__[1]
-"""The error of an invalid command line. typer has its own copy of click and exports a subclass."""
 
 
 class Exit(IntEnum):

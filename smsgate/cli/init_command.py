@@ -19,10 +19,13 @@ from ..session import AsyncSession
 from ..settings import SmsGateSettings, env_file_text
 from .credentials import asked_settings
 from .doctor_command import doctor
+from .help import PlainGroup
 from .output import Output
-from .shared_options import Account, Country
+from .shared_options import Account, Country, command
 
-__all__ = ["init"]
+__all__ = ["app"]
+
+app: typer.Typer = typer.Typer(cls=PlainGroup)
 
 _DEFAULTS = {
     "url": GATEWAY_URL,
@@ -30,6 +33,7 @@ _DEFAULTS = {
 }
 
 
+@command(app, changes=True, speaks=True)
 async def init(
     output: Output,
     account: Account,

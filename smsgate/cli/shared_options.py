@@ -15,7 +15,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import partial
 from inspect import Parameter, Signature, iscoroutinefunction, signature
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import anyio
 import typer
@@ -54,6 +54,8 @@ __all__ = [
 
 Command = Callable[..., Any]
 """A function, async or not, that takes the output and options, and returns an exit code or None."""
+
+_Command = TypeVar("_Command", bound=Command)
 
 Country = Annotated[
     str | None,
@@ -194,7 +196,7 @@ def command(
     serves: bool = False,
     speaks: bool = False,
     environment: str | None = None,
-) -> Callable[[Command], Command]:
+) -> Callable[[_Command], _Command]:
     """Register a function as a command of the same name, or of another `name`.
 
     The function takes the output first, then its options, and groups of options as dataclasses.
@@ -209,7 +211,7 @@ def command(
     if environment is not None:
         of_class = reads_environment(environment)
 
-    def register(function: Command) -> Command:
+    def register(function: _Command) -> _Command:
         hints = get_type_hints(function, include_extras=True)
         groups = {
             name: hint

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import anyio
+import typer
 from rich.console import RenderableType
 from rich.text import Text
 
@@ -23,15 +24,18 @@ from ..errors import OUTCOMES, Outcome, SmsGateError, outcome_of
 from ..privacy import mask_numbers
 from ..session import AsyncSession
 from .databases import Database
+from .help import PlainGroup
 from .output import Output
-from .shared_options import Account, stopping
+from .shared_options import Account, command, stopping
 from .stop_options import AlsoStopList
 from .views import VIEWS, View, printable, unbroken
 
 if TYPE_CHECKING:
     from ..outbox import Outbox
 
-__all__ = ["worker"]
+__all__ = ["app"]
+
+app: typer.Typer = typer.Typer(cls=PlainGroup)
 
 _log = logging.getLogger("smsgate")
 _ENGINE_LOGS = ("procrastinate", "psycopg.pool")
@@ -83,6 +87,7 @@ class Tally:
         )
 
 
+@command(app, sends=True, serves=True)
 async def worker(
     output: Output, database: Database, account: Account, *, stop_list: AlsoStopList = None
 ) -> None:
