@@ -19,7 +19,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import NotSent, Reason
 from ..extras import missing
@@ -177,7 +177,7 @@ def _watch_while_idle(connection: aiohttp.connector.Connection) -> None:
     assert protocol is not None  # noqa: S101 - it has just been given
     assert transport is not None  # noqa: S101 - the same
     transport.set_protocol(protocol)
-    connection.add_callback(lambda: transport.set_protocol(_Idle(protocol)))  # type: ignore[arg-type]
+    connection.add_callback(lambda: transport.set_protocol(cast("Any", _Idle(protocol))))
 
 
 def _has_spoken(connection: aiohttp.connector.Connection, *, again: bool) -> bool:

@@ -125,7 +125,7 @@ class Connections(Protocol):
 
     async def send(self, request: Any) -> Response: ...
 
-    def waited_in_vain(self, error: Exception) -> bool:
+    def waited_in_vain(self, error: Exception, /) -> bool:
         """Return whether the exception says that no connection became free in time."""
         ...
 
