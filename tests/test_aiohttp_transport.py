@@ -63,7 +63,7 @@ async def test_aiohttp_cannot_retry_a_send(fault: str, monkeypatch: pytest.Monke
         AFTER_THE_REQUEST[fault][0](connection)
 
     with straight_to(once_and_then) as server:
-        transport = own_transport_of("aiohttp", server.url)
+        transport = own_transport_of("aiohttp", server.url, keep_alive=60)
         assert (await post(transport)).body == b"ok"
         with pytest.raises(smsgate.InDoubt) as caught:
             await post(transport)
@@ -89,12 +89,17 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
 SURPLUS = OK % (5, b"other")
 
 
+More = Callable[[socket.socket, bytes, threading.Semaphore], None]
+
+
 class Talkative:
     """Answers each request with its number, and says more than it was asked."""
 
-    def __init__(self, more: Callable[[socket.socket, bytes], None]) -> None:
+    def __init__(self, more: More) -> None:
         self.more, self.connections = more, 0
         self.requests = list[bytes]()
+        self.read = threading.Semaphore(0)
+        """How many answers the client has read."""
         self.said = threading.Semaphore(0)
         """How often everything was said."""
 
@@ -121,40 +126,39 @@ class Talkative:
             while request := accepted.recv(65536):
                 self.requests.append(request)
                 number = str(len(self.requests)).encode()
-                self.more(accepted, OK % (len(number), number))
+                self.more(accepted, OK % (len(number), number), self.read)
                 self.said.release()
 
 
-def in_one_segment(accepted: socket.socket, answer: bytes) -> None:
+def in_one_segment(accepted: socket.socket, answer: bytes, _read: threading.Semaphore) -> None:
     accepted.sendall(answer + SURPLUS)
 
 
-def later(accepted: socket.socket, answer: bytes) -> None:
+def later(accepted: socket.socket, answer: bytes, read: threading.Semaphore) -> None:
     accepted.sendall(answer)
-    time.sleep(0.05)
+    read.acquire()
     accepted.sendall(SURPLUS)
 
 
-def beginning_later(accepted: socket.socket, answer: bytes) -> None:
+def beginning_later(accepted: socket.socket, answer: bytes, read: threading.Semaphore) -> None:
     accepted.sendall(answer)
-    time.sleep(0.05)
+    read.acquire()
     accepted.sendall(SURPLUS[:9])
 
 
-def nothing_more(accepted: socket.socket, answer: bytes) -> None:
+def nothing_more(accepted: socket.socket, answer: bytes, _read: threading.Semaphore) -> None:
     accepted.sendall(answer)
 
 
 @pytest.mark.parametrize("seen", ["by the event loop", "in the socket"])
 @pytest.mark.parametrize("more", [in_one_segment, later, beginning_later])
-async def test_surplus_answer_is_not_taken_for_the_next(
-    more: Callable[[socket.socket, bytes], None], seen: str
-) -> None:
+async def test_surplus_answer_is_not_taken_for_the_next(more: More, seen: str) -> None:
     talkative = Talkative(more)
     with talkative as url:
         transport = own_transport_of("aiohttp", url)
         for number in (b"1", b"2", b"3"):
             assert (await post(transport)).body == number
+            talkative.read.release()
             if seen == "by the event loop":
                 await anyio.to_thread.run_sync(talkative.said.acquire)
                 await anyio.sleep(0.01)
@@ -167,7 +171,7 @@ async def test_surplus_answer_is_not_taken_for_the_next(
 async def test_connection_is_used_again_if_nothing_came() -> None:
     talkative = Talkative(nothing_more)
     with talkative as url:
-        transport = own_transport_of("aiohttp", url)
+        transport = own_transport_of("aiohttp", url, keep_alive=60)
         for _ in range(3):
             await post(transport)
         await transport.aclose()
@@ -186,29 +190,34 @@ async def test_idle_connection_is_used_only_within_keep_alive() -> None:
 
 
 class Greeting(Talkative):
-    """Speaks first, some time after each connection was made."""
+    """Speaks first on each connection, as soon as it may."""
 
-    def __init__(self, after: float) -> None:
+    def __init__(self) -> None:
         super().__init__(nothing_more)
-        self.after = after
+        self.may_speak, self.greeted = threading.Event(), threading.Semaphore(0)
 
     def serve(self, accepted: socket.socket) -> None:
-        time.sleep(self.after)
+        self.may_speak.wait()
         with suppress(OSError):
             accepted.sendall(SURPLUS)
+        self.greeted.release()
         super().serve(accepted)
 
 
 async def test_server_that_speaks_first_is_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     made = aiohttp.TCPConnector._create_connection
+    greeting = Greeting()
+    greeting.may_speak.set()
 
-    async def slowly(*given: Any) -> Any:
+    async def greeted(*given: Any) -> Any:
         connection = await made(*given)
-        await anyio.sleep(0.2)
+        await anyio.to_thread.run_sync(greeting.greeted.acquire)
+        with anyio.fail_after(20):
+            while not connection.should_close:  # noqa: ASYNC110 - aiohttp tells nobody
+                await anyio.sleep(0.01)
         return connection
 
-    monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", slowly)
-    greeting = Greeting(after=0.0)
+    monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", greeted)
     with greeting as url:
         transport = own_transport_of("aiohttp", url)
         with pytest.raises(smsgate.NotSent) as caught:
@@ -222,17 +231,19 @@ async def test_answer_before_the_request_is_not_its_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     written = aiohttp.ClientRequest.write_bytes
+    greeting, ended = Greeting(), anyio.Event()
 
     async def late(self: aiohttp.ClientRequest, *given: Any) -> None:
-        await anyio.sleep(0.3)
+        greeting.may_speak.set()
+        await ended.wait()
         await written(self, *given)
 
     monkeypatch.setattr(aiohttp.ClientRequest, "write_bytes", late)
-    greeting = Greeting(after=0.1)
     with greeting as url:
         transport = own_transport_of("aiohttp", url)
         with pytest.raises(smsgate.InDoubt) as caught:
             await post(transport)
+        ended.set()
         await transport.aclose()
     assert caught.value.reason is smsgate.Reason.CONNECTION_LOST
     assert greeting.requests == []
