@@ -23,12 +23,11 @@ import pytest
 import trio
 import trio.testing
 from connections import each_own
-from simulated_gateway import URL, SimulatedGateway
+from simulated_gateway import URL, SimulatedGateway, gateway_of
 
 import smsgate
 from smsgate._client import call, logins
 from smsgate.sandbox import FaultKind, Sandbox, Settings
-from smsgate.sandbox.gateway import Gateway
 
 pytestmark = pytest.mark.anyio
 
@@ -99,7 +98,7 @@ async def test_other_calls_do_not_wait_for_a_hanging_auth(own: dict[str, Any]) -
     with Sandbox() as sandbox:
         sandbox.faults.add("silent before", operation="Auth", times=1)
         async with session_at(
-            sandbox, timeouts=smsgate.Timeouts(read=1.0, send=60.0), **own
+            sandbox, timeouts=smsgate.Timeouts(read=5.0, send=60.0), **own
         ) as session:
             with anyio.fail_after(20):
                 endings = await endings_of(*[lambda: session.send_sms(NUMBER, "hello")] * 12)
@@ -293,7 +292,7 @@ async def test_session_that_remembers_a_failed_auth_frees_its_caller(
 
     async with simulated() as (gateway, session):
         if kind == "refused":
-            gateway.gateway = Gateway(Settings(password="another"), trio.current_time)
+            gateway.gateway = gateway_of(Settings(password="another"))
         else:
             delayed(gateway, lambda _: 2, lambda _: 404)
         held = await call(session)

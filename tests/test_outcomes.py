@@ -349,7 +349,7 @@ async def test_closed_idle_connections_leave_almost_nothing_in_doubt(own: dict[s
             "sender": "Shop",
             "url": url,
             "concurrency": 1,
-            "timeouts": smsgate.Timeouts(keep_alive=kinds[kind]),
+            "timeouts": smsgate.Timeouts(connect=60.0, read=300.0, keep_alive=kinds[kind]),
             **own,
         }
         async with smsgate.AsyncSession("sandbox", "sandbox", **options) as session:
