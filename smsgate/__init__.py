@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from ._client.httpx_transport import HttpClient
     from ._client.observing import CallEnd, CallStart, Observer
-    from ._client.transport import HttpClient
     from ._client.workers import Parallel
     from .config import GatewaySettings, Timeouts
     from .errors import (
@@ -136,8 +136,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "protocol.transliteration": ("transliterate",),
     "session": ("GATEWAY_URL", "AsyncSession", "SendOutcome"),
     "stop_check": ("StopCheck",),
+    "_client.httpx_transport": ("HttpClient",),
     "_client.observing": ("CallEnd", "CallStart", "Observer"),
-    "_client.transport": ("HttpClient",),
     "_client.workers": ("Parallel",),
 }
 """The public names by the module that defines them."""

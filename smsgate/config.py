@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 from zlib import crc32
 
@@ -32,9 +32,11 @@ from .staging import Staging
 __all__ = [
     "GATEWAY_URL",
     "MOST_CONCURRENCY",
+    "TRANSPORTS",
     "GatewaySettings",
     "SessionConfig",
     "Timeouts",
+    "TransportName",
     "address_of",
     "bad_grace",
     "complaint_of",
@@ -52,6 +54,9 @@ __all__ = [
 MOST_CONCURRENCY = 256
 """More concurrent requests than a gateway of this kind can answer."""
 _CONCURRENCY_RULE = f"a whole number from 1 to {MOST_CONCURRENCY}"
+TransportName = Literal["httpx", "aiohttp"]
+TRANSPORTS: tuple[str, ...] = get_args(TransportName)
+"""The libraries that can make a session's own connections. The first is the default."""
 GATEWAY_URL = "http://turbosms.in.ua/api/soap.html"
 """The documented address (docs: wire format, "Endpoint"). It is plain http: no valid certificate of
 that host is known."""
@@ -113,6 +118,7 @@ class SessionConfig:
     concurrency: int = 4
     account_concurrency: int | None = None
     timeouts: Timeouts = Timeouts()
+    transport: str = "httpx"
     proxy: str | None = field(default=None, repr=False)
     verify: bool | ssl.SSLContext = True
     http_client: Any = field(default=None, repr=False)
@@ -131,6 +137,8 @@ class SessionConfig:
             and (self.proxy is not None or self.verify is not True)
         ):
             complaint = "http_client: set proxy and verify on this client, not on the session"
+        if complaint is None and self.http_client is not None and self.transport != TRANSPORTS[0]:
+            complaint = 'transport: cannot be "aiohttp" together with http_client'
         if complaint is None and None not in (self.allowed_numbers, self.redirect_to):
             complaint = "redirect_to: cannot be used together with allowed_numbers"
         if complaint is not None:
@@ -193,6 +201,8 @@ def _client(_name: str, value: Any) -> str | None:
     rule = "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient"
     if isinstance(value, type):
         return f"{rule}, not the class itself: write {value.__name__}()"
+    if type(value).__module__.partition(".")[0] == "aiohttp":
+        return f'{rule}; for aiohttp, omit it and set transport="aiohttp"'
     if not all(hasattr(value, name) for name in ("build_request", "send", "is_closed")):
         return rule
     # A client without `__aenter__` is synchronous and would block the event loop.
@@ -256,6 +266,11 @@ def _number(name: str, value: Any) -> str | None:
     return None if valid else f"{name}: must be one number in the international format"
 
 
+def _transport(name: str, value: Any) -> str | None:
+    allowed = " or ".join(f'"{one}"' for one in TRANSPORTS)
+    return None if value in TRANSPORTS else f"{name}: must be {allowed}"
+
+
 def _timeouts(name: str, value: Any) -> str | None:
     return None if isinstance(value, Timeouts) else f"{name}: must be a smsgate.Timeouts"
 
@@ -284,6 +299,7 @@ _RULES: dict[str, Callable[[str, Any], str | None]] = {
     "concurrency": _concurrency,
     "account_concurrency": _if_set(_concurrency),
     "timeouts": _timeouts,
+    "transport": _transport,
     "proxy": _if_set(_proxy),
     "verify": _verify,
     "http_client": _if_set(_client),
@@ -325,6 +341,8 @@ class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True, defe
         concurrency: how many requests may be in flight at the same time, 4 by default.
         account_concurrency: how many requests all machines together may have in flight for a
             campaign in PostgreSQL; by default no limit.
+        transport: the library of the session's own connections, "httpx" or "aiohttp" (extra
+            `aiohttp`).
         proxy: the URL of an HTTP proxy.
         country: the two-letter code of the country whose local numbers are accepted (extra
             `phone`).
@@ -338,6 +356,7 @@ class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True, defe
     url: str = GATEWAY_URL
     concurrency: int = Field(default=4, ge=1, le=MOST_CONCURRENCY)
     account_concurrency: int | None = Field(default=None, ge=1, le=MOST_CONCURRENCY)
+    transport: str = "httpx"
     proxy: str | None = Field(default=None, repr=False)
     country: str | None = None
     allowed_numbers: str | None = Field(default=None, repr=False)

@@ -81,7 +81,7 @@ def smsgate_session(smsgate_sandbox: Sandbox) -> AsyncSession:
 
     Open it in the test: `async with smsgate_session as session`.
     """
-    from ._client.transport import client_of  # noqa: PLC0415 - only where it is used
+    from ._client.httpx_transport import client_of  # noqa: PLC0415 - only where it is used
     from .session import AsyncSession  # noqa: PLC0415 - the rule of this file
 
     settings, url = smsgate_sandbox.settings, smsgate_sandbox.in_process_url

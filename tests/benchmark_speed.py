@@ -35,7 +35,7 @@ from static_gateway import running
 Figures = dict[str, dict[str, float]]
 """Figures by what was measured: µs of CPU, or what the name says."""
 
-OURS = ("smsgate", "smsgate on httpx2")
+OURS = ("smsgate", "smsgate on aiohttp", "smsgate on httpx2")
 # anyio and pydantic import most of themselves when it is first used, so it is used here.
 DEPENDENCIES = """
 import anyio.lowlevel, anyio.to_thread, asyncio, httpx, xmltodict

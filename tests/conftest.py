@@ -76,7 +76,11 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` is applied
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the random tests and what surrounds them, and begin with what takes longest."""
+    """Mark the random tests and what surrounds them, and begin with what takes longest.
+
+    What works on asyncio only has no test on trio.
+    """
+    items[:] = [item for item in items if not _on_trio_in_vain(item)]
     names: dict[ModuleType, set[str]] = {}
     for item in items:
         if isinstance(item, pytest.Function) and soak.count in vars(item.module).values():
@@ -86,6 +90,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if item.originalname in names[item.module]:
                 item.add_marker("soak")
     items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+
+
+def _on_trio_in_vain(item: pytest.Item) -> bool:
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    backend = parameters.get("anyio_backend")
+    return item.get_closest_marker("asyncio_only") is not None and backend == "trio"
 
 
 @pytest.fixture(scope="session")

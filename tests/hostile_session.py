@@ -9,15 +9,16 @@ import json
 import resource
 import sys
 import time
+from typing import Literal
 
 import anyio
 
 import smsgate
 
 
-async def main(url: str) -> None:
+async def main(url: str, transport: Literal["httpx", "aiohttp"]) -> None:
     async with smsgate.AsyncSession(
-        "login", "password", sender="Shop", url=url, concurrency=1
+        "login", "password", sender="Shop", url=url, concurrency=1, transport=transport
     ) as session:
         await session.auth()
         before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
@@ -34,4 +35,4 @@ async def main(url: str) -> None:
     )
 
 
-anyio.run(main, sys.argv[1])
+anyio.run(main, *sys.argv[1:])

@@ -21,9 +21,10 @@ from smsgate.protocol.operations import SEND_SMS
 from smsgate.sandbox import FAULTS, FaultKind, Settings
 from smsgate.sandbox.faults import ConnectionEnd, FaultRow, PreparedReply
 from smsgate.sandbox.gateway import Gateway
+from smsgate.sandbox.keeping import NoDatabase
 from smsgate.sandbox.soap import read_call, result_body
 
-__all__ = ["URL", "SimulatedGateway"]
+__all__ = ["URL", "SimulatedGateway", "gateway_of"]
 
 URL = "https://gateway.test/api/soap.html"
 
@@ -45,6 +46,11 @@ _EXCEPTIONS: dict[ConnectionEnd, tuple[type[httpx.TransportError], str]] = {
 }
 
 
+def gateway_of(settings: Settings) -> Gateway:
+    """Return a gateway in simulated time, which keeps nothing and tells nobody."""
+    return Gateway(settings, trio.current_time, NoDatabase(), lambda _: None)
+
+
 class SimulatedGateway(httpx.AsyncBaseTransport):
     """Answers requests after a while.
 
@@ -61,7 +67,7 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
     def __init__(
         self, random: Random, settings: Settings, share: float, told: Callable[[str], None]
     ) -> None:
-        self.gateway = Gateway(settings, trio.current_time)
+        self.gateway = gateway_of(settings)
         self.share = share
         self.left: list[bytes] = []
         self._random = random

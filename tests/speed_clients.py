@@ -19,7 +19,7 @@ import zeep
 from zeep.transports import AsyncTransport
 
 import smsgate
-from smsgate.config import MOST_CONCURRENCY
+from smsgate.config import MOST_CONCURRENCY, TransportName
 from smsgate.protocol.envelope import request_body
 from smsgate.protocol.operations import SEND_SMS
 
@@ -50,16 +50,24 @@ def _concurrency(at_once: int) -> int:
     return min(at_once, MOST_CONCURRENCY)
 
 
-@asynccontextmanager
-async def smsgate_own(url: str, at_once: int) -> AsyncIterator[Call]:
-    async with smsgate.AsyncSession(
-        "login", "password", sender=SENDER, url=url, concurrency=_concurrency(at_once)
-    ) as session:
+def _own(transport: TransportName) -> Client:
+    @asynccontextmanager
+    async def opened(url: str, at_once: int) -> AsyncIterator[Call]:
+        async with smsgate.AsyncSession(
+            "login",
+            "password",
+            sender=SENDER,
+            url=url,
+            concurrency=_concurrency(at_once),
+            transport=transport,
+        ) as session:
 
-        async def call(_place: int, numbers: list[str]) -> None:
-            await session.send_sms(numbers, TEXT)
+            async def call(_place: int, numbers: list[str]) -> None:
+                await session.send_sms(numbers, TEXT)
 
-        yield call
+            yield call
+
+    return opened
 
 
 @asynccontextmanager
@@ -207,7 +215,8 @@ async def raw_sockets(url: str, at_once: int) -> AsyncIterator[Call]:
 
 
 CLIENTS: Mapping[str, Client] = {
-    "smsgate": smsgate_own,
+    "smsgate": _own("httpx"),
+    "smsgate on aiohttp": _own("aiohttp"),
     "smsgate on httpx2": smsgate_lent,
     "httpx, one client each": _one_each(httpx),
     "httpx's transport": httpx_transport,

@@ -15,12 +15,14 @@ from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import anyio
 import httpx
 import pytest
 import trio
 import trio.testing
+from connections import each_own
 from simulated_gateway import URL, SimulatedGateway
 from soak import count
 from stepped import stepped
@@ -132,10 +134,13 @@ def test_run_survives_cancellation_at_each_await(tmp_path: Path):
     assert 20 < step < 999
 
 
+@each_own
 @pytest.mark.heavy
 @pytest.mark.usefixtures("anyio_backend", "quiet")
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-async def test_run_survives_thousands_of_random_cancellations(chunk: int, tmp_path: Path):
+async def test_run_survives_thousands_of_random_cancellations(
+    chunk: int, tmp_path: Path, own: dict[str, Any]
+):
     times = TIMES // CHUNKS
     make(tmp_path / "a.sms", 4 * times)
     random = Random(chunk)
@@ -148,7 +153,7 @@ async def test_run_survives_thousands_of_random_cancellations(chunk: int, tmp_pa
     ):
         sandbox.balance = 10**6
         async with smsgate.AsyncSession(
-            "sandbox", "sandbox", url=sandbox.url, concurrency=2
+            "sandbox", "sandbox", url=sandbox.url, concurrency=2, **own
         ) as session:
             for _ in range(times):
                 ends[
@@ -200,15 +205,18 @@ def open_sockets() -> int:
     return found
 
 
+@each_own
 @pytest.mark.parametrize("twice", [False, True])
-def test_run_survives_native_cancel_at_each_loop_iteration(twice: bool, tmp_path: Path):
+def test_run_survives_native_cancel_at_each_loop_iteration(
+    twice: bool, tmp_path: Path, own: dict[str, Any]
+):
     async def one(turns: int, sandbox: Sandbox) -> bool:
         path = tmp_path / f"{turns}.sms"
         # Numbers of its own: the gateway may still be at work on what was cut off before.
         make(path, 4, first=4 * turns)
         with closing(SqliteJournal.open(path)) as journal:
             async with smsgate.AsyncSession(
-                "sandbox", "sandbox", url=sandbox.url, concurrency=2
+                "sandbox", "sandbox", url=sandbox.url, concurrency=2, **own
             ) as session:
                 task = asyncio.create_task(Runner(journal, session, batch=2).run())
                 for _ in range(turns):

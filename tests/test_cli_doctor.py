@@ -115,6 +115,14 @@ def test_cookie_lock_is_detected_and_its_absence_too(doctor: Doctor) -> None:
     assert outcomes == {True: "locked", False: "not locked"}
 
 
+def test_doctor_checks_with_the_transport_of_the_settings(doctor: Doctor) -> None:
+    with gateway() as sandbox:
+        done = doctor(sandbox.url, SMSGATE_TRANSPORT="aiohttp")
+        assert done.code == 0
+        done = doctor(sandbox.url, SMSGATE_TRANSPORT="curl")
+    assert (done.code, done.err) == (2, 'error: transport: must be "httpx" or "aiohttp"\n')
+
+
 def test_useful_number_of_logins_is_reported_with_the_setting(doctor: Doctor) -> None:
     # Long, so that a busy machine does not blur it.
     with gateway(hold_seconds=4 * HELD) as sandbox:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from inspect import Parameter, signature
 from typing import Any
 
+import aiohttp.client
 import httpx
 import httpx2
 import pytest
@@ -34,6 +35,7 @@ GOOD: dict[str, Any] = {
     "url": "http://turbosms.in.ua/api/soap.html",
     "concurrency": 4,
     "timeouts": Timeouts(),
+    "transport": "httpx",
     "proxy": None,
     "verify": True,
     "http_client": None,
@@ -218,6 +220,19 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ({"proxy": "http://proxy.example/?qq"}, "proxy: must not have a query or a fragment"),
         ({"verify": "ca.pem"}, "verify: must be True, False or an ssl.SSLContext"),
         ({"verify": 1}, "verify: must be True, False or an ssl.SSLContext"),
+        ({"transport": "qq"}, 'transport: must be "httpx" or "aiohttp"'),
+        ({"transport": ["httpx"]}, 'transport: must be "httpx" or "aiohttp"'),
+        (
+            {"http_client": httpx.AsyncClient(), "transport": "aiohttp"},
+            'transport: cannot be "aiohttp" together with http_client',
+        ),
+        (
+            {"http_client": type("ClientSession", (), {"__module__": aiohttp.client.__name__})()},
+            (
+                "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient; for aiohttp,"
+                ' omit it and set transport="aiohttp"'
+            ),
+        ),
         (
             {"http_client": SomethingElse()},
             "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient",

@@ -6,9 +6,11 @@ deleted cookies, renewed ones, and the many ways in which servers write them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import fault_server
 import pytest
+from connections import each_own
 from fault_server import AUTHORISED, FaultServer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -185,6 +187,7 @@ SET = "Set-Cookie: PHPSESSID="
 LOGGED_IN = reply(AUTHORISED, f"{SET}first; path=/")
 
 
+@each_own
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("renewing", "then"),
@@ -212,11 +215,11 @@ LOGGED_IN = reply(AUTHORISED, f"{SET}first; path=/")
     ],
 )
 async def test_cookie_of_an_authorised_answer_is_used_from_then_on(
-    renewing: Callable[[fault_server.Connection], None], then: list[str | None]
+    renewing: Callable[[fault_server.Connection], None], then: list[str | None], own: dict[str, Any]
 ) -> None:
     again = [LOGGED_IN] if then[0] is None else []
     with answering(LOGGED_IN, renewing, *again, reply(BALANCE)).running() as server:
-        async with smsgate.AsyncSession("login", "password", url=server.url) as session:
+        async with smsgate.AsyncSession("login", "password", url=server.url, **own) as session:
             await session.get_credit_balance()
             await session.get_credit_balance()
     assert cookies_of(server) == [None, "PHPSESSID=first", *then]
@@ -227,6 +230,7 @@ STRANGE = envelope(
 )
 
 
+@each_own
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     "body",
@@ -236,9 +240,11 @@ STRANGE = envelope(
         string_reply("GetCreditBalance", "Неверный логин или пароль"),
     ],
 )
-async def test_cookie_of_an_answer_without_proof_of_session_is_not_used(body: bytes) -> None:
+async def test_cookie_of_an_answer_without_proof_of_session_is_not_used(
+    body: bytes, own: dict[str, Any]
+) -> None:
     with answering(LOGGED_IN, reply(body, f"{SET}stranger"), reply(BALANCE)).running() as server:
-        async with smsgate.AsyncSession("login", "password", url=server.url) as session:
+        async with smsgate.AsyncSession("login", "password", url=server.url, **own) as session:
             with pytest.raises(smsgate.SmsGateError):
                 await session.get_credit_balance()
             await session.get_credit_balance()
@@ -270,14 +276,15 @@ async def test_ids_prove_a_session_and_an_empty_list_does_not() -> None:
     assert cookies_of(server) == [None, "PHPSESSID=first", "PHPSESSID=first", "PHPSESSID=second"]
 
 
+@each_own
 @pytest.mark.anyio
-async def test_long_session_cookie_behind_many_others_logs_in() -> None:
+async def test_long_session_cookie_behind_many_others_logs_in(own: dict[str, Any]) -> None:
     lines = [
         *(f"Set-Cookie: {other}" for other in OTHERS),
         f'{SET}"{LONG}"; path=/',
         "Set-Cookie: old=x; Max-Age=0",
     ]
     with answering(reply(AUTHORISED, *lines), reply(BALANCE)).running() as server:
-        async with smsgate.AsyncSession("login", "password", url=server.url) as session:
+        async with smsgate.AsyncSession("login", "password", url=server.url, **own) as session:
             await session.get_credit_balance()
     assert cookies_of(server) == [None, "; ".join((*OTHERS, f'PHPSESSID="{LONG}"'))]

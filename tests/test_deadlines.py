@@ -22,12 +22,12 @@ import httpx
 import pytest
 import trio
 import trio.testing
-from simulated_gateway import URL, SimulatedGateway
+from connections import each_own
+from simulated_gateway import URL, SimulatedGateway, gateway_of
 
 import smsgate
 from smsgate._client import call, logins
 from smsgate.sandbox import FaultKind, Sandbox, Settings
-from smsgate.sandbox.gateway import Gateway
 
 pytestmark = pytest.mark.anyio
 
@@ -81,19 +81,25 @@ async def endings_of(*calls: Callable[[], Awaitable[object]]) -> list[object]:
 # --- an Auth whose answer is lost -----------------------------------------------------------------
 
 
-async def test_auth_with_a_lost_answer_is_repeated_on_a_new_connection() -> None:
+@each_own
+async def test_auth_with_a_lost_answer_is_repeated_on_a_new_connection(own: dict[str, Any]) -> None:
     with Sandbox() as sandbox:
         sandbox.faults.add("silent after", operation="Auth", times=1)
-        async with session_at(sandbox, timeouts=smsgate.Timeouts(read=1.0, send=60.0)) as session:
+        async with session_at(
+            sandbox, timeouts=smsgate.Timeouts(read=1.0, send=60.0), **own
+        ) as session:
             await session.send_sms(NUMBER, "hello")
         assert sandbox.calls["Auth"] >= 2
         assert sandbox.calls["SendSMS"] == len(sandbox.messages) == 1
 
 
-async def test_other_calls_do_not_wait_for_a_hanging_auth() -> None:
+@each_own
+async def test_other_calls_do_not_wait_for_a_hanging_auth(own: dict[str, Any]) -> None:
     with Sandbox() as sandbox:
         sandbox.faults.add("silent before", operation="Auth", times=1)
-        async with session_at(sandbox, timeouts=smsgate.Timeouts(read=1.0, send=60.0)) as session:
+        async with session_at(
+            sandbox, timeouts=smsgate.Timeouts(read=5.0, send=60.0), **own
+        ) as session:
             with anyio.fail_after(20):
                 endings = await endings_of(*[lambda: session.send_sms(NUMBER, "hello")] * 12)
         assert all(isinstance(ending, smsgate.SendResult) for ending in endings)
@@ -286,7 +292,7 @@ async def test_session_that_remembers_a_failed_auth_frees_its_caller(
 
     async with simulated() as (gateway, session):
         if kind == "refused":
-            gateway.gateway = Gateway(Settings(password="another"), trio.current_time)
+            gateway.gateway = gateway_of(Settings(password="another"))
         else:
             delayed(gateway, lambda _: 2, lambda _: 404)
         held = await call(session)
@@ -326,13 +332,14 @@ async def test_auth_that_fails_at_once_is_tried_by_each_call() -> None:
 # --- timeout= -------------------------------------------------------------------------------------
 
 
+@each_own
 @pytest.mark.parametrize("name", CALLS)
 async def test_each_call_takes_a_timeout_and_ends_in_doubt_once_sent(
-    name: str,
+    name: str, own: dict[str, Any]
 ) -> None:
     timeout = 1.5 if name == "auth" else 0.3  # it makes the connection first
     with Sandbox() as sandbox:
-        async with session_at(sandbox) as session:
+        async with session_at(sandbox, **own) as session:
             if name != "auth":
                 await session.auth()
             sandbox.faults.add("silent after")
@@ -346,11 +353,12 @@ async def test_each_call_takes_a_timeout_and_ends_in_doubt_once_sent(
     assert caught.value.__context__ is caught.value.__cause__ is None
 
 
+@each_own
 @pytest.mark.parametrize("name", CALLS)
-async def test_call_that_times_out_in_the_queue_is_not_sent(name: str) -> None:
+async def test_call_that_times_out_in_the_queue_is_not_sent(name: str, own: dict[str, Any]) -> None:
     with Sandbox(Settings(hold_seconds=1.0)) as sandbox:
         async with (
-            session_at(sandbox, concurrency=1) as session,
+            session_at(sandbox, concurrency=1, **own) as session,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(session.auth)
@@ -375,12 +383,13 @@ async def test_timeout_is_validated_by_name_before_anything_is_sent(timeout: Any
         assert not sandbox.calls
 
 
-async def test_send_many_gives_each_message_its_own_timeout() -> None:
+@each_own
+async def test_send_many_gives_each_message_its_own_timeout(own: dict[str, Any]) -> None:
     messages = [
         smsgate.Message(destinations=f"+38050123456{number}", text="hello") for number in range(3)
     ]
     with Sandbox() as sandbox:
-        async with session_at(sandbox, concurrency=1) as session:
+        async with session_at(sandbox, concurrency=1, **own) as session:
             await session.auth()
             sandbox.faults.add("silent after", operation="SendSMS", times=1)
             async with session.send_many(messages, timeout=0.5) as outcomes:
@@ -404,13 +413,14 @@ async def test_timeout_may_exceed_that_of_the_session() -> None:
         assert isinstance(await session.send_sms(NUMBER, "hello", timeout=60), smsgate.SendResult)
 
 
+@each_own
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("how", ["asyncio.timeout", "asyncio.wait_for"])
 async def test_asyncio_timeout_around_a_send_is_explained_in_the_log(
-    how: str, caplog: pytest.LogCaptureFixture
+    how: str, caplog: pytest.LogCaptureFixture, own: dict[str, Any]
 ) -> None:
     with Sandbox() as sandbox:
-        async with session_at(sandbox) as session:
+        async with session_at(sandbox, **own) as session:
             await session.auth()
             sandbox.faults.add("silent after", operation="SendSMS")
             with pytest.raises(TimeoutError):
@@ -481,13 +491,14 @@ async def closing(session: smsgate.AsyncSession, sandbox: Sandbox, **options: An
         await session.aclose(**options)
 
 
+@each_own
 @pytest.mark.parametrize("grace", [0, 0.1])
 async def test_calls_that_exceed_the_grace_end_in_doubt_or_not_sent(
-    grace: float, caplog: pytest.LogCaptureFixture
+    grace: float, caplog: pytest.LogCaptureFixture, own: dict[str, Any]
 ) -> None:
     with Sandbox() as sandbox:
         sandbox.faults.add("silent after", operation="SendSMS")
-        async with session_at(sandbox, concurrency=1) as session:
+        async with session_at(sandbox, concurrency=1, **own) as session:
             await session.auth()
             *sends, _ = await endings_of(
                 *[lambda: session.send_sms(NUMBER, "hello")] * 2,
@@ -511,11 +522,12 @@ async def test_calls_that_exceed_the_grace_end_in_doubt_or_not_sent(
     ]
 
 
+@each_own
 async def test_calls_that_finish_within_the_grace_end_normally(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, own: dict[str, Any]
 ) -> None:
     with Sandbox(Settings(hold_seconds=0.2)) as sandbox:
-        async with session_at(sandbox) as session:
+        async with session_at(sandbox, **own) as session:
             sent, _ = await endings_of(
                 lambda: session.send_sms(NUMBER, "hello"),
                 lambda: closing(session, sandbox, grace=60),
@@ -524,10 +536,11 @@ async def test_calls_that_finish_within_the_grace_end_normally(
     assert not caplog.records
 
 
-async def test_grace_ends_calls_that_another_aclose_waits_for() -> None:
+@each_own
+async def test_grace_ends_calls_that_another_aclose_waits_for(own: dict[str, Any]) -> None:
     with Sandbox() as sandbox:
         sandbox.faults.add("silent after", operation="SendSMS")
-        session = await session_at(sandbox).__aenter__()
+        session = await session_at(sandbox, **own).__aenter__()
         sent, *_ = await endings_of(
             lambda: session.send_sms(NUMBER, "hello"),
             lambda: closing(session, sandbox),

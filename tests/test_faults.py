@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import fault_server
 import httpx
-import httpx2
 import pytest
 import trustme
+from connections import connected, each_connection, each_own
 from fault_server import AFTER_THE_REQUEST, BEFORE_THE_REQUEST, Fault, FaultServer
 from ports import refusing_port
 
@@ -26,18 +24,6 @@ pytestmark = pytest.mark.anyio
 
 SHORT = smsgate.Timeouts(connect=5.0, read=20.0, send=1.0)
 LONG = smsgate.Timeouts(connect=5.0, read=20.0, send=20.0)
-
-
-@asynccontextmanager
-async def no_client() -> AsyncIterator[None]:
-    yield None
-
-
-CLIENTS: dict[str, Callable[[], Any]] = {
-    "own": no_client,
-    "httpx": httpx.AsyncClient,
-    "httpx2": httpx2.AsyncClient,
-}
 
 
 @pytest.fixture(scope="session")
@@ -66,18 +52,18 @@ async def outcome(session: smsgate.AsyncSession) -> smsgate.SmsGateError:
     return caught.value
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@each_connection
 @pytest.mark.parametrize("name", AFTER_THE_REQUEST)
-async def test_fault_after_the_request_was_read_is_in_doubt(name: str, client: str) -> None:
+async def test_fault_after_the_request_was_read_is_in_doubt(name: str, connection: str) -> None:
     fault, reason = AFTER_THE_REQUEST[name]
     timeouts = SHORT if reason == "timed out" else LONG
     with FaultServer(fault).running() as server:
-        async with CLIENTS[client]() as http_client:
+        async with connected(connection) as given:
             options = {
                 "sender": "Shop",
                 "url": server.url,
                 "timeouts": timeouts,
-                "http_client": http_client,
+                **given,
             }
             async with smsgate.AsyncSession("login", "password", **options) as session:
                 await session.auth()  # not in the short time that the send has
@@ -88,15 +74,16 @@ async def test_fault_after_the_request_was_read_is_in_doubt(name: str, client: s
     assert len(server.sends()) == 1, "a send is never repeated"
 
 
+@each_own
 @pytest.mark.parametrize("name", AFTER_THE_REQUEST)
 async def test_outcome_over_tls_is_the_same(
-    name: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+    name: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, own: dict[str, Any]
 ) -> None:
     fault, reason = AFTER_THE_REQUEST[name]
     timeouts = SHORT if reason == "timed out" else LONG
     with FaultServer(fault, server_tls).running() as server:
         options = {"sender": "Shop", "url": server.url, "timeouts": timeouts, "verify": client_tls}
-        async with smsgate.AsyncSession("login", "password", **options) as session:
+        async with smsgate.AsyncSession("login", "password", **options, **own) as session:
             await session.auth()
             error = await outcome(session)
     assert isinstance(error, smsgate.InDoubt)
@@ -104,18 +91,20 @@ async def test_outcome_over_tls_is_the_same(
     assert len(server.sends()) == 1
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@each_connection
 @pytest.mark.parametrize("name", BEFORE_THE_REQUEST)
-async def test_fault_before_the_request_was_read_is_never_accepted(name: str, client: str) -> None:
+async def test_fault_before_the_request_was_read_is_never_accepted(
+    name: str, connection: str
+) -> None:
     # Whether a byte had left is a race here, so both outcomes are right; the server got no request
     # that it could act on.
     with FaultServer(BEFORE_THE_REQUEST[name]).running() as server:
-        async with CLIENTS[client]() as http_client:
+        async with connected(connection) as given:
             options = {
                 "sender": "Shop",
                 "url": server.url,
                 "timeouts": LONG,
-                "http_client": http_client,
+                **given,
             }
             async with smsgate.AsyncSession("login", "password", **options) as session:
                 error = await outcome(session)
@@ -131,9 +120,10 @@ TLS_FAULTS: dict[str, Fault] = {
 }
 
 
+@each_own
 @pytest.mark.parametrize("name", TLS_FAULTS)
 async def test_failed_handshake_sends_nothing(
-    name: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+    name: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, own: dict[str, Any]
 ) -> None:
     with FaultServer(TLS_FAULTS[name], server_tls).running() as server:
         options = {
@@ -142,19 +132,20 @@ async def test_failed_handshake_sends_nothing(
             "timeouts": smsgate.Timeouts(connect=0.2),
             "verify": client_tls,
         }
-        async with smsgate.AsyncSession("login", "password", **options) as session:
+        async with smsgate.AsyncSession("login", "password", **options, **own) as session:
             error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
     assert error.reason is smsgate.Reason.NO_CONNECTION
     assert server.sends() == []
 
 
+@each_own
 async def test_untrusted_certificate_sends_nothing_and_is_named(
-    server_tls: ssl.SSLContext,
+    server_tls: ssl.SSLContext, own: dict[str, Any]
 ) -> None:
     with FaultServer(fault_server.accept, server_tls).running() as server:
         async with smsgate.AsyncSession(
-            "login", "password", sender="Shop", url=server.url, timeouts=LONG
+            "login", "password", sender="Shop", url=server.url, timeouts=LONG, **own
         ) as session:
             error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
@@ -162,14 +153,14 @@ async def test_untrusted_certificate_sends_nothing_and_is_named(
     assert server.requests == []
 
 
-@pytest.mark.parametrize("client", CLIENTS)
-async def test_refused_connection_sends_nothing(client: str) -> None:
-    async with CLIENTS[client]() as http_client:
+@each_connection
+async def test_refused_connection_sends_nothing(connection: str) -> None:
+    async with connected(connection) as given:
         options = {
             "sender": "Shop",
             "url": f"http://127.0.0.1:{refusing_port()}/",
             "timeouts": LONG,
-            "http_client": http_client,
+            **given,
         }
         async with smsgate.AsyncSession("login", "password", **options) as session:
             error = await outcome(session)
@@ -178,10 +169,11 @@ async def test_refused_connection_sends_nothing(client: str) -> None:
     assert "refused" in str(error)
 
 
-async def test_connection_refused_after_the_login_sends_nothing() -> None:
+@each_own
+async def test_connection_refused_after_the_login_sends_nothing(own: dict[str, Any]) -> None:
     with FaultServer(fault_server.accept).running() as server:
         async with smsgate.AsyncSession(
-            "login", "password", sender="Shop", url=server.url, timeouts=LONG, concurrency=1
+            "login", "password", sender="Shop", url=server.url, timeouts=LONG, concurrency=1, **own
         ) as session:
             await session.auth()
             server.stop_listening()
@@ -189,17 +181,19 @@ async def test_connection_refused_after_the_login_sends_nothing() -> None:
     assert isinstance(error, smsgate.NotSent)
 
 
-async def test_host_without_an_address_sends_nothing() -> None:
+@each_own
+async def test_host_without_an_address_sends_nothing(own: dict[str, Any]) -> None:
     url = "https://no-such-host.invalid/api/soap.html"
     async with smsgate.AsyncSession(
-        "login", "password", sender="Shop", url=url, timeouts=LONG
+        "login", "password", sender="Shop", url=url, timeouts=LONG, **own
     ) as session:
         error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
     assert "resolved" in str(error)
 
 
-async def test_server_that_accepts_no_more_connections_gets_nothing() -> None:
+@each_own
+async def test_server_that_accepts_no_more_connections_gets_nothing(own: dict[str, Any]) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -212,7 +206,12 @@ async def test_server_that_accepts_no_more_connections_gets_nothing() -> None:
             waiting.append(filler)
         timeouts = smsgate.Timeouts(connect=0.1, send=5.0)
         async with smsgate.AsyncSession(
-            "login", "password", sender="Shop", url=f"http://127.0.0.1:{port}/", timeouts=timeouts
+            "login",
+            "password",
+            sender="Shop",
+            url=f"http://127.0.0.1:{port}/",
+            timeouts=timeouts,
+            **own,
         ) as session:
             error = await outcome(session)
         for filler in waiting:
@@ -230,18 +229,24 @@ def refusing_the_tunnel(status: str, tls: ssl.SSLContext | None) -> FaultServer:
     return server
 
 
+@each_own
 @pytest.mark.parametrize(
-    ("status", "reason", "times"),
+    "refusal",
     [
         (407, smsgate.Reason.PROXY_REFUSED, 1),
         (403, smsgate.Reason.PROXY_REFUSED, 1),
         (502, smsgate.Reason.NO_CONNECTION, 4),
     ],
+    ids=lambda refusal: str(refusal[0]),
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_proxy_that_refuses_the_tunnel_is_named_and_gets_nothing(
-    status: int, reason: smsgate.Reason, times: int, scheme: str, request: pytest.FixtureRequest
+    refusal: tuple[int, smsgate.Reason, int],
+    scheme: str,
+    request: pytest.FixtureRequest,
+    own: dict[str, Any],
 ) -> None:
+    status, reason, times = refusal
     server_tls, client_tls = (
         request.getfixturevalue("server_tls"),
         request.getfixturevalue("client_tls"),
@@ -256,7 +261,9 @@ async def test_proxy_that_refuses_the_tunnel_is_named_and_gets_nothing(
             "timeouts": LONG,
             "verify": client_tls,
         }
-        async with smsgate.AsyncSession("login", "password", sender="Shop", **options) as session:
+        async with smsgate.AsyncSession(
+            "login", "password", sender="Shop", **options, **own
+        ) as session:
             error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
     assert error.reason is reason
@@ -265,8 +272,9 @@ async def test_proxy_that_refuses_the_tunnel_is_named_and_gets_nothing(
     assert server.connections == times
 
 
+@each_own
 async def test_https_proxy_uses_the_tls_settings_of_the_session(
-    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, own: dict[str, Any]
 ) -> None:
     with FaultServer(fault_server.accept, server_tls).running() as server:
         options = {
@@ -275,19 +283,22 @@ async def test_https_proxy_uses_the_tls_settings_of_the_session(
             "timeouts": LONG,
         }
         async with smsgate.AsyncSession(
-            "login", "password", sender="Shop", verify=client_tls, **options
+            "login", "password", sender="Shop", verify=client_tls, **options, **own
         ) as session:
             assert (await session.send_sms("+380501234567", "hello")).message_ids == (
                 fault_server.MESSAGE_ID,
             )
-        async with smsgate.AsyncSession("login", "password", sender="Shop", **options) as session:
+        async with smsgate.AsyncSession(
+            "login", "password", sender="Shop", **options, **own
+        ) as session:
             error = await outcome(session)
     assert isinstance(error, smsgate.NotSent)
     assert "certificate" in str(error)
     assert len(server.sends()) == 1
 
 
-async def test_proxy_that_wants_a_password_is_named_and_asked_once() -> None:
+@each_own
+async def test_proxy_that_wants_a_password_is_named_and_asked_once(own: dict[str, Any]) -> None:
     with FaultServer(fault_server.answering(b"", status="407 secret")).running() as server:
         proxy = server.url.removesuffix("/api/soap.html")
         options = {
@@ -296,7 +307,9 @@ async def test_proxy_that_wants_a_password_is_named_and_asked_once() -> None:
             "timeouts": LONG,
             "concurrency": 1,
         }
-        async with smsgate.AsyncSession("login", "password", sender="Shop", **options) as session:
+        async with smsgate.AsyncSession(
+            "login", "password", sender="Shop", **options, **own
+        ) as session:
             for call in (session.send_sms("+380501234567", "hello"), session.get_credit_balance()):
                 with pytest.raises(
                     smsgate.InDoubt, match="407 Proxy Authentication Required"
@@ -322,7 +335,8 @@ async def test_redirect_is_not_followed_even_by_a_client_that_would() -> None:
     assert "authorization" not in server.sends()[0].head.lower()
 
 
-async def test_reply_in_another_declared_charset_is_read() -> None:
+@each_own
+async def test_reply_in_another_declared_charset_is_read(own: dict[str, Any]) -> None:
     body = (
         fault_server.ACCEPTED.decode()
         .replace('encoding="UTF-8"', 'encoding="windows-1251"')
@@ -330,21 +344,21 @@ async def test_reply_in_another_declared_charset_is_read() -> None:
     )
     with FaultServer(fault_server.answering(body)).running() as server:
         async with smsgate.AsyncSession(
-            "login", "password", sender="Shop", url=server.url, timeouts=LONG
+            "login", "password", sender="Shop", url=server.url, timeouts=LONG, **own
         ) as session:
             result = await session.send_sms("+380501234567", "Ваш код: 4815")
     assert result.message_ids == (fault_server.MESSAGE_ID,)
 
 
-@pytest.mark.parametrize("client", CLIENTS)
-async def test_request_has_the_cookie_once_and_identity_encoding(client: str) -> None:
+@each_connection
+async def test_request_has_the_cookie_once_and_identity_encoding(connection: str) -> None:
     with FaultServer(fault_server.accept).running() as server:
-        async with CLIENTS[client]() as http_client:
+        async with connected(connection) as given:
             options = {
                 "sender": "Shop",
                 "url": server.url,
                 "timeouts": LONG,
-                "http_client": http_client,
+                **given,
             }
             async with smsgate.AsyncSession("login", "password", **options) as session:
                 await session.send_sms("+380501234567", "Ваш код: 4815")
@@ -356,10 +370,11 @@ async def test_request_has_the_cookie_once_and_identity_encoding(client: str) ->
     assert 'soapaction: "http://turbosms.in.ua/api/turbo/sendsms"' in send.head.lower()
 
 
-async def test_read_operation_is_retried_a_few_times_then_gives_up() -> None:
+@each_own
+async def test_read_operation_is_retried_a_few_times_then_gives_up(own: dict[str, Any]) -> None:
     with FaultServer(AFTER_THE_REQUEST["reset"][0]).running() as server:
         async with smsgate.AsyncSession(
-            "login", "password", url=server.url, timeouts=LONG, concurrency=1
+            "login", "password", url=server.url, timeouts=LONG, concurrency=1, **own
         ) as session:
             with pytest.raises(smsgate.SmsGateError):
                 await session.get_credit_balance()

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shown import outcome_of, raised_by
 
+from smsgate.config import TRANSPORTS
 from smsgate.errors import InDoubt, Reason
 from smsgate.protocol.operation import Operation
 from smsgate.protocol.operations import OPERATIONS, SEND_SMS
@@ -162,13 +163,14 @@ OVER_THE_WIRE = {
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="memory of a child is measured with getrusage")
+@pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("name", OVER_THE_WIRE)
-def test_whole_session_refuses_it_with_little_time_and_memory(name: str):
+def test_whole_session_refuses_it_with_little_time_and_memory(name: str, transport: str):
     fault, reason = OVER_THE_WIRE[name]
     script = Path(__file__).with_name("hostile_session.py")
     with fault_server.FaultServer(fault).running() as server:
         done = subprocess.run(
-            [sys.executable, str(script), server.url],
+            [sys.executable, str(script), server.url, transport],
             capture_output=True,
             text=True,
             timeout=60,

@@ -8,18 +8,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
 import httpx
-import httpx2
 import pytest
 import trio
+from connections import each_connection, transport_of
 from simulated_gateway import SimulatedGateway
 
 import smsgate
-from smsgate._client.transport import Body, Exchange, lent_transport, own_transport, ssl_settings
+from smsgate._client.exchange import Body, Exchange
+from smsgate._client.httpx_transport import lent_transport
 from smsgate.sandbox import Sandbox, Settings
 
 pytestmark = pytest.mark.anyio
@@ -95,13 +96,6 @@ async def test_not_after_is_a_number_of_seconds(wrong: Any):
             await session.send_sms(NUMBER, "code", not_after=wrong)
 
 
-CLIENTS: dict[str, Callable[[], Any]] = {
-    "own": lambda: None,
-    "httpx": lambda: httpx.AsyncClient(trust_env=False),
-    "httpx2": lambda: httpx2.AsyncClient(trust_env=False),
-}
-
-
 @pytest.fixture
 def listening() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -109,17 +103,11 @@ def listening() -> Iterator[socket.socket]:
         yield server
 
 
-@pytest.mark.parametrize("kind", CLIENTS)
+@each_connection
 async def test_request_that_may_not_begin_puts_no_byte_on_the_wire(
-    kind: str, listening: socket.socket
+    connection: str, listening: socket.socket
 ):
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    client = CLIENTS[kind]()
-    transport = (
-        own_transport(url, ssl_settings(False, url), proxy=None, connect=5.0, keep_alive=1.0)
-        if client is None
-        else lent_transport(url, client, connect=5.0)
-    )
     asked = list[bool]()
 
     def too_late() -> bool:
@@ -127,12 +115,10 @@ async def test_request_that_may_not_begin_puts_no_byte_on_the_wire(
         return False
 
     exchange = Exchange(may_begin=too_late)
-    with pytest.raises(smsgate.NotSent) as caught:
-        await transport.post(Body(b"<x/>"), {}, limit=1000, exchange=exchange)
-    assert (caught.value.reason, asked, exchange.left) == (TOO_LATE, [True], False)
-    await transport.aclose()
-    if client is not None:
-        await client.aclose()
+    async with transport_of(connection, url) as transport:
+        with pytest.raises(smsgate.NotSent) as caught:
+            await transport.post(Body(b"<x/>"), {}, limit=1000, exchange=exchange)
+        assert (caught.value.reason, asked, exchange.left) == (TOO_LATE, [True], False)
     accepted, _ = listening.accept()
     with accepted:
         accepted.settimeout(10)

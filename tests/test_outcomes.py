@@ -25,6 +25,7 @@ import httpx2
 import pytest
 import trustme
 from anyio.abc import ByteStream
+from connections import AIOHTTP, each_own
 from ports import refusing_port
 from soak import count
 
@@ -63,10 +64,10 @@ def client_tls(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def messages(seed: int) -> Iterator[smsgate.Message]:
+def messages(seed: int, sends: int) -> Iterator[smsgate.Message]:
     """Yield messages to one to three new numbers each, and now and then to a refused number."""
     random = Random(seed)
-    for number in range(SENDS):
+    for number in range(sends):
         numbers = [f"+38050{number * 3 + place:07}" for place in range(random.randint(1, 3))]
         if random.random() < 0.1:
             numbers.insert(random.randrange(len(numbers) + 1), REFUSED)
@@ -159,14 +160,22 @@ def outcomes_of(outcome: smsgate.SendOutcome) -> Iterator[tuple[str, str, str | 
         yield number, said, None
 
 
+SEEDS = {("asyncio", False): 1, ("asyncio", True): 2, ("trio", False): 3, ("trio", True): 4}
+LENT_TO: dict[tuple[str, str, bool], Any] = {
+    ("httpx", "asyncio", True): httpx,
+    ("httpx", "trio", False): httpx2,
+}
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("library", ["httpx", AIOHTTP])
 async def test_no_outcome_contradicts_the_ledger(
-    secure: bool, authority: trustme.CA, anyio_backend_name: str
+    secure: bool, library: str, authority: trustme.CA, anyio_backend_name: str
 ):
-    seed = {("asyncio", False): 1, ("asyncio", True): 2, ("trio", False): 3, ("trio", True): 4}[
-        anyio_backend_name, secure
-    ]
+    seed = SEEDS[anyio_backend_name, secure]
+    # Each library makes as many sends, and aiohttp only on asyncio.
+    sends = SENDS * 2 if library == "aiohttp" else SENDS
     tls = server_tls(authority) if secure else None
     outcomes: list[smsgate.SendOutcome] = []
     sandbox = Sandbox(Settings(seed=seed), host="localhost", port=free_port(), tls=tls)
@@ -183,14 +192,14 @@ async def test_no_outcome_contradicts_the_ledger(
     trust = client_tls(authority) if secure else True
     # Half of the sends go through connections of the session, half through lent clients with a
     # meddler in between.
-    lent = {("asyncio", True): httpx, ("trio", False): httpx2}.get((anyio_backend_name, secure))
+    lent = LENT_TO.get((library, anyio_backend_name, secure))
     client = lent.AsyncClient(transport=meddler(lent, Random(seed), trust)) if lent else None
-    options |= {"http_client": client} if client else {"verify": trust}
+    options |= {"http_client": client} if client else {"verify": trust, "transport": library}
     try:
         async with smsgate.AsyncSession("sandbox", "sandbox", **options) as session:
-            async for outcome in session.send_many(messages(seed)):
+            async for outcome in session.send_many(messages(seed, sends)):
                 outcomes.append(outcome)
-                if len(outcomes) % (SENDS // (RESTARTS + 1)) == 0:
+                if len(outcomes) % (sends // (RESTARTS + 1)) == 0:
                     # A gateway that is away for a moment: what was in flight is cut off, what comes
                     # next finds nobody.
                     await stop(sandbox)
@@ -219,14 +228,14 @@ async def test_no_outcome_contradicts_the_ledger(
     del seen[REFUSED]
     assert set(seen.values()) == {1}, "each number has one outcome"
     assert seen.keys() == {
-        number for message in messages(seed) for number in message.destinations
+        number for message in messages(seed, sends) for number in message.destinations
     } - {REFUSED}
     assert ledger.keys() <= seen.keys()
-    assert len(outcomes) == SENDS
+    assert len(outcomes) == sends
     # So that it is no empty test: every fault has struck, and each of the three outcomes was given
     # often.
     assert set(struck) == set(FAULTS), set(FAULTS) - set(struck)
-    assert min(said["accepted"] // 20, said["in doubt"], said["not sent"]) >= SENDS // 50, said
+    assert min(said["accepted"] // 20, said["in doubt"], said["not sent"]) >= sends // 50, said
     in_doubt_and_accepted = sum(
         bool(ledger.get(number))
         for ended in outcomes
@@ -234,8 +243,8 @@ async def test_no_outcome_contradicts_the_ledger(
         if outcome == "in doubt"
     )
     print(
-        f"\n{anyio_backend_name}, {'TLS' if secure else 'plain'}: {dict(said)}, in doubt and "
-        f"accepted: {in_doubt_and_accepted}"
+        f"\n{library}, {anyio_backend_name}, {'TLS' if secure else 'plain'}: {dict(said)}, in"
+        f" doubt and accepted: {in_doubt_and_accepted}"
     )
 
 
@@ -320,7 +329,8 @@ class Stalls:
 
 @pytest.mark.longest
 @pytest.mark.anyio
-async def test_closed_idle_connections_leave_almost_nothing_in_doubt():
+@each_own
+async def test_closed_idle_connections_leave_almost_nothing_in_doubt(own: dict[str, Any]):
     # A connection is used again for half of the time that the server keeps it (docs: how it is
     # tested, "Idle connections"). Beside it, in the same moments and on the same machine, a control
     # client uses one for as long as the server keeps it.
@@ -338,7 +348,8 @@ async def test_closed_idle_connections_leave_almost_nothing_in_doubt():
             "sender": "Shop",
             "url": url,
             "concurrency": 1,
-            "timeouts": smsgate.Timeouts(keep_alive=kinds[kind]),
+            "timeouts": smsgate.Timeouts(connect=60.0, read=300.0, keep_alive=kinds[kind]),
+            **own,
         }
         async with smsgate.AsyncSession("sandbox", "sandbox", **options) as session:
             before = anyio.current_time()

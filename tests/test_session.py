@@ -13,7 +13,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -24,11 +24,13 @@ import fault_server
 import httpx
 import httpx2
 import pytest
+from connections import each_own
 from fault_server import FaultServer
 from pydantic import ValidationError
 from soak import count
 
 import smsgate
+from smsgate._client.call import SendRecord, send_recorded
 from smsgate.sandbox import Sandbox, Settings
 
 pytestmark = pytest.mark.anyio
@@ -62,9 +64,10 @@ async def together(calls: int, call: Callable[[], Awaitable[object]]) -> list[ob
 # --- the five operations --------------------------------------------------------------------------
 
 
-async def test_five_operations_work_with_the_gateway() -> None:
+@each_own
+async def test_five_operations_work_with_the_gateway(own: dict[str, Any]) -> None:
     with Sandbox(Settings(credits=Decimal(100), delivery_seconds=0.2)) as sandbox:
-        async with session_at(sandbox) as session:
+        async with session_at(sandbox, **own) as session:
             await session.auth()
             assert await session.get_credit_balance() == Decimal(100)
             result = await session.send_sms(NUMBER, "Ваш код: 4815")
@@ -231,9 +234,10 @@ async def test_anything_but_a_message_is_refused() -> None:
 # --- logins ---------------------------------------------------------------------------------------
 
 
-async def test_one_cookie_never_has_two_requests_in_flight() -> None:
+@each_own
+async def test_one_cookie_never_has_two_requests_in_flight(own: dict[str, Any]) -> None:
     with Sandbox(Settings(hold_seconds=0.01, lock_cookies=False)) as sandbox:
-        async with session_at(sandbox, concurrency=4) as session:
+        async with session_at(sandbox, concurrency=4, **own) as session:
             ended = await together(60, session.get_credit_balance)
         assert len(ended) == 60
         assert sandbox.most_in_flight == 1
@@ -287,9 +291,12 @@ async def test_calls_are_served_first_come_first_served() -> None:
 # --- re-authentication ----------------------------------------------------------------------------
 
 
-async def test_each_session_loss_costs_one_login_however_many_calls_wait() -> None:
+@each_own
+async def test_each_session_loss_costs_one_login_however_many_calls_wait(
+    own: dict[str, Any],
+) -> None:
     with Sandbox() as sandbox:
-        async with session_at(sandbox, concurrency=1) as session:
+        async with session_at(sandbox, concurrency=1, **own) as session:
             await session.auth()
             for loss in range(1, count(short=4, full=20) + 1):
                 sandbox.drop_sessions()
@@ -498,11 +505,58 @@ async def test_session_survives_cancellation_at_each_trace_event() -> None:
     assert len(reached) >= 12
 
 
+class Step(Generator[Any, Any, Any]):
+    """Runs a coroutine, and calls a function when it waits for the n-th time."""
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, Any], n: int, call: Callable[[], None]
+    ) -> None:
+        self.coroutine, self.left, self.call = coroutine, n, call
+
+    def send(self, value: Any) -> Any:
+        return self.counted(self.coroutine.send(value))
+
+    def throw(self, *given: Any) -> Any:
+        return self.counted(self.coroutine.throw(*given))
+
+    def counted(self, waiting: Any) -> Any:
+        self.left -= 1
+        if self.left == 0:
+            self.call()
+        return waiting
+
+    def __await__(self) -> Step:
+        return self
+
+
+@each_own
+async def test_session_survives_cancellation_at_each_await(own: dict[str, Any]) -> None:
+    n, in_doubt = 0, 0
+    with Sandbox() as sandbox:
+        while True:
+            n += 1
+            async with session_at(sandbox, concurrency=1, **own) as session:
+                record = SendRecord()
+                with anyio.CancelScope() as scope:
+                    message = smsgate.Message(destinations=NUMBER, text=f"{n}")
+                    await Step(send_recorded(session, message, record), n, scope.cancel)
+                assert await session.get_credit_balance() > 0
+            texts = [message.text for message in sandbox.messages]
+            assert texts.count(f"{n}") <= (1 if record.left else 0)
+            if not scope.cancelled_caught:
+                break
+            in_doubt += record.left
+    assert texts.count(f"{n}") == 1
+    assert 1 <= in_doubt < n - 4
+    assert sandbox.most_in_flight == 1
+
+
+@each_own
 async def test_cancelled_send_is_logged_as_in_doubt_once_it_left(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, own: dict[str, Any]
 ) -> None:
     with Sandbox(Settings(hold_seconds=0.5)) as sandbox:
-        async with session_at(sandbox, concurrency=1) as session:
+        async with session_at(sandbox, concurrency=1, **own) as session:
             await session.auth()
             with anyio.move_on_after(0.2):
                 await session.send_sms(NUMBER, "hello")
@@ -511,9 +565,10 @@ async def test_cancelled_send_is_logged_as_in_doubt_once_it_left(
     assert "+380*****4567" in record.getMessage()
 
 
-async def test_session_survives_many_random_cancellations() -> None:
+@each_own
+async def test_session_survives_many_random_cancellations(own: dict[str, Any]) -> None:
     with Sandbox() as sandbox:
-        async with session_at(sandbox, concurrency=4) as session:
+        async with session_at(sandbox, concurrency=4, **own) as session:
             for turn in range(60):
                 async with anyio.create_task_group() as tasks:
                     for number in range(8):
@@ -529,10 +584,11 @@ async def test_session_survives_many_random_cancellations() -> None:
         assert sandbox.most_in_flight == 1
 
 
-async def test_cookie_of_an_interrupted_request_is_not_used_again() -> None:
+@each_own
+async def test_cookie_of_an_interrupted_request_is_not_used_again(own: dict[str, Any]) -> None:
     """The gateway may still be working on the request."""
     with Sandbox(Settings(hold_seconds=0.3)) as sandbox:
-        async with session_at(sandbox, concurrency=1) as session:
+        async with session_at(sandbox, concurrency=1, **own) as session:
             await session.auth()
             with anyio.move_on_after(0.1):
                 await session.send_sms(NUMBER, "hello")
@@ -542,13 +598,14 @@ async def test_cookie_of_an_interrupted_request_is_not_used_again() -> None:
         assert sandbox.most_in_flight == 1
 
 
+@each_own
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_session_survives_a_task_cancelled_twice(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, own: dict[str, Any]
 ) -> None:
     with Sandbox(Settings(hold_seconds=0.2)) as sandbox:
         async with session_at(
-            sandbox, concurrency=1, timeouts=smsgate.Timeouts(connect=1.0)
+            sandbox, concurrency=1, timeouts=smsgate.Timeouts(connect=1.0), **own
         ) as session:
             for _ in range(5):
                 await session.auth()
@@ -768,11 +825,13 @@ def test_environment_gives_the_settings() -> None:
         "SMSGATE_SENDER": "Shop",
         "SMSGATE_URL": "https://example.com/soap",
         "SMSGATE_CONCURRENCY": "7",
+        "SMSGATE_TRANSPORT": "aiohttp",
     }
     session = smsgate.AsyncSession.from_env(environ=environ)
     assert repr(session) == "<AsyncSession https://example.com/soap not open>"
     assert session._config.sender == "Shop"
     assert session._config.concurrency == 7
+    assert session._config.transport == "aiohttp"
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,11 @@ FLOORS: dict[str, float] = {
     "_client.one_thread": 1.7,
     "config": 2,
     "_client.observing": 2,
+    "_client.exchange": 1.9,
     "_client.transport": 2,
+    "_client.httpx_transport": 2.2,
+    "_client.aiohttp_transport": 2.2,
+    "_client.opener": 2.5,
     "_client.delivery": 2,
     "_client.workers": 2,
     "_client.logins": 3,
@@ -92,7 +96,7 @@ PACKAGES: dict[str, float] = {
 
 # In the core: a sandbox may know its web server's event loop.
 ONE_IMPORTER = {
-    "httpx": {"_client.transport"},
+    "httpx": {"_client.httpx_transport"},
     "xmltodict": {"protocol.xml"},
     "asyncio": {"_client.spawn"},
     "trio": {"_client.spawn"},
@@ -240,8 +244,8 @@ def importers_of(library: str) -> set[str]:
 
 
 def test_imports_are_found_in_the_source():
-    assert "httpx" in set(imports_of("_client.transport"))
-    assert {"errors", "protocol.models", "_client.transport"} <= set(own_imports_of("session"))
+    assert "httpx" in set(imports_of("_client.httpx_transport"))
+    assert {"errors", "protocol.models", "_client.exchange"} <= set(own_imports_of("session"))
     assert "privacy" in set(own_imports_of("protocol.reply"))
     assert {"errors", "session"} <= set(own_imports_of(""))
     assert importers_of("trio") == {"_client.spawn"}
@@ -332,13 +336,16 @@ def test_command_libraries_are_imported_only_by_the_command(library: str):
         ("opentelemetry", "integrations.otel"),
         ("python_calamine", "campaign.spreadsheets"),
         ("fastapi", "integrations.fastapi"),
-        ("aiohttp", "integrations.aiohttp"),
         ("procrastinate", "integrations.procrastinate"),
         ("psycopg_pool", "integrations.procrastinate"),
     ],
 )
 def test_optional_library_has_one_importer(library: str, importer: str):
     assert importers_of(library) == {importer}
+
+
+def test_aiohttp_has_one_importer_as_a_client_and_one_as_a_framework():
+    assert importers_of("aiohttp") == {"_client.aiohttp_transport", "integrations.aiohttp"}
 
 
 def test_sqlite_is_imported_only_by_its_ledger_and_one_file_of_the_sandbox():

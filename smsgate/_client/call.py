@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import random
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -30,17 +29,10 @@ from ..protocol.models import Message, SendResult
 from ..protocol.operation import Operation
 from ..protocol.operations import SEND_SMS
 from ..protocol.reply import Reply, unrecognised
+from .exchange import TOO_LATE, Body, Exchange
 from .logins import Credentials, Login, Logins
 from .observing import CallStart, Observation, Observer
-from .transport import (
-    TOO_LATE,
-    Body,
-    Exchange,
-    Transport,
-    lent_transport,
-    own_transport,
-    ssl_settings,
-)
+from .opener import Opener
 
 __all__ = [
     "RECORD",
@@ -70,10 +62,6 @@ class OutgoingCall(Generic[T]):
     """Seconds for the whole call, including logins and retries."""
     body: Body = field(default=Body(b""), repr=False)
     limit: int = REPLY_LIMIT
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    """Words that the gateway may quote and that no log may show."""
-    subject: str = ""
-    """The recipients, masked, for the log."""
     asked: Message | str | None = field(default=None, repr=False)
     """The message of a send, the message id of a status request, or None."""
     exchange: Exchange | None = None
@@ -91,15 +79,23 @@ class OutgoingCall(Generic[T]):
         return self.asked if isinstance(self.asked, Message) else None
 
     @property
+    def subject(self) -> str:
+        """The recipients, masked, for the log."""
+        return "" if self.sent is None else subject_of(self.sent)
+
+    @property
     def left(self) -> bool:
         """Whether the request may have left, and no answer shows that it had no effect."""
         return self.exchange is not None and self.exchange.left
 
     def start(self) -> None:
         """Start the deadline. The time for the first byte counts from now, too."""
-        self._started = anyio.current_time(), machine_seconds()
-        limits = [self.deadline] if self.not_after is None else [self.deadline, self.not_after]
-        self.scope.deadline = self._started[0] + min(limits)
+        now = anyio.current_time()
+        if self.not_after is None:
+            self.scope.deadline = now + self.deadline
+        else:
+            self._started = now, machine_seconds()
+            self.scope.deadline = now + min(self.deadline, self.not_after)
 
     def may_begin(self) -> bool:
         """Return whether the first byte may leave now. From then on only the deadline counts."""
@@ -179,7 +175,7 @@ class Calls:
         self._config = config
         self._observer = observer
         self._address = address_of(config.url)
-        self._tls: ssl.SSLContext | None = None
+        self._opener = Opener(config)
         # Created in `open`, since its locks belong to the event loop.
         self._logins: Logins
         self._token: EventLoopToken | None = None
@@ -195,15 +191,21 @@ class Calls:
         return self._token is not None and not self.closed
 
     def open(self) -> None:
-        """Open the session on this event loop. Raises `NotSent` if it has been opened before."""
+        """Open the session on this event loop.
+
+        Raises:
+            NotSent: it has been opened before.
+            ValueError: its transport does not work on this event loop.
+        """
         if self._token is not None or self.closed:
             raise NotSent(
                 "a session can be opened only once: create a new one",
                 reason=Reason.CLOSED if self.closed else Reason.NOT_OPEN,
             )
+        self._opener.check_event_loop()
         self._token = current_token()
         credentials = Credentials(self._config.login, self._config.password)
-        self._logins = Logins(credentials, self._config.concurrency, self._open_transport)
+        self._logins = Logins(credentials, self._config.concurrency, self._opener.open_transport)
 
     async def close(self, grace: float | None) -> None:
         """Refuse new calls, wait for those in flight and close the connections.
@@ -370,12 +372,7 @@ class Calls:
     def _log_unrecognised(self, call: OutgoingCall[Any], login: Login, reply: Reply) -> None:
         for sentence in unrecognised(call.operation, reply):
             # The gateway may quote a part of a message's text, which `redact` would not find.
-            secrets = (
-                self._config.login,
-                self._config.password,
-                *login.cookie_values,
-                *call.secrets,
-            )
+            secrets = (self._config.login, self._config.password, *login.cookie_values)
             shown = (
                 f"{len(sentence)} characters"
                 if call.operation is SEND_SMS
@@ -384,20 +381,6 @@ class Calls:
             _log.warning(
                 "%s%s: answer not recognised: %s", call.operation.name, call.subject, shown
             )
-
-    def _open_transport(self) -> Transport:
-        config, times = self._config, self._config.timeouts
-        if config.http_client is not None:
-            return lent_transport(config.url, config.http_client, connect=times.connect)
-        if self._tls is None:
-            self._tls = ssl_settings(config.verify, config.url, config.proxy)
-        return own_transport(
-            config.url,
-            self._tls,
-            proxy=config.proxy,
-            connect=times.connect,
-            keep_alive=times.keep_alive,
-        )
 
 
 def subject_of(message: Message) -> str:

@@ -34,7 +34,8 @@ from ..protocol.operation import Operation
 from ..protocol.operations import AUTH
 from ..protocol.reply import Reply, read_auth, read_reply, shows_session
 from ..version import __version__
-from .transport import Body, Exchange, HttpReply, Transport
+from .exchange import Body, Exchange
+from .transport import HttpReply, Transport
 
 __all__ = ["Credentials", "Login", "Logins", "headers_of"]
 

@@ -19,12 +19,17 @@ import anyio
 import anyio.to_thread
 from anyio.lowlevel import EventLoopToken, checkpoint, checkpoint_if_cancelled, current_token
 
-__all__ = ["call_soon", "end_if_cancelled", "finish_in_thread", "spawn"]
+__all__ = ["call_soon", "end_if_cancelled", "finish_in_thread", "on_asyncio", "spawn"]
 
 _T = TypeVar("_T")
 
 # asyncio keeps only weak references to its tasks.
 _TASKS: set[asyncio.Task[Any]] = set()
+
+
+def on_asyncio() -> bool:
+    """Return whether the event loop that runs this is one of asyncio."""
+    return isinstance(current_token().native_token, asyncio.AbstractEventLoop)
 
 
 def spawn(function: Callable[[], Awaitable[None]], name: str) -> None:

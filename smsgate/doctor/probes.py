@@ -20,16 +20,11 @@ from urllib.parse import urlsplit
 import anyio
 from anyio.streams.tls import TLSAttribute, TLSStream
 
+from .._client.exchange import Body, Exchange
+from .._client.httpx_transport import ssl_settings
 from .._client.logins import Credentials, Login, Logins, headers_of
-from .._client.transport import (
-    Body,
-    Exchange,
-    HttpReply,
-    Transport,
-    cause_of,
-    own_transport,
-    ssl_settings,
-)
+from .._client.opener import Opener
+from .._client.transport import HttpReply, Transport, cause_of
 from ..config import SessionConfig, address_of
 from ..errors import InDoubt, NotSent, Reason, SmsGateError
 from ..privacy import redact
@@ -84,28 +79,15 @@ class Probe:
         self.clock: tuple[str, float] | None = None
         """A Date header, and the time of this machine at that moment."""
         self._stack = stack
+        self._opener = Opener(setup)
         self._logins = Logins(
-            Credentials(setup.login, setup.password), max(LADDER), self._transport
+            Credentials(setup.login, setup.password), max(LADDER), self._opener.open_transport
         )
         self._leased: list[Login] = []
         self._secrets: set[str] = {setup.login, setup.password}
         if setup.proxy:
             parts = urlsplit(setup.proxy)
             self._secrets |= {secret for secret in (parts.username, parts.password) if secret}
-
-    def _transport(self) -> Transport:
-        return self._transport_to(self.setup.url)
-
-    def _transport_to(self, url: str) -> Transport:
-        setup, timeouts = self.setup, self.setup.timeouts
-        context = ssl_settings(setup.verify, url, setup.proxy)
-        return own_transport(
-            url,
-            context,
-            proxy=setup.proxy,
-            connect=timeouts.connect,
-            keep_alive=timeouts.keep_alive,
-        )
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -204,7 +186,7 @@ class Probe:
             NotSent: no connection could be made.
             InDoubt: the answer is not a SOAP envelope with a sentence of the gateway.
         """
-        transport = self._transport_to(url)
+        transport = self._opener.open_transport(url)
         try:
             http = await self._within(self._ask_without_login(transport))
             started = anyio.current_time()
