@@ -214,7 +214,7 @@ def exits() -> str:
             _api(kind.__name__),
             row.outcome,
             row.next_step(sends=True),
-            row.reading,
+            row.advice_if_nothing_sent,
             row.outcome.exit_code,
             row.http_status,
         )

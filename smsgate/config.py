@@ -50,11 +50,11 @@ __all__ = [
 ]
 
 MOST_CONCURRENCY = 256
-"""More concurrent requests than a gateway of this kind can answer."""
+"""The maximum: more concurrent requests than any gateway of this kind can answer."""
 _CONCURRENCY_RULE = f"a whole number from 1 to {MOST_CONCURRENCY}"
 GATEWAY_URL = "http://turbosms.in.ua/api/soap.html"
-"""The documented address (docs: wire format, "Endpoint"). It is plain http: no valid certificate of
-that host is known."""
+"""The documented address (docs: wire format, "Endpoint"). Plain http, because no valid certificate
+for that host is known."""
 
 
 def positive(value: Any) -> bool:
@@ -70,12 +70,13 @@ class Timeouts:
         connect: for the TCP connection, and again for the TLS handshake; 10 by default.
         read: for a whole call that sends nothing, including the wait for a free session, the login
             and retries; 30 by default. It also limits each login before a send; such a login is
-            retried, since nothing of the send has left.
+            retried, because the message itself has not been sent.
         send: for a whole send, including the wait for a free session, the login and retries; 300 by
             default. A send that runs out of time after its first byte is in doubt, so keep this
             deadline long.
-        keep_alive: how long an idle connection may be used again; 1 by default. Keep it well below
-            the server's limit: a send on a connection that the server closes ends in doubt.
+        keep_alive: how long a connection may be idle and still be reused; 1 by default. Keep it
+            well below the server's limit: a send on a connection that the server closes ends in
+            doubt.
     """
 
     connect: float = 10.0
@@ -138,7 +139,7 @@ class SessionConfig:
 
     @property
     def staging(self) -> Staging:
-        """To which numbers the session may send."""
+        """The numbers to which the session may send."""
         return Staging(
             None if self.allowed_numbers is None else _numbers_in(self.allowed_numbers),
             None if self.redirect_to is None else international_number(self.redirect_to),
@@ -146,7 +147,7 @@ class SessionConfig:
 
     @property
     def account_key(self) -> int:
-        """A number from 0 to 2**31 - 1 that all sessions of one account have in common."""
+        """A number from 0 to 2**31 - 1 that is the same in all sessions of one account."""
         return crc32(f"{self.login}\n{self.url}".encode()) & 0x7FFFFFFF
 
 
@@ -323,8 +324,8 @@ class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True, defe
         sender: the default sender, for messages without a sender.
         url: the complete URL of the gateway, including the path.
         concurrency: how many requests may be in flight at the same time, 4 by default.
-        account_concurrency: how many requests all machines together may have in flight for a
-            campaign in PostgreSQL; by default no limit.
+        account_concurrency: for campaigns in PostgreSQL: the maximum number of requests in flight,
+            on all machines together; by default no limit.
         proxy: the URL of an HTTP proxy.
         country: the two-letter code of the country whose local numbers are accepted (extra
             `phone`).
@@ -411,5 +412,5 @@ def complaint_of(error: ValidationError, where: str) -> str:
     if absent := [variable(name) for name, kind in rows if kind == "missing"]:
         return f"{' and '.join(absent)} must be set {where}"
     name = rows[0][0]
-    rule = _CONCURRENCY_RULE if name == "concurrency" else "a string"
-    return f"{variable(name)}: {rule}"
+    rule = _CONCURRENCY_RULE if name.endswith("concurrency") else "a string"
+    return f"{variable(name)}: must be {rule}"

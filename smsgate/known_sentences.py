@@ -459,11 +459,11 @@ OURS: tuple[Known, ...] = (
     translatable("the claimed recipients are not all pending"),
     translatable("the claimed recipients are not the ones that were read"),
     translatable("SQLite cannot set synchronous=FULL for this file"),
-    translatable("who: must not be blank; give the name of the person who decides, for the record"),
+    translatable("who: must not be blank; give the name of the operator, for the record"),
     # The database.
     translatable("the database has a campaign of this name already"),
     translatable("the database has no campaign of this name"),
-    translatable("name: the name of a campaign in a database is its place"),
+    translatable("name: cannot be used with database; the name is the first argument, `place`"),
     translatable("database: must be an address that begins with postgresql://"),
     translatable(
         "{name}: must be a path, or an address that begins with postgresql:// (for SQLAlchemy's"
@@ -473,7 +473,7 @@ OURS: tuple[Known, ...] = (
         "place: the name of a campaign must have 1 to {number} printable character",
         "place: the name of a campaign must have 1 to {number} printable characters",
     ),
-    translatable("{wish}: only for a campaign in a database; a campaign in a file has one run"),
+    translatable("{wish}: only for a campaign in a database"),
     translatable(
         "the connection to the database was lost while the list was being read, so no campaign was"
         " created: run the command again"
@@ -586,11 +586,13 @@ OURS: tuple[Known, ...] = (
     translatable("Please report it: smsgate should have refused this message itself."),
     translatable("the gateway says that the sender is malformed"),
     translatable(
-        "Use a sender that is listed in the account. The sender of a campaign cannot be changed:"
-        " create a new campaign."
+        "Use a sender that is listed on the provider's website. The sender of a campaign cannot be"
+        " changed: create a new campaign."
     ),
     translatable("the sender is not approved for this account"),
-    translatable("Ask for approval of the sender in the account, or use another sender."),
+    translatable(
+        "Ask for approval of the sender on the provider's website, or use another sender."
+    ),
     translatable("the account does not have enough credits"),
     translatable("Top up the account."),
     translatable("the gateway does not send to this number"),
@@ -607,8 +609,9 @@ OURS: tuple[Known, ...] = (
     translatable("Check the connection and the address of the gateway, then try again."),
     translatable("it is not known whether the message was sent"),
     translatable(
-        "The message may have been sent. Before you send it again, check in the account whether it"
-        " was sent: the gateway continues to process a request after the connection is lost."
+        "The message may have been sent. Before you send it again, check on the provider's website"
+        " whether it was sent: the gateway continues to process a request after the connection is"
+        " lost."
     ),
     translatable("It is safe to repeat this call."),
     translatable("a number is on the stop list"),
@@ -619,7 +622,7 @@ OURS: tuple[Known, ...] = (
     translatable("a number is not among the allowed numbers"),
     translatable("Add the number to SMSGATE_ALLOWED_NUMBERS. In production, unset this variable."),
     translatable("the call to the gateway failed"),
-    translatable("Check in the account whether the message was sent."),
+    translatable("Check on the provider's website whether the message was sent."),
     translatable(
         "Check the connection. If the gateway is slow, set longer deadlines:"
         " timeouts=Timeouts(...)."
@@ -634,8 +637,8 @@ OURS: tuple[Known, ...] = (
         "Open the session with 'async with', and use it inside the block, on the same event loop."
     ),
     translatable(
-        "Check in the account whether the message was sent. If this happens again, ask the"
-        " provider."
+        "Check on the provider's website whether the message was sent. If this happens again, ask"
+        " the provider."
     ),
     translatable("Check the connection of this machine and the address of the gateway."),
     translatable(
@@ -652,8 +655,8 @@ OURS: tuple[Known, ...] = (
         " session."
     ),
     translatable(
-        "If the message is still useful, send it again. If this happens often, use a longer"
-        " not_after."
+        "If the message is still useful, send it again; in an outbox, with a new key. If this"
+        " happens often, use a longer not_after."
     ),
     translatable(
         "An event hook of the client failed, or a tool that replaces the client's transport"

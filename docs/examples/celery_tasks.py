@@ -63,7 +63,7 @@ def deliver(self: Any, message: int) -> None:
     except smsgate.InFlight:
         pass  # another task sends this message now
     except (smsgate.NotSent, LedgerError) as error:  # no connection, or the database failed
-        if isinstance(error, smsgate.NotSent) and not error.reason.passing:
+        if isinstance(error, smsgate.NotSent) and not error.reason.transient:
             raise  # too late, for example
         raise self.retry(exc=error, countdown=5 * 2**self.request.retries) from error
 

@@ -62,7 +62,7 @@ class EvidenceCollector:
             balance = await self.session.get_credit_balance()
         except SmsGateError as error:
             # A gateway that refuses this account works.
-            self.trouble = str(error) if outcome_of(error).passing else ""
+            self.trouble = str(error) if outcome_of(error).transient else ""
             self.session_ended = isinstance(error, NotSent | InDoubt) and error.reason.ends_session
         else:
             self.seen = Seen(balance, await self.steps(self.journal.now))

@@ -153,7 +153,7 @@ def _refused(claim: Claim, error: Refused) -> RequestOutcome:
             RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients
         )
         return RequestOutcome(outcomes, end)
-    if row.passing and not error.reasons and claim.alone < _TRIES:
+    if row.transient and not error.reasons and claim.alone < _TRIES:
         outcomes = tuple(
             RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients
         )

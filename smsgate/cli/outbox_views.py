@@ -173,8 +173,8 @@ def _in_doubt_screen(in_doubt: MessagesInDoubt) -> RenderableType:
         unbroken((f"To decide: smsgate outbox resolve ID{in_doubt.words} DECISION", "dim")),
         Text("  DECISION is --found MESSAGE-ID, --sent, --resend or --give-up", "dim"),
         Text(
-            "First check in the account whether the message is there; --resend may deliver a second"
-            " copy.",
+            "First check on the provider's website whether the message is there; --resend may"
+            " deliver a second copy.",
             "dim",
         ),
     ]

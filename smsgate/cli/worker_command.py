@@ -42,7 +42,7 @@ _ENGINE_LOGS = ("procrastinate", "psycopg.pool")
 _HTTP_LIBRARIES = 2
 """The number of `-v` that also shows the logs of the engine."""
 _AGAIN = "Press Ctrl-C again to stop immediately. Messages in flight are then in doubt."
-_PENDING_AGAIN = {kind.__name__ for kind, row in OUTCOMES.items() if row.account or row.passing}
+_PENDING_AGAIN = {kind.__name__ for kind, row in OUTCOMES.items() if row.account or row.transient}
 """Errors after which a refused message is pending again, so it is not counted as refused."""
 
 

@@ -184,9 +184,7 @@ you have several clients, put the client into the key of the outbox, which may h
 
 
 _RETRY_AFTER = "5"
-_LEDGER_FAILED = (
-    "The records of this service cannot be used. If this was a send, the message may be on its way."
-)
+_LEDGER_FAILED = "This service's database failed. If you asked for a message, it may still arrive."
 
 
 def answer_errors(app: FastAPI) -> None:

@@ -71,11 +71,9 @@ def check_id_of_one(message_id: str | None, recipients: int) -> None:
 
 
 def checked_person(who: str) -> str:
-    """Return the name of a person who decides. Raises `ValueError` if it is blank."""
+    """Return the name of an operator. Raises `ValueError` if it is blank."""
     if not who.strip():
-        raise ValueError(
-            "who: must not be blank; give the name of the person who decides, for the record"
-        )
+        raise ValueError("who: must not be blank; give the name of the operator, for the record")
     return who.strip()
 
 
