@@ -1,9 +1,9 @@
 """The settings of a session and their rules, for arguments and for environment variables.
 
 `SessionConfig` holds the arguments of a session and checks them. `GatewaySettings` holds the
-settings that the environment, an `.env` file and secret files may contain. A new setting
-is a field of `SessionConfig`, a rule in `_RULES` and an argument of `AsyncSession`; it is also a
-field of `GatewaySettings` if the environment may set it.
+settings that the environment, an `.env` file and secret files may contain. A new setting is a field
+of `SessionConfig`, a rule in `_RULES` and an argument of `AsyncSession`; it is also a field of
+`GatewaySettings` if the environment may set it.
 
 Rule of this file: an error names the argument or the variable and what is allowed, and never shows
 the value.
@@ -157,7 +157,7 @@ def _credential(name: str, value: Any) -> str | None:
     if flaw := credential_flaw(value):
         return f"{name}: {flaw}"
     found = unsendable(value)
-    return found and f"{name}: has a character that no request can carry, at {found}; remove it"
+    return found and f"{name}: has a character that cannot be sent, at {found}; remove it"
 
 
 def credential_flaw(value: str) -> str | None:
@@ -223,7 +223,7 @@ def _address(name: str, value: Any, *, userinfo: bool = False) -> str | None:
     if not usable:
         return rule
     if (parts.username is not None or parts.password is not None) and not userinfo:
-        return f"{name}: must not hold a user or a password"
+        return f"{name}: must not contain a user or a password"
     # Libraries log the whole address.
     return f"{name}: must not have a query or a fragment" if parts.query or parts.fragment else None
 

@@ -269,7 +269,7 @@ class SmsGateError(Exception):
 class NotSent(SmsGateError):
     """The message was certainly not sent, so you can safely send it again.
 
-    Either no byte of the message left this process, or the gateway refused the cookie and the new
+    Either no byte of the request left this process, or the gateway refused the cookie and the new
     login did not succeed in time. The gateway does not process a message if it refuses the cookie.
 
     Attributes:

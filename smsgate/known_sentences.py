@@ -77,10 +77,10 @@ OURS: tuple[Known, ...] = (
     translatable("the campaign is paused: {why}. To let it send again: {command}"),
     # Why recipients are in doubt, refused or abandoned.
     translatable("interrupted while the request was in flight"),
-    translatable("interrupted before any byte of the request left"),
+    translatable("interrupted before any byte of the request went out"),
     translatable("not among the allowed numbers of this test environment"),
     translatable("the answer does not give the outcome of some recipients"),
-    translatable("the process ended before the answer was written"),
+    translatable("the process ended before the answer was recorded"),
     translatable("the process that was sending ended or stopped before it recorded the answer"),
     translatable(
         "the database failed over to a standby, which may lack the record of messages that were"
@@ -464,10 +464,10 @@ OURS: tuple[Known, ...] = (
     translatable("the database has a campaign of this name already"),
     translatable("the database has no campaign of this name"),
     translatable("name: cannot be used with database; the name is the first argument, `place`"),
-    translatable("database: must be an address that begins with postgresql://"),
+    translatable("database: must be a postgresql:// URL"),
     translatable(
-        "{name}: must be a path, or an address that begins with postgresql:// (for SQLAlchemy's"
-        " addresses, omit the driver)"
+        "{name}: must be a path, or a postgresql:// URL (from a URL for SQLAlchemy, remove the"
+        " driver)"
     ),
     translatable_plural(
         "place: the name of a campaign must have 1 to {number} printable character",
@@ -480,9 +480,9 @@ OURS: tuple[Known, ...] = (
     ),
     translatable_plural(
         "request {request}: the outcome of {number} recipient came too late to be recorded, as an"
-        " operator has decided about it. Nothing more was sent",
+        " operator has decided on it. Nothing more was sent",
         "request {request}: the outcomes of {number} recipients came too late to be recorded, as"
-        " an operator has decided about them. Nothing more was sent",
+        " an operator has decided on them. Nothing more was sent",
     ),
     translatable("the disk of the database is full: free some space there"),
     translatable(

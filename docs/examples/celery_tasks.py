@@ -42,7 +42,7 @@ async def notify(outbox: Outbox, number: str, text: str, key: str) -> None:
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[Outbox]:
-    """Open a session and an outbox. A task opens its own, since asyncio.run makes a new loop."""
+    """Open a session and an outbox. Each task opens its own: asyncio.run makes a new loop."""
     async with (
         smsgate.AsyncSession.from_env(timeouts=PATIENCE) as session,
         Outbox(session, DATABASE) as outbox,

@@ -565,7 +565,7 @@ class Campaign:
         return CountedNumbers.of(self.journal.pending_numbers())
 
     def costs(self, *, prices: Prices | None = None) -> Costs | None:
-        """Return the cost of the whole list that `create` read, no matter what was sent since.
+        """Return the cost of the whole list that `create` read, no matter what was sent.
 
         For the recipients still pending, see `plan`.
 
@@ -779,7 +779,7 @@ def __getattr__(name: str) -> type[SqliteJournal]:
 
 def _postgres_journal(database: str) -> type[PostgresJournal]:
     if not on_server(database):
-        raise ValueError("database: must be an address that begins with postgresql://")
+        raise ValueError("database: must be a postgresql:// URL")
     from ..ledger.postgres.postgres_journal import PostgresJournal  # noqa: PLC0415 - an extra
 
     return PostgresJournal

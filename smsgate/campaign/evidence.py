@@ -18,7 +18,7 @@ from .journal_steps import JournalSteps
 __all__ = ["EvidenceCollector"]
 
 _LISTED = 1_000
-"""The number of message ids stored with a request at most."""
+"""The maximum number of message ids that are stored with a request."""
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """The output of the outbox commands: messages, those in doubt, and decisions.
 
-Rule of this file: as in `views.py`, a new result is a new row of `VIEWS`. Numbers are masked, also
+Rule of this file: as in `views.py`, a new result is a new row of `VIEWS`. Numbers are masked, even
 in keys, unless the user asks for them, and no text is shown.
 """
 

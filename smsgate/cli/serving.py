@@ -181,7 +181,7 @@ class Listening:
         list[str] | None,
         _listening(
             metavar="NAME",
-            help="Another host name to accept in the Host header. Repeatable.",
+            help="Another host name to accept in the Host header. May be repeated.",
         ),
     ] = None
     tls_cert: Annotated[
@@ -261,7 +261,8 @@ async def sandbox(
             help=(
                 "Inject a fault: its kind, then an operation, a percentage, a count or a delay."
                 " Examples: 'reset after,SendSMS,10%', 'slow,5s', '502 before,3x'. 'before' and"
-                " 'after' mean before and after the gateway processes the request. Repeatable."
+                " 'after' mean before and after the gateway processes the request. May be"
+                " repeated."
             ),
         ),
     ] = [],  # noqa: B006 - typer copies it
@@ -270,7 +271,7 @@ async def sandbox(
     """Run a local gateway for tests: the TurboSMS protocol, with an inbox in the browser.
 
     Press Ctrl-C to stop the sandbox. Each option is also an environment variable: --port is
-    SMSGATE_SANDBOX_PORT. Separate the values of a repeatable option by ; in its variable.
+    SMSGATE_SANDBOX_PORT. In a variable, separate the values of a repeatable option with ;.
 
     Example: smsgate sandbox --fault "reset after,SendSMS,10%"
     """

@@ -35,8 +35,8 @@ def check_place(name: str, place: str) -> None:
     """Raise `ValueError` if a place is an address, but not one of PostgreSQL. It is not shown."""
     if "://" in place and not on_server(place):
         raise ValueError(
-            f"{name}: must be a path, or an address that begins with postgresql:// (for"
-            " SQLAlchemy's addresses, omit the driver)"
+            f"{name}: must be a path, or a postgresql:// URL (from a URL for SQLAlchemy, remove the"
+            " driver)"
         )
 
 

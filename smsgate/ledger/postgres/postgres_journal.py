@@ -5,7 +5,7 @@ Rules of this file:
   checks the campaign's state and the server's timeline.
 - Settling is fenced by the claim's token. What comes after the lease may move a recipient in doubt
   to accepted or refused, and nothing else.
-- Every step may be repeated with the same token, since the answer of a database can be lost.
+- Every step may be repeated with the same token, because a database may fail after its commit.
 (docs: several machines)
 """
 
@@ -171,7 +171,7 @@ class PostgresJournal(PostgresReader):
 
     def sweep(self) -> int:
         """Move recipients of requests whose lease has passed to in doubt. Returns their number."""
-        # A look first, since others may be writing and there is rarely anything to do.
+        # A look first, because others may be writing and there is rarely anything to do.
         if not self._step(lambda: self._run("overdue")):
             return 0
         return self._step(self._sweep)
@@ -211,14 +211,14 @@ class PostgresJournal(PostgresReader):
         self._tables.run("end_run", run=run, outcome=outcome)
 
     def set_rate(self, rate: float | None) -> None:
-        """Set the most recipients per second, of all machines together. None means no limit."""
+        """Set the rate limit of all machines, in recipients per second. None means no limit."""
         statement = "unset_rate" if rate is None else "set_rate"
         values = {} if rate is None else {"rate": rate}
         self._step(lambda: self._run(statement, **values))
 
     @one_step
     def rate(self) -> float | None:
-        """Return the most recipients per second, None without a limit."""
+        """Return the rate limit, in recipients per second; None without a limit."""
         rows = self._run("rate")
         return float(rows[0][0]) if rows else None
 
@@ -411,7 +411,7 @@ class PostgresJournal(PostgresReader):
         """Record the outcome of each recipient of a claim.
 
         Raises:
-            JournalLost: an operator has decided about recipients since, so their outcomes could not
+            JournalLost: an operator has decided on recipients meanwhile: their outcomes could not
                 be recorded.
         """
         check_outcomes(claim, outcomes)
@@ -419,7 +419,7 @@ class PostgresJournal(PostgresReader):
         if unrecorded:
             raise JournalLost(
                 f"request {claim.request}: the outcomes of {unrecorded} recipients came too late to"
-                " be recorded, as an operator has decided about them. Nothing more was sent"
+                " be recorded, as an operator has decided on them. Nothing more was sent"
             )
 
     def _settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> int:

@@ -48,7 +48,7 @@ from .reader import SqliteReader
 
 __all__ = ["ENDED_EARLY", "SqliteJournal"]
 
-ENDED_EARLY = "the process ended before the answer was written"
+ENDED_EARLY = "the process ended before the answer was recorded"
 
 
 class SqliteJournal(SqliteReader):
@@ -107,7 +107,7 @@ class SqliteJournal(SqliteReader):
         self._file.close()
 
     def remove(self) -> None:
-        """Close and delete the file, since its creation failed."""
+        """Close and delete the file, because its creation failed."""
         self._file.remove()
 
     # Filling
