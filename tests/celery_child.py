@@ -30,7 +30,8 @@ def send_directly(number: str, text: str) -> None:
     """Send in the task itself, as most programs do."""
 
     async def send() -> None:
-        async with smsgate.AsyncSession.from_env(timeouts=tasks.PATIENCE) as session:
+        # However busy the machine is, it is no time-out that ends the task.
+        async with smsgate.AsyncSession.from_env() as session:
             await session.send_sms(number, text)
 
     asyncio.run(send())

@@ -74,7 +74,7 @@ from smsgate.campaign.wording import (
     sentence,
     share,
 )
-from smsgate.ledger.records import RecipientOutcome, RequestEnd
+from smsgate.ledger.records import RecipientOutcome, RequestEnd, Settlement
 from smsgate.sandbox import Sandbox, Settings
 
 pytestmark = pytest.mark.heavy
@@ -416,14 +416,13 @@ def hostile(tmp_path: Path) -> Iterator[Campaign]:
         journal = campaign.journal
         run = journal.start_run()
         events = (Event.IN_DOUBT, Event.IN_DOUBT, Event.REFUSED)
-        claim = journal.claim(run, 3)
-        assert claim is not None
+        (claim,) = journal.claim(run, 3)
         said = f'{SCRIPT} "+380501234567" \x1b[31m\x00'
         outcomes = [
             RecipientOutcome(key, event, reason=said)
             for (key, _), event in zip(claim.recipients, events, strict=True)
         ]
-        journal.settle(claim, outcomes, RequestEnd(said, 200, b"<x>"))
+        journal.settle([Settlement(claim, outcomes, RequestEnd(said, 200, b"<x>"))])
         ids = (SCRIPT, "380501234567", "6ba7b810-9dad-11d1-80b4-00c04fd430c8")
         journal.add_evidence(
             claim.request, Evidence(Decimal(9), NOON, 1, Decimal(8), NOON, 0, ids, 3, ids)
@@ -510,12 +509,15 @@ def test_campaign_that_has_not_begun_says_so(tmp_path: Path):
 
 def test_campaign_of_one_uses_the_singular(tmp_path: Path):
     with made(tmp_path / "c.sms", numbers(1)) as campaign:
-        claim = campaign.journal.claim(campaign.journal.start_run(), 1)
-        assert claim is not None
+        (claim,) = campaign.journal.claim(campaign.journal.start_run(), 1)
         campaign.journal.settle(
-            claim,
-            [RecipientOutcome(claim.recipients[0][0], Event.IN_DOUBT, reason="cut")],
-            RequestEnd("cut"),
+            [
+                Settlement(
+                    claim,
+                    [RecipientOutcome(claim.recipients[0][0], Event.IN_DOUBT, reason="cut")],
+                    RequestEnd("cut"),
+                )
+            ]
         )
         said = words(parsed(page_of(campaign.journal)))
     assert (
@@ -869,7 +871,15 @@ def test_round_times_lie_between_the_ends_and_are_few(begin: float, span: float)
         (Evidence(Decimal(900), NOON, 50, Decimal(950), NOON), "higher than expected"),
         (
             Evidence(Decimal(900), NOON, 50, Decimal(850), NOON, others=2),
-            "2 other requests were in flight or in doubt, so this is less certain",
+            "2 other requests were in flight or in doubt, so the balance says nothing",
+        ),
+        (
+            Evidence(Decimal(900), NOON, 50, Decimal(650), NOON, others=1),
+            "1 other request was in flight or in doubt, so the balance says nothing",
+        ),
+        (
+            Evidence(Decimal(900), NOON, 50, Decimal(850), NOON, 0, ("x",), 1),
+            "but the gateway has new message ids",
         ),
     ],
 )

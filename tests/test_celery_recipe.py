@@ -32,7 +32,7 @@ from smsgate.ledger.states import RecipientState
 from smsgate.outbox import Outbox, open_ledger
 from smsgate.sandbox import Sandbox
 
-pytestmark = pytest.mark.usefixtures("smsgate_environment")
+pytestmark = [pytest.mark.unmeasured, pytest.mark.usefixtures("smsgate_environment")]
 
 S = RecipientState
 TEXT = "Ваше замовлення готове"

@@ -218,9 +218,9 @@ def test_second_ctrl_c_stops_at_once_and_lists_who_is_in_doubt(sandbox: Sandbox,
     while sandbox.accepted < 2:
         time.sleep(0.02)
     child.send_signal(signal.SIGINT)
-    said = iter(child.stderr.readline, "")
-    # At night, the first line is a warning.
-    assert any("Press Ctrl-C again to stop immediately." in line for line in said)
+    # At night, a warning comes first.
+    lines = iter(child.stderr.readline, "")
+    assert any("Press Ctrl-C again to stop immediately." in line for line in lines)
     time.sleep(
         0.4
     )  # a second one that comes sooner than 0.3 s after the first is taken for the same

@@ -100,6 +100,7 @@ def test_preview_shows_full_texts_and_masks_only_the_recipient(tmp_path: Path):
     assert "ваш номер +380501111111" in " ".join(shown.out.split())
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("columns", ["80", "60"])
 def test_progress_is_shown_on_a_terminal_and_erased(columns: str, tmp_path: Path):
     (tmp_path / "list.csv").write_text(LIST, "utf-8")

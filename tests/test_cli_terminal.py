@@ -478,6 +478,7 @@ SECONDS = 90
 
 
 @pytest.mark.longest
+@pytest.mark.unmeasured
 def test_demo_as_json_is_one_document_and_leaves_only_the_report(
     tmp_path: Path,
 ) -> None:

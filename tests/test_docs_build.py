@@ -28,6 +28,8 @@ from smsgate.errors import OUTCOMES
 from smsgate.protocol.answers import ANSWERS, STATUSES, Answer
 from smsgate.sandbox import FAULTS, MAGIC
 
+pytestmark = [pytest.mark.heavy, pytest.mark.unmeasured]
+
 DOCS = Path(__file__).parent.parent / "docs"
 
 

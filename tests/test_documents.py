@@ -31,6 +31,8 @@ from smsgate.sandbox import FAULTS, MAGIC, FaultRow, MagicNumber, Settings
 from smsgate.sandbox.api import REQUESTS
 from smsgate.sandbox.sentences import say
 
+pytestmark = pytest.mark.unmeasured
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 REFERENCE = (ROOT / "docs/reference.md").read_text("utf-8")

@@ -478,6 +478,7 @@ async def test_killed_process_leaves_a_code_that_another_process_does_not_send_a
     assert message.error.reason is smsgate.Reason.PROCESS_ENDED
 
 
+@pytest.mark.heavy
 def test_commands_of_the_page_work_in_an_empty_folder(tmp_path: Path):
     page = (EXAMPLES.parent / "howto/fastapi.md").read_text("utf-8")
     blocks = re.findall(r"^```(?:sh|python)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)

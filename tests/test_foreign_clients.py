@@ -23,6 +23,8 @@ from zeep.transports import AsyncTransport
 from smsgate.protocol.answers import DeliveryState
 from smsgate.sandbox import FailedSlot, Sandbox, Settings
 
+pytestmark = pytest.mark.unmeasured
+
 GOOD, OTHER, BAD = "+380501234567", "+380671234567", "+380000000001"
 SENT = "Сообщения успешно отправлены"
 # Without `&amp;`, since suds takes that for escaped already.

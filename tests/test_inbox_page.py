@@ -20,16 +20,17 @@ import anyio
 import chromium
 import needles
 import pytest
+from ports import refusing_port
 from test_sandbox import User
 
 import smsgate
 from smsgate.protocol.answers import DeliveryState
-from smsgate.sandbox import Sandbox, Settings
+from smsgate.sandbox import OtherAccount, Sandbox, Settings
 from smsgate.sandbox.search import SEARCH_FIELDS
 
 ONE, OTHER = "+380501234567", "+380671112233"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.unmeasured]
 
 SOON = 5_000
 """Milliseconds until what should be on the page is there, on a busy machine."""
@@ -246,10 +247,27 @@ def test_search_finds_a_number_as_the_page_shows_it(sandbox: Sandbox, page: Any)
     expect(row(page, ONE).locator("mark")).to_have_text(shown.removeprefix("+"))
 
 
+def test_word_that_is_still_being_typed_is_no_error(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, "Ваш код: 4815"), (OTHER, "Знижка"))
+    row(page, OTHER).wait_for()
+    search = page.get_by_role("searchbox")
+    for typed in ("h", "ha", "has", "has:", "has:c", "has:co", "has:cod", "has:code"):
+        search.fill(typed)
+        expect(page.locator(".row")).to_have_count(
+            {"h": 2, "has:": 2, "ha": 0, "has": 0}.get(typed, 1)
+        )
+        expect(page.locator("#found")).not_to_contain_text("must be")
+    search.fill("shop to:")
+    expect(page.locator(".row")).to_have_count(2)
+    search.fill("has:x")
+    expect(page.locator("#found")).to_contain_text("has: must be has:code")
+
+
 def test_page_shows_the_syntax_of_the_search(sandbox: Sandbox, page: Any):
     send(sandbox, (ONE, "Ваш код: 4815"), ("+380000000013", "Знижка"))
     page.get_by_role("button", name="What to search for").click()
-    expect(page.locator(".syntax code")).to_have_count(len(SEARCH_FIELDS))
+    # One account needs no search for accounts.
+    expect(page.locator(".syntax code")).to_have_count(len(SEARCH_FIELDS) - 1)
     expect(page.locator(".syntax")).to_contain_text("is:not-delivered")
     page.get_by_role("searchbox").fill("is:susp")
     expect(page.locator(".row")).to_have_count(1)
@@ -614,6 +632,147 @@ def test_clear_all_asks_first_and_then_leaves_nothing(sandbox: Sandbox, page: An
     row(page, OTHER).wait_for()
 
 
+# Deleting
+
+
+def test_one_message_is_deleted_in_its_details_and_in_other_pages(
+    sandbox: Sandbox, page: Any, opened: Opened
+):
+    send(sandbox, (ONE, "Перше"), (ONE, "Друге"), (ONE, "Третє"))
+    other = opened()
+    for one in (page, other):
+        row(one, ONE).click()
+        expect(bubbles(one)).to_have_count(3)
+    page.locator(".message", has_text="Друге").locator(".meta").click()
+    page.get_by_role("button", name="Delete this message…").click()
+    question = page.get_by_role("dialog", name="Delete this message?")
+    question.get_by_role("button", name="Cancel").click()
+    assert len(sandbox.messages) == 3
+    page.get_by_role("button", name="Delete this message…").click()
+    question.get_by_role("button", name="Delete it").click()
+    for one in (page, other):
+        expect(bubbles(one)).to_have_text(["Перше", "Третє"])
+        expect(one.locator(".thread .about")).to_contain_text("2 messages")
+        expect(row(one, ONE)).to_contain_text("Третє")
+    expect(page.locator(".details")).to_be_hidden()
+    assert [message.text for message in sandbox.messages] == ["Перше", "Третє"]
+
+
+def test_what_a_search_finds_is_deleted_after_a_question_that_says_how_many(
+    sandbox: Sandbox, page: Any, opened: Opened
+):
+    send(sandbox, (ONE, "Ваш код: 4815"), (ONE, "Знижка"), (OTHER, "Ваш код: 1623"))
+    other = opened()
+    row(other, OTHER).click()
+    expect(bubbles(other)).to_have_count(1)
+    expect(page.locator("#delete-found")).to_be_hidden()
+    page.get_by_role("searchbox").fill("has:code")
+    page.get_by_role("button", name="Delete…").click()
+    question = page.get_by_role("dialog", name="Delete 2 messages?")
+    expect(question).to_contain_text("found by “has:code”")
+    # What arrives while the question is open stays.
+    send(sandbox, (ONE, "Ваш код: 7777"))
+    question.get_by_role("button", name="Delete 2 messages").click()
+    expect(page.locator(".row")).to_have_count(1)
+    assert [message.text for message in sandbox.messages] == ["Знижка", "Ваш код: 7777"]
+    expect(row(other, OTHER)).to_have_count(0)
+    expect(other.locator(".thread")).to_contain_text("No messages to this number.")
+    page.get_by_role("searchbox").fill("код")
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("button", name="Delete 1 message", exact=True).click()
+    expect(page.locator(".list")).to_contain_text("No message matches.")
+    expect(page.locator("#delete-found")).to_be_hidden()
+
+
+def test_deletion_keeps_the_scroll_position(sandbox: Sandbox, page: Any):
+    user = User(sandbox)
+    for count in range(150):
+        user.send(ONE, f"Повідомлення {count:03}")
+    row(page, ONE).click()
+    bubbles(page).last.wait_for()
+    page.locator(".scroll").evaluate("node => { node.scrollTop = node.scrollHeight / 2 }")
+    page.wait_for_timeout(300)
+    place = (
+        "() => { const top = document.querySelector('.scroll').getBoundingClientRect().top;"
+        " for (const one of document.querySelectorAll('.message')) {"
+        " const at = one.getBoundingClientRect(); if (at.bottom > top)"
+        " return [one.innerText.slice(0, 16), Math.round(at.top - top)]; } }"
+    )
+    before = page.evaluate(place)
+    assert sandbox.delete('"Повідомлення 00"') == 10
+    expect(page.locator(".thread .about")).to_contain_text("140 messages")
+    page.wait_for_timeout(300)
+    assert page.evaluate(place) == before
+
+
+# Several accounts, and the webhook
+
+
+def page_of(browser: Any, sandbox: Sandbox) -> Any:
+    page = browser.new_page(viewport=WIDE)
+    page.set_default_timeout(SOON)
+    page.goto(sandbox.inbox_url)
+    page.wait_for_selector("body:not([data-view=loading])")
+    return page
+
+
+def test_several_accounts_are_shown_found_and_set(browser: Any):
+    others = (OtherAccount("promo", needles.PASSWORD, 500),)
+    with Sandbox(Settings(other_accounts=others)) as sandbox:
+        User(sandbox).send(ONE, "Перше")
+        promo = User(sandbox, login=False)
+        promo.cookie = promo.call("Auth", login="promo", password=needles.PASSWORD).cookie
+        promo.send(ONE, "Друге")
+        promo.send(OTHER, "Третє")
+        page = page_of(browser, sandbox)
+        expect(page.locator(".figures")).to_contain_text("Accounts")
+        row(page, ONE).click()
+        expect(page.locator(".sender")).to_have_text(
+            ["Shop · account sandbox", "Shop · account promo"]
+        )
+        page.get_by_role("button", name="What to search for").click()
+        expect(page.locator("#search-fields")).to_contain_text("account:promo")
+        page.get_by_role("searchbox").fill("account:sandbox")
+        expect(page.locator(".row")).to_have_count(1)
+        page.get_by_role("searchbox").fill("")
+        page.locator(".message", has_text="Друге").locator(".meta").click()
+        expect(page.locator(".details .facts")).to_contain_text("promo")
+        panel = open_panel(page, "Account")
+        fields = panel.get_by_role("group", name="promo")
+        expect(fields.get_by_role("textbox")).to_have_value("498")
+        fields.get_by_role("textbox").fill("7")
+        fields.get_by_role("button", name="Set").click()
+        fields.get_by_label("State").select_option("blocked")
+        expect(page.locator("#alarm")).to_contain_text("Account promo blocked")
+        assert [(row.state, row.balance) for row in sandbox.accounts] == [
+            ("active", 9_999),
+            ("blocked", 7),
+        ]
+        assert needles.PASSWORD not in page.content()
+        page.close()
+
+
+def test_single_account_has_no_word_of_accounts(sandbox: Sandbox, page: Any):
+    send(sandbox, (ONE, "Перше"))
+    row(page, ONE).click()
+    expect(page.locator(".sender")).to_have_text(["Shop"])
+    page.get_by_role("button", name="What to search for").click()
+    expect(page.locator("#search-fields")).not_to_contain_text("account")
+
+
+def test_failures_of_the_webhook_are_shown(browser: Any):
+    with Sandbox(webhook=f"http://bot:{needles.PASSWORD}@127.0.0.1:{refusing_port()}/") as sandbox:
+        page = page_of(browser, sandbox)
+        User(sandbox).send(ONE, "Перше")
+        expect(page.locator("#alarm")).to_have_text("Webhook failed")
+        page.locator("#alarm").click()
+        panel = page.get_by_role("dialog", name="Sandbox")
+        expect(panel).to_contain_text("0 messages delivered, 1 failed.")
+        expect(panel).to_contain_text("The last one failed: Connection refused.")
+        expect(panel).to_contain_text("http://bot:***@127.0.0.1")
+        page.close()
+
+
 # Who reads it, and where
 
 
@@ -823,9 +982,14 @@ def axe() -> str:
 def findings(page: Any) -> list[str]:
     """Return what axe-core complains of on the page as it is, and what is cut off at the right."""
     page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
-    page.evaluate(axe())
-    found = page.evaluate("axe.run()")
-    assert len(found["passes"]) > 10
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(axe())
+    # What is well is only counted: to describe each such node, and to hand that over, takes most of
+    # the time.
+    passed, violations = page.evaluate(
+        "axe.run({resultTypes: ['violations']}).then((f) => [f.passes.length, f.violations])"
+    )
+    assert passed > 10
     cut_off = page.evaluate(
         """[...document.querySelectorAll(".bar, .bar *, .tabs button, .page, .page .items")]
         .filter((node) => getComputedStyle(node).clipPath === "none")
@@ -834,7 +998,7 @@ def findings(page: Any) -> list[str]:
     )
     rules = [
         f"{rule['id']}: {node['target']} {node['failureSummary']}"
-        for rule in found["violations"]
+        for rule in violations
         for node in rule["nodes"]
     ]
     return rules + list(cut_off)
@@ -859,6 +1023,10 @@ def test_page_is_accessible_at_any_width_and_in_both_colours(
     page.get_by_role("searchbox").fill("ваш код")
     expect(page.locator(".row")).to_have_count(1)
     found["search"] = findings(page)
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("dialog", name="Delete 1 message?").wait_for()
+    found["delete"] = findings(page)
+    page.get_by_role("button", name="Cancel").click()
     page.get_by_role("searchbox").fill("")
     row(page, ONE).click()
     bubbles(page).last.wait_for()
@@ -869,9 +1037,11 @@ def test_page_is_accessible_at_any_width_and_in_both_colours(
     chosen.locator(".code").scroll_into_view_if_needed()
     found["details"] = findings(page)
     page.keyboard.press("Escape")
+    tops = set()
     for tab in ("Calls", "Faults", "Account", "Sessions", "Connect"):
         panel = page.locator("dialog[open]")
         if panel.count():
+            tops.add(panel.get_by_role("tab", name=tab).bounding_box()["y"])
             panel.get_by_role("tab", name=tab).click()
         else:
             panel = open_panel(page, tab)
@@ -879,6 +1049,7 @@ def test_page_is_accessible_at_any_width_and_in_both_colours(
             panel.locator(".call").first.click()
             panel.get_by_label("Reply, as XML").wait_for()
         found[tab] = findings(page)
+    assert len(tops) == 1, "the tabs are not in one line"
     page.get_by_role("button", name="Clear everything…").click()
     found["question"] = findings(page)
     assert {place: wrong for place, wrong in found.items() if wrong} == {}

@@ -22,6 +22,8 @@ from smsgate.languages import ENGLISH, language_called, speaking
 from smsgate.ledger.states import RecipientState
 from smsgate.protocol.answers import Answer
 
+pytestmark = [pytest.mark.heavy, pytest.mark.unmeasured]
+
 UKRAINIAN = language_called("uk")
 ROOT = Path(smsgate.__file__).parent
 FIELD = re.compile(r"{\w+}")

@@ -13,6 +13,8 @@ from pathlib import Path
 import needles
 import pytest
 
+pytestmark = [pytest.mark.heavy, pytest.mark.unmeasured]
+
 TESTS = Path(__file__).parent
 BY_CHANCE = re.compile(r"[0-9a-f .,:+-]*[0-9][0-9a-f .,:+-]*", re.IGNORECASE)
 """What durations, times, counts and hexadecimal ids consist of."""

@@ -29,6 +29,8 @@ from smsgate.ledger.states import RecipientState
 from smsgate.outbox import Outbox, OutboxMessage, open_ledger
 from smsgate.sandbox import Sandbox, Settings
 
+pytestmark = pytest.mark.unmeasured
+
 S = RecipientState
 CALLERS = 3
 """How many processes ask for a key."""

@@ -307,7 +307,9 @@ class Stalls:
     async def watch_server(self, sandbox: Sandbox) -> None:
         """Watch the loop of a sandbox, which has a thread of its own."""
         address = urlsplit(sandbox.url)._replace(path="/sandbox/account").geturl()
-        async with httpx.AsyncClient(timeout=60) as client:
+        # Each look has a connection of its own: the server may close an idle one meanwhile.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        async with httpx.AsyncClient(timeout=60, limits=limits) as client:
             while True:
                 self._due = anyio.current_time() + 0.05
                 (await client.get(address)).raise_for_status()

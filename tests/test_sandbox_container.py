@@ -16,6 +16,8 @@ from command_tree import COMMANDS
 from ports import server_port
 from test_cli import clean_environment, start
 
+pytestmark = [pytest.mark.heavy, pytest.mark.unmeasured]
+
 PAGE = Path(__file__).parents[1] / "docs" / "howto" / "sandbox-in-containers.md"
 
 
@@ -117,6 +119,40 @@ def test_unknown_variable_is_a_warning_that_names_it(tmp_path: Path):
     assert "did you mean SMSGATE_SANDBOX_KEEP_CALLS?" in warned
     assert "SMSGATE_SANDBOX_XYZ: the sandbox has no such setting" in warned
     assert "SMSGATE_SANDBOX_PORT" not in warned
+
+
+LINKED = {
+    "PORT": "tcp://172.17.0.2:8025",
+    "PORT_8025_TCP": "tcp://172.17.0.2:8025",
+    "PORT_8025_TCP_ADDR": "172.17.0.2",
+    "PORT_8025_TCP_PORT": "8025",
+    "PORT_8025_TCP_PROTO": "tcp",
+    "SERVICE_HOST": "10.0.0.7",
+    "SERVICE_PORT": "8025",
+    "SERVICE_PORT_HTTP": "8025",
+    "NAME": "/app/smsgate-sandbox",
+    "ENV_PYTHON_VERSION": "3.13.1",
+}
+"""What Docker links and Kubernetes services called `smsgate-sandbox` set."""
+
+
+def test_variables_of_a_link_or_service_are_ignored_quietly(tmp_path: Path):
+    linked = {f"SMSGATE_SANDBOX_{name}": value for name, value in LINKED.items()}
+    child = start("sandbox", "--json", cwd=tmp_path, **linked)
+    try:
+        assert child.stdout
+        line = child.stdout.readline()
+        # The port of the link is not taken for an option, so it is the default, which may be taken.
+        if line:
+            assert json.loads(line)["inbox_url"] == "http://127.0.0.1:8025/"
+    finally:
+        child.send_signal(signal.SIGTERM)
+        _, said = child.communicate(timeout=30)
+    assert "SMSGATE_SANDBOX" not in said
+    assert (child.returncode, "cannot listen on 127.0.0.1 port 8025" in said) in (
+        (0, False),
+        (2, True),
+    )
 
 
 def test_health_is_ok_while_it_serves(tmp_path: Path):

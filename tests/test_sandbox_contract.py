@@ -9,10 +9,11 @@ from urllib.parse import quote
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
+from ports import refusing_port
 from test_sandbox import BAD, GOOD, OTHER, User, ask
 from test_sandbox_api import call, got
 
-from smsgate.sandbox import Sandbox
+from smsgate.sandbox import OtherAccount, Sandbox, Settings
 from smsgate.sandbox.api import REQUESTS
 from smsgate.sandbox.api_contract import EXAMPLES, PARAMETERS, SCHEMAS
 from smsgate.sandbox.search import SEARCH_FIELDS
@@ -20,7 +21,8 @@ from smsgate.sandbox.search import SEARCH_FIELDS
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
+    others, url = (OtherAccount("promo", "secret"),), f"http://127.0.0.1:{refusing_port()}"
+    with Sandbox(Settings(other_accounts=others), webhook=url) as sandbox:
         yield sandbox
 
 
@@ -95,6 +97,7 @@ def test_real_reply_is_valid(row: Any, contract: Any, sandbox: Sandbox):
         "/sandbox/calls/{key}": sandbox.call_log[-1].number,
         "/sandbox/sessions/{key}": session,
         "/sandbox/faults/{key}": sandbox.faults.rules[0].id,
+        "/sandbox/accounts/{key}": "sandbox",
     }
     path = row.path.replace("{key}", str(keys.get(row.path)))
     reply = got(sandbox, path, row.method, row.body and EXAMPLES[row.body])

@@ -65,6 +65,8 @@ def sandbox() -> Iterator[Sandbox]:
         ("is:not-delivered", []),
         ('is:"not delivered"', []),
         ("is:delivered from:promo", [3]),
+        ("account:sandbox from:promo", [3]),
+        ("account:promo", []),
         ("4815 2", []),
         ("text:", []),
         ("<script>", []),
@@ -104,6 +106,7 @@ def test_reply_names_what_to_mark(search: str, marks: list[str], sandbox: Sandbo
     ("search", "error"),
     [
         ("to:shop", "search: to: needs digits of a number"),
+        ("has:number", "search: has: must be has:code"),
         ("is:eaten", "search: is: needs the beginning of a delivery status: sent, queued"),
         ("a" * 1_001, "search: at most 1,000 characters"),
     ],

@@ -17,6 +17,8 @@ import pytest
 
 import smsgate
 
+pytestmark = [pytest.mark.heavy, pytest.mark.unmeasured]
+
 ROOT = Path(smsgate.__file__).parent
 
 # A module may import what is lower. Two of the same floor may not import each other.
@@ -305,7 +307,10 @@ def test_packages_beside_the_core_do_not_import_its_libraries(library: str):
 
 def test_databases_are_imported_only_in_their_ledgers():
     assert importers_of("psycopg") == {"ledger.postgres.reconnection"}
-    assert {package_of(module) for module in importers_of("sqlite3")} == {"ledger.sqlite"}
+    assert {package_of(module) for module in importers_of("sqlite3")} == {
+        "ledger.sqlite",
+        "sandbox",
+    }
 
 
 @pytest.mark.parametrize("library", ["starlette", "uvicorn"])
@@ -336,8 +341,9 @@ def test_optional_library_has_one_importer(library: str, importer: str):
     assert importers_of(library) == {importer}
 
 
-def test_sqlite_is_imported_only_by_its_ledger():
-    assert {package_of(module) for module in importers_of("sqlite3")} == {"ledger.sqlite"}
+def test_sqlite_is_imported_only_by_its_ledger_and_one_file_of_the_sandbox():
+    importers = importers_of("sqlite3")
+    assert {one for one in importers if package_of(one) != "ledger.sqlite"} == {"sandbox.database"}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 import smsgate
 from smsgate.sandbox import Sandbox
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.unmeasured]
 
 NUMBER = "+380501234567"
 ANY_CHARACTER = st.characters(codec=None, categories=None)

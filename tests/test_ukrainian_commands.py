@@ -26,6 +26,8 @@ from smsgate.cli.exits import Exit
 from smsgate.languages import language_called, speaking
 from smsgate.sandbox import AccountState, Sandbox, Settings
 
+pytestmark = [pytest.mark.heavy, pytest.mark.unmeasured]
+
 __all__ = ["account", "bare", "campaign", "places", "running", "sandbox"]
 
 UKRAINIAN = {"LANG": "uk_UA.UTF-8"}

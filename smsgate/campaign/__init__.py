@@ -43,6 +43,7 @@ from ..ledger.records import (
     RequestInDoubt,
     Sample,
     Seen,
+    Settlement,
     StopListError,
     Text,
     TimeSlot,
@@ -61,7 +62,8 @@ from .prices import Money, Prices
 from .recipient_zones import RecipientZones, WindowOptions, changed_window
 from .report import Reportable, html_report, write_html
 from .row_options import Duplicates, RowOptions, listing_of
-from .runner import Progress, Runner, RunOptions, RunOutcome, RunResult
+from .run_progress import Progress
+from .runner import Runner, RunOptions, RunOutcome, RunResult
 from .sources import ListOptions, Row, Source, csv_source, file_source, rows_source, table_source
 from .spreadsheets import HiddenRows
 from .stopping import (
@@ -125,6 +127,7 @@ __all__ = [
     "Sample",
     "Seen",
     "SendingWindow",
+    "Settlement",
     "SharedJournal",
     "Source",
     "SqliteJournal",

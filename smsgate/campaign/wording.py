@@ -555,22 +555,31 @@ def reading(request: RequestInDoubt, language: Language = ENGLISH) -> str:
     left, cost = _unexplained(seen), request.cost
     if left is None:
         return say("The balance before or after is not known, so it suggests nothing.")
-    said = say(next(words for fits, words in _readings(left, cost) if fits))
     if seen.others:
-        said += " " + language.plural(
-            "But {number} other request was in flight or in doubt, so this is less certain.",
-            "But {number} other requests were in flight or in doubt, so this is less certain.",
+        # The difference is that of all these requests together.
+        return language.plural(
+            "{number} other request was in flight or in doubt, so the balance says nothing about"
+            " this one.",
+            "{number} other requests were in flight or in doubt, so the balance says nothing about"
+            " this one.",
             seen.others,
         )
-    return said
+    return say(next(words for fits, words in _readings(left, cost, seen.new_id_count or 0) if fits))
 
 
-def _readings(left: Decimal, cost: int) -> tuple[tuple[bool, str], ...]:
+def _readings(left: Decimal, cost: int, new_ids: int) -> tuple[tuple[bool, str], ...]:
     return (
         (
             left < 0,
             translatable(
                 "The balance is higher than expected, perhaps after a top-up, so it suggests"
+                " nothing."
+            ),
+        ),
+        (
+            left == 0 and new_ids > 0,
+            translatable(
+                "No credit is missing, but the gateway has new message ids, so the balance suggests"
                 " nothing."
             ),
         ),

@@ -17,6 +17,8 @@ from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
+from .linked_services import set_by_link
+
 __all__ = [
     "PlainCommand",
     "PlainGroup",
@@ -62,11 +64,17 @@ def _separated(option: Any, ctx: Any) -> list[str] | None:
     return None if given is None else given.split(";")
 
 
+def _set_by_user(resolve: Any, name: str, ctx: Any) -> str | None:
+    given: str | None = resolve(ctx)
+    return None if given is None or set_by_link(name, given) else given
+
+
 def reads_environment(prefix: str) -> type[PlainCommand]:
     """Return a command whose options are also environment variables.
 
     `--keep-messages` is the prefix and `KEEP_MESSAGES`. An option on the command line wins over its
-    variable. A repeatable option takes values separated by `;`. An empty variable counts as absent.
+    variable. A repeatable option takes values separated by `;`. A variable that is empty, or that a
+    link of Docker or a service of Kubernetes has set, counts as absent.
     """
 
     class FromEnvironment(PlainCommand):
@@ -76,7 +84,9 @@ def reads_environment(prefix: str) -> type[PlainCommand]:
                 long = next((name for name in getattr(one, "opts", ()) if name[:2] == "--"), None)
                 if long in (None, "--help"):
                     continue
-                one.envvar = prefix + long[2:].replace("-", "_").upper()
+                name = long[2:].replace("-", "_").upper()
+                one.envvar = prefix + name
+                one.resolve_envvar_value = partial(_set_by_user, one.resolve_envvar_value, name)
                 if one.multiple:
                     # Without this, spaces separate the values, and a fault has spaces.
                     one.value_from_envvar = partial(_separated, one)

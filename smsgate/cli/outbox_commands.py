@@ -17,6 +17,7 @@ import typer
 from ..campaign import Event, RecipientState
 from ..campaign.wording import DECISIONS, as_sentence
 from ..protocol.models import message_id
+from .ages import age
 from .confirming import Yes, confirm
 from .databases import Database
 from .exits import Exit
@@ -44,7 +45,6 @@ app: typer.Typer = typer.Typer(
 _MOST = 1_000_000
 """The largest number of messages that one command lists."""
 _WORDS = {state.replace(" ", "-"): state for state in RecipientState}
-_UNITS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 
 
 def _state(word: str) -> RecipientState:
@@ -58,14 +58,6 @@ def _id(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
         raise typer.BadParameter("must be the id of a message, which is a whole number")
     return int(text)
-
-
-def _age(text: str) -> float:
-    """Return the seconds of a duration such as `30d`, `12h`, `45min` or `90s`."""
-    found = re.fullmatch(r"([0-9]{1,9}) ?(s|min|h|d)", text, re.ASCII)
-    if found is None:
-        raise typer.BadParameter("must be a number with a unit: 90s, 45min, 12h or 30d")
-    return float(found[1]) * _UNITS[found[2]]
 
 
 @command(app, name="list")
@@ -229,7 +221,7 @@ def purge(
         float,
         typer.Option(
             metavar="AGE",
-            parser=_age,
+            parser=age,
             help="How long the outcome must have been final: 30d, 12h, 45min or 90s.",
         ),
     ],

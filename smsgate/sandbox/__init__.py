@@ -16,8 +16,10 @@ import ipaddress
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -27,7 +29,8 @@ from ..extras import missing
 from ..protocol.answers import DeliveryState
 
 try:
-    from .account_settings import AccountState, FailedSlot, Settings
+    from .account import AccountRow
+    from .account_settings import AccountState, FailedSlot, OtherAccount, Settings
     from .api import Api
     from .call_log import CallOutcome, SandboxCall
     from .faults import (
@@ -41,19 +44,22 @@ try:
         parse_rule,
     )
     from .gateway import Gateway
+    from .keeping import Keeping, NoDatabase
     from .magic_numbers import MAGIC, MagicNumber
-    from .search import EVERYTHING, parse_search
+    from .search import EVERYTHING, parse_narrow_search, parse_search
     from .server import ServerThread, listen
     from .session_lock import CookieLocks
     from .store import SandboxMessage, Saving
     from .waiting import STEP, Wait, number_of
     from .web import SOAP_PATH, WSDL_PATH, ASGIApp, Endpoints
+    from .webhook import Webhook, WebhookCounts
 except ModuleNotFoundError as _error:
     raise missing(_error, "smsgate.sandbox") from None
 
 __all__ = [
     "FAULTS",
     "MAGIC",
+    "AccountRow",
     "AccountState",
     "CallOutcome",
     "ConnectionEnd",
@@ -63,12 +69,14 @@ __all__ = [
     "FaultRule",
     "Faults",
     "MagicNumber",
+    "OtherAccount",
     "PreparedReply",
     "Sandbox",
     "SandboxCall",
     "SandboxMessage",
     "Saving",
     "Settings",
+    "WebhookCounts",
     "parse_rule",
 ]
 
@@ -92,9 +100,15 @@ class Sandbox:
             pages cannot reach the sandbox through a visitor's browser.
         tls: serves https with this context; None serves plain http.
         clock: returns seconds since 1970; sessions and deliveries use it.
+        database: a file that keeps messages, calls, balances, sessions and faults over a restart;
+            it is created if it does not exist. None keeps nothing. The sandbox closes it when the
+            `with` block ends, and then keeps nothing more.
+        webhook: an http or https address; each message that arrived is posted to it, as JSON. The
+            real gateway has no webhook.
 
     Raises:
-        ValueError: other machines can reach the host, and `exposed` is False.
+        ValueError: other machines can reach the host, and `exposed` is False; or the database or
+            the webhook cannot be used. The message names the argument.
     """
 
     def __init__(
@@ -107,17 +121,30 @@ class Sandbox:
         names: Iterable[str] = (),
         tls: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.time,
+        database: str | PathLike[str] | None = None,
+        webhook: str | None = None,
     ) -> None:
         if not exposed and not _is_loopback(host):
             raise ValueError("host: other machines can reach it; set exposed=True to allow this")
         self._host = host
         self._port = port
         self._tls = tls
-        self._gateway = Gateway(settings, clock)
-        self._faults = Faults(settings.seed, self._gateway.touch)
+        self._faults = Faults(settings.seed, self._keep_faults)
+        self._webhook = None if webhook is None else Webhook(webhook, self._touch)
+        arrived = self._webhook.offer if self._webhook else _nobody_is_told
+        keeping = _keeping(database)
+        try:
+            self._gateway = Gateway(settings, clock, keeping, arrived)
+        except ValueError:
+            keeping.close()
+            raise
+        self._faults.restore(self._gateway.kept_faults)
         self._cookie_locks = CookieLocks(locked=settings.lock_cookies)
         known = frozenset(name.lower() for name in (*names, host))
-        self._endpoints = Endpoints(Api(self._gateway, self._faults), self._cookie_locks, known)
+        api = Api(self._gateway, self._faults, self._webhook)
+        self._endpoints = Endpoints(api, self._cookie_locks, known)
+        self._has_database = database is not None
+        self._database_closed = False
         self._server: ServerThread | None = None
         self._origin: str | None = None
 
@@ -126,10 +153,12 @@ class Sandbox:
 
         Raises:
             OSError: it cannot listen, for example because the port is in use.
-            RuntimeError: the sandbox is already running.
+            RuntimeError: the sandbox is already running, or has run and closed its database.
         """
         if self._server:
             raise RuntimeError("the sandbox is already running")
+        if self._database_closed:
+            raise RuntimeError("the sandbox has closed its database: make a new Sandbox")
         listener = listen(self._host, self._port)
         port = listener.getsockname()[1]
         self._endpoints.stopping = False
@@ -153,6 +182,16 @@ class Sandbox:
         if server:
             self._endpoints.stopping = True
             server.stop()
+        if self._webhook:
+            self._webhook.stop()
+        self._gateway.close()
+        self._database_closed = self._has_database
+
+    def _keep_faults(self) -> None:
+        self._gateway.set_faults(tuple(rule for rule in self._faults.rules if rule.kept))
+
+    def _touch(self) -> None:
+        self._gateway.touch()
 
     @property
     def app(self) -> ASGIApp:
@@ -264,6 +303,19 @@ class Sandbox:
             await anyio.sleep(STEP)
         return found
 
+    def delete(self, search: str) -> int:
+        """Delete the messages that a search finds, and return how many. Counters and balance stay.
+
+        Args:
+            search: words that must all match, as for `find`.
+
+        Raises:
+            ValueError: the search is empty or not possible. The message says what is.
+        """
+        return self._gateway.delete_found(
+            number=None, search=parse_narrow_search(search), before=None
+        )
+
     def messages_after(self, sequence: int) -> tuple[SandboxMessage, ...]:
         """Return the messages accepted after this sequence number, oldest first; 0 for all."""
         keep = self._gateway.settings.keep_messages
@@ -299,20 +351,48 @@ class Sandbox:
     @property
     def balance(self) -> Decimal:
         """The balance in credits. It can be set."""
-        return self._gateway.balance
+        return self.accounts[0].balance
 
     @balance.setter
     def balance(self, value: Decimal | int) -> None:
-        self._gateway.balance = Decimal(value)
+        self._gateway.set_account(balance=Decimal(value))
 
     @property
     def account(self) -> AccountState:
         """Whether the account may log in. A change ends all gateway sessions and applies now."""
-        return self._gateway.account
+        return self.accounts[0].state
 
     @account.setter
     def account(self, state: AccountState) -> None:
-        self._gateway.account = AccountState(state)
+        self._gateway.set_account(state=AccountState(state))
+
+    @property
+    def accounts(self) -> tuple[AccountRow, ...]:
+        """Login, state and balance of each account, that of `Settings.login` first."""
+        return self._gateway.accounts
+
+    def set_account(
+        self,
+        login: str,
+        *,
+        state: AccountState | None = None,
+        balance: Decimal | int | None = None,
+    ) -> None:
+        """Set state or balance of an account. A new state ends its sessions and applies now.
+
+        Args:
+            login: the login of the account.
+            state: the new state; None leaves it.
+            balance: the new balance in credits; None leaves it.
+
+        Raises:
+            LookupError: no account has this login.
+        """
+        self._gateway.set_account(
+            login,
+            state=None if state is None else AccountState(state),
+            balance=None if balance is None else Decimal(balance),
+        )
 
     @property
     def calls(self) -> Counter[str]:
@@ -344,6 +424,11 @@ class Sandbox:
         """The number of idle connections that the running sandbox has closed."""
         return self._server.idle_closed if self._server else 0
 
+    @property
+    def webhook(self) -> WebhookCounts | None:
+        """How the webhook is doing; None if there is none."""
+        return self._webhook.counts if self._webhook else None
+
     def drop_sessions(self) -> None:
         """End all gateway sessions, as the gateway sometimes does: all cookies become invalid."""
         self._gateway.drop_sessions()
@@ -358,6 +443,18 @@ class Sandbox:
         self._faults.clear()
         self._gateway.reset()
         self._cookie_locks.most = 0
+
+
+def _nobody_is_told(_: Sequence[SandboxMessage]) -> None:
+    """There is no webhook."""
+
+
+def _keeping(path: str | PathLike[str] | None) -> Keeping:
+    if path is None:
+        return NoDatabase()
+    from .database import SandboxDatabase  # noqa: PLC0415 - loads sqlite3
+
+    return SandboxDatabase(Path(path))
 
 
 def _is_loopback(host: str) -> bool:

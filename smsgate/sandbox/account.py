@@ -1,120 +1,36 @@
-"""The account of the sandbox: its state, credits and messages. The gateway holds the lock."""
+"""One account of the sandbox: its login, its credits, and whether it may log in."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field
 from decimal import Decimal
-from random import Random, SystemRandom
-from typing import NamedTuple
-from uuid import UUID
 
-from ..protocol.answers import Answer, DeliveryState
-from ..protocol.segments import Alphabet, Segments, segments
-from .account_settings import AccountState, Settings
-from .magic_numbers import last_state, state_after
-from .sentences import say
-from .store import SandboxMessage, Saving, Store
+from .account_settings import AccountState
 
-__all__ = ["SandboxAccount", "Size", "size_of"]
-
-_FEW = 3
-"""Maximum number of characters that force UCS-2 for which the inbox shows a hint."""
+__all__ = ["AccountRow", "SandboxAccount"]
 
 
+@dataclass(slots=True)
 class SandboxAccount:
-    """One account and its messages. Not thread-safe: `Gateway` holds the lock."""
+    """One account. The gateway holds the lock.
 
-    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
-        self.settings = settings
-        self.clock = clock
-        self.random: Random = SystemRandom() if settings.seed is None else Random(settings.seed)  # noqa: S311 - repeatable on purpose
-        self.state: AccountState = settings.account
-        self.start()
-
-    def start(self) -> None:
-        """Begin without messages and counters, with the credits of the settings."""
-        self.credits: Decimal = Decimal(self.settings.credits)
-        self.store: Store = Store(self.settings.keep_messages)
-        self.unfinished: dict[str, None] = {}
-        """Ids of messages that were not yet seen in a final state."""
-        self.calls: Counter[str] = Counter()
-        self.settled_at: float = 0.0
-        """When the delivery schedule of the last message ends."""
-
-    def say(self, meaning: Answer, **filled: str) -> str:
-        return self.settings.sentences.get(meaning) or say(meaning, **filled)
-
-    def accept(
-        self, number: str, sender: str, text: str | None, wappush: str | None, size: Size
-    ) -> str:
-        now, jitter = self.clock(), self.settings.delivery_jitter
-        message = SandboxMessage(
-            id=str(UUID(int=self.random.getrandbits(128), version=4)),
-            sequence=self.store.last + 1,
-            destination=number,
-            sender=sender,
-            text=text,
-            wappush=wappush,
-            parts=size.parts,
-            alphabet=size.alphabet,
-            saving=size.saving,
-            credits=Decimal(size.parts),
-            accepted_at=now,
-            ends=last_state(number),
-            takes=self.settings.delivery_seconds
-            * (self.random.uniform(1 - jitter, 1 + jitter) if jitter else 1),
-        )
-        self.credits -= message.credits
-        self.store.add(message)
-        self.unfinished[message.id] = None
-        if len(self.unfinished) > self.settings.keep_messages:
-            del self.unfinished[next(iter(self.unfinished))]
-        self.settled_at = max(self.settled_at, now + message.takes)
-        return message.id
-
-    def state_of(self, message: SandboxMessage, now: float) -> DeliveryState:
-        return (
-            message.state
-            if message.forced
-            else state_after(now - message.accepted_at, message.takes, message.ends)
-        )
-
-    def seen(self, messages: Iterable[SandboxMessage]) -> tuple[SandboxMessage, ...]:
-        now = self.clock()
-        return tuple(replace(message, state=self.state_of(message, now)) for message in messages)
-
-    def known(self, message_id: str) -> SandboxMessage:
-        message = self.store.get(message_id)
-        if message is None:
-            raise LookupError("id: no message has this id")
-        return message
-
-
-class Size(NamedTuple):
-    parts: int
-    alphabet: Alphabet
-    saving: Saving | None = None
-
-
-def size_of(text: str | None) -> Size | None:
-    """Return the parts and the alphabet of a text; None if a character cannot be sent.
-
-    A link without a text is one part.
+    Attributes:
+        start_credits: the balance at the start, and after `clear`.
+        unfinished: ids of its messages that were not yet seen in a final state.
     """
-    if text is None:
-        return Size(1, Alphabet.GSM_7)
-    try:
-        counted = segments(text)
-    except ValueError:
-        return None
-    return Size(counted.parts, counted.alphabet, _saving(text, counted))
+
+    login: str
+    password: str = field(repr=False)
+    start_credits: Decimal
+    credits: Decimal
+    state: AccountState
+    unfinished: dict[str, None] = field(default_factory=dict, repr=False)
 
 
-def _saving(text: str, counted: Segments) -> Saving | None:
-    forced_by = counted.forced_by
-    if not 0 < len(forced_by) <= _FEW:
-        return None
-    parts = segments(text.translate(dict.fromkeys(map(ord, forced_by), "-"))).parts
-    return Saving(forced_by, parts) if parts < counted.parts else None
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """What is shown of an account."""
+
+    login: str
+    state: AccountState
+    balance: Decimal

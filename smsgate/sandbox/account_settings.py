@@ -6,6 +6,7 @@ and does not quote the value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,12 +16,15 @@ from typing import Any
 from ..protocol.answers import Answer
 from .sentences import NOT_AUTHORISED, say
 
-__all__ = ["AccountState", "FailedSlot", "Settings"]
+__all__ = ["AccountState", "FailedSlot", "OtherAccount", "Settings"]
 
 _MOST = 10_000_000
 """The largest number of messages or calls."""
 _MOST_SECONDS = 366 * 86_400
 _MOST_CREDITS = 10**15
+_MOST_ACCOUNTS = 1_000
+_NAME = re.compile(r"[^\s:;/\"]{1,100}")
+"""A login that can stand in an option, in a path and in a search."""
 
 
 class FailedSlot(StrEnum):
@@ -53,6 +57,20 @@ _AUTH_ANSWERS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class OtherAccount:
+    """One more account, with its own balance.
+
+    Attributes:
+        login: 1 to 100 characters, without spaces, quotes and `:`, `;`, `/`.
+        credits: the balance at the start.
+    """
+
+    login: str
+    password: str = field(repr=False)
+    credits: Decimal | int = Decimal(10_000)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How a sandbox behaves. An invalid value raises `ValueError`, which names the field."""
@@ -64,6 +82,8 @@ class Settings:
 
     credits: Decimal | int = Decimal(10_000)
     """The balance at the start. One part to one recipient costs one credit."""
+    other_accounts: tuple[OtherAccount, ...] = ()
+    """More accounts that may log in. Each has a balance and messages of its own."""
     pay_in_part: bool = False
     """What happens if there are too few credits for all recipients.
 
@@ -99,6 +119,8 @@ class Settings:
     """Maximum number of messages; the oldest are deleted. Each takes about 1 KB of memory."""
     keep_calls: int = 10_000
     """Maximum number of calls in the list of calls; the oldest are deleted."""
+    keep_seconds: float | None = None
+    """Seconds after which a message or a call is deleted; None means no limit."""
     keep_alive_seconds: float = 5.0
     """Seconds after which an idle connection is closed."""
     seed: int | None = None
@@ -108,6 +130,9 @@ class Settings:
         for name, valid, expected in _CHECKS:
             if not valid(getattr(self, name)):
                 raise ValueError(f"{name}: {expected}")
+        logins = [self.login, *(one.login for one in self.other_accounts)]
+        if len({login.casefold() for login in logins}) < len(logins):
+            raise ValueError("other_accounts: two accounts have the same login")
 
 
 def _is_text(value: Any) -> bool:
@@ -139,6 +164,21 @@ def _is_credits(value: Any) -> bool:
     )
 
 
+def _is_accounts(value: Any) -> bool:
+    return (
+        isinstance(value, tuple)
+        and len(value) <= _MOST_ACCOUNTS
+        and all(
+            isinstance(one, OtherAccount)
+            and _is_text(one.login)
+            and bool(_NAME.fullmatch(one.login))
+            and _is_text(one.password)
+            and _is_credits(one.credits)
+            for one in value
+        )
+    )
+
+
 def _is_senders(value: Any) -> bool:
     return isinstance(value, frozenset) and all(map(_is_text, value))
 
@@ -152,6 +192,10 @@ def _is_sentences(value: Any) -> bool:
 _SECONDS = f"a number of seconds, 0 to {_MOST_SECONDS:,}"
 _SOME_SECONDS = f"a number of seconds, more than 0, at most {_MOST_SECONDS:,}"
 _SENDERS = "a frozenset of sender names, none of them empty"
+_ACCOUNTS = (
+    f"a tuple of at most {_MOST_ACCOUNTS:,} OtherAccount, each with a login of 1 to 100 characters"
+    f' without spaces and : ; / ", a password, and 0 to {_MOST_CREDITS:,} credits'
+)
 _COUNT = f"a whole number from 1 to {_MOST:,}"
 
 _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
@@ -159,6 +203,7 @@ _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("password", _is_text, "a string, not empty"),
     ("account", lambda value: isinstance(value, AccountState), "a member of AccountState"),
     ("credits", _is_credits, f"a Decimal or an int, 0 to {_MOST_CREDITS:,}"),
+    ("other_accounts", _is_accounts, _ACCOUNTS),
     ("pay_in_part", _is_bool, "True or False"),
     ("senders", lambda value: value is None or _is_senders(value), f"None or {_SENDERS}"),
     ("forbidden_senders", _is_senders, _SENDERS),
@@ -177,6 +222,11 @@ _CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("sentences", _is_sentences, "a mapping from smsgate.Answer to a string, not empty"),
     ("keep_messages", _is_count, _COUNT),
     ("keep_calls", _is_count, _COUNT),
+    (
+        "keep_seconds",
+        lambda value: value is None or (_is_seconds(value) and value > 0),
+        f"None or {_SOME_SECONDS}",
+    ),
     (
         "keep_alive_seconds",
         lambda value: _is_seconds(value) and value > 0,

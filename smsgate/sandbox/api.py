@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from ..protocol.answers import DeliveryState
 from ..protocol.operations import OPERATIONS
 from ..version import __version__
+from .account import AccountRow
 from .account_settings import AccountState
 from .api_contract import openapi
 from .call_log import CallOutcome, call_document
@@ -21,11 +22,12 @@ from .exchanges import RawExchange
 from .faults import FAULTS, FaultRule, Faults
 from .gateway import Gateway
 from .magic_numbers import MAGIC
-from .search import SEARCH_FIELDS, parse_search
+from .search import EVERYTHING, SEARCH_FIELDS, parse_narrow_search, parse_search
 from .sentences import say_state
 from .sessions import PhpSession
-from .store import SandboxMessage
+from .store import message_document
 from .waiting import Wait, number_of
+from .webhook import Webhook
 
 __all__ = ["REQUESTS", "Api", "ApiRequest", "Asked", "Json", "state"]
 
@@ -37,6 +39,8 @@ _STATES = [
 ]
 _MOST = 10_000
 """Maximum messages or conversations in one answer."""
+_DIGITS = 13
+"""Maximum digits of a number."""
 _LONGEST_WAIT = 60
 """Maximum seconds to wait for a message."""
 
@@ -62,6 +66,7 @@ class Api:
 
     gateway: Gateway
     faults: Faults
+    webhook: Webhook | None = None
 
 
 def state(api: Api, asked: Asked) -> Json:
@@ -76,6 +81,7 @@ def state(api: Api, asked: Asked) -> Json:
         "password": api.gateway.settings.password,
         "account": seen.account,
         "balance": f"{seen.balance:f}",
+        "accounts": [_account_row(row) for row in seen.accounts],
         "messages": seen.kept,
         "accepted": seen.accepted,
         "forgotten": seen.accepted - seen.kept,
@@ -85,15 +91,25 @@ def state(api: Api, asked: Asked) -> Json:
         "sessions": [_session(session) for session in seen.sessions],
         "session_count": seen.session_count,
         "faults": [_fault(rule) for rule in api.faults.rules],
+        "webhook": _webhook_counts(api),
         "now": seen.now,
     }
+
+
+def _webhook_counts(api: Api) -> Json | None:
+    return asdict(api.webhook.counts) if api.webhook else None
+
+
+def _webhook(api: Api, _asked: Asked) -> Json:
+    return {"webhook": _webhook_counts(api)}
 
 
 def _health(_api: Api, _asked: Asked) -> Json:
     return {"status": "ok", "version": __version__}
 
 
-def _tables(_api: Api, _asked: Asked) -> Json:
+def _tables(api: Api, _asked: Asked) -> Json:
+    several = len(api.gateway.accounts) > 1
     return {
         "faults": [
             {"kind": row.kind, "note": row.note, "seconds": row.seconds, "works": row.works}
@@ -105,7 +121,11 @@ def _tables(_api: Api, _asked: Asked) -> Json:
         ],
         "accounts": list(AccountState),
         "outcomes": list(CallOutcome),
-        "search": [{"example": row.example, "note": row.note} for row in SEARCH_FIELDS],
+        "search": [
+            {"example": row.example, "note": row.note}
+            for row in SEARCH_FIELDS
+            if several or row.name != "account:"
+        ],
         "magic": [{"number": row.number, "note": row.note} for row in MAGIC],
     }
 
@@ -116,7 +136,11 @@ def _conversations(api: Api, asked: Asked) -> Json:
     search = parse_search(asked.query.get("search", ""))
     total, threads = api.gateway.threads(search, offset or 0, limit or 0)
     rows = [
-        {"number": thread.number, "messages": thread.messages, "last": _message(thread.last)}
+        {
+            "number": thread.number,
+            "messages": thread.messages,
+            "last": message_document(thread.last),
+        }
         for thread in threads
     ]
     marks = list(search.marks)
@@ -134,7 +158,7 @@ def _messages(api: Api, asked: Asked) -> Json:
         after=_number(query, "after", None),
         limit=_number(query, "limit", 100, _MOST) or 0,
     )
-    messages = [_message(message) for message in page.messages]
+    messages = [message_document(message) for message in page.messages]
     codes = (message["code"] for message in reversed(messages) if message["code"])
     return {
         "revision": revision,
@@ -158,7 +182,7 @@ def _arrival(api: Api, asked: Asked) -> Wait | None:
 def _one_message(api: Api, asked: Asked) -> Json:
     message, exchange = api.gateway.message(asked.key)
     fault = exchange.fault if exchange else None
-    return _message(message) | _raw(exchange) | {"fault": fault}
+    return message_document(message) | _raw(exchange) | {"fault": fault}
 
 
 def _calls(api: Api, asked: Asked) -> Json:
@@ -175,7 +199,7 @@ def _calls(api: Api, asked: Asked) -> Json:
 
 
 def _one_call(api: Api, asked: Asked) -> Json:
-    call, exchange = api.gateway.one_call(int(asked.key) if asked.key.isdecimal() else 0)
+    call, exchange = api.gateway.one_call(_number_in_path(asked))
     return call_document(call) | _raw(exchange)
 
 
@@ -183,13 +207,27 @@ def _set_status(api: Api, asked: Asked) -> Json:
     (given,) = _fields(asked, "state").values()
     if given is not None and given not in _STATES:
         raise ValueError(f"state: null or one of {', '.join(_STATES)}")
-    return _message(
+    return message_document(
         api.gateway.set_status(asked.key, None if given is None else DeliveryState(given))
     )
 
 
-def _forget_messages(api: Api, asked: Asked) -> Json:
-    api.gateway.clear()
+def _delete_messages(api: Api, asked: Asked) -> Json:
+    query = asked.query
+    if not query:
+        kept = api.gateway.overview.kept
+        api.gateway.clear()
+        return state(api, asked) | {"deleted": kept}
+    deleted = api.gateway.delete_found(
+        number=number_of(query.get("to")),
+        search=parse_narrow_search(query["search"]) if "search" in query else EVERYTHING,
+        before=_number(query, "before", None),
+    )
+    return state(api, asked) | {"deleted": deleted}
+
+
+def _delete_message(api: Api, asked: Asked) -> Json:
+    api.gateway.delete_message(asked.key)
     return state(api, asked)
 
 
@@ -203,11 +241,13 @@ def _set_account(api: Api, asked: Asked) -> Json:
     balance = _credits(given["balance"]) if "balance" in given else None
     if "account" in given and given["account"] not in list(AccountState):
         raise ValueError(f"account: one of {', '.join(AccountState)}")
-    if balance is not None:
-        api.gateway.balance = balance
-    if "account" in given:
-        api.gateway.account = AccountState(given["account"])
+    new_state = AccountState(given["account"]) if "account" in given else None
+    api.gateway.set_account(asked.key or None, state=new_state, balance=balance)
     return state(api, asked)
+
+
+def _accounts(api: Api, _asked: Asked) -> Json:
+    return {"accounts": [_account_row(row) for row in api.gateway.accounts]}
 
 
 def _end_sessions(api: Api, asked: Asked) -> Json:
@@ -235,7 +275,7 @@ def _add_fault(api: Api, asked: Asked) -> Json:
     if given.get("probability", 1.0) is None:
         del given["probability"]
     try:
-        return _fault(api.faults.add(kind if isinstance(kind, str) else "", **given))
+        return _fault(api.faults.add(kind if isinstance(kind, str) else "", **given, keep=True))
     except ValueError as error:
         raise ValueError(str(error).replace("None", "null")) from None  # as JSON writes it
 
@@ -246,7 +286,7 @@ def _lift_faults(api: Api, asked: Asked) -> Json:
 
 
 def _lift_fault(api: Api, asked: Asked) -> Json:
-    api.faults.remove(int(asked.key) if asked.key.isdecimal() else 0)
+    api.faults.remove(_number_in_path(asked))
     return state(api, asked)
 
 
@@ -321,9 +361,10 @@ REQUESTS: tuple[ApiRequest, ...] = (
     ApiRequest(
         "DELETE",
         "/sandbox/messages",
-        "Delete messages and counters, and restore the balance",
-        _forget_messages,
-        "State",
+        "Delete what is found; without parameters also counters, and restore the balances",
+        _delete_messages,
+        "Deleted",
+        query=("to", "search", "before"),
     ),
     ApiRequest(
         "GET",
@@ -339,6 +380,13 @@ REQUESTS: tuple[ApiRequest, ...] = (
         _set_status,
         "Message",
         body="NewState",
+    ),
+    ApiRequest(
+        "DELETE",
+        "/sandbox/messages/{key}",
+        "Delete one message by its id",
+        _delete_message,
+        "State",
     ),
     ApiRequest(
         "GET",
@@ -364,6 +412,21 @@ REQUESTS: tuple[ApiRequest, ...] = (
         "State",
         body="NewAccount",
     ),
+    ApiRequest(
+        "GET",
+        "/sandbox/accounts",
+        "List login, state and balance of each account",
+        _accounts,
+        "Accounts",
+    ),
+    ApiRequest(
+        "PUT",
+        "/sandbox/accounts/{key}",
+        "Set state or balance, or both, of the account with this login",
+        _set_account,
+        "State",
+        body="NewAccount",
+    ),
     ApiRequest("DELETE", "/sandbox/sessions", "End all sessions", _end_sessions, "State"),
     ApiRequest(
         "DELETE", "/sandbox/sessions/{key}", "End one session by its key", _end_session, "State"
@@ -374,6 +437,9 @@ REQUESTS: tuple[ApiRequest, ...] = (
     ApiRequest(
         "DELETE", "/sandbox/faults/{key}", "Remove one fault by its id", _lift_fault, "State"
     ),
+    ApiRequest(
+        "GET", "/sandbox/webhook", "Return the webhook's address and counters", _webhook, "Webhook"
+    ),
     ApiRequest("POST", "/sandbox/clear", "Reset everything", _clear, "State"),
 )
 
@@ -381,24 +447,8 @@ REQUESTS: tuple[ApiRequest, ...] = (
 # Values out
 
 
-def _message(message: SandboxMessage) -> Json:
-    return {
-        "id": message.id,
-        "sequence": message.sequence,
-        "destination": message.destination,
-        "sender": message.sender,
-        "text": message.text,
-        "wappush": message.wappush,
-        "code": message.code,
-        "parts": message.parts,
-        "alphabet": message.alphabet,
-        "saving": None if message.saving is None else asdict(message.saving),
-        "credits": f"{message.credits:f}",
-        "accepted_at": message.accepted_at,
-        "state": message.state,
-        "final": message.state.final,
-        "forced": message.forced,
-    }
+def _account_row(row: AccountRow) -> Json:
+    return {"login": row.login, "account": row.state, "balance": f"{row.balance:f}"}
 
 
 def _raw(exchange: RawExchange | None) -> Json:
@@ -438,9 +488,19 @@ def _number(
     given = query.get(name, "")
     if not given:
         return default
-    if not (given.isascii() and given.isdecimal() and int(given) <= most):
+    # Python refuses to convert thousands of digits, with words of its own.
+    if not (_is_number(given) and int(given) <= most):
         raise ValueError(f"{name}: a whole number from 0 to {most}")
     return int(given)
+
+
+def _is_number(given: str) -> bool:
+    return given.isascii() and given.isdecimal() and len(given) <= _DIGITS
+
+
+def _number_in_path(asked: Asked) -> int:
+    """Return the number in the path, 0 if there is none, which no object has."""
+    return int(asked.key) if _is_number(asked.key) else 0
 
 
 def _choice(query: Mapping[str, str], name: str, choices: Sequence[str]) -> str | None:

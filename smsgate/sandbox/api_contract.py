@@ -91,6 +91,7 @@ def _object(fields: Schema, *, required: Iterable[str] | None = None) -> Schema:
 _MESSAGE: Schema = {
     "id": _TEXT,
     "sequence": {**_COUNT, "description": "counts accepted messages from 1"},
+    "account": {**_TEXT, "description": "the login of the account that sent it"},
     "destination": _TEXT,
     "sender": _TEXT,
     "text": _or_null(_TEXT),
@@ -133,6 +134,38 @@ _SESSION: Schema = {
     "used_at": _TIME,
 }
 
+_ACCOUNT_ROW: Schema = {"login": _TEXT, "account": _ACCOUNT, "balance": _CREDITS}
+_WEBHOOK: Schema = {
+    "url": {**_TEXT, "description": "without its password and query"},
+    "delivered": _COUNT,
+    "failed": _COUNT,
+    "dropped": {**_COUNT, "description": "not posted, because too many waited"},
+    "waiting": _COUNT,
+    "last_error": _or_null(_TEXT),
+}
+_STATE_FIELDS: Schema = {
+    "revision": {**_COUNT, "description": "grows with each change"},
+    "version": _TEXT,
+    "url": _TEXT,
+    "wsdl_url": _TEXT,
+    "login": _TEXT,
+    "password": _TEXT,
+    "account": _ACCOUNT,
+    "balance": _CREDITS,
+    "accounts": {**_list_of("AccountRow"), "description": "the first one is that of `login`"},
+    "messages": _COUNT,
+    "accepted": _COUNT,
+    "forgotten": _COUNT,
+    "conversations": _COUNT,
+    "moving": _FLAG,
+    "calls": _COUNTS,
+    "sessions": _list_of(_object(_SESSION)),
+    "session_count": _COUNT,
+    "faults": _list_of("Fault"),
+    "webhook": _or_null(_named("WebhookCounts")),
+    "now": _TIME,
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Error": _object({"error": _TEXT}),
     "Health": _object({"status": {"const": "ok"}, "version": _TEXT}),
@@ -165,30 +198,16 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "CallWhole": _object({**_CALL, **_RAW}),
     "Account": _object({"account": _ACCOUNT, "balance": _CREDITS}),
+    "AccountRow": _object(_ACCOUNT_ROW),
+    "Accounts": _object({"accounts": _list_of("AccountRow")}),
     "Fault": _object(_FAULT),
     "Faults": _object({"faults": _list_of("Fault"), "struck": _COUNTS}),
-    "State": _object(
-        {
-            "revision": {**_COUNT, "description": "grows with each change"},
-            "version": _TEXT,
-            "url": _TEXT,
-            "wsdl_url": _TEXT,
-            "login": _TEXT,
-            "password": _TEXT,
-            "account": _ACCOUNT,
-            "balance": _CREDITS,
-            "messages": _COUNT,
-            "accepted": _COUNT,
-            "forgotten": _COUNT,
-            "conversations": _COUNT,
-            "moving": _FLAG,
-            "calls": _COUNTS,
-            "sessions": _list_of(_object(_SESSION)),
-            "session_count": _COUNT,
-            "faults": _list_of("Fault"),
-            "now": _TIME,
-        }
+    "State": _object(_STATE_FIELDS),
+    "Deleted": _object(
+        {**_STATE_FIELDS, "deleted": {**_COUNT, "description": "how many messages were deleted"}}
     ),
+    "WebhookCounts": _object(_WEBHOOK),
+    "Webhook": _object({"webhook": _or_null(_named("WebhookCounts"))}),
     "Tables": _object(
         {
             "faults": _list_of(
@@ -229,6 +248,7 @@ SCHEMAS: dict[str, Schema] = {
 _EXAMPLE_MESSAGE = {
     "id": "c9482a41-27d1-44f8-bd5c-d34104ca5ba9",
     "sequence": 1,
+    "account": "sandbox",
     "destination": "+380501234567",
     "sender": "Shop",
     "text": "Ваш код: 4815",
@@ -264,6 +284,46 @@ _EXAMPLE_FAULT = {
     "struck": 0,
 }
 
+_EXAMPLE_ACCOUNT = {"login": "sandbox", "account": "active", "balance": "9999"}
+_EXAMPLE_WEBHOOK = {
+    "url": "http://127.0.0.1:3000/sms",
+    "delivered": 12,
+    "failed": 1,
+    "dropped": 0,
+    "waiting": 0,
+    "last_error": "Connection refused",
+}
+_EXAMPLE_STATE = {
+    "revision": 5,
+    "version": "1.0.0",
+    "url": "http://127.0.0.1:8025/api/soap.html",
+    "wsdl_url": "http://127.0.0.1:8025/api/wsdl.html",
+    "login": "sandbox",
+    "password": "sandbox",
+    "account": "active",
+    "balance": "9999",
+    "accounts": [_EXAMPLE_ACCOUNT],
+    "messages": 1,
+    "accepted": 1,
+    "forgotten": 0,
+    "conversations": 1,
+    "moving": False,
+    "calls": {"Auth": 1, "SendSMS": 1},
+    "sessions": [
+        {
+            "key": "4f9d4dbd",
+            "authorised": True,
+            "calls": 2,
+            "opened_at": 1795700000.1,
+            "used_at": 1795700000.5,
+        }
+    ],
+    "session_count": 1,
+    "faults": [_EXAMPLE_FAULT],
+    "webhook": None,
+    "now": 1795700009.0,
+}
+
 EXAMPLES: dict[str, Schema] = {
     "Error": {"error": "limit: a whole number from 0 to 10000"},
     "Health": {"status": "ok", "version": "1.0.0"},
@@ -288,36 +348,16 @@ EXAMPLES: dict[str, Schema] = {
     "Calls": {"revision": 5, "total": 1, "calls": [_EXAMPLE_CALL]},
     "CallWhole": {**_EXAMPLE_CALL, **_EXAMPLE_RAW},
     "Account": {"account": "active", "balance": "9999"},
+    "AccountRow": _EXAMPLE_ACCOUNT,
+    "Accounts": {
+        "accounts": [_EXAMPLE_ACCOUNT, {"login": "promo", "account": "active", "balance": "500"}]
+    },
     "Fault": _EXAMPLE_FAULT,
     "Faults": {"faults": [_EXAMPLE_FAULT], "struck": {"html": 2}},
-    "State": {
-        "revision": 5,
-        "version": "1.0.0",
-        "url": "http://127.0.0.1:8025/api/soap.html",
-        "wsdl_url": "http://127.0.0.1:8025/api/wsdl.html",
-        "login": "sandbox",
-        "password": "sandbox",
-        "account": "active",
-        "balance": "9999",
-        "messages": 1,
-        "accepted": 1,
-        "forgotten": 0,
-        "conversations": 1,
-        "moving": False,
-        "calls": {"Auth": 1, "SendSMS": 1},
-        "sessions": [
-            {
-                "key": "4f9d4dbd",
-                "authorised": True,
-                "calls": 2,
-                "opened_at": 1795700000.1,
-                "used_at": 1795700000.5,
-            }
-        ],
-        "session_count": 1,
-        "faults": [_EXAMPLE_FAULT],
-        "now": 1795700009.0,
-    },
+    "State": _EXAMPLE_STATE,
+    "Deleted": {**_EXAMPLE_STATE, "deleted": 3},
+    "WebhookCounts": _EXAMPLE_WEBHOOK,
+    "Webhook": {"webhook": _EXAMPLE_WEBHOOK},
     "Tables": {
         "faults": [{"kind": "slow", "note": "the answer is late", "seconds": 5.0, "works": True}],
         "operations": ["Auth", "SendSMS"],
@@ -381,6 +421,15 @@ _EVENTS = {
 }
 
 
+_ARRIVED = {
+    "post": {
+        "summary": "The sandbox posts each message that arrived to the address of --webhook",
+        "requestBody": {"required": True, **_content("Message")},
+        "responses": {"2XX": {"description": "Any other answer counts as failed. No retry."}},
+    }
+}
+
+
 def openapi(rows: Iterable[ContractRow], version: str) -> dict[str, Any]:
     """Return the OpenAPI document of these requests."""
     paths: dict[str, Any] = {"/sandbox/events": {"get": _EVENTS}}
@@ -390,6 +439,7 @@ def openapi(rows: Iterable[ContractRow], version: str) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "smsgate sandbox", "version": version},
         "paths": paths,
+        "webhooks": {"message": _ARRIVED},
         "components": {
             "schemas": {
                 name: {**schema, "examples": [EXAMPLES[name]]} for name, schema in SCHEMAS.items()

@@ -100,13 +100,35 @@ class CallLog:
     def __iter__(self) -> Iterator[SandboxCall]:
         return iter(self._calls)
 
-    def add(self, call: SandboxCall, exchange: RawExchange) -> None:
+    def add(self, call: SandboxCall, exchange: RawExchange | None) -> None:
         """Add a call, which must have the next number; delete the oldest above the limit."""
         if len(self._calls) == self._calls.maxlen:
             self._exchanges.remove(self._calls[0].number)
         self._calls.append(call)
         self.last = call.number
-        self._exchanges.add(call.number, exchange)
+        if exchange is not None:
+            self.add_exchange(call.number, exchange)
+
+    def add_exchange(self, number: int, exchange: RawExchange) -> None:
+        """Store request and reply of a stored call, which must be newer than the last one."""
+        self._exchanges.add(number, exchange)
+
+    def forget_before(self, moment: float) -> bool:
+        """Delete the calls answered before a time, and return whether there was one."""
+        count = len(self._calls)
+        while self._calls and self._calls[0].at < moment:
+            self._exchanges.remove(self._calls.popleft().number)
+        return len(self._calls) < count
+
+    @property
+    def first(self) -> int:
+        """The number of the oldest stored call, or the next one if there is none."""
+        return self._calls[0].number if self._calls else self.last + 1
+
+    @property
+    def first_exchange(self) -> int | None:
+        """The number of the oldest call whose request and reply are stored, None without one."""
+        return self._exchanges.first
 
     def clear(self) -> None:
         """Delete all calls."""

@@ -49,6 +49,11 @@ class Exchanges:
         while self._size > self._total:
             self.remove(next(iter(self._kept)))
 
+    @property
+    def first(self) -> int | None:
+        """The number of the oldest stored exchange, None without one."""
+        return next(iter(self._kept), None)
+
     def get(self, number: int) -> RawExchange | None:
         """Return the exchange with this number, None if it is not stored."""
         return self._kept.get(number)

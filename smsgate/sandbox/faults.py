@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from random import Random
@@ -255,6 +255,7 @@ class FaultRule:
         times: how many more times it applies; None means no limit.
         seconds: delay of the answer; None for a fault without a delay.
         struck: how many times it has applied.
+        kept: whether the database of the sandbox, if it has one, keeps the rule.
     """
 
     id: int
@@ -264,6 +265,7 @@ class FaultRule:
     times: int | None = None
     seconds: float | None = None
     struck: int = 0
+    kept: bool = False
 
     @property
     def row(self) -> FaultRow:
@@ -295,6 +297,7 @@ class Faults:
         probability: float = 1.0,
         times: int | None = None,
         seconds: float | None = None,
+        keep: bool = False,
     ) -> FaultRule:
         """Add a rule and return it. If several rules match a call, the oldest one applies.
 
@@ -304,6 +307,8 @@ class Faults:
             probability: probability for each call, more than 0 and at most 1.
             times: how many times it applies; None means no limit.
             seconds: delay of the answer, for faults with a delay; None takes the default.
+            keep: keep the rule over a restart, if the sandbox has a database. The inbox and the
+                JSON API do; the rules of a program and of `--fault` are set again by each start.
 
         Raises:
             ValueError: an argument is invalid. The message names it.
@@ -325,10 +330,18 @@ class Faults:
         with self._lock:
             self._last += 1
             held = row.seconds if seconds is None else float(seconds)
-            rule = FaultRule(self._last, row.kind, operation, float(probability), times, held)
+            rule = FaultRule(
+                self._last, row.kind, operation, float(probability), times, held, kept=keep
+            )
             self._rules[rule.id] = rule
         self._changed()
         return rule
+
+    def restore(self, rules: Iterable[FaultRule]) -> None:
+        """Add rules of an earlier run, with their numbers and counts."""
+        with self._lock:
+            self._rules.update((rule.id, rule) for rule in rules)
+            self._last = max(self._rules, default=0)
 
     def remove(self, rule_id: int) -> None:
         """Remove one rule. Raises `LookupError` if there is no active rule with this id."""

@@ -1,4 +1,4 @@
-"""The gateway without I/O: the account and its sessions, behind one lock.
+"""The gateway without a network: accounts, messages, sessions and calls, behind one lock.
 
 Rule of this file: every public method takes the lock, so a test can read the state while the server
 works.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
@@ -16,11 +16,14 @@ from threading import Lock
 
 from ..protocol.answers import Answer, DeliveryState
 from ..protocol.operation import Operation
-from .account import SandboxAccount
+from .account import AccountRow
 from .account_settings import AccountState, Settings
 from .call_log import CallLog, CallPage, Judged, SandboxCall
 from .exchanges import RawExchange
+from .faults import FaultRule
 from .handlers import HANDLERS, Result, judged_refusal
+from .keeping import CallChanges, Counters, Keeping, Kept, KeptFrom, NoDatabase
+from .message_centre import MessageCentre
 from .request_masking import masked
 from .search import Search
 from .sessions import PhpSession, PhpSessions
@@ -67,6 +70,7 @@ class Overview:
     revision: int
     account: AccountState
     balance: Decimal
+    accounts: tuple[AccountRow, ...]
     kept: int
     accepted: int
     conversations: int
@@ -80,23 +84,67 @@ class Overview:
 
 
 class Gateway:
-    """One account and its state. Thread-safe."""
+    """The accounts, messages, sessions and calls. Thread-safe."""
 
     SHOWN_SESSIONS = 50
 
-    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float],
+        database: Keeping,
+        arrived: Callable[[Sequence[SandboxMessage]], None],
+    ) -> None:
+        """Begin with what the database keeps.
+
+        Args:
+            arrived: called with the messages of each call that accepted some. It must return at
+                once.
+        """
         self._lock = Lock()
-        self._account = SandboxAccount(settings, clock)
+        self._database = database
+        self._arrived = arrived
+        self._centre = MessageCentre(settings, clock)
         self._sessions = PhpSessions(
-            settings.session_idle_seconds, settings.session_calls, clock, self._account.random
+            settings.session_idle_seconds, settings.session_calls, clock, self._centre.random
         )
         self._call_log = CallLog(settings.keep_calls)
         self._revision = 0
+        kept = database.load()
+        self.kept_faults: tuple[FaultRule, ...] = kept.faults
+        """The faults that an earlier run has left."""
+        self._restore(kept)
+
+    def _restore(self, kept: Kept) -> None:
+        centre, log = self._centre, self._call_log
+        for login, (state, balance) in kept.accounts.items():
+            if account := centre.accounts.get(login):
+                account.state, account.credits = state, balance
+        sequences: dict[int, list[int]] = {}
+        for message, call in kept.messages:
+            centre.add(message)
+            sequences.setdefault(call, []).append(message.sequence)
+        log.last = kept.counters.calls
+        known = set()
+        for one in kept.calls:
+            log.add(one, None)
+            known.add(one.number)
+        for number, exchange in kept.exchanges:
+            if number in sequences:
+                centre.store.add_exchange(sequences[number], number, exchange)
+            if number in known:
+                log.add_exchange(number, exchange)
+        for session in kept.sessions:
+            if session.login in (None, *centre.accounts):
+                self._sessions.add(session)
+        centre.store.last, log.last = kept.counters.messages, kept.counters.calls
+        centre.calls.update(kept.counters.operations)
+        self._forget_old()
 
     @property
     def settings(self) -> Settings:
         """The settings, which do not change."""
-        return self._account.settings
+        return self._centre.settings
 
     # For the server
 
@@ -110,6 +158,7 @@ class Gateway:
         """End a session during its request, and return a new session for the same request."""
         with self._lock:
             self._sessions.drop_one(session)
+            self._database.delete_session(session)
             return self._sessions.open(None)
 
     def call(
@@ -118,8 +167,9 @@ class Gateway:
         """Return the answer of an operation. A missing argument counts as empty."""
         handler = HANDLERS[operation.name]
         with self._lock:
-            self._account.calls[operation.name] += 1
-            before = self._account.store.last
+            self._forget_old()
+            self._centre.calls[operation.name] += 1
+            before = self._centre.store.last
             if handler.needs_login and not session.authorised:
                 sentence = self.settings.sentences.get(
                     Answer.NOT_AUTHORISED, self.settings.unauthorised
@@ -127,38 +177,76 @@ class Gateway:
                 result: Result = (sentence,) if operation.array else sentence
                 judged = judged_refusal(result)
             else:
-                result = handler.answers(self._account, session, arguments)
-                judged = handler.judges(self._account, result, self._account.store.last - before)
-            return Answered(result, judged, range(before + 1, self._account.store.last + 1))
+                result = handler.answers(self._centre, session, arguments)
+                judged = handler.judges(self._centre, result, self._centre.store.last - before)
+            return Answered(result, judged, range(before + 1, self._centre.store.last + 1))
 
     def record(
         self,
         operation: str | None,
-        session: str,
+        session: PhpSession | None,
         judged: Judged,
         exchange: RawExchange,
         accepted: range = range(0),
     ) -> None:
         """Add a call to the list of calls, and its request and answer to the accepted messages.
 
-        A password is never stored, whoever sent it and however wrong it was.
+        Everything that the call has changed is in the database when this returns. A password is
+        never stored, whoever sent it and however wrong it was.
+
+        Raises:
+            SandboxDatabaseError: it could not be written.
         """
         exchange = replace(exchange, request=masked(operation, exchange.request))
         with self._lock:
-            if accepted:
-                self._account.store.add_exchange(accepted, exchange)
+            number, centre = self._call_log.last + 1, self._centre
+            messages = centre.store.at(accepted)
+            if messages:
+                centre.store.add_exchange(accepted, number, exchange)
             call = SandboxCall(
-                number=self._call_log.last + 1,
-                at=self._account.clock(),
+                number=number,
+                at=centre.clock(),
                 operation=operation,
-                session=session,
+                session=session.key if session else "",
                 outcome=judged.outcome,
                 answer=judged.answer,
                 fault=exchange.fault,
                 messages=accepted,
             )
             self._call_log.add(call, exchange)
+            self._forget_old()
             self._revision += 1
+            account = centre.account_of(session) if session and messages else None
+            self._database.add_call(
+                CallChanges(
+                    call, exchange, session, messages, account, self._counters, self._kept_from
+                )
+            )
+            if messages:
+                self._arrived(self._centre.seen(messages))
+
+    @property
+    def _counters(self) -> Counters:
+        return Counters(self._centre.store.last, self._call_log.last, self._centre.calls)
+
+    @property
+    def _kept_from(self) -> KeptFrom:
+        store, log = self._centre.store, self._call_log
+        exchanges = [
+            first for first in (store.first_exchange, log.first_exchange) if first is not None
+        ]
+        return KeptFrom(store.first, log.first, min(exchanges, default=log.last + 1))
+
+    def _forget_old(self) -> None:
+        """Delete what is older than the limit of the settings."""
+        keep = self.settings.keep_seconds
+        if keep is None:
+            return
+        moment = self._centre.clock() - keep
+        messages = self._centre.store.forget_before(moment)
+        if self._call_log.forget_before(moment) or messages:
+            self._revision += 1
+            self._database.delete_old(self._kept_from)
 
     # For tests and the inbox page
 
@@ -166,7 +254,8 @@ class Gateway:
     def messages(self) -> tuple[SandboxMessage, ...]:
         """All stored messages with their current states, oldest first."""
         with self._lock:
-            return self._account.seen(self._account.store)
+            self._forget_old()
+            return self._centre.seen(self._centre.store)
 
     def page(
         self,
@@ -187,7 +276,8 @@ class Gateway:
             limit: maximum number of messages.
         """
         with self._lock:
-            found = list(self._account.store.found(self._finds(search), number))
+            self._forget_old()
+            found = list(self._centre.store.found(self._finds(search), number))
             low = 0 if after is None else bisect_right(found, after)
             high = len(found) if before is None else bisect_left(found, before)
             start, stop = (
@@ -195,7 +285,7 @@ class Gateway:
             )
             return Page(
                 len(found),
-                self._account.seen(self._account.store.at(found[start:stop])),
+                self._centre.seen(self._centre.store.at(found[start:stop])),
                 start > 0,
                 stop < len(found),
             )
@@ -203,9 +293,10 @@ class Gateway:
     def threads(self, search: Search, offset: int, limit: int) -> tuple[int, tuple[Thread, ...]]:
         """Return the number of matching conversations, and `limit` of them, newest first."""
         with self._lock:
-            rows = self._account.store.threads(self._finds(search))
+            self._forget_old()
+            rows = self._centre.store.threads(self._finds(search))
             shown = rows[offset : offset + limit]
-            latest = self._account.seen(self._account.store.at(last for _, _, last in shown))
+            latest = self._centre.seen(self._centre.store.at(last for _, _, last in shown))
             return len(rows), tuple(
                 Thread(row[0], row[1], last) for row, last in zip(shown, latest, strict=True)
             )
@@ -213,10 +304,10 @@ class Gateway:
     def _finds(self, search: Search) -> Finds | None:
         if not search:
             return None
-        now = self._account.clock()
+        now = self._centre.clock()
 
         def state_of(message: SandboxMessage) -> DeliveryState:
-            return self._account.state_of(message, now)
+            return self._centre.state_of(message, now)
 
         return lambda message, searched: search.finds(message, searched, state_of)
 
@@ -227,8 +318,9 @@ class Gateway:
             LookupError: there is no message with this id.
         """
         with self._lock:
-            message = self._account.known(message_id)
-            return self._account.seen([message])[0], self._account.store.exchange_of(message)
+            self._forget_old()
+            message = self._centre.known(message_id)
+            return self._centre.seen([message])[0], self._centre.store.exchange_of(message)
 
     def set_status(self, message_id: str, state: DeliveryState | None) -> SandboxMessage:
         """Set the state of a message from now on; None returns to the schedule.
@@ -237,12 +329,39 @@ class Gateway:
             LookupError: there is no message with this id.
         """
         with self._lock:
-            message = self._account.known(message_id)
+            message = self._centre.known(message_id)
             changed = replace(message, forced=state is not None, state=state or DeliveryState.SENT)
-            self._account.store.replace(changed)
-            self._account.unfinished[message_id] = None
+            self._centre.replace(changed)
             self._revision += 1
-            return self._account.seen([changed])[0]
+            self._database.set_message(changed)
+            return self._centre.seen([changed])[0]
+
+    def delete_message(self, message_id: str) -> None:
+        """Delete one message. Counters and balance stay.
+
+        Raises:
+            LookupError: there is no message with this id.
+        """
+        with self._lock:
+            self._delete([self._centre.known(message_id).sequence])
+
+    def delete_found(self, *, number: str | None, search: Search, before: int | None) -> int:
+        """Delete the messages that a search finds, and return how many. Counters and balance stay.
+
+        Args:
+            number: only messages to this number; None for all.
+            search: only messages that it finds.
+            before: only messages with a smaller sequence; None for all.
+        """
+        with self._lock:
+            found = list(self._centre.store.found(self._finds(search), number))
+            self._delete(found if before is None else found[: bisect_left(found, before)])
+            return len(found) if before is None else bisect_left(found, before)
+
+    def _delete(self, sequences: Sequence[int]) -> None:
+        self._centre.store.delete(sequences)
+        self._revision += 1
+        self._database.delete_messages(sequences)
 
     @property
     def call_log(self) -> tuple[SandboxCall, ...]:
@@ -253,13 +372,14 @@ class Gateway:
     def messages_of(self, call: SandboxCall) -> tuple[SandboxMessage, ...]:
         """Return the messages that this call accepted, oldest first, if they are still stored."""
         with self._lock:
-            return self._account.seen(self._account.store.at(call.messages))
+            return self._centre.seen(self._centre.store.at(call.messages))
 
     def call_page(
         self, *, outcome: str | None, operation: str | None, after: int, limit: int
     ) -> CallPage:
         """Return the newest `limit` calls with this outcome and operation, newest first."""
         with self._lock:
+            self._forget_old()
             return self._call_log.page(
                 outcome=outcome, operation=operation, after=after, limit=limit
             )
@@ -274,53 +394,68 @@ class Gateway:
             return self._call_log.get(number)
 
     @property
-    def balance(self) -> Decimal:
-        """The balance in credits."""
+    def accounts(self) -> tuple[AccountRow, ...]:
+        """Login, state and balance of each account, that of the settings' `login` first."""
         with self._lock:
-            return self._account.credits
+            return self._account_rows()
 
-    @balance.setter
-    def balance(self, value: Decimal) -> None:
+    def _account_rows(self) -> tuple[AccountRow, ...]:
+        return tuple(
+            AccountRow(one.login, one.state, one.credits) for one in self._centre.accounts.values()
+        )
+
+    def set_account(
+        self,
+        login: str | None = None,
+        *,
+        state: AccountState | None = None,
+        balance: Decimal | None = None,
+    ) -> None:
+        """Set state or balance of an account. A new state ends its sessions and applies now.
+
+        Args:
+            login: the account; None for the first one.
+
+        Raises:
+            LookupError: no account has this login.
+        """
         with self._lock:
-            self._account.credits = value
+            account = self._centre.accounts.get(self.settings.login if login is None else login)
+            if account is None:
+                raise LookupError("key: no account has this login")
+            if balance is not None:
+                account.credits = balance
+            if state is not None:
+                account.state = state
+                self._sessions.drop(account.login)
             self._revision += 1
-
-    @property
-    def account(self) -> AccountState:
-        """Whether the account may log in. A change ends all gateway sessions and applies now."""
-        with self._lock:
-            return self._account.state
-
-    @account.setter
-    def account(self, value: AccountState) -> None:
-        with self._lock:
-            self._account.state = value
-            self._sessions.drop()
-            self._revision += 1
+            self._database.set_account(account, ends_sessions=state is not None)
 
     @property
     def calls(self) -> Counter[str]:
         """The number of calls of each operation, including refused ones."""
         with self._lock:
-            return self._account.calls.copy()
+            return self._centre.calls.copy()
 
     @property
     def overview(self) -> Overview:
         """The state, with counters."""
         with self._lock:
-            now = self._account.clock()
+            self._forget_old()
+            now, first = self._centre.clock(), self._account_rows()[0]
             sessions = tuple(
                 replace(session) for session in islice(self._sessions, self.SHOWN_SESSIONS)
             )
             return Overview(
                 revision=self._revision,
-                account=self._account.state,
-                balance=self._account.credits,
-                kept=len(self._account.store),
-                accepted=self._account.store.last,
-                conversations=self._account.store.conversations,
-                moving=now < self._account.settled_at,
-                calls=self._account.calls.copy(),
+                account=first.state,
+                balance=first.balance,
+                accounts=self._account_rows(),
+                kept=len(self._centre.store),
+                accepted=self._centre.store.last,
+                conversations=self._centre.store.conversations,
+                moving=now < self._centre.settled_at,
+                calls=self._centre.calls.copy(),
                 sessions=sessions,
                 session_count=len(self._sessions),
                 now=now,
@@ -329,6 +464,9 @@ class Gateway:
     @property
     def revision(self) -> int:
         """A number that grows with each change, but not with the delivery schedule."""
+        if self.settings.keep_seconds is not None:
+            with self._lock:
+                self._forget_old()
         return self._revision
 
     def touch(self) -> None:
@@ -336,11 +474,18 @@ class Gateway:
         with self._lock:
             self._revision += 1
 
+    def set_faults(self, rules: tuple[FaultRule, ...]) -> None:
+        """Keep these faults. The revision grows, because the inbox shows them."""
+        with self._lock:
+            self._revision += 1
+            self._database.set_faults(rules)
+
     def drop_sessions(self) -> None:
         """End all sessions: every cookie becomes invalid."""
         with self._lock:
             self._sessions.drop()
             self._revision += 1
+            self._database.delete_session(None)
 
     def drop_session(self, key: str) -> None:
         """End the session with this key. Raises `LookupError` if there is none."""
@@ -350,20 +495,30 @@ class Gateway:
                 raise LookupError("key: no session has this key")
             self._sessions.drop_one(session)
             self._revision += 1
+            self._database.delete_session(session)
 
     def clear(self) -> None:
-        """Delete messages and counters and restore the balance. Sessions stay."""
+        """Delete messages and counters and restore the balances. Sessions stay."""
         with self._lock:
-            self._start()
+            self._start(sessions=False)
 
     def reset(self) -> None:
-        """Delete messages, counters and sessions, and restore the account from the settings."""
+        """Delete messages, counters and sessions, and restore the accounts from the settings."""
         with self._lock:
-            self._account.state = self.settings.account
+            for account in self._centre.accounts.values():
+                account.state = self.settings.account
             self._sessions.drop()
-            self._start()
+            self._start(sessions=True)
 
-    def _start(self) -> None:
-        self._account.start()
+    def _start(self, *, sessions: bool) -> None:
+        self._centre.start()
         self._call_log.clear()
         self._revision += 1
+        accounts = self._centre.accounts.values()
+        self._database.clear(accounts, self._counters, sessions=sessions)
+
+    def close(self) -> None:
+        """Write nothing more into the database. Messages and counters can still be read."""
+        with self._lock:
+            self._database.close()
+            self._database = NoDatabase()

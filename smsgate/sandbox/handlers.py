@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 from ..protocol.answers import Answer
 from ..protocol.models import is_sender
-from .account import SandboxAccount, size_of
 from .account_settings import FailedSlot
 from .call_log import CallOutcome, Judged
 from .magic_numbers import answer_to_all, refusal
+from .message_centre import MessageCentre, size_of
 from .sentences import STATE_SENTENCES, say_in_slot, say_state
 from .sessions import PhpSession
 
@@ -35,80 +35,81 @@ _BESIDE_SUCCESS = {
 }
 
 
-def _auth(account: SandboxAccount, session: PhpSession, arguments: Mapping[str, str]) -> Result:
+def _auth(centre: MessageCentre, session: PhpSession, arguments: Mapping[str, str]) -> Result:
     login, password = arguments.get("login"), arguments.get("password")
     if not login or not password:
-        return account.say(Answer.MISSING_PARAMETERS)
-    right = login == account.settings.login and password == account.settings.password
-    answer = account.state.answer if right else Answer.BAD_CREDENTIALS
+        return centre.say(Answer.MISSING_PARAMETERS)
+    account = centre.accounts.get(login)
+    right = account is not None and password == account.password
+    answer = account.state.answer if account and right else Answer.BAD_CREDENTIALS
     # Documented: after a failed Auth, the session is not authorised.
-    session.authorised = answer is Answer.AUTHORISED
-    return account.say(answer)
+    session.login = login if answer is Answer.AUTHORISED else None
+    return centre.say(answer)
 
 
 def _get_credit_balance(
-    account: SandboxAccount, _session: PhpSession, _arguments: Mapping[str, str]
+    centre: MessageCentre, session: PhpSession, _arguments: Mapping[str, str]
 ) -> Result:
-    return f"{account.credits:f}"
+    return f"{centre.account_of(session).credits:f}"
 
 
-def _send_sms(
-    account: SandboxAccount, _session: PhpSession, arguments: Mapping[str, str]
-) -> Result:
+def _send_sms(centre: MessageCentre, session: PhpSession, arguments: Mapping[str, str]) -> Result:
+    account = centre.account_of(session)
     sender, destination = arguments.get("sender"), arguments.get("destination")
     text, wappush = arguments.get("text") or None, arguments.get("wappush") or None
     if not sender or not destination or not (text or wappush):
-        return (account.say(Answer.MISSING_PARAMETERS),)
+        return (centre.say(Answer.MISSING_PARAMETERS),)
     numbers = destination.split(",")
     size = size_of(text)
-    whole = _refusal_of_sender(account, sender) or answer_to_all(numbers)
+    whole = _refusal_of_sender(centre, sender) or answer_to_all(numbers)
     if whole or size is None:
-        return (account.say(whole or Answer.NOT_SAVED),)
+        return (centre.say(whole or Answer.NOT_SAVED),)
     refusals = [refusal(number) for number in numbers]
     payable = [position for position, refused in enumerate(refusals) if refused is None]
     paid = min(len(payable), int(account.credits // size.parts))
     missing = format(len(payable) * size.parts - account.credits, "f")
     unpaid = payable[paid:]
-    if unpaid and not (account.settings.pay_in_part and paid):
-        return (account.say(Answer.NOT_ENOUGH_CREDITS, missing=missing),)
+    if unpaid and not (centre.settings.pay_in_part and paid):
+        return (centre.say(Answer.NOT_ENOUGH_CREDITS, missing=missing),)
     for position in unpaid:
         refusals[position] = Answer.NOT_ENOUGH_CREDITS
     slots = tuple(
-        account.accept(number, sender, text, wappush, size)
+        centre.accept(account, number, sender=sender, text=text, wappush=wappush, size=size)
         if refused is None
-        else _failed_slot(account, refused, number, missing)
+        else _failed_slot(centre, refused, number, missing)
         for number, refused in zip(numbers, refusals, strict=True)
     )
-    return (_head(account, refusals, missing), *slots)
+    return (_head(centre, refusals, missing), *slots)
 
 
 def _get_new_messages(
-    account: SandboxAccount, _session: PhpSession, _arguments: Mapping[str, str]
+    centre: MessageCentre, session: PhpSession, _arguments: Mapping[str, str]
 ) -> Result:
-    now = account.clock()
+    account, now = centre.account_of(session), centre.clock()
     # Not documented: an id is listed until its status is final, not only once.
     account.unfinished = {
         id_: None
         for id_ in account.unfinished
-        if (message := account.store.get(id_)) is not None
-        and not account.state_of(message, now).final
+        if (message := centre.store.get(id_)) is not None
+        and not centre.state_of(message, now).final
     }
     return tuple(account.unfinished)
 
 
 def _get_message_status(
-    account: SandboxAccount, _session: PhpSession, arguments: Mapping[str, str]
+    centre: MessageCentre, session: PhpSession, arguments: Mapping[str, str]
 ) -> Result:
     asked = arguments.get("MessageId")
     if not asked:
-        return account.say(Answer.MISSING_PARAMETERS)
-    message = account.store.get(asked)
-    if message is None:
-        return account.say(Answer.MESSAGE_NOT_FOUND, id=asked)
-    return say_state(account.state_of(message, account.clock()))
+        return centre.say(Answer.MISSING_PARAMETERS)
+    message = centre.store.get(asked)
+    # Not documented: an account does not see the messages of others.
+    if message is None or message.account != session.login:
+        return centre.say(Answer.MESSAGE_NOT_FOUND, id=asked)
+    return say_state(centre.state_of(message, centre.clock()))
 
 
-def _head(account: SandboxAccount, refusals: list[Answer | None], missing: str) -> str:
+def _head(centre: MessageCentre, refusals: list[Answer | None], missing: str) -> str:
     """Return the text before the slots: each error once, success last.
 
     See docs: wire format, "Joined sentences".
@@ -122,32 +123,32 @@ def _head(account: SandboxAccount, refusals: list[Answer | None], missing: str) 
             ]
         )
     return " | ".join(
-        account.say(meaning, missing=missing)
+        centre.say(meaning, missing=missing)
         if meaning is Answer.NOT_ENOUGH_CREDITS
-        else account.say(meaning)
+        else centre.say(meaning)
         for meaning in complaints
     )
 
 
-def _refusal_of_sender(account: SandboxAccount, sender: str) -> Answer | None:
+def _refusal_of_sender(centre: MessageCentre, sender: str) -> Answer | None:
     if not is_sender(sender):
         return Answer.BAD_SENDER
-    approved = account.settings.senders is None or sender in account.settings.senders
+    approved = centre.settings.senders is None or sender in centre.settings.senders
     return (
         None
-        if approved and sender not in account.settings.forbidden_senders
+        if approved and sender not in centre.settings.forbidden_senders
         else Answer.SENDER_FORBIDDEN
     )
 
 
-def _failed_slot(account: SandboxAccount, refused: Answer, number: str, missing: str) -> str | None:
+def _failed_slot(centre: MessageCentre, refused: Answer, number: str, missing: str) -> str | None:
     short = refused is Answer.NOT_ENOUGH_CREDITS
     sentence = (
-        account.say(refused, missing=missing)
+        centre.say(refused, missing=missing)
         if short
-        else account.settings.sentences.get(refused) or say_in_slot(refused, number)
+        else centre.settings.sentences.get(refused) or say_in_slot(refused, number)
     )
-    return _SLOTS[account.settings.failed_slot](sentence)
+    return _SLOTS[centre.settings.failed_slot](sentence)
 
 
 def judged_refusal(result: Result) -> Judged:
@@ -159,27 +160,27 @@ def _done(result: Result) -> Judged:
     return Judged(CallOutcome.DONE, (result if isinstance(result, str) else result[0]) or "")
 
 
-def _judge_auth(account: SandboxAccount, result: Result, _accepted: int) -> Judged:
-    right = result == account.say(Answer.AUTHORISED)
+def _judge_auth(centre: MessageCentre, result: Result, _accepted: int) -> Judged:
+    right = result == centre.say(Answer.AUTHORISED)
     return _done(result) if right else judged_refusal(result)
 
 
-def _judge_balance(_account: SandboxAccount, result: Result, _accepted: int) -> Judged:
+def _judge_balance(_centre: MessageCentre, result: Result, _accepted: int) -> Judged:
     return _done(result)
 
 
-def _judge_send(_account: SandboxAccount, result: Result, accepted: int) -> Judged:
+def _judge_send(_centre: MessageCentre, result: Result, accepted: int) -> Judged:
     if not accepted:
         return judged_refusal(result)
     done = _done(result)
     return done if accepted == len(result) - 1 else replace(done, outcome=CallOutcome.IN_PART)
 
 
-def _judge_new_messages(_account: SandboxAccount, result: Result, _accepted: int) -> Judged:
+def _judge_new_messages(_centre: MessageCentre, result: Result, _accepted: int) -> Judged:
     return Judged(CallOutcome.DONE, f"{len(result)} ids")
 
 
-def _judge_status(_account: SandboxAccount, result: Result, _accepted: int) -> Judged:
+def _judge_status(_centre: MessageCentre, result: Result, _accepted: int) -> Judged:
     return _done(result) if result in STATE_SENTENCES else judged_refusal(result)
 
 
@@ -189,13 +190,13 @@ class Handler:
 
     Attributes:
         answers: does the work and returns the result.
-        judges: returns the outcome of a call, from the account, the result, and the number of
+        judges: returns the outcome of a call, from the centre, the result, and the number of
             messages that it accepted.
         needs_login: whether the session must be logged in.
     """
 
-    answers: Callable[[SandboxAccount, PhpSession, Mapping[str, str]], Result]
-    judges: Callable[[SandboxAccount, Result, int], Judged]
+    answers: Callable[[MessageCentre, PhpSession, Mapping[str, str]], Result]
+    judges: Callable[[MessageCentre, Result, int], Judged]
     needs_login: bool = True
 
 

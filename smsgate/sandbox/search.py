@@ -15,7 +15,14 @@ from dataclasses import dataclass, field
 from ..protocol.answers import DeliveryState
 from .store import SandboxMessage
 
-__all__ = ["EVERYTHING", "SEARCH_FIELDS", "Search", "SearchField", "parse_search"]
+__all__ = [
+    "EVERYTHING",
+    "SEARCH_FIELDS",
+    "Search",
+    "SearchField",
+    "parse_narrow_search",
+    "parse_search",
+]
 
 _LONGEST = 1_000
 _NOT_DIGITS = re.compile(r"[^0-9]")
@@ -83,6 +90,19 @@ def parse_search(text: str) -> Search:
     return Search(tuple(tests), tuple(filter(None, marks)))
 
 
+def parse_narrow_search(text: str) -> Search:
+    """Parse a search that decides what is deleted, so it must have a word.
+
+    Raises:
+        ValueError: the search has no word, or is not possible.
+    """
+    search = parse_search(text)
+    if not search:
+        # A program whose variable is empty must not delete everything.
+        raise ValueError("search: no word to search for, which would delete every message")
+    return search
+
+
 def _anywhere(word: str) -> tuple[_Test, str]:
     digits = _NOT_DIGITS.sub("", word)
     if digits == word or not _NUMBER.fullmatch(word):
@@ -135,9 +155,14 @@ def _is(word: str) -> tuple[_Test, str]:
 
 
 def _has(word: str) -> tuple[_Test, str]:
-    if word != "code":
+    # The beginning is enough, so that a search can be typed letter by letter.
+    if not "code".startswith(word):
         raise ValueError("search: has: must be has:code")
     return lambda message, _, __: message.code is not None, ""
+
+
+def _account(word: str) -> tuple[_Test, str]:
+    return lambda message, _, __: message.account.casefold() == word, ""
 
 
 SEARCH_FIELDS: tuple[SearchField, ...] = (
@@ -149,6 +174,7 @@ SEARCH_FIELDS: tuple[SearchField, ...] = (
     SearchField("text:", 'text:"ваш код"', "the text or the link", _text),
     SearchField("is:", "is:not-delivered", "the delivery status, or its beginning", _is),
     SearchField("has:", "has:code", "a one-time code in the text", _has),
+    SearchField("account:", "account:promo", "the account, if there are several", _account),
 )
 """All kinds of words, in the order in which they are shown."""
 

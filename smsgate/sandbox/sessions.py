@@ -20,13 +20,21 @@ _LENGTH = 26
 
 @dataclass(slots=True)
 class PhpSession:
-    """One session: its id, its times of opening and last use, its calls, and its login state."""
+    """One session: its id, its times of opening and last use, its calls, and its login.
+
+    `login` is the account that it is logged in to, None if it is not logged in.
+    """
 
     id: str = field(repr=False)
     opened_at: float
     used_at: float
     calls: int = 0
-    authorised: bool = False
+    login: str | None = None
+
+    @property
+    def authorised(self) -> bool:
+        """Whether it is logged in."""
+        return self.login is not None
 
     @property
     def key(self) -> str:
@@ -71,9 +79,17 @@ class PhpSessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def drop(self) -> None:
-        """End all sessions."""
-        self._sessions.clear()
+    def add(self, session: PhpSession) -> None:
+        """Add a session of an earlier run, in the order of last use."""
+        self._sessions[session.id] = session
+
+    def drop(self, login: str | None = None) -> None:
+        """End all sessions, or those of an account and those that are not logged in."""
+        self._sessions = {
+            id_: session
+            for id_, session in self._sessions.items()
+            if login is not None and session.login not in (login, None)
+        }
 
     def drop_one(self, session: PhpSession) -> None:
         """End this session, if it is alive."""
@@ -87,6 +103,12 @@ class PhpSessions:
             del self._sessions[oldest.id]
 
     def _new_id(self) -> str:
+        # With a seed, a kept session may have the same id.
+        while (made := self._random_id()) in self._sessions:
+            pass
+        return made
+
+    def _random_id(self) -> str:
         # One random number and 26 divisions; 26 random numbers would be too slow.
         number = self._random.randrange(len(_ALPHABET) ** _LENGTH)
         letters = []

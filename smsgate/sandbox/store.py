@@ -1,15 +1,16 @@
 """The accepted messages of the sandbox, by id, by number and in order, up to a limit.
 
-Rule of this file: no clock and no lock; the gateway has both. The oldest message is deleted first,
-with all its data.
+Rule of this file: no clock and no lock; the gateway has both. Above the limit, the oldest message
+is deleted, with all its data.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
+from itertools import takewhile
 from typing import TypeAlias
 
 from ..protocol.answers import DeliveryState
@@ -17,7 +18,7 @@ from ..protocol.segments import Alphabet
 from .codes import code_of
 from .exchanges import Exchanges, RawExchange
 
-__all__ = ["Finds", "SandboxMessage", "Saving", "Store"]
+__all__ = ["Finds", "SandboxMessage", "Saving", "Store", "message_document"]
 
 _RAW_TOTAL = 48 * 1024 * 1024
 """Maximum bytes of all stored requests and replies; the oldest are deleted first."""
@@ -35,12 +36,14 @@ class Saving:
 class SandboxMessage:
     """One accepted message to one number.
 
-    `accepted_at` is the time by the sandbox's clock. `state` is the delivery status at the time of
+    `account` is the login of the account that sent it. `accepted_at` is the time by the sandbox's
+    clock. `state` is the delivery status at the time of
     reading; `forced` is True if it was set by hand. `sequence` counts accepted messages from 1.
     """
 
     id: str
     sequence: int
+    account: str = field(repr=False)
     destination: str = field(repr=False)
     sender: str = field(repr=False)
     text: str | None = field(repr=False)
@@ -73,20 +76,44 @@ Finds: TypeAlias = Callable[[SandboxMessage, str], bool]
 """Whether a search finds a message, from the message and its `searched`."""
 
 
+def message_document(message: SandboxMessage) -> dict[str, object]:
+    """Return a message as the JSON API and the webhook show it, without its raw pair."""
+    return {
+        "id": message.id,
+        "sequence": message.sequence,
+        "account": message.account,
+        "destination": message.destination,
+        "sender": message.sender,
+        "text": message.text,
+        "wappush": message.wappush,
+        "code": message.code,
+        "parts": message.parts,
+        "alphabet": message.alphabet,
+        "saving": None if message.saving is None else asdict(message.saving),
+        "credits": f"{message.credits:f}",
+        "accepted_at": message.accepted_at,
+        "state": message.state,
+        "final": message.state.final,
+        "forced": message.forced,
+    }
+
+
 class Store:
-    """The newest `keep` messages. Their sequences have no gaps."""
+    """The newest `keep` messages, oldest first."""
 
     def __init__(self, keep: int) -> None:
         self._keep = keep
         self._messages: dict[int, SandboxMessage] = {}
         self._sequences: dict[str, int] = {}
-        # By newest message, oldest first.
-        self._conversations: dict[str, deque[int]] = {}
+        # By newest message, oldest first. The sequences of each are the keys, in order.
+        self._conversations: dict[str, dict[int, None]] = {}
         self._searched: dict[int, str] = {}
         self._exchanges = Exchanges(_RAW_TOTAL)
-        self._exchange_of: dict[int, int] = {}
+        self._call_of: dict[int, int] = {}
+        self._messages_of: Counter[int] = Counter()
+        self._oldest: int = 1
         self.last: int = 0
-        """The sequence of the newest message, and so the number of all messages so far."""
+        """The sequence of the newest message ever, and so the number of all messages so far."""
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -95,26 +122,41 @@ class Store:
         return iter(self._messages.values())
 
     def add(self, message: SandboxMessage) -> None:
-        """Add a message, which must have the next sequence; delete the oldest above the limit."""
+        """Add a message, which must have a larger sequence; delete the oldest above the limit."""
         self.last = sequence = message.sequence
+        if not self._messages:
+            self._oldest = sequence
         self._messages[sequence] = message
         self._sequences[message.id] = sequence
         conversation = self._conversations.pop(message.destination, None)
         self._conversations[message.destination] = conversation = (
-            deque() if conversation is None else conversation
+            {} if conversation is None else conversation
         )
-        conversation.append(sequence)
+        conversation[sequence] = None
         self._searched[sequence] = message.searched
         if len(self._messages) > self._keep:
-            self._forget(next(iter(self._messages)))
+            self._forget(self.first)
 
-    def add_exchange(self, sequences: range, exchange: RawExchange) -> None:
-        """Store the raw request and answer of these messages."""
-        first = sequences.start
-        self._exchanges.add(first, exchange)
+    def add_exchange(self, sequences: Iterable[int], call: int, exchange: RawExchange) -> None:
+        """Store the raw request and answer of the call that accepted these messages."""
+        self._exchanges.add(call, exchange)
         for sequence in sequences:
             if sequence in self._messages:
-                self._exchange_of[sequence] = first
+                self._call_of[sequence] = call
+                self._messages_of[call] += 1
+
+    @property
+    def first(self) -> int:
+        """The sequence of the oldest stored message, or the next one if there is none."""
+        # The beginning of a dictionary that loses its oldest items is slow to find.
+        while self._oldest not in self._messages and self._oldest <= self.last:
+            self._oldest += 1
+        return self._oldest
+
+    @property
+    def first_exchange(self) -> int | None:
+        """The number of the oldest call whose request and answer are stored, None without one."""
+        return self._exchanges.first
 
     def get(self, message_id: str) -> SandboxMessage | None:
         """Return the message with this id, None if it is not stored."""
@@ -122,11 +164,30 @@ class Store:
 
     def exchange_of(self, message: SandboxMessage) -> RawExchange | None:
         """Return the raw request and answer of a message, None if they are not stored."""
-        return self._exchanges.get(self._exchange_of.get(message.sequence, 0))
+        return self._exchanges.get(self._call_of.get(message.sequence, 0))
 
     def replace(self, message: SandboxMessage) -> None:
         """Replace a stored message with a new version."""
         self._messages[message.sequence] = message
+
+    def delete(self, sequences: Iterable[int]) -> None:
+        """Delete the messages with these sequences, which must be stored."""
+        moved = False
+        for sequence in sequences:
+            conversation = self._conversations[self._messages[sequence].destination]
+            moved = moved or sequence == next(reversed(conversation))
+            self._forget(sequence)
+        if moved:
+            # A conversation that has lost its newest message takes another place.
+            rows = sorted(self._conversations.items(), key=lambda row: next(reversed(row[1])))
+            self._conversations = dict(rows)
+
+    def forget_before(self, moment: float) -> bool:
+        """Delete the messages accepted before a time, and return whether there was one."""
+        old = list(takewhile(lambda message: message.accepted_at < moment, self))
+        for message in old:
+            self._forget(message.sequence)
+        return bool(old)
 
     @property
     def conversations(self) -> int:
@@ -152,7 +213,7 @@ class Store:
         """Return number, count and newest sequence of each matching conversation, newest first."""
         if finds is None:
             return [
-                (number, len(all_), all_[-1])
+                (number, len(all_), next(reversed(all_)))
                 for number, all_ in reversed(self._conversations.items())
             ]
         counts: dict[str, tuple[int, int]] = {}
@@ -171,10 +232,12 @@ class Store:
         del self._sequences[message.id]
         del self._searched[sequence]
         conversation = self._conversations[message.destination]
-        conversation.popleft()
+        del conversation[sequence]
         if not conversation:
             del self._conversations[message.destination]
-        first = self._exchange_of.pop(sequence, None)
-        # The messages of one exchange are consecutive, so checking the next one is enough.
-        if first is not None and self._exchange_of.get(sequence + 1) != first:
-            self._exchanges.remove(first)
+        call = self._call_of.pop(sequence, None)
+        if call is not None:
+            self._messages_of[call] -= 1
+            if not self._messages_of[call]:
+                del self._messages_of[call]
+                self._exchanges.remove(call)

@@ -24,6 +24,7 @@ from .api import REQUESTS, Api, ApiRequest, Asked, Json, state
 from .call_log import CallOutcome, Judged
 from .exchanges import RawExchange
 from .faults import ConnectionEnd, FaultRule, PreparedReply
+from .keeping import SandboxDatabaseError
 from .origin_check import refusal_of
 from .page import HEADERS, page_file
 from .session_lock import CookieLocks
@@ -83,7 +84,11 @@ class Endpoints:
                 Route("/", self.page, methods=["GET"]),
                 Route("/static/{name}", self.page, methods=["GET"]),
             ],
-            exception_handlers={404: self.no_route, 405: self.no_route},
+            exception_handlers={
+                404: self.no_route,
+                405: self.no_route,
+                SandboxDatabaseError: _not_written,
+            },
         )
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,7 +97,7 @@ class Endpoints:
         if refusal and (scope["method"], scope["path"]) == ("POST", SOAP_PATH):
             # A program that uses another name for this machine would otherwise leave no trace.
             judged = Judged(CallOutcome.REFUSED, refusal)
-            self._gateway.record(None, "", judged, RawExchange.cut(b"", refusal.encode()))
+            self._gateway.record(None, None, judged, RawExchange.cut(b"", refusal.encode()))
         answer = _refused(scope["path"], refusal, 403) if refusal else self._routes
         await answer(scope, receive, send)
 
@@ -131,7 +136,7 @@ class Endpoints:
                 reply = PreparedReply(500, fault.version.content_type, fault_body(fault))
                 rule = None
                 judged = Judged(CallOutcome.UNREADABLE, fault.reason)
-                self._gateway.record(None, session.key, judged, RawExchange.cut(body, reply.body))
+                self._gateway.record(None, session, judged, RawExchange.cut(body, reply.body))
             else:
                 rule = self._api.faults.strike(call.operation.name)
                 session = self._gateway.open_session(cookie)
@@ -164,7 +169,7 @@ class Endpoints:
         if rule and rule.row.changes:
             reply = rule.row.changes(reply)
         exchange = RawExchange.cut(body, reply.body, rule.kind if rule else None)
-        self._gateway.record(call.operation.name, session.key, judged, exchange, accepted)
+        self._gateway.record(call.operation.name, session, judged, exchange, accepted)
         return reply
 
     async def _hold(self, seconds: float) -> None:
@@ -269,6 +274,11 @@ class Endpoints:
                 return _document({"error": str(error)}, 400)
 
         return endpoint
+
+
+async def _not_written(request: Request, error: Exception) -> Response:
+    """Answer a request whose change could not be written: the client must not believe in it."""
+    return _refused(request.url.path, str(error), 500)
 
 
 def _address(request: Request, path: str) -> str:

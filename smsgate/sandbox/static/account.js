@@ -8,46 +8,30 @@ import { counted, grouped, since } from "./format.js";
 import { wordOf } from "./statuses.js";
 
 export class AccountPage {
-  constructor({ tables }) {
-    this.account = el(
-      "select",
-      {},
-      ...tables.accounts.map((name) => el("option", { value: name }, wordOf(name))),
+  constructor({ tables, state }) {
+    const several = state.accounts.length > 1;
+    this.accounts = state.accounts.map((row, at) =>
+      accountFields(tables, at === 0 ? null : row.login, several ? row.login : null),
     );
-    this.account.addEventListener("change", () =>
-      attempt(() => api.setAccount({ account: this.account.value })),
-    );
-    this.balance = el("input", { type: "text", inputmode: "decimal", autocomplete: "off" });
-    const set = () => attempt(() => api.setAccount({ balance: this.balance.value.trim() }));
-    this.balance.addEventListener("keydown", (event) => event.key === "Enter" && set());
-    const button = el("button", { type: "button", class: "plain", on: { click: set } }, "Set");
     this.calls = el("tbody");
     this.callViews = new Map();
     this.kept = el("p", { class: "lead" });
+    this.webhook = el("p", { class: "lead" });
+    this.webhookSection = el("section", { hidden: true }, el("h3", {}, "Webhook"), this.webhook);
     this.node = el(
       "div",
       {},
       el(
         "section",
         {},
-        el("h3", {}, "Account"),
+        el("h3", {}, several ? "Accounts" : "Account"),
         el(
           "p",
           { class: "lead" },
           "An account that is not active refuses the right password. " +
-            "Changing the state ends all sessions.",
+            `Changing the state ends all ${several ? "its " : ""}sessions.`,
         ),
-        el(
-          "div",
-          { class: "fields" },
-          field("State", this.account),
-          el(
-            "label",
-            { class: "field" },
-            el("span", {}, "Balance in credits"),
-            el("span", { class: "pair" }, this.balance, button),
-          ),
-        ),
+        ...this.accounts.map((account) => account.node),
       ),
       el(
         "section",
@@ -61,17 +45,17 @@ export class AccountPage {
           this.calls,
         ),
       ),
+      this.webhookSection,
     );
     this.operations = tables.operations;
   }
 
   update(state) {
-    setValue(this.account, state.account);
-    setValue(this.balance, state.balance);
-    const gone = state.forgotten
-      ? ` The oldest ${grouped(state.forgotten)} are no longer stored.`
-      : "";
+    for (const [at, account] of this.accounts.entries()) account.update(state.accounts[at]);
+    const gone = state.forgotten ? ` ${grouped(state.forgotten)} of them no longer stored.` : "";
     setText(this.kept, `${counted(state.accepted, "message")} accepted.${gone}`);
+    this.webhookSection.hidden = state.webhook === null;
+    if (state.webhook) setText(this.webhook, webhookText(state.webhook));
     const rows = this.operations.map((name) => ({ key: name, calls: state.calls[name] ?? 0 }));
     reconcile(this.calls, this.callViews, rows, ({ key }) => {
       const cell = el("td");
@@ -81,6 +65,61 @@ export class AccountPage {
       };
     });
   }
+}
+
+// `login` is null for the first account; `title` is null if it is the only one.
+function accountFields(tables, login, title) {
+  const state = el(
+    "select",
+    {},
+    ...tables.accounts.map((name) => el("option", { value: name }, wordOf(name))),
+  );
+  state.addEventListener("change", () =>
+    attempt(() => api.setAccount(login, { account: state.value })),
+  );
+  const of = title === null ? "" : ` of ${title}`;
+  const balance = el("input", {
+    type: "text",
+    inputmode: "decimal",
+    autocomplete: "off",
+    "aria-label": `Balance in credits${of}`,
+  });
+  const set = () => attempt(() => api.setAccount(login, { balance: balance.value.trim() }));
+  balance.addEventListener("keydown", (event) => event.key === "Enter" && set());
+  const button = el(
+    "button",
+    { type: "button", class: "plain", "aria-label": `Set the balance${of}`, on: { click: set } },
+    "Set",
+  );
+  const fields = el(
+    "div",
+    { class: "fields" },
+    field("State", state),
+    el(
+      "label",
+      { class: "field" },
+      el("span", {}, "Balance in credits"),
+      el("span", { class: "pair" }, balance, button),
+    ),
+  );
+  return {
+    node: title === null ? fields : el("fieldset", {}, el("legend", {}, title), fields),
+    update: (row) => {
+      setValue(state, row.account);
+      setValue(balance, row.balance);
+    },
+  };
+}
+
+function webhookText({ url, delivered, failed, dropped, waiting, last_error: error }) {
+  const counts = [
+    `${counted(delivered, "message")} delivered`,
+    failed ? `${grouped(failed)} failed` : null,
+    dropped ? `${grouped(dropped)} dropped` : null,
+    waiting ? `${grouped(waiting)} waiting` : null,
+  ];
+  const last = error ? ` The last one failed: ${error}.` : "";
+  return `${url}: ${counts.filter(Boolean).join(", ")}.${last}`;
 }
 
 export class SessionsPage {

@@ -32,8 +32,12 @@ export const api = {
   message: (id) => ask("GET", `sandbox/messages/${part(id)}`),
   calls: (fields) => ask("GET", `sandbox/calls?${query(fields)}`),
   call: (number) => ask("GET", `sandbox/calls/${part(number)}`),
+  deleteMessage: (id) => ask("DELETE", `sandbox/messages/${part(id)}`),
+  deleteFound: (fields) => ask("DELETE", `sandbox/messages?${query(fields)}`),
   setStatus: (id, state) => ask("PUT", `sandbox/messages/${part(id)}`, { state }),
-  setAccount: (fields) => ask("PUT", "sandbox/account", fields),
+  // The first account may have a login that cannot stand in a path.
+  setAccount: (login, fields) =>
+    ask("PUT", login === null ? "sandbox/account" : `sandbox/accounts/${part(login)}`, fields),
   endSession: (key) => ask("DELETE", `sandbox/sessions/${part(key)}`),
   endSessions: () => ask("DELETE", "sandbox/sessions"),
   addFault: (fault) => ask("POST", "sandbox/faults", fault),

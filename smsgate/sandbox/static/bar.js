@@ -24,20 +24,29 @@ export function showLive(live) {
 }
 
 export function showFigures(state) {
-  setText(at("balance"), grouped(state.balance));
+  const several = state.accounts.length > 1;
+  const accounts = state.accounts.map((row) => `${row.login}: ${grouped(row.balance)}`);
+  setText(at("balance-word"), several ? "Accounts" : "Balance");
+  setText(at("balance"), grouped(several ? state.accounts.length : state.balance));
+  setAttribute(at("balance"), "title", several ? accounts.join(", ") : null);
   setText(at("count"), grouped(state.messages));
-  setAttribute(at("balance"), "data-unit", ` ${state.balance === "1" ? "credit" : "credits"}`);
+  const credits = state.balance === "1" ? "credit" : "credits";
+  setAttribute(at("balance"), "data-unit", ` ${several ? "accounts" : credits}`);
   setAttribute(at("count"), "data-unit", " sms");
-  const blocked = state.account !== "active";
+  const blocked = state.accounts.find((row) => row.account !== "active");
+  const name = several ? ` ${blocked?.login}` : "";
+  const broken = Boolean(state.webhook?.last_error);
   const words = [
-    blocked ? `Account ${state.account}` : null,
+    blocked ? `Account${name} ${blocked.account}` : null,
+    broken ? "Webhook failed" : null,
     state.faults.length ? `${counted(state.faults.length, "fault")} on` : null,
   ].filter(Boolean);
   const alarm = at("alarm");
   // In a narrow window, the number of faults stands for the words.
-  setAttribute(alarm, "data-short", blocked ? "!" : grouped(state.faults.length));
+  const alone = !blocked && !broken;
+  setAttribute(alarm, "data-short", alone ? grouped(state.faults.length) : "!");
   alarm.hidden = !words.length;
-  alarm.dataset.page = blocked ? "Account" : "Faults";
+  alarm.dataset.page = alone ? "Faults" : "Account";
   alarm.dataset.tone = blocked ? "bad" : "hold";
   if (alarm.textContent !== words.join(", "))
     alarm.replaceChildren(icon("bolt"), el("span", {}, words.join(", ")));

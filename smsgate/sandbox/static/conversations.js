@@ -12,8 +12,8 @@ const ROW = 70; // .row in layout.css, with its margin
 const MORE = 12; // rows to load before and after the visible ones
 
 export class Conversations {
-  constructor({ list, search, found, onOpen }) {
-    Object.assign(this, { list, search, found, onOpen });
+  constructor({ list, search, found, onFound, onOpen }) {
+    Object.assign(this, { list, search, found, onFound, onOpen });
     this.tall = el("div", { class: "tall", role: "presentation" });
     this.rows = el("div", { role: "presentation" });
     this.list.append(this.tall, this.rows);
@@ -21,6 +21,7 @@ export class Conversations {
     this.known = new Map(); // place -> conversation
     this.total = 0;
     this.marks = [];
+    this.fields = new Set(); // the names of the search's fields, such as `to:`
     this.active = null; // the number that the keyboard has selected
     this.open = null;
     this.read = new Map(); // number -> sequence of the last message that was read
@@ -47,7 +48,9 @@ export class Conversations {
   }
 
   get words() {
-    return this.search.value.trim();
+    const [, before, last] = /^(.*?)(\S*)$/s.exec(this.search.value.trim());
+    // The word of a field is still being typed.
+    return this.fields.has(last.toLowerCase()) ? before.trim() : before + last;
   }
 
   get inSight() {
@@ -72,6 +75,8 @@ export class Conversations {
     if (moved) this.list.scrollTop += moved * ROW;
     if (offset && offset >= this.total) this.refresh();
     setText(this.found, words ? `${counted(this.total, "conversation")} with “${words}”` : "");
+    this.onFound(this.total ? words : "");
+    this.loaded = true;
     this.render();
     return undefined;
   }
@@ -80,7 +85,10 @@ export class Conversations {
   complain(words, error) {
     if (!(error instanceof Refused)) throw error;
     if (words !== this.words) this.refresh();
-    else setText(this.found, error.message.replace(/^search: /, ""));
+    else {
+      setText(this.found, error.message.replace(/^search: /, ""));
+      this.onFound("");
+    }
   }
 
   // Return by how many places most visible rows have moved, to keep them in place when scrolling.
@@ -106,11 +114,12 @@ export class Conversations {
       items.push({ key: conversation?.number ?? `blank ${place}`, place, conversation });
     }
     reconcile(this.rows, this.views, items, () => this.row());
-    const nothing = this.total === 0 && this.words;
+    const nothing = this.total === 0 && this.loaded;
     if (nothing && !this.nothing) {
-      this.nothing = el("p", { class: "nothing" }, "No message matches.");
+      this.nothing = el("p", { class: "nothing" });
       this.list.append(this.nothing);
     }
+    if (nothing) setText(this.nothing, this.words ? "No message matches." : "No messages.");
     if (!nothing && this.nothing) {
       this.nothing.remove();
       this.nothing = null;

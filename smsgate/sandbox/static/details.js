@@ -1,20 +1,21 @@
 // The details of one message.
 // Rule: the raw request and reply are loaded once, the status after each change.
-import { attempt } from "./announce.js";
+import { announce, attempt } from "./announce.js";
 import { api } from "./api.js";
 import { copyButton } from "./copy.js";
 import { el, setText, setValue } from "./dom.js";
 import { counted, exact, grouped, phone, prettyXml } from "./format.js";
 import { icon } from "./icons.js";
 import { paced } from "./pace.js";
+import { ask } from "./question.js";
 import { statusView, wordOf } from "./statuses.js";
 import { link, textNodes } from "./texts.js";
 
 const SCHEDULE = "";
 
 export class Details {
-  constructor({ home, tables, onClose, onChange }) {
-    Object.assign(this, { home, tables, onClose, onChange });
+  constructor({ home, tables, several, onClose, onChange }) {
+    Object.assign(this, { home, tables, several, onClose, onChange });
     this.id = null;
     this.refresh = paced(() => this.reload());
   }
@@ -93,6 +94,7 @@ export class Details {
             ),
           ],
           ["From", message.sender],
+          ...(this.several ? [["Account", message.account]] : []),
           ["Accepted", exact(message.accepted_at)],
           ["Size", `${counted(message.parts, "part")} in ${message.alphabet}`],
           ["Cost", counted(message.credits, "credit")],
@@ -124,8 +126,30 @@ export class Details {
         ),
         raw("Request", message.request),
         raw("Reply", message.reply),
+        el(
+          "button",
+          { type: "button", class: "danger plain", on: { click: () => this.ask() } },
+          "Delete this message…",
+        ),
       ),
     );
+  }
+
+  ask() {
+    const { id } = this;
+    ask({
+      title: "Delete this message?",
+      text:
+        "GetMessageStatus then does not know its id. Balance and counters stay. " +
+        "This cannot be undone.",
+      yes: "Delete it",
+      act: async () => {
+        if (!(await attempt(() => api.deleteMessage(id)))) return;
+        announce("The message was deleted");
+        if (id === this.id) this.onClose();
+        this.onChange();
+      },
+    });
   }
 
   update(message) {

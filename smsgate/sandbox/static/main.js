@@ -4,6 +4,7 @@ import { announce } from "./announce.js";
 import { api } from "./api.js";
 import { showFigures, showLive, themeButton } from "./bar.js";
 import { Conversations } from "./conversations.js";
+import { deleteFound } from "./delete_found.js";
 import { Details } from "./details.js";
 import { el } from "./dom.js";
 import { counted, phone } from "./format.js";
@@ -36,10 +37,12 @@ let acceptedUnseen = 0;
 let focusThread = false; // the conversation was opened from the list
 let showsAll = false; // show the whole conversation in spite of a search
 
+const deleting = deleteFound(at("delete-found"));
 const conversations = new Conversations({
   list,
   search,
   found: at("found"),
+  onFound: (words) => deleting.show(words),
   onOpen: (number) => open(number),
 });
 const thread = new Thread({
@@ -47,6 +50,7 @@ const thread = new Thread({
   onBack: () => leave(),
   onDetails: (id) => go(thread.number, id),
   onSeen: (number, sequence) => conversations.markRead(number, sequence),
+  hasSeveral: () => state.accounts.length > 1,
   onAll: () => {
     showsAll = true;
     follow();
@@ -269,14 +273,19 @@ window.addEventListener("hashchange", () => follow());
 // The start
 
 function start() {
+  for (const { example } of tables.search) {
+    const [name] = /^[a-z]+:/.exec(example) ?? [];
+    if (name) conversations.fields.add(name);
+  }
   searchHelp({ button: at("search-help"), list: at("search-fields") }, tables.search);
   details = new Details({
     home: at("details"),
     tables,
     onClose: () => go(thread.number),
     onChange: refresh,
+    several: state.accounts.length > 1,
   });
-  panel = new Panel({ dialog: at("panel"), question: at("ask"), tables, state });
+  panel = new Panel({ dialog: at("panel"), tables, state });
 }
 
 async function loadTables() {

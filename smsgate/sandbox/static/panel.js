@@ -10,11 +10,12 @@ import { FaultsPage } from "./faults.js";
 import { counted, grouped } from "./format.js";
 import { guide, magic } from "./guide.js";
 import { icon } from "./icons.js";
+import { ask } from "./question.js";
 import { tabbed } from "./tabs.js";
 
 export class Panel {
-  constructor({ dialog, question, tables, state }) {
-    Object.assign(this, { dialog, question, state });
+  constructor({ dialog, tables, state }) {
+    Object.assign(this, { dialog, state });
     const connect = {
       node: el(
         "div",
@@ -35,7 +36,7 @@ export class Panel {
     this.pages = {
       Calls: new CallsPage({ tables }),
       Faults: new FaultsPage({ tables }),
-      Account: new AccountPage({ tables }),
+      Account: new AccountPage({ tables, state }),
       Sessions: new SessionsPage(),
       Connect: connect,
     };
@@ -102,47 +103,24 @@ export class Panel {
   }
 
   ask() {
-    const { state, question } = this;
-    const clear = async () => {
-      question.close();
-      if (await attempt(api.clear)) {
-        announce("Everything was cleared");
-        this.dialog.close();
-      }
-    };
+    const { state } = this;
     const all = [
       counted(state.messages, "message"),
       counted(state.session_count, "session"),
       counted(state.faults.length, "fault"),
     ];
-    question.replaceChildren(
-      el("h2", { id: "ask-title" }, "Clear everything?"),
-      el(
-        "p",
-        { id: "ask-text" },
+    ask({
+      title: "Clear everything?",
+      text:
         `This deletes ${all.slice(0, 2).join(", ")} and ${all[2]}, and resets all counters. ` +
-          "Balance and account return to their values at the start. This cannot be undone.",
-      ),
-      el(
-        "div",
-        { class: "pair" },
-        el(
-          "button",
-          {
-            type: "button",
-            class: "plain",
-            autofocus: true,
-            on: { click: () => question.close() },
-          },
-          "Cancel",
-        ),
-        el(
-          "button",
-          { type: "button", class: "danger full plain", on: { click: clear } },
-          "Clear everything",
-        ),
-      ),
-    );
-    question.showModal();
+        "Balance and account return to their values at the start. This cannot be undone.",
+      yes: "Clear everything",
+      act: async () => {
+        if (await attempt(api.clear)) {
+          announce("Everything was cleared");
+          this.dialog.close();
+        }
+      },
+    });
   }
 }

@@ -33,6 +33,7 @@ export function tabbed(label, rows, { id, page }) {
         page.setAttribute("aria-labelledby", tabs[at].id);
         page.replaceChildren(row.make());
         page.scrollTop = 0;
+        tabs[at].scrollIntoView({ block: "nearest", inline: "nearest" });
       }
     });
   };

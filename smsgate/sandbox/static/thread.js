@@ -25,8 +25,8 @@ const BUBBLES = {
 };
 
 export class Thread {
-  constructor({ home, onBack, onDetails, onSeen, onAll }) {
-    Object.assign(this, { home, onBack, onDetails, onSeen, onAll });
+  constructor({ home, onBack, onDetails, onSeen, onAll, hasSeveral }) {
+    Object.assign(this, { home, onBack, onDetails, onSeen, onAll, hasSeveral });
     this.number = null;
     this.refresh = paced(() => this.reload());
     new ResizeObserver(() => this.stuck && this.toEnd()).observe(home);
@@ -172,7 +172,10 @@ export class Thread {
       (page) => {
         if (this.total === 0) this.replaceQuietly(page);
         else this.newer = page.newer;
-        this.change(() => this.update(page.messages));
+        this.change(() => {
+          this.dropDeleted(page, from);
+          this.update(page.messages);
+        });
       },
     );
   }
@@ -220,6 +223,7 @@ export class Thread {
 
   append(page) {
     const last = this.messages.at(-1)?.sequence ?? 0;
+    this.dropDeleted(page, page.older ? (page.messages[0]?.sequence ?? Infinity) : 0);
     this.update(page.messages);
     this.messages.push(...page.messages.filter((message) => message.sequence > last));
     this.newer = page.newer;
@@ -227,6 +231,15 @@ export class Thread {
       this.messages.splice(0, this.messages.length - MOST);
       this.older = true;
     }
+  }
+
+  // Remove the messages that the page should have, from this sequence on, and has not.
+  dropDeleted(page, from) {
+    const stored = new Set(page.messages.map((message) => message.sequence));
+    const to = page.newer ? (page.messages.at(-1)?.sequence ?? 0) : Infinity;
+    this.messages = this.messages.filter(
+      ({ sequence }) => sequence < from || sequence > to || stored.has(sequence),
+    );
   }
 
   update(messages) {
@@ -254,6 +267,7 @@ export class Thread {
   render() {
     const items = [];
     let previous = null;
+    let before = null;
     for (const message of this.messages) {
       const sameDay = previous && dayKey(previous.accepted_at) === dayKey(message.accepted_at);
       if (!sameDay)
@@ -262,10 +276,14 @@ export class Thread {
           key: `day ${dayKey(message.accepted_at)}`,
           at: message.accepted_at,
         });
-      if (!sameDay || previous.sender !== message.sender)
-        items.push({ kind: "sender", key: `sender ${message.sequence}`, sender: message.sender });
+      const sender = this.hasSeveral()
+        ? `${message.sender} · account ${message.account}`
+        : message.sender;
+      if (!sameDay || before !== sender)
+        items.push({ kind: "sender", key: `sender ${message.sequence}`, sender });
       items.push({ kind: "message", key: message.sequence, message });
       previous = message;
+      before = sender;
     }
     if (this.loaded && !this.messages.length) items.push({ kind: "none", key: "none" });
     reconcile(this.list, this.views, items, (item) =>
