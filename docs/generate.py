@@ -214,7 +214,7 @@ def exits() -> str:
             _api(kind.__name__),
             row.outcome,
             row.next_step(sends=True),
-            row.reading,
+            row.advice_if_nothing_sent,
             row.outcome.exit_code,
             row.http_status,
         )
@@ -745,7 +745,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "api-stop-list.md": api_of(
         "smsgate.stop_list",
         smsgate.stop_list,
-        "People who said no. [The stop list](../howto/stop-list.md) explains how to use it.",
+        "People who opted out. [The stop list](../howto/stop-list.md) explains how to use it.",
     ),
     "api-doctor.md": api_of(
         "smsgate.doctor",

@@ -1,9 +1,9 @@
 """The settings of a session and their rules, for arguments and for environment variables.
 
 `SessionConfig` holds the arguments of a session and checks them. `GatewaySettings` holds the
-settings that the environment, an `.env` file and secret files may contain. A new setting
-is a field of `SessionConfig`, a rule in `_RULES` and an argument of `AsyncSession`; it is also a
-field of `GatewaySettings` if the environment may set it.
+settings that the environment, an `.env` file and secret files may contain. A new setting is a field
+of `SessionConfig`, a rule in `_RULES` and an argument of `AsyncSession`; it is also a field of
+`GatewaySettings` if the environment may set it.
 
 Rule of this file: an error names the argument or the variable and what is allowed, and never shows
 the value.
@@ -52,14 +52,14 @@ __all__ = [
 ]
 
 MOST_CONCURRENCY = 256
-"""More concurrent requests than a gateway of this kind can answer."""
+"""The maximum: more concurrent requests than any gateway of this kind can answer."""
 _CONCURRENCY_RULE = f"a whole number from 1 to {MOST_CONCURRENCY}"
 TransportName = Literal["httpx", "aiohttp"]
 TRANSPORTS: tuple[str, ...] = get_args(TransportName)
 """The libraries that can make a session's own connections. The first is the default."""
 GATEWAY_URL = "http://turbosms.in.ua/api/soap.html"
-"""The documented address (docs: wire format, "Endpoint"). It is plain http: no valid certificate of
-that host is known."""
+"""The documented address (docs: wire format, "Endpoint"). Plain http, because no valid certificate
+for that host is known."""
 
 
 def positive(value: Any) -> bool:
@@ -75,12 +75,13 @@ class Timeouts:
         connect: for the TCP connection, and again for the TLS handshake; 10 by default.
         read: for a whole call that sends nothing, including the wait for a free session, the login
             and retries; 30 by default. It also limits each login before a send; such a login is
-            retried, since nothing of the send has left.
+            retried, because the message itself has not been sent.
         send: for a whole send, including the wait for a free session, the login and retries; 300 by
             default. A send that runs out of time after its first byte is in doubt, so keep this
             deadline long.
-        keep_alive: how long an idle connection may be used again; 1 by default. Keep it well below
-            the server's limit: a send on a connection that the server closes ends in doubt.
+        keep_alive: how long a connection may be idle and still be reused; 1 by default. Keep it
+            well below the server's limit: a send on a connection that the server closes ends in
+            doubt.
     """
 
     connect: float = 10.0
@@ -146,7 +147,7 @@ class SessionConfig:
 
     @property
     def staging(self) -> Staging:
-        """To which numbers the session may send."""
+        """The numbers to which the session may send."""
         return Staging(
             None if self.allowed_numbers is None else _numbers_in(self.allowed_numbers),
             None if self.redirect_to is None else international_number(self.redirect_to),
@@ -154,7 +155,7 @@ class SessionConfig:
 
     @property
     def account_key(self) -> int:
-        """A number from 0 to 2**31 - 1 that all sessions of one account have in common."""
+        """A number from 0 to 2**31 - 1 that is the same in all sessions of one account."""
         return crc32(f"{self.login}\n{self.url}".encode()) & 0x7FFFFFFF
 
 
@@ -164,7 +165,7 @@ def _credential(name: str, value: Any) -> str | None:
     if flaw := credential_flaw(value):
         return f"{name}: {flaw}"
     found = unsendable(value)
-    return found and f"{name}: has a character that no request can carry, at {found}; remove it"
+    return found and f"{name}: has a character that cannot be sent, at {found}; remove it"
 
 
 def credential_flaw(value: str) -> str | None:
@@ -232,7 +233,7 @@ def _address(name: str, value: Any, *, userinfo: bool = False) -> str | None:
     if not usable:
         return rule
     if (parts.username is not None or parts.password is not None) and not userinfo:
-        return f"{name}: must not hold a user or a password"
+        return f"{name}: must not contain a user or a password"
     # Libraries log the whole address.
     return f"{name}: must not have a query or a fragment" if parts.query or parts.fragment else None
 
@@ -339,8 +340,8 @@ class GatewaySettings(BaseModel, extra="ignore", hide_input_in_errors=True, defe
         sender: the default sender, for messages without a sender.
         url: the complete URL of the gateway, including the path.
         concurrency: how many requests may be in flight at the same time, 4 by default.
-        account_concurrency: how many requests all machines together may have in flight for a
-            campaign in PostgreSQL; by default no limit.
+        account_concurrency: for campaigns in PostgreSQL: the maximum number of requests in flight,
+            on all machines together; by default no limit.
         transport: the library of the session's own connections, "httpx" or "aiohttp" (extra
             `aiohttp`).
         proxy: the URL of an HTTP proxy.
@@ -430,5 +431,5 @@ def complaint_of(error: ValidationError, where: str) -> str:
     if absent := [variable(name) for name, kind in rows if kind == "missing"]:
         return f"{' and '.join(absent)} must be set {where}"
     name = rows[0][0]
-    rule = _CONCURRENCY_RULE if name == "concurrency" else "a string"
-    return f"{variable(name)}: {rule}"
+    rule = _CONCURRENCY_RULE if name.endswith("concurrency") else "a string"
+    return f"{variable(name)}: must be {rule}"

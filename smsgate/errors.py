@@ -1,7 +1,7 @@
 """The tree of errors. Each branch shows what the caller may do and whether the message was sent.
 
     SmsGateError                     .sent: False = certainly not, None = in doubt
-    ├── NotSent                False nothing left this process: sending again is safe
+    ├── NotSent                False certainly not sent: sending again is safe
     ├── Refused                False the gateway refused; .answer, .text (what the gateway said)
     │   ├── NotAuthorised            the cookie is not valid and one new login did not help
     │   ├── BadCredentials           wrong login or password, or SOAP is not enabled in the account
@@ -13,13 +13,13 @@
     │   ├── BadDestination           the number was not recognised, or its country is not served
     │   ├── GatewayFailure           the gateway could not send the message
     │   └── MessageNotFound          unknown message id
-    ├── InDoubt                None  the request left; the answer was lost, or it is not clear
+    ├── InDoubt                None  the request went out; the answer was lost or is unclear
     ├── InFlight               None  another call is sending the message with this key
     ├── KeyReused              False the key belongs to another message
     ├── OnStopList             False a number is on the stop list; .listed
     └── NotAllowed             False a number is not allowed in this test environment; .barred
 
-`OUTCOMES` at the end says what each error means and what to do about it. The command, FastAPI,
+`OUTCOMES` at the end says what each error means and what to do about it. The command line, FastAPI,
 campaigns, the doctor and observers all read this table. To add an error, add one class and one row.
 
 Rules of this file:
@@ -77,9 +77,9 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     """The gateway refused and gave a reason. Nothing was sent."""
     NOT_SENT = "not sent"
-    """Certainly not sent: no byte of the message left, or the gateway did not process it."""
+    """Certainly not sent: no byte of the message went out, or the gateway did not process it."""
     IN_DOUBT = "in doubt"
-    """The request left, but the answer was lost or does not show whether the message was sent."""
+    """The request went out. Its answer was lost, or does not say whether the message was sent."""
 
     @property
     def exit_code(self) -> int:
@@ -102,7 +102,7 @@ class Reason(StrEnum):
     BAD_REQUEST = "request could not be made"
     TOO_LATE = "too late"
     CANCELLED = "cancelled by an operator"
-    # NotSent or InDoubt, depending on whether a byte had left
+    # NotSent or InDoubt, depending on whether a byte of the request had left the process
     CLOSED = "session closed"
     TIMED_OUT = "timed out"
     # InDoubt
@@ -127,9 +127,9 @@ class Reason(StrEnum):
         return REASONS[self].ends_session
 
     @property
-    def passing(self) -> bool:
+    def transient(self) -> bool:
         """Whether the cause is transient, so that a retry within seconds makes sense."""
-        return REASONS[self].passing
+        return REASONS[self].transient
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +137,16 @@ class ReasonRow:
     """What a `Reason` means.
 
     Attributes:
-        setting: what to check: an environment variable, an argument, or a part such as the network.
+        setting: what to check: an environment variable, an argument, or for example the network.
         advice: what to do next. After a send in doubt, use the advice of `OUTCOMES[InDoubt]`
             instead.
-        passing: see `Reason.passing`.
+        transient: see `Reason.transient`.
         ends_session: see `Reason.ends_session`.
     """
 
     setting: str
     advice: str
-    passing: bool = False
+    transient: bool = False
     ends_session: bool = False
 
 
@@ -169,23 +169,27 @@ _PROGRAM = ReasonRow(
 )
 _PUZZLING = (
     "the gateway",
-    "Check in the account whether the message was sent. If this happens again, ask the provider.",
+    (
+        "Check on the provider's website whether the message was sent. If this happens again, ask"
+        " the provider."
+    ),
 )
 _DECIDE = (
-    "Check in the account whether the message is there, then decide with 'smsgate outbox resolve'."
+    "Check on the provider's website whether the message is there, then decide with 'smsgate outbox"
+    " resolve'."
 )
 
 REASONS: Mapping[Reason, ReasonRow] = {
     Reason.NO_CONNECTION: ReasonRow(
         "SMSGATE_URL",
         "Check the connection of this machine and the address of the gateway.",
-        passing=True,
+        transient=True,
     ),
     Reason.NO_FREE_CONNECTION: ReasonRow(
         "http_client",
         "Set the connection limit of http_client to at least `concurrency`. If the limit is already"
         " that high, the client has lost connections: create a new client and a new session.",
-        passing=True,
+        transient=True,
     ),
     Reason.PROXY_REFUSED: ReasonRow(
         "SMSGATE_PROXY",
@@ -200,19 +204,21 @@ REASONS: Mapping[Reason, ReasonRow] = {
     ),
     Reason.TOO_LATE: ReasonRow(
         "not_after",
-        "If the message is still useful, send it again. If this happens often, use a longer"
-        " not_after.",
+        "If the message is still useful, send it again; in an outbox, with a new key. If this"
+        " happens often, use a longer not_after.",
     ),
-    Reason.CANCELLED: ReasonRow("the outbox", "Send a new message if it is wanted after all."),
-    Reason.TIMED_OUT: ReasonRow(*_SLOW, passing=True),
-    Reason.CONNECTION_LOST: ReasonRow(*_BROKEN, passing=True),
+    Reason.CANCELLED: ReasonRow(
+        "the outbox", "If the message is wanted after all, send it with a new key."
+    ),
+    Reason.TIMED_OUT: ReasonRow(*_SLOW, transient=True),
+    Reason.CONNECTION_LOST: ReasonRow(*_BROKEN, transient=True),
     Reason.CLIENT_FAILED: ReasonRow(
         "http_client",
         "An event hook of the client failed, or a tool that replaces the client's transport failed."
         " Remove the hook or the tool.",
-        passing=True,
+        transient=True,
     ),
-    Reason.HTTP_STATUS: ReasonRow(*_STRANGER, passing=True),
+    Reason.HTTP_STATUS: ReasonRow(*_STRANGER, transient=True),
     Reason.UNREADABLE: ReasonRow(*_STRANGER),
     Reason.FAULT: ReasonRow(*_STRANGER),
     Reason.ENCODED: ReasonRow(*_STRANGER),
@@ -236,7 +242,7 @@ class ReplyEvidence:
     """The part of an unclear reply that was received. This is evidence, not proof.
 
     Attributes:
-        status: the HTTP status, None if none came.
+        status: the HTTP status, None if no reply came.
         size: how many bytes of the body were read.
         ids: the message ids found in the body, in order.
         reply: the body, at most the first 256 KiB. It may quote numbers and texts, so no `repr` and
@@ -255,7 +261,7 @@ class ReplyEvidence:
 
 
 class SmsGateError(Exception):
-    """The base of every error about the gateway. `sent` says whether the message was sent."""
+    """The base class of all errors of a call. `sent` says whether the message was sent."""
 
     sent: ClassVar[bool | None] = None
 
@@ -263,7 +269,7 @@ class SmsGateError(Exception):
 class NotSent(SmsGateError):
     """The message was certainly not sent, so you can safely send it again.
 
-    Either no byte of the message left this process, or the gateway refused the cookie and the new
+    Either no byte of the request left this process, or the gateway refused the cookie and the new
     login did not succeed in time. The gateway does not process a message if it refuses the cookie.
 
     Attributes:
@@ -306,7 +312,10 @@ class Refused(SmsGateError):
 
 
 class NotAuthorised(Refused):
-    """The cookie is not valid and a new login did not help. Check if another program logs in."""
+    """The cookie is not valid and a new login did not help.
+
+    Check whether another program logs in to this account at the same time.
+    """
 
 
 class BadCredentials(Refused):
@@ -322,7 +331,10 @@ class MissingParameters(Refused):
 
 
 class BadSender(Refused):
-    """The gateway says that the sender is malformed. Use a sender that is listed in the account."""
+    """The gateway says that the sender is malformed.
+
+    Use a sender that is listed on the provider's website.
+    """
 
 
 class SenderForbidden(Refused):
@@ -358,14 +370,14 @@ class GatewayFailure(Refused):
 
 
 class MessageNotFound(Refused):
-    """The gateway does not know this message id: it is wrong, or too old."""
+    """The gateway does not know this message id: the id is wrong, or the message is too old."""
 
 
 class InDoubt(SmsGateError):
-    """The request left, but the answer was lost or does not show whether the message was sent.
+    """The request went out. Its answer was lost, or does not say whether the message was sent.
 
-    Before you send the message again, check in the account whether it was sent: the gateway
-    continues to process a request after the connection is lost.
+    Before you send the message again, check on the provider's website whether it was sent: the
+    gateway continues to process a request after the connection is lost.
 
     Attributes:
         reason: what happened.
@@ -403,7 +415,7 @@ class KeyReused(SmsGateError, ValueError):
 
 
 class OnStopList(SmsGateError):
-    """A number is on the stop list. Nothing was sent, also not to the other numbers of the call.
+    """A number is on the stop list. Nothing was sent, not even to the other numbers of the call.
 
     Attributes:
         listed: how many numbers of the call are on the stop list.
@@ -460,27 +472,28 @@ class ErrorRow:
         advice: what the operator of the account should do next.
         http_status: the HTTP status that a web application returns to its client.
         http_detail: the sentence for this client, without details of the account or the message.
-        reading: what to do after an operation that sends nothing, if it differs from `advice`.
+        advice_if_nothing_sent: what to do after an operation that sends nothing, such as a request
+            for the balance, if it differs from `advice`.
         setting: what may be wrong: an environment variable, an argument, or the account.
         account: True if the error affects the whole account. The next request would fail the same
             way, so a campaign pauses.
-        passing: True if the cause may disappear by itself, so a campaign waits and retries.
+        transient: True if the cause may disappear by itself, so a campaign waits and retries.
     """
 
     outcome: Outcome
     meaning: str
     advice: str
     http_status: int = 503
-    http_detail: str = "The SMS gateway refused the request of this service. Nothing was sent."
-    reading: str = ""
+    http_detail: str = "The SMS gateway refused this service's request. Nothing was sent."
+    advice_if_nothing_sent: str = ""
     setting: str = ""
     account: bool = False
-    passing: bool = False
+    transient: bool = False
 
     def next_step(self, *, sends: bool) -> str:
         """Return what to do next, after a send or after another operation."""
         if not sends:
-            return self.reading or self.advice
+            return self.advice_if_nothing_sent or self.advice
         return (
             f"{self.advice} Nothing was sent." if self.outcome is Outcome.REFUSED else self.advice
         )
@@ -518,14 +531,14 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
     BadSender: ErrorRow(
         Outcome.REFUSED,
         "the gateway says that the sender is malformed",
-        "Use a sender that is listed in the account. The sender of a campaign cannot be changed:"
-        " create a new campaign.",
+        "Use a sender that is listed on the provider's website. The sender of a campaign cannot be"
+        " changed: create a new campaign.",
         account=True,
     ),
     SenderForbidden: ErrorRow(
         Outcome.REFUSED,
         "the sender is not approved for this account",
-        "Ask for approval of the sender in the account, or use another sender.",
+        "Ask for approval of the sender on the provider's website, or use another sender.",
         account=True,
     ),
     NotEnoughCredits: ErrorRow(
@@ -548,7 +561,7 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
         "Try again later.",
         502,
         "The SMS gateway could not send the message. Nothing was sent; try again later.",
-        passing=True,
+        transient=True,
     ),
     MessageNotFound: ErrorRow(
         Outcome.REFUSED,
@@ -568,18 +581,21 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
         "Check the connection and the address of the gateway. Sending again is safe.",
         503,
         "The SMS gateway cannot be reached. Nothing was sent; try again.",
-        reading="Check the connection and the address of the gateway, then try again.",
-        passing=True,
+        advice_if_nothing_sent=(
+            "Check the connection and the address of the gateway, then try again."
+        ),
+        transient=True,
     ),
     InDoubt: ErrorRow(
         Outcome.IN_DOUBT,
         "it is not known whether the message was sent",
-        "The message may have been sent. Before you send it again, check in the account whether it"
-        " was sent: the gateway continues to process a request after the connection is lost.",
+        "The message may have been sent. Before you send it again, check on the provider's website"
+        " whether it was sent: the gateway continues to process a request after the connection is"
+        " lost.",
         504,
-        "The SMS gateway's answer was lost. If this was a send, the message may be on its way.",
-        reading="It is safe to repeat this call.",
-        passing=True,
+        "The SMS gateway's answer was lost. If you asked for a message, it may still arrive.",
+        advice_if_nothing_sent="It is safe to repeat this call.",
+        transient=True,
     ),
     InFlight: ErrorRow(
         Outcome.IN_DOUBT,
@@ -587,7 +603,7 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
         "Wait, then ask the outbox for the outcome of the key.",
         409,
         "This message is being sent. Ask again in a moment.",
-        passing=True,
+        transient=True,
     ),
     KeyReused: ErrorRow(
         Outcome.REFUSED,
@@ -617,7 +633,7 @@ OUTCOMES: dict[type[BaseException], ErrorRow] = {
     SmsGateError: ErrorRow(
         Outcome.IN_DOUBT,
         "the call to the gateway failed",
-        "Check in the account whether the message was sent.",
+        "Check on the provider's website whether the message was sent.",
         500,
         "The call to the SMS gateway failed.",
     ),

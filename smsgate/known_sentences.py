@@ -77,10 +77,10 @@ OURS: tuple[Known, ...] = (
     translatable("the campaign is paused: {why}. To let it send again: {command}"),
     # Why recipients are in doubt, refused or abandoned.
     translatable("interrupted while the request was in flight"),
-    translatable("interrupted before any byte of the request left"),
+    translatable("interrupted before any byte of the request went out"),
     translatable("not among the allowed numbers of this test environment"),
     translatable("the answer does not give the outcome of some recipients"),
-    translatable("the process ended before the answer was written"),
+    translatable("the process ended before the answer was recorded"),
     translatable("the process that was sending ended or stopped before it recorded the answer"),
     translatable(
         "the database failed over to a standby, which may lack the record of messages that were"
@@ -459,30 +459,30 @@ OURS: tuple[Known, ...] = (
     translatable("the claimed recipients are not all pending"),
     translatable("the claimed recipients are not the ones that were read"),
     translatable("SQLite cannot set synchronous=FULL for this file"),
-    translatable("who: must not be blank; give the name of the person who decides, for the record"),
+    translatable("who: must not be blank; give the name of the operator, for the record"),
     # The database.
     translatable("the database has a campaign of this name already"),
     translatable("the database has no campaign of this name"),
-    translatable("name: the name of a campaign in a database is its place"),
-    translatable("database: must be an address that begins with postgresql://"),
+    translatable("name: cannot be used with database; the name is the first argument, `place`"),
+    translatable("database: must be a postgresql:// URL"),
     translatable(
-        "{name}: must be a path, or an address that begins with postgresql:// (for SQLAlchemy's"
-        " addresses, omit the driver)"
+        "{name}: must be a path, or a postgresql:// URL (from a URL for SQLAlchemy, remove the"
+        " driver)"
     ),
     translatable_plural(
         "place: the name of a campaign must have 1 to {number} printable character",
         "place: the name of a campaign must have 1 to {number} printable characters",
     ),
-    translatable("{wish}: only for a campaign in a database; a campaign in a file has one run"),
+    translatable("{wish}: only for a campaign in a database"),
     translatable(
         "the connection to the database was lost while the list was being read, so no campaign was"
         " created: run the command again"
     ),
     translatable_plural(
         "request {request}: the outcome of {number} recipient came too late to be recorded, as an"
-        " operator has decided about it. Nothing more was sent",
+        " operator has decided on it. Nothing more was sent",
         "request {request}: the outcomes of {number} recipients came too late to be recorded, as"
-        " an operator has decided about them. Nothing more was sent",
+        " an operator has decided on them. Nothing more was sent",
     ),
     translatable("the disk of the database is full: free some space there"),
     translatable(
@@ -586,11 +586,13 @@ OURS: tuple[Known, ...] = (
     translatable("Please report it: smsgate should have refused this message itself."),
     translatable("the gateway says that the sender is malformed"),
     translatable(
-        "Use a sender that is listed in the account. The sender of a campaign cannot be changed:"
-        " create a new campaign."
+        "Use a sender that is listed on the provider's website. The sender of a campaign cannot be"
+        " changed: create a new campaign."
     ),
     translatable("the sender is not approved for this account"),
-    translatable("Ask for approval of the sender in the account, or use another sender."),
+    translatable(
+        "Ask for approval of the sender on the provider's website, or use another sender."
+    ),
     translatable("the account does not have enough credits"),
     translatable("Top up the account."),
     translatable("the gateway does not send to this number"),
@@ -607,8 +609,9 @@ OURS: tuple[Known, ...] = (
     translatable("Check the connection and the address of the gateway, then try again."),
     translatable("it is not known whether the message was sent"),
     translatable(
-        "The message may have been sent. Before you send it again, check in the account whether it"
-        " was sent: the gateway continues to process a request after the connection is lost."
+        "The message may have been sent. Before you send it again, check on the provider's website"
+        " whether it was sent: the gateway continues to process a request after the connection is"
+        " lost."
     ),
     translatable("It is safe to repeat this call."),
     translatable("a number is on the stop list"),
@@ -619,7 +622,7 @@ OURS: tuple[Known, ...] = (
     translatable("a number is not among the allowed numbers"),
     translatable("Add the number to SMSGATE_ALLOWED_NUMBERS. In production, unset this variable."),
     translatable("the call to the gateway failed"),
-    translatable("Check in the account whether the message was sent."),
+    translatable("Check on the provider's website whether the message was sent."),
     translatable(
         "Check the connection. If the gateway is slow, set longer deadlines:"
         " timeouts=Timeouts(...)."
@@ -634,8 +637,8 @@ OURS: tuple[Known, ...] = (
         "Open the session with 'async with', and use it inside the block, on the same event loop."
     ),
     translatable(
-        "Check in the account whether the message was sent. If this happens again, ask the"
-        " provider."
+        "Check on the provider's website whether the message was sent. If this happens again, ask"
+        " the provider."
     ),
     translatable("Check the connection of this machine and the address of the gateway."),
     translatable(
@@ -652,8 +655,8 @@ OURS: tuple[Known, ...] = (
         " session."
     ),
     translatable(
-        "If the message is still useful, send it again. If this happens often, use a longer"
-        " not_after."
+        "If the message is still useful, send it again; in an outbox, with a new key. If this"
+        " happens often, use a longer not_after."
     ),
     translatable(
         "An event hook of the client failed, or a tool that replaces the client's transport"

@@ -1,17 +1,17 @@
-"""An outbox: each message has a key, and is sent at most once, over processes and machines.
+"""An outbox: each message has a key and is sent at most once, across processes and machines.
 
     async with smsgate.AsyncSession.from_env() as session, Outbox(session, "sms.db") as outbox:
         sent = await outbox.send("+380501234567", "Ваш код: 4815", key="login:7f3a", not_after=180)
         print(sent.message_id)
 
-The gateway has no idempotency key, so the outbox keeps one: a message is claimed in a database
-before its first byte leaves, and the outcome is recorded with it. Another call with the same key
-gets the recorded outcome (docs: outbox).
+The gateway has no idempotency key, so the outbox has one: it claims a message in a database before
+the first byte leaves the process, and records the outcome under the key. Another call with the same
+key gets the recorded outcome (docs: outbox).
 
 Rules of this file:
 - Only the row in the database decides whether a message may be sent.
-- No first byte leaves after the claim's lease or after `not_after`.
-- Once a request may have left, its outcome is recorded whatever is cancelled.
+- The first byte never leaves after the claim's lease has expired, or after `not_after`.
+- Once a request may have gone out, its outcome is recorded even if the task is cancelled.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _SENT = (RecipientState.ACCEPTED, RecipientState.ASSUMED_SENT)
 
 
 def open_ledger(place: str | os.PathLike[str]) -> MessageLedger:
-    """Open the messages of an outbox: a PostgreSQL address, or the path of an SQLite file.
+    """Open the ledger of an outbox, at a postgresql:// URL or the path of an SQLite file.
 
     Raises:
         LedgerError: the database cannot be used.
@@ -95,18 +95,18 @@ class Outbox:
     """Messages with keys in a database, and the session that sends them. Use it as `async with`.
 
     Args:
-        session: the open session that sends the messages. It is not closed with the outbox.
-        place: the path of an SQLite file, for processes of one machine, or an address that begins
-            with `postgresql://`, for several machines (extra `postgres`). The file may be the
-            database of your application; the tables begin with `smsgate_`.
+        session: the open session that sends the messages. The outbox does not close it.
+        place: the path of an SQLite file, for processes on one machine, or a `postgresql://` URL,
+            for several machines (extra `postgres`). The file may be the database of your
+            application; the tables begin with `smsgate_`.
         forget_texts: delete the text of a message once its outcome is final. A one-time code should
-            not lie in a database.
+            not be kept in a database.
         stop_list: a stop list, such as an open `smsgate.stop_list.StopList`. A message to a number
             on it is not sent: `send` and `add` raise `OnStopList`, and a message that was added
             earlier is abandoned when its turn comes.
 
     Raises:
-        ValueError: `place` is neither a path nor an address of PostgreSQL.
+        ValueError: `place` is neither a path nor a `postgresql://` URL.
     """
 
     _grace = 30.0
@@ -127,7 +127,10 @@ class Outbox:
         self._ledger: MessageLedger | None = None
         self._steps: OneThread
         self._abandoned: list[str] = []
-        """Tokens of claims whose answer was lost, and with which nothing was sent."""
+        """Tokens of claims whose step failed or was cancelled.
+
+        The claim may exist in the database; nothing was sent.
+        """
 
     async def __aenter__(self) -> Self:
         self._steps = OneThread()
@@ -166,26 +169,31 @@ class Outbox:
         not_after: float | None = None,
         wait: bool = True,
     ) -> OutboxMessage:
-        """Send a message now, unless its key was used before. Then return the recorded outcome.
+        """Send a message now. If its key was used before, return the recorded outcome instead.
 
             sent = await outbox.send(number, f"Ваш код: {code}", key=f"login:{login.id}",
                                      not_after=180)
 
-        If the message was proven not to be sent (the gateway was not reached, or the account lacks
-        credits), the same key may be used again, and a later call sends it.
+        If the message was certainly not sent (the gateway was not reached, or the account lacks
+        credits), a later call with its key sends it.
+
+        If the text has a random code, store the code with the key first and send the stored code:
+        a new code with the same key raises `KeyReused`.
 
         Args:
             destination: one phone number, as in `AsyncSession.send_sms`.
             text: the text.
-            key: what makes the message this one: the id of an order, of a login, or the
-                `Idempotency-Key` of a request. At most 200 characters.
+            key: identifies the message: the id of an order or a login, or the `Idempotency-Key` of
+                a request. At most 200 characters.
             wappush: an http(s) address to send as a WAP push, in place of `text`.
-            sender: a signature or a number; by default the session's.
-            not_after: seconds from now in which the first byte must leave; by default no limit.
-            wait: wait if another call with this key is sending. False raises `InFlight` at once.
+            sender: an approved name or a phone number; by default the sender of the session.
+            not_after: seconds from the first call with this key, within which the first byte must
+                leave the process; by default no limit.
+            wait: wait if another call with this key is sending. With False, `send` raises
+                `InFlight` immediately.
 
         Returns:
-            The message, which the gateway has accepted, or of which an operator has said so.
+            The message: accepted by the gateway, or recorded as sent by an operator.
 
         Raises:
             pydantic.ValidationError, ValueError: an argument is not allowed; nothing was sent.
@@ -193,11 +201,12 @@ class Outbox:
             InFlight: another call with this key is sending, and `wait` is False.
             OnStopList: the number is on the stop list; nothing was sent.
             Refused: the gateway refused the message.
-            NotSent: nothing left this process, or it is too late.
+            NotSent: the message was certainly not sent: no connection, too late for `not_after`, or
+                cancelled by an operator.
             InDoubt: it is not known whether the message was sent. It is never sent again without an
                 operator's decision: see `in_doubt` and `resolve`.
             LedgerError: the database failed. If it failed after the send, the message is in doubt
-                once its lease has passed.
+                once its lease has expired.
         """
         composed = self._session.compose(destination, text, wappush=wappush, sender=sender)
         message = self._new(composed, key, not_after, queued=False)
@@ -229,14 +238,14 @@ class Outbox:
                 await outbox.add(number, "Ваше замовлення готове", key="order:17", connection=db)
 
         Args:
-            connection: a connection of yours to the same database. The message is added in your own
-                transaction: it exists if you commit. Allowed are connections of sqlite3, aiosqlite
-                and psycopg, and connections and sessions of SQLAlchemy. Without it, the message is
-                committed at once.
+            connection: your own connection to the same database. The message is added in your
+                transaction: it exists only if you commit. Connections of sqlite3, aiosqlite and
+                psycopg, and connections and sessions of SQLAlchemy are accepted. Without
+                `connection`, the message is committed immediately.
             destination, text, key, wappush, sender, not_after: as in `send`.
 
         Returns:
-            The message. If the key was used before, the one that has it.
+            The new message, or the one that already has this key.
 
         Raises:
             pydantic.ValidationError, ValueError: an argument is not allowed.
@@ -253,35 +262,36 @@ class Outbox:
         return await self._run(self._opened().add, message)
 
     async def deliver(self, message: int, *, wait: bool = True) -> OutboxMessage:
-        """Send a message that was added. Returns and raises as `send` does.
+        """Send a message that `add` has added. Returns and raises as `send` does.
 
         Args:
             message: the `id` of the message.
             wait: as in `send`.
 
         Raises:
-            LookupError: there is no message with this id, perhaps since its transaction was rolled
-                back.
+            LookupError: there is no message with this id, perhaps because its transaction was
+                rolled back.
         """
         return await self._sent(await self._run(self._opened().by_id, message), wait=wait)
 
     async def deliver_due(
         self, most: int = 100, *, stop: Callable[[], bool] = lambda: False
     ) -> list[OutboxMessage]:
-        """Send pending messages that were added and are due, the longest due first.
+        """Send pending messages that were added and are due, oldest due first.
 
-        Several processes may do this at the same time. As many messages are sent at once as the
-        session's concurrency allows. A message is due as soon as it was added. If it could not be
-        sent, it stays pending and is due again after 1 second, then 2, 4 and so on up to 300
+        Several processes may do this at the same time. The session's concurrency limits how many
+        messages are sent at the same time. A message is due as soon as it is added. If it could not
+        be sent, it stays pending and is due again after 1 second, then 2, 4 and so on up to 300
         seconds, so it does not block the messages behind it. `send` and `deliver` do not wait for
-        that. If the gateway refuses the login or the whole account, no further message is begun.
+        this delay. If the gateway refuses the login or the whole account, no further message is
+        started.
 
         Args:
-            most: how many messages at most.
-            stop: called before each message. Once it returns True, no further message is begun.
+            most: the maximum number of messages.
+            stop: called before each message. Once it returns True, no further message is started.
 
         Returns:
-            The messages, with what became of each.
+            The messages, with their new state.
 
         Raises:
             LedgerError: the database failed.
@@ -324,7 +334,7 @@ class Outbox:
         return await self._run(self._opened().by_key, key)
 
     async def in_doubt(self, most: int = 1000) -> list[OutboxMessage]:
-        """Return the messages in doubt, oldest first: an operator must decide about them."""
+        """Return the messages in doubt, oldest first: an operator must decide on them."""
         return await self.messages(RecipientState.IN_DOUBT, most=most)
 
     async def messages(self, *states: RecipientState, most: int = 1000) -> list[OutboxMessage]:
@@ -340,30 +350,31 @@ class Outbox:
     async def resolve(
         self, message: int, event: Event, *, who: str, note: str = "", message_id: str | None = None
     ) -> OutboxMessage:
-        """Record an operator's decision about one message.
+        """Record an operator's decision on one message.
 
-        If the answer was lost, repeat the call: the same decision of the same operator is recorded
-        once, and the message is returned again.
+        If the call fails, repeat it: the same decision of the same operator is recorded only once,
+        and the message is returned again.
 
         Args:
             message: the `id` of the message.
             event: `Event.FOUND` with its `message_id`, `Event.ASSUME_SENT`, `Event.RESEND` or
                 `Event.GIVE_UP` for a message in doubt; `Event.CANCEL` for a pending one.
-            who: the operator.
+            who: the name of the operator.
             note: why.
-            message_id: the id that the gateway shows for the message.
+            message_id: the id that the gateway shows for the message; for `Event.FOUND` only.
 
         Raises:
             LookupError: there is no such message.
             ValueError: the message is not in a state for this decision, or `message_id` is missing
-                or superfluous. If an operator has decided otherwise, the error says who and when.
+                or superfluous. If an operator has made another decision, the error says who and
+                when.
         """
         if event not in OPERATOR_EVENTS:
             raise ValueError(f"event: must be one of {', '.join(OPERATOR_EVENTS)}")
         if not who.strip():
-            raise ValueError("who: must not be blank; give the name of the person who decides")
+            raise ValueError("who: must not be blank; give the name of the operator")
         if (event is Event.FOUND) != (message_id is not None):
-            raise ValueError("message_id: must be given with 'found', and with nothing else")
+            raise ValueError("message_id: must be given with Event.FOUND, and with no other event")
         if message_id is not None and (message_id := checked_id(message_id)) is None:
             raise ValueError("message_id: must be a UUID, 32 hexadecimal digits in five groups")
         await self.sweep()
@@ -371,7 +382,7 @@ class Outbox:
         return await self._run(resolve, event, message)
 
     async def sweep(self) -> int:
-        """Move messages to in doubt whose process ended before it recorded the outcome.
+        """Mark messages as in doubt if their process ended before it recorded the outcome.
 
         The other methods do this themselves. Returns the number of messages.
         """
@@ -380,7 +391,7 @@ class Outbox:
     async def purge(self, *, older_than: float) -> int:
         """Delete messages whose outcome has been final for `older_than` seconds.
 
-        The key of a deleted message may be used again, and would then be sent again.
+        The key of a deleted message is forgotten: a later call with it sends again.
 
         Returns:
             The number of deleted messages.
@@ -398,7 +409,7 @@ class Outbox:
         if not_after is not None and not positive(not_after):
             raise ValueError("not_after: must be a number of seconds greater than 0")
         if len(message.destinations) != 1:
-            raise ValueError("destination: must be one number; give each message a key of its own")
+            raise ValueError("destination: must be one number; give each message its own key")
         return NewMessage(
             key=key,
             destination=message.destinations[0],
@@ -455,7 +466,7 @@ class Outbox:
         return await self._claimed(token, step), began
 
     async def _claimed(self, token: str, step: Callable[[], T]) -> T:
-        """Do a step that claims. If its answer is lost, the claim is given back later."""
+        """Do a step that claims. If the step fails, the claim is released later."""
         await self._give_back()
         try:
             return await self._steps.whole(step)
@@ -494,7 +505,7 @@ class Outbox:
         try:
             return await self._steps.surely(self._opened().settle, claim, answer)
         except BaseException as error:
-            # If asyncio has cancelled this meanwhile, the error of the ledger is the cause of that.
+            # If the task was cancelled meanwhile, the ledger's error is the `__cause__`.
             failure = error if isinstance(error, LedgerError) else error.__cause__
             if isinstance(failure, LedgerError):
                 _log.error(
@@ -517,7 +528,7 @@ class Outbox:
         return await self._steps(step, *arguments, **named)
 
     async def _give_back(self) -> None:
-        """Give back the claims whose answer was lost. One that fails is tried at the next step."""
+        """Release the claims whose step failed. If a release fails, the next step tries again."""
         while self._abandoned:
             token = self._abandoned.pop()
             try:
@@ -537,13 +548,13 @@ def _check_key(key: Any) -> None:
 def _answer_of(error: BaseException, *, left: bool) -> MessageAnswer:
     """Return what an error of a send means for the message.
 
-    A message that was proven not to be sent is pending again, unless the gateway refused it.
+    A message that was certainly not sent is pending again, unless the gateway refused it.
     """
     if isinstance(error, SmsGateError):
         row = outcome_of(error)
         if row.outcome is Outcome.IN_DOUBT:
             return MessageAnswer(Event.IN_DOUBT, error=error)
-        if row.outcome is Outcome.REFUSED and not row.account and not row.passing:
+        if row.outcome is Outcome.REFUSED and not row.account and not row.transient:
             return MessageAnswer(Event.REFUSED, error=error)
         return MessageAnswer(Event.NOT_SENT, error=error)
     if left:

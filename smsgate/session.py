@@ -1,7 +1,8 @@
 """AsyncSession: the five gateway operations, plus bulk sending and delivery tracking.
 
 Rules of this file:
-- A send is repeated only if no byte of it has left, or the gateway did not process the request.
+- A send is repeated only if no byte of its request has left the process, or if the gateway did not
+  process the request.
   The table of operations says which operations may be repeated freely.
 - The traceback of an error raised here ends at the public method that the user called. Internal
   frames are removed, so no traceback shows a password, a cookie, a number or a text.
@@ -115,9 +116,9 @@ class AsyncSession:
         url: the complete URL of the gateway, including the path.
         concurrency: how many requests may be in flight at the same time, from 1 to 256. Each has
             its own cookie and connection; other calls wait.
-        account_concurrency: the limit for requests in flight, from 1 to 256, that all machines
-            share when they send this account's campaigns from one PostgreSQL database. By default
-            there is no limit (docs: several machines, "Requests at once").
+        account_concurrency: for campaigns in PostgreSQL: the maximum number of requests in flight,
+            from 1 to 256, on all machines together. By default there is no such limit (docs:
+            several machines, "Requests at the same time").
         timeouts: the deadlines of calls, in seconds.
         transport: the library of the session's own connections: "httpx", or "aiohttp", which takes
             about half the CPU time of a call, works on asyncio only and needs the extra `aiohttp`.
@@ -131,10 +132,10 @@ class AsyncSession:
         allowed_numbers: for a test environment: the only numbers to send to, as a string with
             commas or as an iterable. A send to another number raises `NotAllowed`.
         redirect_to: for a test environment: the number that gets every message. A send to several
-            numbers sends it one message, whose outcome all recipients get.
+            numbers sends one message to this number, and every recipient has its outcome.
         observer: an `Observer` of every call, for traces and metrics.
         stop_list: a stop list, such as an open `smsgate.stop_list.StopList`. A send to a number on
-            it raises `OnStopList`, and then nothing is sent to the other numbers either.
+            it raises `OnStopList`. Then nothing is sent, not even to the other numbers.
 
     Raises:
         ValueError, TypeError: an argument is invalid. The message names the argument and never
@@ -209,9 +210,9 @@ class AsyncSession:
         """Return a session with the settings found in environment variables.
 
         `SMSGATE_LOGIN` and `SMSGATE_PASSWORD` are required. `SMSGATE_SENDER`, `SMSGATE_URL`,
-        `SMSGATE_CONCURRENCY`, `SMSGATE_TRANSPORT`, `SMSGATE_PROXY`, `SMSGATE_COUNTRY`,
-        `SMSGATE_ALLOWED_NUMBERS` and `SMSGATE_REDIRECT_TO` are optional. An empty variable
-        counts as absent. For an `.env` file and secret files see `from_settings`.
+        `SMSGATE_CONCURRENCY`, `SMSGATE_ACCOUNT_CONCURRENCY`, `SMSGATE_TRANSPORT`, `SMSGATE_PROXY`,
+        `SMSGATE_COUNTRY`, `SMSGATE_ALLOWED_NUMBERS` and `SMSGATE_REDIRECT_TO` are optional. An
+        empty variable counts as absent. For an `.env` file and secret files see `from_settings`.
 
         Args:
             timeouts: as for `AsyncSession`.
@@ -310,9 +311,10 @@ class AsyncSession:
         these calls, call `aclose` again.
 
         Args:
-            grace: the longest wait in seconds; 0 does not wait. A call that has not ended by then
-                raises `InDoubt` if a byte of its request has left, otherwise `NotSent`, with the
-                reason `Reason.CLOSED`. By default, `aclose` waits until the deadline of each call.
+            grace: the maximum wait in seconds; with 0, `aclose` does not wait. A call that has not
+                ended by then raises `InDoubt` if a byte of its request has left the process,
+                otherwise `NotSent`, with the reason `Reason.CLOSED`. By default, `aclose` waits
+                until the deadline of each call.
 
         Raises:
             NotSent: the session was opened on another event loop, so this call cannot close it.
@@ -334,12 +336,12 @@ class AsyncSession:
 
     @property
     def account_concurrency(self) -> int | None:
-        """The limit for requests in flight that all machines share for campaigns, or None."""
+        """The maximum number of requests in flight for campaigns, on all machines, or None."""
         return self._config.account_concurrency
 
     @property
     def account_key(self) -> int:
-        """A number that all sessions of one account have in common, for locks that they share."""
+        """A number that is the same in all sessions of one account, to use as a lock key."""
         return self._config.account_key
 
     # --- the five operations --------------------------------------------------------------------
@@ -385,7 +387,7 @@ class AsyncSession:
         timeout: float | None = None,
         not_after: float | None = None,
     ) -> SendResult:
-        """Send one message to one or several numbers. Nothing is ever sent twice automatically.
+        """Send one message to one or several numbers. smsgate never sends it twice by itself.
 
             result = await session.send_sms("+380501234567", "Ваш код: 4815", timeout=30)
             result.message_ids[0]
@@ -398,13 +400,13 @@ class AsyncSession:
             sender: an approved name or a phone number; by default the sender of the session.
             timeout: seconds for the whole call, including the login and retries; by default
                 `timeouts.send`. A send that times out raises `NotSent` if no byte of its request
-                has left, otherwise `InDoubt`. A timeout does not stop the gateway, so the gateway
-                may still send the message after `InDoubt`. A short timeout does not prevent the
-                send: you only lose the answer.
-            not_after: seconds within which the first byte of the request must leave; by default no
-                limit except `timeout`. Use `not_after` for a message that is useless later, such as
-                a one-time code. If no byte has left by then, nothing is sent, and the call raises
-                `NotSent`. If a byte has left by then, `not_after` has no effect.
+                has left the process, otherwise `InDoubt`. A timeout does not stop the gateway, so
+                the gateway may still send the message after `InDoubt`. A short timeout does not
+                prevent the send: you only lose the answer.
+            not_after: seconds within which the first byte of the request must leave the process; by
+                default no limit except `timeout`. Use `not_after` for a message that is useless
+                later, such as a one-time code. If the request has not begun by then, nothing is
+                sent, and the call raises `NotSent`. Otherwise `not_after` has no effect.
 
         Returns:
             The outcome of each recipient, if at least one was accepted. After a send to several
@@ -414,12 +416,13 @@ class AsyncSession:
             pydantic.ValidationError: the message is invalid; nothing was sent.
             ValueError: `timeout` or `not_after` is not a number of seconds greater than 0; nothing
                 was sent.
-            OnStopList: a number is on the stop list of the session. The error says how many are;
-                nothing was sent, also not to the others.
-            NotAllowed: a number is not among the `allowed_numbers` of the session; nothing was
-                sent, also not to the others.
+            OnStopList: a number is on the stop list of the session. The error says how many are.
+                Nothing was sent, not even to the other numbers of the call.
+            NotAllowed: a number is not among the `allowed_numbers` of the session. Nothing was
+                sent, not even to the other numbers of the call.
             Refused: the gateway refused all recipients.
-            NotSent: nothing left this process. After `not_after` seconds, `reason` is `TOO_LATE`.
+            NotSent: the message was certainly not sent. After `not_after` seconds, `reason` is
+                `TOO_LATE`.
             InDoubt: it is not known whether the message was sent.
         """
         message = self._message(destination, text, wappush, sender)
@@ -466,12 +469,12 @@ class AsyncSession:
     ) -> SendResult:
         """Send a message. Returns and raises as `send_sms` does.
 
-        The message is validated again, since a copy of a message may hold unchecked values.
+        The message is validated again, because a copy of a message may hold unchecked values.
 
         Args:
             message: the message.
             timeout: seconds for the whole call, as in `send_sms`; by default `timeouts.send`.
-            not_after: seconds in which the first byte must leave, as in `send_sms`.
+            not_after: seconds within which the first byte must leave the process, as in `send_sms`.
         """
         if not_after is not None and not positive(not_after):
             raise ValueError("not_after: must be a number of seconds greater than 0")
@@ -549,7 +552,8 @@ class AsyncSession:
         Raises:
             ValueError: `message_id` is not a message id, or `timeout` is not a number of seconds
                 greater than 0.
-            MessageNotFound: the gateway does not know the id: it is wrong or too old.
+            MessageNotFound: the gateway does not know the id: the id is wrong, or the message is
+                too old.
             Refused: the gateway refuses to answer.
             NotSent, InDoubt: the gateway could not be reached or did not answer.
         """

@@ -41,7 +41,7 @@ FilePath = str | Path
 
 
 class EnvFile(PydanticBaseSettingsSource):
-    """An `.env` file, read without substitution, since a password may contain `${`."""
+    """An `.env` file, read without substitution, because a password may contain `${`."""
 
     def __init__(self, settings: type[BaseSettings], path: Path) -> None:
         super().__init__(settings)

@@ -1,4 +1,4 @@
-"""A stop list: the numbers of people who said no.
+"""A stop list: the numbers of people who opted out.
 
     async with StopList("stop.db") as stop_list:
         await stop_list.add("+380501234567", reason="wrote STOP")
@@ -53,13 +53,13 @@ class StopList:
     """The numbers that nothing is sent to. Use it as `async with`.
 
     Args:
-        place: the path of an SQLite file, which is created if it is missing, or an address that
-            begins with `postgresql://` (extra `postgres`).
+        place: the path of an SQLite file, which is created if it is missing, or a `postgresql://`
+            URL (extra `postgres`).
         country: a country code such as `"UA"`, for numbers in the local format (extra `phone`).
         writing: False to open a file to read it; it must exist then.
 
     Raises:
-        ValueError: `place` is neither a path nor an address of PostgreSQL.
+        ValueError: `place` is neither a path nor a `postgresql://` URL.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class StopList:
         return await self._steps(self._opened().count)
 
     async def import_rows(self, rows: Iterable[Row], *, reason: str = "") -> StopImport:
-        """Add the numbers of a list. To import it again changes nothing.
+        """Add the numbers of a list. Importing it again changes nothing.
 
             await stop_list.import_rows(file_source(Path("stop.csv")).rows)
 

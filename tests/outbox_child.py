@@ -153,7 +153,7 @@ async def _run(place: str, url: str, keys: list[str], told: Connection, bug: str
                         await anyio.sleep(0.05)
                     except smsgate.SmsGateError as error:
                         row = outcome_of(error)
-                        if row.outcome is Outcome.IN_DOUBT or not (row.account or row.passing):
+                        if row.outcome is Outcome.IN_DOUBT or not (row.account or row.transient):
                             told.send((key, row.outcome.value, ""))
                             return
                         await anyio.sleep(0.05)  # nothing was sent, so the key may be used again

@@ -636,4 +636,4 @@ def test_unknown_language_of_a_report_is_refused(places: Places, tmp_path: Path)
     ["postgresql://me:secret@db.example/shop", "postgresql://db/shop?password=secret", "http://["],
 )
 def test_command_to_copy_never_has_a_password(address: str):
-    assert place_in_words("a b", address) == "'a b' --database ADDRESS"
+    assert place_in_words("a b", address) == "'a b' --database URL"

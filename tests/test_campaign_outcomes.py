@@ -132,7 +132,7 @@ def test_lost_answer_puts_all_in_doubt_and_keeps_the_reply(reason: Reason, troub
         (errors.AccountSuspended, "Contact the provider"),
         (errors.NotAuthorised, "another program"),
         (errors.SenderForbidden, "Ask for approval of the sender"),
-        (errors.BadSender, "a sender that is listed in the account"),
+        (errors.BadSender, "a sender that is listed on the provider's website"),
         (errors.MissingParameters, "Please report it"),
     ],
 )
@@ -223,6 +223,6 @@ def test_unforeseen_error_before_sending_leaves_all_pending(
 ):
     outcome = outcome_of_error(claim(2), error, left=False)
     assert events(outcome) == [Event.NOT_SENT] * 2
-    assert outcome.end.reason == "interrupted before any byte of the request left"
+    assert outcome.end.reason == "interrupted before any byte of the request went out"
     assert outcome.unforeseen
     assert not outcome.in_doubt

@@ -521,7 +521,7 @@ def test_tables_of_version_1_are_migrated(address: str):
 def test_unknown_name_and_bad_address_are_told(address: str, tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="no campaign of this name"):
         Campaign.open("nowhere", database=address)
-    with pytest.raises(ValueError, match="must be an address that begins with postgresql://"):
+    with pytest.raises(ValueError, match="must be a postgresql:// URL"):
         Campaign.open("spring", database="mysql://me:secret@127.0.0.1/sms")
     with pytest.raises(ValueError, match="place: the name of a campaign"):
         Campaign.open(" ", database=address)
@@ -722,5 +722,5 @@ def test_password_of_an_address_is_not_shown(address: str, tmp_path: Path):
         tmp_path, "campaign", "new", "spring", "list.csv", "--sender", "Shop", "--text", "Hello",
         "--database", with_password,
     )  # fmt: skip
-    assert "smsgate campaign run spring --database ADDRESS" in made.out
+    assert "smsgate campaign run spring --database URL" in made.out
     assert "needle" not in made.out + made.err

@@ -253,6 +253,10 @@ def test_recipients_in_doubt_are_shown_and_resolved_by_the_operator(
     assert "Balance before: 10,000, at " in said
     assert "Unexplained difference: 3 Cost of this request if it was sent: 3," in said
     assert "Exactly the cost of this request is missing" in said
+    assert "smsgate campaign export a.sms in-doubt.csv --state in-doubt" in said
+    assert campaign("export", "a.sms", "in-doubt.csv", "--state", "in-doubt").code == 0
+    listed = (tmp_path / "in-doubt.csv").read_text("utf-8-sig")
+    assert all(number in listed for number in ("380501111111", "380501111112", "380501111113"))
     (request,) = campaign("in-doubt", "a.sms", "--json").document["requests"]
     assert [one["destination"] for one in request["recipients"]] == [
         "+380*****1111",
@@ -534,7 +538,7 @@ def test_killed_run_leaves_in_flight_recipients_in_doubt(
         in_doubt = [one for one in seen.recipients() if one.state is RecipientState.IN_DOUBT]
     numbers = [message.destination for message in sandbox.messages]
     assert len(set(numbers)) == len(numbers)
-    assert {one.reason for one in in_doubt} == {"the process ended before the answer was written"}
+    assert {one.reason for one in in_doubt} == {"the process ended before the answer was recorded"}
     # The killed process could not look around any more; the next run did.
     (request,) = made("in-doubt", "spring.sms", "--json").document["requests"]
     before, after, spent = (request["evidence"][name] for name in ("before", "after", "spent"))

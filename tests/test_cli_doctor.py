@@ -446,7 +446,11 @@ def test_json_is_one_document_with_each_check_that_applies(doctor: Doctor) -> No
 @pytest.mark.parametrize(
     ("arguments", "variables", "complaint"),
     [
-        ((), {"SMSGATE_CONCURRENCY": "many"}, "SMSGATE_CONCURRENCY: a whole number from 1 to 256"),
+        (
+            (),
+            {"SMSGATE_CONCURRENCY": "many"},
+            "SMSGATE_CONCURRENCY: must be a whole number from 1 to 256",
+        ),
         (
             (),
             {"SMSGATE_SENDER": "Мій магазин"},

@@ -438,7 +438,7 @@ def test_outbox_commands_work_on_a_server(run: Smsgate, sandbox: Sandbox, server
     shown = f"postgresql://127.0.0.1:{server.port}/sms"
     assert done.err == (
         f"error: {shown}: there is no outbox in this database. To create it: smsgate database"
-        " migrate --database ADDRESS\n"
+        " migrate --database URL\n"
     )
     done = run("database", "migrate", "--database", place)
     assert done.out == f"{shown}: tables of version 4 created.\n"
@@ -504,7 +504,7 @@ def test_failover_is_found_and_accepted(run: Smsgate, sandbox: Sandbox):
         done = run("database", "check", "--database", place, COLUMNS="200")
         assert done.code == Exit.REFUSED
         assert "00000002 in place of 00000001: a standby took over" in done.out
-        assert "smsgate database accept-failover --database ADDRESS" in done.out
+        assert "smsgate database accept-failover --database URL" in done.out
         assert "use --yes" in run("database", "accept-failover", "--database", place).err
         done = run("database", "accept-failover", "--database", place, "--yes", "--json")
         assert (done.code, done.document["moved"], done.document["in_doubt"]) == (0, 1, 2)

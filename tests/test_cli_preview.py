@@ -67,7 +67,7 @@ def test_samples_are_spread_over_the_campaign_without_skipped_ones(places: Place
 
 
 def test_preview_shows_parts_and_what_forces_ucs2(command: Command) -> None:
-    said = command("preview", "-n", "2").out
+    said = command("preview", "--limit", "2").out
     assert said.count("part 1 of 2") == said.count("part 2 of 2") == 2
     assert "⟨«⟩Знижка⟨»⟩ ⟨—⟩" in said
     assert "UCS-2 is forced by Cyrillic letters" in said

@@ -144,7 +144,7 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ({"login": b"login"}, "login: must be a string that is not blank"),
         (
             {"login": "qq\x00"},
-            "login: has a character that no request can carry, at position 2 (U+0000); remove it",
+            "login: has a character that cannot be sent, at position 2 (U+0000); remove it",
         ),
         ({"password": ""}, "password: must be a string that is not blank"),
         (
@@ -157,17 +157,11 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ),
         (
             {"password": "qq\rqq"},
-            (
-                "password: has a character that no request can carry, at position 2 (U+000D); "
-                "remove it"
-            ),
+            ("password: has a character that cannot be sent, at position 2 (U+000D); remove it"),
         ),
         (
             {"password": "\ud800"},
-            (
-                "password: has a character that no request can carry, at position 0 (U+D800); "
-                "remove it"
-            ),
+            ("password: has a character that cannot be sent, at position 0 (U+D800); remove it"),
         ),
         (
             {"sender": ""},
@@ -204,9 +198,9 @@ PROXY = "proxy: must be an address that begins with http:// or https://"
         ({"url": "http://gateway.example:65536/"}, ADDRESS),
         ({"url": "http://gateway.example:qq/"}, ADDRESS),
         ({"url": "http://[::1/"}, ADDRESS),
-        ({"url": "http://qq@gateway.example/"}, "url: must not hold a user or a password"),
-        ({"url": "http://:qq@gateway.example/"}, "url: must not hold a user or a password"),
-        ({"url": "http://gateway.example\\@qq/"}, "url: must not hold a user or a password"),
+        ({"url": "http://qq@gateway.example/"}, "url: must not contain a user or a password"),
+        ({"url": "http://:qq@gateway.example/"}, "url: must not contain a user or a password"),
+        ({"url": "http://gateway.example\\@qq/"}, "url: must not contain a user or a password"),
         ({"url": "http://gateway.example/?qq=1"}, "url: must not have a query or a fragment"),
         ({"url": "http://gateway.example/#qq"}, "url: must not have a query or a fragment"),
         ({"concurrency": 0}, "concurrency: must be a whole number from 1 to 256"),

@@ -153,7 +153,7 @@ def test_reasons_of_both_errors_are_documented() -> None:
 
 def test_reasons_that_are_retried_are_documented() -> None:
     retried = {name for name, _, retried in rows_of_reasons() if retried != "no"}
-    assert retried == {reason.name for reason in smsgate.Reason if reason.passing}
+    assert retried == {reason.name for reason in smsgate.Reason if reason.transient}
 
 
 @pytest.mark.parametrize("row", FAULTS.values(), ids=lambda row: row.kind)

@@ -133,7 +133,7 @@ async def test_lost_answer_is_in_doubt_for_every_caller(sandbox: Sandbox, place:
             assert caught.value.reason is Reason.TIMED_OUT
         (message,) = await outbox.in_doubt()
         for event, said in [
-            ({"event": Event.FOUND, "who": "Olha"}, "message_id: must be given with 'found'"),
+            ({"event": Event.FOUND, "who": "Olha"}, "message_id: must be given with Event.FOUND"),
             (
                 {"event": Event.FOUND, "who": "Olha", "message_id": "x"},
                 "message_id: must be a UUID",

@@ -44,7 +44,7 @@ def test_each_error_has_a_row_that_agrees_with_the_class(kind: type[smsgate.SmsG
         for text in (row.advice, row.http_detail, row.next_step(sends=False))
     )
     assert not row.meaning.endswith(".")
-    assert not (row.account and row.passing), "what concerns the account does not pass by itself"
+    assert not (row.account and row.transient), "what concerns the account does not pass by itself"
 
 
 def test_each_error_can_be_imported_from_the_package():

@@ -103,15 +103,19 @@ def test_session_can_be_made_of_settings_from_any_source(
         ({**LOGIN, "SMSGATE_PASSWORD": ""}, "SMSGATE_PASSWORD must be set in the environment"),
         (
             {**LOGIN, "SMSGATE_CONCURRENCY": "many"},
-            "SMSGATE_CONCURRENCY: a whole number from 1 to 256",
+            "SMSGATE_CONCURRENCY: must be a whole number from 1 to 256",
         ),
         (
             {**LOGIN, "SMSGATE_CONCURRENCY": "0"},
-            "SMSGATE_CONCURRENCY: a whole number from 1 to 256",
+            "SMSGATE_CONCURRENCY: must be a whole number from 1 to 256",
         ),
         (
             {**LOGIN, "SMSGATE_CONCURRENCY": "257"},
-            "SMSGATE_CONCURRENCY: a whole number from 1 to 256",
+            "SMSGATE_CONCURRENCY: must be a whole number from 1 to 256",
+        ),
+        (
+            {**LOGIN, "SMSGATE_ACCOUNT_CONCURRENCY": "many"},
+            "SMSGATE_ACCOUNT_CONCURRENCY: must be a whole number from 1 to 256",
         ),
         (
             {**LOGIN, "SMSGATE_URL": "gateway"},

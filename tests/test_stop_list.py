@@ -1,4 +1,4 @@
-"""The stop list: who said no is left out when a campaign is made, and again at each claim.
+"""The stop list: people who opted out are skipped by a new campaign and again at each claim.
 
 Campaigns and stop lists are in SQLite files and in PostgreSQL, in each combination. A real sandbox
 says who was sent to.
@@ -372,7 +372,7 @@ def places(request: pytest.FixtureRequest, tmp_path: Path) -> Places:
         ("postgresql://me:secret@db/shop", "must have no password"),
         ("postgresql://db/shop?password=secret", "must have no password"),
         ("postgresql://[db", "must have no password"),
-        ("mysql://db/shop", "must be a path, or an address"),
+        ("mysql://db/shop", "must be a path, or a postgresql:// URL"),
     ],
 )
 def test_place_of_a_list_has_no_password(place: str, said: str, tmp_path: Path):

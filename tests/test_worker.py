@@ -477,7 +477,7 @@ def test_sqlite_file_needs_no_engine(sandbox: Sandbox, tmp_path: Path) -> None:
         out, _ = child.communicate(timeout=PATIENCE)
     assert child.returncode == Exit.DONE
     assert out.splitlines() == [
-        f"Worker on {place}: outbox, 4 requests at once.",
+        f"Worker on {place}: outbox, 4 requests at the same time.",
         "Stop with Ctrl-C.",
         "Stopped. Accepted: 1; refused: 0; in doubt: 0.",
     ]

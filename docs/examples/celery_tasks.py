@@ -42,7 +42,7 @@ async def notify(outbox: Outbox, number: str, text: str, key: str) -> None:
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[Outbox]:
-    """Open a session and an outbox. A task opens its own, since asyncio.run makes a new loop."""
+    """Open a session and an outbox. Each task opens its own: asyncio.run makes a new loop."""
     async with (
         smsgate.AsyncSession.from_env(timeouts=PATIENCE) as session,
         Outbox(session, DATABASE) as outbox,
@@ -63,7 +63,7 @@ def deliver(self: Any, message: int) -> None:
     except smsgate.InFlight:
         pass  # another task sends this message now
     except (smsgate.NotSent, LedgerError) as error:  # no connection, or the database failed
-        if isinstance(error, smsgate.NotSent) and not error.reason.passing:
+        if isinstance(error, smsgate.NotSent) and not error.reason.transient:
             raise  # too late, for example
         raise self.retry(exc=error, countdown=5 * 2**self.request.retries) from error
 

@@ -30,13 +30,13 @@ CODE_SECONDS, AGAIN_SECONDS, GUESSES = 300.0, 60.0, 5
 PATIENCE = smsgate.Timeouts(send=30.0)
 """Shorter than the default of 300 s, which is too long for a visitor. On timeout: "perhaps"."""
 TRY_SECONDS = 60.0
-"""How long a request may be repeated to send a code that could not be sent at once."""
+"""How long a request may be repeated to send a code that the first try could not send."""
 
 TABLE = """CREATE TABLE IF NOT EXISTS login_code (
     message INTEGER PRIMARY KEY REFERENCES smsgate_message ON DELETE CASCADE, -- by outbox.purge
     number TEXT NOT NULL, key TEXT NOT NULL,
     hash BLOB NOT NULL, salt BLOB NOT NULL, guesses INTEGER NOT NULL DEFAULT 0,
-    at REAL NOT NULL, -- when the send ended, or when it will have ended; 0: it was not sent
+    at REAL NOT NULL, -- when the send ended; during a send, its deadline; 0 if it was not sent
     UNIQUE (number, key))"""
 NOT_SENT = 0.0
 
@@ -144,7 +144,7 @@ def settle(db: sqlite3.Connection, message: int, at: float) -> None:
 
 @app.post("/login", status_code=202)
 async def ask_for_code(asked: Asked, outbox: SmsOutbox, key: IdempotencyKey) -> Told:
-    """Send a code. A repeated `Idempotency-Key` gets the same answer and no second SMS."""
+    """Send a code. A request with the same `Idempotency-Key` sends no second SMS."""
     message = await prepare(asked.number, key, outbox)
     state: Literal["sent", "perhaps"] = "sent"
     try:

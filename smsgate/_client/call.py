@@ -407,7 +407,7 @@ def _passing(error: NotSent | InDoubt) -> bool:
         and (error.evidence.status or 0) < 500
     ):
         return False
-    return error.reason.passing
+    return error.reason.transient
 
 
 def _log_doubt(call: OutgoingCall[Any], how: str) -> None:

@@ -1,7 +1,7 @@
 """Bulk sending that survives `kill -9` and reports which recipients are in doubt.
 
-A campaign is a file, or a name in a PostgreSQL database on which several machines work at the same
-time. Each recipient's state is on the disk before the request leaves. After any crash,
+A campaign is in a file or, under a name, in a PostgreSQL database that several machines use. Each
+recipient's state is on the disk before the request leaves the process. After any crash,
 `Campaign.open(...).run(...)` continues where the last run stopped. Recipients that were in flight
 are then in doubt, and smsgate never sends to them again automatically
 (docs: campaigns, "The promise").
@@ -160,7 +160,7 @@ _LONGEST_NAME = 200
 
 
 class CampaignOptions(RowOptions, WindowOptions, total=False):
-    """The further options of a new campaign."""
+    """More options of `Campaign.create`."""
 
 
 class Campaign:
@@ -192,7 +192,7 @@ class Campaign:
         self.preview: Preview | None = preview
         """Texts to check after `create`: the longest and some random ones; None after `open`."""
         self.left_out: Sequence[LeftOut] = left_out
-        """What `create` has read of each list in `exclude`; empty after `open`."""
+        """What `create` has read from each list in `exclude`; empty after `open`."""
         self._place = "FILE"
 
     @classmethod
@@ -219,8 +219,8 @@ class Campaign:
 
         Args:
             place: the file to create; with `database`, the name of the campaign.
-            database: an address that begins with `postgresql://`, for a campaign on which several
-                machines work (extra `postgres`). By default the campaign is a file.
+            database: a `postgresql://` URL, for a campaign that several machines send (extra
+                `postgres`). By default the campaign is in a file.
             source: the recipients, from `file_source`, `csv_source`, `table_source` or
                 `rows_source`.
             sender: the sender of every message, an approved name or a phone number. May be omitted
@@ -231,12 +231,13 @@ class Campaign:
             country: a country code such as `"UA"`. Numbers in the local format of this country are
                 accepted, and numbers that cannot exist or are not mobile are skipped.
             name: the name in reports; by default the name of the file. Not with `database`.
-            forget_texts: delete each text as soon as no recipient needs it. Its hash stays.
+            forget_texts: delete each text as soon as no recipient needs it. The hash of the text is
+                kept.
             exclude: lists and campaigns whose numbers are skipped, from `excluded_file` and
                 `excluded_campaign`. They are read once.
-            stop_list: the path or the address of a stop list. Its numbers are skipped now, and
-                looked up again before each request. A campaign in a database always honours the
-                stop list of that database, too.
+            stop_list: the path or the `postgresql://` URL of a stop list. Its numbers are skipped
+                now, and looked up again before each request. A campaign in a database always
+                honours the stop list of that database, too.
             on_progress: called every thousand rows with the number of rows read so far.
             options: see `RowOptions` and `WindowOptions`.
 
@@ -247,10 +248,10 @@ class Campaign:
             ValueError: an argument is wrong for all recipients, or the list cannot be read.
             FileExistsError: the file exists, or the database has a campaign of this name.
             OSError: the file cannot be written.
-            LedgerError: the folder cannot hold a campaign, or SQLite or the database failed.
+            LedgerError: other users can write to the folder, or SQLite or the database failed.
             StopListError: the stop list cannot be read.
 
-        After an error there is no campaign.
+        If `create` raises, it leaves no campaign behind.
         """
         preview = Preview(on_progress)
         lists = [fspath(one) for one in [stop_list] if one not in (None, database)]
@@ -276,7 +277,10 @@ class Campaign:
             entries = zones(entries)
             if database is not None:
                 if name is not None:
-                    raise ValueError("name: the name of a campaign in a database is its place")
+                    raise ValueError(
+                        "name: cannot be used with database; the name is the first argument,"
+                        " `place`"
+                    )
                 made = _postgres_journal(database).create(
                     database,
                     entries,
@@ -302,19 +306,19 @@ class Campaign:
     ) -> Self:
         """Open a campaign.
 
-        Recipients that were in flight when an earlier run was killed are in doubt from now on; in a
-        database, once the lease of their request has passed.
+        Recipients that were in flight when a run was killed are marked as in doubt: immediately in
+        a file; in a database, when the lease of their request expires.
 
         Args:
             place: the file of the campaign; with `database`, its name.
-            database: an address that begins with `postgresql://`.
+            database: a `postgresql://` URL.
             writing: True to open a file for this process alone. False to read it, even during a
-                run: the file is not changed. In a database it makes no difference.
+                run: the file is not changed. Has no effect for a campaign in a database.
 
         Raises:
             FileNotFoundError: there is no campaign at this path, or of this name.
-            LedgerError: the file is in use, damaged, of a newer version or not a campaign, or the
-                log of its last run is missing; or the database failed.
+            LedgerError: the file is in use, damaged, of a newer version or not a campaign, or its
+                `-wal` file is missing; or the database failed.
         """
         journal = (
             _sqlite_journal().open(Path(place), writing=writing)
@@ -357,7 +361,7 @@ class Campaign:
     # Several machines
 
     def start(self) -> None:
-        """Let runs and workers send a campaign in a database that is new or paused.
+        """Start or resume a campaign in a database, so that runs and workers send it.
 
         `run` starts a new campaign itself.
 
@@ -368,10 +372,10 @@ class Campaign:
         self._shared("start").start()
 
     def pause(self, *, who: str, note: str = "") -> None:
-        """Let no machine send anything more, until `start` is called. Requests in flight end.
+        """Pause the campaign on all machines until `start` is called. Requests in flight finish.
 
         Args:
-            who: the name of the person who decides.
+            who: the name of the operator.
             note: why.
 
         Raises:
@@ -382,10 +386,10 @@ class Campaign:
         self._shared("pause").pause(by + (f" ({note})" if note else ""))
 
     def set_rate(self, rate: float | None) -> None:
-        """Set the rate limit of all machines together, also of those that are sending now.
+        """Set the rate limit of all machines together, including those that are sending now.
 
         Args:
-            rate: the most recipients per second; None for no limit.
+            rate: the maximum number of recipients per second; None for no limit.
 
         Raises:
             ValueError: the campaign is in a file, or `rate` is not greater than 0.
@@ -397,16 +401,14 @@ class Campaign:
 
     @property
     def paused(self) -> str | None:
-        """Why the campaign is paused for all machines; None if it is not, or in a file."""
+        """Why the campaign is paused; None if it is not paused or is in a file."""
         journal = shared(self.journal)
         return None if journal is None else journal.paused()
 
     def _shared(self, wish: str) -> SharedJournal:
         journal = shared(self.journal)
         if journal is None:
-            raise ValueError(
-                f"{wish}: only for a campaign in a database; a campaign in a file has one run"
-            )
+            raise ValueError(f"{wish}: only for a campaign in a database")
         return journal
 
     # Stop lists
@@ -425,7 +427,8 @@ class Campaign:
         """Change when the campaign may send, for this run and all later ones.
 
         Args:
-            window: what to change, see `WindowOptions`. What is not given, or None, stays.
+            window: what to change, see `WindowOptions`. An option that is omitted or None is not
+                changed.
 
         Raises:
             ValueError: an option is invalid, or the recipients' time zones are not known.
@@ -447,10 +450,10 @@ class Campaign:
         """Honour one more stop list from the next run on.
 
         Args:
-            place: the path of an SQLite file, or an address that begins with `postgresql://`.
+            place: the path of an SQLite file, or a `postgresql://` URL.
 
         Raises:
-            ValueError: the address has a password, or is not one of PostgreSQL.
+            ValueError: the URL has a password, or is not one of PostgreSQL.
             StopListError: the list cannot be read.
             LedgerError: the campaign cannot be written.
         """
@@ -510,10 +513,10 @@ class Campaign:
         return await self.poller(session, **options).poll()
 
     def remove_stop_list(self, place: str | PathLike[str]) -> None:
-        """Let the campaign forget a stop list, for example one that has moved.
+        """Remove a stop list from the campaign, for example one that has moved.
 
         Args:
-            place: the path or the address, as `stop_lists` has it.
+            place: the path or the URL, as in `stop_lists`.
 
         Raises:
             ValueError: the campaign has no such stop list.
@@ -536,8 +539,8 @@ class Campaign:
 
         Args:
             balance: the balance to compare the cost with, in credits.
-            rate: recipients per second, from which the duration follows.
-            batch: the most recipients in one request.
+            rate: recipients per second, to estimate the duration.
+            batch: the maximum number of recipients in one request.
             concurrency: how many requests are in flight at the same time.
             prices: a price list, for the cost in money.
 
@@ -565,9 +568,9 @@ class Campaign:
         return CountedNumbers.of(self.journal.pending_numbers())
 
     def costs(self, *, prices: Prices | None = None) -> Costs | None:
-        """Return what the whole list costs that `create` has read, whatever was sent since.
+        """Return the cost of the whole list that `create` read, no matter what was sent.
 
-        `plan` returns what the recipients cost that are still pending.
+        For the recipients still pending, see `plan`.
 
         Args:
             prices: a price list, for the cost in money.
@@ -579,10 +582,10 @@ class Campaign:
         return CountedNumbers.from_stored(stored).costs(prices) if stored else None
 
     def figures(self, *, on_progress: Callable[[float], None] | None = None) -> Figures:
-        """Return the campaign in figures.
+        """Return the campaign's statistics.
 
         Args:
-            on_progress: called with the part of the work that is done, from 0 to 1.
+            on_progress: called with the fraction of the work that is done, from 0 to 1.
         """
         return self.journal.figures(on_progress=on_progress)
 
@@ -590,7 +593,7 @@ class Campaign:
         """Return when recipients got their outcomes.
 
         Args:
-            steps: the number of time slots at most.
+            steps: the maximum number of time slots.
         """
         return self.journal.timeline(steps)
 
@@ -612,7 +615,7 @@ class Campaign:
         Recipients whose number or text is deleted are left out.
 
         Args:
-            most: the number of recipients at most.
+            most: the maximum number of recipients.
             line: return only the recipient on this line of the list.
 
         Raises:
@@ -710,11 +713,11 @@ class Campaign:
                 assumes that the messages were sent. `GIVE_UP` abandons the recipients. `FOUND`
                 counts one recipient as accepted, with its `message_id`. `CANCEL` never sends to
                 recipients that are still pending.
-            who: the name of the person who decides.
+            who: the name of the operator.
             note: the reason for the decision.
-            request: decide only about the recipients of this request.
-            line: decide only about the recipient on this line of the list, or about those from a
-                first to a last line: `line=(2, 5_000)`.
+            request: decide only on the recipients of this request.
+            line: decide only on the recipient on this line of the list, or on those from a first to
+                a last line: `line=(2, 5_000)`.
             message_id: the id that the gateway gave; for `Event.FOUND` only.
 
         Returns:
@@ -722,8 +725,8 @@ class Campaign:
 
         Raises:
             ValueError: `who` is blank, `line` is neither a line nor a range, `message_id` is
-                missing or does not belong to this event, or it is not the id of exactly one
-                recipient.
+                missing or not used by this event, more than one recipient is selected, or another
+                recipient has this id.
             LedgerError: the file or the database cannot be written.
         """
         person = checked_person(who)
@@ -742,7 +745,7 @@ class Campaign:
     def purge(self) -> None:
         """Delete numbers, texts, message ids and raw replies, and keep the statistics.
 
-        In a database, all recipients are deleted at once, so `recipients` yields nothing then.
+        In a database, all recipients are deleted, so `recipients` yields nothing after that.
 
         Raises:
             ValueError: some recipients are pending, in flight or in doubt.
@@ -779,7 +782,7 @@ def __getattr__(name: str) -> type[SqliteJournal]:
 
 def _postgres_journal(database: str) -> type[PostgresJournal]:
     if not on_server(database):
-        raise ValueError("database: must be an address that begins with postgresql://")
+        raise ValueError("database: must be a postgresql:// URL")
     from ..ledger.postgres.postgres_journal import PostgresJournal  # noqa: PLC0415 - an extra
 
     return PostgresJournal
@@ -798,7 +801,7 @@ def running_campaigns(database: str) -> list[str]:
     """Return the names of campaigns that were started and have recipients to send to.
 
     Args:
-        database: an address that begins with `postgresql://`.
+        database: a `postgresql://` URL.
 
     Raises:
         LedgerError: the database failed.

@@ -1,6 +1,6 @@
 """How a command line names a campaign.
 
-Rule of this file: an address with a password is never shown, also not in a command to copy.
+Rule of this file: an address with a password is never shown, not even in a command to copy.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def place_in_words(place: str | PathLike[str], database: str | None) -> str:
     name = shlex.quote(fspath(place))
     if database is None:
         return name
-    address = "ADDRESS" if _has_password(database) else shlex.quote(database)
+    address = "URL" if _has_password(database) else shlex.quote(database)
     return f"{name} --database {address}"
 
 

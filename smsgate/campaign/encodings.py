@@ -40,7 +40,7 @@ U+02BC is left out: it is the Ukrainian apostrophe.
 """
 _UNICODE_BEGINS = re.compile(rb"[\x00-\x7f]*[\xc2-\xf4][\x80-\xbf]")
 _WORDS = 50_000
-"""The number of different words that are examined at most."""
+"""The maximum number of different words that are examined."""
 
 _FREQUENT = {
     **dict.fromkeys("оа", 0.085), **dict.fromkeys("нитер", 0.055), **dict.fromkeys("івслк", 0.042),

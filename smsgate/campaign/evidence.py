@@ -18,7 +18,7 @@ from .journal_steps import JournalSteps
 __all__ = ["EvidenceCollector"]
 
 _LISTED = 1_000
-"""The number of message ids stored with a request at most."""
+"""The maximum number of message ids that are stored with a request."""
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class EvidenceCollector:
             balance = await self.session.get_credit_balance()
         except SmsGateError as error:
             # A gateway that refuses this account works.
-            self.trouble = str(error) if outcome_of(error).passing else ""
+            self.trouble = str(error) if outcome_of(error).transient else ""
             self.session_ended = isinstance(error, NotSent | InDoubt) and error.reason.ends_session
         else:
             self.seen = Seen(balance, await self.steps(self.journal.now))

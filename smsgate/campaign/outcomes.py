@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 INTERRUPTED = "interrupted while the request was in flight"
-INTERRUPTED_BEFORE = "interrupted before any byte of the request left"
+INTERRUPTED_BEFORE = "interrupted before any byte of the request went out"
 NOT_ALLOWED = "not among the allowed numbers of this test environment"
 _TRIES = 3
 """How often a recipient is tried alone before a failure of the gateway counts as a refusal."""
@@ -108,7 +108,7 @@ def _slot(key: int, slot: RecipientResult) -> RecipientOutcome:
 def outcome_of_error(claim: Claim, error: BaseException, *, left: bool) -> RequestOutcome:
     """Return the outcome of a request that ended with this error.
 
-    `left` is whether the request may have left. It decides if the error does not, as after a
+    `left` is whether the request may have gone out. It decides if the error does not, as after a
     cancellation.
     """
     if isinstance(error, NotSent):
@@ -159,7 +159,7 @@ def _refused(claim: Claim, error: Refused) -> RequestOutcome:
             RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients
         )
         return RequestOutcome(outcomes, end)
-    if row.passing and not error.reasons and claim.alone < _TRIES:
+    if row.transient and not error.reasons and claim.alone < _TRIES:
         outcomes = tuple(
             RecipientOutcome(key, Event.NOT_SENT, alone=True) for key, _ in claim.recipients
         )

@@ -38,8 +38,8 @@ class OwnPace:
     """The pace of a run that is alone on its campaign.
 
     Args:
-        batch: the most recipients in one request.
-        rate: the most recipients per second; None for no limit.
+        batch: the maximum number of recipients in one request.
+        rate: the maximum number of recipients per second; None for no limit.
     """
 
     def __init__(self, batch: int, rate: float | None) -> None:
@@ -48,7 +48,7 @@ class OwnPace:
         self._due = 0.0
 
     async def next(self) -> tuple[int, float]:
-        """Return the most recipients of the next request, and the seconds to wait before it."""
+        """Return the maximum size of the next request, and the seconds to wait before it."""
         return self._most, self._due - anyio.current_time()
 
     def together(self, workers: int) -> int:
@@ -72,7 +72,7 @@ class SharedPace:
         self._batch = batch
 
     async def next(self) -> tuple[int, float]:
-        """Return the most recipients of the next request, and the seconds to wait before it."""
+        """Return the maximum size of the next request, and the seconds to wait before it."""
         return await self._steps(self._journal.reserve, self._batch)
 
     def together(self, workers: int) -> int:
@@ -83,7 +83,7 @@ class SharedPace:
         return workers
 
     def claimed(self, recipients: int) -> None:
-        """Do nothing, since the time is reserved already."""
+        """Do nothing, because the time is reserved already."""
 
 
 class AccountSlots:

@@ -47,7 +47,7 @@ class Plan:
 
     `pending` is the number of recipients to send to, and `cost` is in credits. `balance` (in
     credits) and `seconds` (that the rate allows) are None if they are not known. `requests` is the
-    least number of requests, since recipients with different texts need different ones, and
+    least number of requests, because recipients with different texts need different ones, and
     `gateway_seconds` the time that a gateway needs for them if it takes `REQUEST_SECONDS` for each.
     `costs` says what the pending recipients cost by country, and in money if there are prices.
     """

@@ -162,7 +162,7 @@ class Poller:
             state = DeliveryState.NOT_FOUND
         except SmsGateError as error:
             ended = isinstance(error, NotSent | InDoubt) and error.reason.ends_session
-            if ended or not outcome_of(error).passing:
+            if ended or not outcome_of(error).transient:
                 raise
             # Asking twice is harmless, so the message stays in the queue. The session has already
             # repeated the request a few times.

@@ -103,7 +103,7 @@ def excluded_campaign(place: str | PathLike[str], *, database: str | None = None
 
     Args:
         place: the file of the campaign; with `database`, its name.
-        database: an address that begins with `postgresql://`.
+        database: a `postgresql://` URL.
 
     Raises:
         FileNotFoundError: there is no such campaign.

@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "worker": (
         "worker_command",
-        "Send outbox messages and campaigns until you stop it. You may run several workers.",
+        "Send outbox messages and campaigns until stopped. You may run several workers.",
     ),
     "demo": (
         "demo",
@@ -48,7 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "init": (
         "init_command",
-        "Write your account to an .env file, and check it as the doctor does. Sends nothing.",
+        "Write your settings to an .env file, and check them like 'doctor'. Sends nothing.",
     ),
     "campaign": (
         "campaign_commands",
@@ -59,7 +59,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "outbox": (
         "outbox_commands",
-        "See the messages of an outbox, and decide about those in doubt.",
+        "Show the messages of an outbox, and resolve those in doubt.",
     ),
     "database": (
         "database_commands",
@@ -67,7 +67,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "stoplist": (
         "stop_list_commands",
-        "Keep the numbers of people who said no. Campaigns do not send to them.",
+        "Manage the numbers of people who opted out. Campaigns do not send to them.",
     ),
 }
 """Each command in the order of `--help`: the module that has it, and its line in the list."""
@@ -98,7 +98,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _refused(arguments: Sequence[str], error: Exception) -> int:
     """Say why the command line is invalid, and return the exit code."""
-    # Imported here, since it takes as long as a command.
+    # Imported here, because it takes as long as a command.
     from ..languages import speaking  # noqa: PLC0415
     from .output import Machines, People  # noqa: PLC0415
     from .shared_options import language_asked  # noqa: PLC0415

@@ -88,7 +88,7 @@ _S = RecipientState
 _RESUME = "smsgate campaign resume {}"
 
 _NAMED = 10
-"""The number of requests that an error names at most."""
+"""The maximum number of requests that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,10 @@ class Contents:
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The sender: an approved name or a phone number. Needed without --sender-column.",
+            help=(
+                "The sender: an approved name or a phone number. Required unless --sender-column is"
+                " given."
+            ),
         ),
     ] = None
     text: Annotated[
@@ -255,7 +258,10 @@ async def run(
     *,
     any_time: Annotated[
         bool,
-        typer.Option("--any-time", help="Forget --between and --not-before; send at any time."),
+        typer.Option(
+            "--any-time",
+            help="Remove --between and --not-before from the campaign; send at any time.",
+        ),
     ] = False,
     rate: Annotated[
         float | None,
@@ -272,7 +278,10 @@ async def run(
     batch: Annotated[
         int,
         typer.Option(
-            metavar="N", min=1, max=MOST_IN_REQUEST, help="The most recipients in one request."
+            metavar="N",
+            min=1,
+            max=MOST_IN_REQUEST,
+            help="The maximum number of recipients in one request.",
         ),
     ] = 100,
     max_cost: MaxCost = None,
@@ -281,7 +290,7 @@ async def run(
     drop_stop_list: DropStopList = None,
     yes: Yes = False,
 ) -> int:
-    """Send to all pending recipients. After any interruption, run this command again.
+    """Send to all pending recipients. If a run is interrupted, start it again.
 
     Example: smsgate campaign run spring.sms --rate 50
     """
@@ -308,7 +317,7 @@ async def run(
                 if night := night_warning(window, plan):
                     output.warn(night)
                 confirm(_question(plan.pending, cost_words(plan.costs)), yes=yes)
-            # Not before: a run that is not confirmed changes nothing, also not for other machines.
+            # Not before: a run that is not confirmed changes nothing, not even for other machines.
             when.change(campaign, any_time=any_time)
             _change_stop_lists(campaign, place, stop_list, drop_stop_list)
             with CampaignBar(output, plan.pending) as shown:
@@ -360,7 +369,7 @@ def _change_stop_lists(
 
 
 async def _balance(output: Output, session: AsyncSession) -> Decimal | None:
-    """Return the balance, or None if the gateway does not work: the run waits for the gateway."""
+    """Return the balance, or None if the gateway is not working: the run waits for it."""
     try:
         return await session.get_credit_balance()
     except (NotSent, InDoubt) as error:
@@ -386,7 +395,7 @@ def pause(
     *,
     note: Annotated[str, typer.Option(metavar="TEXT", help="The reason, shown to others.")] = "",
 ) -> None:
-    """Stop all machines that send a campaign in a database. They finish requests in flight.
+    """Pause a campaign in a database on all machines. Requests in flight finish.
 
     Example: smsgate campaign pause spring --database postgresql://db.example/shop
     """
@@ -397,7 +406,7 @@ def pause(
 
 @command(app, changes=True, speaks=True)
 def resume(output: Output, place: CampaignPlace, *, yes: Yes = False) -> None:
-    """End a pause for all machines that share a database, or allow them to start.
+    """Resume a paused campaign in a database, or let workers start a new one.
 
     Example: smsgate campaign resume spring --database postgresql://db.example/shop
     """
@@ -421,7 +430,7 @@ def rate(
         str, typer.Argument(metavar="N", help="Recipients per second, or 'none' for no limit.")
     ],
 ) -> None:
-    """Set the rate limit of a campaign in a database, for all machines together, even in a run.
+    """Set the rate limit of a campaign in a database, for all machines, even during a run.
 
     Example: smsgate campaign rate spring 100 --database postgresql://db.example/shop
     """
@@ -465,7 +474,7 @@ def in_doubt(output: Output, place: CampaignPlace, show_numbers: ShowNumbers = F
 def _open_to_show(place: CampaignPlace) -> Campaign:
     """Open a campaign to show it.
 
-    If no run uses the file, recipients left in flight by a killed run are moved to in doubt.
+    If no run uses the file, recipients left in flight by a killed run are marked as in doubt.
     """
     with suppress(JournalError, OSError):
         return place.open()
@@ -503,7 +512,7 @@ class DecisionOptions:
         str | None,
         typer.Option(
             metavar="ID",
-            help="Record this message id for the recipient of --line, as accepted. Needs --line.",
+            help="Mark the recipient on --line as accepted, with this message id.",
         ),
     ] = None
     cancel: Annotated[
@@ -563,9 +572,9 @@ def resolve(
 ) -> int:
     """Record your decision on recipients in doubt, or cancel pending recipients.
 
-    The user and the time are recorded, too.
+    The operator (the user of this machine) and the time are recorded, too.
 
-    Example: smsgate campaign resolve spring.sms --sent --request 7 --note "seen by the provider"
+    Example: smsgate campaign resolve spring.sms --sent --request 7 --note "seen on the website"
     """
     event, lines = decision.event, _lines(line)
     with place.open() as campaign:
@@ -622,7 +631,10 @@ async def poll(
     account: Account,
     *,
     rate: Annotated[
-        float, typer.Option(metavar="N", min=0.001, help="The most status requests per second.")
+        float,
+        typer.Option(
+            metavar="N", min=0.001, help="The maximum number of status requests per second."
+        ),
     ] = 50.0,
     again: Annotated[
         float,

@@ -27,10 +27,10 @@ class CampaignPlace:
     database: Annotated[
         str | None,
         typer.Option(
-            metavar="ADDRESS",
+            metavar="URL",
             help=(
-                "A PostgreSQL database, for a campaign on several machines; the address begins with"
-                " postgresql://. Put its password into ~/.pgpass."
+                "A PostgreSQL database, for a campaign on several machines: a postgresql:// URL."
+                " Put its password into ~/.pgpass."
             ),
         ),
     ] = None

@@ -664,9 +664,14 @@ def _in_doubt_screen(in_doubt: InDoubtList) -> RenderableType:
         )
         blocks.append(Text(f"{more}\n", "dim"))
     resolve = f"  smsgate campaign resolve {in_doubt.path}"
-    decide = say("To decide about all recipients in doubt, one --request N or one --line N:")
+    export = f"  smsgate campaign export {in_doubt.path} in-doubt.csv --state in-doubt"
+    decide = say(
+        "To decide on all recipients in doubt (add --request N or --line N for some of them):"
+    )
     proof = say("The figures are evidence, not proof; --resend may deliver a second copy.")
     blocks += [
+        Text(say("To list all of them, with full numbers:"), "dim"),
+        unbroken((export, "dim")),
         Text(decide, "dim"),
         unbroken((f"{resolve} --sent | --resend | --give-up", "dim")),
         Text(say("To record a message id that the provider found:"), "dim"),

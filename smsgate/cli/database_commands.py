@@ -95,12 +95,12 @@ def migrate(output: Output, database: Database) -> None:
 
 @command(app, changes=True)
 def accept_failover(output: Output, database: Database, *, yes: Yes = False) -> None:
-    """After a failover of PostgreSQL, allow sending again. Pending messages become in doubt.
+    """Allow sending again after a failover. Pending messages are marked as in doubt.
 
     Example: smsgate database accept-failover --database postgresql://db.example/shop
     """
     if not database.on_server():
-        raise ValueError("an SQLite file does not fail over: give an address of PostgreSQL")
+        raise ValueError("an SQLite file does not fail over: give a postgresql:// URL")
     with database.ledger() as ledger:
         from ..ledger.postgres.postgres_messages import (  # noqa: PLC0415 - an extra
             PostgresMessages,
@@ -302,7 +302,7 @@ def _accepted_screen(accepted: FailoverAccepted) -> RenderableType:
         pending = things(accepted.recipients, "pending recipient is", "pending recipients are")
         said += (
             f"\nCampaigns: {pending} now in doubt, and the campaigns are paused. To list them:"
-            " smsgate campaign in-doubt NAME --database ADDRESS"
+            " smsgate campaign in-doubt NAME --database URL"
         )
     return Text(said)
 

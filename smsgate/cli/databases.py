@@ -44,10 +44,10 @@ class Database:
     database: Annotated[
         str | None,
         typer.Option(
-            metavar="PLACE",
+            metavar="PATH|URL",
             help=(
-                "The outbox: the path of an SQLite file, or an address that begins with"
-                " postgresql://. Default: SMSGATE_DATABASE."
+                "The outbox: the path of an SQLite file, or a postgresql:// URL."
+                " Default: SMSGATE_DATABASE."
             ),
         ),
     ] = None
@@ -72,7 +72,7 @@ class Database:
         """Return the words of a command line that give the same database again."""
         if self.database is None:
             return ""
-        return f" --database {'ADDRESS' if self.on_server() else shlex.quote(self.database)}"
+        return f" --database {'URL' if self.on_server() else shlex.quote(self.database)}"
 
     def exists(self) -> bool:
         """Return whether there is a file, or an address that leads to a server."""

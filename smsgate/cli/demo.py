@@ -273,7 +273,7 @@ def _report_screen(report: DemoReport) -> RenderableType:
         Text(),
         Text(
             f"The gateway's records: {_twice(shown.recipients_twice)}; {unlisted}."
-            " You decide about the recipients in doubt."
+            " You decide on the recipients in doubt."
         ),
         Text.assemble("The report for a manager: ", (shown.report, "bold")),
     )

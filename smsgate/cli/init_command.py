@@ -53,7 +53,7 @@ async def init(
         bool, typer.Option("--overwrite", help="Replace the file if it exists.")
     ] = False,
 ) -> int:
-    """Write your account to an .env file, and check it as the doctor does. Sends nothing.
+    """Write your settings to an .env file, and check them like 'doctor'. Sends nothing.
 
     Login, password and sender come from the environment. At a terminal, you are asked for what is
     missing. Only you can read the file; do not commit it.

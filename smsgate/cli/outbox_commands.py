@@ -37,7 +37,7 @@ __all__ = ["app"]
 app: typer.Typer = typer.Typer(
     name="outbox",
     cls=PlainGroup,
-    help="See the messages of an outbox, and decide about those in doubt.",
+    help="Show the messages of an outbox, and resolve those in doubt.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -70,12 +70,12 @@ def list_(
         typer.Option(
             metavar="STATE",
             parser=_state,
-            help=f"Only messages in this state: {', '.join(_WORDS)}. Repeat it for several states."
+            help=f"Only messages in this state: {', '.join(_WORDS)}. May be repeated."
             " Default: all.",
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(metavar="N", min=1, max=_MOST, help="Messages to list at most.")
+        int, typer.Option(metavar="N", min=1, max=_MOST, help="The maximum number of messages.")
     ] = 100,
     after: Annotated[
         int | None,
@@ -105,7 +105,7 @@ def in_doubt(
     database: Database,
     *,
     limit: Annotated[
-        int, typer.Option(metavar="N", min=1, max=_MOST, help="Messages to list at most.")
+        int, typer.Option(metavar="N", min=1, max=_MOST, help="The maximum number of messages.")
     ] = 1000,
     show_numbers: ShowNumbers = False,
 ) -> int:
@@ -128,7 +128,7 @@ class MessageDecision:
     found: Annotated[
         str | None,
         typer.Option(
-            metavar="MESSAGE-ID", help="Count the message as accepted with this id of the gateway."
+            metavar="MESSAGE-ID", help="Mark the message as accepted, with this message id."
         ),
     ] = None
     sent: Annotated[
@@ -190,9 +190,11 @@ def resolve(
     ] = "",
     yes: Yes = False,
 ) -> None:
-    """Decide about a message in doubt, or cancel a pending one. User and time are recorded.
+    """Record your decision on a message in doubt, or cancel a pending message.
 
-    Example: smsgate outbox resolve 17 --database sms.db --sent --note "seen by the provider"
+    The operator (the user of this machine) and the time are recorded, too.
+
+    Example: smsgate outbox resolve 17 --database sms.db --sent --note "seen on the website"
     """
     event, who = decision.event, getpass.getuser()
     with database.ledger() as ledger:

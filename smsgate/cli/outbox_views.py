@@ -1,6 +1,6 @@
 """The output of the outbox commands: messages, those in doubt, and decisions.
 
-Rule of this file: as in `views.py`, a new result is a new row of `VIEWS`. Numbers are masked, also
+Rule of this file: as in `views.py`, a new result is a new row of `VIEWS`. Numbers are masked, even
 in keys, unless the user asks for them, and no text is shown.
 """
 
@@ -173,8 +173,8 @@ def _in_doubt_screen(in_doubt: MessagesInDoubt) -> RenderableType:
         unbroken((f"To decide: smsgate outbox resolve ID{in_doubt.words} DECISION", "dim")),
         Text("  DECISION is --found MESSAGE-ID, --sent, --resend or --give-up", "dim"),
         Text(
-            "First check in the account whether the message is there; --resend may deliver a second"
-            " copy.",
+            "First check on the provider's website whether the message is there; --resend may"
+            " deliver a second copy.",
             "dim",
         ),
     ]

@@ -85,7 +85,7 @@ class Output(ABC):
         Only the first call counts: a later call shows nothing and returns the first exit code.
         """
         if self._ended is None:
-            # Set before it is shown, since a signal may interrupt the output.
+            # Set before it is shown, because a signal may interrupt the output.
             self._ended = code if error is None else exit_of(error).code
             self._ended = self._show_end(error, code, sends=sends)
         return self._ended

@@ -35,18 +35,25 @@ def preview(
     output: Output,
     place: CampaignPlace,
     *,
-    most: Annotated[
+    limit: Annotated[
         int,
-        typer.Option("--most", "-n", metavar="N", min=1, max=1_000, help="How many messages."),
+        typer.Option(
+            "--limit",
+            "-n",
+            metavar="N",
+            min=1,
+            max=1_000,
+            help="The maximum number of messages.",
+        ),
     ] = 5,
     line: Line = None,
     show_numbers: ShowNumbers = False,
 ) -> None:
     """Show messages of a campaign as on a phone, with their parts. Nothing is sent.
 
-    Example: smsgate campaign preview spring.sms -n 5
+    Example: smsgate campaign preview spring.sms --limit 5
     """
-    output.show(Previewed(tuple(_samples(place, most, line)), show_numbers))
+    output.show(Previewed(tuple(_samples(place, limit, line)), show_numbers))
 
 
 async def send_test(

@@ -26,7 +26,7 @@ class Rewrites:
         typer.Option(
             metavar="replace",
             help=(
-                "Replace typographic quotes, dashes and spaces by plain ones where that saves"
+                "Replace typographic quotes, dashes and spaces with plain ones where that saves"
                 " parts. Default: keep them."
             ),
         ),
@@ -35,8 +35,8 @@ class Rewrites:
         Language | None,
         typer.Option(
             help=(
-                "Write the text in Latin letters, by the official table for Ukrainian or Russian."
-                " Default: keep the letters."
+                "Write the text in Latin letters, using the official table for Ukrainian or"
+                " Russian. Default: keep the letters."
             )
         ),
     ] = None

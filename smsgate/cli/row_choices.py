@@ -51,8 +51,8 @@ class RowChoices:
         Duplicates,
         typer.Option(
             help=(
-                "If a number occurs again with another text: skip it, or send it, too. The same"
-                " number with the same text is always skipped."
+                "What to do with a number that occurs again with a different text: skip the row, or"
+                " send this text, too. A repeat with the same text is always skipped."
             )
         ),
     ] = "skip"

@@ -79,7 +79,7 @@ class Behaviour:
             metavar="ACCOUNT",
             help=(
                 "Another account with a balance of its own: LOGIN:PASSWORD:CREDITS, or"
-                " LOGIN:PASSWORD for 10000 credits. Repeatable."
+                " LOGIN:PASSWORD for 10000 credits. May be repeated."
             ),
         ),
     ] = None
@@ -197,7 +197,7 @@ class Listening:
         list[str] | None,
         _listening(
             metavar="NAME",
-            help="Another host name to accept in the Host header. Repeatable.",
+            help="Another host name to accept in the Host header. May be repeated.",
         ),
     ] = None
     tls_cert: Annotated[

@@ -97,7 +97,8 @@ async def sandbox(
             help=(
                 "Inject a fault: its kind, then an operation, a percentage, a count or a delay."
                 " Examples: 'reset after,SendSMS,10%', 'slow,5s', '502 before,3x'. 'before' and"
-                " 'after' mean before and after the gateway processes the request. Repeatable."
+                " 'after' mean before and after the gateway processes the request. May be"
+                " repeated."
             ),
         ),
     ] = [],  # noqa: B006 - typer copies it
@@ -106,7 +107,7 @@ async def sandbox(
     """Run a local gateway for tests: the TurboSMS protocol, with an inbox in the browser.
 
     Press Ctrl-C to stop the sandbox. Each option is also an environment variable: --port is
-    SMSGATE_SANDBOX_PORT. Separate the values of a repeatable option by ; in its variable.
+    SMSGATE_SANDBOX_PORT. In a variable, separate the values of a repeatable option with ;.
 
     Example: smsgate sandbox --database sandbox.db --fault "reset after,SendSMS,10%"
     """

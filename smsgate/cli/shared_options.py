@@ -122,9 +122,7 @@ class Account:
 
     url: Annotated[
         str | None,
-        _account(
-            metavar="URL", help="The address of the gateway. Default: SMSGATE_URL, or TurboSMS."
-        ),
+        _account(metavar="URL", help="The URL of the gateway. Default: SMSGATE_URL, or TurboSMS."),
     ] = None
     concurrency: Annotated[
         int | None,
@@ -145,8 +143,8 @@ class Account:
             max=256,
             metavar="N",
             help=(
-                "The limit for requests in flight that all machines share when they send campaigns"
-                " in PostgreSQL. Default: SMSGATE_ACCOUNT_CONCURRENCY, or no limit."
+                "For campaigns in PostgreSQL: the maximum number of requests in flight on all"
+                " machines together. Default: SMSGATE_ACCOUNT_CONCURRENCY, or no limit."
             ),
         ),
     ] = None

@@ -5,7 +5,7 @@ at the current line, as Ctrl-C does in any Python program. While an event loop r
 a reaction in the loop instead: a campaign first waits for requests in flight, and everything else
 is cancelled.
 
-Rule of this file: it imports little, and only from the standard library, since it is loaded first.
+Rule of this file: it imports little, and only from the standard library: it is loaded first.
 A new signal is a new row of the table.
 """
 
@@ -119,7 +119,7 @@ class Signals:
             self._telling_until = 0.0
 
     def settled(self) -> None:
-        """Let a signal end the process immediately, since the end has been shown.
+        """Let a signal end the process immediately, because the end has been shown.
 
         After a first signal, only a counted second one does. Any other signal would change the exit
         code that the first one decided.
@@ -172,4 +172,4 @@ class Signals:
 
 
 SIGNALS = Signals()
-"""The only instance, since a process has one table of signal handlers."""
+"""The only instance, because a process has one table of signal handlers."""

@@ -183,7 +183,7 @@ def _rewritten(text: str | None, rewrites: Rewrites) -> str | None:
 
 
 async def _statuses(session: AsyncSession, ids: Sequence[str]) -> tuple[DeliveryStatus, ...]:
-    """Request all statuses at the same time. Returns them in order, also those of unknown ids."""
+    """Request all statuses at the same time. Returns them in order, even those of unknown ids."""
     found: dict[str, DeliveryStatus | SmsGateError | ValueError] = {}
 
     async def ask(one: str) -> None:

@@ -1,4 +1,4 @@
-"""The commands `smsgate stoplist ...`: the numbers of people who said no.
+"""The commands `smsgate stoplist ...`: the numbers of people who opted out.
 
 Rule of this file: a command opens the list, does one step, and shows the answer.
 """
@@ -39,7 +39,7 @@ __all__ = ["app"]
 app: typer.Typer = typer.Typer(
     name="stoplist",
     cls=SpeakingGroup,
-    help="Keep the numbers of people who said no. Campaigns do not send to them.",
+    help="Manage the numbers of people who opted out. Campaigns do not send to them.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -61,9 +61,9 @@ class ListPlace:
     file: Annotated[
         str | None,
         typer.Option(
-            metavar="PLACE",
+            metavar="PATH|URL",
             help=(
-                "The stop list: the path of a file, or an address that begins with postgresql://."
+                "The stop list: the path of a file, or a postgresql:// URL."
                 " Default: SMSGATE_STOP_LIST."
             ),
         ),
@@ -130,7 +130,7 @@ class ListedNumbers:
 def add(
     output: Output, numbers: Numbers, where: ListPlace, *, reason: Why = "", country: Country = None
 ) -> None:
-    """Add numbers: nothing is sent to them from now on. Runs notice it at once.
+    """Add numbers. Campaigns send nothing to them from now on, even if they are running.
 
     Example: smsgate stoplist add +380501234567 --file stop.db --reason "wrote STOP"
     """
@@ -162,7 +162,7 @@ def list_(
     where: ListPlace,
     *,
     limit: Annotated[
-        int, typer.Option(metavar="N", min=1, max=_MOST, help="Numbers to list at most.")
+        int, typer.Option(metavar="N", min=1, max=_MOST, help="The maximum number of entries.")
     ] = 100,
     show_numbers: ShowNumbers = False,
 ) -> None:
@@ -212,7 +212,7 @@ def import_(
     ] = None,
     country: Country = None,
 ) -> None:
-    """Add all numbers of a list. To import it again changes nothing.
+    """Add all numbers of a list. Importing it again changes nothing.
 
     Example: smsgate stoplist import stop.csv --file stop.db --reason "old list"
     """

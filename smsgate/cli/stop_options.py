@@ -21,6 +21,7 @@ __all__ = [
     "AlsoStopList",
     "DropStopList",
     "LeaveOut",
+    "OutboxStopList",
     "StopListPlace",
     "invalid_rows",
     "warn_of_invalid",
@@ -29,32 +30,42 @@ __all__ = [
 StopListPlace = Annotated[
     str | None,
     typer.Option(
-        metavar="PLACE",
+        metavar="PATH|URL",
         help=(
-            "The stop list: a file, or an address that begins with postgresql://. The campaign"
-            " remembers it. Default: SMSGATE_STOP_LIST."
+            "The stop list: the path of a file, or a postgresql:// URL. The campaign remembers it."
+            " Default: SMSGATE_STOP_LIST."
         ),
     ),
 ]
 
-AlsoStopList = Annotated[
-    str | None,
-    typer.Option(
+
+def _also_stop_list(*, of_outbox: bool) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(
         "--stop-list",
-        metavar="PLACE",
+        metavar="PATH|URL",
         help=(
-            "Do not send to the numbers of this stop list: a file, or an address that begins with"
-            " postgresql://. SMSGATE_STOP_LIST is for campaigns only, since one-time codes go to"
-            " everybody."
+            "Do not send to the numbers on this stop list: the path of a file, or a postgresql://"
+            " URL. Only campaigns read SMSGATE_STOP_LIST, because one-time codes must also reach"
+            " people who opted out."
+            + (
+                " Applies to outbox messages; campaigns have stop lists of their own."
+                if of_outbox
+                else ""
+            )
         ),
-    ),
-]
+    )
+    return option
+
+
+AlsoStopList = Annotated[str | None, _also_stop_list(of_outbox=False)]
+
+OutboxStopList = Annotated[str | None, _also_stop_list(of_outbox=True)]
 
 DropStopList = Annotated[
     str | None,
     typer.Option(
-        metavar="PLACE",
-        help="Forget this stop list of the campaign. With --stop-list, it is replaced.",
+        metavar="PATH|URL",
+        help=("Remove this stop list from the campaign. To replace it, also give --stop-list."),
     ),
 ]
 
@@ -70,8 +81,8 @@ class LeaveOut:
         typer.Option(
             metavar="FILE",
             help=(
-                "Leave out the numbers of a CSV file, a spreadsheet, a text file with one number a"
-                " line, or another campaign (with --database, also its name). May be repeated."
+                "Leave out the numbers of a CSV file, a spreadsheet, a text file with one number"
+                " per line, or another campaign (with --database, also its name). May be repeated."
             ),
         ),
     ] = None
@@ -109,7 +120,7 @@ def _begins(path: Path) -> bytes:
 
 
 def warn_of_invalid(output: Output, lists: Sequence[LeftOut]) -> None:
-    """Warn of rows of excluded lists that exclude nobody, since they have no valid number."""
+    """Warn of rows of excluded lists that exclude nobody, because they have no valid number."""
     for one in lists:
         if one.invalid:
             output.warn(

@@ -34,8 +34,8 @@ class WhenToSend:
         typer.Option(
             metavar="HOURS",
             help=(
-                "Send only at these hours, such as 09:00-20:00. A run waits outside of them."
-                " Default: at any time."
+                "Send only during these hours, such as 09:00-20:00. Outside these hours, a run"
+                " waits. Default: at any time."
             ),
         ),
     ] = None
@@ -45,7 +45,9 @@ class WhenToSend:
             metavar="ZONE",
             help=(
                 "The time zone of --between and --not-before, such as Europe/Kyiv. Default for"
-                " --between: the clocks of the recipients' countries, all of them at once."
+                " --between: send only while it is within these hours in every recipient's country."
+                " Default for --not-before: the recipients' time zone if they have only one, else"
+                " this machine's."
             ),
         ),
     ] = None
@@ -90,7 +92,7 @@ def window_words(window: SendingWindow) -> str:
         said.append(say("not before {moment}", moment=first))
     now = time.time()
     if (seconds := window.wait(now)) == inf:
-        said.append(say("not in the next days: the clocks have no such minute in common"))
+        said.append(say("not in the next days: the hours do not overlap in all time zones"))
     elif seconds:
         following = moment(now + seconds, window.zone, spoken())
         said.append(say("next at {moment}", moment=following))

@@ -27,7 +27,7 @@ from .databases import Database
 from .help import PlainGroup
 from .output import Output
 from .shared_options import Account, command, stopping
-from .stop_options import AlsoStopList
+from .stop_options import OutboxStopList
 from .views import VIEWS, View, printable, unbroken
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _ENGINE_LOGS = ("procrastinate", "psycopg.pool")
 _HTTP_LIBRARIES = 2
 """The number of `-v` that also shows the logs of the engine."""
 _AGAIN = "Press Ctrl-C again to stop immediately. Messages in flight are then in doubt."
-_PENDING_AGAIN = {kind.__name__ for kind, row in OUTCOMES.items() if row.account or row.passing}
+_PENDING_AGAIN = {kind.__name__ for kind, row in OUTCOMES.items() if row.account or row.transient}
 """Errors after which a refused message is pending again, so it is not counted as refused."""
 
 
@@ -89,11 +89,11 @@ class Tally:
 
 @command(app, sends=True, serves=True)
 async def worker(
-    output: Output, database: Database, account: Account, *, stop_list: AlsoStopList = None
+    output: Output, database: Database, account: Account, *, stop_list: OutboxStopList = None
 ) -> None:
-    """Send outbox messages and campaigns until you stop it. You may run several workers.
+    """Send outbox messages and campaigns until stopped. You may run several workers.
 
-    After the first Ctrl-C or SIGTERM it waits for requests in flight; the second stops it at once.
+    The first Ctrl-C or SIGTERM waits for requests in flight, the second stops immediately.
 
     Example: smsgate worker --database postgresql://db.example/shop
     """
@@ -185,7 +185,7 @@ class _EngineErrors(logging.Handler):
 def _started_line(started: WorkerStarted) -> RenderableType:
     requests = things(started.requests, "request")
     return unbroken(
-        f"Worker on {printable(started.database)}: {started.sends}, {requests} at once."
+        f"Worker on {printable(started.database)}: {started.sends}, {requests} at the same time."
         "\nStop with Ctrl-C."
     )
 

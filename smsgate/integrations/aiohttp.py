@@ -46,7 +46,7 @@ def sms_context(
         make: creates the session; the default reads the environment. It is called without
             arguments, or with `stop_list=` if there is one.
         stop_list: the path, the address or the object of a stop list that the session honours. By
-            default it honours none, since one-time codes go to everybody.
+            default it honours none, because one-time codes must reach people who opted out, too.
         grace: seconds that calls in flight may still take at shutdown, see `AsyncSession.aclose`.
             The default, 8, is below the 10 seconds after which Docker kills the process. None
             waits until the deadline of each call.

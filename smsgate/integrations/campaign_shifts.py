@@ -1,7 +1,7 @@
 """Shifts on campaigns in PostgreSQL: one call of a runner, until there is nothing to send now.
 
 Rule of this file: it decides nothing. The campaign in the database says whether it may be sent, and
-its claims make a shift safe on many machines at once.
+its claims make shifts safe on many machines at the same time.
 """
 
 from __future__ import annotations

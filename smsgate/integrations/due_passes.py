@@ -1,6 +1,6 @@
 """Delivers the pending messages of an outbox, with pauses while nothing can be sent.
 
-Rule of this file: it needs no library of an extra, since a worker on an SQLite file has none.
+Rule of this file: it needs no library of an extra, because a worker on an SQLite file has none.
 """
 
 from __future__ import annotations

@@ -88,11 +88,12 @@ def sms_lifespan(
     Args:
         make: creates the session; the default reads the environment. It is called without
             arguments, or with `stop_list=` if there is one.
-        outbox: the path of an SQLite file or an address that begins with `postgresql://`, as in
+        outbox: the path of an SQLite file or a `postgresql://` URL, as in
             `smsgate.outbox.Outbox`. By default there is no outbox.
         forget_texts: delete texts from the outbox, see `smsgate.outbox.Outbox`.
         stop_list: the path, the address or the object of a stop list that the session and the
-            outbox honour. By default they honour none, since one-time codes go to everybody.
+            outbox honour. By default they honour none, because one-time codes must reach people who
+            opted out, too.
         grace: seconds that calls in flight may still take at shutdown, see `AsyncSession.aclose`.
             The default, 8, is below the 10 seconds after which Docker kills the process. None
             waits until the deadline of each call.
@@ -184,9 +185,7 @@ you have several clients, put the client into the key of the outbox, which may h
 
 
 _RETRY_AFTER = "5"
-_LEDGER_FAILED = (
-    "The records of this service cannot be used. If this was a send, the message may be on its way."
-)
+_LEDGER_FAILED = "This service's database failed. If you asked for a message, it may still arrive."
 
 
 def answer_errors(app: FastAPI) -> None:

@@ -73,7 +73,7 @@ def smsgate_tasks(
     - `rescue`, every 30 seconds, runs jobs of dead workers again, and moves messages that were in
       flight there to in doubt after their lease.
     - `campaign(name=NAME)`, with the argument `campaigns`, sends a campaign until nobody is pending
-      or it is paused. Several workers may work on it at once.
+      or it is paused. Several workers may work on it at the same time.
     - `campaigns`, every 10 seconds, defers `campaign` for each campaign that is running.
 
     Args:

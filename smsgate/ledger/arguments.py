@@ -35,8 +35,8 @@ def check_place(name: str, place: str) -> None:
     """Raise `ValueError` if a place is an address, but not one of PostgreSQL. It is not shown."""
     if "://" in place and not on_server(place):
         raise ValueError(
-            f"{name}: must be a path, or an address that begins with postgresql:// (for"
-            " SQLAlchemy's addresses, omit the driver)"
+            f"{name}: must be a path, or a postgresql:// URL (from a URL for SQLAlchemy, remove the"
+            " driver)"
         )
 
 
@@ -71,11 +71,9 @@ def check_id_of_one(message_id: str | None, recipients: int) -> None:
 
 
 def checked_person(who: str) -> str:
-    """Return the name of a person who decides. Raises `ValueError` if it is blank."""
+    """Return the name of an operator. Raises `ValueError` if it is blank."""
     if not who.strip():
-        raise ValueError(
-            "who: must not be blank; give the name of the person who decides, for the record"
-        )
+        raise ValueError("who: must not be blank; give the name of the operator, for the record")
     return who.strip()
 
 

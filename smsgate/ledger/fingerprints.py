@@ -1,7 +1,7 @@
 """Fingerprints of messages, to notice that a key is used again for another message. No I/O.
 
 While the text is stored, the fingerprint is a fast hash. Once the text is forgotten, the
-fingerprint is a slow hash (scrypt, RFC 7914), since a one-time code has so few digits that a fast
+fingerprint is a slow hash (scrypt, RFC 7914), because a one-time code has so few digits that a fast
 hash would give it away.
 """
 

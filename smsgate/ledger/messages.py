@@ -3,10 +3,11 @@
 Rules of this file:
 - A message is claimed with a new token and a lease before the first byte may leave, and the claim
   is on the disk when `claim` returns.
-- Settling is fenced by the token. A message that another process has claimed since is not changed.
+- Settling is fenced by the token: a message that another process has claimed meanwhile is not
+  changed.
 - After the lease, a message in flight is in doubt, never pending. A late answer with the same token
   may still move it to accepted or refused.
-- Every step may be repeated with the same token, since the answer of a database can be lost.
+- Every step may be repeated with the same token, because a database may fail after its commit.
 - A message that was not sent is due again after a pause, so that it does not block newer ones.
 - Steps are synchronous and may wait for a disk or a network: call them in a worker thread.
 """
@@ -54,7 +55,7 @@ ENDED_EARLY = InDoubt(
 
 
 class ClaimLost(LedgerError):
-    """The message was claimed by another process since, so the outcome could not be recorded."""
+    """The message was claimed by another process meanwhile: the outcome could not be recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class OutboxMessage:
         reason: why the message is not accepted, in words.
         attempts: how often a send was begun.
         added_at: when the message was added.
-        not_after: when the first byte must have left, None without a limit.
+        not_after: when the first byte must have left the process, None without a limit.
         claimed_at: when the last send was begun.
         settled_at: when the state was last decided.
         lease_until: until when the process that sends it may report the outcome.
@@ -248,7 +249,7 @@ class MessageLedger(ABC):
     def add_and_claim(
         self, message: NewMessage, token: str, lease: float
     ) -> tuple[OutboxMessage, MessageClaim | None]:
-        """Add a message and claim it at once, if it is pending. Raises as `add` and `claim` do."""
+        """Add a message and claim it in one step if it is pending. Raises as they do."""
         added = self.add(message)
         # In flight, too: if this step is repeated, the message is claimed with this token already.
         unsettled = added.state in (RecipientState.PENDING, RecipientState.IN_FLIGHT)
@@ -299,10 +300,11 @@ class MessageLedger(ABC):
         """Record what became of a claimed message, and return the message.
 
         Raises:
-            ClaimLost: another process has claimed the message since, or an operator has decided.
+            ClaimLost: another process has claimed the message meanwhile, or an operator has
+                decided.
         """
         target = after(before(answer.event), answer.event)
-        # Outside the transaction, since a slow hash is slow.
+        # Outside the transaction, because a slow hash is slow.
         fingerprint = (
             slow_fingerprint(claim.destination, claim.sender, claim.text, claim.wappush)
             if claim.forget_text and target in FINAL
@@ -335,7 +337,7 @@ class MessageLedger(ABC):
         if not kept and answer.event is not Event.NOT_SENT:
             raise ClaimLost(
                 f"message {claim.id}: its outcome ({target}) came too late to be recorded, as"
-                " another process or an operator has decided about the message"
+                " another process or an operator has decided on the message"
             )
         if answer.event is Event.NOT_SENT:
             self._expire(claim.id)
@@ -348,9 +350,9 @@ class MessageLedger(ABC):
     def sweep(self) -> int:
         """Move messages whose lease has passed to in doubt, and skip those whose time is up.
 
-        Returns the number of messages moved to in doubt.
+        Returns the number of messages marked as in doubt.
         """
-        # A look first, since others may be writing and there is rarely anything to do.
+        # A look first, because others may be writing and there is rarely anything to do.
         return self._step(self._sweep) if self._overdue() else 0
 
     @_one_look
@@ -421,7 +423,7 @@ class MessageLedger(ABC):
     ) -> OutboxMessage:
         """Apply an operator's decision to one message.
 
-        A decision may be repeated by the same operator, since the answer of a database can be lost.
+        The same operator may repeat a decision, because a database may fail after its commit.
         The repeated call changes nothing and returns the message.
 
         Raises:

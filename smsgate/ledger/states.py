@@ -39,7 +39,7 @@ class RecipientState(StrEnum):
     REFUSED = "refused"
     """The gateway refused this recipient. Nothing was sent."""
     IN_DOUBT = "in doubt"
-    """The request left and no readable answer came back. Never sent again automatically."""
+    """The request went out and no readable answer came back. Never sent again automatically."""
     ASSUMED_SENT = "assumed sent"
     """The operator decided to count the message as sent."""
     ABANDONED = "abandoned"
@@ -108,7 +108,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         _S.IN_FLIGHT,
         _E.NOT_SENT,
         _S.PENDING,
-        note="no byte left, or the gateway did not process the request",
+        note="no byte of the request went out, or the gateway did not process it",
     ),
     Transition(
         _S.IN_FLIGHT, _E.IN_DOUBT, _S.IN_DOUBT, note="no readable answer, or the process ended"

@@ -169,7 +169,7 @@ def _in_doubt(page: ReportPage) -> Iterator[str]:
             ),
             page.say(
                 "The messages may or may not have been sent. Nothing is sent again automatically,"
-                " since a second copy cannot be undone. The figures around each request are"
+                " because a second copy cannot be undone. The figures around each request are"
                 " evidence, not proof: they decide nothing."
             ),
         )
@@ -234,8 +234,8 @@ def _finding(row: Fact) -> str:
 def _choices(page: ReportPage) -> Iterator[str]:
     yield f'<div class="choices"><h3>{page.say("What you can decide")}</h3>'
     about = page.say(
-        "Ask the provider, or one of the recipients. Then decide about all recipients in doubt,"
-        " about one request or about one recipient:"
+        "Ask the provider, or one of the recipients. Then decide on all recipients in doubt,"
+        " on one request or on one recipient:"
     )
     yield f"<p>{about}</p><dl>"
     for event, when in _CHOICES:

@@ -22,7 +22,7 @@ _OUTCOMES = (
 
 
 def timeline(page: ReportPage) -> Iterator[str]:
-    """Yield the section: facts, and the columns if the answers did not all come at once."""
+    """Yield the section: facts, and the columns if the answers came at different times."""
     rows = "\n".join(map(fact_row, facts(page.figures, page.zone, page.language)))
     lines = [f'<dl class="facts small">{rows}</dl>', *_chart(page)]
     yield from folded("times", page.say("Sending over time"), "", lines)

@@ -1,6 +1,6 @@
 """The journal of a campaign in PostgreSQL, on which several machines may work at the same time.
 
-Rule of this file: every step may be repeated, since the answer of a database can be lost.
+Rule of this file: every step may be repeated, because a database may fail after its commit.
 (docs: several machines)
 """
 
@@ -148,7 +148,7 @@ class PostgresJournal(PostgresSending):
 
     def sweep(self) -> int:
         """Move recipients of requests whose lease has passed to in doubt. Returns their number."""
-        # A look first, since others may be writing and there is rarely anything to do.
+        # A look first, because others may be writing and there is rarely anything to do.
         if not self._step(lambda: self._run("overdue")):
             return 0
         return self._step(self._sweep)
@@ -188,14 +188,14 @@ class PostgresJournal(PostgresSending):
         self._tables.run("end_run", run=run, outcome=outcome)
 
     def set_rate(self, rate: float | None) -> None:
-        """Set the most recipients per second, of all machines together. None means no limit."""
+        """Set the rate limit of all machines, in recipients per second. None means no limit."""
         statement = "unset_rate" if rate is None else "set_rate"
         values = {} if rate is None else {"rate": rate}
         self._step(lambda: self._run(statement, **values))
 
     @one_step
     def rate(self) -> float | None:
-        """Return the most recipients per second, None without a limit."""
+        """Return the rate limit, in recipients per second; None without a limit."""
         rows = self._run("rate")
         return float(rows[0][0]) if rows else None
 

@@ -76,7 +76,7 @@ class PostgresMessages(MessageLedger):
     def accept_failover(self, *, who: str) -> tuple[int, int]:
         """Accept that a standby took over.
 
-        Pending messages and the pending recipients of campaigns become in doubt, and running
+        Pending messages and the pending recipients of campaigns are marked as in doubt, and running
         campaigns are paused. Returns how many messages and how many recipients.
 
         Raises:

@@ -200,7 +200,7 @@ class PostgresSending(PostgresReader):
         """Record the outcome of each recipient of these claims, in one transaction.
 
         Raises:
-            JournalLost: an operator has decided about recipients since, so their outcomes could not
+            JournalLost: an operator has decided on recipients meanwhile: their outcomes could not
                 be recorded. The other outcomes are.
         """
         for one in settlements:
@@ -212,7 +212,7 @@ class PostgresSending(PostgresReader):
             if unrecorded:
                 raise JournalLost(
                     f"request {request}: the outcomes of {unrecorded} recipients came too late to"
-                    " be recorded, as an operator has decided about them. Nothing more was sent"
+                    " be recorded, as an operator has decided on them. Nothing more was sent"
                 )
 
     def _settle(self, settlement: Settlement) -> int:

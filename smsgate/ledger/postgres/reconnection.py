@@ -230,7 +230,7 @@ def _setting(connection: psycopg.Connection[Any], name: str) -> str:
 def _watching(connection: psycopg.Connection[Any]) -> Iterator[None]:
     """Break a connection whose answer does not come, as in a network that lost its way.
 
-    The server's own `statement_timeout` does not help there, since its answer is lost too.
+    The server's own `statement_timeout` does not help there, because its answer is lost too.
     """
     timer = threading.Timer(_WATCHED, _break, [connection.fileno()])
     timer.daemon = True

@@ -197,7 +197,7 @@ class CampaignFile:
         return True
 
     def _save(self) -> None:
-        """Write the journal into another file, since its own file has no name any more."""
+        """Write the journal into another file, because its own file has no name any more."""
         try:
             os.close(os.open(self._saved, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             with transaction(self.connection):
@@ -210,7 +210,7 @@ class CampaignFile:
             ) from None
 
     def remove(self) -> None:
-        """Close and delete the file, since its creation failed."""
+        """Close and delete the file, because its creation failed."""
         self.close()
         for suffix in ("", LOG, INDEX, LOCK):
             beside(self.path, suffix).unlink(missing_ok=True)

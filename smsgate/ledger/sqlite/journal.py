@@ -39,7 +39,7 @@ from .sqlite_sending import SqliteSending
 
 __all__ = ["ENDED_EARLY", "SqliteJournal"]
 
-ENDED_EARLY = "the process ended before the answer was written"
+ENDED_EARLY = "the process ended before the answer was recorded"
 
 
 class SqliteJournal(SqliteSending):
@@ -92,7 +92,7 @@ class SqliteJournal(SqliteSending):
         self._file.close()
 
     def remove(self) -> None:
-        """Close and delete the file, since its creation failed."""
+        """Close and delete the file, because its creation failed."""
         self._file.remove()
 
     # Filling
