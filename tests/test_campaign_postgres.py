@@ -386,8 +386,8 @@ def test_claim_that_arrives_twice_is_made_once(address: str):
     with closing(PostgresJournal.open(address, "spring")) as journal:
         claim = claimed(journal)
         again = {
-            "run": 1, "most": 10, "requests": 1, "tokens": [claim.token], "lease": 60,
-            "balance": None, "balance_at": None,
+            "run": 1, "most": 10, "token": claim.token, "lease": 60, "balance": None,
+            "balance_at": None,
         }  # fmt: skip
         with psycopg.connect(address) as connection, pytest.raises(pg.UniqueViolation):
             sql = journal._tables._sql["claim"]

@@ -34,11 +34,13 @@ class Claims:
     Args:
         journal: the journal of the campaign.
         steps: calls its methods.
+        lease: seconds of each lease.
     """
 
-    def __init__(self, journal: Journal, steps: JournalSteps) -> None:
+    def __init__(self, journal: Journal, steps: JournalSteps, lease: float) -> None:
         self._journal = journal
         self._steps = steps
+        self._lease = lease
         self._waiting = deque[Claimed]()
 
     def __len__(self) -> int:
@@ -46,14 +48,7 @@ class Claims:
         return len(self._waiting)
 
     async def add(
-        self,
-        run: int,
-        most: int,
-        workers: int,
-        seen: Seen | None,
-        *,
-        lease: float,
-        stops: Stops,
+        self, run: int, most: int, workers: int, seen: Seen | None, stops: Stops
     ) -> list[Claim]:
         """Claim a request for each of the free workers, in one transaction.
 
@@ -62,7 +57,6 @@ class Claims:
             most: the most recipients in all of them.
             workers: how many workers can send a request at once.
             seen: the last known balance.
-            lease: the seconds of each lease, in a shared journal.
             stops: the stop lists.
 
         Raises:
@@ -75,7 +69,7 @@ class Claims:
             most,
             seen,
             requests=workers,
-            lease=lease,
+            lease=self._lease,
             stops=stops,
         )
         self._waiting.extend(Claimed(claim, began) for claim in claims)

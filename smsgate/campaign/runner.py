@@ -181,7 +181,7 @@ class Runner:
         self._slots = AccountSlots(
             self._shared, self._steps, session.account_key, session.account_concurrency
         )
-        self._claims = Claims(journal, self._steps)
+        self._claims = Claims(journal, self._steps, session.timeouts.send + self._grace)
         self._settlements = Settlements(journal, self._steps, self._recorded)
         self._rate = rate
         self._most = batch
@@ -514,12 +514,7 @@ class Runner:
     async def _claimed(self, workers: int) -> int:
         """Claim requests for these workers. Returns how many recipients were on a stop list."""
         claims = await self._claims.add(
-            self._run,
-            self._most,
-            workers,
-            self._evidence.seen,
-            lease=self._session.timeouts.send + self._grace,
-            stops=self._stops,
+            self._run, self._most, workers, self._evidence.seen, self._stops
         )
         recipients = sum(len(claim.recipients) for claim in claims)
         self._unrecorded += recipients
