@@ -23,7 +23,7 @@ from playwright.sync_api import sync_playwright
 from smsgate import DeliveryState
 from smsgate.campaign import Campaign, Event, Evidence, SqliteJournal, html_report, rows_source
 from smsgate.campaign.planning import entries_of
-from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd, Settlement
+from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd
 
 IMAGES = Path(__file__).parent / "images"
 KYIV = timezone(timedelta(hours=2))
@@ -110,8 +110,7 @@ def evidence(clock: Clock, request: int, lost: int, *, sent: bool) -> Evidence:
 def send(journal: SqliteJournal, clock: Clock, each: int) -> None:
     """Send to all pending recipients, with some lost answers and refusals."""
     run = journal.start_run()
-    while claims := journal.claim(run, each):
-        (claim,) = claims
+    while claim := journal.claim(run, each):
         clock.now += 140 if claim.request == TROUBLE_AT else clock.chance.uniform(2.2, 3.6)
         share = LOST_AT.get(claim.request, 0.0)
         lost = round(share * len(claim.recipients))
@@ -120,8 +119,11 @@ def send(journal: SqliteJournal, clock: Clock, each: int) -> None:
             if share == 1
             else "the answer does not give the outcome of some recipients"
         )
-        end = RequestEnd(reason, None if share == 1 else 200) if lost else RequestEnd()
-        journal.settle([Settlement(claim, outcomes(claim, lost, clock.chance), end)])
+        journal.settle(
+            claim,
+            outcomes(claim, lost, clock.chance),
+            RequestEnd(reason, None if share == 1 else 200) if lost else RequestEnd(),
+        )
         if lost:
             journal.add_evidence(
                 claim.request, evidence(clock, claim.request, lost, sent=share == 1)

@@ -33,7 +33,7 @@ from postgres_cluster import Cluster, programs
 import smsgate
 from smsgate.campaign import Campaign, Event
 from smsgate.ledger.postgres.postgres_journal import PostgresJournal
-from smsgate.ledger.records import Entry, RecipientOutcome, RequestEnd, Settlement, Text
+from smsgate.ledger.records import Entry, RecipientOutcome, RequestEnd, Text
 from smsgate.sandbox import Sandbox, Settings
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -91,13 +91,12 @@ def claim_and_settle(address: str, name: str, told: Connection) -> None:
     with closing(PostgresJournal.open(address, name)) as journal:
         run, count = journal.start_run(), 0
         told.send(0)
-        while claims := journal.claim(run, 100):
-            (claim,) = claims
+        while claim := journal.claim(run, 100):
             outcomes = [
                 RecipientOutcome(key, Event.ACCEPTED, f"bd37e03a-0396-435f-ab5e-{key:012x}")
                 for key, _ in claim.recipients
             ]
-            journal.settle([Settlement(claim, outcomes, RequestEnd(None, 200))])
+            journal.settle(claim, outcomes, RequestEnd(None, 200))
             count += len(claim.recipients)
         told.send(count)
 

@@ -26,15 +26,7 @@ import smsgate
 from smsgate._client.call import SendRecord
 from smsgate.campaign import Event, Runner, SqliteJournal
 from smsgate.cli.app import run as command
-from smsgate.ledger.records import (
-    Around,
-    Claim,
-    JournalInUse,
-    RecipientOutcome,
-    RequestEnd,
-    Seen,
-    Settlement,
-)
+from smsgate.ledger.records import Around, Claim, JournalInUse, RecipientOutcome, RequestEnd, Seen
 from smsgate.protocol.models import SendResult
 
 QUICK = smsgate.Timeouts(connect=5.0, read=0.5, send=0.5)
@@ -60,25 +52,22 @@ class ClaimedAfterwards(SqliteJournal):
         run: int,
         most: int,
         seen: Seen | None = None,  # noqa: ARG002 - of the contract
-        **_: Any,
-    ) -> list[Claim]:
+        **_: float,
+    ) -> Claim | None:
         self._hook("claiming")
         taken = self.__dict__.setdefault("taken", set())
-        (alone, text), rows = (0, 0), []
-        for alone_, text_, *row in self._run("pending").fetchall():
-            if row[0] not in taken and (not rows or (alone_, text_) == (0, text)):
-                (alone, text), rows = (alone_, text_), [*rows, tuple(row)]
-        rows = rows[: 1 if alone else most]
-        taken.update(key for key, _ in rows)
+        first = self._run("first_pending").fetchone()
+        rows = (
+            []
+            if first is None
+            else self._run("pending", alone=first[0], text=first[1], most=10**6).fetchall()
+        )
+        rows = [row for row in rows if row[0] not in taken][: 1 if first and first[0] else most]
+        taken.update(row[0] for row in rows)
         self._hook("claimed")
-        return [Claim(-run, self._text(text), alone, tuple(rows))] if rows else []
+        return Claim(-run, self._text(first[1]), first[0], tuple(rows)) if rows else None
 
-    def settle(self, settlements: Sequence[Settlement]) -> None:
-        for one in settlements:
-            self.claim_and_settle(one)
-
-    def claim_and_settle(self, settlement: Settlement) -> None:
-        claim = settlement.claim
+    def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
         keys = [key for key, _ in claim.recipients]
         hook, self._hook = self._hook, lambda _: None
         with self._transaction():
@@ -98,7 +87,7 @@ class ClaimedAfterwards(SqliteJournal):
             self._connection.executemany(
                 "UPDATE recipient SET state = 'in flight', request = ? WHERE id = ?", rows
             )
-        super().settle([replace(settlement, claim=replace(claim, request=int(request or 0)))])
+        super().settle(replace(claim, request=int(request or 0)), outcomes, end)
         self._hook = hook
         self.__dict__["taken"].difference_update(keys)
 
@@ -109,15 +98,12 @@ class ClaimedAfterwards(SqliteJournal):
 class UnknownAgain(SqliteJournal):
     """Who is in doubt is put back to pending immediately."""
 
-    def settle(self, settlements: Sequence[Settlement]) -> None:
-        super().settle([replace(one, outcomes=self.again(one.outcomes)) for one in settlements])
-
-    @staticmethod
-    def again(outcomes: Sequence[RecipientOutcome]) -> list[RecipientOutcome]:
-        return [
+    def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
+        again = [
             replace(one, event=Event.NOT_SENT) if one.event is Event.IN_DOUBT else one
             for one in outcomes
         ]
+        super().settle(claim, again, end)
 
 
 class ReadErrorNotSent(Runner):
@@ -215,19 +201,13 @@ def die_in_flight(path: str, events: Sequence[Event] = (), message_id: str = "")
     journal = SqliteJournal.open(Path(path))
     number = journal.start_run()
     for event in events:
-        (claim,) = journal.claim(number, 2)
+        claim = journal.claim(number, 2)
+        assert claim
         told = message_id if event is Event.ACCEPTED else None
         journal.settle(
-            [
-                Settlement(
-                    claim,
-                    [
-                        RecipientOutcome(key, event, told, "as the test says")
-                        for key, _ in claim.recipients
-                    ],
-                    RequestEnd(),
-                )
-            ]
+            claim,
+            [RecipientOutcome(key, event, told, "as the test says") for key, _ in claim.recipients],
+            RequestEnd(),
         )
     journal.claim(number, 2)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -27,8 +27,6 @@ from smsgate.ledger.postgres.postgres_journal import PostgresJournal
 
 QUICK = smsgate.Timeouts(connect=5.0, read=1.0, send=1.0)
 LEASE = QUICK.send + 1.0
-WORKERS = 3
-"""How many requests each process has in flight at most."""
 
 
 class QuickRunner(Runner):
@@ -84,7 +82,7 @@ def run(place: str | Path, url: str, bug: str, options: dict[str, Any]) -> None:
         journal = opened(place, bug)
         try:
             async with smsgate.AsyncSession(
-                "sandbox", "sandbox", url=url, concurrency=WORKERS, timeouts=QUICK
+                "sandbox", "sandbox", url=url, concurrency=3, timeouts=QUICK
             ) as session:
                 result = await QuickRunner(journal, session, **options).run()
         finally:

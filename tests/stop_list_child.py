@@ -19,11 +19,11 @@ from smsgate.ledger.stop_numbers import Stops
 class CheckedAfterwards(SqliteJournal):
     """The stop list is read after the commit of the claim."""
 
-    def claim(self, *given: Any, stops: Stops | None = None, **more: Any) -> list[Claim]:
-        claims = super().claim(*given, **more)
-        if stops is not None:
-            stops.listed([number for claim in claims for _, number in claim.recipients])
-        return claims
+    def claim(self, *given: Any, stops: Stops | None = None, **more: Any) -> Claim | None:
+        claim = super().claim(*given, **more)
+        if claim is not None and stops is not None:
+            stops.listed([number for _, number in claim.recipients])
+        return claim
 
 
 BUGS: dict[str, type[SqliteJournal]] = {"": SqliteJournal, "checked late": CheckedAfterwards}

@@ -37,13 +37,7 @@ from smsgate.campaign import (
 )
 from smsgate.cli.app import run
 from smsgate.cli.exits import Exit
-from smsgate.ledger.records import (
-    JournalBusy,
-    JournalInUse,
-    RecipientOutcome,
-    RequestEnd,
-    Settlement,
-)
+from smsgate.ledger.records import JournalBusy, JournalInUse, RecipientOutcome, RequestEnd
 from smsgate.ledger.sqlite.journal import ENDED_EARLY
 from smsgate.ledger.sqlite.statements import schema
 from smsgate.sandbox import Sandbox, Settings
@@ -112,18 +106,12 @@ def edit(path: Path, *statements: str) -> None:
 
 
 def lose(journal: SqliteJournal, count: int) -> None:
-    (claim,) = journal.claim(journal.start_run(), count)
+    claim = journal.claim(journal.start_run(), count)
+    assert claim
     journal.settle(
-        [
-            Settlement(
-                claim,
-                [
-                    RecipientOutcome(key, Event.IN_DOUBT, None, "lost")
-                    for key, _ in claim.recipients
-                ],
-                RequestEnd(),
-            )
-        ]
+        claim,
+        [RecipientOutcome(key, Event.IN_DOUBT, None, "lost") for key, _ in claim.recipients],
+        RequestEnd(),
     )
 
 
@@ -244,7 +232,8 @@ def test_no_claim_is_made_once_a_file_is_removed_or_replaced(
     path = make(tmp_path / "a.sms")
     with closing(SqliteJournal.open(path)) as journal:
         number = journal.start_run()
-        (claim,) = journal.claim(number, 2)
+        claim = journal.claim(number, 2)
+        assert claim
         happens(path.with_name(f"a.sms{suffix}"))
         with pytest.raises(
             JournalLost,
@@ -253,13 +242,9 @@ def test_no_claim_is_made_once_a_file_is_removed_or_replaced(
             journal.claim(number, 2)
         # What was in flight may still be written down.
         journal.settle(
-            [
-                Settlement(
-                    claim,
-                    [RecipientOutcome(key, Event.ACCEPTED, ID) for key, _ in claim.recipients],
-                    RequestEnd(),
-                )
-            ]
+            claim,
+            [RecipientOutcome(key, Event.ACCEPTED, ID) for key, _ in claim.recipients],
+            RequestEnd(),
         )
     (kept,) = [path] if suffix else tmp_path.glob("a.sms.saved-*[0-9a-f]")
     assert oct(kept.stat().st_mode & 0o777) == "0o600"

@@ -26,7 +26,7 @@ from smsgate.campaign import (
     SqliteJournal,
     rows_source,
 )
-from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd, Seen, Settlement
+from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd, Seen
 from smsgate.ledger.sqlite.journal import ENDED_EARLY
 from smsgate.ledger.sqlite.statements import SCHEMA_VERSION, schema
 from smsgate.protocol.answers import DeliveryState
@@ -57,16 +57,12 @@ def journal(path: Path) -> Iterator[SqliteJournal]:
 
 def settle_all(journal: SqliteJournal, claim: Claim, event: Event) -> None:
     journal.settle(
+        claim,
         [
-            Settlement(
-                claim,
-                [
-                    RecipientOutcome(key, event, ID if event is Event.ACCEPTED else None)
-                    for key, _ in claim.recipients
-                ],
-                RequestEnd(),
-            )
-        ]
+            RecipientOutcome(key, event, ID if event is Event.ACCEPTED else None)
+            for key, _ in claim.recipients
+        ],
+        RequestEnd(),
     )
 
 
@@ -180,9 +176,8 @@ def test_campaign_of_the_first_version_is_continued(tmp_path: Path):
         assert campaign.figures().states == {S.PENDING: 1, S.IN_DOUBT: 1}
         (decision,) = campaign.figures().decisions
         assert (decision.request, decision.line) == (1, None)
-        (claim,) = campaign.journal.claim(
-            campaign.journal.start_run(), 10, Seen(Decimal("7.5"), 5.0)
-        )
+        claim = campaign.journal.claim(campaign.journal.start_run(), 10, Seen(Decimal("7.5"), 5.0))
+        assert claim
         assert campaign.journal.around(claim.request, 6.0).seen == Seen(Decimal("7.5"), 5.0)
         assert campaign.journal.around(1, 6.0).seen is None
 
@@ -258,18 +253,19 @@ def test_claim_is_synced_as_the_connection_settings_say(journal: SqliteJournal):
 
 def test_request_takes_recipients_of_one_text_only(journal: SqliteJournal):
     run = journal.start_run()
-    claims = [claim for _ in range(4) for claim in journal.claim(run, 2)]
-    assert [(claim.text.text, len(claim.recipients)) for claim in claims] == [
+    claims = [journal.claim(run, 2) for _ in range(4)]
+    assert [claim and (claim.text.text, len(claim.recipients)) for claim in claims] == [
         ("Вітаємо, Олена0", 2),
         ("Вітаємо, Олена0", 1),
         ("Вітаємо, Олена1", 2),
+        None,
     ]
 
 
 def test_recipient_not_in_flight_in_this_request_cannot_be_settled(journal: SqliteJournal):
     run = journal.start_run()
-    (first,) = journal.claim(run, 1)
-    (second,) = journal.claim(run, 1)
+    first = journal.claim(run, 1)
+    second = journal.claim(run, 1)
     assert first
     assert second
     settle_all(journal, first, Event.ACCEPTED)
@@ -278,7 +274,7 @@ def test_recipient_not_in_flight_in_this_request_cannot_be_settled(journal: Sqli
             settle_all(journal, claim, Event.NOT_SENT)
     assert journal.states() == {S.ACCEPTED: 1, S.IN_FLIGHT: 1, S.PENDING: 3}
     with pytest.raises(ValueError, match="one for each recipient"):
-        journal.settle([Settlement(second, [], RequestEnd())])
+        journal.settle(second, [], RequestEnd())
 
 
 def test_in_flight_is_in_doubt_after_a_crash_and_never_pending(path: Path):
@@ -298,12 +294,13 @@ def test_in_flight_is_in_doubt_after_a_crash_and_never_pending(path: Path):
 
 
 def test_evidence_and_the_raw_reply_are_kept_with_a_request(journal: SqliteJournal):
-    (claim,) = journal.claim(journal.start_run(), 2)
+    claim = journal.claim(journal.start_run(), 2)
+    assert claim
     lost = [
         RecipientOutcome(key, Event.IN_DOUBT, reason="HTTP status: 502")
         for key, _ in claim.recipients
     ]
-    journal.settle([Settlement(claim, lost, RequestEnd("HTTP status: 502", 502, b"<html>"))])
+    journal.settle(claim, lost, RequestEnd("HTTP status: 502", 502, b"<html>"))
     evidence = Evidence(Decimal("10.5"), 1.0, 2, Decimal(8), 2.0, 3, (ID,), 1, ("x",))
     journal.add_evidence(claim.request, evidence)
     (request,) = journal.in_doubt()
@@ -318,7 +315,8 @@ def test_evidence_and_the_raw_reply_are_kept_with_a_request(journal: SqliteJourn
 
 
 def test_recorded_ids_are_left_out_of_the_evidence(journal: SqliteJournal):
-    (claim,) = journal.claim(journal.start_run(), 1)
+    claim = journal.claim(journal.start_run(), 1)
+    assert claim
     settle_all(journal, claim, Event.ACCEPTED)
     assert journal.unrecorded_ids([ID, "y"]) == ["y"]
 
@@ -327,7 +325,8 @@ def test_decision_is_recorded_with_operator_time_and_reason(path: Path):
     with closing(SqliteJournal.open(path)) as journal:
         run = journal.start_run()
         for _ in range(3):
-            (claim,) = journal.claim(run, 1)
+            claim = journal.claim(run, 1)
+            assert claim
             settle_all(journal, claim, Event.IN_DOUBT)
     with Campaign.open(path) as campaign:
         first, second, _ = campaign.in_doubt()
@@ -374,7 +373,8 @@ def test_impossible_decision_is_refused_by_name(
 
 def test_cancelled_recipient_is_not_sent_to_and_blocks_nobody(path: Path):
     with Campaign.open(path) as campaign:
-        (claim,) = campaign.journal.claim(campaign.journal.start_run(), 2)
+        claim = campaign.journal.claim(campaign.journal.start_run(), 2)
+        assert claim
         settle_all(campaign.journal, claim, Event.ACCEPTED)
         with pytest.raises(
             ValueError,
@@ -383,7 +383,7 @@ def test_cancelled_recipient_is_not_sent_to_and_blocks_nobody(path: Path):
             campaign.purge()
         assert campaign.resolve(Event.CANCEL, who="me", line=5) == 1
         assert campaign.resolve(Event.CANCEL, who="me") == 2
-        assert campaign.journal.claim(campaign.journal.start_run(), 2) == []
+        assert campaign.journal.claim(campaign.journal.start_run(), 2) is None
         figures = campaign.figures()
         assert figures.states == {S.ACCEPTED: 2, S.ABANDONED: 3}
         assert (
@@ -404,7 +404,8 @@ def test_evidence_around_a_request_comes_from_the_journal(path: Path):
             if event and claim:
                 settle_all(journal, claim, event)
                 return claim
-            (made,) = journal.claim(run, 1, Seen(Decimal(100), 1.0))
+            made = journal.claim(run, 1, Seen(Decimal(100), 1.0))
+            assert made
             return made
 
         before_it = at(2)
@@ -422,7 +423,8 @@ def test_evidence_around_a_request_comes_from_the_journal(path: Path):
 
 
 def test_message_id_belongs_to_one_recipient(journal: SqliteJournal):
-    (claim,) = journal.claim(journal.start_run(), 2)
+    claim = journal.claim(journal.start_run(), 2)
+    assert claim
     settle_all(journal, claim, Event.IN_DOUBT)
     with pytest.raises(
         ValueError, match="message_id: an id belongs to one recipient; give the recipient's line"
@@ -443,8 +445,7 @@ def test_oldest_delivery_check_comes_first_and_final_ones_stop(path: Path):
     clock = iter(range(1_000)).__next__
     with closing(stepped(SqliteJournal, clock=clock).open(path)) as journal:
         run = journal.start_run()
-        while claims := journal.claim(run, 1):
-            (claim,) = claims
+        while (claim := journal.claim(run, 1)) is not None:
             settle_all(journal, claim, Event.ACCEPTED)
         asked = [key for key, _ in journal.to_ask(0, 3)]
         for key in asked:
@@ -470,8 +471,7 @@ def test_purge_keeps_figures_and_no_personal_data(path: Path):
         with pytest.raises(ValueError, match="purge: 5 recipients are pending or in doubt"):
             campaign.purge()
         run = journal.start_run()
-        while claims := journal.claim(run, 5):
-            (claim,) = claims
+        while (claim := journal.claim(run, 5)) is not None:
             settle_all(journal, claim, Event.ACCEPTED)
         assert in_files(path, b"+380501111111")
         campaign.purge()
@@ -491,16 +491,19 @@ def test_texts_are_deleted_once_no_recipient_needs_them(tmp_path: Path):
     make(path, forget_texts=True)
     with closing(SqliteJournal.open(path)) as journal:
         run = journal.start_run()
-        (claim,) = journal.claim(run, 2)
+        claim = journal.claim(run, 2)
+        assert claim
         settle_all(journal, claim, Event.ACCEPTED)
         example = journal.figures().example
         assert example
         assert example.text == "Вітаємо, Олена0", "one more is pending"
-        (claim,) = journal.claim(run, 2)
+        claim = journal.claim(run, 2)
+        assert claim
         settle_all(journal, claim, Event.IN_DOUBT)
         assert journal.figures().example == example, "one is in doubt"
         journal.resolve(Event.GIVE_UP, who="me", note="", request=None, line=None, message_id=None)
-        (claim,) = journal.claim(run, 2)
+        claim = journal.claim(run, 2)
+        assert claim
         settle_all(journal, claim, Event.ACCEPTED)
         assert journal.figures().texts == 2
 
@@ -517,7 +520,8 @@ def test_timeline_adds_up(path: Path):
             Event.ACCEPTED,
             Event.NOT_SENT,
         ):
-            (claim,) = journal.claim(run, 1)
+            claim = journal.claim(run, 1)
+            assert claim
             settle_all(journal, claim, event)
         slots = journal.timeline(4)
     assert len(slots) <= 4
@@ -558,7 +562,8 @@ def test_file_whose_log_was_deleted_is_refused(path: Path):
 
 def test_file_closed_by_its_run_is_complete_and_may_be_moved(path: Path, tmp_path: Path):
     with closing(SqliteJournal.open(path)) as journal:
-        (claim,) = journal.claim(journal.start_run(), 2)
+        claim = journal.claim(journal.start_run(), 2)
+        assert claim
         settle_all(journal, claim, Event.ACCEPTED)
     assert not path.with_name("spring.sms-wal").exists()
     moved = path.rename(tmp_path / "moved.sms")
@@ -597,8 +602,7 @@ def test_text_without_recipients_is_not_kept(tmp_path: Path):
 def test_purge_deletes_notes_too(path: Path):
     with Campaign.open(path) as campaign:
         run = campaign.journal.start_run()
-        while claims := campaign.journal.claim(run, 5):
-            (claim,) = claims
+        while (claim := campaign.journal.claim(run, 5)) is not None:
             settle_all(campaign.journal, claim, Event.IN_DOUBT)
         campaign.resolve(Event.ASSUME_SENT, who="me", note="Іван Петренко, +380671112233")
         campaign.purge()
@@ -610,7 +614,8 @@ def test_text_is_deleted_after_the_operators_decision(tmp_path: Path):
     path = tmp_path / "c.sms"
     make(path, 1, forget_texts=True)
     with Campaign.open(path) as campaign:
-        (claim,) = campaign.journal.claim(campaign.journal.start_run(), 1)
+        claim = campaign.journal.claim(campaign.journal.start_run(), 1)
+        assert claim
         settle_all(campaign.journal, claim, Event.IN_DOUBT)
         assert campaign.figures().example
         campaign.resolve(Event.ASSUME_SENT, who="me")

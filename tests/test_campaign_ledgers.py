@@ -42,14 +42,7 @@ from smsgate.campaign import (
 )
 from smsgate.campaign.command_words import place_in_words
 from smsgate.ledger.postgres.postgres_journal import PostgresJournal
-from smsgate.ledger.records import (
-    Claim,
-    LedgerError,
-    RecipientOutcome,
-    RequestEnd,
-    Seen,
-    Settlement,
-)
+from smsgate.ledger.records import Claim, LedgerError, RecipientOutcome, RequestEnd, Seen
 from smsgate.ledger.sql_files import placeholders
 from smsgate.ledger.states import LATE
 from smsgate.protocol.answers import DeliveryState
@@ -101,11 +94,12 @@ def settle(journal: Journal, claim: Claim, *events: Event, **named: Any) -> None
         RecipientOutcome(key, event, ID if event is Event.ACCEPTED else None, **named)
         for (key, _), event in zip(claim.recipients, chosen, strict=True)
     ]
-    journal.settle([Settlement(claim, outcomes, RequestEnd("why", 200, b"<broken>"))])
+    journal.settle(claim, outcomes, RequestEnd("why", 200, b"<broken>"))
 
 
 def claimed(journal: Journal, most: int = 100, seen: Seen | None = None) -> Claim:
-    (claim,) = journal.claim(journal.start_run(), most, seen)
+    claim = journal.claim(journal.start_run(), most, seen)
+    assert claim is not None
     return claim
 
 
@@ -129,8 +123,7 @@ def test_equal_texts_of_a_mixed_list_go_together(places: Places):
     with places.create("a", rows, text="Вітаємо, {name}") as campaign:
         seen = []
         run = campaign.journal.start_run()
-        while claims := campaign.journal.claim(run, 100):
-            (claim,) = claims
+        while claim := campaign.journal.claim(run, 100):
             seen.append((claim.text.text, [number for _, number in claim.recipients]))
             settle(campaign.journal, claim, Event.ACCEPTED)
         assert sorted(seen) == [
@@ -160,8 +153,7 @@ def test_failed_list_leaves_no_campaign(places: Places):
 def test_claim_takes_no_more_than_it_may(places: Places):
     with places.create("a", numbers(250)) as campaign:
         run, sizes = campaign.journal.start_run(), []
-        while claims := campaign.journal.claim(run, 100):
-            (claim,) = claims
+        while claim := campaign.journal.claim(run, 100):
             sizes.append(len(claim.recipients))
             assert campaign.journal.states()[S.IN_FLIGHT] == sizes[-1]
             settle(campaign.journal, claim, Event.ACCEPTED)
@@ -335,8 +327,7 @@ def test_decision_concerns_lines_in_whatever_order_they_are(places: Places):
             assert campaign.figures().states == {then: 5, before: 5}
             if event is Event.CANCEL:
                 settle(journal, claimed(journal), Event.ACCEPTED)
-                while claims := journal.claim(1, 100, None):
-                    (claim,) = claims
+                while claim := journal.claim(1, 100, None):
                     settle(journal, claim, Event.ACCEPTED)
                 assert campaign.figures().states == {then: 5, S.ACCEPTED: 5}
 
@@ -384,7 +375,7 @@ def test_pending_recipients_are_cancelled_one_by_one_or_all(places: Places):
         assert campaign.resolve(Event.CANCEL, who="olha") == 3
         settle(campaign.journal, claim, Event.ACCEPTED)
         assert campaign.journal.states() == {S.ACCEPTED: 1, S.ABANDONED: 4}
-        assert campaign.journal.claim(1, 100) == []
+        assert campaign.journal.claim(1, 100) is None
 
 
 def test_found_id_belongs_to_one_recipient(places: Places):
@@ -501,7 +492,7 @@ class PostgresMachine(JournalMachine):
     def settle_again(self, claim: Claim, outcomes: list[RecipientOutcome]) -> None:
         mine = self.swept.get(claim.token)
         if mine is None:  # settled before with this token: the answer of the database was lost
-            self.journal.settle([Settlement(claim, outcomes, RequestEnd())])
+            self.journal.settle(claim, outcomes, RequestEnd())
             return
         late = [
             (line, LATE[one.event])
@@ -510,7 +501,7 @@ class PostgresMachine(JournalMachine):
         ]
         moved = [(line, event) for line, event in late if line in mine]
         try:
-            self.journal.settle([Settlement(claim, outcomes, RequestEnd("late"))])
+            self.journal.settle(claim, outcomes, RequestEnd("late"))
         except JournalLost:
             assert len(moved) < len(late), "each outcome could be recorded"
         for line, event in moved:

@@ -39,7 +39,7 @@ from smsgate.campaign import (
     Stops,
     rows_source,
 )
-from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd, Settlement
+from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd
 from smsgate.ledger.sqlite.sqlite_stop_list import SqliteStopList
 from smsgate.protocol.answers import DeliveryState
 
@@ -95,25 +95,22 @@ class JournalMachine(RuleBasedStateMachine):
 
     # What a run does
 
-    @rule(target=claims, most=st.integers(1, 4), requests=st.integers(1, 3))
-    def claim(self, most: int, requests: int = 1) -> Any:
-        found = self.journal.claim(self.run_number, most, requests=requests, stops=self.stops)
+    @rule(target=claims, most=st.integers(1, 4))
+    def claim(self, most: int) -> Any:
+        claim = self.journal.claim(self.run_number, most, stops=self.stops)
         stopped = self.stops.taken()
         self.leave_out_those_on_the_list(stopped)
-        assert found or S.PENDING not in self.states.values() or stopped
-        assert len(found) <= requests
-        assert sum(len(claim.recipients) for claim in found) <= most
-        together = [claim.text.text for claim in found if not claim.alone]
-        assert len(together) == len(set(together)), "a text was divided for nothing"
-        for claim in found:
-            assert not self.listed & {*self.lines_of(claim)}
-            assert len(claim.recipients) == 1 or not claim.alone
-            for line in self.lines_of(claim):
-                self.move(line, Event.CLAIMED)
-                self.may_have_been_sent[line] += 1
-                assert self.may_have_been_sent[line] <= 1 + self.resent[line]
-            self.under_way[claim.request] = claim
-        return multiple(*found)
+        if claim is None:
+            assert S.PENDING not in self.states.values() or stopped
+            return multiple()
+        assert not self.listed & {*self.lines_of(claim)}
+        assert 1 <= len(claim.recipients) <= most
+        for line in self.lines_of(claim):
+            self.move(line, Event.CLAIMED)
+            self.may_have_been_sent[line] += 1
+            assert self.may_have_been_sent[line] <= 1 + self.resent[line]
+        self.under_way[claim.request] = claim
+        return claim
 
     def leave_out_those_on_the_list(self, stopped: int) -> None:
         """Move those whom a claim has found on the stop list. The journal says who they are."""
@@ -149,86 +146,33 @@ class JournalMachine(RuleBasedStateMachine):
         if self.under_way.get(claim.request) is not claim:
             self.settle_again(claim, outcomes)
             return
-        self.journal.settle([Settlement(claim, outcomes, RequestEnd("why"))])
+        self.journal.settle(claim, outcomes, RequestEnd("why"))
         del self.under_way[claim.request]
         for line, one in zip(self.lines_of(claim), outcomes, strict=True):
             self.move(line, one.event)
             self.may_have_been_sent[line] -= one.event is Event.NOT_SENT
 
-    @rule(data=st.data())
-    def settle_together(self, data: st.DataObject) -> None:
-        """Settle all requests under way in one transaction."""
-        found = data.draw(st.permutations(sorted(self.under_way)))
-        given = [
-            (self.under_way[request], data.draw(st.sampled_from(OUTCOMES))) for request in found
-        ]
-        self.journal.settle(
-            [
-                Settlement(
-                    claim,
-                    [
-                        RecipientOutcome(key, event, ID if event is Event.ACCEPTED else None, "why")
-                        for key, _ in claim.recipients
-                    ],
-                    RequestEnd("why"),
-                )
-                for claim, event in given
-            ]
-        )
-        self.under_way.clear()
-        for claim, event in given:
-            for line in self.lines_of(claim):
-                self.move(line, event)
-                self.may_have_been_sent[line] -= event is Event.NOT_SENT
-
-    @precondition(lambda self: len(self.under_way) > 1)
-    @rule()
-    def settle_with_one_that_fails(self) -> None:
-        """Record nothing of a group of which one cannot be recorded."""
-        *others, last = self.under_way.values()
-        wrong = Claim(last.request, last.text, last.alone, ((99, NUMBERS[0]),), last.token)
-        given = [
-            Settlement(
-                one,
-                [RecipientOutcome(key, Event.REFUSED) for key, _ in one.recipients],
-                RequestEnd(),
-            )
-            for one in (*others, wrong)
-        ]
-        with pytest.raises(JournalError, match="are not in the state"):
-            self.journal.settle(given)
-
     def settle_again(self, claim: Claim, outcomes: list[RecipientOutcome]) -> None:
         """Settle a claim that was settled before, or lost with its process."""
         with pytest.raises(JournalError, match="are not in the state"):
-            self.journal.settle([Settlement(claim, outcomes, RequestEnd())])
+            self.journal.settle(claim, outcomes, RequestEnd())
 
     @rule(claim=consumes(claims), event=st.sampled_from(sorted(set(Event) - set(OUTCOMES))))
     def settle_with_what_no_answer_says(self, claim: Claim, event: Event) -> None:
         with pytest.raises(ValueError, match=r"outcomes: .* is not an outcome of a request"):
             self.journal.settle(
-                [
-                    Settlement(
-                        claim,
-                        [RecipientOutcome(key, event) for key, _ in claim.recipients],
-                        RequestEnd(),
-                    )
-                ]
+                claim, [RecipientOutcome(key, event) for key, _ in claim.recipients], RequestEnd()
             )
         with pytest.raises(ValueError, match="outcomes: one for each recipient"):
-            self.journal.settle([Settlement(claim, [], RequestEnd())])
+            self.journal.settle(claim, [], RequestEnd())
         if self.under_way.get(claim.request) is claim:
             self.settle_all(claim)
 
     def settle_all(self, claim: Claim) -> None:
         self.journal.settle(
-            [
-                Settlement(
-                    claim,
-                    [RecipientOutcome(key, Event.REFUSED) for key, _ in claim.recipients],
-                    RequestEnd(),
-                )
-            ]
+            claim,
+            [RecipientOutcome(key, Event.REFUSED) for key, _ in claim.recipients],
+            RequestEnd(),
         )
         del self.under_way[claim.request]
         for line in self.lines_of(claim):

@@ -46,7 +46,7 @@ from smsgate.cli.exits import Exit
 from smsgate.ledger.postgres import reconnection
 from smsgate.ledger.postgres.postgres_journal import PostgresJournal
 from smsgate.ledger.postgres.postgres_messages import PostgresMessages
-from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd, Settlement
+from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd
 from smsgate.ledger.sql_files import script
 from smsgate.sandbox import Sandbox, Settings
 
@@ -77,7 +77,8 @@ async def arrived(gateway: Sandbox) -> None:
 
 
 def claimed(journal: PostgresJournal, most: int = 10) -> Claim:
-    (claim,) = journal.claim(journal.start_run(), most)
+    claim = journal.claim(journal.start_run(), most)
+    assert claim is not None
     return claim
 
 
@@ -111,7 +112,7 @@ def test_figures_are_those_of_one_moment_while_others_send(address: str):
                 "SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database"
                 " WHERE NOT granted AND datname = current_database()",
             )
-        journal.settle([Settlement(claim, all_of(claim, Event.ACCEPTED), RequestEnd())])
+        journal.settle(claim, all_of(claim, Event.ACCEPTED), RequestEnd())
         other.rollback()
         assert figures.result(60).states == {S.PENDING: 10, S.IN_FLIGHT: 10}
         assert campaign.figures().states == {S.PENDING: 10, S.ACCEPTED: 10}
@@ -336,7 +337,7 @@ def test_late_answer_settles_those_in_doubt(address: str):
         assert journal.sweep() == 3
         assert journal.sweep() == 0
         for _ in range(2):  # the second time, since the answer of the database was lost
-            journal.settle([Settlement(claim, all_of(claim, Event.ACCEPTED), RequestEnd())])
+            journal.settle(claim, all_of(claim, Event.ACCEPTED), RequestEnd())
         assert journal.states() == {S.ACCEPTED: 3}
         assert journal.in_doubt() == []
 
@@ -348,7 +349,7 @@ def test_proof_that_comes_late_is_kept_but_sends_nothing_again(address: str):
         let_leases_pass(address)
         journal.sweep()
         end = RequestEnd("nothing was sent: it is too late")
-        journal.settle([Settlement(claim, all_of(claim, Event.NOT_SENT), end)])
+        journal.settle(claim, all_of(claim, Event.NOT_SENT), end)
         assert journal.states() == {S.IN_DOUBT: 3}
         assert journal.in_doubt()[0].reason == end.reason
 
@@ -362,7 +363,7 @@ def test_answer_after_the_operators_decision_is_told_loudly(address: str):
         decided = {"who": "Olha", "note": "", "request": None, "message_id": None}
         assert journal.resolve(Event.RESEND, line=1, **decided) == 1
         with pytest.raises(JournalLost, match="outcomes of 1 recipients came too late"):
-            journal.settle([Settlement(claim, all_of(claim, Event.ACCEPTED), RequestEnd())])
+            journal.settle(claim, all_of(claim, Event.ACCEPTED), RequestEnd())
         assert journal.states() == {S.PENDING: 1, S.ACCEPTED: 2}
 
 
@@ -411,8 +412,9 @@ def test_failover_stops_a_campaign_until_it_is_accepted(checked: bool):
                 behind.execute("ALTER SYSTEM SET primary_conninfo = ''")
                 behind.execute("SELECT pg_reload_conf()")
                 until(behind, "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM pg_stat_wal_receiver)")
-            (sent,) = journal.claim(run, 10)
-            journal.settle([Settlement(sent, all_of(sent, Event.ACCEPTED), RequestEnd())])
+            sent = journal.claim(run, 10)
+            assert sent is not None
+            journal.settle(sent, all_of(sent, Event.ACCEPTED), RequestEnd())
         primary.stop("immediate")
         standby.promote()
         with closing(PostgresJournal.open(standby.address, "spring")) as journal:
@@ -421,7 +423,8 @@ def test_failover_stops_a_campaign_until_it_is_accepted(checked: bool):
                 tables = journal._tables
                 sql = tables._sql["claim"].replace("AND smsgate.on_known_timeline() ", "")
                 tables._sql["claim"] = sql
-                (again,) = journal.claim(run, 10)
+                again = journal.claim(run, 10)
+                assert again is not None
                 assert again.recipients == sent.recipients
                 return
             with pytest.raises(CampaignPaused, match="accept-failover"):
@@ -459,8 +462,9 @@ def test_second_failover_concerns_only_those_who_are_pending(address: str):
             assert sum(listed) == pending
             assert campaign.resolve(Event.RESEND, who="Olha") == pending
             campaign.start()
-            (claim,) = campaign.journal.claim(campaign.journal.start_run(), 10)
-            campaign.journal.settle([Settlement(claim, all_of(claim, Event.REFUSED), RequestEnd())])
+            claim = campaign.journal.claim(campaign.journal.start_run(), 10)
+            assert claim is not None
+            campaign.journal.settle(claim, all_of(claim, Event.REFUSED), RequestEnd())
         assert campaign.figures().states == {S.PENDING: 10, S.REFUSED: 20}
 
 
@@ -622,12 +626,12 @@ def test_answer_that_finds_the_disk_full_is_in_doubt_and_may_come_late(disk: Sma
         disk.fill()
         answer = RequestEnd(reply=random.Random(1).randbytes(1 << 20))
         with pytest.raises(LedgerError, match=FULL):
-            journal.settle([Settlement(claim, all_of(claim, Event.ACCEPTED), answer)])
+            journal.settle(claim, all_of(claim, Event.ACCEPTED), answer)
         assert journal.states() == {S.PENDING: 10, S.IN_FLIGHT: 10}
         disk.free()
         let_leases_pass(disk.address)
         assert journal.sweep() == 10
-        journal.settle([Settlement(claim, all_of(claim, Event.ACCEPTED), answer)])
+        journal.settle(claim, all_of(claim, Event.ACCEPTED), answer)
         assert journal.states() == {S.PENDING: 10, S.ACCEPTED: 10}
 
 

@@ -74,7 +74,7 @@ from smsgate.campaign.wording import (
     sentence,
     share,
 )
-from smsgate.ledger.records import RecipientOutcome, RequestEnd, Settlement
+from smsgate.ledger.records import RecipientOutcome, RequestEnd
 from smsgate.sandbox import Sandbox, Settings
 
 pytestmark = pytest.mark.heavy
@@ -416,13 +416,14 @@ def hostile(tmp_path: Path) -> Iterator[Campaign]:
         journal = campaign.journal
         run = journal.start_run()
         events = (Event.IN_DOUBT, Event.IN_DOUBT, Event.REFUSED)
-        (claim,) = journal.claim(run, 3)
+        claim = journal.claim(run, 3)
+        assert claim is not None
         said = f'{SCRIPT} "+380501234567" \x1b[31m\x00'
         outcomes = [
             RecipientOutcome(key, event, reason=said)
             for (key, _), event in zip(claim.recipients, events, strict=True)
         ]
-        journal.settle([Settlement(claim, outcomes, RequestEnd(said, 200, b"<x>"))])
+        journal.settle(claim, outcomes, RequestEnd(said, 200, b"<x>"))
         ids = (SCRIPT, "380501234567", "6ba7b810-9dad-11d1-80b4-00c04fd430c8")
         journal.add_evidence(
             claim.request, Evidence(Decimal(9), NOON, 1, Decimal(8), NOON, 0, ids, 3, ids)
@@ -509,15 +510,12 @@ def test_campaign_that_has_not_begun_says_so(tmp_path: Path):
 
 def test_campaign_of_one_uses_the_singular(tmp_path: Path):
     with made(tmp_path / "c.sms", numbers(1)) as campaign:
-        (claim,) = campaign.journal.claim(campaign.journal.start_run(), 1)
+        claim = campaign.journal.claim(campaign.journal.start_run(), 1)
+        assert claim is not None
         campaign.journal.settle(
-            [
-                Settlement(
-                    claim,
-                    [RecipientOutcome(claim.recipients[0][0], Event.IN_DOUBT, reason="cut")],
-                    RequestEnd("cut"),
-                )
-            ]
+            claim,
+            [RecipientOutcome(claim.recipients[0][0], Event.IN_DOUBT, reason="cut")],
+            RequestEnd("cut"),
         )
         said = words(parsed(page_of(campaign.journal)))
     assert (

@@ -50,8 +50,7 @@ def test_request_has_recipients_of_one_sender_and_one_text(places: Places) -> No
     with places.create("a", rows, sender=None, sender_column="from") as opened:
         run = opened.journal.start_run()
         seen: dict[str, list[str]] = {}
-        while claims := opened.journal.claim(run, 100):
-            (claim,) = claims
+        while claim := opened.journal.claim(run, 100):
             assert claim.text.sender not in seen
             seen[claim.text.sender] = [number for _, number in claim.recipients]
             settle(opened.journal, claim, Event.REFUSED)
@@ -153,8 +152,7 @@ def test_number_gets_each_different_text_once_if_asked(places: Places) -> None:
     with places.create("a", AGAIN, text="{text}", duplicates="send") as opened:
         assert reasons(opened) == [(3, "repeats line 1"), (5, "repeats line 2")]
         run, sent = opened.journal.start_run(), []
-        while claims := opened.journal.claim(run, 100):
-            (claim,) = claims
+        while claim := opened.journal.claim(run, 100):
             sent += [(number, claim.text.text) for _, number in claim.recipients]
             settle(opened.journal, claim, Event.REFUSED)
     assert sorted(sent) == [(NUMBERS[0], "one"), (NUMBERS[0], "two"), (NUMBERS[1], "one")]
@@ -212,7 +210,8 @@ def sent(places: Places, tmp_path: Path) -> Path:
     with places.create("first", NUMBERS[:3]) as opened:
         run = opened.journal.start_run()
         for event in (Event.ACCEPTED, Event.REFUSED):
-            (claim,) = opened.journal.claim(run, 1)
+            claim = opened.journal.claim(run, 1)
+            assert claim is not None
             settle(opened.journal, claim, event)
         opened.export(tmp_path / "out.csv")
     return tmp_path / "out.csv"

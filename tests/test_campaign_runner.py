@@ -510,7 +510,8 @@ async def test_run_marks_in_doubt_whoever_a_killed_run_had_in_flight(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     async with world(tmp_path, NUMBERS[:20]) as here:
-        (killed,) = here.journal.claim(here.journal.start_run(), 5)
+        killed = here.journal.claim(here.journal.start_run(), 5)
+        assert killed
         end = await Runner(here.journal, here.session, batch=5).run()
         assert (end.outcome, end.states) == (RunOutcome.FINISHED, {S.IN_DOUBT: 5, S.ACCEPTED: 15})
         assert (

@@ -183,7 +183,8 @@ async def test_number_taken_off_the_list_is_sent_to(lists: Lists, sandbox: Sandb
 @pytest.mark.anyio
 async def test_resend_does_not_reach_who_said_no_since(lists: Lists, sandbox: Sandbox):
     with lists.create("a", numbers(4)) as campaign:
-        (claim,) = campaign.journal.claim(campaign.journal.start_run(), 4)
+        claim = campaign.journal.claim(campaign.journal.start_run(), 4)
+        assert claim is not None
         settle(campaign.journal, claim, Event.IN_DOUBT)
         lists.stops(numbers(4)[2])
         assert campaign.resolve(Event.RESEND, who="Olha") == 4
@@ -514,13 +515,13 @@ def test_claim_whose_answer_was_lost_is_given_back_without_the_listed(
         opened.add([numbers(9)[2], numbers(9)[5]])
     with closing(PostgresJournal.open(address, "a")) as journal:
         run = journal.start_run()
-        (claim,) = journal.claim(run, 7)
+        claim = journal.claim(run, 7)
+        assert claim is not None
         journal._abandoned.append(claim.token)
         journal._give_back()
         assert journal.states() == {S.PENDING: 7, S.ABANDONED: 2}
         seen = []
-        while claims := journal.claim(run, 2):
-            (claim,) = claims
+        while claim := journal.claim(run, 2):
             seen += [number for _, number in claim.recipients]
             settle(journal, claim, Event.ACCEPTED)
         assert sorted(seen) == [n for n in numbers(9) if n not in (numbers(9)[2], numbers(9)[5])]
@@ -534,7 +535,8 @@ def test_recipients_of_a_dead_machine_do_not_include_the_listed(request: pytest.
     with closing(open_stop_list(address)) as opened:
         opened.add(numbers(6)[1:3])
     with closing(PostgresJournal.open(address, "a")) as journal:
-        assert journal.claim(journal.start_run(), 6, lease=-1.0)
+        claim = journal.claim(journal.start_run(), 6, lease=-1.0)
+        assert claim is not None
         assert journal.figures().states == {S.IN_FLIGHT: 4, S.ABANDONED: 2}
         assert journal.sweep() == 4
         assert journal.figures().states == {S.IN_DOUBT: 4, S.ABANDONED: 2}

@@ -43,7 +43,6 @@ from ..ledger.records import (
     RequestInDoubt,
     Sample,
     Seen,
-    Settlement,
     StopListError,
     Text,
     TimeSlot,
@@ -62,8 +61,7 @@ from .prices import Money, Prices
 from .recipient_zones import RecipientZones, WindowOptions, changed_window
 from .report import Reportable, html_report, write_html
 from .row_options import Duplicates, RowOptions, listing_of
-from .run_progress import Progress
-from .runner import Runner, RunOptions, RunOutcome, RunResult
+from .runner import Progress, Runner, RunOptions, RunOutcome, RunResult
 from .sources import ListOptions, Row, Source, csv_source, file_source, rows_source, table_source
 from .spreadsheets import HiddenRows
 from .stopping import (
@@ -127,7 +125,6 @@ __all__ = [
     "Sample",
     "Seen",
     "SendingWindow",
-    "Settlement",
     "SharedJournal",
     "Source",
     "SqliteJournal",

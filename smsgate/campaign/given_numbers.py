@@ -21,9 +21,6 @@ def number_in(row: Row, country: str | None) -> str:
     """Return the number of a row, as written. Raises `UnreadableRow`."""
     if row.complaint:
         raise UnreadableRow(row.complaint)
-    # Most lists have such numbers alone, and the other checks take ten times as long.
-    if is_international(row.number):
-        return row.number
     number = given_number(row.number)
     if not number:
         raise UnreadableRow("no number")
@@ -46,9 +43,11 @@ def international_in(row: Row, country: str | None) -> str:
 
     It need not be the number of a mobile phone: that matters only to whom is sent to.
     """
-    number = number_in(row, country)
-    if not is_international(number):
-        number = _converted(number, country)
+    # Most lists have such numbers alone, and the other checks take ten times as long.
+    if not row.complaint and is_international(row.number):
+        number = row.number
+    else:
+        number = _converted(number_in(row, country), country)
     if wrong := wrong_length(number):
         raise UnreadableRow(wrong)
     return number

@@ -37,7 +37,6 @@ __all__ = [
     "INTERRUPTED_BEFORE",
     "RequestOutcome",
     "Trouble",
-    "given_back",
     "outcome_of_answer",
     "outcome_of_error",
 ]
@@ -141,11 +140,6 @@ def outcome_of_error(claim: Claim, error: BaseException, *, left: bool) -> Reque
         else _all(claim, Event.NOT_SENT, RequestEnd(INTERRUPTED_BEFORE))
     )
     return replace(interrupted, unforeseen=True)
-
-
-def given_back(claim: Claim) -> RequestOutcome:
-    """Return the outcome of a claim that nobody has begun to send."""
-    return _all(claim, Event.NOT_SENT, RequestEnd(INTERRUPTED_BEFORE))
 
 
 def _refused(claim: Claim, error: Refused) -> RequestOutcome:

@@ -20,8 +20,6 @@ __all__ = ["MOST_IN_REQUEST", "AccountSlots", "OwnPace", "SharedPace", "check_pa
 MOST_IN_REQUEST = min(1_000, MOST_RECIPIENTS)
 """The largest `batch`: this many recipients are in doubt together if an answer is lost."""
 
-_TOGETHER = 0.05
-"""Seconds of the rate: requests that are due within this time may leave together."""
 _AGAIN = 0.1
 """Seconds between two attempts to get a slot of the account."""
 
@@ -51,14 +49,8 @@ class OwnPace:
         """Return the maximum size of the next request, and the seconds to wait before it."""
         return self._most, self._due - anyio.current_time()
 
-    def together(self, workers: int) -> int:
-        """Return for how many of the free workers a request may be claimed at a time."""
-        if self._rate is None:
-            return workers
-        return min(workers, max(int(self._rate * _TOGETHER), 1))
-
     def claimed(self, recipients: int) -> None:
-        """Count the recipients of requests that are about to leave."""
+        """Count the recipients of a request that is about to leave."""
         if self._rate is not None:
             self._due = max(self._due, anyio.current_time()) + recipients / self._rate
 
@@ -74,13 +66,6 @@ class SharedPace:
     async def next(self) -> tuple[int, float]:
         """Return the maximum size of the next request, and the seconds to wait before it."""
         return await self._steps(self._journal.reserve, self._batch)
-
-    def together(self, workers: int) -> int:
-        """Return for how many of the free workers a request may be claimed at a time.
-
-        With a rate, time is reserved for the recipients of one request, so there is no other.
-        """
-        return workers
 
     def claimed(self, recipients: int) -> None:
         """Do nothing, because the time is reserved already."""
@@ -105,27 +90,18 @@ class AccountSlots:
         self._most = most or 0
         self._held: list[object] = []
 
-    async def take(self, most: int, sleep: Callable[[float], Awaitable[None]]) -> int:
-        """Take up to `most` slots. If none is free, sleep a little. Returns how many were taken."""
+    async def take(self, sleep: Callable[[float], Awaitable[None]]) -> bool:
+        """Take a slot. If none is free, sleep a little and return False."""
         if self._journal is None:
-            return most
-        taken = 0
-        while taken < most:
-            slot = await self._steps.kept(self._journal.take_slot, self._account, self._most)
-            if slot is None:
-                break
-            self._held.append(slot)
-            taken += 1
-        if not taken:
+            return True
+        slot = await self._steps.kept(self._journal.take_slot, self._account, self._most)
+        if slot is None:
             await sleep(_AGAIN)
-        return taken
+            return False
+        self._held.append(slot)
+        return True
 
-    async def free(self, slots: int = 1) -> None:
-        """Free some slots of this run. They may be those of other requests: all are alike."""
-        if self._journal is not None:
-            for slot in [self._held.pop(0) for _ in range(min(slots, len(self._held)))]:
-                await self._steps(self._journal.free_slot, slot)
-
-    async def free_all(self) -> None:
-        """Free all slots of this run."""
-        await self.free(len(self._held))
+    async def free(self) -> None:
+        """Free one of the slots of this run. It may be that of another request: all are alike."""
+        if self._journal is not None and self._held:
+            await self._steps(self._journal.free_slot, self._held.pop(0))

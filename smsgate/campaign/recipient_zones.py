@@ -52,8 +52,7 @@ class RecipientZones:
         for entry in entries:
             if entry.text is not None:
                 zones = _zones_of(entry.number)
-                if not zones <= self._zones:
-                    self._zones |= zones
+                self._zones |= zones
                 self._unknown += not zones
             yield entry
 

@@ -2,8 +2,7 @@
 
 Rules of this file: no request leaves before its claim is on the disk. The outcome is recorded by a
 step that no cancellation can prevent, in the frame that knows the outcome. A task that waits holds
-no claim. A claim whose request has not begun when the run ends is given back (docs: how it is
-tested, "Cancelled writes" and "SQLite").
+no claim (docs: how it is tested, "Cancelled writes" and "SQLite").
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections import Counter
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
 from typing import TypedDict
@@ -34,26 +33,22 @@ from ..ledger.records import (
     JournalError,
     JournalLost,
     LedgerError,
-    Settlement,
 )
-from ..ledger.states import Event, RecipientState
+from ..ledger.states import Event, RecipientState, after, before
 from ..ledger.stop_numbers import Stops
 from ..protocol.models import Message, SendResult
 from ..session import AsyncSession
-from .claims import Claimed, Claims
 from .costs import CountedNumbers
 from .evidence import EvidenceCollector
 from .journal_steps import JournalSteps
-from .outcomes import RequestOutcome, Trouble, given_back, outcome_of_answer, outcome_of_error
+from .outcomes import RequestOutcome, Trouble, outcome_of_answer, outcome_of_error
 from .pace import AccountSlots, OwnPace, SharedPace, check_pace
 from .prices import Money, Prices
-from .run_progress import Progress
-from .settlements import Settlements
 from .stopping import opened_stops
 from .window import ANY_TIME, SendingWindow, zone_named
 from .wording import duration, moment, things
 
-__all__ = ["RunOptions", "RunOutcome", "RunResult", "Runner"]
+__all__ = ["Progress", "RunOptions", "RunOutcome", "RunResult", "Runner"]
 
 _log = logging.getLogger("smsgate")
 
@@ -93,6 +88,53 @@ class RunResult:
     outcome: RunOutcome
     why: str
     states: dict[RecipientState, int]
+
+
+@dataclass(slots=True)
+class Progress:
+    """The progress of a run.
+
+    `states` is the number of recipients in each state, `under_way` the number of requests in
+    flight. `waiting` says what the run waits for; "" if it does not wait. `closed` is whether it
+    waits for the hours of the campaign.
+    """
+
+    states: dict[RecipientState, int]
+    under_way: int = 0
+    waiting: str = ""
+    closed: bool = False
+    _recent: deque[tuple[float, int]] = field(default_factory=deque, repr=False)
+
+    WINDOW = 10.0
+    """The seconds over which `rate` is averaged."""
+
+    def count(self, *states: RecipientState) -> int:
+        """Return how many recipients are in these states."""
+        return sum(self.states.get(state, 0) for state in states)
+
+    @property
+    def rate(self) -> float:
+        """Recipients per second, averaged over the last `WINDOW` seconds."""
+        if len(self._recent) < 2:
+            return 0.0
+        seconds = self._recent[-1][0] - self._recent[0][0]
+        return (
+            (sum(count for _, count in self._recent) - self._recent[0][1]) / seconds
+            if seconds > 0
+            else 0.0
+        )
+
+    def move(self, event: Event, count: int) -> None:
+        """Count an event of this many recipients."""
+        source = before(event)
+        for state, change in ((source, -count), (after(source, event), count)):
+            self.states[state] = self.states.get(state, 0) + change
+
+    def settled(self, count: int, now: float) -> None:
+        """Count this many recipients for the rate."""
+        self._recent.append((now, count))
+        while now - self._recent[0][0] > self.WINDOW:
+            self._recent.popleft()
 
 
 class RunOptions(TypedDict, total=False):
@@ -181,8 +223,6 @@ class Runner:
         self._slots = AccountSlots(
             self._shared, self._steps, session.account_key, session.account_concurrency
         )
-        self._claims = Claims(journal, self._steps, session.timeouts.send + self._grace)
-        self._settlements = Settlements(journal, self._steps, self._recorded)
         self._rate = rate
         self._most = batch
         self._next_look = 0.0
@@ -198,7 +238,7 @@ class Runner:
         self._outcome: RunOutcome | None = None
         self._stop_asked: anyio.Event | None = None
         self._turn: anyio.Lock
-        self._changed: anyio.Event
+        self._settled: anyio.Condition
         self._failures = 0
         self._failed = ""
         self._waited = 0.0
@@ -222,8 +262,7 @@ class Runner:
             LedgerError: the journal failed. Requests in flight have ended, and nothing more was
                 sent.
         """
-        self._stop_asked, self._changed = anyio.Event(), anyio.Event()
-        self._turn = anyio.Lock(fast_acquire=True)
+        self._stop_asked, self._turn, self._settled = anyio.Event(), anyio.Lock(), anyio.Condition()
         with opened_stops(await self._steps(self._journal.stop_lists)) as self._stops:
             return await self._run_all()
 
@@ -246,12 +285,9 @@ class Runner:
                 if not await self._check_gateway():
                     # Send nothing to a gateway that cannot even report the balance.
                     self._failures, self._failed = _FAILURES_TO_WAIT, self._evidence.trouble
-                try:
-                    await side_by_side(self._session.concurrency, self._work)
-                finally:
-                    await self._give_back()
+                await side_by_side(self._session.concurrency, self._work)
             except LedgerError as error:
-                self._break(error)
+                await self._break(error)
             if self._broken is not None:
                 raise self._what_broke(self._broken)
         except BaseException:
@@ -327,12 +363,13 @@ class Runner:
             if self._outcome:
                 return False
 
-    def _break(self, error: LedgerError) -> None:
+    async def _break(self, error: LedgerError) -> None:
         """Send nothing more, since the journal failed. Requests in flight may still end."""
         if self._broken is None:
             self._broken = error
             self._end(RunOutcome.CUT_OFF, "")
-        self._announce()
+        async with self._settled:
+            self._settled.notify_all()
 
     def _what_broke(self, broken: LedgerError) -> LedgerError:
         left = self._unrecorded
@@ -352,25 +389,19 @@ class Runner:
             if self._stop_asked is not None:
                 self._stop_asked.set()
 
-    def _announce(self) -> None:
-        """Wake the workers that wait for recipients."""
-        self._changed.set()
-        self._changed = anyio.Event()
-
     async def _work(self) -> None:
         while True:
-            changed = self._changed
             await self._turn.acquire()
             in_turn = True
             try:
-                claimed = await self._next()
-                if claimed is not None:
+                claim, began = await self._next()
+                if claim is not None:
                     # While the gateway fails, send one request at a time.
-                    if not self._failing:
+                    if self._failures < _FAILURES_TO_WAIT:
                         self._turn.release()
                         in_turn = False
                     try:
-                        await self._send(claimed)
+                        await self._send(claim, began)
                     finally:
                         await self._slots.free()
                     continue
@@ -379,29 +410,34 @@ class Runner:
             except CampaignPaused as error:
                 self._end(RunOutcome.PAUSED, str(error))
             except LedgerError as error:
-                self._break(error)
+                await self._break(error)
             finally:
                 if in_turn:
                     self._turn.release()
             if self._outcome or not self._progress.under_way:
                 return
             # Recipients of requests in flight may become pending again.
-            await changed.wait()
+            async with self._settled:
+                if self._progress.under_way and not self._outcome:
+                    await self._settled.wait()
 
-    @property
-    def _failing(self) -> bool:
-        """Whether the gateway has failed several times in a row."""
-        return self._failures >= _FAILURES_TO_WAIT
+    async def _next(self) -> tuple[Claim | None, float]:
+        """Return the next claim, None if there is none, and the time before it was made.
 
-    async def _next(self) -> Claimed | None:
-        """Return the next claim, None if there is none. It has a slot of the account, to be freed.
-
-        If other workers wait for their turn, requests are claimed for them, too.
+        A claim has a slot of the account, to be freed.
         """
-        if not self._claims:
-            await self._wait()
-            await self._claim()
-        return self._claims.take()
+        await self._wait()
+        taken = False
+        while not (taken or self._outcome):
+            taken = await self._slots.take(self._sleep)
+        claim, began = None, machine_seconds()
+        try:
+            if not self._outcome:
+                claim = await self._claim()
+        finally:
+            if taken and claim is None:
+                await self._slots.free()
+        return claim, began
 
     async def _others_work(self) -> bool:
         """Return whether recipients are left for a later claim, and wait a little if so.
@@ -435,7 +471,7 @@ class Runner:
             await self._wait_for_window()
         if self._shared is not None and anyio.current_time() > self._next_look:
             await self._look()
-        while self._failing and not self._outcome:
+        while self._failures >= _FAILURES_TO_WAIT and not self._outcome:
             pause = self._pauses[min(self._failures - _FAILURES_TO_WAIT, len(self._pauses) - 1)]
             if self._waited + pause > self._patience:
                 self._end(
@@ -496,58 +532,38 @@ class Runner:
             with anyio.move_on_after(seconds):
                 await self._stop_asked.wait()
 
-    async def _claim(self) -> None:
-        """Claim a request for each worker that is free to send it now."""
-        # Workers whose requests have just ended line up first.
-        await anyio.lowlevel.checkpoint()
-        slots = 0
-        while not (slots or self._outcome):
-            free = 1 if self._failing else 1 + self._turn.statistics().tasks_waiting
-            slots = await self._slots.take(self._pace.together(free), self._sleep)
-        try:
-            while not (self._claims or self._outcome) and await self._claimed(slots):
-                # Everybody was on the stop list, and others may be pending.
+    async def _claim(self) -> Claim | None:
+        claim, stopped = None, 1
+        while claim is None and stopped and not self._outcome:
+            claim = await self._steps.kept(
+                self._journal.claim,
+                self._run,
+                self._most,
+                self._evidence.seen,
+                lease=self._session.timeouts.send + self._grace,
+                stops=self._stops,
+            )
+            if stopped := self._stops.taken():
+                self._progress.move(Event.LISTED, stopped)
+                self._on_progress(self._progress)
+            if claim is None:
+                # Everybody of this claim was on the stop list, and others may be pending.
                 await anyio.lowlevel.checkpoint()
-        finally:
-            await self._slots.free(slots - len(self._claims))
-
-    async def _claimed(self, workers: int) -> int:
-        """Claim requests for these workers. Returns how many recipients were on a stop list."""
-        claims = await self._claims.add(
-            self._run, self._most, workers, self._evidence.seen, self._stops
-        )
-        recipients = sum(len(claim.recipients) for claim in claims)
-        self._unrecorded += recipients
-        if stopped := self._stops.taken():
-            self._progress.move(Event.LISTED, stopped)
-            self._on_progress(self._progress)
-        if claims:
-            self._pace.claimed(recipients)
+        if claim is not None:
+            self._pace.claimed(len(claim.recipients))
+            self._unrecorded += len(claim.recipients)
             self._progress.waiting = ""
-            self._progress.under_way += len(claims)
-            self._progress.move(Event.CLAIMED, recipients)
+            self._progress.under_way += 1
+            self._progress.move(Event.CLAIMED, len(claim.recipients))
             self._on_progress(self._progress)
-        return stopped
+        return claim
 
-    async def _give_back(self) -> None:
-        """Give back the claims that no worker has taken: nothing of them was sent."""
-        left = iter(self._claims.take, None)
-        settlements = [_settlement(one.claim, given_back(one.claim)) for one in left]
-        with suppress(LedgerError):  # what is not given back is counted as not recorded
-            if settlements:
-                await self._settlements.record(*settlements, alone=True)
-            await self._slots.free_all()
-
-    async def _send(self, claimed: Claimed) -> None:
-        claim, failure = claimed.claim, None
+    async def _send(self, claim: Claim, began: float) -> None:
+        failure: BaseException | None = None
         record = SendRecord()
-        if self._outcome:  # the run has ended since the claim
-            await self._write(claim, given_back(claim))
-            self._announce()
-            return
         try:
             self._hook("sending")
-            result = await self._post(claim, claimed.began, record)
+            result = await self._post(claim, began, record)
             outcome = outcome_of_answer(claim, result)
         except BaseException as error:  # even cancelled: first record what it means
             failure = error
@@ -574,21 +590,15 @@ class Runner:
         return await send_recorded(self._session, message, record, not_after=left)
 
     async def _write(self, claim: Claim, outcome: RequestOutcome) -> None:
-        """Record the outcomes of a claim. No cancellation prevents that: see `Settlements`."""
-        alone = self._progress.under_way == 1
-        await self._settlements.record(_settlement(claim, outcome), alone=alone)
-
-    def _recorded(self, settlements: Sequence[Settlement]) -> None:
-        """Count outcomes that are on the disk."""
-        self._unrecorded -= sum(len(one.claim.recipients) for one in settlements)
-        for one in settlements:
-            self._progress.under_way -= 1
-            events = Counter(recipient.event for recipient in one.outcomes)
-            for event, count in events.items():
-                self._progress.move(event, count)
-            settled = len(one.outcomes) - events[Event.NOT_SENT]
-            self._progress.settled(settled, anyio.current_time())
-            self._on_progress(self._progress)
+        """Record the outcomes of a claim. No cancellation prevents that: see `JournalSteps`."""
+        await self._steps(self._journal.settle, claim, outcome.recipients, outcome.end)
+        self._unrecorded -= len(claim.recipients)
+        self._progress.under_way -= 1
+        for recipient in outcome.recipients:
+            self._progress.move(recipient.event, 1)
+        settled = sum(recipient.event is not Event.NOT_SENT for recipient in outcome.recipients)
+        self._progress.settled(settled, anyio.current_time())
+        self._on_progress(self._progress)
 
     async def _react(
         self, claim: Claim, outcome: RequestOutcome, failure: BaseException | None
@@ -604,15 +614,12 @@ class Runner:
             self._failed = outcome.why
         else:
             self._failures, self._waited = 0, 0.0
-        self._announce()
+        async with self._settled:
+            self._settled.notify_all()
         if outcome.in_doubt:
             ids = failure.evidence.ids if isinstance(failure, InDoubt) else ()
             await self._evidence.gather(claim.request, ids)
             self._hook("evidence")
-
-
-def _settlement(claim: Claim, outcome: RequestOutcome) -> Settlement:
-    return Settlement(claim, outcome.recipients, outcome.end)
 
 
 def _check_currency(most: Money, prices: Prices | None) -> None:

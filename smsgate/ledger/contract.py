@@ -21,11 +21,12 @@ from .records import (
     Lines,
     NumberGroup,
     RecipientInDoubt,
+    RecipientOutcome,
     RecipientRecord,
+    RequestEnd,
     RequestInDoubt,
     Sample,
     Seen,
-    Settlement,
     TimeSlot,
 )
 from .states import Event, RecipientState
@@ -64,20 +65,17 @@ class Journal(Protocol):
         most: int,
         seen: Seen | None = None,
         *,
-        requests: int = ...,
         lease: float = ...,
         stops: Stops | None = ...,
-    ) -> list[Claim]:
-        """Move up to `most` pending recipients to in flight, durably: `requests` at most.
+    ) -> Claim | None:
+        """Move up to `most` pending recipients of one text to in flight, durably.
 
-        Each request has recipients of one text. All are claimed in one transaction, and a text is
-        divided only if it has more than `most` recipients. In the same transaction, recipients on
-        one of the lists of `stops`, or on the stop list of the journal's own database, are
-        abandoned and counted in `stops`.
+        In the same transaction, recipients on one of the lists of `stops`, or on the stop list of
+        the journal's own database, are abandoned and counted in `stops`.
 
-        Returns an empty list if no recipient can be claimed now; if some were stopped, others may
-        be left. `seen`, the last known balance, is stored with each claim. A shared journal gives
-        each claim `lease` seconds. Raises `CampaignPaused`.
+        Returns None if no recipient can be claimed now; if some were stopped, others may be left.
+        `seen`, the last known balance, is stored
+        with the claim. A shared journal gives the claim `lease` seconds. Raises `CampaignPaused`.
         """
         ...
 
@@ -109,13 +107,8 @@ class Journal(Protocol):
         """Count the pending recipients by how their numbers begin. Reads all recipients."""
         ...
 
-    def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Record the outcome of each recipient of these claims, in one transaction.
-
-        Raises:
-            JournalLost: outcomes of some claims came too late. Those of the others are recorded.
-            LedgerError: nothing is recorded.
-        """
+    def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
+        """Record the outcome of each recipient of a claim."""
         ...
 
     def add_evidence(self, request: int, evidence: Evidence) -> None:

@@ -35,7 +35,6 @@ __all__ = [
     "RequestInDoubt",
     "Sample",
     "Seen",
-    "Settlement",
     "StopListError",
     "Text",
     "TimeSlot",
@@ -205,15 +204,6 @@ class RequestEnd:
     reason: str | None = None
     status: int | None = None
     reply: bytes | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What became of a claim: the outcome of each of its recipients, and that of the request."""
-
-    claim: Claim
-    outcomes: Sequence[RecipientOutcome]
-    end: RequestEnd
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,11 @@
 """The journal of a campaign in PostgreSQL, on which several machines may work at the same time.
 
-Rule of this file: every step may be repeated, because a database may fail after its commit.
+Rules of this file:
+- A claim is one statement, committed and on the server's disk before the first byte may leave. It
+  checks the campaign's state and the server's timeline.
+- Settling is fenced by the claim's token. What comes after the lease may move a recipient in doubt
+  to accepted or refused, and nothing else.
+- Every step may be repeated with the same token, since the answer of a database can be lost.
 (docs: several machines)
 """
 
@@ -12,31 +17,41 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any, NamedTuple, Self
+from uuid import uuid4
 
 from ...protocol.answers import DeliveryState
 from ..arguments import (
     check_decision,
     check_id_of_one,
     check_new_id,
+    check_outcomes,
     decided,
     lines_of,
 )
 from ..records import (
     PLAIN_LIST,
     Added,
+    CampaignPaused,
+    Claim,
     Entry,
     Evidence,
+    JournalError,
+    JournalLost,
     Lines,
     Listing,
+    RecipientOutcome,
+    RequestEnd,
+    Seen,
+    Text,
 )
 from ..sql_files import statements_of
-from ..states import Event, after, before
-from ..stop_numbers import places_of, places_text, without_place
+from ..states import Event, RecipientState, after, before
+from ..stop_numbers import STOPPED, Stops, places_of, places_text, without_place
 from ..stored_records import evidence_text
 from .postgres_filling import fill
-from .postgres_reader import one_step
-from .postgres_sending import PostgresSending, named_columns
+from .postgres_reader import PostgresReader, one_step
 from .ranges import ALL, Ranges, common, gaps, joined, ranges_of
 from .tables import PostgresTables
 
@@ -45,6 +60,10 @@ __all__ = ["PostgresJournal"]
 _FILES = ("campaigns.sql", "stop_list.sql")
 """The files of statements that a campaign needs."""
 _ENDED_EARLY = "the process that was sending ended or stopped before it recorded the answer"
+_FAILED_OVER = (
+    "the database failed over to a standby, which may lack the record of messages that were sent."
+    " Nothing is sent until an operator has run 'smsgate database accept-failover'"
+)
 _DECIDED = {
     Event.ASSUME_SENT: "assumed_sent",
     Event.GIVE_UP: "abandoned",
@@ -61,14 +80,18 @@ class _Slot(NamedTuple):
     number: int
 
 
-class PostgresJournal(PostgresSending):
+class PostgresJournal(PostgresReader):
     """A campaign in the schema `smsgate` of a database. Call `create` or `open`, then `close`."""
 
     shared: bool = True
     """Other machines may work on the campaign. Calls may wait for a network."""
 
     def __init__(self, tables: PostgresTables, campaign: int, *, forget_texts: bool) -> None:
-        super().__init__(tables, campaign, forget_texts=forget_texts)
+        super().__init__(tables, campaign)
+        self._forget_texts = forget_texts
+        self._texts: dict[int, Text] = {}
+        self._abandoned: list[str] = []
+        """Tokens of claims whose answer was lost, and with which nothing was sent."""
         self._asks_indexed = False
         self._slots: set[_Slot] = set()
 
@@ -235,6 +258,94 @@ class PostgresJournal(PostgresSending):
             self._slots.remove(slot)
             self._run("free_slot", **slot._asdict())
 
+    def claim(
+        self,
+        run: int,
+        most: int,
+        seen: Seen | None = None,
+        *,
+        lease: float = 330.0,
+        stops: Stops | None = None,
+    ) -> Claim | None:
+        """Move up to `most` pending recipients of one text to in flight for `lease` seconds.
+
+        Returns None if there is no recipient that this machine could claim now, or if `stops` has
+        counted some that were stopped: then others may be left.
+
+        Raises:
+            CampaignPaused: the campaign is paused, or a failover has to be accepted.
+        """
+        self._give_back()
+        token = uuid4().hex
+        tries = stopped = 0
+        stops = stops or Stops()
+
+        def work() -> Claim | None:
+            nonlocal tries, stopped
+            tries += 1
+            stopped = 0
+            # If an earlier try was committed after all, this token has its claim.
+            rows = self._run("claimed", token=token) if tries > 1 else []
+            rows = rows or self._run(
+                "claim",
+                run=run,
+                most=most,
+                token=token,
+                lease=lease,
+                balance=None if seen is None else str(seen.balance),
+                balance_at=None if seen is None else seen.at,
+            )
+            if not rows:
+                self._check_standing()
+                return None
+            ((request, text, alone, first, last, size, left),) = rows
+            recipients = self._run("of_request", first=first, last=last)
+            if len(recipients) != size:
+                raise JournalError(
+                    "the claimed recipients are not all pending: the data is damaged"
+                )
+            if gone := self._stop(stops, request, text, recipients):
+                stopped = len(gone)
+                recipients = [row for row in recipients if row[0] not in gone]
+            if not recipients:
+                return None
+            return Claim(request, self._text(text), alone, tuple(recipients), token, left)
+
+        try:
+            claim = self._step(work)
+        except CampaignPaused:
+            raise
+        except BaseException:
+            self._abandoned.append(token)
+            raise
+        if claim is None and tries > 1:  # a lost try may still arrive
+            self._abandoned.append(token)
+        stops.count(stopped)
+        return claim
+
+    def _stop(
+        self, stops: Stops, request: int, text: int, recipients: Sequence[tuple[Any, ...]]
+    ) -> set[int]:
+        """Abandon those of the claimed recipients that are on a stop list, and return their keys.
+
+        The range of the request then has gaps, and its size says how many recipients are left.
+        """
+        numbers = [number for _, number in recipients]
+        own = self._run("stop_listed", numbers=[int(number[1:]) for number in numbers])
+        listed = stops.listed(numbers) | {f"+{number}" for (number,) in own}
+        gone = {key for key, number in recipients if number in listed}
+        if not gone:
+            return gone
+        source = before(Event.LISTED)
+        target = after(source, Event.LISTED)
+        self._run("stop", source=source, target=target, reason=STOPPED, ids=list(gone))
+        left = len(recipients) - len(gone)
+        self._run("shrink_request" if left else "empty_request", request=request, gone=len(gone))
+        self._run("add_stopped", recipients=len(gone))
+        if self._forget_texts and not left:
+            self._run("forget_text", text=text)
+        return gone
+
     @one_step
     def stop_lists(self) -> tuple[str, ...]:
         """Return the stop lists of the campaign, besides that of its own database."""
@@ -262,6 +373,117 @@ class PostgresJournal(PostgresSending):
         """Store what `change` returns for the stored text, for all machines."""
         ((stored,),) = self._run("sending_window_to_change")
         self._run("set_sending_window", stored=change(stored))
+
+    def _give_back(self) -> None:
+        """Return claims whose answer was lost. One that fails is tried at the next claim."""
+        for token in tuple(self._abandoned):
+            self._step(partial(self._release, token))
+            self._abandoned.remove(token)
+
+    def _release(self, token: str) -> None:
+        for request, text, first, last, size, alone, attempts in self._run("held", token=token):
+            if size == last - first + 1:
+                self._run("release", token=token)
+                continue
+            # Its range has gaps, as some of its recipients are on the stop list.
+            keys = [key for key, _ in self._run("of_request", first=first, last=last)]
+            self._run("empty_request", request=request, gone=0)
+            pieces = [(text, *one) for one in ranges_of(keys)]
+            self._add_pending(pieces, alone, attempts - 1)
+
+    def _check_standing(self) -> None:
+        ((state, why, known),) = self._run("standing")
+        if not known:
+            raise CampaignPaused(_FAILED_OVER)
+        if state == "paused":
+            raise CampaignPaused(why or "an operator paused it")
+
+    def _text(self, text: int) -> Text:
+        # The next claim nearly always has the same text.
+        if text not in self._texts:
+            ((sender, body, wappush, parts),) = self._run("text", id=text)
+            self._texts = {text: Text(sender, body, wappush, parts)}
+        return self._texts[text]
+
+    # Settling
+
+    def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
+        """Record the outcome of each recipient of a claim.
+
+        Raises:
+            JournalLost: an operator has decided on recipients meanwhile: their outcomes could not
+                be recorded.
+        """
+        check_outcomes(claim, outcomes)
+        unrecorded = self._step(lambda: self._settle(claim, outcomes, end))
+        if unrecorded:
+            raise JournalLost(
+                f"request {claim.request}: the outcomes of {unrecorded} recipients came too late to"
+                " be recorded, as an operator has decided on them. Nothing more was sent"
+            )
+
+    def _settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> int:
+        """Record outcomes. Returns how many could not be recorded."""
+        rows = self._run("found_request", request=claim.request)
+        token, state, text, attempts = rows[0] if rows else (None, "", 0, 0)
+        said = {"reason": end.reason, "status": end.status, "reply": end.reply}
+        if token != claim.token:
+            return sum(one.event in (Event.ACCEPTED, Event.REFUSED) for one in outcomes)
+        if state == "settled":  # by an earlier try, whose answer was lost
+            return 0
+        if state != "in flight":
+            return self._settle_late(claim, outcomes, said)
+        counts = Counter(outcome.event for outcome in outcomes)
+        self._run(
+            "settle_request",
+            request=claim.request,
+            token=claim.token,
+            accepted=counts[Event.ACCEPTED],
+            refused=counts[Event.REFUSED],
+            in_doubt=counts[Event.IN_DOUBT],
+            **said,
+        )
+        moved = self._run("settle", request=claim.request, attempts=attempts, **_columns(outcomes))
+        if len(moved) != len(outcomes):
+            raise JournalError(
+                f"{len(outcomes) - len(moved)} recipients are not in the state that was expected of"
+                " them: the data is damaged"
+            )
+        for alone in (False, True):
+            keys = [
+                one.recipient
+                for one in outcomes
+                if one.event is Event.NOT_SENT and one.alone is alone
+            ]
+            ranges = [(key, key) for key in sorted(keys)] if alone else ranges_of(keys)
+            self._add_pending([(text, *one) for one in ranges], claim.alone + alone, attempts)
+        if self._forget_texts:
+            self._run("forget_text", text=text)
+        return 0
+
+    def _settle_late(
+        self, claim: Claim, outcomes: Sequence[RecipientOutcome], said: dict[str, Any]
+    ) -> int:
+        known = [one for one in outcomes if one.event in (Event.ACCEPTED, Event.REFUSED)]
+        columns = _columns(known)
+        moved = Counter(
+            state for (state,) in self._run("settle_late", request=claim.request, **columns)
+        )
+        self._run(
+            "settle_request_late",
+            request=claim.request,
+            accepted=moved[RecipientState.ACCEPTED],
+            refused=moved[RecipientState.REFUSED],
+            **said,
+        )
+        given = {name: columns[name] for name in ("ids", "states")}
+        ((recorded,),) = self._run("recorded", request=claim.request, **given)
+        return len(known) - int(recorded)
+
+    def _add_pending(self, pieces: list[tuple[int, int, int]], alone: int, attempts: int) -> None:
+        if pieces:
+            columns = _named(pieces, "texts firsts lasts")
+            self._run("add_pending", **columns, alone=alone, attempts=attempts)
 
     @one_step
     def add_evidence(self, request: int, evidence: Evidence) -> None:
@@ -339,9 +561,7 @@ class PostgresJournal(PostgresSending):
             for low, high in common(ranges, first, last)
         ]
         chosen = self._run(
-            "chosen_in_doubt",
-            source=source,
-            **named_columns(pieces, "requests lows highs attempts"),
+            "chosen_in_doubt", source=source, **_named(pieces, "requests lows highs attempts")
         )
         check_id_of_one(message_id, len(chosen))
         if not chosen:
@@ -391,9 +611,9 @@ class PostgresJournal(PostgresSending):
             also += [(text, *piece) for piece in pieces[1:]]
             rest = [(text, *gap) for gap in gaps(pieces, first, last)]
             self._add_pending(rest, alone, attempts)
-        self._run("cancel_requests", **named_columns(cut, "requests lows highs"))
+        self._run("cancel_requests", **_named(cut, "requests lows highs"))
         if also:
-            self._run("add_cancelled", **named_columns(also, "texts lows highs"))
+            self._run("add_cancelled", **_named(also, "texts lows highs"))
         reason = f"{Event.CANCEL} by {who}"
         return sum(
             len(self._run("cancel", target=target, reason=reason, first=first, last=last))
@@ -457,3 +677,18 @@ class PostgresJournal(PostgresSending):
 
         with self._one_at_a_time, self._tables.connection.unhurried():
             self._step(work)
+
+
+def _named(rows: Sequence[tuple[int, ...]], names: str) -> dict[str, list[int]]:
+    """Return rows as columns with these names."""
+    return {name: [row[place] for row in rows] for place, name in enumerate(names.split())}
+
+
+def _columns(outcomes: Sequence[RecipientOutcome]) -> dict[str, Any]:
+    """Return outcomes as the columns of one statement."""
+    return {
+        "ids": [one.recipient for one in outcomes],
+        "states": [str(after(before(one.event), one.event)) for one in outcomes],
+        "message_ids": [one.message_id for one in outcomes],
+        "reasons": [one.reason for one in outcomes],
+    }

@@ -7,49 +7,64 @@ Rules of this file: WAL with synchronous=FULL, both read back; every change in o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from ...protocol.answers import DeliveryState
+from ...protocol.rewriting import Savings
 from ..arguments import (
+    OUTCOMES,
     check_decision,
     check_id_of_one,
     check_new_id,
+    check_outcomes,
     decided,
     lines_of,
 )
 from ..records import (
     PLAIN_LIST,
     Added,
+    Claim,
     Entry,
     Evidence,
     JournalError,
     Lines,
     Listing,
+    RecipientOutcome,
+    RequestEnd,
+    Seen,
+    Text,
 )
 from ..states import Event, RecipientState, after, before
-from ..stop_numbers import places_of, places_text, without_place
-from ..stored_records import evidence_text, kept_text
+from ..stop_numbers import STOPPED, Stops, places_of, places_text, without_place
+from ..stored_records import evidence_text, kept_text, kind_of
 from .campaign_file import CampaignFile
-from .connection import reading
-from .sqlite_filling import fill
-from .sqlite_sending import SqliteSending
+from .connection import reading, transaction
+from .reader import SqliteReader
 
 __all__ = ["ENDED_EARLY", "SqliteJournal"]
 
 ENDED_EARLY = "the process ended before the answer was recorded"
 
 
-class SqliteJournal(SqliteSending):
+class SqliteJournal(SqliteReader):
     """A journal in a file, for one thread. Call `create` or `open`, and `close` at the end."""
 
     shared: bool = False
     """One run at a time, and only the thread that opened the file may use it."""
 
+    @staticmethod
+    def _hook(step: str) -> None:
+        """Do nothing. A test overrides this method to end the process at a step."""
+
     def __init__(self, file: CampaignFile) -> None:
-        super().__init__(file)
+        super().__init__(file.path, file.connection)
+        self._file = file
+        self._texts: dict[int, Text] = {}
         self._forget_texts = self._settings().get("forget_texts") == "1"
         if self._forget_texts:
             self._connection.execute("PRAGMA secure_delete = ON")
@@ -106,8 +121,27 @@ class SqliteJournal(SqliteSending):
         listing: Listing = PLAIN_LIST,
     ) -> Added:
         """Fill a new journal. Either all entries are added or none."""
+        pending, skipped, savings = 0, Counter[str](), Savings()
         with self._transaction():
-            added = fill(self._connection, self._sql, entries, each_text=listing.each_text)
+            for entry in entries:
+                reason = (
+                    entry.reason
+                    if entry.text is None
+                    else self._add(entry, self._text_id(entry.text), listing)
+                )
+                if reason:
+                    self._run(
+                        "add_skipped",
+                        line=entry.line,
+                        given=entry.number[:64].encode(errors="backslashreplace").decode(),
+                        reason=reason,
+                        kept=kept_text(entry.kept),
+                    )
+                    skipped[kind_of(reason)] += 1
+                else:
+                    pending += 1
+                    if entry.text is not None and entry.text.savings is not None:
+                        savings += entry.text.savings
             self._run("drop_texts")
             for key, value in (
                 ("name", name),
@@ -122,7 +156,32 @@ class SqliteJournal(SqliteSending):
         if forget_texts:
             self._forget_texts = True
             self._connection.execute("PRAGMA secure_delete = ON")
-        return added
+        return Added(pending, skipped, savings)
+
+    def _add(self, entry: Entry, text: int, listing: Listing) -> str:
+        given = {"number": entry.number, "text": text, "each_text": int(listing.each_text)}
+        if self._run(
+            "add_recipient", line=entry.line, kept=kept_text(entry.kept), **given
+        ).rowcount:
+            return ""
+        ((line,),) = self._run("find_line", **given)
+        return f"repeats line {line}"
+
+    def _text_id(self, text: Text) -> int:
+        hashed = hashlib.sha256(
+            "\0".join((text.sender, text.text or "", text.wappush or "")).encode()
+        ).digest()
+        given = {
+            "sender": text.sender,
+            "body": text.text,
+            "wappush": text.wappush,
+            "parts": text.parts,
+        }
+        self._run(
+            "add_text", hash=hashed, alphabet=text.alphabet, forced_by=text.forced_by, **given
+        )
+        ((found,),) = self._run("find_text", hash=hashed)
+        return int(found)
 
     # Sending
 
@@ -151,6 +210,84 @@ class SqliteJournal(SqliteSending):
         with self._transaction():
             self._run("end_run", run=run, outcome=outcome, now=self._clock())
 
+    def claim(
+        self,
+        run: int,
+        most: int,
+        seen: Seen | None = None,
+        *,
+        lease: float = 0.0,  # noqa: ARG002 - the lock of the file is the lease
+        stops: Stops | None = None,
+    ) -> Claim | None:
+        """Move up to `most` pending recipients of one text to in flight, durably.
+
+        Returns None if no recipient is pending, or if `stops` has counted some that it has stopped:
+        then others may be pending. `seen`, the last known balance, is stored with the
+        claim. The claim lasts until the file is opened again, so it has no `lease`.
+        """
+        self._file.check_kept()
+        stopped = set[tuple[int, str]]()
+        balance = (
+            {"balance": None, "balance_at": None}
+            if seen is None
+            else {"balance": str(seen.balance), "balance_at": seen.at}
+        )
+        with self._transaction():
+            first = self._run("first_pending").fetchone()
+            if first is None:
+                return None
+            alone, text = first
+            together = {"alone": alone, "text": text, "most": 1 if alone else most}
+            rows = self._run("pending", **together).fetchall()
+            if stops is not None:
+                stopped = self._stop(stops, text, rows)
+                rows = [row for row in rows if row not in stopped]
+                together["most"] = len(rows)
+            request = self._claim(run, rows, together, balance) if rows else 0
+            self._hook("claiming")
+        self._hook("claimed")
+        if stops is not None:
+            stops.count(len(stopped))
+        return Claim(request, self._text(text), alone, tuple(rows)) if rows else None
+
+    def _claim(
+        self, run: int, rows: Sequence[Any], together: dict[str, Any], balance: dict[str, Any]
+    ) -> int:
+        """Move the recipients that were read to in flight, and return the new request."""
+        added = self._run(
+            "add_request",
+            run=run,
+            text=together["text"],
+            size=len(rows),
+            now=self._clock(),
+            **balance,
+        )
+        request = int(added.lastrowid or 0)
+        moved = self._run(
+            "claim",
+            target=after(before(Event.CLAIMED), Event.CLAIMED),
+            request=request,
+            **together,
+        ).rowcount
+        if moved != len(rows):
+            raise JournalError("the claimed recipients are not the ones that were read")
+        return request
+
+    def _stop(
+        self, stops: Stops, text: int, rows: Sequence[tuple[int, str]]
+    ) -> set[tuple[int, str]]:
+        """Abandon those of the pending recipients that are on a stop list, and return them."""
+        listed = stops.listed([number for _, number in rows])
+        stopped = {row for row in rows if row[1] in listed}
+        if stopped:
+            source = before(Event.LISTED)
+            target = after(source, Event.LISTED)
+            self._run_many("stop", [(target, STOPPED, key, source) for key, _ in stopped])
+            self._run("add_stopped", now=self._clock(), recipients=len(stopped))
+            if self._forget_texts:
+                self._run("forget_text_of", text=text)
+        return stopped
+
     # Stop lists
 
     def stop_lists(self) -> tuple[str, ...]:
@@ -178,6 +315,42 @@ class SqliteJournal(SqliteSending):
         """Store what `change` returns for the stored text."""
         with self._transaction():
             self._run("set", name="sending_window", value=change(self.sending_window()))
+
+    def _text(self, text: int) -> Text:
+        # The next claim nearly always has the same text.
+        if text not in self._texts:
+            ((sender, body, wappush, parts),) = self._run("text", id=text)
+            self._texts = {text: Text(sender, body, wappush, parts)}
+        return self._texts[text]
+
+    def settle(self, claim: Claim, outcomes: Sequence[RecipientOutcome], end: RequestEnd) -> None:
+        """Record the outcome of each recipient of a claim."""
+        check_outcomes(claim, outcomes)
+        moves = {event: (after(before(event), event), before(event)) for event in OUTCOMES}
+        rows = [
+            (target, one.message_id, one.reason, one.alone, one.recipient, claim.request, source)
+            for one in outcomes
+            for target, source in [moves[one.event]]
+        ]
+        counts = Counter(outcome.event for outcome in outcomes)
+        self._hook("settling")
+        with self._transaction():
+            self._run_many("settle", rows)
+            self._run(
+                "settle_request",
+                request=claim.request,
+                now=self._clock(),
+                accepted=counts[Event.ACCEPTED],
+                refused=counts[Event.REFUSED],
+                in_doubt=counts[Event.IN_DOUBT],
+                reason=end.reason,
+                status=end.status,
+                reply=end.reply,
+            )
+            if self._forget_texts:
+                self._run("forget_text", request=claim.request)
+            self._hook("settled, not committed")
+        self._hook("settled")
 
     def add_evidence(self, request: int, evidence: Evidence) -> None:
         """Store evidence with a request in doubt."""
@@ -259,3 +432,16 @@ class SqliteJournal(SqliteSending):
                 "another program reads the file, so its log still holds the deleted data: purge the"
                 " campaign again when that program has finished"
             )
+
+    # What they share
+
+    def _run_many(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run a statement once per row. Each run must find its recipient in the expected state."""
+        changed = self._connection.executemany(self._sql[statement], rows).rowcount
+        if changed != len(rows):
+            raise JournalError(
+                f"{len(rows) - changed} recipients are not in the state that was expected of them"
+            )
+
+    def _transaction(self) -> Any:
+        return transaction(self._connection)

@@ -40,21 +40,14 @@ WHERE id = :campaign AND state <> 'paused' RETURNING id;
 SELECT state, why, smsgate.on_known_timeline() FROM smsgate.campaign WHERE id = :campaign;
 
 -- name: claim
--- Move the next requests to in flight. If the first has too many recipients, cut a new one from it;
--- the others are claimed if all their recipients fit in, too. Not while the campaign is paused, and
--- not after a failover, which may have lost records.
-WITH locked AS MATERIALIZED (
+-- Move the next request to in flight. If it has too many recipients, cut a new one from it. Not
+-- while the campaign is paused, and not after a failover, which may have lost records.
+WITH next AS MATERIALIZED (
     SELECT id, text, first, last, size, alone, attempts FROM smsgate.request AS one
     WHERE campaign = :campaign AND state = 'pending' AND smsgate.on_known_timeline() AND EXISTS (
         SELECT 1 FROM smsgate.campaign WHERE id = :campaign AND state = 'running'
     )
-    ORDER BY alone, id LIMIT :requests FOR UPDATE OF one SKIP LOCKED
-), counted AS (
-    SELECT *, row_number() OVER places AS place, sum(size) OVER places AS together
-    FROM locked WINDOW places AS (ORDER BY alone, id)
-), next AS MATERIALIZED (
-    SELECT *, (CAST(:tokens AS text[]))[place] AS token FROM counted
-    WHERE place = 1 OR together <= :most
+    ORDER BY alone, id LIMIT 1 FOR UPDATE OF one SKIP LOCKED
 ), shortened AS (
     UPDATE smsgate.request AS one SET first = one.first + :most, size = one.size - :most FROM next
     WHERE one.campaign = :campaign AND one.id = next.id AND next.size > :most
@@ -64,47 +57,34 @@ WITH locked AS MATERIALIZED (
         lease_until, balance, balance_at
     )
     SELECT :campaign, nextval('smsgate.request_id_' || :campaign), text, first, first + :most - 1,
-        :most, alone, attempts + 1, 'in flight', token, :run, smsgate.now(),
+        :most, alone, attempts + 1, 'in flight', :token, :run, smsgate.now(),
         smsgate.now() + CAST(:lease AS float8), :balance, CAST(:balance_at AS float8)
     FROM next WHERE size > :most
-    RETURNING id, text, alone, first, last, size, token, lease_until
+    RETURNING id, text, alone, first, last, size, lease_until
 ), whole AS (
     UPDATE smsgate.request AS one SET state = 'in flight', attempts = one.attempts + 1,
-        token = next.token, run = :run, claimed_at = smsgate.now(),
+        token = :token, run = :run, claimed_at = smsgate.now(),
         lease_until = smsgate.now() + CAST(:lease AS float8), balance = :balance,
         balance_at = CAST(:balance_at AS float8)
     FROM next WHERE one.campaign = :campaign AND one.id = next.id AND next.size <= :most
-    RETURNING one.id, one.text, one.alone, one.first, one.last, one.size, one.token,
-        one.lease_until
+    RETURNING one.id, one.text, one.alone, one.first, one.last, one.size, one.lease_until
 )
-SELECT id, text, alone, first, last, size, token, lease_until - smsgate.now() FROM cut
-UNION ALL
-SELECT id, text, alone, first, last, size, token, lease_until - smsgate.now() FROM whole
-ORDER BY alone, id;
+SELECT id, text, alone, first, last, size, lease_until - smsgate.now() FROM cut
+UNION ALL SELECT id, text, alone, first, last, size, lease_until - smsgate.now() FROM whole;
 
 -- name: claimed
--- The requests that these tokens have claimed.
-SELECT id, text, alone, first, last, size, token, lease_until - smsgate.now() FROM smsgate.request
-WHERE campaign = :campaign AND token = ANY(CAST(:tokens AS text[])) AND state = 'in flight'
-ORDER BY alone, id;
+-- The request that this token has claimed.
+SELECT id, text, alone, first, last, size, lease_until - smsgate.now() FROM smsgate.request
+WHERE campaign = :campaign AND token = :token AND state = 'in flight';
 
--- name: of_requests
--- The recipients of claimed requests. OFFSET keeps the planner from a join, which would read all
--- recipients, since it cannot know how short the ranges are.
-SELECT piece.request, one.id, one.number
-FROM unnest(CAST(:requests AS bigint[]), CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[]))
-    AS piece (request, first, last)
-CROSS JOIN LATERAL (
-    SELECT id, number FROM smsgate.recipient
-    WHERE campaign = :campaign AND id BETWEEN piece.first AND piece.last AND state = 'pending'
-    OFFSET 0
-) AS one
-ORDER BY one.id;
+-- name: of_request
+-- The recipients of a claimed request.
+SELECT id, number FROM smsgate.recipient
+WHERE campaign = :campaign AND id BETWEEN :first AND :last AND state = 'pending' ORDER BY id;
 
--- name: texts_of
--- The content of texts.
-SELECT id, sender, body, wappush, parts FROM smsgate.text
-WHERE campaign = :campaign AND id = ANY(CAST(:ids AS bigint[]));
+-- name: text
+-- The content of a text.
+SELECT sender, body, wappush, parts FROM smsgate.text WHERE campaign = :campaign AND id = :id;
 
 -- name: stop
 -- Abandon claimed recipients that are on the stop list. Their state is 'pending' until it is known.

@@ -16,20 +16,38 @@ VALUES (:hash, :sender, :body, :wappush, :parts, :alphabet, :forced_by);
 -- The text with this hash.
 SELECT id FROM text WHERE hash = :hash;
 
--- name: known_numbers
--- The recipients with these numbers, each with what it reads, in the order of the list.
-SELECT one.number, one.line, text.body, text.wappush
-FROM recipient AS one JOIN text ON text.id = one.text
-WHERE one.number IN (SELECT value FROM json_each(:numbers)) ORDER BY one.id;
-
 -- name: add_recipient
--- Add a recipient: pending, or skipped with the cell of the list and the reason.
-INSERT INTO recipient (line, number, given, text, state, reason, kept)
-VALUES (?, ?, ?, ?, ?, ?, ?);
+-- Add a pending recipient, unless the number exists; with `each_text`, unless it has this text.
+INSERT INTO recipient (line, number, text, state, kept)
+SELECT :line, :number, :text, 'pending', :kept WHERE NOT EXISTS (
+    SELECT 1 FROM recipient AS known WHERE known.number = :number AND (NOT :each_text OR EXISTS (
+        SELECT 1 FROM text AS one JOIN text AS other
+            ON one.body IS other.body AND one.wappush IS other.wappush
+        WHERE one.id = known.text AND other.id = :text
+    ))
+);
+
+-- name: find_line
+-- The line with the first occurrence of a number; with `each_text`, of the number and the text.
+SELECT line FROM recipient AS known WHERE known.number = :number AND (NOT :each_text OR EXISTS (
+    SELECT 1 FROM text AS one JOIN text AS other
+        ON one.body IS other.body AND one.wappush IS other.wappush
+    WHERE one.id = known.text AND other.id = :text
+)) ORDER BY id LIMIT 1;
+
+-- name: add_skipped
+-- Add a skipped recipient, with the reason.
+INSERT INTO recipient (line, given, state, reason, kept)
+VALUES (:line, :given, 'skipped', :reason, :kept);
+
+-- name: first_pending
+-- The text to send next. Recipients that may share a request come first.
+SELECT alone, text FROM recipient WHERE state = 'pending' ORDER BY alone, text, id LIMIT 1;
 
 -- name: pending
--- The recipients to send to next, in this order. Those that may share a request come first.
-SELECT alone, text, id, number FROM recipient WHERE state = 'pending' ORDER BY alone, text, id;
+-- The recipients of the next request.
+SELECT id, number FROM recipient
+WHERE state = 'pending' AND alone = :alone AND text = :text ORDER BY id LIMIT :most;
 
 -- name: text
 -- The content of a text.
@@ -41,9 +59,12 @@ INSERT INTO request (run, text, size, claimed_at, balance, balance_at)
 VALUES (:run, :text, :size, :now, :balance, :balance_at);
 
 -- name: claim
--- Move the recipients of the next request to in flight: all that are pending in a range.
+-- Move the recipients of the next request, the same ones that `pending` returned, to in flight.
 UPDATE recipient SET state = :target, request = :request, attempts = attempts + 1
-WHERE state = 'pending' AND alone = :alone AND text = :text AND id BETWEEN :first AND :last;
+WHERE id IN (
+    SELECT id FROM recipient
+    WHERE state = 'pending' AND alone = :alone AND text = :text ORDER BY id LIMIT :most
+);
 
 -- name: stop
 -- Abandon a pending recipient that is on the stop list.
