@@ -21,6 +21,9 @@ def number_in(row: Row, country: str | None) -> str:
     """Return the number of a row, as written. Raises `UnreadableRow`."""
     if row.complaint:
         raise UnreadableRow(row.complaint)
+    # Most lists have such numbers alone, and the other checks take ten times as long.
+    if is_international(row.number):
+        return row.number
     number = given_number(row.number)
     if not number:
         raise UnreadableRow("no number")
@@ -43,11 +46,9 @@ def international_in(row: Row, country: str | None) -> str:
 
     It need not be the number of a mobile phone: that matters only to whom is sent to.
     """
-    # Most lists have such numbers alone, and the other checks take ten times as long.
-    if not row.complaint and is_international(row.number):
-        number = row.number
-    else:
-        number = _converted(number_in(row, country), country)
+    number = number_in(row, country)
+    if not is_international(number):
+        number = _converted(number, country)
     if wrong := wrong_length(number):
         raise UnreadableRow(wrong)
     return number

@@ -18,7 +18,7 @@ from ..ledger.records import Entry, Figures, Sample, Text
 from ..ledger.states import RecipientState
 from ..privacy import mask_numbers
 from ..protocol.models import Message
-from ..protocol.numbers import has_trunk_zero, wrong_length
+from ..protocol.numbers import has_trunk_zero, is_international, wrong_length
 from ..protocol.rewriting import savings_of
 from ..protocol.segments import segments
 from ..protocol.transliteration import Language, language_of
@@ -124,19 +124,21 @@ class Preview:
             self.doubtful += 1
             if len(self.doubtful_lines) < self._LINES:
                 self.doubtful_lines.append(entry.line)
-        sample = Sample(entry.line, entry.number, entry.text)
-        if self.longest is None or _size(sample) > _size(self.longest):
-            self.longest = sample
+        if self.longest is None or (
+            entry.text is not self.longest.text and _size(entry.text) > _size(self.longest.text)
+        ):
+            self.longest = Sample(entry.line, entry.number, entry.text)
         # Reservoir sampling: each row has the same chance, however many rows follow.
         self._pending += 1
-        if len(self._drawn) < self._RANDOM:
-            self._drawn.append(sample)
-        elif (place := self._random.randrange(self._pending)) < self._RANDOM:
-            self._drawn[place] = sample
+        place = len(self._drawn)
+        if place < self._RANDOM:
+            self._drawn.append(Sample(entry.line, entry.number, entry.text))
+        elif (place := int(self._random.random() * self._pending)) < self._RANDOM:
+            self._drawn[place] = Sample(entry.line, entry.number, entry.text)
 
 
-def _size(sample: Sample) -> tuple[int, int]:
-    return sample.text.parts, len(sample.text.text or sample.text.wappush or "")
+def _size(text: Text) -> tuple[int, int]:
+    return text.parts, len(text.text or text.wappush or "")
 
 
 def plan_of(
@@ -228,21 +230,17 @@ def _check_all(sender: str, wappush: str | None, text: str | None, country: str 
 
 
 def _entries(source: Source, template: Template | None, alike: _Alike) -> Iterator[Entry]:
-    known: dict[tuple[str | None, str | None], Text] = {}
+    contents = _Contents(template, alike)
     for row in source.rows:
         kept = alike.rules.kept_of(row)
         try:
-            message = _message(row, template, alike)
+            number, text = contents.of(row)
         except ValidationError as error:
             entry = Entry(row.line, row.number, reason=_said(error), kept=kept)
         except (MissingField, UnreadableRow) as error:
             entry = Entry(row.line, row.number, reason=str(error), kept=kept)
         else:
-            content = message.sender, message.text
-            if content not in known:
-                # Equal texts usually follow each other, so remember the last one only.
-                known = {content: _text_of(message, alike.language)}
-            entry = Entry(row.line, message.destinations[0], known[content], kept=kept)
+            entry = Entry(row.line, number, text, kept=kept)
         yield entry
 
 
@@ -252,21 +250,53 @@ def _looked_at(entries: Iterator[Entry], preview: Preview) -> Iterator[Entry]:
         yield entry
 
 
-def _message(row: Row, template: Template | None, alike: _Alike) -> Message:
-    if not row.complaint:
-        alike.rules.check(row)
-    number = number_in(row, alike.country)
-    text = None if template is None else alike.rules.rewriting(_filled(template, row))
-    message = Message(
-        sender=alike.rules.sender_of(row, alike.sender),
-        destinations=number,
-        text=text,
-        wappush=alike.wappush,
-        country=alike.country,
-    )
-    if wrong := wrong_length(message.destinations[0]):
-        raise UnreadableRow(wrong)
-    return message
+class _Contents:
+    """What the rows of a list say to whom. Equal texts usually follow each other."""
+
+    def __init__(self, template: Template | None, alike: _Alike) -> None:
+        self._template = template
+        self._alike = alike
+        self._written: str | None = None
+        self._rewritten: str | None = None
+        self._content: tuple[str, str | None] | None = None
+        self._text: Text
+
+    def of(self, row: Row) -> tuple[str, Text]:
+        """Return the number and the text of a row.
+
+        Raises:
+            MissingField, UnreadableRow, ValidationError: nothing can be sent for this row.
+        """
+        alike = self._alike
+        if not row.complaint:
+            alike.rules.check(row)
+        number = number_in(row, alike.country)
+        text = None if self._template is None else self._text_for(_filled(self._template, row))
+        content = alike.rules.sender_of(row, alike.sender), text
+        # The last content was valid, and such a number is. A message would say the same.
+        if content != self._content or alike.country is not None or not is_international(number):
+            number = self._checked(number, *content)
+        if wrong := wrong_length(number):
+            raise UnreadableRow(wrong)
+        return number, self._text
+
+    def _text_for(self, written: str) -> str:
+        if self._rewritten is None or written != self._written:
+            self._written, self._rewritten = written, self._alike.rules.rewriting(written)
+        return self._rewritten
+
+    def _checked(self, number: str, sender: str, text: str | None) -> str:
+        message = Message(
+            sender=sender,
+            destinations=number,
+            text=text,
+            wappush=self._alike.wappush,
+            country=self._alike.country,
+        )
+        if (sender, text) != self._content:
+            self._text = _text_of(message, self._alike.language)
+            self._content = sender, text
+        return message.destinations[0]
 
 
 def _filled(template: Template, row: Row) -> str:

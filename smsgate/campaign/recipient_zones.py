@@ -52,7 +52,8 @@ class RecipientZones:
         for entry in entries:
             if entry.text is not None:
                 zones = _zones_of(entry.number)
-                self._zones |= zones
+                if not zones <= self._zones:
+                    self._zones |= zones
                 self._unknown += not zones
             yield entry
 

@@ -27,6 +27,8 @@ class Template:
 
     text: str = field(repr=False)
     fields: tuple[str, ...] = ()
+    same: str = field(default="", repr=False)
+    """The text of each recipient, if there are no fields."""
 
     @classmethod
     def of(cls, text: str) -> Template:
@@ -42,7 +44,7 @@ class Template:
                 if not token[1].strip():
                     raise ValueError(f"text: the field at position {token.start() + 1} has no name")
                 names[token[1].strip()] = None
-        return cls(text, tuple(names))
+        return cls(text, tuple(names), "" if names else _TOKEN.sub(_brace, text))
 
     def check(self, columns: Collection[str]) -> None:
         """Raise `ValueError` for a field without a column."""
@@ -56,10 +58,16 @@ class Template:
 
     def fill(self, values: Mapping[str, str]) -> str:
         """Return the text of one recipient. Raises `MissingField` if a value is absent or blank."""
+        if not self.fields:
+            return self.same
         for name in self.fields:
             if not values.get(name, "").strip():
                 raise MissingField(f"no value in the column {mask_numbers(name)}")
         return _TOKEN.sub(
-            lambda token: token[0][0] if token[1] is None else values[token[1].strip()].strip(),
+            lambda token: _brace(token) if token[1] is None else values[token[1].strip()].strip(),
             self.text,
         )
+
+
+def _brace(token: re.Match[str]) -> str:
+    return token[0][0]

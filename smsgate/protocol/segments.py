@@ -83,8 +83,7 @@ def segments(text: str) -> Segments:
     if found:
         raise ValueError(f"text: {found}")
     text = normalise_lines(text)
-    # The distinct characters first: they are few.
-    forced_by = tuple(one for one in dict.fromkeys(text) if one not in _GSM)
+    forced_by = tuple(dict.fromkeys(_NOT_GSM.findall(text)))
     alphabet = Alphabet.UCS_2 if forced_by else Alphabet.GSM_7
     single, several = _CAPACITY[alphabet]
     units = _units(text, alphabet)
@@ -93,17 +92,17 @@ def segments(text: str) -> Segments:
     if units == len(text):
         pieces = tuple(text[start : start + several] for start in range(0, units, several))
         return Segments(alphabet, units, several - len(pieces[-1]), forced_by, pieces)
-    weigh = _utf16_units if forced_by else _septets
-    weights = [weigh(character) for character in text]
-    texts: list[str] = []
-    start = filled = 0
-    for position, weight in enumerate(weights):
+    # NUL, which no text contains, stands for the second unit of a character.
+    spaced = (_TWO_UNITS if forced_by else _TWO_SEPTETS).sub("\\g<0>\0", text)
+    filled: list[str] = []
+    start = 0
+    while start < len(spaced):
         # A character of two units is not split, so a part may end one unit early.
-        if filled + weight > several:
-            texts.append(text[start:position])
-            start, filled = position, 0
-        filled += weight
-    return Segments(alphabet, units, several - filled, forced_by, (*texts, text[start:]))
+        end = start + several - (spaced[start + several : start + several + 1] == "\0")
+        filled.append(spaced[start:end])
+        start = end
+    texts = tuple(one.replace("\0", "") for one in filled)
+    return Segments(alphabet, units, several - len(filled[-1]), forced_by, texts)
 
 
 def part_count(text: str) -> int:
@@ -121,11 +120,3 @@ def _units(text: str, alphabet: Alphabet) -> int:
     if alphabet is Alphabet.UCS_2:
         return len(text) + len(_TWO_UNITS.findall(text))
     return len(text) + len(_TWO_SEPTETS.findall(text))
-
-
-def _septets(character: str) -> int:
-    return 2 if character in _EXTENSION else 1
-
-
-def _utf16_units(character: str) -> int:
-    return 2 if ord(character) > 0xFFFF else 1
