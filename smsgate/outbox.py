@@ -94,6 +94,9 @@ def open_ledger(place: str | os.PathLike[str]) -> MessageLedger:
 class Outbox:
     """Messages with keys in a database, and the session that sends them. Use it as `async with`.
 
+        async with Outbox(session, "sms.db") as outbox:
+            await outbox.send("+380501234567", "Ваш код: 4815", key="login:7f3a", not_after=180)
+
     Args:
         session: the open session that sends the messages. The outbox does not close it.
         place: the path of an SQLite file, for processes on one machine, or a `postgresql://` URL,
@@ -146,7 +149,13 @@ class Outbox:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection to the database."""
+        """Close the connection to the database.
+
+        Example::
+
+            outbox = await Outbox(session, "sms.db").__aenter__()
+            await outbox.aclose()
+        """
         ledger, self._ledger = self._ledger, None
         if ledger is not None:
             await self._steps.last(ledger.close)
@@ -234,7 +243,7 @@ class Outbox:
         """Add a message, to be sent later by `deliver`, `deliver_due` or a worker.
 
             with sqlite3.connect("shop.db") as db:                  # one transaction for both
-                db.execute("INSERT INTO orders ...")
+                db.execute("INSERT INTO orders VALUES (17)")
                 await outbox.add(number, "Ваше замовлення готове", key="order:17", connection=db)
 
         Args:
@@ -264,6 +273,9 @@ class Outbox:
     async def deliver(self, message: int, *, wait: bool = True) -> OutboxMessage:
         """Send a message that `add` has added. Returns and raises as `send` does.
 
+            added = await outbox.add("+380501234567", "Замовлення готове", key="order:18")
+            sent = await outbox.deliver(added.id)
+
         Args:
             message: the `id` of the message.
             wait: as in `send`.
@@ -278,6 +290,9 @@ class Outbox:
         self, most: int = 100, *, stop: Callable[[], bool] = lambda: False
     ) -> list[OutboxMessage]:
         """Send pending messages that were added and are due, oldest due first.
+
+            for message in await outbox.deliver_due(most=20):
+                print(message.key, message.state)
 
         Several processes may do this at the same time. The session's concurrency limits how many
         messages are sent at the same time. A message is due as soon as it is added. If it could not
@@ -328,22 +343,45 @@ class Outbox:
     # Asking and deciding
 
     async def outcome(self, key: str) -> OutboxMessage | None:
-        """Return the message with this key, None if there is none. Nothing is sent."""
+        """Return the message with this key, None if there is none. Nothing is sent.
+
+        Example::
+
+            message = await outbox.outcome("order:17")
+            print("not added" if message is None else message.state)
+        """
         _check_key(key)
         await self.sweep()
         return await self._run(self._opened().by_key, key)
 
     async def in_doubt(self, most: int = 1000) -> list[OutboxMessage]:
-        """Return the messages in doubt, oldest first: an operator must decide on them."""
+        """Return the messages in doubt, oldest first: an operator must decide on them.
+
+        Example::
+
+            for message in await outbox.in_doubt():
+                print(message.id, message.key, message.reason)
+        """
         return await self.messages(RecipientState.IN_DOUBT, most=most)
 
     async def messages(self, *states: RecipientState, most: int = 1000) -> list[OutboxMessage]:
-        """Return the messages in these states, or in any state, oldest first."""
+        """Return the messages in these states, or in any state, oldest first.
+
+        Example::
+
+            waiting = await outbox.messages(RecipientState.PENDING, most=10)
+        """
         await self.sweep()
         return await self._run(self._opened().in_states, states or tuple(RecipientState), most)
 
     async def states(self) -> dict[RecipientState, int]:
-        """Return how many messages are in each state."""
+        """Return how many messages are in each state.
+
+        Example::
+
+            counts = await outbox.states()
+            print(counts.get(RecipientState.IN_DOUBT, 0))
+        """
         await self.sweep()
         return await self._run(self._opened().states)
 
@@ -351,6 +389,9 @@ class Outbox:
         self, message: int, event: Event, *, who: str, note: str = "", message_id: str | None = None
     ) -> OutboxMessage:
         """Record an operator's decision on one message.
+
+            for message in await outbox.in_doubt():
+                await outbox.resolve(message.id, Event.RESEND, who="Olena")
 
         If the call fails, repeat it: the same decision of the same operator is recorded only once,
         and the message is returned again.
@@ -384,12 +425,16 @@ class Outbox:
     async def sweep(self) -> int:
         """Mark messages as in doubt if their process ended before it recorded the outcome.
 
+            print(await outbox.sweep(), "messages are in doubt now")
+
         The other methods do this themselves. Returns the number of messages.
         """
         return await self._run(self._opened().sweep)
 
     async def purge(self, *, older_than: float) -> int:
         """Delete messages whose outcome has been final for `older_than` seconds.
+
+            deleted = await outbox.purge(older_than=30 * 86_400)
 
         The key of a deleted message is forgotten: a later call with it sends again.
 

@@ -127,6 +127,9 @@ _FILTER = _CookieFilter()
 def redact_http_logs() -> None:
     """Hide cookie values in the debug logs of httpx, httpcore, httpx2 and httpcore2.
 
+        logging.basicConfig(level=logging.DEBUG)
+        redact_http_logs()
+
     At DEBUG level these libraries log all response headers, including the session cookie (measured
     with httpcore 1.0.9). Call this once, where logging is set up. It adds one filter to each of
     their loggers; further calls have no effect.

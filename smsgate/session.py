@@ -209,6 +209,9 @@ class AsyncSession:
     ) -> Self:
         """Return a session with the settings found in environment variables.
 
+            async with AsyncSession.from_env() as session:
+                print(await session.get_credit_balance())
+
         `SMSGATE_LOGIN` and `SMSGATE_PASSWORD` are required. `SMSGATE_SENDER`, `SMSGATE_URL`,
         `SMSGATE_CONCURRENCY`, `SMSGATE_ACCOUNT_CONCURRENCY`, `SMSGATE_TRANSPORT`, `SMSGATE_PROXY`,
         `SMSGATE_COUNTRY`, `SMSGATE_ALLOWED_NUMBERS` and `SMSGATE_REDIRECT_TO` are optional. An
@@ -250,6 +253,10 @@ class AsyncSession:
         stop_list: StopCheck | None = None,
     ) -> Self:
         """Return a session with these settings.
+
+            settings = SmsGateSettings(_env_file=".env")
+            async with AsyncSession.from_settings(settings) as session:
+                print(await session.get_credit_balance())
 
         Args:
             settings: the settings, for example `smsgate.settings.SmsGateSettings()`.
@@ -306,6 +313,8 @@ class AsyncSession:
     async def aclose(self, *, grace: float | None = None) -> None:
         """Refuse new calls, wait for those in flight, and close the connections.
 
+            await session.aclose(grace=10)
+
         You may call `aclose` again, even while another `aclose` waits. If you cancel `aclose`, the
         calls in flight continue, and each of them closes its own connection at the end. To wait for
         these calls, call `aclose` again.
@@ -352,6 +361,8 @@ class AsyncSession:
     async def auth(self, *, timeout: float | None = None) -> None:
         """Log in now, to check login and password at start-up. No other call needs this.
 
+            await session.auth()  # raises BadCredentials now, not at the first send
+
         After a refusal, further logins raise the same error for 30 seconds, without a request.
 
         Args:
@@ -365,6 +376,9 @@ class AsyncSession:
 
     async def get_credit_balance(self, *, timeout: float | None = None) -> Decimal:
         """Return the balance in credits. One part of an SMS costs about one credit.
+
+            if await session.get_credit_balance() < 100:
+                print("Top up the account.")
 
         Args:
             timeout: seconds for the whole call, including the login and retries; by default
@@ -438,6 +452,9 @@ class AsyncSession:
     ) -> Message:
         """Return the message that `send_sms` would send, with its sender. Nothing is sent.
 
+            message = session.compose("+380501234567", "Ваш код: 4815")
+            print(message.sender, message.destinations)
+
         Args:
             destination, text, wappush, sender: as in `send_sms`.
 
@@ -468,6 +485,9 @@ class AsyncSession:
         self, message: Message, *, timeout: float | None = None, not_after: float | None = None
     ) -> SendResult:
         """Send a message. Returns and raises as `send_sms` does.
+
+            message = smsgate.Message(destinations="+380501234567", text="Ваш код: 4815")
+            result = await session.send(message, not_after=60)
 
         The message is validated again, because a copy of a message may hold unchecked values.
 
@@ -521,6 +541,9 @@ class AsyncSession:
     async def get_new_messages(self, *, timeout: float | None = None) -> list[str]:
         """Return the ids of sent messages that have no status yet. These are not incoming SMS.
 
+            for message_id in await session.get_new_messages():
+                print(message_id)
+
         The provider no longer documents this operation, so it may stop working.
 
         Args:
@@ -539,6 +562,9 @@ class AsyncSession:
         self, message_id: str, *, timeout: float | None = None
     ) -> DeliveryStatus:
         """Return the delivery status of one message.
+
+            status = await session.get_message_status(message_id)
+            print(status.state, status.final)
 
         Args:
             message_id: the id from the result of a send.

@@ -52,6 +52,9 @@ class StopImport:
 class StopList:
     """The numbers that nothing is sent to. Use it as `async with`.
 
+        async with StopList("stop.db") as stop_list:
+            await stop_list.add("+380501234567", reason="asked by phone")
+
     Args:
         place: the path of an SQLite file, which is created if it is missing, or a `postgresql://`
             URL (extra `postgres`).
@@ -89,13 +92,21 @@ class StopList:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection to the list."""
+        """Close the connection to the list.
+
+        Example::
+
+            stop_list = await StopList("stop.db").__aenter__()
+            await stop_list.aclose()
+        """
         ledger, self._ledger = self._ledger, None
         if ledger is not None:
             await self._steps.last(ledger.close)
 
     async def add(self, *numbers: str, reason: str = "") -> int:
         """Add numbers. A number that is listed keeps its time and its reason.
+
+            await stop_list.add("+380501234567", reason="asked by phone")
 
         Args:
             numbers: phone numbers, as in `AsyncSession.send_sms`.
@@ -115,6 +126,8 @@ class StopList:
     async def remove(self, *numbers: str) -> int:
         """Remove numbers, of people who want messages again.
 
+            await stop_list.remove("+380501234567")
+
         Returns:
             How many numbers were on the list.
 
@@ -125,15 +138,31 @@ class StopList:
         return await self._steps(self._opened().remove, self._checked(numbers))
 
     async def contains(self, number: str) -> bool:
-        """Return whether a number is on the list. Raises `ValueError` if it is invalid."""
+        """Return whether a number is on the list. Raises `ValueError` if it is invalid.
+
+        Example::
+
+            if await stop_list.contains("+380501234567"):
+                print("This person wants no messages.")
+        """
         return bool(await self.listed(self._checked([number])))
 
     async def listed(self, numbers: Sequence[str]) -> set[str]:
-        """Return those of the numbers, `+` and digits each, that are on the list."""
+        """Return those of the numbers, `+` and digits each, that are on the list.
+
+        Example::
+
+            found = await stop_list.listed(["+380501234567", "+380671234567"])
+        """
         return await self._steps(self._opened().listed, numbers)
 
     async def count(self) -> int:
-        """Return how many numbers are on the list."""
+        """Return how many numbers are on the list.
+
+        Example::
+
+            print(await stop_list.count())
+        """
         return await self._steps(self._opened().count)
 
     async def import_rows(self, rows: Iterable[Row], *, reason: str = "") -> StopImport:

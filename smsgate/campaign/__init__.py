@@ -212,6 +212,12 @@ class Campaign:
     ) -> Self:
         """Create a campaign. Nothing is sent yet. A new file can be read by its owner only.
 
+            rows = [{"phone": "+380501234567", "name": "Олена"}]
+            campaign = Campaign.create(
+                "autumn.sms", rows_source(rows), sender="Shop", text="Вітаємо, {name}!"
+            )
+            print(campaign.added)
+
         A recipient with an invalid number, field or text is skipped, and the reason is recorded.
 
         Args:
@@ -303,6 +309,9 @@ class Campaign:
     ) -> Self:
         """Open a campaign.
 
+            with Campaign.open("spring.sms", writing=False) as campaign:
+                print(campaign.figures().states)
+
         Recipients that were in flight when a run was killed are marked as in doubt: immediately in
         a file; in a database, when the lease of their request expires.
 
@@ -352,13 +361,21 @@ class Campaign:
         return self
 
     def close(self) -> None:
-        """Close the file and release its lock."""
+        """Close the file and release its lock.
+
+        Example::
+
+            campaign = Campaign.open("spring.sms")
+            campaign.close()
+        """
         self.journal.close()
 
     # Several machines
 
     def start(self) -> None:
         """Start or resume a campaign in a database, so that runs and workers send it.
+
+            campaign.start()
 
         `run` starts a new campaign itself.
 
@@ -370,6 +387,8 @@ class Campaign:
 
     def pause(self, *, who: str, note: str = "") -> None:
         """Pause the campaign on all machines until `start` is called. Requests in flight finish.
+
+            campaign.pause(who="Olena", note="wrong price in the text")
 
         Args:
             who: the name of the operator.
@@ -384,6 +403,8 @@ class Campaign:
 
     def set_rate(self, rate: float | None) -> None:
         """Set the rate limit of all machines together, including those that are sending now.
+
+            campaign.set_rate(50)
 
         Args:
             rate: the maximum number of recipients per second; None for no limit.
@@ -423,6 +444,10 @@ class Campaign:
     def set_sending_window(self, **window: Unpack[WindowOptions]) -> None:
         """Change when the campaign may send, for this run and all later ones.
 
+            campaign.set_sending_window(
+                between=(time(9), time(20)), timezone="Europe/Kyiv"
+            )
+
         Args:
             window: what to change, see `WindowOptions`. An option that is omitted or None is not
                 changed.
@@ -436,7 +461,12 @@ class Campaign:
         )
 
     def remove_sending_window(self) -> None:
-        """Let the campaign send at any time. Raises `LedgerError`."""
+        """Let the campaign send at any time. Raises `LedgerError`.
+
+        Example::
+
+            campaign.remove_sending_window()
+        """
         self.journal.change_sending_window(
             lambda stored: SendingWindow(
                 recipient_zones=_window_in(stored).recipient_zones
@@ -445,6 +475,8 @@ class Campaign:
 
     def add_stop_list(self, place: str | PathLike[str]) -> None:
         """Honour one more stop list from the next run on.
+
+            campaign.add_stop_list("stop.db")
 
         Args:
             place: the path of an SQLite file, or a `postgresql://` URL.
@@ -462,6 +494,10 @@ class Campaign:
     def runner(self, session: AsyncSession, **options: Unpack[RunOptions]) -> Runner:
         """Return a runner, which can be stopped.
 
+            runner = campaign.runner(session, batch=50)
+            signal.signal(signal.SIGTERM, lambda *_: runner.stop())
+            result = await runner.run()
+
         Args:
             session: the session that sends.
             options: see `Runner`.
@@ -470,6 +506,9 @@ class Campaign:
 
     async def run(self, session: AsyncSession, **options: Unpack[RunOptions]) -> RunResult:
         """Send to all pending recipients.
+
+            result = await campaign.run(session, rate=30)
+            print(result.outcome, result.states)
 
         Args:
             session: the session that sends.
@@ -487,6 +526,9 @@ class Campaign:
     def poller(self, session: AsyncSession, **options: Unpack[PollOptions]) -> Poller:
         """Return a poller, which can be stopped.
 
+            poller = campaign.poller(session)
+            await poller.poll()
+
         Args:
             session: the session that asks the gateway.
             options: see `Poller`.
@@ -495,6 +537,9 @@ class Campaign:
 
     async def poll(self, session: AsyncSession, **options: Unpack[PollOptions]) -> PollProgress:
         """Request delivery statuses until each is final.
+
+            progress = await campaign.poll(session)
+            print(progress.final)
 
         Args:
             session: the session that asks the gateway.
@@ -511,6 +556,8 @@ class Campaign:
 
     def remove_stop_list(self, place: str | PathLike[str]) -> None:
         """Remove a stop list from the campaign, for example one that has moved.
+
+            campaign.remove_stop_list(campaign.stop_lists[0])
 
         Args:
             place: the path or the URL, as in `stop_lists`.
@@ -533,6 +580,9 @@ class Campaign:
         prices: Prices | None = None,
     ) -> Plan:
         """Return what a run would do and cost.
+
+            plan = campaign.plan(balance=await session.get_credit_balance())
+            print(plan.pending, plan.cost)
 
         Args:
             balance: the balance to compare the cost with, in credits.
@@ -567,6 +617,8 @@ class Campaign:
     def costs(self, *, prices: Prices | None = None) -> Costs | None:
         """Return the cost of the whole list that `create` read, no matter what was sent.
 
+            costs = campaign.costs()
+
         For the recipients still pending, see `plan`.
 
         Args:
@@ -581,6 +633,9 @@ class Campaign:
     def figures(self, *, on_progress: Callable[[float], None] | None = None) -> Figures:
         """Return the campaign's statistics.
 
+            figures = campaign.figures()
+            print(figures.states)
+
         Args:
             on_progress: called with the fraction of the work that is done, from 0 to 1.
         """
@@ -589,25 +644,48 @@ class Campaign:
     def timeline(self, steps: int = 60) -> list[TimeSlot]:
         """Return when recipients got their outcomes.
 
+            for slot in campaign.timeline(steps=24):
+                print(slot)
+
         Args:
             steps: the maximum number of time slots.
         """
         return self.journal.timeline(steps)
 
     def recipients(self) -> Iterator[RecipientRecord]:
-        """Yield all recipients, in the order of the list."""
+        """Yield all recipients, in the order of the list.
+
+        Example::
+
+            for recipient in campaign.recipients():
+                print(recipient.line, recipient.state)
+        """
         return self.journal.recipients()
 
     def kept_columns(self) -> tuple[str, ...]:
-        """Return the columns of the list that `create` kept with `keep_columns`."""
+        """Return the columns of the list that `create` kept with `keep_columns`.
+
+        Example::
+
+            columns = campaign.kept_columns()
+        """
         return self.journal.kept_columns()
 
     def skipped(self) -> Iterator[RecipientRecord]:
-        """Yield the skipped recipients, each with its line of the list and the reason."""
+        """Yield the skipped recipients, each with its line of the list and the reason.
+
+        Example::
+
+            for recipient in campaign.skipped():
+                print(recipient.line, recipient.reason)
+        """
         return (one for one in self.recipients() if one.state is RecipientState.SKIPPED)
 
     def samples(self, most: int = 5, *, line: int | None = None) -> list[Sample]:
         """Return recipients and their texts, spread over the campaign, to look at before a run.
+
+            for sample in campaign.samples(3):
+                print(sample.line, sample.text)
 
         Recipients whose number or text is deleted are left out.
 
@@ -627,6 +705,8 @@ class Campaign:
 
     def report(self, *, language: str = "en", show_numbers: bool = False) -> str:
         """Return the report, one HTML page.
+
+            page = campaign.report(language="uk")
 
         Args:
             language: `"en"` or `"uk"`.
@@ -650,7 +730,12 @@ class Campaign:
         show_numbers: bool = False,
         on_progress: Callable[[float], None] | None = None,
     ) -> None:
-        """Write the report, one HTML page, to a file; see `write_html` for arguments and errors."""
+        """Write the report, one HTML page, to a file; see `write_html` for arguments and errors.
+
+        Example::
+
+            campaign.write_report("spring.html")
+        """
         write_html(
             self.journal,
             path,
@@ -671,7 +756,12 @@ class Campaign:
         states: Collection[RecipientState] | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> None:
-        """Write all recipients to a CSV file; see `export_csv` for arguments and errors."""
+        """Write all recipients to a CSV file; see `export_csv` for arguments and errors.
+
+        Example::
+
+            campaign.export("in-doubt.csv", states=[RecipientState.IN_DOUBT])
+        """
         export_csv(
             self.journal,
             path,
@@ -686,11 +776,24 @@ class Campaign:
     # In doubt
 
     def in_doubt(self) -> list[RequestInDoubt]:
-        """Return requests with recipients in doubt, their reasons and evidence, oldest first."""
+        """Return requests with recipients in doubt, their reasons and evidence, oldest first.
+
+        Example::
+
+            for request in campaign.in_doubt():
+                print(request.id, request.in_doubt, request.reason)
+        """
         return self.journal.in_doubt()
 
     def recipients_in_doubt(self, request: int) -> list[RecipientInDoubt]:
-        """Return the recipients in doubt of one request."""
+        """Return the recipients in doubt of one request.
+
+        Example::
+
+            for request in campaign.in_doubt():
+                for recipient in campaign.recipients_in_doubt(request.id):
+                    print(recipient.line)
+        """
         return self.journal.recipients_in_doubt(request)
 
     def resolve(
@@ -704,6 +807,9 @@ class Campaign:
         message_id: str | None = None,
     ) -> int:
         """Record a decision on recipients in doubt, or cancel pending recipients.
+
+            for request in campaign.in_doubt():
+                campaign.resolve(Event.ASSUME_SENT, who="Olena", request=request.id)
 
         Args:
             event: `Event.RESEND` sends again: a recipient may get the message twice. `ASSUME_SENT`
@@ -741,6 +847,9 @@ class Campaign:
 
     def purge(self) -> None:
         """Delete numbers, texts, message ids and raw replies, and keep the statistics.
+
+            campaign.resolve(Event.GIVE_UP, who="Olena")  # whoever is in doubt
+            campaign.purge()
 
         In a database, all recipients are deleted, so `recipients` yields nothing after that.
 

@@ -73,6 +73,8 @@ class Savings:
 def replace_typography(text: str) -> str:
     """Replace typographic quotes, dashes, spaces and the ellipsis by those of a typewriter.
 
+        replace_typography("“Summer” — 50 %")  # '"Summer" - 50 %'
+
     Zero-width characters are removed. A text that would neither become GSM-7 nor need fewer parts
     stays as it is.
 
@@ -93,6 +95,9 @@ def replace_typography(text: str) -> str:
 @sealed
 def savings(text: str, language: Language | None = None) -> Savings:
     """Count the parts that a text would save if it was rewritten.
+
+        saved = savings("Ваше замовлення готове")
+        print(saved.transliterated)
 
     A text is not counted as transliterated if other letters or symbols keep it in UCS-2.
 

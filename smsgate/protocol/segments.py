@@ -68,6 +68,9 @@ class Segments:
 def segments(text: str) -> Segments:
     """Count the SMS parts of a text.
 
+        counted = segments("Ваше замовлення готове")
+        print(counted.parts, counted.alphabet)
+
     CR LF counts as one line feed, because it is sent as one.
 
     Args:

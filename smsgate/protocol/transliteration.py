@@ -107,6 +107,8 @@ LETTERS: dict[str, frozenset[str]] = {
 def transliterate(text: str, language: Language) -> str:
     """Write a text in Latin letters, so that it may need fewer SMS parts.
 
+        transliterate("Ваше замовлення готове", "uk")  # "Vashe zamovlennia hotove"
+
     Args:
         text: the text. What is not Cyrillic stays as it is.
         language: `"uk"` for the Ukrainian table (Cabinet of Ministers, resolution 55 of 2010),

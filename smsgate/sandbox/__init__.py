@@ -87,6 +87,12 @@ _LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound h
 class Sandbox:
     """A complete gateway, with an inbox page, a JSON API and faults.
 
+        with Sandbox(Settings(credits=5)) as sandbox:
+            session = AsyncSession("sandbox", "sandbox", sender="Shop", url=sandbox.url)
+            async with session:
+                await session.send_sms("+380501234567", "Ваш код: 4815")
+            print(sandbox.messages[-1].text, sandbox.balance)
+
     As a context manager it serves from its own thread. `app` works without a socket. `faults` adds
     network failures and bad answers; the inbox at `inbox_url` shows the messages.
 
@@ -245,6 +251,8 @@ class Sandbox:
     def find(self, search: str) -> tuple[SandboxMessage, ...]:
         """Return the messages that a search finds, oldest first, as the inbox does.
 
+            codes = sandbox.find("to:+380501234567 has:code")
+
         Args:
             search: words that must all match, such as `to:+380501234567 is:delivered "ваш код"`.
 
@@ -265,6 +273,9 @@ class Sandbox:
         timeout: float = 10.0,
     ) -> SandboxMessage:
         """Return the newest message that matches; wait for one if there is none yet.
+
+            message = sandbox.wait_for_message("+380501234567", search="has:code")
+            print(message.code)
 
         It blocks the thread, for tests that are not async, such as those of Playwright's sync API.
 
@@ -295,6 +306,9 @@ class Sandbox:
     ) -> SandboxMessage:
         """Return the newest message that matches, as `wait_for_message` does, in an async test.
 
+            message = await sandbox.next_message("+380501234567")
+            print(message.text)
+
         Args:
             to: only messages to this number, however it is written; None for all.
             search: only messages that this search finds, such as `has:code`.
@@ -315,6 +329,8 @@ class Sandbox:
     def delete(self, search: str) -> int:
         """Delete the messages that a search finds, and return how many. Counters and balance stay.
 
+            deleted = sandbox.delete("to:+380501234567")
+
         Args:
             search: words that must all match, as for `find`.
 
@@ -326,7 +342,14 @@ class Sandbox:
         )
 
     def messages_after(self, sequence: int) -> tuple[SandboxMessage, ...]:
-        """Return the messages accepted after this sequence number, oldest first; 0 for all."""
+        """Return the messages accepted after this sequence number, oldest first; 0 for all.
+
+        Example::
+
+            seen = sandbox.messages[-1].sequence
+            await session.send_sms("+380671234567", "Ще одне")
+            (new,) = sandbox.messages_after(seen)
+        """
         keep = self._gateway.settings.keep_messages
         return self._gateway.page(
             number=None, search=EVERYTHING, before=None, after=sequence, limit=keep
@@ -339,6 +362,8 @@ class Sandbox:
 
     def set_status(self, message_id: str, state: DeliveryState | None) -> None:
         """Set the delivery status of a message.
+
+            sandbox.set_status(message_id, DeliveryState.NOT_DELIVERED)
 
         Args:
             message_id: the id of the message.
@@ -389,6 +414,8 @@ class Sandbox:
     ) -> None:
         """Set state or balance of an account. A new state ends its sessions and applies now.
 
+            sandbox.set_account("sandbox", balance=5)
+
         Args:
             login: the login of the account.
             state: the new state; None leaves it.
@@ -414,13 +441,26 @@ class Sandbox:
         return self._gateway.call_log
 
     def calls_after(self, number: int) -> tuple[SandboxCall, ...]:
-        """Return the stored calls after this number, oldest first; 0 for all."""
+        """Return the stored calls after this number, oldest first; 0 for all.
+
+        Example::
+
+            seen = sandbox.call_log[-1].number
+            await session.get_credit_balance()
+            (call,) = sandbox.calls_after(seen)
+        """
         keep = self._gateway.settings.keep_calls
         page = self._gateway.call_page(outcome=None, operation=None, after=number, limit=keep)
         return page.calls[::-1]
 
     def messages_of(self, call: SandboxCall) -> tuple[SandboxMessage, ...]:
-        """Return the messages that this call accepted, oldest first, if they are still stored."""
+        """Return the messages that this call accepted, oldest first, if they are still stored.
+
+        Example::
+
+            for call in sandbox.call_log:
+                print(call.operation, len(sandbox.messages_of(call)))
+        """
         return self._gateway.messages_of(call)
 
     @property
@@ -439,16 +479,32 @@ class Sandbox:
         return self._webhook.counts if self._webhook else None
 
     def drop_sessions(self) -> None:
-        """End all gateway sessions, as the gateway sometimes does: all cookies become invalid."""
+        """End all gateway sessions, as the gateway sometimes does: all cookies become invalid.
+
+        Example::
+
+            sandbox.drop_sessions()
+            await session.get_credit_balance()  # logs in again
+        """
         self._gateway.drop_sessions()
 
     def clear(self) -> None:
-        """Delete messages and counters and restore the balance. Sessions and faults stay."""
+        """Delete messages and counters and restore the balance. Sessions and faults stay.
+
+        Example::
+
+            sandbox.clear()
+        """
         self._gateway.clear()
         self._cookie_locks.most = 0
 
     def reset(self) -> None:
-        """Delete messages, sessions, counters and faults, and restore the account's settings."""
+        """Delete messages, sessions, counters and faults, and restore the account's settings.
+
+        Example::
+
+            sandbox.reset()
+        """
         self._faults.clear()
         self._gateway.reset()
         self._cookie_locks.most = 0
