@@ -26,7 +26,7 @@ from smsgate.campaign import (
     SqliteJournal,
     rows_source,
 )
-from smsgate.ledger.records import Claim, RecipientOutcome, RequestEnd, Seen
+from smsgate.ledger.records import Claim, Entry, RecipientOutcome, RequestEnd, Seen, Text
 from smsgate.ledger.sqlite.journal import ENDED_EARLY
 from smsgate.ledger.sqlite.statements import SCHEMA_VERSION, schema
 from smsgate.protocol.answers import DeliveryState
@@ -53,6 +53,13 @@ def path(tmp_path: Path) -> Path:
 def journal(path: Path) -> Iterator[SqliteJournal]:
     with closing(SqliteJournal.open(path)) as opened:
         yield opened
+
+
+def test_journal_without_a_plan_stores_nothing_of_the_numbers(tmp_path: Path):
+    entry = Entry(1, "+380501234567", Text("Shop", "Hello", None))
+    with closing(SqliteJournal.create(tmp_path / "plain.sms")) as journal:
+        assert journal.add([entry], name="plain", forget_texts=False).pending == 1
+        assert journal.planned_numbers() == ""
 
 
 def settle_all(journal: SqliteJournal, claim: Claim, event: Event) -> None:
