@@ -116,6 +116,11 @@ class SimulatedGateway(httpx.AsyncBaseTransport):
             raise kind(message)
         return answer
 
+    def pay_in(self, amount: int) -> None:
+        """Add this number of credits to the balance."""
+        (account,) = self.gateway.accounts
+        self.gateway.set_account(balance=account.balance + amount)
+
     def _draw(self) -> FaultKind | None:
         return self._random.choice(list(FaultKind)) if self._random.random() < self.share else None
 

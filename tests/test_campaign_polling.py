@@ -230,7 +230,7 @@ async def test_closed_session_is_no_reason_to_wait(tmp_path: Path):
 async def test_refusal_of_the_account_is_raised(tmp_path: Path):
     async with sent(tmp_path) as here:
         here.gateway.gateway.drop_sessions()
-        here.gateway.gateway.account = AccountState.BLOCKED
+        here.gateway.gateway.set_account(state=AccountState.BLOCKED)
         with pytest.raises(smsgate.AccountSuspended):
             await here.poller().poll()
         assert here.campaign.figures().count(RecipientState.ACCEPTED) == 40

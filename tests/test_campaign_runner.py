@@ -185,7 +185,7 @@ async def test_paused_campaign_continues_after_a_top_up(tmp_path: Path):
     async with world(tmp_path, NUMBERS[:20], credits=7, pay_in_part=True) as here:
         end = await Runner(here.journal, here.session, batch=5).run()
         assert (end.outcome, end.states) == (RunOutcome.PAUSED, {S.PENDING: 13, S.ACCEPTED: 7})
-        here.account.balance = Decimal(100)
+        here.account.set_account(balance=Decimal(100))
         end = await Runner(here.journal, here.session, batch=5).run()
         assert (end.outcome, end.why, end.states) == (RunOutcome.FINISHED, "", {S.ACCEPTED: 20})
         assert set(here.taken().values()) == {1}

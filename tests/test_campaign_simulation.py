@@ -110,7 +110,7 @@ class Life:
             self._decide()
         # In the end the gateway is well, and the account is paid for.
         self.gateway.share = 0.0
-        self.gateway.gateway.balance = self.gateway.gateway.balance + 10_000
+        self.gateway.pay_in(10_000)
         self._dies_in = 0
         outcome = await self._send(None)
         assert outcome is RunOutcome.FINISHED
@@ -200,7 +200,7 @@ class Life:
                         assert campaign.resolve(word, who="operator", line=loss.line, **given) == 1
                         self.resent[loss.number] += word is Event.RESEND
         if random.random() < 0.5:
-            self.gateway.gateway.balance = self.gateway.gateway.balance + 20
+            self.gateway.pay_in(20)
 
     def _recipients(self) -> list[RecipientRecord]:
         with Campaign.open(self.path, writing=False) as campaign:

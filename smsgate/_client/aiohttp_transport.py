@@ -189,7 +189,7 @@ def _has_spoken(connection: aiohttp.connector.Connection, *, again: bool) -> boo
         return False  # a new TLS connection may have data of its own to read
     # What the event loop has not read yet.
     place = transport.get_extra_info("socket").fileno()
-    if not hasattr(select, "poll"):  # pragma: no cover - Windows
+    if not hasattr(select, "poll"):  # pragma: no cover - Windows has no poll
         return bool(select.select([place], [], [], 0)[0])
     waiting = select.poll()
     waiting.register(place, select.POLLIN)
