@@ -242,7 +242,7 @@ class Outbox:
     ) -> OutboxMessage:
         """Add a message, to be sent later by `deliver`, `deliver_due` or a worker.
 
-            with sqlite3.connect("shop.db") as db:                  # one transaction for both
+            with closing(sqlite3.connect("shop.db")) as db, db:  # one transaction for both
                 db.execute("INSERT INTO orders VALUES (17)")
                 await outbox.add(number, "Ваше замовлення готове", key="order:17", connection=db)
 

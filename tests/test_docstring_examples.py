@@ -75,7 +75,7 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {
         **{name: getattr(smsgate, name) for name in smsgate.__all__},
         **{name: getattr(part, name) for part in PARTS for name in part.__all__},
-        **{one.__name__: one for one in (Path, SmsGateSettings, time)},
+        **{one.__name__: one for one in (Path, SmsGateSettings, closing, time)},
         **{one.__name__: one for one in (logging, signal, smsgate, sqlite3)},
         "code": "4815",
         "login": SimpleNamespace(id=7),

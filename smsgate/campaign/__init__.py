@@ -213,10 +213,9 @@ class Campaign:
         """Create a campaign. Nothing is sent yet. A new file can be read by its owner only.
 
             rows = [{"phone": "+380501234567", "name": "Олена"}]
-            campaign = Campaign.create(
-                "autumn.sms", rows_source(rows), sender="Shop", text="Вітаємо, {name}!"
-            )
-            print(campaign.added)
+            source, text = rows_source(rows), "Вітаємо, {name}!"
+            with Campaign.create("autumn.sms", source, sender="Shop", text=text) as campaign:
+                print(campaign.added)
 
         A recipient with an invalid number, field or text is skipped, and the reason is recorded.
 
