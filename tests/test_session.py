@@ -532,7 +532,8 @@ class Step(Generator[Any, Any, Any]):
 @each_own
 async def test_session_survives_cancellation_at_each_await(own: dict[str, Any]) -> None:
     n, in_doubt = 0, 0
-    with Sandbox() as sandbox:
+    # An answer that came at once could come before the cancellation.
+    with Sandbox(Settings(hold_seconds=0.05)) as sandbox:
         while True:
             n += 1
             async with session_at(sandbox, concurrency=1, **own) as session:
