@@ -601,7 +601,9 @@ def test_account_is_blocked_and_its_balance_set(sandbox: Sandbox, page: Any):
     panel = open_panel(page, "Account")
     panel.get_by_label("Balance in credits").fill("a lot")
     panel.get_by_role("button", name="Set").click()
-    expect(panel.get_by_role("alert")).to_have_text("balance: credits as a string, 0 or more")
+    expect(panel.get_by_role("alert")).to_have_text(
+        "balance: credits as a string, 0 or more, at most 6 decimal places"
+    )
     panel.get_by_label("Balance in credits").fill("1")
     panel.get_by_role("button", name="Set").click()
     expect(page.locator("#balance")).to_have_text("1")
@@ -981,7 +983,7 @@ def axe() -> str:
 
 def findings(page: Any) -> list[str]:
     """Return what axe-core complains of on the page as it is, and what is cut off at the right."""
-    page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
+    page.evaluate("Promise.allSettled(document.getAnimations().map((one) => one.finished))")
     if not page.evaluate("'axe' in window"):
         page.evaluate(axe())
     # What is well is only counted: to describe each such node, and to hand that over, takes most of
