@@ -102,7 +102,9 @@ async def tell(
 
 
 def take(page: Page, folder: Path, name: str) -> None:
-    page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished))")
+    page.evaluate(
+        "Promise.allSettled(document.getAnimations().map((animation) => animation.finished))"
+    )
     path = folder / f"inbox-{name}.png"
     path.write_bytes(smaller(page.screenshot(animations="disabled", caret="hide")))
     print(f"{path.name}: {path.stat().st_size // 1024} KB")  # noqa: T201 - a script
